@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bytes.h: views of bytes, and the only place that knows byte order.
+// In:  bytes as they came from a wire, at any alignment.   Out: numbers in host order, and back.
+// Everything behind these loads and stores is host order; ntohs(), htons() and casts to header structs
+// appear nowhere (tools/check-layers refuses them), so the code is right on MIPS and ARM routers, too.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace rawvs {
+
+using Bytes = std::span<const uint8_t>;   // borrowed: owns nothing, must not outlive the frame
+using MutableBytes = std::span<uint8_t>;  // borrowed, and may be written
+
+inline uint16_t load_be16(Bytes b, size_t at) {
+  assert(at + 2 <= b.size());
+  return static_cast<uint16_t>(b[at] << 8 | b[at + 1]);
+}
+inline uint32_t load_be32(Bytes b, size_t at) {
+  return static_cast<uint32_t>(load_be16(b, at)) << 16 | load_be16(b, at + 2);
+}
+inline void store_be16(MutableBytes b, size_t at, uint16_t v) {
+  assert(at + 2 <= b.size());
+  b[at] = static_cast<uint8_t>(v >> 8);
+  b[at + 1] = static_cast<uint8_t>(v);
+}
+inline void store_be32(MutableBytes b, size_t at, uint32_t v) {
+  store_be16(b, at, static_cast<uint16_t>(v >> 16));
+  store_be16(b, at + 2, static_cast<uint16_t>(v));
+}
+
+}  // namespace rawvs

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// claim.h: the VIPs as the LAN sees them: answered for, announced, and defended against others who answer for them.
+// In:  which VIPs are ours, ARP frames seen, the time.   Out: what to say (Say), conflicts found or over.
+// Not: building frames, real servers' addresses (neighbor.h), deciding which VIPs are ours (the services, later VRRP).
+// RFC 826; RFC 5227 section 2 on probes and announcements. Both forms of the announcement are sent, because some
+// networks heed only the request form and others only the reply form.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "rawvs/arp.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+struct Say {
+  enum class What : uint8_t { announce, probe };
+  What what = What::announce;
+  Ip vip{};
+};
+
+struct Conflict {  // another machine says that a VIP is its own
+  Ip vip{};
+  Mac mac{};
+  bool over = false;  // it has not been heard for a while
+};
+
+class Claims {
+ public:
+  struct Claim {
+    Ip vip{};
+    uint32_t announcements_left = 0;
+    Instant next_announcement = kNever;
+    Instant next_probe = kNever;
+    std::optional<Mac> rival{};   // who else answers for it
+    Instant rival_heard{};
+    std::optional<Instant> retired_until{};  // no service any more: not answered for, but not forgotten either
+  };
+
+  explicit Claims(const Settings& settings) : settings_(settings) {}
+
+  void set(const std::vector<Ip>& vips, Instant now);  // exactly these are ours now; sorted
+  void announce_all(Instant now);                      // the link came (back): tell everybody
+
+  bool answers_for(Ip vip) const;  // ARP requests for it are answered
+  bool takes(Ip vip) const;        // frames to it are ours: claimed, or retired a short while ago
+  std::optional<Conflict> heard(const Arp& arp, Mac own, Instant now);
+
+  // Conflicts that ended are added to over.
+  void time_passed(Instant now, std::vector<Say>& say, std::vector<Conflict>& over);
+  Instant next_deadline() const;
+
+  const std::vector<Claim>& all() const { return claims_; }  // sorted by address, retired ones included
+
+ private:
+  Claim* find(Ip vip);
+  const Claim* find(Ip vip) const;
+  const Settings& settings_;
+  std::vector<Claim> claims_;
+};
+
+}  // namespace rawvs

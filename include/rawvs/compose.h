@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// compose.h: the frames that the director itself originates, built with libnet (LIBNET_NONE: no privilege, no socket).
+// In:  what is to be said, to which MAC.   Out: the bytes of a whole Ethernet frame, written into the caller's buffer.
+// Every function returns the frame's size in bytes, or 0 when libnet refused or the buffer is too small.
+// libnet allocates while it builds: this is for the few frames the director originates, never for one that it forwards.
+#pragma once
+
+#include <memory>
+
+#include "rawvs/arp.h"
+#include "rawvs/packet.h"
+
+struct libnet_context;
+
+namespace rawvs {
+
+// The largest frame composed here, but for echo replies, which are as long as their request.
+inline constexpr size_t kComposedMost = 1600;
+
+class Composer {
+ public:
+  Composer();
+  ~Composer();
+  Composer(const Composer&) = delete;
+  Composer& operator=(const Composer&) = delete;
+
+  size_t arp(MutableBytes out, Mac from, Mac to, const Arp& arp);
+
+  // The answer to a ping: same identifier, sequence number and data (RFC 792).
+  size_t echo_reply(MutableBytes out, const Frame& asked, const Packet& ping);
+
+  // The RST that a closed port sends (RFC 9293 section 3.10.7.1).
+  size_t tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment);
+
+  // An ICMP error about a packet, from the address it was sent to, quoting as much of it as 576 bytes in all can
+  // hold (RFC 1812 section 4.3.2.3). mtu is for 3/4 only (RFC 1191).
+  size_t icmp_error(MutableBytes out, const Frame& about, const Packet& packet, uint8_t type, uint8_t code,
+                    uint16_t mtu = 0);
+
+ private:
+  size_t finish(MutableBytes out);
+  size_t icmp_frame(MutableBytes out, const Frame& asked, const Packet& packet, uint8_t tos, uint32_t payload_size);
+
+  struct Destroy {
+    void operator()(libnet_context* context) const;
+  };
+  std::unique_ptr<libnet_context, Destroy> net_;
+  uint16_t next_id_ = 1;  // IP identification of what we originate
+};
+
+}  // namespace rawvs

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config.h: the INI file as a plain struct: what was written, checked, with every default filled in.
+// In:  the text of a file.   Out: a Config, or an Error that names file, line, section, key, what was found and what is
+// allowed. A file is taken whole or not at all. One key = one field = one row of the key tables in config_keys.cpp; the
+// loader, rawvsd -t and the test that etc/rawvs.ini mentions every key walk the same rows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rawvs/result.h"
+#include "rawvs/service.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+enum class GuardMode : uint8_t { automatic, tcx, clsact, classic, off };
+
+struct PortMatch {  // "tcp/80,443", "udp/5000-5010"
+  Protocol protocol = Protocol::tcp;
+  std::vector<PortRange> ports;
+  friend bool operator==(const PortMatch&, const PortMatch&) = default;
+};
+
+struct VirtualConfig {  // [virtual NAME]
+  std::string name;
+  int line = 0;                    // of its section header, for messages
+  std::optional<Ip> address;       // VIP; not for a virtual that balances a mark
+  std::vector<PortMatch> ports;
+  Mark mark{};                     // 0: none given
+  Scheduler scheduler = Scheduler::wlc;
+  std::vector<ServerSpec> servers;  // port 0: the virtual's own
+};
+
+struct GroupConfig {  // [group NAME]
+  std::string name;
+  int line = 0;
+  Mark mark{};
+  struct Match {
+    Ip vip{};
+    PortMatch ports;
+    friend bool operator==(const Match&, const Match&) = default;
+  };
+  std::vector<Match> matches;
+};
+
+struct Config {
+  std::string interface;                 // where clients are; VIPs are answered for here
+  std::string inside;                    // where real servers are, if elsewhere
+  std::string control = "/run/rawvs.sock";  // control socket
+  std::string control_group;             // group that may use it (mode 0660); empty: root's
+  GuardMode guard = GuardMode::automatic;
+  uint32_t ring_frames = 1024;           // receive ring of each interface, frames of 2 KB (more with a large MTU)
+  Settings settings;
+  std::vector<GroupConfig> groups;
+  std::vector<VirtualConfig> virtuals;
+};
+
+Result<Config> parse_config(std::string_view text, std::string_view file_name);
+std::string print_config(const Config& config);  // as INI text, every key; parsing it gives the same Config
+
+// The tables that a Config asks for, in the order in which ipvsadm would be called: groups, services, their servers.
+struct WantedService {
+  ServiceSpec spec;
+  std::vector<ServerSpec> servers;
+};
+struct WantedTables {
+  std::vector<GroupMatch> groups;
+  std::vector<WantedService> services;
+};
+WantedTables wanted_tables(const Config& config);
+
+struct KeyHelp {  // for tests and for printing help
+  std::string section;  // "director", "virtual", "group"
+  std::string key;
+  std::string help;
+};
+std::vector<KeyHelp> config_keys();
+
+}  // namespace rawvs

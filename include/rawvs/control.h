@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control.h: the control protocol: a request's text in, the director changed or read, the reply's text out.
+// In:  one message of at most kRequestMost bytes, from anybody who may open the socket: any bytes whatever.
+// Out: reply messages of at most kPieceMost bytes, made one at a time so that a long listing never holds up packets.
+// Not: sockets (sys/control_socket), ipvsadm's words and columns (tools/rawvsadm).
+//
+// Version 1. The socket is AF_UNIX, SOCK_SEQPACKET: one message = one request. Requests and replies are ASCII text.
+//   request:  rawvs/1 COMMAND [KEY=VALUE ...]                  words separated by one blank
+//   reply:    ok                                               then rows, a line each, and the line "end"
+//             error CODE TEXT                                  then the line "end"
+//   row:      WORD KEY=VALUE ...                               the last value may hold blanks
+// CODE is a word of name(Refusal), or "usage" or "version". A reply may span messages; lines are never cut.
+//
+//   COMMAND          keys (those in brackets may be left out)
+//   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
+//   edit-service     the same: the whole record is replaced
+//   delete-service   service
+//   add-server       service server [method] [weight] [upper] [lower] [mac]
+//   edit-server      the same: the whole record is replaced
+//   delete-server    service server
+//   clear
+//   zero             [service]
+//   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
+//   list             [service]                rows: daemon, then service, each followed by its server rows
+//   connections                               rows: connection
+//   timeouts                                  rows: timeouts
+//   exits                                     rows: exit
+//   arp                                       rows: vip, neighbor
+//
+//   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      server=IP:PORT    method=route|tunnel|masq
+//   row daemon      version= uptime= size=                     uptime in seconds; size: cells of the connection index
+//   row service     service= scheduler= conns= inpkts= outpkts= inbytes= outbytes=
+//   row server      service= server= method= weight= upper= lower= active= inactive= persistent= conns= inpkts= outpkts=
+//                   inbytes= outbytes=           servers in the scheduler's order, newest first
+//   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
+//   row timeouts    tcp= tcpfin= udp=                          seconds
+//   row exit        name= fate= count= meaning=
+//   row vip         address= link= mac= rival= rival_server= retired=     rival: MAC of another who answers for it, or -
+//   row neighbor    address= link= state= mac= servers=
+// New keys may be added to rows; readers skip the ones they do not know.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "rawvs/director.h"
+
+namespace rawvs {
+
+inline constexpr size_t kRequestMost = 4096;
+inline constexpr size_t kPieceMost = 32768;
+inline constexpr std::string_view kControlVersion = "rawvs/1";
+inline constexpr std::string_view kVersion = "0.1.0";
+
+const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
+
+struct Conversation {  // one request's reply on its way
+  enum class Part : uint8_t { nothing, text, services, connections };
+  Part part = Part::nothing;
+  std::string ready;                    // text not yet handed out
+  ConnectionId next_connection = 1;
+  size_t next_service = 0;
+  bool over() const { return part == Part::nothing && ready.empty(); }
+};
+
+// Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
+Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out);
+
+// The next message of the reply; empty when the conversation is over.
+std::string next_piece(Conversation& conversation, Director& director, Instant now);
+
+}  // namespace rawvs

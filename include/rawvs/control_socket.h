@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_socket.h: the control socket's clients: requests read, replies written, nobody waited for.
+// In:  a path.   Out: requests, handed to a function that answers them (control.h).
+// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply waits in its own conversation, a piece at a time; a client that
+// does not read is dropped after a while; at most kClients at once. Nothing a client does delays a packet.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "rawvs/control.h"
+#include "rawvs/result.h"
+
+namespace rawvs {
+
+class ControlSocket {
+ public:
+  static constexpr size_t kClients = 128;
+  static constexpr Duration kPatience = 30s;  // with a client that neither asks nor reads
+
+  // Refuses when another process listens there; replaces a socket that nobody listens on. group: empty = keep.
+  static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
+  ~ControlSocket();  // closes, and removes the path if it is still ours
+  ControlSocket(const ControlSocket&) = delete;
+  ControlSocket& operator=(const ControlSocket&) = delete;
+
+  int fd() const;  // an epoll descriptor: readable when serve() has something to do
+
+  // Serves what is ready: a bounded piece of work for each client. `answers` starts a reply, `pieces` continues it.
+  using Answers = std::function<Conversation(std::string_view request)>;
+  using Pieces = std::function<std::string(Conversation&)>;
+  void serve(const Answers& answers, const Pieces& pieces, Instant now);
+  Instant next_deadline() const;  // when a silent client's patience ends; kNever without clients
+  void time_passed(Instant now);
+
+ private:
+  struct Impl;
+  explicit ControlSocket(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// exit.h: every way a frame can leave the director, by name. If a frame vanishes without a counter moving, that is a bug.
+// The names are part of the interface: `rawvsadm drops` prints them, capture tests compare them. A new exit is one line
+// in RAWVS_EXITS: identifier, what became of the frame, printed name, meaning for people.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace rawvs {
+
+enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
+
+// clang-format off
+#define RAWVS_EXITS(X)                                                                                               \
+  X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
+  X(held,                forwarded, "held",                "kept while its real server's MAC address is being asked for") \
+  X(echo_answered,       answered,  "echo-answered",       "ping of a VIP: echo reply sent")                          \
+  X(reset_sent,          answered,  "reset-sent",          "TCP to a closed port, or without a connection: RST sent") \
+  X(port_unreachable,    answered,  "port-unreachable",    "UDP to a closed port: ICMP port unreachable sent")        \
+  X(no_server,           answered,  "no-server",           "the service has no server to give it to: ICMP port unreachable sent") \
+  X(protocol_unreachable, answered, "protocol-unreachable", "a protocol that no service has: ICMP protocol unreachable sent") \
+  X(ttl_exceeded,        answered,  "ttl-exceeded",        "its time to live ended here: ICMP time exceeded sent")    \
+  X(too_big,             answered,  "too-big",             "larger than the way to its server, and must not be fragmented: ICMP fragmentation needed sent") \
+  X(arp_answered,        answered,  "arp-answered",        "ARP request for a VIP: answered")                         \
+  X(arp_learned,         noted,     "arp-learned",         "ARP of a real server: its MAC address noted")             \
+  X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that says a VIP is its own")       \
+  X(arp_other,           passed,    "arp-other",           "ARP that is about none of our addresses")                 \
+  X(not_vip,             passed,    "not-vip",             "IPv4, but not to a VIP: left to the host's kernel")       \
+  X(not_ipv4,            passed,    "not-ipv4",            "neither IPv4 nor ARP: left to the host's kernel")         \
+  X(other_mac,           passed,    "other-mac",           "sent to another machine's MAC address")                   \
+  X(vlan_tagged,         passed,    "vlan-tagged",         "carries a VLAN tag: left to the VLAN's own interface")    \
+  X(truncated,           dropped,   "truncated",           "shorter than its headers say")                            \
+  X(bad_ip_header,       dropped,   "bad-ip-header",       "IPv4 version or header length is impossible")             \
+  X(bad_ip_checksum,     dropped,   "bad-ip-checksum",     "IPv4 header checksum is wrong")                           \
+  X(bad_length,          dropped,   "bad-length",          "a length field contradicts another, or the frame")        \
+  X(bad_l4_checksum,     dropped,   "bad-l4-checksum",     "TCP, UDP or ICMP checksum is wrong, so it is not answered") \
+  X(bad_arp,             dropped,   "bad-arp",             "ARP with impossible sizes, operation or addresses")       \
+  X(bad_source,          dropped,   "bad-source",          "source address or MAC cannot be a host's: zero, loopback, multicast, broadcast") \
+  X(land,                dropped,   "land",                "source address is the VIP itself (land attack)")          \
+  X(zero_port,           dropped,   "zero-port",           "source or destination port is 0")                         \
+  X(fragment,            dropped,   "fragment",            "a fragment: its ports are not known")                     \
+  X(own_frame,           dropped,   "own-frame",           "sent by this interface itself: a loop, or a copied MAC address") \
+  X(stray_reset,         dropped,   "stray-reset",         "RST that belongs to no connection: never answered")       \
+  X(stray_icmp,          dropped,   "stray-icmp",          "ICMP to a VIP that asks for nothing")                     \
+  X(server_gone,         dropped,   "server-gone",         "its connection's real server was removed from the service") \
+  X(server_silent,       dropped,   "server-silent",       "its real server does not answer ARP")                     \
+  X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \
+  X(no_link,             dropped,   "no-link",             "the interface towards its real server is missing or down") \
+  X(fragment_needed,     dropped,   "fragment-needed",     "larger than the way to its server: would have to be cut into fragments") \
+  X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \
+  X(answer_limited,      dropped,   "answer-limited",      "not answered: reply_rate was reached")                    \
+  X(replies_off,         dropped,   "replies-off",         "not answered: reply_rate is 0")
+// clang-format on
+
+enum class Exit : uint8_t {
+#define RAWVS_EXIT(id, fate, name, meaning) id,
+  RAWVS_EXITS(RAWVS_EXIT)
+#undef RAWVS_EXIT
+      count_
+};
+inline constexpr size_t kExits = static_cast<size_t>(Exit::count_);
+
+struct ExitWords {
+  Fate fate;
+  const char* name;
+  const char* meaning;
+};
+inline constexpr std::array<ExitWords, kExits> kExitWords = {{
+#define RAWVS_EXIT(id, fate, name, meaning) {Fate::fate, name, meaning},
+    RAWVS_EXITS(RAWVS_EXIT)
+#undef RAWVS_EXIT
+}};
+inline constexpr const ExitWords& words(Exit e) { return kExitWords[static_cast<size_t>(e)]; }
+
+class ExitCounters {
+ public:
+  void count(Exit e) { ++n_[static_cast<size_t>(e)]; }
+  uint64_t of(Exit e) const { return n_[static_cast<size_t>(e)]; }
+  void zero() { n_.fill(0); }
+
+ private:
+  std::array<uint64_t, kExits> n_{};
+};
+
+}  // namespace rawvs

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// link.h: what the director needs to know of an interface. sys/netlink finds it out, the director is told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rawvs/frame.h"
+
+namespace rawvs {
+
+struct LinkAddress {
+  Ip addr{};
+  uint8_t prefix = 32;
+  Network network() const {
+    const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
+    return {Ip(addr.v4() & mask), prefix};
+  }
+  friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
+};
+
+struct LinkFacts {
+  std::string name;
+  int ifindex = 0;                // 0: there is no such interface now
+  bool up = false;                // administratively up: frames can be read and sent
+  bool carrier = false;           // and the cable is in
+  Mac mac{};
+  uint16_t mtu = 1500;            // bytes of an IP packet
+  std::vector<LinkAddress> addresses;
+  bool usable() const { return ifindex != 0 && up; }
+  friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// neighbor.h: which MAC address is behind a real server's address. (RFC 826; RFC 1122 section 2.3.2 on ageing and floods.)
+// In:  addresses we need, ARP frames seen, packets that cannot leave yet, the time.
+// Out: questions to ask (Ask), packets that may leave now (Released), news for the log.
+// Not: sockets, building frames (the director composes what is asked here), our own VIPs (claim.h).
+// A wanted address is asked for at once, kept fresh by unicast before its answer ages, and asked for with growing pauses
+// while nobody answers, so that the first packet of a connection seldom waits.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "rawvs/arp.h"
+#include "rawvs/link.h"
+#include "rawvs/outbox.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+using NeighborSlot = uint16_t;
+
+struct Ask {  // who has target? To one machine (is it still you?) or to all
+  Link link = Link::outside;
+  Ip target{};
+  std::optional<Mac> to{};
+};
+
+enum class Hold : uint8_t { held, full, silent };  // silent: asked several times, nobody answers
+
+class Neighbors {
+ public:
+  enum class State : uint8_t { asking, fresh, refreshing, silent, fixed };
+  struct Neighbor {
+    Ip addr{};
+    Link link = Link::outside;
+    State state = State::asking;
+    uint32_t wanted = 0;     // by how many servers; 0 = slot is free
+    Mac mac{};               // valid in fresh, refreshing, fixed
+    uint32_t asked = 0;      // questions since the last answer
+    Instant next{};          // when something is to be done: ask again, refresh
+    Instant valid_until{};   // the answer's age limit
+    uint32_t holding = 0;    // packets held for it
+    bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
+  };
+
+  Neighbors(const Settings& settings, uint32_t capacity);
+
+  // Wanted addresses are counted: each want() is answered by one unwant(). kNoNeighbor: no slot left.
+  uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
+  void unwant(uint16_t slot);
+  void forget_link(Link link, Instant now);  // its answers are worth nothing any more: ask anew
+
+  const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
+  std::optional<uint16_t> find(Ip addr, Link link) const;
+  std::optional<Ip> who_has(Mac mac) const;  // the wanted address behind a MAC
+  uint16_t slots() const { return static_cast<uint16_t>(neighbors_.size()); }
+
+  // Copies the frame and keeps it until the answer comes. At most arp_hold frames wait per neighbour.
+  Hold hold(uint16_t slot, const Frame& frame, Instant now);
+
+  // Takes note of an ARP packet. True when it came from a wanted address. Frames that waited for it are finished
+  // (destination MAC set) and put into out; their bytes stay until the next call of recycle().
+  bool heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out);
+  void recycle();  // the outbox was cleared
+
+  void time_passed(Instant now, std::vector<Ask>& asks, Outbox& out);
+  Instant next_deadline() const;
+
+ private:
+  static constexpr uint32_t kHeldFrames = 64;     // in all
+  static constexpr uint32_t kHeldSize = 2048;     // bytes; longer frames are not held
+  struct Held {
+    uint16_t neighbor = kNone;
+    bool leaving = false;
+    uint64_t order = 0;
+    Frame frame{};
+  };
+  static constexpr uint16_t kNone = 0xffff;
+  void answered(Neighbor& n, Mac mac, Instant now, Outbox& out);
+  void release(uint16_t slot, Mac own, Outbox& out);
+  void discard(uint16_t slot);
+
+  const Settings& settings_;
+  std::vector<Neighbor> neighbors_;
+  std::vector<Held> held_;
+  std::vector<uint8_t> held_bytes_;
+  uint64_t order_ = 0;
+};
+
+const char* name(Neighbors::State state);
+
+}  // namespace rawvs

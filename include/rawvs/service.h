@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// service.h: virtual services and their real servers: what exists, in which order, with which counters.
+// In:  what an operator wants (specs).   Out: the tables that scheduling and forwarding read, or a Refusal.
+// Not: which server a client gets (scheduler.h), connections (connection.h), MAC addresses (neighbor.h).
+// There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it, so
+// that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does).
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "rawvs/addr.h"
+#include "rawvs/packet.h"
+#include "rawvs/time.h"
+
+namespace rawvs {
+
+enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, range, invalid, full, unsupported };
+
+enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers; NAT, -, TUN, DR
+
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, count_ };
+const char* name(Scheduler s);
+std::optional<Scheduler> parse_scheduler(std::string_view word);
+
+struct ServiceKey {  // protocol and endpoint, or a mark
+  Protocol protocol = Protocol::any;
+  Endpoint vip{};
+  Mark mark{};  // not 0: the other fields are 0
+  friend constexpr auto operator<=>(const ServiceKey&, const ServiceKey&) = default;
+};
+std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10
+
+struct ServiceSpec {
+  ServiceKey key{};
+  Scheduler scheduler = Scheduler::wlc;
+};
+
+struct ServerSpec {
+  Endpoint at{};
+  Method method = Method::route;
+  int32_t weight = 1;        // 0: no new connections
+  uint32_t upper = 0;        // thresholds of connections, active and inactive; 0 = none
+  uint32_t lower = 0;
+  std::optional<Mac> mac{};  // fixed; else asked for by ARP
+};
+
+struct Traffic {  // since start or zeroing
+  uint64_t connections = 0, in_packets = 0, out_packets = 0, in_bytes = 0, out_bytes = 0;  // bytes of IP packets
+};
+
+using ServerSlot = uint16_t;
+using ServiceSlot = uint16_t;
+inline constexpr ServerSlot kNoServer = 0xffff;
+inline constexpr ServiceSlot kNoService = 0xffff;
+inline constexpr uint16_t kNoNeighbor = 0xffff;
+
+struct Server {
+  ServerSpec spec{};
+  ServiceSlot service = kNoService;  // kNoService: removed, but connections remain
+  ServiceKey key{};                  // the service's, to know a server that returns
+  bool used = false;                 // this slot holds a server
+  bool overloaded = false;           // the upper threshold was reached
+  int32_t last_weight = 0;           // the last that was not 0
+  uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
+  uint16_t neighbor = kNoNeighbor;   // neighbor.h
+  Instant removed{};
+  Traffic traffic{};
+  bool in_service() const { return service != kNoService; }
+  uint32_t references() const { return active + inactive + persistent; }
+};
+
+struct SchedulerState {          // scheduler.h says what the numbers mean
+  size_t position = 0;           // index behind the last choice, 0 = list head
+  int64_t current_weight = 0, most_weight = 0, step = 1;
+};
+
+struct Service {
+  ServiceSpec spec{};
+  bool used = false;
+  std::vector<ServerSlot> servers;  // newest first: the order in which IPVS's schedulers walk
+  SchedulerState state{};
+  Traffic traffic{};
+};
+
+// Which packets carry a mark: what the host's firewall does for IPVS.
+struct PortRange {
+  uint16_t first = 0, last = 0xffff;
+  friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+struct GroupMatch {
+  Ip vip{};
+  Protocol protocol = Protocol::tcp;
+  std::vector<PortRange> ports;
+  Mark mark{};
+};
+
+class Services {
+ public:
+  explicit Services(uint32_t max_servers);
+
+  std::optional<Refusal> add(const ServiceSpec& spec);
+  std::optional<Refusal> edit(const ServiceSpec& spec);
+  std::optional<Refusal> remove(const ServiceKey& key, Instant now);
+  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now);
+  std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
+  std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
+  std::optional<Refusal> zero(const ServiceKey& key);
+  void zero_all();
+  void clear(Instant now);
+  void set_groups(std::vector<GroupMatch> groups);
+  void forget_removed(Instant now);  // frees the slots of removed servers that nothing uses any more
+
+  bool empty() const { return by_key_.empty(); }
+  Service* find(const ServiceKey& key);
+  Service* classify(const Packet& packet);        // the service a new connection of this packet belongs to
+  bool is_vip(Ip addr) const;                     // some service is at this address
+  std::vector<Ip> vips() const;                   // sorted, each once
+  Server& server(ServerSlot slot) { return servers_[slot]; }
+  const Server& server(ServerSlot slot) const { return servers_[slot]; }
+  Service& service(ServiceSlot slot) { return services_[slot]; }
+  const Service& service(ServiceSlot slot) const { return services_[slot]; }
+  std::span<const Service> services() const { return services_; }  // slots; look at .used
+  std::span<const Server> servers() const { return servers_; }
+  std::span<Server> servers() { return servers_; }
+  const std::vector<GroupMatch>& groups() const { return groups_; }
+
+ private:
+  struct KeyHash {
+    size_t operator()(const ServiceKey& k) const;
+  };
+  struct IpHash {
+    size_t operator()(Ip a) const { return std::hash<uint32_t>{}(a.v4()); }
+  };
+  ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
+  std::optional<Mark> mark_of(const Packet& packet) const;
+  void release_servers(Service& service, Instant now);
+  void recount_vips();
+  size_t index_of(const Service& service, Endpoint server) const;
+
+  std::vector<Service> services_;
+  std::vector<Server> servers_;  // all slots from the start
+  std::unordered_map<ServiceKey, ServiceSlot, KeyHash> by_key_;
+  std::vector<GroupMatch> groups_;
+  std::unordered_map<Ip, uint32_t, IpHash> vips_;  // how many services are at it
+};
+
+}  // namespace rawvs

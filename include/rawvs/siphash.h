@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// siphash.h: SipHash-1-3 of sixteen bytes: a short keyed hash that stands against chosen collisions.
+// J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF" (2012), with c = 1 and d = 3. The input is two
+// numbers, not bytes in memory, so the result is the same on every byte order.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace rawvs {
+
+struct HashKey {
+  uint64_t k0 = 0, k1 = 0;
+};
+
+// As SipHash-1-3 of the 16 bytes that m0 and m1 make when written little-endian.
+constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
+  uint64_t v0 = key.k0 ^ 0x736f6d6570736575u, v1 = key.k1 ^ 0x646f72616e646f6du;
+  uint64_t v2 = key.k0 ^ 0x6c7967656e657261u, v3 = key.k1 ^ 0x7465646279746573u;
+  const auto round = [&] {
+    v0 += v1, v1 = std::rotl(v1, 13), v1 ^= v0, v0 = std::rotl(v0, 32);
+    v2 += v3, v3 = std::rotl(v3, 16), v3 ^= v2;
+    v0 += v3, v3 = std::rotl(v3, 21), v3 ^= v0;
+    v2 += v1, v1 = std::rotl(v1, 17), v1 ^= v2, v2 = std::rotl(v2, 32);
+  };
+  constexpr uint64_t kLength = uint64_t{16} << 56;
+  for (const uint64_t m : {m0, m1, kLength}) {
+    v3 ^= m;
+    round();
+    v0 ^= m;
+  }
+  v2 ^= 0xff;
+  round(), round(), round();
+  return v0 ^ v1 ^ v2 ^ v3;
+}
+
+}  // namespace rawvs

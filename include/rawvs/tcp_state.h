@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tcp_state.h: the director's view of a TCP connection: IPVS's states, its transition table, its timeouts.
+// In:  state, direction, the segment's flags.   Out: the next state. Pure tables; who applies them is track.h.
+// The director of DR and TUN sees only the client's half, so those connections step by the input-only rows.
+#pragma once
+
+#include <cstdint>
+
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+enum class TcpState : uint8_t {  // the order, and so the numbers, are IPVS's: its sync protocol sends them
+  none, established, syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, listen, synack, count_
+};
+
+enum class Direction : uint8_t { input, output, input_only };
+
+TcpState step(TcpState state, Direction direction, uint8_t tcp_flags);
+Duration timeout(TcpState state, const Timeouts& timeouts);
+const char* name(TcpState state);        // as ipvsadm -Lc prints it: ESTABLISHED
+constexpr bool active(TcpState state) {  // counted in ActiveConn, else in InActConn
+  return state == TcpState::established || state == TcpState::syn_sent || state == TcpState::syn_recv ||
+         state == TcpState::synack;
+}
+
+}  // namespace rawvs

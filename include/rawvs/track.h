@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// track.h: what a packet does to its connection, and a connection to its server's counters.
+// In:  a connection, its server, a packet, the time.   Out: the connection's next state and deadline, counts kept true.
+// Not: finding the connection (connection.h), choosing the server (scheduler.h).
+#pragma once
+
+#include "rawvs/connection.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+// A new connection joins its server: counted inactive until its first transition, as in IPVS.
+void join(Connection& c, ServerSlot slot, Server& server);
+
+// The connection is over: its server's counters, and the overload mark that hangs on them.
+void leave(const Connection& c, Server& server);
+
+// A packet of the connection: TCP state, active or inactive, and the deadline.
+Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts);
+
+// IPVS's "is a new connection expected": may a SYN on this old entry begin another one (conn_reuse_mode)?
+bool reusable(const Connection& c, uint8_t conn_reuse_mode);
+
+const char* state_name(const Connection& c);  // as ipvsadm -Lc prints it
+
+}  // namespace rawvs
