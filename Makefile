@@ -20,11 +20,11 @@ STD        := -std=c++20
 LEAN       := -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections -fstack-protector-strong
 COMPILE     = $(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
 
-PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp) src/director.cpp
+PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp src/director*.cpp)
 SYS_SRC    := $(wildcard src/sys/*.cpp)
 ADM_SRC    := $(wildcard tools/rawvsadm/*.cpp)
 REPLAY_SRC := $(wildcard tools/rawvs-replay/*.cpp)
-TEST_SRC   := $(wildcard tests/*_test.cpp)
+TEST_SRC   := $(wildcard tests/*.cpp)
 
 obj         = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
 PURE_OBJ   := $(call obj,$(PURE_SRC))

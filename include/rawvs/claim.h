@@ -49,15 +49,19 @@ class Claims {
 
   // Conflicts that ended are added to over.
   void time_passed(Instant now, std::vector<Say>& say, std::vector<Conflict>& over);
-  Instant next_deadline() const;
+  Instant next_deadline() const { return earliest_; }
 
   const std::vector<Claim>& all() const { return claims_; }  // sorted by address, retired ones included
 
  private:
   Claim* find(Ip vip);
   const Claim* find(Ip vip) const;
+  Duration patience() const;  // how long a silent rival is remembered
+  Instant deadline_of(const Claim& claim) const;
+
   const Settings& settings_;
   std::vector<Claim> claims_;
+  Instant earliest_ = kNever;  // nothing is due before; may be too early, never too late
 };
 
 }  // namespace rawvs

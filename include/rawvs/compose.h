@@ -14,9 +14,6 @@ struct libnet_context;
 
 namespace rawvs {
 
-// The largest frame composed here, but for echo replies, which are as long as their request.
-inline constexpr size_t kComposedMost = 1600;
-
 class Composer {
  public:
   Composer();
@@ -38,8 +35,15 @@ class Composer {
                     uint16_t mtu = 0);
 
  private:
-  size_t finish(MutableBytes out);
-  size_t icmp_frame(MutableBytes out, const Frame& asked, const Packet& packet, uint8_t tos, uint32_t payload_size);
+  struct Icmp {  // the eight bytes of any ICMP header: what the second word means depends on the type
+    uint8_t type, code;
+    uint16_t word1, word2;
+    Bytes payload;
+    uint8_t tos;
+  };
+  size_t icmp(MutableBytes out, const Frame& asked, const Packet& packet, const Icmp& icmp);
+  bool back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size, uint8_t tos);
+  size_t finish(MutableBytes out, bool built);
 
   struct Destroy {
     void operator()(libnet_context* context) const;

@@ -37,6 +37,7 @@ struct Connection {  // 40 bytes, hot fields first
     no_output = 1,  // the server's half is not seen (DR, TUN): input-only TCP rows
     inactive = 2,   // counted in its server's inactive, else in active
     inside = 4,     // the client is on Link::inside
+    used = 128,     // the entry is in use
   };
   uint32_t client_v4, vip_v4;
   Port cport, vport;
@@ -84,12 +85,14 @@ class ConnectionTable {
 
  private:
   static constexpr uint32_t kLevels = 3, kSlots = 256;
-  uint32_t tick(Instant now) const;
-  size_t cell_of(const Connection& c) const;
+  uint64_t tick(Instant now) const;
+  uint64_t cell_of(const Connection& c) const;
   void place(Connection& c);
   void unplace(Connection& c);
   void mark_slot(uint32_t slot, bool filled);
-  std::optional<uint32_t> next_filled(uint32_t level, uint32_t from) const;
+  uint32_t current_slot() const;
+  void step_wheel(uint64_t now_unit);
+  std::optional<uint64_t> next_filled(uint32_t level) const;
 
   struct Free {
     void operator()(void* p) const { std::free(p); }
@@ -107,7 +110,7 @@ class ConnectionTable {
   // The wheel: kLevels rings of kSlots lists; a slot of level n spans kSlots slots of level n-1.
   std::array<ConnectionId, kLevels * kSlots> heads_{};
   std::array<uint64_t, kLevels * kSlots / 64> filled_{};
-  uint32_t wheel_unit_ = 0;        // the unit whose slot is looked at next
+  uint64_t wheel_unit_ = 0;  // the unit whose slot is looked at next
 };
 
 }  // namespace rawvs

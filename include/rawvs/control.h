@@ -40,8 +40,11 @@
 // New keys may be added to rows; readers skip the ones they do not know.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rawvs/director.h"
 
@@ -55,18 +58,28 @@ inline constexpr std::string_view kVersion = "0.1.0";
 const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
 struct Conversation {  // one request's reply on its way
-  enum class Part : uint8_t { nothing, text, services, connections };
-  Part part = Part::nothing;
-  std::string ready;                    // text not yet handed out
+  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, vips, neighbors };
+  Part part = Part::nothing;            // what is to be written next
+  std::string ready{};                  // text not yet handed out
+  Instant started{};                    // see answer()
+  // Where the walk has come to. Tables may change between two pieces, so places are slots, ids and addresses.
+  size_t next_service = 0, services_end = SIZE_MAX;
+  std::vector<ServerSlot> servers{};    // of the service whose row was written last, as they were then
+  size_t next_server = 0;
+  ServiceKey service{};                 // theirs
   ConnectionId next_connection = 1;
-  size_t next_service = 0;
+  size_t next_exit = 0;
+  std::optional<Ip> last_vip{};
+  uint16_t next_neighbor = 0;
   bool over() const { return part == Part::nothing && ready.empty(); }
 };
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
-Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out);
+// started: when the daemon began, for uptime=.
+Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, Instant started = {});
 
-// The next message of the reply; empty when the conversation is over.
+// The next message of the reply. Empty: the conversation is over, or (over() tells) this call's share of work found no
+// row, because a table that was once full is searched in small steps; then ask again.
 std::string next_piece(Conversation& conversation, Director& director, Instant now);
 
 }  // namespace rawvs

@@ -66,30 +66,40 @@ class Director {
     Frame* frame = nullptr;
     Ethernet ethernet{};
     Packet packet{};
-    std::optional<Exit> exit{};
+    std::optional<Exit> exit{};  // known after parsing already
+    bool tracked = false;        // may have a connection: key and hash are set
     FlowKey key{};
     uint64_t hash = 0;
   };
   void parse(Arrival& a);
-  Exit decide(Arrival& a, Instant now, Outbox& out);
+  Exit decide(const Arrival& a, Instant now, Outbox& out);
+  bool from_broadcast(const Arrival& a) const;
   Exit arp_arrived(const Arrival& a, Instant now, Outbox& out);
-  Exit ip_arrived(Arrival& a, Instant now, Outbox& out);
+  Exit ip_arrived(const Arrival& a, Instant now, Outbox& out);
   Connection* track(const Arrival& a, Instant now);
-  bool starts_connection(const Packet& packet) const;
-  Exit open(Arrival& a, Service& service, Instant now, Outbox& out);
-  Exit carry(Arrival& a, Connection& c, Instant now, Outbox& out);
-  Exit forward(const Arrival& a, Server& server, Instant now, Outbox& out);
+  Service* schedulable(const Packet& packet);
+  Exit open(const Arrival& a, Service& service, Instant now, Outbox& out);
+  Exit carry(const Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit forward(const Arrival& a, const Server& server, Instant now, Outbox& out);
+  void end(Connection& c);
+
+  // What a VIP says itself.
   Exit answer_as_host(const Arrival& a, Instant now, Outbox& out);
-  Exit icmp_error(const Arrival& a, Exit exit, uint8_t type, uint8_t code, uint16_t mtu, Instant now, Outbox& out);
+  Exit echo(const Arrival& a, Instant now, Outbox& out);
+  Exit reset(const Arrival& a, Instant now, Outbox& out);
+  Exit error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint16_t mtu = 0);
   template <class Build>
   Exit answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Outbox& out, Build&& build);
-  void end(Connection& c);
-  void expire(Instant now);
   void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
-  void say(const Conflict& conflict, Outbox& out) const;
+
+  // What changes around it.
   void services_changed(Instant now, Outbox& out);
-  void want_neighbor(Server& server, Instant now);
+  void place_server(ServerSlot slot, Instant now);
+  void refresh_watch();
   Link link_towards(Ip addr) const;
+  bool answers_on(Link link) const { return link == Link::outside; }
+  void speak(Instant now, Outbox& out);
+  void say(const Conflict& conflict, Outbox& out) const;
 
   Settings settings_;
   bool two_links_;
@@ -102,7 +112,6 @@ class Director {
   Limit resets_, errors_, echoes_;
   ExitCounters exits_;
   Watch watch_;
-  Traffic total_;
   std::array<Arrival, kBatch> batch_{};
   std::vector<Ask> asks_;
   std::vector<Say> says_;

@@ -16,6 +16,7 @@ struct LinkAddress {
     const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
     return {Ip(addr.v4() & mask), prefix};
   }
+  Ip broadcast() const { return prefix >= 31 ? Ip(0xffffffff) : Ip(addr.v4() | ~uint32_t{0} >> prefix); }
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
@@ -28,6 +29,7 @@ struct LinkFacts {
   uint16_t mtu = 1500;            // bytes of an IP packet
   std::vector<LinkAddress> addresses;
   bool usable() const { return ifindex != 0 && up; }
+  Ip address() const { return addresses.empty() ? Ip() : addresses.front().addr; }  // unspecified: it has none
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };
 

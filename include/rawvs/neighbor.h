@@ -7,12 +7,14 @@
 // while nobody answers, so that the first packet of a connection seldom waits.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "rawvs/arp.h"
 #include "rawvs/link.h"
 #include "rawvs/outbox.h"
+#include "rawvs/service.h"
 #include "rawvs/settings.h"
 
 namespace rawvs {
@@ -37,7 +39,8 @@ class Neighbors {
     uint32_t wanted = 0;     // by how many servers; 0 = slot is free
     Mac mac{};               // valid in fresh, refreshing, fixed
     uint32_t asked = 0;      // questions since the last answer
-    Instant next{};          // when something is to be done: ask again, refresh
+    Instant last_asked{};
+    Instant next = kNever;   // when something is to be done: ask again, refresh
     Instant valid_until{};   // the answer's age limit
     uint32_t holding = 0;    // packets held for it
     bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
@@ -48,12 +51,13 @@ class Neighbors {
   // Wanted addresses are counted: each want() is answered by one unwant(). kNoNeighbor: no slot left.
   uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
   void unwant(uint16_t slot);
-  void forget_link(Link link, Instant now);  // its answers are worth nothing any more: ask anew
+  void forget_link(Link link, Instant now);  // it came up, or is another one now: ask anew
+  void pause_link(Link link);                // it is down: asking is useless until forget_link()
 
   const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
   std::optional<uint16_t> find(Ip addr, Link link) const;
   std::optional<Ip> who_has(Mac mac) const;  // the wanted address behind a MAC
-  uint16_t slots() const { return static_cast<uint16_t>(neighbors_.size()); }
+  uint16_t slots() const { return static_cast<uint16_t>(used_); }
 
   // Copies the frame and keeps it until the answer comes. At most arp_hold frames wait per neighbour.
   Hold hold(uint16_t slot, const Frame& frame, Instant now);
@@ -64,26 +68,32 @@ class Neighbors {
   void recycle();  // the outbox was cleared
 
   void time_passed(Instant now, std::vector<Ask>& asks, Outbox& out);
-  Instant next_deadline() const;
+  Instant next_deadline() const { return earliest_; }
 
  private:
-  static constexpr uint32_t kHeldFrames = 64;     // in all
-  static constexpr uint32_t kHeldSize = 2048;     // bytes; longer frames are not held
+  static constexpr uint32_t kHeldFrames = 64;  // in all
+  static constexpr uint32_t kHeldSize = 2048;  // bytes, headroom included; longer frames are not held
+  static constexpr uint16_t kNone = 0xffff;
   struct Held {
-    uint16_t neighbor = kNone;
-    bool leaving = false;
+    uint16_t neighbor = kNone;  // kNone: free
+    bool leaving = false;       // lent to the outbox until recycle()
     uint64_t order = 0;
     Frame frame{};
   };
-  static constexpr uint16_t kNone = 0xffff;
   void answered(Neighbor& n, Mac mac, Instant now, Outbox& out);
+  void ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out);
   void release(uint16_t slot, Mac own, Outbox& out);
   void discard(uint16_t slot);
+  void set_next(Neighbor& n, Instant when);
+  std::span<Neighbor> used() { return std::span(neighbors_).first(used_); }
+  std::span<const Neighbor> used() const { return std::span(neighbors_).first(used_); }
 
   const Settings& settings_;
-  std::vector<Neighbor> neighbors_;
+  std::vector<Neighbor> neighbors_;  // all slots from the start
+  size_t used_ = 0;                  // slots from here on were never used
+  Instant earliest_ = kNever;        // nothing is due before; may be too early, never too late
   std::vector<Held> held_;
-  std::vector<uint8_t> held_bytes_;
+  std::unique_ptr<uint8_t[]> held_bytes_;
   uint64_t order_ = 0;
 };
 

@@ -5,6 +5,7 @@
 // there from the start: a full outbox is a counted case (Exit::answer_limited), never an allocation.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,9 @@ class Outbox {
  public:
   static constexpr size_t kDepartures = 512;     // frames per call of the director's door
   static constexpr size_t kLetters = 128;        // of them originated by the director
-  static constexpr size_t kLetterSize = 2048;    // bytes
+  static constexpr size_t kLetterSize = 9728;    // bytes: the answer to a ping as long as a jumbo frame
 
-  Outbox() : letters_(kLetters * kLetterSize) { departures_.reserve(kDepartures); }
+  Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kLetterSize)) { departures_.reserve(kDepartures); }
 
   bool full() const { return departures_.size() == kDepartures; }
   bool send(Link out, const Frame& frame) {  // false: full, nothing was taken
@@ -41,11 +42,11 @@ class Outbox {
   // A buffer for a frame that the director originates; empty when there is none left. Then send_letter(size).
   MutableBytes letter() {
     if (letters_used_ == kLetters || full()) return {};
-    return {letters_.data() + letters_used_ * kLetterSize, kLetterSize};
+    return {letters_.get() + letters_used_ * kLetterSize, kLetterSize};
   }
   void send_letter(Link out, size_t size) {
     Frame f;
-    f.data = letters_.data() + letters_used_++ * kLetterSize;
+    f.data = letters_.get() + letters_used_++ * kLetterSize;
     f.size = static_cast<uint32_t>(size);
     departures_.push_back({out, f});
   }
@@ -58,7 +59,7 @@ class Outbox {
  private:
   std::vector<Departure> departures_;
   std::vector<Notice> notices_;
-  std::vector<uint8_t> letters_;
+  std::unique_ptr<uint8_t[]> letters_;  // not cleared: memory that is never written costs nothing
   size_t letters_used_ = 0;
 };
 

@@ -49,7 +49,8 @@ struct Ethernet {
 std::optional<Exit> parse_ethernet(const Frame& frame, Ethernet& out);
 
 // The IPv4 packet of a frame whose Ethernet header is sound. Checks lengths, header checksum, source address and, for
-// TCP, UDP and ICMP that are no later fragment, the L4 header; it does not check L4 checksums.
+// TCP, UDP and ICMP that are no later fragment, the L4 header; it does not check L4 checksums. With an Exit, src and dst
+// are still set when the frame was long enough to hold them, so that others' broken packets are not counted as ours.
 std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out);
 
 // Is the TCP, UDP or ICMP checksum right? True for partial and already validated ones, and for UDP without one.

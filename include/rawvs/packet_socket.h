@@ -40,8 +40,10 @@ class PacketSocket {
 
   int fd() const;  // readable when frames wait
 
-  // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received.
+  // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received. An expression that
+  // makes too long a program for the kernel is replaced by "ip or arp".
   Result<Done> set_filter(const std::string& expression);
+  bool filter_is_wide() const;  // it was replaced: every IPv4 and ARP frame is copied, which costs time but loses none
 
   // The next frames, at most frames.size(); the bytes stay valid and writable until release().
   // Every frame has at least kHeadroom bytes of headroom.

@@ -68,6 +68,7 @@ struct Server {
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
   uint16_t neighbor = kNoNeighbor;   // neighbor.h
   Instant removed{};
+  uint32_t served = 0;               // serial of the service it is, or last was, in
   Traffic traffic{};
   bool in_service() const { return service != kNoService; }
   uint32_t references() const { return active + inactive + persistent; }
@@ -81,6 +82,7 @@ struct SchedulerState {          // scheduler.h says what the numbers mean
 struct Service {
   ServiceSpec spec{};
   bool used = false;
+  uint32_t serial = 0;              // tells a service from an earlier one with the same key
   std::vector<ServerSlot> servers;  // newest first: the order in which IPVS's schedulers walk
   SchedulerState state{};
   Traffic traffic{};
@@ -141,6 +143,7 @@ class Services {
   void recount_vips();
   size_t index_of(const Service& service, Endpoint server) const;
 
+  uint32_t next_serial_ = 1;
   std::vector<Service> services_;
   std::vector<Server> servers_;  // all slots from the start
   std::unordered_map<ServiceKey, ServiceSlot, KeyHash> by_key_;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it says.
+// In:  a Config.   Out: a running director, until a signal says stop.
+// One epoll over packet sockets, netlink, control socket and signals; next_deadline() decides how long it waits.
+// Not: decisions (director.h). Interfaces may be missing, go and come back: they are waited for.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "rawvs/config.h"
+#include "rawvs/control_socket.h"
+#include "rawvs/guard.h"
+#include "rawvs/netlink.h"
+#include "rawvs/packet_socket.h"
+#include "rawvs/sys.h"
+
+namespace rawvs {
+
+class Engine {
+ public:
+  // Everything that can be wrong at start is found here, so that a daemon fails before it detaches.
+  // signals: a signalfd; SIGTERM and SIGINT on it end run().
+  static Result<std::unique_ptr<Engine>> start(const Config& config, const Log& log, int signals);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void run();
+
+ private:
+  struct Port {  // one interface
+    std::string name;
+    LinkFacts facts;
+    std::unique_ptr<PacketSocket> socket;
+    std::unique_ptr<Guard> guard;
+    Watch watched;           // what filter and guard were last told
+    Mac watched_mac{};
+    Instant retry = kNever;  // when to try again to open it
+  };
+
+  Engine(const Config& config, const Log& log);
+  Result<Done> open_all(int signals);
+  Result<Done> load_tables();
+  Result<Done> follow_link(Link link);
+  Result<Done> open_port(Port& port, Link link);
+  void close_port(Port& port);
+  void follow_watch();
+  void watch_port(Port& port);
+  bool serve_port(Port& port);
+  void dispatch();
+  void wait_and_serve();
+  void read_signals();
+  Instant next_deadline() const;
+  bool poll_for(int fd, uint64_t what);
+
+  const Config& config_;
+  const Log& log_;
+  Instant now_{};
+  Director director_;
+  Outbox outbox_;
+  std::unique_ptr<Netlink> netlink_;
+  std::unique_ptr<ControlSocket> control_;
+  std::array<Port, kLinks> ports_;
+  std::array<Frame, Director::kBatch> frames_{};
+  std::vector<Frame> departing_;
+  int epoll_ = -1;
+  int signals_ = -1;
+  bool stopping_ = false;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// connection.cpp: entries, the index over them, and the timing wheel under them.
+//
+// Index: cells_[hash & mask] onwards, linear probing, never more than half full. A cell is 0 or (tag << 24 | id), the
+// tag being the hash's top byte, so that nearly every cell of another connection is passed over without touching its
+// entry. Removal moves later cells of the run back, so there are no tombstones and a run never grows old.
+//
+// Wheel: a tick is 10 ms, a unit 16 ticks. Level 0 has one list per unit for the next 256 units (41 s), level 1 one
+// per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies where its deadline was when it was last
+// placed; packets only move `expires` in the entry. When the wheel reaches the entry it is either over, or placed anew.
+#include "rawvs/connection.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint32_t kTicksPerUnitShift = 4, kSlotBits = 8, kSlotMask = 255;
+constexpr auto kTick = 10ms;
+constexpr uint32_t kIdMask = 0xffffff;
+constexpr uint32_t kHeadFlag = 0x80000000;  // timer_prev of a list's first entry: this and the slot's number
+
+uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 56) << 24; }
+
+uint32_t ticks(Duration d) { return static_cast<uint32_t>((d + kTick - 1ms) / kTick); }
+
+int32_t until(uint32_t then, uint32_t now) { return static_cast<int32_t>(then - now); }  // ticks wrap after 497 days
+
+}  // namespace
+
+ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoch)
+    : capacity_(std::clamp<uint32_t>(capacity, 1, kMostConnections)), secret_(secret), epoch_(epoch) {
+  const uint64_t cells = std::bit_ceil(uint64_t{capacity_} * 2);
+  const size_t entry_bytes = (size_t{capacity_} + 1) * sizeof(Connection);
+  const size_t cells_at = (entry_bytes + 63) / 64 * 64;
+  bytes_ = cells_at + cells * sizeof(uint32_t);
+  // calloc: zero pages from the kernel, which cost nothing until an entry is used.
+  memory_.reset(std::calloc(1, bytes_));
+  if (!memory_) {  // told by capacity() == 0; the daemon refuses to start
+    capacity_ = 0;
+    return;
+  }
+  auto* const base = static_cast<uint8_t*>(memory_.get());
+  entries_ = reinterpret_cast<Connection*>(base);
+  cells_ = reinterpret_cast<uint32_t*>(base + cells_at);
+  cell_mask_ = cells - 1;
+}
+
+uint64_t ConnectionTable::tick(Instant now) const { return static_cast<uint64_t>((now - epoch_) / kTick); }
+
+uint64_t ConnectionTable::hash(const FlowKey& key) const {
+  const uint64_t addresses = uint64_t{key.client.v4()} << 32 | key.vip.v4();
+  const uint64_t ports =
+      uint64_t{key.cport.value} << 32 | uint64_t{key.vport.value} << 16 | static_cast<uint8_t>(key.protocol);
+  return siphash13(secret_, addresses, ports);
+}
+
+void ConnectionTable::prefetch_cell(uint64_t hash) const { __builtin_prefetch(&cells_[hash & cell_mask_]); }
+
+void ConnectionTable::prefetch_entry(uint64_t hash) const {
+  const uint32_t cell = cells_[hash & cell_mask_];
+  const Connection* const entry = &entries_[cell & kIdMask];
+  __builtin_prefetch(entry, 1);
+  __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
+}
+
+Connection* ConnectionTable::find(const FlowKey& key, uint64_t hash) {
+  const uint32_t tag = tag_of(hash);
+  for (uint64_t i = hash & cell_mask_; cells_[i] != 0; i = (i + 1) & cell_mask_) {
+    if ((cells_[i] & ~kIdMask) != tag) continue;
+    Connection& c = entries_[cells_[i] & kIdMask];
+    if (c.key() == key) return &c;
+  }
+  return nullptr;
+}
+
+Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
+  if (used_ == capacity_) return nullptr;
+  ConnectionId id = free_;
+  if (id != kNoConnection) {
+    free_ = entries_[id].timer_next;
+  } else {
+    id = fresh_++;
+  }
+  Connection& c = entries_[id];
+  c = Connection{};
+  c.client_v4 = key.client.v4();
+  c.vip_v4 = key.vip.v4();
+  c.cport = key.cport;
+  c.vport = key.vport;
+  c.protocol = key.protocol;
+  c.server = kNoServer;
+  c.timer_prev = c.timer_next = kNoConnection;
+  c.flags = Connection::used;
+  uint64_t i = hash & cell_mask_;
+  while (cells_[i] != 0) i = (i + 1) & cell_mask_;
+  cells_[i] = tag_of(hash) | id;
+  ++used_;
+  return &c;
+}
+
+void ConnectionTable::remove(Connection& c) {
+  unplace(c);
+  uint64_t hole = cell_of(c);
+  // Move back every later cell of the run that may lie in the hole: one whose home is not behind it.
+  for (uint64_t i = (hole + 1) & cell_mask_; cells_[i] != 0; i = (i + 1) & cell_mask_) {
+    const uint64_t home = hash(entries_[cells_[i] & kIdMask].key()) & cell_mask_;
+    if (((i - home) & cell_mask_) < ((i - hole) & cell_mask_)) continue;
+    cells_[hole] = cells_[i];
+    hole = i;
+  }
+  cells_[hole] = 0;
+  c.flags = 0;
+  c.timer_next = free_;
+  free_ = id(c);
+  --used_;
+}
+
+uint64_t ConnectionTable::cell_of(const Connection& c) const {
+  const uint64_t h = hash(c.key());
+  const uint32_t cell = tag_of(h) | id(c);
+  uint64_t i = h & cell_mask_;
+  while (cells_[i] != cell) i = (i + 1) & cell_mask_;
+  return i;
+}
+
+Connection* ConnectionTable::at(ConnectionId id) {
+  return id != kNoConnection && id < fresh_ && (entries_[id].flags & Connection::used) ? &entries_[id] : nullptr;
+}
+
+void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {
+  const uint32_t before = c.expires;
+  c.expires = static_cast<uint32_t>(tick(now)) + std::max<uint32_t>(ticks(timeout), 1);
+  const bool placed = c.timer_prev != kNoConnection;
+  if (placed && until(c.expires, before) >= 0) return;  // later than the wheel thinks: it will notice by itself
+  if (placed) unplace(c);
+  place(c);
+}
+
+bool ConnectionTable::expired(const Connection& c, Instant now) const {
+  return until(c.expires, static_cast<uint32_t>(tick(now))) <= 0;
+}
+
+Duration ConnectionTable::left(const Connection& c, Instant now) const {
+  return std::max<int32_t>(until(c.expires, static_cast<uint32_t>(tick(now))), 0) * kTick;
+}
+
+// An entry goes into the slot of the first unit that begins at or after its deadline, so that it is over when found.
+void ConnectionTable::place(Connection& c) {
+  constexpr int64_t kFarthest = int64_t{kSlots - 1} << (2 * kSlotBits);  // beyond it: looked at again on the way
+  const auto wheel_tick = static_cast<uint32_t>(wheel_unit_ << kTicksPerUnitShift);
+  const int64_t ticks_ahead = until(c.expires, wheel_tick);
+  const int64_t units_ahead = (ticks_ahead + (1 << kTicksPerUnitShift) - 1) >> kTicksPerUnitShift;
+  const uint64_t when = wheel_unit_ + static_cast<uint64_t>(std::clamp<int64_t>(units_ahead, 0, kFarthest));
+  uint32_t level = 0;
+  while (level + 1 < kLevels && (when >> level * kSlotBits) - (wheel_unit_ >> level * kSlotBits) >= kSlots) ++level;
+  const auto slot = static_cast<uint32_t>(level * kSlots + (when >> level * kSlotBits & kSlotMask));
+  const ConnectionId me = id(c), next = heads_[slot];
+  c.timer_next = next;
+  c.timer_prev = kHeadFlag | slot;
+  if (next != kNoConnection) entries_[next].timer_prev = me;
+  heads_[slot] = me;
+  mark_slot(slot, true);
+}
+
+void ConnectionTable::unplace(Connection& c) {
+  if (c.timer_prev == kNoConnection) return;
+  if (c.timer_prev & kHeadFlag) {
+    const uint32_t slot = c.timer_prev & ~kHeadFlag;
+    heads_[slot] = c.timer_next;
+    if (c.timer_next == kNoConnection) mark_slot(slot, false);
+  } else {
+    entries_[c.timer_prev].timer_next = c.timer_next;
+  }
+  if (c.timer_next != kNoConnection) entries_[c.timer_next].timer_prev = c.timer_prev;
+  c.timer_prev = c.timer_next = kNoConnection;
+}
+
+void ConnectionTable::mark_slot(uint32_t slot, bool filled) {
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  if (filled) {
+    filled_[slot / 64] |= bit;
+  } else {
+    filled_[slot / 64] &= ~bit;
+  }
+}
+
+// The list to look at in the wheel's current unit: where a higher level's slot begins, that one first, until its
+// entries have gone to lower levels.
+uint32_t ConnectionTable::current_slot() const {
+  for (uint32_t level = kLevels - 1; level > 0; --level) {
+    if ((wheel_unit_ & ((uint64_t{1} << level * kSlotBits) - 1)) != 0) continue;
+    const auto slot = static_cast<uint32_t>(level * kSlots + (wheel_unit_ >> level * kSlotBits & kSlotMask));
+    if (heads_[slot] != kNoConnection) return slot;
+  }
+  return static_cast<uint32_t>(wheel_unit_ & kSlotMask);
+}
+
+// On to the next unit that has something, or to where a higher level's slot begins, but not beyond the present.
+void ConnectionTable::step_wheel(uint64_t now_unit) {
+  ++wheel_unit_;
+  if (used_ == 0) {
+    wheel_unit_ = std::max(wheel_unit_, now_unit + 1);
+    return;
+  }
+  const uint64_t boundary = (wheel_unit_ + kSlotMask) & ~uint64_t{kSlotMask};
+  const uint64_t filled = next_filled(0).value_or(boundary);
+  wheel_unit_ = std::min({std::min(filled, boundary), std::max(now_unit + 1, wheel_unit_)});
+}
+
+Connection* ConnectionTable::due(Instant now, uint32_t& work) {
+  const uint64_t now_unit = tick(now) >> kTicksPerUnitShift;
+  while (wheel_unit_ <= now_unit) {
+    const ConnectionId first = heads_[current_slot()];
+    if (first == kNoConnection) {
+      step_wheel(now_unit);
+      continue;
+    }
+    if (work == 0) return nullptr;
+    --work;
+    Connection& c = entries_[first];
+    unplace(c);
+    if (expired(c, now)) return &c;
+    place(c);
+  }
+  return nullptr;
+}
+
+// The first unit from now on in which a slot of this level has to be looked at.
+std::optional<uint64_t> ConnectionTable::next_filled(uint32_t level) const {
+  const uint64_t here = wheel_unit_ >> level * kSlotBits;
+  const uint64_t* const words = filled_.data() + level * kSlots / 64;
+  for (uint64_t ahead = 0; ahead < kSlots;) {
+    const uint64_t slot = (here + ahead) & kSlotMask;
+    const uint64_t rest = words[slot / 64] >> slot % 64;
+    if (rest == 0) {
+      ahead += 64 - slot % 64;
+      continue;
+    }
+    ahead += static_cast<uint64_t>(std::countr_zero(rest));
+    if (ahead >= kSlots) break;
+    return (here + ahead) << level * kSlotBits;
+  }
+  return std::nullopt;
+}
+
+Instant ConnectionTable::next_deadline() const {
+  std::optional<uint64_t> first;
+  for (uint32_t level = 0; level < kLevels; ++level) {
+    if (const auto unit = next_filled(level)) first = std::min(first.value_or(*unit), *unit);
+  }
+  if (!first) return kNever;
+  return epoch_ + Duration(static_cast<Duration::rep>(*first << kTicksPerUnitShift) * kTick.count());
+}
+
+}  // namespace rawvs

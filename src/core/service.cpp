@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// service.cpp: the service table and the slots of the real servers.
+#include "rawvs/service.h"
+
+#include <algorithm>
+
+#include "rawvs/scheduler.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kMostServices = 4096;
+constexpr Duration kRemovedServerKept = 120s;  // IPVS keeps its trash at least this long
+
+bool in_ranges(const std::vector<PortRange>& ranges, Port port) {
+  return std::ranges::any_of(ranges, [&](PortRange r) { return r.first <= port.value && port.value <= r.last; });
+}
+
+Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
+
+}  // namespace
+
+std::string text(const ServiceKey& key) {
+  if (key.mark.value != 0) return "mark " + std::to_string(key.mark.value);
+  return std::string(name(key.protocol)) + ' ' + text(key.vip);
+}
+
+size_t Services::KeyHash::operator()(const ServiceKey& k) const {
+  const uint64_t low = uint64_t{k.vip.addr.v4()} << 16 | k.vip.port.value;
+  const uint64_t high = uint64_t{k.mark.value} << 8 | static_cast<uint8_t>(k.protocol);
+  return static_cast<size_t>((low ^ high * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu >> 16);
+}
+
+Services::Services(uint32_t max_servers) : servers_(std::min<uint32_t>(max_servers, kNoServer)) {}
+
+Service* Services::find(const ServiceKey& key) {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() ? nullptr : &services_[found->second];
+}
+
+std::optional<Refusal> Services::add(const ServiceSpec& spec) {
+  if (find(spec.key)) return Refusal::exists;
+  auto free = std::ranges::find_if(services_, [](const Service& s) { return !s.used; });
+  if (free == services_.end()) {
+    if (services_.size() == kMostServices) return Refusal::full;
+    free = services_.emplace(services_.end());
+  }
+  *free = Service{};
+  free->spec = spec;
+  free->used = true;
+  free->serial = next_serial_++;
+  begin(spec.scheduler, pool_of(servers_, *free), free->state);
+  by_key_[spec.key] = static_cast<ServiceSlot>(free - services_.begin());
+  recount_vips();
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
+  Service* const service = find(spec.key);
+  if (!service) return Refusal::no_service;
+  const bool new_scheduler = service->spec.scheduler != spec.scheduler;
+  service->spec = spec;
+  if (new_scheduler) begin(spec.scheduler, pool_of(servers_, *service), service->state);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  release_servers(*service, now);
+  *service = Service{};
+  by_key_.erase(key);
+  recount_vips();
+  return std::nullopt;
+}
+
+void Services::clear(Instant now) {
+  for (Service& service : services_) {
+    release_servers(service, now);
+    service = Service{};
+  }
+  by_key_.clear();
+  recount_vips();
+}
+
+void Services::release_servers(Service& service, Instant now) {
+  for (const ServerSlot slot : service.servers) {
+    servers_[slot].service = kNoService;
+    servers_[slot].removed = now;
+  }
+  service.servers.clear();
+}
+
+size_t Services::index_of(const Service& service, Endpoint server) const {
+  const auto found =
+      std::ranges::find_if(service.servers, [&](ServerSlot slot) { return servers_[slot].spec.at == server; });
+  return static_cast<size_t>(found - service.servers.begin());
+}
+
+// A free slot; or, when this very server was removed from this very service and connections still remember it, its
+// old one: so it gets its connections and counters back.
+ServerSlot Services::slot_for(const ServiceKey& key, const ServerSpec& spec) {
+  ServerSlot free = kNoServer;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const Server& s = servers_[i];
+    if (s.used && !s.in_service() && s.key == key && s.spec.at == spec.at) return static_cast<ServerSlot>(i);
+    if (!s.used && free == kNoServer) free = static_cast<ServerSlot>(i);
+  }
+  return free;
+}
+
+std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerSpec& spec, Instant now) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
+  if (index_of(*service, spec.at) != service->servers.size()) return Refusal::exists;
+  forget_removed(now);
+  const ServerSlot slot = slot_for(key, spec);
+  if (slot == kNoServer) return Refusal::full;
+  Server& server = servers_[slot];
+  if (!server.used) server = Server{};
+  if (server.served != service->serial) server.traffic = {};
+  server.used = true;
+  server.served = service->serial;
+  server.key = key;
+  server.spec = spec;
+  server.service = static_cast<ServiceSlot>(service - services_.data());
+  server.overloaded = false;
+  if (spec.weight != 0) server.last_weight = spec.weight;
+  service->servers.insert(service->servers.begin(), slot);
+  server_added(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::edit_server(const ServiceKey& key, const ServerSpec& spec) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
+  const size_t at = index_of(*service, spec.at);
+  if (at == service->servers.size()) return Refusal::no_server;
+  Server& server = servers_[service->servers[at]];
+  if (spec.upper == 0 || spec.upper > server.spec.upper) server.overloaded = false;
+  server.spec = spec;
+  if (spec.weight != 0) server.last_weight = spec.weight;
+  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint server, Instant now) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  const size_t at = index_of(*service, server);
+  if (at == service->servers.size()) return Refusal::no_server;
+  Server& removed = servers_[service->servers[at]];
+  removed.service = kNoService;
+  removed.removed = now;
+  service->servers.erase(service->servers.begin() + static_cast<std::ptrdiff_t>(at));
+  server_removed(service->spec.scheduler, pool_of(servers_, *service), service->state, at);
+  return std::nullopt;
+}
+
+void Services::forget_removed(Instant now) {
+  for (Server& s : servers_) {
+    if (s.used && !s.in_service() && s.references() == 0 && now - s.removed >= kRemovedServerKept) s = Server{};
+  }
+}
+
+std::optional<Refusal> Services::zero(const ServiceKey& key) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  service->traffic = {};
+  for (const ServerSlot slot : service->servers) servers_[slot].traffic = {};
+  return std::nullopt;
+}
+
+void Services::zero_all() {
+  for (const auto& [key, slot] : by_key_) zero(key);
+}
+
+void Services::set_groups(std::vector<GroupMatch> groups) {
+  groups_ = std::move(groups);
+  recount_vips();
+}
+
+void Services::recount_vips() {
+  vips_.clear();
+  for (const auto& [key, slot] : by_key_) {
+    if (key.mark.value == 0) ++vips_[key.vip.addr];
+  }
+  for (const GroupMatch& match : groups_) {
+    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) ++vips_[match.vip];
+  }
+}
+
+bool Services::is_vip(Ip addr) const { return vips_.contains(addr); }
+
+std::vector<Ip> Services::vips() const {
+  std::vector<Ip> all;
+  for (const auto& [vip, count] : vips_) all.push_back(vip);
+  std::ranges::sort(all);
+  return all;
+}
+
+std::optional<Mark> Services::mark_of(const Packet& packet) const {
+  for (const GroupMatch& match : groups_) {
+    if (match.vip == packet.dst && match.protocol == packet.protocol && in_ranges(match.ports, packet.dport)) {
+      return match.mark;
+    }
+  }
+  return std::nullopt;
+}
+
+// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port.
+Service* Services::classify(const Packet& packet) {
+  if (!groups_.empty()) {
+    if (const auto mark = mark_of(packet)) {
+      if (Service* const service = find({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
+    }
+  }
+  return find({.protocol = packet.protocol, .vip = {packet.dst, packet.dport}, .mark = {}});
+}
+
+}  // namespace rawvs

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tcp_state.cpp: IPVS's TCP transition table and timeouts, as tables. Source: the rules in lvs-facts 2.4, confirmed by
+// the conformance scenarios (states-dr, nat-tcp) against a kernel's IPVS.
+#include "rawvs/tcp_state.h"
+
+#include <array>
+
+#include "rawvs/packet.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kStates = static_cast<size_t>(TcpState::count_);
+enum Event : uint8_t { kSyn, kFin, kAck, kRst, kEvents };
+
+constexpr TcpState sNO = TcpState::none, sES = TcpState::established, sSS = TcpState::syn_sent,
+                   sSR = TcpState::syn_recv, sFW = TcpState::fin_wait, sTW = TcpState::time_wait, sCL = TcpState::close,
+                   sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen, sSA = TcpState::synack;
+
+using Row = std::array<TcpState, kStates>;
+// clang-format off
+// [direction][event][state]         none est  ssnt srcv finw timw clos clsw lack list sack
+constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
+    {{  // input: from the client, when the server's half is seen, too (NAT)
+        /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
+        /* fin */ {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sTW},
+        /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sCL, sLI, sES},
+        /* rst */ {sCL, sCL, sCL, sSR, sCL, sCL, sCL, sCL, sLA, sLI, sSR},
+    }},
+    {{  // output: from the server
+        /* syn */ {sSS, sES, sSS, sSR, sSS, sSS, sSS, sSS, sSS, sLI, sSR},
+        /* fin */ {sTW, sFW, sSS, sTW, sFW, sTW, sCL, sTW, sLA, sLI, sTW},
+        /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sLA, sES, sES},
+        /* rst */ {sCL, sCL, sSS, sCL, sCL, sTW, sCL, sCL, sCL, sCL, sCL},
+    }},
+    {{  // input only: from the client, when the server answers past the director (DR, TUN)
+        /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
+        /* fin */ {sCL, sFW, sSS, sTW, sFW, sTW, sCL, sCW, sLA, sLI, sTW},
+        /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sCL, sLI, sES},
+        /* rst */ {sCL, sCL, sCL, sSR, sCL, sCL, sCL, sCL, sLA, sLI, sCL},
+    }},
+}};
+// clang-format on
+
+}  // namespace
+
+TcpState step(TcpState state, Direction direction, uint8_t tcp_flags) {
+  const std::array<Row, kEvents>& rows = kTable[static_cast<size_t>(direction)];
+  const auto at = static_cast<size_t>(state);
+  // One flag decides, in this order; a segment with none of them closes.
+  if (tcp_flags & TcpFlags::rst) return rows[kRst][at];
+  if (tcp_flags & TcpFlags::syn) return rows[kSyn][at];
+  if (tcp_flags & TcpFlags::fin) return rows[kFin][at];
+  if (tcp_flags & TcpFlags::ack) return rows[kAck][at];
+  return TcpState::close;
+}
+
+Duration timeout(TcpState state, const Timeouts& timeouts) {
+  switch (state) {
+    case TcpState::none: return 2s;
+    case TcpState::established: return timeouts.tcp;
+    case TcpState::syn_sent: return 120s;
+    case TcpState::syn_recv: return 60s;
+    case TcpState::fin_wait: return timeouts.tcpfin;
+    case TcpState::time_wait: return 120s;
+    case TcpState::close: return 10s;
+    case TcpState::close_wait: return 60s;
+    case TcpState::last_ack: return 30s;
+    case TcpState::listen: return 120s;
+    case TcpState::synack: return 120s;
+    case TcpState::count_: break;
+  }
+  return 2s;
+}
+
+const char* name(TcpState state) {
+  constexpr std::array<const char*, kStates> kNames = {"NONE",  "ESTABLISHED", "SYN_SENT", "SYN_RECV",
+                                                       "FIN_WAIT", "TIME_WAIT", "CLOSE",    "CLOSE_WAIT",
+                                                       "LAST_ACK", "LISTEN",    "SYNACK"};
+  return state < TcpState::count_ ? kNames[static_cast<size_t>(state)] : "?";
+}
+
+}  // namespace rawvs

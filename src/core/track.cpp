@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// track.cpp: a connection's state and its server's counters, moved together.
+#include "rawvs/track.h"
+
+namespace rawvs {
+
+namespace {
+
+void check_upper(Server& server) {
+  const ServerSpec& s = server.spec;
+  if (s.upper != 0 && server.active + server.inactive >= s.upper) server.overloaded = true;
+}
+
+// IPVS's hysteresis: below the lower threshold, or below three quarters of the upper one when there is no lower.
+void check_lower(Server& server) {
+  if (!server.overloaded) return;
+  const uint64_t total = uint64_t{server.active} + server.inactive;
+  const ServerSpec& s = server.spec;
+  const bool relieved = s.upper == 0 || (s.lower != 0 ? total < s.lower : total * 4 < uint64_t{s.upper} * 3);
+  if (relieved) server.overloaded = false;
+}
+
+void count_as(Connection& c, Server& server, bool active_now) {
+  const bool was_active = (c.flags & Connection::inactive) == 0;
+  if (was_active == active_now) return;
+  if (active_now) {
+    ++server.active, --server.inactive;
+    c.flags &= static_cast<uint8_t>(~Connection::inactive);
+  } else {
+    --server.active, ++server.inactive;
+    c.flags |= Connection::inactive;
+  }
+}
+
+}  // namespace
+
+void join(Connection& c, ServerSlot slot, Server& server) {
+  c.server = slot;
+  c.flags |= Connection::inactive;
+  if (server.spec.method != Method::masq) c.flags |= Connection::no_output;
+  ++server.inactive;
+  check_upper(server);
+}
+
+void leave(const Connection& c, Server& server) {
+  if (c.flags & Connection::inactive) {
+    --server.inactive;
+  } else {
+    --server.active;
+  }
+  check_lower(server);
+}
+
+Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts) {
+  if (c.protocol != Protocol::tcp) return timeouts.udp;
+  // The rows with both halves hold once a packet of the server was seen, whatever the method.
+  if (direction == Direction::output) c.flags &= static_cast<uint8_t>(~Connection::no_output);
+  if (direction == Direction::input && (c.flags & Connection::no_output)) direction = Direction::input_only;
+  const TcpState next = step(static_cast<TcpState>(c.state), direction, packet.tcp_flags);
+  if (next != static_cast<TcpState>(c.state)) {
+    count_as(c, server, active(next));
+    c.state = static_cast<uint8_t>(next);
+  }
+  return timeout(next, timeouts);
+}
+
+bool reusable(const Connection& c, uint8_t conn_reuse_mode) {
+  if (c.protocol != Protocol::tcp || c.controlled_by != kNoConnection) return false;
+  const auto state = static_cast<TcpState>(c.state);
+  if (conn_reuse_mode != 0 && (state == TcpState::time_wait || state == TcpState::close)) return true;
+  return (conn_reuse_mode & 2) != 0 && state == TcpState::fin_wait && (c.flags & Connection::no_output) != 0;
+}
+
+const char* state_name(const Connection& c) {
+  switch (c.protocol) {
+    case Protocol::tcp: return name(static_cast<TcpState>(c.state));
+    case Protocol::udp: return "UDP";
+    default: return "NONE";
+  }
+}
+
+}  // namespace rawvs

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// main.cpp: rawvsd's command line, its becoming a daemon, its end.
+#include <fcntl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "rawvs/control.h"
+#include "rawvs/engine.h"
+
+namespace {
+
+using namespace rawvs;
+
+constexpr char kUsage[] =
+    "usage: rawvsd [-f] [-t] [-d] [-c FILE] [-p PIDFILE]\n"
+    "  -f          stay in the foreground, log to standard error\n"
+    "  -t          check the configuration, print what was understood, and exit\n"
+    "  -c FILE     configuration, default /etc/rawvs.ini\n"
+    "  -p PIDFILE  write the process id there\n"
+    "  -d          log details, too\n"
+    "  -v          print the version and exit\n"
+    "See rawvsd(8) and rawvs.ini(5).\n";
+
+// Exit codes: LSB's for init scripts.
+enum : int { kOk = 0, kFailed = 1, kUsageError = 2, kNotConfigured = 6 };
+
+struct Options {
+  bool foreground = false, test = false, details = false;
+  std::string config = "/etc/rawvs.ini", pidfile;
+};
+
+int fail(const std::string& text, int code) {
+  std::fprintf(stderr, "rawvsd: %s\n", text.c_str());
+  return code;
+}
+
+class PidFile {  // removed again by the process that wrote it
+ public:
+  explicit PidFile(std::string path) : path_(std::move(path)) {}
+  ~PidFile() {
+    if (written_) unlink(path_.c_str());
+  }
+  PidFile(const PidFile&) = delete;
+  PidFile& operator=(const PidFile&) = delete;
+  Result<Done> write() {
+    if (path_.empty()) return Done{};
+    const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) return Error{system_error("pid file " + path_, errno)};
+    const std::string line = std::to_string(getpid()) + '\n';
+    const bool whole = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    close(fd);
+    written_ = true;
+    if (!whole) return Error{system_error("pid file " + path_, errno)};
+    return Done{};
+  }
+
+ private:
+  std::string path_;
+  bool written_ = false;
+};
+
+int block_signals() {  // the loop reads them from a descriptor instead
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+// Forks. The parent waits until the child says that it runs, or why not (on standard error), and never returns.
+// Returns the descriptor on which the child says so.
+int detach() {
+  int ready[2];
+  if (pipe2(ready, O_CLOEXEC) != 0) std::exit(fail(system_error("pipe", errno), kFailed));
+  const pid_t child = fork();
+  if (child < 0) std::exit(fail(system_error("fork", errno), kFailed));
+  if (child > 0) {
+    close(ready[1]);
+    char code = kFailed;
+    const ssize_t got = read(ready[0], &code, 1);
+    _exit(got == 1 ? code : char{kFailed});
+  }
+  close(ready[0]);
+  setsid();
+  return ready[1];
+}
+
+void leave_terminal() {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
+  close(null);
+  if (chdir("/") != 0) return;  // a daemon that cannot leave its directory only keeps it from being unmounted
+}
+
+int run(const Options& options, const Config& config) {
+  const int ready = options.foreground ? -1 : detach();
+  const auto say_ready = [&](char code) {
+    if (ready >= 0 && write(ready, &code, 1) != 1) std::exit(kFailed);
+  };
+  const int signals = block_signals();
+  const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
+  auto engine = Engine::start(config, log, signals);
+  PidFile pidfile(options.pidfile);
+  const Result<Done> written = engine ? pidfile.write() : engine.error();
+  if (!written) {
+    if (!options.foreground) log.write(Severity::error, written.error().text);
+    fail(written.error().text, kFailed);
+    say_ready(kFailed);
+    return kFailed;
+  }
+  if (!options.foreground) leave_terminal();
+  log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
+                                  (config.inside.empty() ? "" : " and " + config.inside));
+  say_ready(kOk);
+  (*engine)->run();
+  log.write(Severity::notice, "rawvsd ends");
+  return kOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  for (int letter; (letter = getopt(argc, argv, "ftdvhc:p:")) != -1;) {
+    switch (letter) {
+      case 'f': options.foreground = true; break;
+      case 't': options.test = true; break;
+      case 'd': options.details = true; break;
+      case 'c': options.config = optarg; break;
+      case 'p': options.pidfile = optarg; break;
+      case 'v': return std::printf("rawvsd %s\n", kVersion.data()) > 0 ? kOk : kFailed;
+      case 'h': return std::fputs(kUsage, stdout) >= 0 ? kOk : kFailed;
+      default: return std::fputs(kUsage, stderr), kUsageError;
+    }
+  }
+  if (optind < argc) return fail("unexpected argument " + std::string(argv[optind]) + "\n" + kUsage, kUsageError);
+  const auto text = read_file(options.config);
+  if (!text) return fail(text.error().text, kNotConfigured);
+  const auto config = parse_config(*text, options.config);
+  if (!config) return fail(config.error().text, kNotConfigured);
+  if (options.test) {
+    std::fputs(print_config(*config).c_str(), stdout);
+    std::fprintf(stderr, "rawvsd: %s: the configuration is valid\n", options.config.c_str());
+    return kOk;
+  }
+  return run(options, *config);
+}

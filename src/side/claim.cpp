@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// claim.cpp: answering, announcing and defending the VIPs.
+#include "rawvs/claim.h"
+
+#include <algorithm>
+
+namespace rawvs {
+
+namespace {
+
+constexpr Duration kBetweenAnnouncements = 1s;
+constexpr Duration kFirstProbe = 1s;             // after the first announcement: rivals are found soon after start
+constexpr Duration kDefendInterval = 10s;        // RFC 5227 section 1.1: DEFEND_INTERVAL
+constexpr Duration kRivalForgotten = 180s;       // at least; three probes unanswered if those are rarer
+constexpr Duration kRetirement = 300s;           // longer than neighbours' ARP caches remember us
+
+}  // namespace
+
+Claims::Claim* Claims::find(Ip vip) {
+  const auto at = std::ranges::lower_bound(claims_, vip, {}, &Claim::vip);
+  return at != claims_.end() && at->vip == vip ? &*at : nullptr;
+}
+
+const Claims::Claim* Claims::find(Ip vip) const { return const_cast<Claims*>(this)->find(vip); }
+
+bool Claims::takes(Ip vip) const { return find(vip) != nullptr; }
+
+bool Claims::answers_for(Ip vip) const {
+  const Claim* const claim = find(vip);
+  return claim && !claim->retired_until;
+}
+
+void Claims::set(const std::vector<Ip>& vips, Instant now) {
+  for (Claim& claim : claims_) {
+    if (claim.retired_until || std::ranges::binary_search(vips, claim.vip)) continue;
+    claim = Claim{.vip = claim.vip};
+    claim.retired_until = now + kRetirement;
+    earliest_ = std::min(earliest_, *claim.retired_until);
+  }
+  for (const Ip vip : vips) {
+    Claim* claim = find(vip);
+    if (claim && !claim->retired_until) continue;
+    if (!claim) claim = &*claims_.insert(std::ranges::lower_bound(claims_, vip, {}, &Claim::vip), Claim{});
+    *claim = Claim{.vip = vip};
+    claim->announcements_left = settings_.garp_count;
+    claim->next_announcement = settings_.garp_count == 0 ? kNever : now;
+    claim->next_probe = now + kFirstProbe;
+    earliest_ = now;
+  }
+}
+
+void Claims::announce_all(Instant now) {
+  for (Claim& claim : claims_) {
+    if (claim.retired_until) continue;
+    claim.announcements_left = settings_.garp_count;
+    claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
+    claim.next_probe = now + kFirstProbe;
+    earliest_ = now;
+  }
+}
+
+std::optional<Conflict> Claims::heard(const Arp& arp, Mac own, Instant now) {
+  Claim* const claim = find(arp.sender);
+  if (!claim || claim->retired_until || arp.sender_mac == own) return std::nullopt;
+  const bool known = claim->rival == arp.sender_mac;
+  // Whoever heard the rival now believes it: say again whose the VIP is, but do not start a shouting match.
+  if (settings_.garp_count != 0 && (!claim->rival || now - claim->rival_heard >= kDefendInterval)) {
+    claim->announcements_left = std::max(claim->announcements_left, 1u);
+    claim->next_announcement = now;
+  }
+  claim->rival = arp.sender_mac;
+  claim->rival_heard = now;
+  earliest_ = std::min(earliest_, deadline_of(*claim));
+  if (known) return std::nullopt;
+  return Conflict{claim->vip, arp.sender_mac, false};
+}
+
+Duration Claims::patience() const { return std::max<Duration>(kRivalForgotten, settings_.arp_probe_interval * 3); }
+
+Instant Claims::deadline_of(const Claim& c) const {
+  const Instant forget = c.rival ? c.rival_heard + patience() : kNever;
+  return std::min({c.next_announcement, c.next_probe, c.retired_until.value_or(kNever), forget});
+}
+
+void Claims::time_passed(Instant now, std::vector<Say>& say, std::vector<Conflict>& over) {
+  if (now < earliest_) return;
+  std::erase_if(claims_, [&](const Claim& c) { return c.retired_until && *c.retired_until <= now; });
+  earliest_ = kNever;
+  for (Claim& claim : claims_) {
+    if (claim.next_announcement <= now) {
+      say.push_back({Say::What::announce, claim.vip});
+      if (claim.announcements_left > 0) --claim.announcements_left;
+      const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
+      claim.next_announcement = pause == 0ms ? kNever : now + pause;
+    }
+    if (claim.next_probe <= now) {
+      const bool probing = settings_.arp_probe_interval != 0ms;
+      if (probing) say.push_back({Say::What::probe, claim.vip});
+      claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
+    }
+    if (claim.rival && now - claim.rival_heard >= patience()) {
+      over.push_back({claim.vip, *claim.rival, true});
+      claim.rival.reset();
+    }
+    earliest_ = std::min(earliest_, deadline_of(claim));
+  }
+}
+
+}  // namespace rawvs

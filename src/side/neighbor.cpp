@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// neighbor.cpp: asking for real servers' MAC addresses, and believing the answers for a while.
+//   asking      nobody has answered yet: broadcast, a second apart; packets are held
+//   fresh       answered; after three quarters of arp_timeout: refreshing
+//   refreshing  the old answer still serves; asked by unicast, then by broadcast; too old: asking
+//   silent      three questions without an answer: packets are dropped, asked on with growing pauses
+//   fixed       mac= in the configuration: never asked
+#include "rawvs/neighbor.h"
+
+#include <algorithm>
+
+#include "rawvs/rewrite.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr Duration kRetry = 1s;          // RFC 1122 section 2.3.2.1: at most one question per second
+constexpr Duration kLongestPause = 8s;
+constexpr uint32_t kQuestions = 3;       // unanswered: silent; by unicast while refreshing
+constexpr uint32_t kRoomBefore = 64;     // headroom of a held frame
+
+Duration pause_after(uint32_t asked) {
+  if (asked <= kQuestions) return kRetry;
+  return std::min<Duration>(kRetry * (1 << std::min(asked - kQuestions, 4u)), kLongestPause);
+}
+
+}  // namespace
+
+const char* name(Neighbors::State state) {
+  switch (state) {
+    case Neighbors::State::asking: return "asking";
+    case Neighbors::State::fresh: return "fresh";
+    case Neighbors::State::refreshing: return "refreshing";
+    case Neighbors::State::silent: return "silent";
+    case Neighbors::State::fixed: return "fixed";
+  }
+  return "?";
+}
+
+Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
+    : settings_(settings),
+      neighbors_(std::min<uint32_t>(capacity, kNone)),
+      held_(kHeldFrames),
+      held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {}
+
+std::optional<uint16_t> Neighbors::find(Ip addr, Link link) const {
+  const auto found = std::ranges::find_if(
+      used(), [&](const Neighbor& n) { return n.wanted != 0 && n.addr == addr && n.link == link; });
+  if (found == used().end()) return std::nullopt;
+  return static_cast<uint16_t>(found - used().begin());
+}
+
+std::optional<Ip> Neighbors::who_has(Mac mac) const {
+  const auto found =
+      std::ranges::find_if(used(), [&](const Neighbor& n) { return n.wanted != 0 && n.knows_mac() && n.mac == mac; });
+  return found == used().end() ? std::nullopt : std::optional(found->addr);
+}
+
+uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant now) {
+  auto slot = find(addr, link);
+  if (!slot) {
+    const auto free = std::ranges::find_if(neighbors_, [](const Neighbor& n) { return n.wanted == 0; });
+    if (free == neighbors_.end()) return kNoNeighbor;
+    slot = static_cast<uint16_t>(free - neighbors_.begin());
+    used_ = std::max<size_t>(used_, *slot + 1u);
+    *free = Neighbor{};
+    free->addr = addr;
+    free->link = link;
+    set_next(*free, now);
+  }
+  Neighbor& n = neighbors_[*slot];
+  ++n.wanted;
+  if (fixed) {
+    n.state = State::fixed;
+    n.mac = *fixed;
+    n.next = kNever;
+  }
+  return *slot;
+}
+
+void Neighbors::set_next(Neighbor& n, Instant when) {
+  n.next = when;
+  earliest_ = std::min(earliest_, when);
+}
+
+void Neighbors::unwant(uint16_t slot) {
+  Neighbor& n = neighbors_[slot];
+  if (--n.wanted != 0) return;
+  discard(slot);
+  n = Neighbor{};
+}
+
+void Neighbors::forget_link(Link link, Instant now) {
+  for (Neighbor& n : used()) {
+    if (n.wanted == 0 || n.link != link || n.state == State::fixed) continue;
+    n.state = State::asking;
+    n.asked = 0;
+    set_next(n, now);
+  }
+}
+
+void Neighbors::pause_link(Link link) {
+  for (Neighbor& n : used()) {
+    if (n.wanted == 0 || n.link != link || n.state == State::fixed) continue;
+    n.state = State::asking;
+    n.asked = 0;
+    n.next = kNever;
+  }
+}
+
+Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
+  Neighbor& n = neighbors_[slot];
+  if (n.state == State::silent) {
+    set_next(n, std::min(n.next, std::max(now, n.last_asked + kRetry)));  // somebody needs it: no long pauses now
+    return Hold::silent;
+  }
+  const auto free = std::ranges::find_if(held_, [](const Held& h) { return h.neighbor == kNone; });
+  if (n.holding >= settings_.arp_hold || free == held_.end() || frame.size > kHeldSize - kRoomBefore) return Hold::full;
+  free->neighbor = slot;
+  free->leaving = false;
+  free->order = order_++;
+  free->frame = frame;
+  free->frame.headroom = kRoomBefore;
+  free->frame.data = held_bytes_.get() + static_cast<size_t>(free - held_.begin()) * kHeldSize + kRoomBefore;
+  std::copy_n(frame.data, frame.size, free->frame.data);
+  ++n.holding;
+  return Hold::held;
+}
+
+bool Neighbors::heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out) {
+  const auto slot = find(arp.sender, link);
+  if (!slot) return false;
+  Neighbor& n = neighbors_[*slot];
+  if (n.state == State::fixed) return true;
+  answered(n, arp.sender_mac, now, out);
+  release(*slot, own, out);
+  return true;
+}
+
+void Neighbors::answered(Neighbor& n, Mac mac, Instant now, Outbox& out) {
+  if (n.state == State::silent) {
+    out.say(Severity::notice, "real server " + text(n.addr) + " answers ARP again: " + text(mac));
+  } else if (n.knows_mac() && n.mac != mac) {
+    out.say(Severity::notice, "real server " + text(n.addr) + " moved from " + text(n.mac) + " to " + text(mac));
+  }
+  n.state = State::fresh;
+  n.mac = mac;
+  n.asked = 0;
+  n.valid_until = now + settings_.arp_timeout;
+  set_next(n, now + settings_.arp_timeout * 3 / 4);
+}
+
+// In the order in which the frames came. Their bytes stay until recycle().
+void Neighbors::release(uint16_t slot, Mac own, Outbox& out) {
+  Neighbor& n = neighbors_[slot];
+  while (n.holding != 0) {
+    Held* first = nullptr;
+    for (Held& h : held_) {
+      if (h.neighbor == slot && !h.leaving && (!first || h.order < first->order)) first = &h;
+    }
+    --n.holding;
+    set_macs(first->frame, own, n.mac);
+    first->leaving = true;
+    out.send(n.link, first->frame);
+  }
+}
+
+void Neighbors::recycle() {
+  for (Held& h : held_) {
+    if (h.leaving) h = Held{};
+  }
+}
+
+void Neighbors::discard(uint16_t slot) {
+  for (Held& h : held_) {
+    if (h.neighbor == slot && !h.leaving) h = Held{};
+  }
+  neighbors_[slot].holding = 0;
+}
+
+void Neighbors::ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out) {
+  if (n.state == State::fresh) {
+    n.state = State::refreshing;
+  } else if (n.state == State::refreshing && now >= n.valid_until) {
+    n.state = State::asking;
+    n.asked = 0;
+  } else if (n.state == State::asking && n.asked >= kQuestions) {
+    n.state = State::silent;
+    discard(static_cast<uint16_t>(&n - neighbors_.data()));
+    out.say(Severity::warning, "real server " + text(n.addr) + " does not answer ARP: packets for it are dropped");
+  }
+  ++n.asked;
+  n.last_asked = now;
+  const Instant next = now + pause_after(n.asked);
+  set_next(n, n.state == State::refreshing ? std::min(next, n.valid_until) : next);
+  const bool by_unicast = n.state == State::refreshing && n.asked <= kQuestions;
+  asks.push_back({n.link, n.addr, by_unicast ? std::optional(n.mac) : std::nullopt});
+}
+
+void Neighbors::time_passed(Instant now, std::vector<Ask>& asks, Outbox& out) {
+  if (now < earliest_) return;
+  earliest_ = kNever;
+  for (Neighbor& n : used()) {
+    if (n.wanted != 0 && n.next <= now) ask_again(n, now, asks, out);
+    if (n.wanted != 0) earliest_ = std::min(earliest_, n.next);
+  }
+}
+
+}  // namespace rawvs

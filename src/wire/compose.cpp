@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// compose.cpp: libnet builds from the innermost header outwards: payload, L4, IPv4, Ethernet; then all is joined.
+#include "rawvs/compose.h"
+
+#include <libnet.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint8_t kTtl = 64;
+constexpr uint16_t kDontFragment = 0x4000;
+constexpr size_t kIpHeader = 20, kIcmpHeader = 8, kTcpHeader = 20;
+constexpr uint8_t kInternetworkControl = 0xc0;  // the precedence of ICMP errors, RFC 1812 section 4.3.2.5
+
+struct NetworkOrder {  // an address as libnet wants it: its bytes in memory, whatever the machine's byte order
+  explicit NetworkOrder(Ip a) { store_be32(bytes, 0, a.v4()); }
+  uint32_t number() const {
+    uint32_t n = 0;
+    std::memcpy(&n, bytes, sizeof n);
+    return n;
+  }
+  uint8_t bytes[4]{};
+};
+
+}  // namespace
+
+void Composer::Destroy::operator()(libnet_context* context) const { libnet_destroy(context); }
+
+Composer::Composer() {
+  char error[LIBNET_ERRBUF_SIZE];
+  net_.reset(libnet_init(LIBNET_NONE, nullptr, error));  // fails only without memory: then nothing is composed
+}
+
+Composer::~Composer() = default;
+
+size_t Composer::arp(MutableBytes out, Mac from, Mac to, const Arp& arp) {
+  if (!net_) return 0;
+  const NetworkOrder sender(arp.sender), target(arp.target);
+  const bool built =
+      libnet_build_arp(ARPHRD_ETHER, ETHERTYPE_IP, 6, 4, static_cast<uint16_t>(arp.op), arp.sender_mac.bytes.data(),
+                       sender.bytes, arp.target_mac.bytes.data(), target.bytes, nullptr, 0, net_.get(), 0) != -1 &&
+      libnet_build_ethernet(to.bytes.data(), from.bytes.data(), kEtherTypeArp, nullptr, 0, net_.get(), 0) != -1;
+  return finish(out, built);
+}
+
+size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& ping) {
+  const Bytes request = Bytes(asked.bytes()).subspan(ping.l4_at, ping.l4_size());
+  return icmp(out, asked, ping,
+              {IcmpType::echo_reply, 0, load_be16(request, 4), load_be16(request, 6), request.subspan(kIcmpHeader), 0});
+}
+
+size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment) {
+  if (!net_) return 0;
+  const bool acked = (segment.tcp_flags & TcpFlags::ack) != 0;
+  const uint32_t flags_length = ((segment.tcp_flags & TcpFlags::syn) ? 1u : 0u) + ((segment.tcp_flags & TcpFlags::fin) ? 1u : 0u);
+  const uint32_t seq = acked ? segment.tcp_ack : 0;
+  const uint32_t ack = acked ? 0 : segment.tcp_seq + segment.tcp_payload + flags_length;
+  const uint8_t control = acked ? TcpFlags::rst : TcpFlags::rst | TcpFlags::ack;
+  const bool built = libnet_build_tcp(segment.dport.value, segment.sport.value, seq, ack, control, 0, 0, 0, kTcpHeader,
+                                      nullptr, 0, net_.get(), 0) != -1 &&
+                     back_to_sender(asked, segment, Protocol::tcp, kTcpHeader, 0);
+  return finish(out, built);
+}
+
+size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& packet, uint8_t type, uint8_t code,
+                            uint16_t mtu) {
+  constexpr size_t kMost = 576 - kIpHeader - kIcmpHeader;
+  const Bytes quoted = Bytes(about.bytes()).subspan(packet.ip_at, std::min<size_t>(packet.ip_size, kMost));
+  return icmp(out, about, packet, {type, code, 0, mtu, quoted, kInternetworkControl});
+}
+
+// Echo's builder serves all ICMP types: identifier and sequence number are the header's second word, which is zero, or
+// the next hop's MTU, in an error; libnet's own builder for unreachables cannot set the MTU.
+size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet, const Icmp& icmp) {
+  if (!net_) return 0;
+  const bool built =
+      libnet_build_icmpv4_echo(icmp.type, icmp.code, 0, icmp.word1, icmp.word2,
+                               icmp.payload.empty() ? nullptr : icmp.payload.data(),
+                               static_cast<uint32_t>(icmp.payload.size()), net_.get(), 0) != -1 &&
+      back_to_sender(asked, packet, Protocol::icmp, kIcmpHeader + icmp.payload.size(), icmp.tos);
+  return finish(out, built);
+}
+
+bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size, uint8_t tos) {
+  // RST as Linux sends it: atomic (RFC 6864), so its identification says nothing.
+  const bool atomic = protocol == Protocol::tcp;
+  const uint16_t id = atomic ? 0 : next_id_++;
+  const uint8_t* const macs = asked.data;  // theirs is the source, ours the destination
+  return libnet_build_ipv4(static_cast<uint16_t>(kIpHeader + l4_size), tos, id, atomic ? kDontFragment : 0, kTtl,
+                           static_cast<uint8_t>(protocol), 0, NetworkOrder(packet.dst).number(),
+                           NetworkOrder(packet.src).number(), nullptr, 0, net_.get(), 0) != -1 &&
+         libnet_build_ethernet(macs + 6, macs, kEtherTypeIpv4, nullptr, 0, net_.get(), 0) != -1;
+}
+
+size_t Composer::finish(MutableBytes out, bool built) {
+  uint8_t* frame = nullptr;
+  uint32_t size = 0;
+  const bool joined = built && libnet_adv_cull_packet(net_.get(), &frame, &size) != -1;
+  const bool fits = joined && size <= out.size();
+  if (fits) std::copy_n(frame, size, out.begin());
+  if (joined) libnet_adv_free_packet(net_.get(), frame);
+  libnet_clear_packet(net_.get());
+  return fits ? size : 0;
+}
+
+}  // namespace rawvs
