@@ -21,7 +21,7 @@ struct Tcp {
   std::string src = "198.51.100.1", dst = "192.0.2.100";
   uint16_t sport = 1001, dport = 80;
   std::string flags = "S";  // out of FSRPAU
-  std::string data;
+  std::string data{};
   uint32_t seq = 1000, ack = 0;
   uint8_t ttl = 64;
   bool dont_fragment = true;

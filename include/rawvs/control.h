@@ -30,12 +30,12 @@
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      server=IP:PORT    method=route|tunnel|masq
 //   row daemon      version= uptime= size=                     uptime in seconds; size: cells of the connection index
 //   row service     service= scheduler= conns= inpkts= outpkts= inbytes= outbytes=
-//   row server      service= server= method= weight= upper= lower= active= inactive= persistent= conns= inpkts= outpkts=
-//                   inbytes= outbytes=           servers in the scheduler's order, newest first
+//   row server      service= server= method= weight= upper= lower= active= inactive= persistent= conns= inpkts=
+//                   outpkts= inbytes= outbytes=  servers in the scheduler's order, newest first
 //   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //   row timeouts    tcp= tcpfin= udp=                          seconds
 //   row exit        name= fate= count= meaning=
-//   row vip         address= link= mac= rival= rival_server= retired=     rival: MAC of another who answers for it, or -
+//   row vip         address= link= mac= rival= rival_server= retired=    rival: another MAC that answers for it, or -
 //   row neighbor    address= link= state= mac= servers=
 // New keys may be added to rows; readers skip the ones they do not know.
 #pragma once
@@ -59,14 +59,14 @@ const char* name(Refusal refusal);  // exists, no-service, no-server, no-schedul
 
 struct Conversation {  // one request's reply on its way
   enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, vips, neighbors };
-  Part part = Part::nothing;            // what is to be written next
-  std::string ready{};                  // text not yet handed out
-  Instant started{};                    // see answer()
+  Part part = Part::nothing;  // what is to be written next
+  std::string ready{};        // text not yet handed out
+  Instant started{};          // see answer()
   // Where the walk has come to. Tables may change between two pieces, so places are slots, ids and addresses.
   size_t next_service = 0, services_end = SIZE_MAX;
-  std::vector<ServerSlot> servers{};    // of the service whose row was written last, as they were then
+  std::vector<ServerSlot> servers{};  // of the service whose row was written last, as they were then
   size_t next_server = 0;
-  ServiceKey service{};                 // theirs
+  ServiceKey service{};  // theirs
   ConnectionId next_connection = 1;
   size_t next_exit = 0;
   std::optional<Ip> last_vip{};

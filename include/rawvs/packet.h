@@ -53,7 +53,8 @@ std::optional<Exit> parse_ethernet(const Frame& frame, Ethernet& out);
 // are still set when the frame was long enough to hold them, so that others' broken packets are not counted as ours.
 std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out);
 
-// Is the TCP, UDP or ICMP checksum right? True for partial and already validated ones, and for UDP without one.
+// Is the TCP, UDP or ICMP checksum right? True for partial and already validated ones, and for UDP without one; false
+// for fragments, whose checksum is the whole datagram's.
 // Sums the whole payload: ask only before answering a packet.
 bool l4_checksum_right(const Frame& frame, const Packet& packet);
 

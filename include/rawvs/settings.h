@@ -25,7 +25,7 @@ struct Settings {
   bool expire_quiescent_template = false;  // weight 0 also ends persistence
   bool sloppy_tcp = false;                 // any TCP segment but RST may open a connection, not only SYN
   uint8_t conn_reuse_mode = 1;             // 0 off; bit 0: SYN on TIME_WAIT or CLOSE; bit 1: also on FIN_WAIT (DR, TUN)
-  Timeouts timeouts;
+  Timeouts timeouts{};
 
   // ARP
   uint32_t garp_count = 3;           // announcements of a VIP that appears, one per second

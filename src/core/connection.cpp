@@ -133,7 +133,8 @@ Connection* ConnectionTable::at(ConnectionId id) {
 
 void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {
   const uint32_t before = c.expires;
-  c.expires = static_cast<uint32_t>(tick(now)) + std::max<uint32_t>(ticks(timeout), 1);
+  // Rounded up: a connection may live some milliseconds too long, never too short.
+  c.expires = static_cast<uint32_t>(tick(now + kTick - 1ms)) + std::max<uint32_t>(ticks(timeout), 1);
   const bool placed = c.timer_prev != kNoConnection;
   if (placed && until(c.expires, before) >= 0) return;  // later than the wheel thinks: it will notice by itself
   if (placed) unplace(c);
@@ -208,7 +209,7 @@ void ConnectionTable::step_wheel(uint64_t now_unit) {
   }
   const uint64_t boundary = (wheel_unit_ + kSlotMask) & ~uint64_t{kSlotMask};
   const uint64_t filled = next_filled(0).value_or(boundary);
-  wheel_unit_ = std::min({std::min(filled, boundary), std::max(now_unit + 1, wheel_unit_)});
+  wheel_unit_ = std::min({filled, boundary, std::max(now_unit + 1, wheel_unit_)});
 }
 
 Connection* ConnectionTable::due(Instant now, uint32_t& work) {

@@ -5,6 +5,7 @@
 #include <libnet.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace rawvs {
@@ -99,10 +100,10 @@ bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol
 size_t Composer::finish(MutableBytes out, bool built) {
   uint8_t* frame = nullptr;
   uint32_t size = 0;
-  const bool joined = built && libnet_adv_cull_packet(net_.get(), &frame, &size) != -1;
+  const bool joined = built && libnet_pblock_coalesce(net_.get(), &frame, &size) != -1;
   const bool fits = joined && size <= out.size();
   if (fits) std::copy_n(frame, size, out.begin());
-  if (joined) libnet_adv_free_packet(net_.get(), frame);
+  std::free(frame);  // LIBNET_NONE joins without alignment, so this is the start of what was allocated
   libnet_clear_packet(net_.get());
   return fits ? size : 0;
 }

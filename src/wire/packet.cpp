@@ -98,6 +98,7 @@ std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
 }
 
 bool l4_checksum_right(const Frame& frame, const Packet& packet) {
+  if (packet.fragmented()) return false;  // nobody can tell from a part
   if (frame.offload.partial_checksum() || (frame.offload.flags & Offload::checksum_valid) != 0) return true;
   const Bytes l4 = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
   uint64_t sum = 0;

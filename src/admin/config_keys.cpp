@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_keys.cpp: the key tables: one row per key, with its help, its setter and its text.
+// To add a key: a field in settings.h or config.h, a row here, a paragraph in etc/rawvs.ini.
+
+#include "config_rows.h"
+#include "config_values.h"
+#include "rawvs/connection.h"
+
+namespace rawvs {
+namespace {
+
+// The fields of [director], wherever they lie; Any is Config or const Config.
+template <class Any, class M>
+auto& in(Any& config, M Config::*field) {
+  return config.*field;
+}
+template <class Any, class M>
+auto& in(Any& config, M Settings::*field) {
+  return config.settings.*field;
+}
+template <class Any, class M>
+auto& in(Any& config, M Timeouts::*field) {
+  return config.settings.timeouts.*field;
+}
+
+template <class Value, class Field>
+std::optional<Error> take(Result<Value> read, Field& field) {
+  if (!read) return read.error();
+  field = static_cast<Field>(std::move(*read));
+  return std::nullopt;
+}
+
+template <auto kField, uint64_t kLeast, uint64_t kMost>
+constexpr Row<Config> number(std::string_view key, const char* help) {
+  return {key, help, [](Config& c, std::string_view t) { return take(read_number(t, kLeast, kMost), in(c, kField)); },
+          [](const Config& c) { return std::vector{std::to_string(in(c, kField))}; }};
+}
+
+template <auto kField>
+constexpr Row<Config> on_off(std::string_view key, const char* help) {
+  return {key, help, [](Config& c, std::string_view t) { return take(read_switch(t), in(c, kField)); },
+          [](const Config& c) { return std::vector<std::string>{in(c, kField) ? "1" : "0"}; }};
+}
+
+template <auto kField, Duration::rep kLeast, Duration::rep kMost, Zero kZero>
+constexpr Row<Config> duration(std::string_view key, const char* help) {
+  return {key, help,
+          [](Config& c, std::string_view t) {
+            return take(read_duration(t, Duration(kLeast), Duration(kMost), kZero), in(c, kField));
+          },
+          [](const Config& c) { return std::vector{text(in(c, kField))}; }};
+}
+
+template <auto kField, auto kRead>
+constexpr Row<Config> word(std::string_view key, const char* help) {
+  return {key, help, [](Config& c, std::string_view t) { return take(kRead(t), in(c, kField)); },
+          [](const Config& c) { return std::vector{in(c, kField)}; }};
+}
+
+template <class Section>
+constexpr Row<Section> mark_row(const char* help) {
+  return {"mark", help, [](Section& s, std::string_view t) { return take(read_mark(t), s.mark); },
+          [](const Section& s) {
+            return s.mark.value == 0 ? std::vector<std::string>() : std::vector{std::to_string(s.mark.value)};
+          }};
+}
+
+constexpr Duration::rep kTenth = 100, kSecond = 1000, kDay = 86'400'000, kMonth = 31 * kDay;
+
+template <auto kField>
+constexpr Row<Config> timeout(std::string_view key, const char* help) {
+  return duration<kField, kSecond, kMonth, Zero::refused>(key, help);
+}
+
+constexpr Row<Config> kDirectorRows[] = {
+    word<&Config::interface, read_interface>("interface", "where clients are; VIPs are answered for here. Required"),
+    word<&Config::inside, read_optional_interface>("inside", "where real servers are, if elsewhere. Default: none"),
+    word<&Config::control, read_path>("control", "path of the control socket. Default /run/rawvs.sock"),
+    word<&Config::control_group, read_group_name>("control_group",
+                                                  "user group that may use the control socket. Default: none, root's"),
+    {"guard", "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto",
+     [](Config& c, std::string_view t) { return take(read_guard(t), c.guard); },
+     [](const Config& c) { return std::vector<std::string>{name(c.guard)}; }},
+    number<&Config::ring_frames, 64, 65536>("ring_frames",
+                                            "receive ring of each interface, frames, 64-65536. Default 1024"),
+    number<&Settings::max_connections, 1, kMostConnections>(
+        "max_connections", "entries of the connection table, 1-16777214. Default 262144"),
+    number<&Settings::max_servers, 1, kNoServer - 1>("max_servers",
+                                                     "real servers of all services, 1-65534. Default 1024"),
+    on_off<&Settings::expire_nodest_conn>("expire_nodest_conn",
+                                          "schedule anew when a connection's server was removed. Default 0"),
+    on_off<&Settings::expire_quiescent_template>("expire_quiescent_template",
+                                                 "weight 0 also ends persistence. Default 0"),
+    on_off<&Settings::sloppy_tcp>("sloppy_tcp", "any TCP segment but RST may open a connection. Default 0"),
+    number<&Settings::conn_reuse_mode, 0, 3>(
+        "conn_reuse_mode",
+        "a SYN on an old connection: 0 kept; 1 anew in TIME_WAIT, CLOSE; 2, 3 in FIN_WAIT, too. Default 1"),
+    timeout<&Timeouts::tcp>("timeout_tcp", "an established TCP connection that is silent, 1s-31d. Default 900s"),
+    timeout<&Timeouts::tcpfin>("timeout_tcpfin", "after the client's FIN, 1s-31d. Default 120s"),
+    timeout<&Timeouts::udp>("timeout_udp", "a UDP conversation that is silent, 1s-31d. Default 300s"),
+    number<&Settings::garp_count, 0, 100>("garp_count",
+                                          "announcements of a VIP that appears, one per second, 0-100. Default 3"),
+    duration<&Settings::garp_interval, kTenth, kDay, Zero::allowed>(
+        "garp_interval", "and again so often, 100ms-24h; 0 = never. Default 60s"),
+    duration<&Settings::arp_timeout, kSecond, kDay, Zero::refused>(
+        "arp_timeout", "how long a server's ARP answer is believed, 1s-24h. Default 60s"),
+    number<&Settings::arp_hold, 0, 64>("arp_hold", "packets held per server while it is asked for, 0-64. Default 8"),
+    duration<&Settings::arp_probe_interval, kTenth, kDay, Zero::allowed>(
+        "arp_probe_interval", "looking for others who answer for a VIP, 100ms-24h; 0 = only listen. Default 60s"),
+    number<&Settings::reply_rate, 0, 1'000'000>(
+        "reply_rate", "pings answered, RSTs and ICMP errors sent, of each kind per second; 0 = none. Default 1000"),
+    number<&Settings::reply_burst, 1, 1'000'000>("reply_burst", "the same, at once, 1-1000000. Default 100"),
+};
+
+constexpr Row<GroupConfig> kGroupRows[] = {
+    mark_row<GroupConfig>("the number that virtuals name, 1-4294967295. Required"),
+    {"match", "VIP and ports that carry the mark: VIP tcp/80,443 udp/5000-5010. Required, repeatable",
+     [](GroupConfig& g, std::string_view t) -> std::optional<Error> {
+       auto matches = read_match(t);
+       if (!matches) return matches.error();
+       for (GroupConfig::Match& match : *matches) g.matches.push_back(std::move(match));
+       return std::nullopt;
+     },
+     [](const GroupConfig& g) {
+       std::vector<std::string> all;
+       for (const GroupConfig::Match& match : g.matches) all.push_back(text(match.vip) + ' ' + text(match.ports));
+       return all;
+     },
+     [](const GroupConfig& g) { return g.matches.size(); }},
+};
+
+constexpr Row<VirtualConfig> kVirtualRows[] = {
+    {"address", "VIP. Required, but for a virtual that balances a group's mark",
+     [](VirtualConfig& v, std::string_view t) { return take(read_unicast(t), v.address); },
+     [](const VirtualConfig& v) { return v.address ? std::vector{text(*v.address)} : std::vector<std::string>(); }},
+    {"ports", "tcp/80, tcp/80,443, udp/53, tcp/10000-12000; several with blanks between. Required with address",
+     [](VirtualConfig& v, std::string_view t) { return take(read_ports(t), v.ports); },
+     [](const VirtualConfig& v) { return v.ports.empty() ? std::vector<std::string>() : std::vector{text(v.ports)}; }},
+    mark_row<VirtualConfig>("without address: the group to balance; with it: the mark of its ports. Default: chosen"),
+    {"scheduler", "rr, wrr, lc or wlc. Default wlc",
+     [](VirtualConfig& v, std::string_view t) { return take(read_scheduler(t), v.scheduler); },
+     [](const VirtualConfig& v) { return std::vector<std::string>{name(v.scheduler)}; }},
+    {"server", "real server: IP[:PORT] [weight=N] [forward=dr] [mac=M] [upper=N] [lower=N]. Repeatable",
+     [](VirtualConfig& v, std::string_view t) -> std::optional<Error> {
+       const auto server = read_server(t);
+       if (!server) return server.error();
+       v.servers.push_back(*server);
+       return std::nullopt;
+     },
+     [](const VirtualConfig& v) {
+       std::vector<std::string> all;
+       for (const ServerSpec& server : v.servers) all.push_back(text(server));
+       return all;
+     },
+     [](const VirtualConfig& v) { return v.servers.size(); }},
+};
+
+template <class Section>
+void add_help(const char* section, std::span<const Row<Section>> rows, std::vector<KeyHelp>& all) {
+  for (const Row<Section>& row : rows) all.push_back({section, std::string(row.key), row.help});
+}
+
+}  // namespace
+
+std::span<const Row<Config>> director_rows() { return kDirectorRows; }
+std::span<const Row<GroupConfig>> group_rows() { return kGroupRows; }
+std::span<const Row<VirtualConfig>> virtual_rows() { return kVirtualRows; }
+
+std::vector<KeyHelp> config_keys() {
+  std::vector<KeyHelp> all;
+  add_help("director", director_rows(), all);
+  add_help("virtual", virtual_rows(), all);
+  add_help("group", group_rows(), all);
+  return all;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_server.cpp: a real server in one line: "IP[:PORT] [weight=N] [forward=dr] [mac=M] [upper=N] [lower=N]".
+
+#include <array>
+#include <optional>
+
+#include "config_values.h"
+
+namespace rawvs {
+namespace {
+
+constexpr uint64_t kWeightMost = INT32_MAX;
+
+std::optional<Error> set_count(uint32_t& count, std::string_view text) {
+  const auto number = read_number(text, 0, UINT32_MAX);
+  if (!number) return number.error();
+  count = static_cast<uint32_t>(*number);
+  return std::nullopt;
+}
+
+std::optional<Error> set_weight(ServerSpec& server, std::string_view text) {
+  const auto number = read_number(text, 0, kWeightMost);
+  if (!number) return number.error();
+  server.weight = static_cast<int32_t>(*number);
+  return std::nullopt;
+}
+
+std::optional<Error> set_forward(ServerSpec& server, std::string_view text) {
+  if (text == "nat" || text == "tun") return not_yet(text);
+  if (text != "dr") return Error{quoted(text) + " is not a way to forward: dr"};
+  server.method = Method::route;
+  return std::nullopt;
+}
+
+std::optional<Error> set_mac(ServerSpec& server, std::string_view text) {
+  const auto mac = parse_mac(text);
+  if (!mac) return Error{quoted(text) + " is not a MAC address, such as 02:00:00:00:00:01"};
+  if (mac->group() || mac->zero()) return Error{quoted(text) + " is not the MAC address of one machine"};
+  server.mac = *mac;
+  return std::nullopt;
+}
+
+struct Option {
+  std::string_view word;
+  std::optional<Error> (*set)(ServerSpec& server, std::string_view text);
+};
+constexpr std::array<Option, 5> kOptions{{
+    {"weight", set_weight},
+    {"forward", set_forward},
+    {"mac", set_mac},
+    {"upper", [](ServerSpec& s, std::string_view t) { return set_count(s.upper, t); }},
+    {"lower", [](ServerSpec& s, std::string_view t) { return set_count(s.lower, t); }},
+}};
+
+Result<Endpoint> read_endpoint(std::string_view text) {
+  const auto endpoint = parse_endpoint(text);
+  const bool with_port = text.find(':') != std::string_view::npos;
+  if (!endpoint || (with_port && endpoint->port.value == 0)) {
+    return Error{quoted(text) + " is not a server: expected IP or IP:PORT, such as 192.0.2.11"};
+  }
+  if (!endpoint->addr.unicast()) return Error{quoted(text) + " is not a unicast address that a network can reach"};
+  return *endpoint;
+}
+
+std::optional<Error> set_option(ServerSpec& server, std::array<bool, kOptions.size()>& seen, std::string_view word) {
+  const size_t equals = word.find('=');
+  const std::string_view wanted = word.substr(0, equals);
+  for (size_t i = 0; i < kOptions.size(); ++i) {
+    if (kOptions[i].word != wanted) continue;
+    if (equals == std::string_view::npos) return Error{quoted(word) + " has no value: " + std::string(wanted) + "=..."};
+    if (seen[i]) return Error{std::string(wanted) + ": given twice"};
+    seen[i] = true;
+    const auto problem = kOptions[i].set(server, word.substr(equals + 1));
+    return problem ? std::optional(at(wanted, *problem)) : std::nullopt;
+  }
+  std::vector<std::string_view> known;
+  known.reserve(kOptions.size());
+  for (const Option& option : kOptions) known.push_back(option.word);
+  const std::string guess = did_you_mean(wanted, known);
+  return Error{quoted(word) + ": no such option" + (guess.empty() ? ": " + listed(known) : guess)};
+}
+
+}  // namespace
+
+Result<ServerSpec> read_server(std::string_view text) {
+  const auto all = words(text);
+  if (all.empty()) return Error{"no value; expected IP or IP:PORT, and options, such as 192.0.2.11 weight=1"};
+  const auto endpoint = read_endpoint(all[0]);
+  if (!endpoint) return endpoint.error();
+  ServerSpec server;
+  server.at = *endpoint;
+  std::array<bool, kOptions.size()> seen{};
+  for (size_t i = 1; i < all.size(); ++i) {
+    if (auto problem = set_option(server, seen, all[i])) return std::move(*problem);
+  }
+  if (server.lower > server.upper) {
+    return Error{"lower=" + std::to_string(server.lower) + " exceeds upper=" + std::to_string(server.upper) +
+                 "; the lower threshold is at most the upper one"};
+  }
+  return server;
+}
+
+std::string text(const ServerSpec& server) {
+  std::string all = server.at.port.value == 0 ? text(server.at.addr) : text(server.at);
+  all += " weight=" + std::to_string(server.weight) + " forward=dr";  // the only way of this version
+  if (server.mac) all += " mac=" + text(*server.mac);
+  if (server.upper != 0) all += " upper=" + std::to_string(server.upper);
+  if (server.lower != 0) all += " lower=" + std::to_string(server.lower);
+  return all;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_values.h: the grammars of configuration values, each read and written in one place.
+// In:  the text behind "key =", comment and outer blanks already gone.   Out: the value, or what was found and allowed.
+// Private to the configuration room. Not: which key has which grammar (config_keys.cpp), files and lines.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rawvs/config.h"
+
+namespace rawvs {
+
+// Words (config_words.cpp)
+std::string quoted(std::string_view text);
+std::vector<std::string_view> words(std::string_view text);                   // between blanks and tabs
+std::vector<std::string_view> pieces(std::string_view text, char separator);  // empty ones included
+std::string listed(const std::vector<std::string_view>& choices);             // a, b, c
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& choices);  // empty: none is near
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& choices);  // `; did ...?` or ""
+Error not_yet(std::string_view feature);  // a word of a later release: known, and refused
+
+// Single values (config_values.cpp)
+Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t most);
+Result<bool> read_switch(std::string_view text);
+enum class Zero : bool { refused, allowed };  // allowed: 0 has a meaning of its own outside the range
+Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero);
+Result<std::string> read_interface(std::string_view text);
+Result<std::string> read_optional_interface(std::string_view text);
+Result<std::string> read_path(std::string_view text);
+Result<std::string> read_group_name(std::string_view text);
+Result<GuardMode> read_guard(std::string_view text);
+Result<Ip> read_unicast(std::string_view text);
+Result<Mark> read_mark(std::string_view text);
+Result<Scheduler> read_scheduler(std::string_view text);
+std::string text(Duration d);  // 900s, 1500ms
+const char* name(GuardMode mode);
+
+// Values of several words (config_ports.cpp, config_server.cpp)
+Result<std::vector<PortMatch>> read_ports(std::string_view text);           // tcp/80,443 udp/5000-5010
+Result<std::vector<GroupConfig::Match>> read_match(std::string_view text);  // VIP tcp/80,443 udp/5000-5010
+Result<ServerSpec> read_server(std::string_view text);                      // IP[:PORT] [weight=N] ...
+std::string text(PortRange range);
+std::string text(const PortMatch& match);
+std::string text(const std::vector<PortMatch>& ports);
+std::string text(const ServerSpec& server);
+
+}  // namespace rawvs

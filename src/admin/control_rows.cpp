@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_rows.cpp: the rows of control replies, written a piece at a time.
+// Between two pieces packets are handled and tables change: a row is true when it is written, and nothing that was
+// there all the time is left out or written twice.
+#include "rawvs/control.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "rawvs/track.h"
+
+namespace rawvs {
+
+const char* name(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::exists: return "exists";
+    case Refusal::no_service: return "no-service";
+    case Refusal::no_server: return "no-server";
+    case Refusal::no_scheduler: return "no-scheduler";
+    case Refusal::range: return "range";
+    case Refusal::invalid: return "invalid";
+    case Refusal::full: return "full";
+    case Refusal::unsupported: return "unsupported";
+  }
+  return "?";
+}
+
+namespace {
+
+using Part = Conversation::Part;
+
+constexpr size_t kRowMost = 1024;                // no row is longer
+constexpr size_t kConnectionRows = 200;          // per piece
+constexpr ConnectionId kConnectionsSeen = 4096;  // entries looked at per piece
+
+// Words of a row.
+
+void put(std::string& row, std::string_view key, std::string_view value) {
+  row.append(1, ' ').append(key).append(1, '=').append(value);
+}
+void put(std::string& row, std::string_view key, uint64_t number) { put(row, key, std::to_string(number)); }
+void put(std::string& row, std::string_view key, Duration d) {
+  put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
+}
+void put(std::string& row, const Traffic& t) {
+  put(row, "conns", t.connections);
+  put(row, "inpkts", t.in_packets);
+  put(row, "outpkts", t.out_packets);
+  put(row, "inbytes", t.in_bytes);
+  put(row, "outbytes", t.out_bytes);
+}
+
+const char* word(Method method) {
+  switch (method) {
+    case Method::masq: return "masq";
+    case Method::local: return "local";
+    case Method::tunnel: return "tunnel";
+    case Method::route: return "route";
+  }
+  return "?";
+}
+
+const char* word(Fate fate) {
+  switch (fate) {
+    case Fate::forwarded: return "forwarded";
+    case Fate::answered: return "answered";
+    case Fate::noted: return "noted";
+    case Fate::passed: return "passed";
+    case Fate::dropped: return "dropped";
+  }
+  return "?";
+}
+
+std::string word(const ServiceKey& key) {
+  if (key.mark.value != 0) return "mark:" + std::to_string(key.mark.value);
+  return std::string(name(key.protocol)) + ':' + text(key.vip);
+}
+
+std::string word(const Director& director, Link link) {  // its interface; until that is known, which of the two it is
+  const std::string& interface = director.link(link).name;
+  if (!interface.empty()) return interface;
+  return link == Link::outside ? "outside" : "inside";
+}
+
+// Rows. Each part adds rows until the piece is full or its share of work is done, and says whether there is more.
+
+bool room(const std::string& piece) { return piece.size() + kRowMost <= kPieceMost; }
+
+void add_daemon(Conversation& c, const ConnectionTable& connections, Instant now) {
+  c.ready += "daemon";
+  put(c.ready, "version", kVersion);
+  put(c.ready, "uptime", now - c.started);
+  put(c.ready, "size", std::bit_ceil(uint64_t{connections.capacity()} * 2));  // never more than half of it is used
+  c.ready += '\n';
+}
+
+void add_server(std::string& ready, const Server& server) {
+  ready += "server";
+  put(ready, "service", word(server.key));
+  put(ready, "server", text(server.spec.at));
+  put(ready, "method", word(server.spec.method));
+  put(ready, "weight", static_cast<uint64_t>(server.spec.weight));
+  put(ready, "upper", server.spec.upper);
+  put(ready, "lower", server.spec.lower);
+  put(ready, "active", server.active);
+  put(ready, "inactive", server.inactive);
+  put(ready, "persistent", server.persistent);
+  put(ready, server.traffic);
+  ready += '\n';
+}
+
+// A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
+// server that is gone when its turn comes is left out.
+bool add_services(Conversation& c, const Services& services) {
+  const auto all = services.services();
+  while (room(c.ready)) {
+    if (c.next_server < c.servers.size()) {
+      const Server& server = services.server(c.servers[c.next_server++]);
+      if (server.used && server.in_service() && server.key == c.service) add_server(c.ready, server);
+      continue;
+    }
+    if (c.next_service >= std::min(c.services_end, all.size())) return false;
+    const Service& service = all[c.next_service++];
+    if (!service.used) continue;
+    c.service = service.spec.key;
+    c.servers = service.servers;
+    c.next_server = 0;
+    c.ready += "service";
+    put(c.ready, "service", word(c.service));
+    put(c.ready, "scheduler", name(service.spec.scheduler));
+    put(c.ready, service.traffic);
+    c.ready += '\n';
+  }
+  return true;
+}
+
+void add_connection(std::string& ready, const Connection& connection, const Services& services, Duration left) {
+  const FlowKey key = connection.key();
+  Endpoint server{};  // a removed one is still known as long as connections use it
+  if (connection.server < services.servers().size()) server = services.server(connection.server).spec.at;
+  if (server.port.value == 0) server.port = key.vport;  // a server of every port gets the packet's own
+  ready += "connection";
+  put(ready, "protocol", name(key.protocol));
+  put(ready, "expires", left);
+  put(ready, "state", state_name(connection));
+  put(ready, "client", text(Endpoint{key.client, key.cport}));
+  put(ready, "virtual", text(Endpoint{key.vip, key.vport}));
+  put(ready, "server", text(server));
+  ready += '\n';
+}
+
+bool add_connections(Conversation& c, ConnectionTable& connections, const Services& services, Instant now) {
+  size_t rows = 0;
+  for (ConnectionId seen = 0; seen < kConnectionsSeen && rows < kConnectionRows && room(c.ready); ++seen) {
+    if (c.next_connection >= connections.id_limit()) return false;
+    const Connection* const connection = connections.at(c.next_connection++);
+    if (!connection || connections.expired(*connection, now)) continue;
+    add_connection(c.ready, *connection, services, connections.left(*connection, now));
+    ++rows;
+  }
+  return true;
+}
+
+void add_timeouts(Conversation& c, const Timeouts& timeouts) {
+  c.ready += "timeouts";
+  put(c.ready, "tcp", timeouts.tcp);
+  put(c.ready, "tcpfin", timeouts.tcpfin);
+  put(c.ready, "udp", timeouts.udp);
+  c.ready += '\n';
+}
+
+bool add_exits(Conversation& c, const ExitCounters& exits) {
+  for (; c.next_exit < kExits && room(c.ready); ++c.next_exit) {
+    const auto exit = static_cast<Exit>(c.next_exit);
+    c.ready += "exit";
+    put(c.ready, "name", words(exit).name);
+    put(c.ready, "fate", word(words(exit).fate));
+    put(c.ready, "count", exits.of(exit));
+    put(c.ready, "meaning", words(exit).meaning);
+    c.ready += '\n';
+  }
+  return c.next_exit < kExits;
+}
+
+void add_vip(std::string& ready, const Claims::Claim& claim, const Director& director) {
+  const auto culprit = claim.rival ? director.neighbors().who_has(*claim.rival) : std::nullopt;
+  ready += "vip";
+  put(ready, "address", text(claim.vip));
+  put(ready, "link", word(director, Link::outside));
+  put(ready, "mac", text(director.link(Link::outside).mac));
+  put(ready, "rival", claim.rival ? text(*claim.rival) : "-");
+  put(ready, "rival_server", culprit ? text(*culprit) : "-");
+  put(ready, "retired", claim.retired_until ? 1 : 0);
+  ready += '\n';
+}
+
+bool add_vips(Conversation& c, const Director& director) {
+  const auto& claims = director.claims().all();  // sorted by address
+  auto claim = c.last_vip ? std::ranges::upper_bound(claims, *c.last_vip, {}, &Claims::Claim::vip) : claims.begin();
+  for (; claim != claims.end() && room(c.ready); ++claim) {
+    add_vip(c.ready, *claim, director);
+    c.last_vip = claim->vip;
+  }
+  return claim != claims.end();
+}
+
+bool add_neighbors(Conversation& c, const Director& director) {
+  const Neighbors& neighbors = director.neighbors();
+  for (; c.next_neighbor < neighbors.slots() && room(c.ready); ++c.next_neighbor) {
+    const Neighbors::Neighbor& n = neighbors.at(c.next_neighbor);
+    if (n.wanted == 0) continue;
+    c.ready += "neighbor";
+    put(c.ready, "address", text(n.addr));
+    put(c.ready, "link", word(director, n.link));
+    put(c.ready, "state", name(n.state));
+    put(c.ready, "mac", n.knows_mac() ? text(n.mac) : "-");
+    put(c.ready, "servers", n.wanted);
+    c.ready += '\n';
+  }
+  return c.next_neighbor < neighbors.slots();
+}
+
+// The part that follows when this call has written all there is of the present one, or the present one.
+Part add_rows(Conversation& c, Director& director, Instant now) {
+  switch (c.part) {
+    case Part::nothing: break;
+    case Part::daemon: return add_daemon(c, director.connections(), now), Part::services;
+    case Part::services: return add_services(c, director.services()) ? c.part : Part::nothing;
+    case Part::connections:
+      return add_connections(c, director.connections(), director.services(), now) ? c.part : Part::nothing;
+    case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
+    case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::nothing;
+    case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
+    case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
+  }
+  return Part::nothing;
+}
+
+}  // namespace
+
+std::string next_piece(Conversation& c, Director& director, Instant now) {
+  // A part that has more to say has done its share of work for this piece; one that is done makes room for the next.
+  for (bool done = true; done && c.part != Part::nothing;) {
+    const Part part = add_rows(c, director, now);
+    done = part != c.part;
+    c.part = part;
+    if (part == Part::nothing) c.ready += "end\n";
+  }
+  return std::exchange(c.ready, {});
+}
+
+}  // namespace rawvs

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sys.cpp: the clock, randomness, files and the log, as the kernel and the C library offer them.
+#include "rawvs/sys.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "fd.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kFileMost = 1024 * 1024;
+
+int syslog_level(Severity severity) {
+  switch (severity) {
+    case Severity::info: return LOG_INFO;
+    case Severity::notice: return LOG_NOTICE;
+    case Severity::warning: return LOG_WARNING;
+    case Severity::error: return LOG_ERR;
+  }
+  return LOG_ERR;
+}
+
+const char* word(Severity severity) {  // what a line on standard error says of itself
+  switch (severity) {
+    case Severity::info:
+    case Severity::notice: break;
+    case Severity::warning: return "warning: ";
+    case Severity::error: return "error: ";
+  }
+  return "";
+}
+
+}  // namespace
+
+Instant clock_now() {
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return Instant(
+      std::chrono::duration_cast<Duration>(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec)));
+}
+
+HashKey random_hash_key() {
+  HashKey key;
+  // Requests of up to 256 bytes are never cut short (getrandom(2)); only a signal that comes before there is any
+  // entropy at all interrupts it.
+  while (getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key) && errno == EINTR) continue;
+  return key;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error{system_error(path, errno)};
+  std::string text(kFileMost + 1, '\0');
+  size_t size = 0;
+  ssize_t got = 0;
+  while (size < text.size() && (got = read(fd.get(), text.data() + size, text.size() - size)) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    size += static_cast<size_t>(got);
+  }
+  if (got < 0) return Error{system_error(path, errno)};
+  if (size > kFileMost) return Error{path + ": the file is larger than 1 MB"};
+  text.resize(size);
+  text.shrink_to_fit();
+  return text;
+}
+
+Log::Log(To to, bool verbose) : to_(to), verbose_(verbose) {
+  if (to_ == To::syslog) openlog("rawvsd", LOG_PID, LOG_DAEMON);
+}
+
+void Log::write(Severity severity, std::string_view text) const {
+  if (severity == Severity::info && !verbose_) return;
+  std::string line = to_ == To::syslog ? "" : std::string("rawvsd: ") + word(severity);
+  line += text;
+  // One event, one line, whatever the text quotes.
+  std::ranges::replace_if(
+      line, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, '?');
+  if (to_ == To::syslog) {
+    syslog(syslog_level(severity), "%s", line.c_str());
+    return;
+  }
+  line += '\n';
+  // Nobody is left to be told when standard error cannot be written.
+  [[maybe_unused]] const ssize_t sent = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+std::string system_error(std::string_view what, int error_number) {
+  return std::string(what) + ": " + strerror(error_number);
+}
+
+}  // namespace rawvs

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_refusals_test.cpp: wrong configuration files and what is said about each: the messages are part of the
+// interface.
+
+#include <gtest/gtest.h>
+
+#include "rawvs/config.h"
+
+namespace rawvs {
+namespace {
+
+using namespace std::string_view_literals;
+
+// Most files begin soundly; what follows is on the line behind.
+constexpr std::string_view kDirector = "[director]\ninterface = eth0\n";                // next: line 3
+constexpr std::string_view kVirtual = "[director]\ninterface = eth0\n[virtual web]\n";  // next: line 4
+constexpr std::string_view kWeb =
+    "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";  // next: line 6
+constexpr std::string_view kGroup = "[director]\ninterface = eth0\n[group g]\n";             // next: line 4
+
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+constexpr std::string_view kLongControl = "control = /" X50 X50 X50 X50 "\n";
+constexpr std::string_view kLong = ";" X50 X50 X50 X50 "\n";
+#undef X50
+
+struct Wrong {
+  std::string_view before, text, error;  // the error behind the file's name
+};
+
+constexpr Wrong kWrong[] = {
+    {"", "interface = eth0\n", ":1: interface: stands before any section; a file begins with [director]"},
+    {"", "", ": there is no [director] section; it names the interface"},
+    {"", "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n",
+     ": there is no [director] section; it names the interface"},
+    {kDirector, "nonsense\n", ":3: neither \"key = value\" nor \"[section]\" nor a comment, which begins with \";\""},
+    {kDirector, "= 5\n", ":3: [director]: no key before the \"=\""},
+    {kDirector, " inside = eth1\n", ":3: the line is indented; keys and sections begin in the first column"},
+    {kWeb, "server = 192.0.2.11\n\t192.0.2.12\n",
+     ":7: the line is indented; keys and sections begin in the first column"},
+    {kDirector, "guard = off\001\n", ":3: control character 0x01 in column 12"},
+    {kDirector, "guard = off\000\n"sv, ":3: control character 0x00 in column 12"},
+    {kDirector, "guard = off\rinside = eth1\n", ":3: control character 0x0d in column 12"},
+    {kDirector, "; caf\177\n", ":3: control character 0x7f in column 6"},
+    {kDirector, kLongControl, ":3: the line has 211 bytes; at most 199 are allowed"},
+    {kDirector, kLong, ":3: the line has 201 bytes; at most 199 are allowed"},
+    {kDirector, "[virtual web\n", ":3: [virtual web: the \"]\" is missing"},
+    {kDirector, "[virtual ;web]\n",
+     ":3: [virtual ;web]: \";web\" is not a name: at most 32 letters, digits, \".\", \"_\", \"-\""},
+    {kDirector, "[virtual web] address = 192.0.2.100\n",
+     ":3: [virtual web]: \"address\" behind the section; a comment begins with \";\""},
+    {kDirector, "[virtual web] # first\n", ":3: [virtual web]: \"#\" behind the section; a comment begins with \";\""},
+    {kDirector, "[virtul web]\n", ":3: [virtul web]: no such section; did you mean \"virtual\"?"},
+    {kDirector, "[groups g]\n", ":3: [groups g]: no such section; did you mean \"group\"?"},
+    {kDirector, "[service web]\n",
+     ":3: [service web]: no such section; there are [director], [virtual NAME], [group NAME]"},
+    {kDirector, "[]\n", ":3: []: no such section; there are [director], [virtual NAME], [group NAME]"},
+    {kDirector, "[Director]\n", ":3: [Director]: no such section; did you mean \"director\"?"},
+    {"", "[director main]\ninterface = eth0\n", ":1: [director main]: this section takes no name"},
+    {kDirector, "[virtual]\n", ":3: [virtual]: expected one name, without blanks: [virtual NAME]"},
+    {kDirector, "[group two words]\n", ":3: [group two words]: expected one name, without blanks: [group NAME]"},
+    {kDirector, "[virtual web/1]\n",
+     ":3: [virtual web/1]: \"web/1\" is not a name: at most 32 letters, digits, \".\", \"_\", \"-\""},
+    {kDirector, "[virtual abcdefghijklmnopqrstuvwxyz-123456]\n",
+     ":3: [virtual abcdefghijklmnopqrstuvwxyz-123456]: \"abcdefghijklmnopqrstuvwxyz-123456\" is not a name: at most 32 "
+     "letters, digits, \".\", \"_\", \"-\""},
+    {kDirector, "[director]\ninside = eth1\n", ":3: [director]: already on line 1"},
+    {kWeb, "[virtual web]\n", ":6: [virtual web]: already on line 3"},
+    {kDirector, "[group g]\nmark = 1\nmatch = 192.0.2.100 tcp/80\n[group g]\n", ":6: [group g]: already on line 3"},
+    {kVirtual, "schduler = wlc\n", ":4: [virtual web] schduler: no such key; did you mean \"scheduler\"?"},
+    {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
+    {kDirector, "colour = red\n",
+     ":3: [director] colour: no such key; this section has interface, inside, control, control_group, guard, "
+     "ring_frames, max_connections, max_servers, expire_nodest_conn, expire_quiescent_template, sloppy_tcp, "
+     "conn_reuse_mode, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
+     "arp_probe_interval, reply_rate, reply_burst"},
+    {kVirtual, "colour = red\n",
+     ":4: [virtual web] colour: no such key; this section has address, ports, mark, scheduler, server"},
+    {kDirector, "server = 192.0.2.11\n", ":3: [director] server: no such key here; it belongs in [virtual NAME]"},
+    {kVirtual, "max_connections = 5\n",
+     ":4: [virtual web] max_connections: no such key here; it belongs in [director]"},
+    {kVirtual, "Address = 192.0.2.100\n", ":4: [virtual web] Address: no such key; did you mean \"address\"?"},
+    {kDirector, "interface = eth1\n", ":3: [director] interface: already on line 2"},
+    {kWeb, "ports = tcp/443\n", ":6: [virtual web] ports: already on line 5"},
+    {kVirtual, "persistence = 360\n", ":4: [virtual web] persistence: not available in this version"},
+    {kVirtual, "netmask = 255.255.255.0\n", ":4: [virtual web] netmask: not available in this version"},
+    {"", "[director]\ninside = eth1\n", ":1: [director] interface: missing; it names where clients are"},
+    {kVirtual, "", ":3: [virtual web] address: missing; a virtual has address and ports, or the mark of a group"},
+    {kVirtual, "address = 192.0.2.100\n", ":3: [virtual web] ports: missing; an address needs ports, such as tcp/80"},
+    {kVirtual, "ports = tcp/80\n", ":3: [virtual web] address: missing; ports need an address, the VIP"},
+    {kVirtual, "address = 192.0.2.100\nmark = 5\n",
+     ":3: [virtual web] ports: missing; an address needs ports, such as tcp/80"},
+    {kGroup, "match = 192.0.2.100 tcp/80\n", ":3: [group g] mark: missing; it numbers the group"},
+    {kGroup, "mark = 1\n", ":3: [group g] match: missing; VIP and ports"},
+    {"", "[director]\ninterface =\n",
+     ":2: [director] interface: \"\" is not the name of one interface (1 to 15 characters, no blank, \"/\", \":\" or "
+     "\";\")"},
+    {"", "[director]\ninterface = eth0 eth1\n",
+     ":2: [director] interface: \"eth0 eth1\" is not the name of one interface (1 to 15 characters, no blank, \"/\", "
+     "\":\" or \";\")"},
+    {"", "[director]\ninterface = a-very-long-name\n",
+     ":2: [director] interface: \"a-very-long-name\" is not the name of one interface (1 to 15 characters, no blank, "
+     "\"/\", \":\" or \";\")"},
+    {kDirector, "inside = eth0\n", ":3: [director] inside: \"eth0\" is the interface, too; leave inside out"},
+    {kDirector, "control = rawvs.sock\n",
+     ":3: [director] control: \"rawvs.sock\" is not a path for a socket: it begins with \"/\", has no blank, and at "
+     "most 107 characters"},
+    {kDirector, "control_group = a:b\n", ":3: [director] control_group: \"a:b\" is not the name of a user group"},
+    {kDirector, "guard = iptables\n",
+     ":3: [director] guard: \"iptables\" is not a guard: auto, tcx, clsact, classic, off"},
+    {kDirector, "ring_frames = 63\n", ":3: [director] ring_frames: \"63\" is not a number from 64 to 65536"},
+    {kDirector, "ring_frames = 65537\n", ":3: [director] ring_frames: \"65537\" is not a number from 64 to 65536"},
+    {kDirector, "max_connections = 0\n", ":3: [director] max_connections: \"0\" is not a number from 1 to 16777214"},
+    {kDirector, "max_connections = 16777215\n",
+     ":3: [director] max_connections: \"16777215\" is not a number from 1 to 16777214"},
+    {kDirector, "max_connections = 1e6\n",
+     ":3: [director] max_connections: \"1e6\" is not a number from 1 to 16777214"},
+    {kDirector, "max_connections = -1\n", ":3: [director] max_connections: \"-1\" is not a number from 1 to 16777214"},
+    {kDirector, "max_connections = 99999999999999999999999\n",
+     ":3: [director] max_connections: \"99999999999999999999999\" is not a number from 1 to 16777214"},
+    {kDirector, "conn_reuse_mode = 4\n", ":3: [director] conn_reuse_mode: \"4\" is not a number from 0 to 3"},
+    {kDirector, "sloppy_tcp = true\n",
+     ":3: [director] sloppy_tcp: \"true\" is not a switch: 1, yes, on, or 0, no, off"},
+    {kDirector, "timeout_tcp = 0\n", ":3: [director] timeout_tcp: \"0\" is out of range: 1s to 2678400s"},
+    {kDirector, "timeout_tcp = 15 m\n",
+     ":3: [director] timeout_tcp: \"15 m\" is not a duration: a number of seconds, or with ms, s, m or h behind it"},
+    {kDirector, "timeout_tcp = 1d\n",
+     ":3: [director] timeout_tcp: \"1d\" is not a duration: a number of seconds, or with ms, s, m or h behind it"},
+    {kDirector, "timeout_udp = 745h\n", ":3: [director] timeout_udp: \"745h\" is out of range: 1s to 2678400s"},
+    {kDirector, "garp_interval = 50ms\n",
+     ":3: [director] garp_interval: \"50ms\" is out of range: 0, or 100ms to 86400s"},
+    {kDirector, "arp_timeout =\n",
+     ":3: [director] arp_timeout: \"\" is not a duration: a number of seconds, or with ms, s, m or h behind it"},
+    {kDirector, "arp_hold = 65 # packets\n",
+     ":3: [director] arp_hold: \"65 # packets\" is not a number from 0 to 64; a comment behind a value begins with \" "
+     ";\""},
+    {kVirtual, "address = 192.0.2.300\n",
+     ":4: [virtual web] address: \"192.0.2.300\" is not an IPv4 address, such as 192.0.2.100"},
+    {kVirtual, "address = 224.0.0.1\n",
+     ":4: [virtual web] address: \"224.0.0.1\" is not a unicast address that a network can reach"},
+    {kVirtual, "address = 127.0.0.1\n",
+     ":4: [virtual web] address: \"127.0.0.1\" is not a unicast address that a network can reach"},
+    {kVirtual, "address = 255.255.255.255\n",
+     ":4: [virtual web] address: \"255.255.255.255\" is not a unicast address that a network can reach"},
+    {kVirtual, "ports =\n", ":4: [virtual web] ports: no ports; expected such as tcp/80,443 or udp/5000-5010"},
+    {kVirtual, "ports = 80\n",
+     ":4: [virtual web] ports: \"80\" has no \"/\"; expected tcp/ or udp/ and ports, such as tcp/80,443 or "
+     "udp/5000-5010"},
+    {kVirtual, "ports = tcp/8O\n",
+     ":4: [virtual web] ports: \"tcp/8O\": \"8O\" is not a port or a range of ports (1-65535)"},
+    {kVirtual, "ports = tcp/0\n",
+     ":4: [virtual web] ports: \"tcp/0\": \"0\" is not a port or a range of ports (1-65535)"},
+    {kVirtual, "ports = tcp/80,\n",
+     ":4: [virtual web] ports: \"tcp/80,\": \"\" is not a port or a range of ports (1-65535)"},
+    {kVirtual, "ports = tcp/65536\n",
+     ":4: [virtual web] ports: \"tcp/65536\": \"65536\" is not a port or a range of ports (1-65535)"},
+    {kVirtual, "ports = tcp/90-80\n", ":4: [virtual web] ports: \"tcp/90-80\": \"90-80\": the range runs backwards"},
+    {kVirtual, "ports = icmp/8\n",
+     ":4: [virtual web] ports: \"icmp/8\": \"icmp\" is not a protocol; expected tcp/ or udp/ and ports, such as "
+     "tcp/80,443 or udp/5000-5010"},
+    {kVirtual, "ports = tcp/80,443 tcp/400-500\n", ":4: [virtual web] ports: tcp/443 is named twice"},
+    {kVirtual, "ports = *\n", ":4: [virtual web] ports: *: not available in this version"},
+    {kVirtual, "ports = tcp/*\n", ":4: [virtual web] ports: tcp/*: not available in this version"},
+    {kVirtual, "ports = sctp/80\n", ":4: [virtual web] ports: sctp: not available in this version"},
+    {kVirtual, "mark = 0\n",
+     ":4: [virtual web] mark: \"0\" is not a mark: a number from 1 to 4294967295, or 0x1 to 0xffffffff"},
+    {kVirtual, "mark = 0x100000000\n",
+     ":4: [virtual web] mark: \"0x100000000\" is not a mark: a number from 1 to 4294967295, or 0x1 to 0xffffffff"},
+    {kVirtual, "scheduler = wcl\n", ":4: [virtual web] scheduler: \"wcl\" is not a scheduler: rr, wrr, lc, wlc"},
+    {kVirtual, "scheduler = sh\n", ":4: [virtual web] scheduler: sh: not available in this version"},
+    {kWeb, "server =\n",
+     ":6: [virtual web] server: no value; expected IP or IP:PORT, and options, such as 192.0.2.11 weight=1"},
+    {kWeb, "server = web1\n",
+     ":6: [virtual web] server: \"web1\" is not a server: expected IP or IP:PORT, such as 192.0.2.11"},
+    {kWeb, "server = 192.0.2.11:0\n",
+     ":6: [virtual web] server: \"192.0.2.11:0\" is not a server: expected IP or IP:PORT, such as 192.0.2.11"},
+    {kWeb, "server = 224.0.0.1\n",
+     ":6: [virtual web] server: \"224.0.0.1\" is not a unicast address that a network can reach"},
+    {kWeb, "server = 192.0.2.11 wieght=2\n",
+     ":6: [virtual web] server: \"wieght=2\": no such option; did you mean \"weight\"?"},
+    {kWeb, "server = 192.0.2.11 # first\n",
+     ":6: [virtual web] server: \"#\": no such option: weight, forward, mac, upper, lower; a comment behind a value "
+     "begins with \" ;\""},
+    {kWeb, "server = 192.0.2.11 weight\n", ":6: [virtual web] server: \"weight\" has no value: weight=..."},
+    {kWeb, "server = 192.0.2.11 weight=-1\n",
+     ":6: [virtual web] server: weight: \"-1\" is not a number from 0 to 2147483647"},
+    {kWeb, "server = 192.0.2.11 weight=1 weight=2\n", ":6: [virtual web] server: weight: given twice"},
+    {kWeb, "server = 192.0.2.11 forward=nat\n",
+     ":6: [virtual web] server: forward: nat: not available in this version"},
+    {kWeb, "server = 192.0.2.11 forward=tun\n",
+     ":6: [virtual web] server: forward: tun: not available in this version"},
+    {kWeb, "server = 192.0.2.11 forward=route\n",
+     ":6: [virtual web] server: forward: \"route\" is not a way to forward: dr"},
+    {kWeb, "server = 192.0.2.11 mac=02:00:00:00:00\n",
+     ":6: [virtual web] server: mac: \"02:00:00:00:00\" is not a MAC address, such as 02:00:00:00:00:01"},
+    {kWeb, "server = 192.0.2.11 mac=01:00:5e:00:00:01\n",
+     ":6: [virtual web] server: mac: \"01:00:5e:00:00:01\" is not the MAC address of one machine"},
+    {kWeb, "server = 192.0.2.11 upper=5 lower=6\n",
+     ":6: [virtual web] server: lower=6 exceeds upper=5; the lower threshold is at most the upper one"},
+    {kWeb, "server = 192.0.2.11 upper=4294967296\n",
+     ":6: [virtual web] server: upper: \"4294967296\" is not a number from 0 to 4294967295"},
+    {kWeb, "server = 192.0.2.11:8080\n",
+     ":6: [virtual web] server: 192.0.2.11:8080: forward=dr keeps the virtual's port 80; leave \":8080\" out"},
+    {kWeb, "server = 192.0.2.11\nserver = 192.0.2.11:80\n",
+     ":7: [virtual web] server: 192.0.2.11 is already on line 6"},
+    {kWeb, "server = 192.0.2.100\n", ":6: [virtual web] server: 192.0.2.100 is a VIP of this file"},
+    {kVirtual, "address = 192.0.2.100\nserver = 192.0.2.11:80\nports = tcp/80,443\n",
+     ":5: [virtual web] server: 192.0.2.11:80: forward=dr keeps the port that the client chose; leave \":80\" out"},
+    {kDirector,
+     "max_servers = 1\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\nserver = 192.0.2.11\nserver = "
+     "192.0.2.12\n",
+     ":3: [director] max_servers: 1 is less than the 2 servers of this file"},
+    {kWeb, "[virtual b]\naddress = 192.0.2.100\nports = tcp/80\n",
+     ":8: [virtual b] ports: tcp 192.0.2.100:80 overlaps tcp 192.0.2.100:80 of [virtual web] (line 5)"},
+    {kWeb, "[virtual b]\naddress = 192.0.2.100\nports = udp/80 tcp/79-81\n",
+     ":8: [virtual b] ports: tcp 192.0.2.100:79-81 overlaps tcp 192.0.2.100:80 of [virtual web] (line 5)"},
+    {kWeb, "[virtual b]\nmark = 7\n", ":7: [virtual b] mark: no group has mark 7; add a [group NAME] with it"},
+    {kGroup, "mark = 0x7\nmatch = 192.0.2.100 tcp/80\n[virtual a]\nmark = 7\n[virtual b]\nmark = 7\n",
+     ":9: [virtual b] mark: mark 7 is balanced by [virtual a] (line 6) already"},
+    {kGroup,
+     "mark = 7\nmatch = 192.0.2.100 tcp/80-90\nmatch = 192.0.2.100 udp/80\n[group h]\nmark = 8\nmatch = 192.0.2.101 "
+     "tcp/90\nmatch = 192.0.2.100 tcp/90\n",
+     ":10: [group h] match: tcp 192.0.2.100:90 overlaps tcp 192.0.2.100:80-90 of [group g] (line 5)"},
+    {kGroup,
+     "mark = 7\nmatch = 192.0.2.100 tcp/80-90\n[virtual a]\nmark = 7\n[virtual b]\naddress = 192.0.2.100\nports = "
+     "tcp/85\n",
+     ":10: [virtual b] ports: tcp 192.0.2.100:85 overlaps tcp 192.0.2.100:80-90 of [group g] (line 5)"},
+    {kGroup, "mark = 7\nmatch = tcp/80\n",
+     ":5: [group g] match: \"tcp/80\" is not an IPv4 address, such as 192.0.2.100"},
+    {kGroup, "mark = 7\nmatch = 192.0.2.100\n",
+     ":5: [group g] match: no ports; expected such as tcp/80,443 or udp/5000-5010"},
+    {kGroup, "mark = 7\nmatch = 239.0.0.1 tcp/80\n",
+     ":5: [group g] match: \"239.0.0.1\" is not a unicast address that a network can reach"},
+    {kGroup, "mark = 7\nmatch = 192.0.2.100 *\n", ":5: [group g] match: *: not available in this version"},
+};
+
+TEST(ConfigRefusals, SayPlaceFaultAndWhatIsAllowed) {
+  static_assert(std::size(kWrong) >= 60);
+  for (const Wrong& wrong : kWrong) {
+    const std::string text = std::string(wrong.before) + std::string(wrong.text);
+    const auto config = parse_config(text, "rawvs.ini");
+    if (config) {
+      ADD_FAILURE() << "accepted:\n" << text;
+    } else {
+      EXPECT_EQ(config.error().text, "rawvs.ini" + std::string(wrong.error)) << text;
+    }
+  }
+}
+
+TEST(ConfigRefusals, AreTheSameWithCarriageReturnsAndAByteOrderMark) {
+  for (const Wrong& wrong : kWrong) {
+    if (wrong.text.find('\r') != std::string_view::npos) continue;
+    std::string text = "\xef\xbb\xbf";
+    for (const char c : std::string(wrong.before) + std::string(wrong.text))
+      text += c == '\n' ? "\r\n" : std::string(1, c);
+    const auto config = parse_config(text, "rawvs.ini");
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().text, "rawvs.ini" + std::string(wrong.error)) << text;
+  }
+}
+
+TEST(ConfigRefusals, NameTheFirstFaultOfSeveral) {
+  const auto config = parse_config("[director]\ninterface = eth0\nnonsense\nguard = none\n indented\n", "a.ini");
+  ASSERT_FALSE(config);
+  EXPECT_TRUE(config.error().text.starts_with("a.ini:3: neither")) << config.error().text;
+}
+
+TEST(ConfigRefusals, KnowEverySchedulerOfLaterReleases) {
+  for (const char* const word : {"sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"}) {
+    const auto config = parse_config(std::string(kVirtual) + "scheduler = " + word + "\n", "rawvs.ini");
+    ASSERT_FALSE(config) << word;
+    EXPECT_EQ(config.error().text,
+              "rawvs.ini:4: [virtual web] scheduler: " + std::string(word) + ": not available in this version");
+  }
+}
+
+TEST(ConfigRefusals, SuggestTheKeyForEverySlipOfOneLetter) {
+  for (const KeyHelp& row : config_keys()) {
+    const std::string section = row.section == "director" ? "[director]\n" : '[' + row.section + " x]\n";
+    for (size_t i = 1; i < row.key.size(); ++i) {
+      std::string slip = row.key;
+      slip.erase(i, 1);
+      const auto config = parse_config(section + slip + " = 1\n", "rawvs.ini");
+      ASSERT_FALSE(config) << slip;
+      EXPECT_NE(config.error().text.find("no such key; did you mean \""), std::string::npos) << config.error().text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rawvs

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The director's door, driven as the daemon drives it: frames in, frames out, counters moved.
+#include <gtest/gtest.h>
+
+#include "frames.h"
+#include "rawvs/director.h"
+
+namespace rawvs {
+namespace {
+
+using namespace test;
+
+constexpr Instant kStart{1000s};
+
+std::string mac_of(int last) { return text(Mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(last)}}); }
+
+class DirectorTest : public testing::Test {
+ protected:
+  DirectorTest() { make({}); }
+  void make(const Settings& settings) {
+    director_ = std::make_unique<Director>(settings, HashKey{1, 2}, true, kStart);
+    LinkFacts outside{.name = "eth0", .ifindex = 2, .up = true, .carrier = true, .mac = kDirectorMac, .mtu = 1500,
+                      .addresses = {{ip("192.0.2.10"), 24}}};
+    LinkFacts inside{.name = "eth1", .ifindex = 3, .up = true, .carrier = true, .mac = kInsideMac, .mtu = 1500,
+                     .addresses = {{ip("203.0.113.10"), 24}}};
+    director_->link_changed(Link::outside, outside, now_, out_);
+    director_->link_changed(Link::inside, inside, now_, out_);
+    out_.clear();
+  }
+  // A service on VIP:80 (or :53 by UDP) with servers 192.0.2.11 ..., whose MAC addresses are known.
+  void web(int servers, Scheduler scheduler = Scheduler::rr, Protocol protocol = Protocol::tcp) {
+    key_ = {protocol, {ip("192.0.2.100"), Port(protocol == Protocol::tcp ? 80 : 53)}, {}};
+    ASSERT_FALSE(director_->add({key_, scheduler}, now_, out_));
+    for (int i = 1; i <= servers; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), now_, out_));
+    out_.clear();
+    for (int i = 1; i <= servers; ++i) resolve(i);
+  }
+  ServerSpec server(int i, int32_t weight = 1) {
+    return {.at = {ip("192.0.2.1" + std::to_string(i)), key_.vip.port}, .weight = weight};
+  }
+  void resolve(int i) {
+    const Mac mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(0x10 + i)}};
+    arrive(frame(ArpFrame{.request = false, .sender_mac = mac, .sender = "192.0.2.1" + std::to_string(i),
+                          .target_mac = kDirectorMac, .target = "192.0.2.10", .to = kDirectorMac}));
+  }
+  // What one frame becomes: every frame that leaves for it, described, joined by " | ".
+  std::string arrive(FrameBytes b, Link link = Link::outside, Offload offload = {}) {
+    Frame f;
+    f.data = b.data(), f.size = static_cast<uint32_t>(b.size()), f.link = link, f.offload = offload;
+    out_.clear();
+    director_->frames_arrived({&f, 1}, now_, out_);
+    return left();
+  }
+  std::string pass(Duration d) {
+    now_ += d;
+    out_.clear();
+    director_->time_passed(now_, out_);
+    return left();
+  }
+  std::string left() {
+    std::string s;
+    for (const Departure& d : out_.departures()) {
+      s += (s.empty() ? "" : " | ") + describe({d.frame.data, d.frame.data + d.frame.size});
+    }
+    return s;
+  }
+  std::string notices() {
+    std::string s;
+    for (const Notice& n : out_.notices()) s += n.text;
+    return s;
+  }
+  uint64_t count(Exit e) { return director_->exits().of(e); }
+  static std::string to_server(int i, const std::string& rest) {
+    return mac_of(0x10) + '>' + mac_of(0x10 + i) + ' ' + rest;
+  }
+  static std::string to_client(const std::string& rest) { return mac_of(0x10) + '>' + mac_of(1) + ' ' + rest; }
+
+  std::unique_ptr<Director> director_;
+  Outbox out_;
+  Instant now_ = kStart;
+  ServiceKey key_{};
+};
+
+TEST_F(DirectorTest, SendsEachNewClientToTheNextServerAndKeepsItThere) {
+  web(2);
+  EXPECT_EQ(arrive(frame(Tcp{})), to_server(2, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_server(2, "198.51.100.1:1001 > 192.0.2.100:80 A ttl 63"));
+  EXPECT_EQ(count(Exit::forwarded), 3u);
+  EXPECT_EQ(director_->connections().size(), 2u);
+}
+
+TEST_F(DirectorTest, ForwardsASuperFrameWholeWithItsOffloadFacts) {
+  web(1);
+  arrive(frame(Tcp{}));
+  FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(9000, 'x')});
+  const Offload tso{.flags = Offload::needs_checksum, .segmentation = Offload::tcp4, .header_size = 54,
+                    .segment_size = 1448, .checksum_start = 34, .checksum_offset = 16};
+  Frame f;
+  f.data = large.data(), f.size = static_cast<uint32_t>(large.size()), f.offload = tso;
+  out_.clear();
+  director_->frames_arrived({&f, 1}, now_, out_);
+  ASSERT_EQ(out_.departures().size(), 1u);
+  EXPECT_EQ(out_.departures()[0].frame.size, large.size());
+  EXPECT_EQ(out_.departures()[0].frame.offload, tso);
+}
+
+TEST_F(DirectorTest, TellsTheClientWhenAPacketIsLargerThanTheWay) {
+  web(1);
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1500, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1500 ttl 64"));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1500, 'x'), .dont_fragment = false})), "");
+  EXPECT_EQ(count(Exit::too_big), 1u);
+  EXPECT_EQ(count(Exit::fragment_needed), 1u);
+  const Offload too_long_segments{.segmentation = Offload::tcp4, .segment_size = 1461};
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), Link::outside, too_long_segments),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1500 ttl 64"));
+}
+
+TEST_F(DirectorTest, AnswersAsAHostWhereNobodyListens) {
+  web(1);
+  EXPECT_EQ(arrive(frame(Tcp{.dport = 81})), to_client("192.0.2.100:81 > 198.51.100.1:1001 RA ttl 64"));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_client("192.0.2.100:80 > 198.51.100.1:1001 R ttl 64"));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "R"})), "");
+  EXPECT_EQ(arrive(frame(Tcp{.dport = 81, .flags = "RA"})), "");
+  EXPECT_EQ(arrive(frame(Udp{})), to_client("192.0.2.100 > 198.51.100.1 icmp 3/3 ttl 64"));
+  EXPECT_EQ(arrive(frame(Ping{})), to_client("192.0.2.100 > 198.51.100.1 icmp 0/0 ttl 64"));
+  EXPECT_EQ(arrive(frame(Ping{.type = 13})), "");
+  EXPECT_EQ(arrive(ipv4_frame(kClientMac, kDirectorMac, "198.51.100.1", "192.0.2.100", 47, 64, 0, FrameBytes(20))),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/2 ttl 64"));
+  EXPECT_EQ(arrive(frame(Tcp{.ttl = 1})), to_client("192.0.2.100 > 198.51.100.1 icmp 11/0 ttl 64"));
+  EXPECT_EQ(count(Exit::reset_sent), 2u);
+  EXPECT_EQ(count(Exit::stray_reset), 2u);
+  EXPECT_EQ(count(Exit::stray_icmp), 1u);
+}
+
+TEST_F(DirectorTest, DoesNotAnswerWhatIsDamaged) {
+  web(1);
+  FrameBytes b = frame(Tcp{.dport = 81});
+  b.back() ^= 1;
+  EXPECT_EQ(arrive(b), "");
+  EXPECT_EQ(count(Exit::bad_l4_checksum), 1u);
+}
+
+TEST_F(DirectorTest, LimitsItsAnswersOfEachKind) {
+  make({.reply_rate = 10, .reply_burst = 2});
+  web(1);
+  for (uint16_t i = 1; i <= 5; ++i) arrive(frame(Tcp{.sport = i, .dport = 81}));
+  EXPECT_EQ(count(Exit::reset_sent), 2u);
+  EXPECT_EQ(count(Exit::answer_limited), 3u);
+  EXPECT_NE(arrive(frame(Ping{})), "");  // another kind, another limit
+  now_ += 1s;
+  EXPECT_NE(arrive(frame(Tcp{.dport = 81})), "");
+  make({.reply_rate = 0});
+  web(1);
+  EXPECT_EQ(arrive(frame(Ping{})), "");
+  EXPECT_EQ(count(Exit::replies_off), 1u);
+}
+
+TEST_F(DirectorTest, LeavesAloneWhatIsNotItsBusiness) {
+  web(1);
+  EXPECT_EQ(arrive(frame(Tcp{.dst = "192.0.2.101"})), "");
+  EXPECT_EQ(arrive(frame(Tcp{.to = Mac{{2, 0, 0, 0, 0, 0x99}}})), "");
+  EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.101"})), "");
+  FrameBytes six = frame(Tcp{});
+  six[12] = 0x86, six[13] = 0xdd;
+  EXPECT_EQ(arrive(six), "");
+  FrameBytes broken = frame(Tcp{.dst = "192.0.2.101"});
+  broken[24] ^= 1;
+  EXPECT_EQ(arrive(broken), "");
+  EXPECT_EQ(count(Exit::not_vip), 2u);
+  EXPECT_EQ(count(Exit::other_mac), 1u);
+  EXPECT_EQ(count(Exit::arp_other), 1u);
+  EXPECT_EQ(count(Exit::not_ipv4), 1u);
+}
+
+TEST_F(DirectorTest, CountsEveryHostilePacketByItsReason) {
+  web(1);
+  arrive(frame(Tcp{.src = "192.0.2.100"}));
+  arrive(frame(Tcp{.src = "192.0.2.255"}));  // this subnet's broadcast address
+  arrive(frame(Tcp{.src = "255.255.255.255"}));
+  arrive(frame(Tcp{.sport = 0}));
+  arrive(frame(Tcp{.from = kBroadcastMac}));
+  arrive(frame(Tcp{.from = kDirectorMac}));
+  FrameBytes bad = frame(Tcp{});
+  bad[24] ^= 1;
+  arrive(bad);
+  arrive(FrameBytes(10));
+  arrive(ipv4_frame(kClientMac, kDirectorMac, "198.51.100.1", "192.0.2.100", 17, 64, 0x2000, FrameBytes(64, 1)));
+  EXPECT_EQ(count(Exit::land), 1u);
+  EXPECT_EQ(count(Exit::bad_source), 3u);
+  EXPECT_EQ(count(Exit::zero_port), 1u);
+  EXPECT_EQ(count(Exit::own_frame), 1u);
+  EXPECT_EQ(count(Exit::bad_ip_checksum), 1u);
+  EXPECT_EQ(count(Exit::truncated), 1u);
+  EXPECT_EQ(count(Exit::fragment), 1u);
+  EXPECT_EQ(director_->connections().size(), 0u);
+}
+
+TEST_F(DirectorTest, AnswersArpForTheVipFromItsOwnMacAndOnlyOutside) {
+  web(1);
+  EXPECT_EQ(arrive(frame(ArpFrame{})),
+            to_client("arp 192.0.2.100 is-at 02:00:00:00:00:10 to 192.0.2.1 02:00:00:00:00:01"));
+  EXPECT_EQ(arrive(frame(ArpFrame{}), Link::inside), "");
+  EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.10"})), "");  // the host's own address is the kernel's business
+  EXPECT_EQ(count(Exit::arp_answered), 1u);
+}
+
+TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceGoes) {
+  key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
+  ASSERT_FALSE(director_->add({key_}, now_, out_));
+  EXPECT_EQ(left(), mac_of(0x10) + ">ff:ff:ff:ff:ff:ff arp who-has 192.0.2.100 tell 192.0.2.100 02:00:00:00:00:10 | " +
+                        mac_of(0x10) +
+                        ">ff:ff:ff:ff:ff:ff arp 192.0.2.100 is-at 02:00:00:00:00:10 to 192.0.2.100 ff:ff:ff:ff:ff:ff");
+  EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
+  ASSERT_FALSE(director_->remove(key_, now_, out_));
+  EXPECT_EQ(arrive(frame(ArpFrame{})), "");
+  // Clients that still have our MAC address get a clear answer, and the kernel must not route their packets meanwhile.
+  EXPECT_EQ(arrive(frame(Tcp{})), to_client("192.0.2.100:80 > 198.51.100.1:1001 RA ttl 64"));
+  EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
+  pass(301s);
+  EXPECT_TRUE(director_->watch().vips.empty());
+  EXPECT_EQ(arrive(frame(Tcp{})), "");
+}
+
+TEST_F(DirectorTest, NamesTheRealServerThatAnswersArpForTheVip) {
+  web(1);
+  arrive(frame(ArpFrame{.request = false, .sender_mac = {{2, 0, 0, 0, 0, 0x11}}, .sender = "192.0.2.100",
+                        .target_mac = kDirectorMac, .target = "192.0.2.10", .to = kDirectorMac}));
+  EXPECT_EQ(notices(),
+            "real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: set arp_ignore=1, "
+            "arp_announce=2 there, see rawvs-realserver(8)");
+  arrive(frame(ArpFrame{.request = false, .sender_mac = {{2, 0, 0, 0, 0, 0x77}}, .sender = "192.0.2.100"}));
+  EXPECT_EQ(notices(),
+            "another machine (02:00:00:00:00:77) answers ARP for VIP 192.0.2.100: clients may reach it instead of this "
+            "director; find it by its MAC address");
+  EXPECT_EQ(count(Exit::arp_conflict), 2u);
+}
+
+TEST_F(DirectorTest, HoldsThePacketUntilTheServerAnswersArp) {
+  web(0);
+  ASSERT_FALSE(director_->add_server(key_, server(1), now_, out_));
+  EXPECT_EQ(left().substr(left().rfind(mac_of(0x10) + '>')),
+            mac_of(0x10) + ">ff:ff:ff:ff:ff:ff arp who-has 192.0.2.11 tell 192.0.2.10 02:00:00:00:00:10");
+  EXPECT_EQ(arrive(frame(Tcp{})), "");
+  EXPECT_EQ(count(Exit::held), 1u);
+  resolve(1);
+  EXPECT_EQ(left(), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
+}
+
+TEST_F(DirectorTest, SendsToTheInsideLinkWhatIsOnItsSubnet) {
+  web(0);
+  ASSERT_FALSE(director_->add_server(
+      key_, {.at = {ip("203.0.113.11"), Port(80)}, .mac = Mac{{2, 0, 0, 0, 1, 0x11}}}, now_, out_));
+  EXPECT_EQ(arrive(frame(Tcp{})),
+            "02:00:00:00:01:10>02:00:00:00:01:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63");
+  EXPECT_EQ(out_.departures()[0].out, Link::inside);
+}
+
+TEST_F(DirectorTest, DropsForAServerWhoseLinkIsDownAndGoesOnWhenItIsBack) {
+  web(1);
+  LinkFacts facts = director_->link(Link::outside);
+  facts.up = false;
+  director_->link_changed(Link::outside, facts, now_, out_);
+  EXPECT_EQ(notices(), "interface eth0 is down: waiting for it to come back");
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(count(Exit::no_link), 1u);
+  facts.up = true;
+  out_.clear();
+  director_->link_changed(Link::outside, facts, now_, out_);
+  EXPECT_NE(left().find("arp 192.0.2.100 is-at"), std::string::npos);  // announced again
+  EXPECT_NE(left().find("who-has 192.0.2.11"), std::string::npos);     // asked again
+}
+
+TEST_F(DirectorTest, ExpiresConnectionsAndFreesTheirServer) {
+  web(1, Scheduler::rr, Protocol::udp);
+  arrive(frame(Udp{}));
+  EXPECT_EQ(director_->services().servers()[0].inactive, 1u);
+  pass(299s);
+  EXPECT_EQ(director_->connections().size(), 1u);
+  pass(2s);
+  EXPECT_EQ(director_->connections().size(), 0u);
+  EXPECT_EQ(director_->services().servers()[0].inactive, 0u);
+}
+
+TEST_F(DirectorTest, NeverUsesAConnectionThatIsOver) {
+  web(2, Scheduler::rr, Protocol::udp);
+  arrive(frame(Udp{}));
+  now_ += 300s + 20ms;  // the wheel has not been turned
+  EXPECT_EQ(arrive(frame(Udp{})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:53 udp ttl 63"));
+}
+
+TEST_F(DirectorTest, DropsForARemovedServerAndGivesItsConnectionsBackWhenItReturns) {
+  web(2);
+  arrive(frame(Tcp{}));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
+  EXPECT_EQ(count(Exit::server_gone), 1u);
+  ASSERT_FALSE(director_->add_server(key_, server(2), now_, out_));
+  resolve(2);
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_server(2, "198.51.100.1:1001 > 192.0.2.100:80 A ttl 63"));
+}
+
+TEST_F(DirectorTest, ReschedulesForARemovedServerWhenTold) {
+  make({.expire_nodest_conn = true});
+  web(2);
+  arrive(frame(Tcp{}));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_client("192.0.2.100:80 > 198.51.100.1:1001 R ttl 64"));
+  EXPECT_EQ(arrive(frame(Tcp{})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
+}
+
+TEST_F(DirectorTest, CountsAFullTable) {
+  make({.max_connections = 2});
+  web(1);
+  for (uint16_t i = 1; i <= 5; ++i) arrive(frame(Tcp{.sport = i}));
+  EXPECT_EQ(count(Exit::forwarded), 2u);
+  EXPECT_EQ(count(Exit::table_full), 3u);
+}
+
+TEST_F(DirectorTest, CountsTrafficAsIpvsDoes) {
+  web(1);
+  arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "PA", .data = "0123456789"}));
+  for (const Traffic& t : {director_->services().services()[0].traffic, director_->services().servers()[0].traffic}) {
+    EXPECT_EQ(t.connections, 1u);
+    EXPECT_EQ(t.in_packets, 2u);
+    EXPECT_EQ(t.in_bytes, 40u + 50u);
+  }
+  director_->zero_all();
+  EXPECT_EQ(director_->services().services()[0].traffic.in_packets, 0u);
+  EXPECT_EQ(director_->services().servers()[0].active, 1u);
+}
+
+TEST_F(DirectorTest, SchedulesWhateverTheBatch) {
+  web(2);
+  std::vector<FrameBytes> bytes;
+  std::vector<Frame> frames;
+  for (uint16_t i = 1; i <= Director::kBatch; ++i) bytes.push_back(frame(Tcp{.sport = static_cast<uint16_t>(1000 + i)}));
+  for (FrameBytes& b : bytes) {
+    Frame f;
+    f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
+    frames.push_back(f);
+  }
+  out_.clear();
+  director_->frames_arrived(frames, now_, out_);
+  EXPECT_EQ(out_.departures().size(), Director::kBatch);
+  EXPECT_EQ(director_->services().servers()[0].active, Director::kBatch / 2);
+}
+
+TEST_F(DirectorTest, HasNoDeadlineWithoutServicesAndConnections) { EXPECT_EQ(director_->next_deadline(), kNever); }
+
+}  // namespace
+}  // namespace rawvs

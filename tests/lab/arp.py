@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The VIPs as their LAN sees them: ARP answered, announced, and defended against servers that answer for themselves."""
+import statistics
+
+from case import all_answered, case, same, true
+from lab.director import Director, virtual
+from lab.frames import ARP, Capture, arp_reply, arp_request
+from lab.namespaces import eventually
+from lab.topology import ADDRESS, NOBODY, VIP, VIP2, mac_of
+
+DESK = (mac_of("desk"), ADDRESS["desk"])
+DIRECTOR = mac_of("director")
+
+
+def ask(capture, asker, target, number=1):
+    """The reply to a question of the desk's, after `number` replies for this address in all."""
+    asker.send(arp_request(*DESK, target))
+    return eventually(lambda: replies(capture, target)[number - 1:], 5, f"an ARP reply for {target}")[0]
+
+
+def replies(capture, address):
+    return [f for f in capture.frames() if f.kind == ARP and f.op == 2 and f.source == address and not f.outgoing]
+
+
+def neighbour(host, address):
+    """What a host's neighbour table holds: the MAC address, or an empty text."""
+    words = host.run("ip", "neigh", "show", address).stdout.split()
+    return words[words.index("lladdr") + 1] if "lladdr" in words else ""
+
+
+@case()
+def the_arp_reply_for_a_vip_is_right_to_the_byte(lab):
+    Director(lab, garp_count=0).start()
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    reply = ask(capture, asker, VIP)
+    same(reply.data[:42].hex(), arp_reply(DIRECTOR, VIP, *DESK).hex(), "the reply's bytes")
+
+
+@case()
+def an_address_without_a_service_is_never_answered_for(lab):
+    director = Director(lab, garp_count=0).start()
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    for address in (NOBODY, VIP2):
+        asker.send(arp_request(*DESK, address))
+    ask(capture, asker, VIP)  # answered in order: the others have been decided on by now
+    same(replies(capture, NOBODY) + replies(capture, VIP2), [], "replies for addresses without a service")
+    director.admin("-D", "-t", f"{VIP}:80")
+    director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
+    before = len(replies(capture, VIP))
+    asker.send(arp_request(*DESK, VIP))
+    ask(capture, asker, VIP2)
+    same(len(replies(capture, VIP)), before, "replies for a VIP whose service was deleted")
+
+
+@case()
+def arp_for_a_vip_is_answered_within_five_milliseconds(lab):
+    Director(lab, garp_count=0).start()
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    for number in range(1, 22):
+        ask(capture, asker, VIP, number)
+    asked = [f.time for f in capture.frames() if f.outgoing and f.op == 1]
+    times = [reply.time - question for question, reply in zip(asked, replies(capture, VIP))]
+    true(statistics.median(times) < 0.005, f"half of 21 answers took {statistics.median(times) * 1000:.1f} ms or more")
+
+
+@case()
+def a_vip_that_appears_is_announced_in_both_forms_and_changes_stale_neighbour_tables(lab):
+    director = Director(lab).start()
+    lab["desk"].ip(f"neigh replace {VIP2} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    capture = Capture(lab["desk"])
+    director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
+    eventually(lambda: {f.op for f in capture.frames() if f.source == VIP2} == {1, 2}, 5, "both forms of announcement")
+    for frame in [f for f in capture.frames() if f.source == VIP2]:
+        same((frame.to, frame.sender, frame.sender_mac), ("ff:ff:ff:ff:ff:ff", DIRECTOR, DIRECTOR), "its MACs")
+        same(frame.target, VIP2, "its target address")
+    eventually(lambda: neighbour(lab["desk"], VIP2) == DIRECTOR, 5, "the director's MAC in the client's neighbour table")
+
+
+@case()
+def announcements_come_as_often_as_garp_count_says(lab):
+    capture = Capture(lab["desk"])
+    Director(lab, garp_count=2, garp_interval=0).start()
+
+    def forms():
+        return sorted(f.op for f in capture.frames() if f.source == VIP and f.target == VIP)
+
+    eventually(lambda: len(forms()) >= 4, 10, "two announcements")
+    ask(capture, lab["desk"].packet_socket("eth0"), VIP)
+    same(forms(), [1, 1, 2, 2], "forms of the announcements")
+
+
+@case()
+def a_real_server_that_answers_arp_for_the_vip_is_named_once_in_the_log_and_listed(lab):
+    lab["rs2"].sysctl(conf__all__arp_ignore=0, conf__eth0__arp_ignore=0)
+    director = Director(lab).start()
+    text = (f"real server {ADDRESS['rs2']} ({mac_of('rs2')}) answers ARP for VIP {VIP}: "
+            "set arp_ignore=1, arp_announce=2 there, see rawvs-realserver(8)")
+    director.wait_for_log(text, 15)
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    for number in range(1, 6):
+        ask(capture, asker, VIP, number)
+    same(director.log().count(text), 1, "times it was logged")
+    row = next(row for row in director.ask("arp") if row["row"] == "vip" and row["address"] == VIP)
+    same((row["rival"], row["rival_server"]), (mac_of("rs2"), ADDRESS["rs2"]), "the rival in the listing")
+    listing = director.admin("arp")
+    true(mac_of("rs2") in listing and ADDRESS["rs2"] in listing, f"rawvsadm arp does not name it:\n{listing}")
+
+
+@case()
+def real_servers_that_are_set_up_properly_are_not_complained_of(lab):
+    lab.serve_web()
+    director = Director(lab, arp_probe_interval=1).start()
+    capture = Capture(lab["rs1"])
+    all_answered(lab.request("desk", 20), 20)
+
+    def probes():
+        return [f for f in capture.frames() if f.op == 1 and f.target == VIP and f.source == "0.0.0.0"]
+
+    eventually(lambda: len(probes()) > 1, 15, "two probes for the VIP")
+    true("answers ARP for VIP" not in director.log(), f"a false alarm:\n{director.log()}")
+
+
+@case()
+def a_server_with_a_fixed_mac_is_never_asked_for(lab):
+    lab.serve_web("rs1")
+    capture = Capture(lab["rs1"])
+    Director(lab, virtual(servers=(f"rs1 mac={mac_of('rs1')}",))).start()
+    all_answered(lab.request("desk", 3), 3)
+    asked = [f for f in capture.frames() if f.op == 1 and f.target == ADDRESS["rs1"] and f.sender == DIRECTOR]
+    same(asked, [], "questions for the server's MAC")
+
+
+@case()
+def packets_wait_for_a_server_whose_mac_is_not_known_yet(lab):
+    lab.serve_web("rs1")
+    lab["switch"].ip("link set rs1-eth0 down")
+    director = Director(lab, virtual(servers=("rs1",))).start()
+    client = lab["desk"].start("curl", "--silent", "--max-time", "20", f"http://{VIP}/")
+    eventually(lambda: director.exits()["held"] + director.exits()["server-silent"] > 0, 5, "a packet that waits")
+    lab["switch"].ip("link set rs1-eth0 up")
+    same(client.wait(25), 0, "exit status of curl")
+    same(client.text(), "rs1\n", "the page")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a lab test is: a function with a sentence for a name, a fresh network as its argument, and a time limit."""
+import dataclasses
+import os
+import shutil
+import signal
+import time
+import traceback
+
+from lab.director import program
+from lab.namespaces import Trouble
+from lab.topology import Topology
+
+CASES = []
+
+
+@dataclasses.dataclass
+class Case:
+    function: object
+    file: str
+    name: str
+    seconds: int    # at most
+    needs: tuple    # programs
+    topology: dict  # arguments of Topology
+    daemon: bool    # whether rawvsd is needed
+
+
+class Skip(Exception):
+    """The test has nothing to say here; the text says why."""
+
+
+def case(seconds=30, needs=(), daemon=True, **topology):
+    """Makes a function a lab test."""
+    def add(function):
+        name = function.__name__.replace("_", " ")
+        CASES.append(Case(function, function.__module__, name, seconds, needs, topology, daemon))
+        return function
+    return add
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise Trouble(f"{what}: found {found!r}, expected {expected!r}")
+
+
+def true(fact, complaint):
+    if not fact:
+        raise Trouble(complaint)
+
+
+def all_answered(answers, count):
+    """Every one of so many requests was answered, without one failure."""
+    true(not answers.failures, f"{len(answers.failures)} requests failed: {answers.failures[:3]}")
+    same(sum(answers.of.values()), count, "requests answered")
+
+
+def reason_to_skip(one):
+    if os.geteuid() != 0:
+        return "needs root"
+    for tool in ("ip", "busybox", "curl", *one.needs):
+        if not shutil.which(tool):
+            return f"{tool} is not installed"
+    if one.daemon and not os.access(program("rawvsd"), os.X_OK):
+        return f"{program('rawvsd')} is not built"
+    return None
+
+
+def too_long(_number, _frame):
+    raise Trouble("took too long")
+
+
+def perform(one):
+    """Runs a test: ("ok" | "FAIL" | "skip", what there is to say, seconds)."""
+    reason = reason_to_skip(one)
+    if reason:
+        return "skip", reason, 0.0
+    start = time.monotonic()
+    signal.signal(signal.SIGALRM, too_long)
+    verdict, text = "ok", ""
+    try:
+        with Topology(**one.topology) as network:
+            signal.alarm(one.seconds)
+            try:
+                one.function(network)
+            except Skip as skip:
+                verdict, text = "skip", str(skip)
+            except Exception as error:  # whatever it is, it is this test's failure, and the next one runs
+                verdict, text = "FAIL", f"{describe(error)}\n{last_words(network)}".rstrip()
+            finally:
+                signal.alarm(0)
+    except Trouble as trouble:
+        verdict, text = "FAIL", f"the network: {trouble}"
+    return verdict, text, time.monotonic() - start
+
+
+def describe(error):
+    here = [step for step in traceback.extract_tb(error.__traceback__) if "/tests/lab/" in step.filename]
+    place = next((f"{os.path.basename(s.filename)}:{s.lineno}: " for s in reversed(here)
+                  if not s.filename.endswith("case.py")), "")
+    kind = "" if isinstance(error, Trouble) else f"{type(error).__name__}: "
+    return f"{place}{kind}{error}"
+
+
+def last_words(network):
+    """The ends of the directors' logs: where the reason usually is."""
+    logs = [program.text().splitlines()[-12:] for program in network.programs if program.name == "rawvsd"]
+    return "\n".join(f"rawvsd: {line}" for log in logs for line in log)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""rawvsd as a program: its options, its files, what it refuses."""
+import os
+import pathlib
+import re
+import signal
+import stat
+
+from case import all_answered, case, same, true
+from lab.director import Director, program, virtual
+from lab.namespaces import eventually
+from lab.topology import ADDRESS, VIP
+
+
+def rawvsd(lab, *arguments):
+    return lab["director"].run(program("rawvsd"), *arguments, check=False)
+
+
+def no_process(pid):
+    """Whether the process is gone; one that nobody has waited for yet is."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@case()
+def as_a_daemon_it_writes_its_pid_serves_and_cleans_up(lab):
+    lab.serve_web()
+    director = Director(lab)
+    pid_file = lab.directory / "rawvs.pid"
+    done = rawvsd(lab, "-c", str(director.ini), "-p", str(pid_file))
+    same((done.returncode, done.stdout), (0, ""), "exit status and output of the start")
+    eventually(director.ready, 5, "the control socket")
+    eventually(lambda: pid_file.exists() and pid_file.read_text().strip(), 5, "the pid file")
+    pid = int(pid_file.read_text())
+    same(pathlib.Path(f"/proc/{pid}/comm").read_text().strip(), "rawvsd", "the program behind the pid")
+    same(os.getsid(pid) != os.getsid(0), True, "it has left our session")
+    all_answered(lab.request("client", 10), 10)
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: no_process(pid), 5, "its end")
+    same((pid_file.exists(), director.control.exists()), (False, False), "pid file and control socket afterwards")
+
+
+@case()
+def a_wrong_file_is_refused_with_its_line_and_nothing_starts(lab):
+    ini = lab.directory / "wrong.ini"
+    control = lab.directory / "wrong.sock"
+    ini.write_text(f"[director]\ninterface = eth0\ncontrol = {control}\n\n[virtual web]\naddress = 192.0.2.300\n"
+                   "ports = tcp/80\n")
+    for arguments in (("-t",), ("-f",), ()):
+        done = rawvsd(lab, *arguments, "-c", str(ini))
+        true(done.returncode != 0, f"{arguments}: the file was taken")
+        true(f"{ini}:6: [virtual web] address: " in done.stderr, f"{arguments}: {done.stderr.strip()}")
+        true("192.0.2.300" in done.stderr, f"{arguments}: the message does not say what was found: {done.stderr}")
+    true(not control.exists(), "a control socket was made")
+
+
+@case()
+def a_misspelt_key_is_refused_and_the_right_one_named(lab):
+    ini = lab.directory / "wrong.ini"
+    ini.write_text("[director]\ninterface = eth0\n\n" + virtual(schedular="rr"))
+    done = rawvsd(lab, "-t", "-c", str(ini))
+    true(done.returncode != 0, "the file was taken")
+    true(re.search(r"wrong\.ini:7: \[virtual web\] schedular: .*scheduler", done.stderr), done.stderr.strip())
+
+
+@case()
+def a_right_file_passes_the_check_and_nothing_starts(lab):
+    director = Director(lab)
+    done = rawvsd(lab, "-t", "-c", str(director.ini))
+    same(done.returncode, 0, f"exit status ({done.stderr.strip()})")
+    true("192.0.2.100" in done.stdout, f"-t does not print what it understood: {done.stdout!r}")
+    true(not director.control.exists(), "a control socket was made")
+
+
+@case()
+def a_missing_file_is_named(lab):
+    done = rawvsd(lab, "-f", "-c", "/nowhere/rawvs.ini")
+    true(done.returncode != 0 and "/nowhere/rawvs.ini" in done.stderr, f"{done.returncode} {done.stderr.strip()}")
+
+
+@case()
+def a_second_one_on_the_same_control_socket_is_refused_and_the_first_goes_on(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    done = rawvsd(lab, "-f", "-c", str(director.ini))
+    true(done.returncode != 0, "a second rawvsd started")
+    true(str(director.control) in done.stderr, f"the message does not name the socket: {done.stderr.strip()}")
+    true(director.control.exists(), "the second one removed the first one's socket")
+    all_answered(lab.request("client", 10), 10)
+
+
+@case()
+def the_control_socket_is_for_its_owner_and_group(lab):
+    director = Director(lab).start()
+    mode = director.control.stat().st_mode
+    same((stat.S_ISSOCK(mode), oct(stat.S_IMODE(mode))), (True, "0o660"), "the control socket")
+
+
+@case()
+def both_stop_signals_end_it_cleanly(lab):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        director = Director(lab).start()
+        same(director.stop(number), 0, f"exit status after {number.name}")
+        true(not director.control.exists(), f"the control socket is still there after {number.name}")
+
+
+@case()
+def rawvsadm_without_a_director_says_so(lab):
+    done = Director(lab).admin("-Ln", check=False)
+    true(done.returncode != 0, "exit status 0 without a director")
+    true("rawvs.sock" in done.stderr, f"the message does not name the socket: {done.stderr.strip()}")
+
+
+@case()
+def the_listings_show_what_happened(lab):
+    lab.serve_web()
+    director = Director(lab, virtual(scheduler="rr")).start()
+    all_answered(lab.request("client", 10), 10)
+    listing = director.admin("-Ln")
+    true(re.search(rf"TCP +{VIP}:80 rr", listing), listing)
+    for name in ("rs1", "rs2"):
+        true(re.search(rf"-> {ADDRESS[name]}:80 +Route +1 +0 +5", listing), listing)
+    connections = director.admin("-Lnc")
+    row = rf"TCP .* {ADDRESS['client']}:\d+ +{VIP}:80 +192\.0\.2\.1[12]:80"
+    same(len(re.findall(row, connections)), 10, "connections")
+    statistics = director.admin("-Ln", "--stats")
+    true(re.search(rf"TCP +{VIP}:80 +10 ", statistics), statistics)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The director's own kernel stays out of it: it forwards (ip_forward=1), but never a frame that the director takes."""
+import signal
+
+from case import Skip, all_answered, case, same, true
+from lab.director import Director
+from lab.frames import ICMP, Capture
+from lab.namespaces import eventually
+from lab.topology import ADDRESS, VIP, mac_of
+
+DIRECTOR = mac_of("director")
+
+
+def filters(lab):
+    """What tc shows on the interface's ingress: the guard, unless it is a BPF link."""
+    return lab["director"].run("tc", "filter", "show", "dev", "eth0", "ingress", check=False).stdout.strip()
+
+
+def kernel_packets(lab):
+    """IPv4 packets that the director's kernel has received."""
+    return lab["director"].kernel_counter("InReceives")
+
+
+def kernel_handles_frames_for_the_vip(lab):
+    """Whether a frame to the director's MAC and the VIP reaches the director's kernel."""
+    desk = lab["desk"]
+    desk.ip(f"neigh replace {VIP} lladdr {DIRECTOR} dev eth0 nud permanent")
+    before = kernel_packets(lab)
+    desk.run("curl", "--silent", "--connect-timeout", "0.5", "--max-time", "1", f"http://{VIP}:81/", check=False)
+    desk.ip(f"neigh del {VIP} dev eth0")
+    return kernel_packets(lab) > before
+
+
+def serves_and_keeps_the_kernel_out(lab):
+    before = kernel_packets(lab)
+    all_answered(lab.request("desk", 20), 20)
+    same(kernel_packets(lab) - before, 0, "packets of the VIP that the director's kernel saw")
+
+
+@case()
+def with_ip_forward_no_packet_is_doubled_and_the_kernel_says_nothing(lab):
+    lab.serve_web()
+    Director(lab).start()
+    at_servers = [Capture(lab[name]) for name in ("rs1", "rs2")]
+    at_director = Capture(lab["director"])
+    before = {name: lab["director"].kernel_counter(name) for name in ("InReceives", "ForwDatagrams", "OutRequests")}
+    all_answered(lab.request("client", 50), 50)
+    syns = [f.source_port for capture in at_servers for f in capture.frames() if f.is_syn]
+    same((len(syns), len(set(syns))), (50, 50), "SYNs at the servers, and their ports")
+    loud = [f for f in at_director.frames() if f.outgoing and (f.is_reset or f.protocol == ICMP)]
+    same(loud, [], "RST and ICMP sent by the director")
+    after = {name: lab["director"].kernel_counter(name) for name in before}
+    same(after, before, "the kernel's own counters")
+
+
+@case()
+def other_traffic_of_the_router_flows_while_the_director_runs(lab):
+    lab.serve_web("rs1", "rs2", "inner")
+    Director(lab, inside="eth1").start()
+    all_answered(lab.request("client", 20, parallel=5), 20)
+    for client in ("client", "desk"):
+        answers = lab.request(client, 20, parallel=5, url=f"http://{ADDRESS['inner']}/")
+        same(answers.of["inner"], 20, f"answers from the inside host to {client}")
+    same(lab.request("inner", url=f"http://{ADDRESS['rs1']}/").of["rs1"], 1, "an inside host asks rs1")
+    for host in ("client", "desk", "inner"):
+        lab[host].run("busybox", "ping", "-c", "1", "-W", "2", ADDRESS["director"])
+
+
+@case()
+def the_guard_is_gone_after_the_stop_and_the_kernel_routes_again(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    serves_and_keeps_the_kernel_out(lab)
+    true(not kernel_handles_frames_for_the_vip(lab), "the kernel got frames to the VIP while the director ran")
+    same(director.stop(), 0, "exit status")
+    same(filters(lab), "", "filters left on eth0")
+    true(kernel_handles_frames_for_the_vip(lab), "the kernel does not get frames to the VIP after the stop")
+
+
+@case()
+def a_service_that_is_deleted_gives_its_address_back_to_the_kernel(lab):
+    director = Director(lab).start()
+    true(not kernel_handles_frames_for_the_vip(lab), "the kernel got frames to the VIP")
+    director.admin("-C")
+    # For a while its last packets are still taken and dropped (claim.h: retired), so that no kernel answers them.
+    eventually(lambda: kernel_handles_frames_for_the_vip(lab), 30, "frames to the old VIP at the kernel")
+
+
+def try_guard(lab, way, in_tc):
+    """One way of the guard from start to a start after kill -9."""
+    lab.serve_web()
+    director = Director(lab, guard=way)
+    director.start()
+    if "guard" in director.log() and kernel_handles_frames_for_the_vip(lab):
+        raise Skip(f"this kernel has no {way}: {director.log().strip().splitlines()[-1]}")
+    serves_and_keeps_the_kernel_out(lab)
+    same(bool(filters(lab)), in_tc, "a filter on eth0 while it runs")
+    director.stop(signal.SIGKILL)
+    same(bool(filters(lab)), in_tc, "a filter on eth0 after kill -9")
+    same(kernel_handles_frames_for_the_vip(lab), not in_tc, "the kernel gets frames to the VIP after kill -9")
+    director.start()
+    serves_and_keeps_the_kernel_out(lab)
+    director.stop()
+    same(filters(lab), "", "filters left on eth0 after the stop")
+    true(kernel_handles_frames_for_the_vip(lab), "the kernel does not get frames to the VIP after the stop")
+
+
+@case()
+def the_guard_as_a_tcx_link_vanishes_with_a_killed_director(lab):
+    try_guard(lab, "tcx", in_tc=False)
+
+
+@case(needs=("tc",))
+def the_guard_as_a_clsact_filter_outlives_a_killed_director_and_is_taken_over(lab):
+    try_guard(lab, "clsact", in_tc=True)
+
+
+@case(needs=("tc",))
+def the_guard_for_kernels_without_ebpf_is_taken_over_as_well(lab):
+    try_guard(lab, "classic", in_tc=True)
+
+
+@case()
+def a_director_without_a_guard_warns_and_still_serves(lab):
+    lab.serve_web()
+    director = Director(lab, guard="off").start()
+    true("guard" in director.log(), f"no warning in the log:\n{director.log()}")
+    true(kernel_handles_frames_for_the_vip(lab), "guard = off, but the kernel does not get frames to the VIP")
+    same(filters(lab), "", "filters on eth0")
+    lab["director"].sysctl(ip_forward=0)  # what the warning is about: a forwarding kernel would interfere
+    all_answered(lab.request("desk", 20), 20)
+
+
+@case(needs=("tc",))
+def filters_that_others_have_on_the_interface_are_left_alone(lab):
+    host = lab["director"]
+    host.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
+    host.run("tc", "filter", "add", "dev", "eth0", "ingress", "pref", "77", "protocol", "ip", "u32",
+                      "match", "ip", "dst", "198.51.100.77/32", "flowid", "1:1")
+    before = filters(lab)
+    lab.serve_web()
+    for way in ("auto", "clsact", "classic"):
+        director = Director(lab, guard=way).start()
+        serves_and_keeps_the_kernel_out(lab)
+        director.stop()
+        same(filters(lab), before, f"the other filters after guard = {way}")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Interfaces come and go; the director waits for them and resumes."""
+from case import all_answered, case, same, true
+from lab.director import Director
+from lab.frames import ARP, Capture
+from lab.namespaces import eventually
+from lab.topology import ADDRESS, VIP, mac_of
+
+OTHER_MAC = "02:00:00:00:00:77"
+
+
+def cpu_seconds(program):
+    """Processor time that a program has used."""
+    with open(f"/proc/{program.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def does_not_spin(director):
+    """Waiting costs next to nothing: ten answers of the control socket, and no processor time to speak of."""
+    before = cpu_seconds(director.program)
+    for _ in range(10):
+        director.ask("exits")
+    true(cpu_seconds(director.program) - before < 0.2, "the director is busy while it waits for its interface")
+
+
+def rewire(lab, mac):
+    lab["director"].wire("eth0", mac, f"{ADDRESS['director']}/24")
+
+
+@case()
+def an_interface_missing_at_start_is_waited_for_and_then_used(lab):
+    lab.serve_web()
+    lab["director"].unwire("eth0")
+    director = Director(lab).start()
+    true("eth0" in director.log(), f"the log does not name the missing interface:\n{director.log()}")
+    does_not_spin(director)
+    rewire(lab, mac_of("director"))
+    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer after the interface appeared")
+    all_answered(lab.request("desk", 20, parallel=5), 20)
+
+
+@case()
+def an_interface_that_goes_down_and_comes_back_serves_again(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    all_answered(lab.request("desk", 5), 5)
+    said = len(director.log())
+    lab["director"].ip("link set eth0 down")
+    eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0 going down")
+    does_not_spin(director)
+    said = len(director.log())
+    capture = Capture(lab["desk"])
+    lab["director"].ip("link set eth0 up")
+    eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0 coming back")
+    eventually(lambda: [f for f in capture.frames() if f.kind == ARP and f.source == VIP], 5, "the VIP announced again")
+    all_answered(lab.request("desk", 20, parallel=5), 20)
+
+
+@case()
+def a_cable_pulled_and_put_back_is_survived(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    lab["switch"].ip("link set director-eth0 down")
+    does_not_spin(director)
+    lab["switch"].ip("link set director-eth0 up")
+    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer after the cable was put back")
+    all_answered(lab.request("desk", 20, parallel=5), 20)
+
+
+@case()
+def an_interface_deleted_and_made_anew_with_another_mac_serves_again(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    all_answered(lab.request("desk", 5), 5)
+    said = len(director.log())
+    lab["director"].unwire("eth0")
+    eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0")
+    does_not_spin(director)
+    capture = Capture(lab["desk"])
+    rewire(lab, OTHER_MAC)
+    eventually(lambda: [f for f in capture.frames() if f.source == VIP and f.sender_mac == OTHER_MAC], 10,
+               "the VIP announced from the new MAC")
+    all_answered(lab.request("desk", 20, parallel=5), 20)
+    before = lab["director"].kernel_counter("InReceives")
+    all_answered(lab.request("desk", 20), 20)
+    same(lab["director"].kernel_counter("InReceives"), before, "packets at the kernel: is the new interface guarded?")
+
+
+@case()
+def an_inside_interface_that_is_missing_does_not_keep_the_others_from_working(lab):
+    lab.serve_web()
+    lab["director"].unwire("eth1")
+    director = Director(lab, inside="eth1").start()
+    true("eth1" in director.log(), f"the log does not name the missing interface:\n{director.log()}")
+    all_answered(lab.request("desk", 20, parallel=5), 20)

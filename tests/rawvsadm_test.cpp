@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rawvsadm_test.cpp: rawvsadm's command lines, requests and listings, against what ipvsadm 1.31 itself says.
+// tests/rawvsadm/*.txt were recorded from it; each file's head says how to read it.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "tools/rawvsadm/listing.h"
+
+namespace rawvs::adm {
+namespace {
+
+class Book final : public Names {  // the names that the recordings know
+ public:
+  std::optional<Ip> host(const std::string& name) const override {
+    return name == "localhost" ? std::optional(*parse_ip("127.0.0.1")) : std::nullopt;
+  }
+  std::optional<Port> port(const std::string& name, Protocol protocol) const override {
+    for (const auto& [entry, known] : kPorts) {
+      if (known == name && entry.first == protocol) return Port(entry.second);
+    }
+    return std::nullopt;
+  }
+  std::optional<std::string> host_name(Ip addr) const override {
+    if (addr == *parse_ip("127.0.0.1")) return "localhost";
+    if (addr == *parse_ip("198.51.100.12")) return "averyverylonghostnameforarealserver.example.net";
+    return std::nullopt;
+  }
+  std::optional<std::string> port_name(Port port, Protocol protocol) const override {
+    const auto found = kPorts.find({protocol, port.value});
+    return found == kPorts.end() ? std::nullopt : std::optional<std::string>(found->second);
+  }
+
+ private:
+  const std::map<std::pair<Protocol, uint16_t>, const char*> kPorts = {
+      {{Protocol::tcp, 21}, "ftp"},        {{Protocol::tcp, 25}, "smtp"},   {{Protocol::tcp, 53}, "domain"},
+      {{Protocol::tcp, 80}, "http"},       {{Protocol::tcp, 443}, "https"}, {{Protocol::tcp, 2121}, "iprop"},
+      {{Protocol::tcp, 8080}, "http-alt"}, {{Protocol::udp, 53}, "domain"}, {{Protocol::udp, 69}, "tftp"},
+      {{Protocol::udp, 5060}, "sip"}};
+};
+
+const Book kBook;
+
+struct Recorded {
+  std::string line;
+  std::vector<std::string> in;
+  std::string out, err;
+  int status = 0;
+};
+
+struct Recording {
+  std::vector<std::string> before;  // command lines
+  std::vector<Recorded> runs;
+};
+
+Recording read(const std::string& file) {
+  Recording recording;
+  std::ifstream stream("tests/rawvsadm/" + file);
+  for (std::string line; std::getline(stream, line);) {
+    const std::string rest = line.size() > 2 ? line.substr(2) : "";
+    if (line[0] == '$') recording.runs.push_back({rest, {}, "", "", 0});
+    if (line[0] == '+') recording.before.push_back(rest);
+    if (recording.runs.empty()) continue;
+    Recorded& run = recording.runs.back();
+    if (line[0] == '<') run.in.push_back(rest);
+    if (line[0] == '|') run.out += rest + '\n';
+    if (line[0] == '!') run.err += rest + '\n';
+    if (line[0] == '=') run.status = std::stoi(rest);
+  }
+  return recording;
+}
+
+std::vector<std::string> words(const std::string& line) {  // quotes '...' as in the recordings
+  std::vector<std::string> out;
+  bool quoted = false, word = false;
+  for (const char c : line) {
+    if (c == '\'') quoted = !quoted;
+    if (c == ' ' && !quoted) {
+      word = false;
+      continue;
+    }
+    if (!word) out.emplace_back();
+    word = true;
+    if (c != '\'') out.back() += c;
+  }
+  return out;
+}
+
+Parsed parsed(const std::string& line) { return parse("ipvsadm", words(line), kBook); }
+
+Command command(const std::string& line) {
+  const Parsed p = parsed(line);
+  if (const auto* const ending = std::get_if<Ending>(&p)) {
+    ADD_FAILURE() << line << ": " << ending->err;
+    return {};
+  }
+  return *std::get_if<Command>(&p);
+}
+
+std::string asked(const std::string& line) {
+  const auto made = request(command(line));
+  const auto* const text = std::get_if<std::string>(&made);
+  return text ? *text : std::get_if<Ending>(&made)->err;
+}
+
+// A request's keys are those of the rows that come back: what was asked for, as the daemon would list it.
+std::string row_of(const std::string& line) {
+  const std::string made = asked(line);
+  const size_t keys = made.find(' ', made.find(' ') + 1);
+  const bool server = made.find(" server=") != std::string::npos;
+  return (server ? "server" : "service") + made.substr(keys) +
+         " conns=0 inpkts=0 outpkts=0 inbytes=0 outbytes=0 cps=0 inpps=0 outpps=0 inbps=0 outbps=0";
+}
+
+TEST(Rawvsadm, DecidesByItselfWhatIpvsadmDecidesByItself) {
+  const Recording recording = read("local.txt");
+  ASSERT_GE(recording.runs.size(), 120u);
+  for (const Recorded& run : recording.runs) {
+    const Parsed p = parsed(run.line);
+    const auto* const ending = std::get_if<Ending>(&p);
+    ASSERT_NE(ending, nullptr) << run.line << ": taken, but ipvsadm says " << run.err;
+    EXPECT_EQ(ending->out, run.out) << run.line;
+    EXPECT_EQ(ending->err, run.err) << run.line;
+    EXPECT_EQ(ending->status, run.status) << run.line;
+  }
+}
+
+TEST(Rawvsadm, UnderstandsWhatIpvsadmUnderstands) {
+  const Recording recording = read("accepted.txt");
+  ASSERT_GE(recording.runs.size(), 100u);
+  for (const Recorded& run : recording.runs) {
+    const Command c = command(run.line);
+    ServiceTable table(false);
+    const bool server = c.verb == Verb::add_server;
+    if (server) {  // the service that it goes into
+      const std::string made = asked(run.line);
+      const size_t key = made.find("service=");
+      table.take(Row("service " + made.substr(key, made.find(' ', key) - key) + " scheduler=wlc"));
+    }
+    const std::string row = row_of(run.line);
+    table.take(Row(row));
+    const std::string lines = saved(table, nullptr);
+    EXPECT_EQ(server ? lines.substr(lines.find('\n') + 1) : lines, run.out) << run.line;
+  }
+}
+
+TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) {
+  const Recording recording = read("listing.txt");
+  ASSERT_GE(recording.runs.size(), 15u);
+  for (const Recorded& run : recording.runs) {
+    const Command c = command(run.line);
+    const ListStyle how = style(c, kBook);
+    ServiceTable table(how.columns == Columns::rate);
+    table.take(Row("daemon version=0.1.0 uptime=1 size=4096"));
+    const std::string wanted =
+        c.has(Option::service) ? ' ' + asked(run.line).substr(asked(run.line).find("service=")) + ' ' : "";
+    std::vector<std::string> servers;  // services in the given order, each followed by its servers, newest first
+    std::vector<std::pair<std::string, std::vector<std::string>>> services;
+    for (const std::string& line : recording.before) {
+      const std::string row = row_of(line);
+      if (row.find(wanted) == std::string::npos) continue;
+      if (row.starts_with("service ")) {
+        services.push_back({row, {}});
+      } else {
+        services.back().second.insert(services.back().second.begin(), row + " active=0 inactive=0 persistent=0");
+      }
+    }
+    for (const auto& [service, of_it] : services) {
+      table.take(Row(service));
+      for (const std::string& server : of_it) table.take(Row(server));
+    }
+    table.sort();
+    EXPECT_FALSE(table.lacks_rates());
+    EXPECT_EQ(c.verb == Verb::save ? saved(table, how.names) : listing(table, how), run.out) << run.line;
+  }
+}
+
+// The daemon of the restore recordings: it knows which services there are.
+class Restorer {
+ public:
+  explicit Restorer(const Recorded& run) : run_(run) {}
+  int restore() {
+    return adm::restore("ipvsadm", kBook,
+                        {[&]() -> std::optional<std::string> {
+                           return next_ < run_.in.size() ? std::optional(run_.in[next_++] + '\n') : std::nullopt;
+                         },
+                         [&](const Command& c) { return obey(c); }, [&](const Ending& e) { return say(e); }});
+  }
+  std::string out, err;
+
+ private:
+  Outcome say(const Ending& e) {
+    out += e.out;
+    err += e.err;
+    return {e.status, e.ends_restore};
+  }
+  Outcome obey(const Command& c) {
+    const std::string key = std::to_string(c.mark) + text(c.service.addr);
+    if (c.verb == Verb::clear) services_.clear();
+    if (c.verb == Verb::add_service && !services_.insert(key).second) return say(refusal(c.verb, {"exists", ""}));
+    if (c.verb == Verb::delete_service && services_.erase(key) == 0) return say(refusal(c.verb, {"no-service", ""}));
+    if (c.verb == Verb::list && c.has(Option::service)) return say(refusal(c.verb, {"no-service", ""}));
+    return {};
+  }
+  const Recorded& run_;
+  size_t next_ = 0;
+  std::set<std::string> services_;
+};
+
+TEST(Rawvsadm, RestoresLineByLineAsIpvsadmDoes) {
+  const Recording recording = read("restore.txt");
+  ASSERT_GE(recording.runs.size(), 25u);
+  for (const Recorded& run : recording.runs) {
+    std::string lines;
+    for (const std::string& line : run.in) lines += line + '\n';
+    Restorer restorer(run);
+    EXPECT_EQ(restorer.restore(), run.status) << lines;
+    EXPECT_EQ(restorer.err, run.err) << lines;
+  }
+}
+
+TEST(Rawvsadm, SaysItInTheControlProtocolsWords) {
+  EXPECT_EQ(asked("-A -t 192.0.2.1:80"), "rawvs/1 add-service service=tcp:192.0.2.1:80 scheduler=wlc");
+  EXPECT_EQ(asked("-A -t 192.0.2.1:0 -s sh -b sh-port -p 300 -M 255.255.255.0 --pe sip"),
+            "rawvs/1 add-service service=tcp:192.0.2.1:0 scheduler=sh persistence=300 netmask=24 flags=sh-port pe=sip");
+  EXPECT_EQ(asked("-E -f 7 -p -M 255.0.255.0 -o"),
+            "rawvs/1 edit-service service=mark:7 scheduler=wlc persistence=360 netmask=255.0.255.0 ops=1");
+  EXPECT_EQ(asked("-A -t 192.0.2.1:80 -M 255.255.255.0"), "rawvs/1 add-service service=tcp:192.0.2.1:80 scheduler=wlc");
+  EXPECT_EQ(asked("-a -t 192.0.2.1:80 -r 192.0.2.11:8080"),
+            "rawvs/1 add-server service=tcp:192.0.2.1:80 server=192.0.2.11:80 method=route weight=1");
+  EXPECT_EQ(
+      asked("-e -u 192.0.2.1:53 -r 192.0.2.11:5353 -m -w 0 -x 20 -y 10"),
+      "rawvs/1 edit-server service=udp:192.0.2.1:53 server=192.0.2.11:5353 method=masq weight=0 upper=20 lower=10");
+  EXPECT_EQ(asked("-d --sctp-service 192.0.2.1:9 -r 192.0.2.11"),
+            "rawvs/1 delete-server service=sctp:192.0.2.1:9 server=192.0.2.11:9");
+  EXPECT_EQ(asked("-D -f 4294967295"), "rawvs/1 delete-service service=mark:4294967295");
+  EXPECT_EQ(asked("-C"), "rawvs/1 clear");
+  EXPECT_EQ(asked("-Z"), "rawvs/1 zero");
+  EXPECT_EQ(asked("-Z -t 192.0.2.1:80"), "rawvs/1 zero service=tcp:192.0.2.1:80");
+  EXPECT_EQ(asked("--set 0 30 0"), "rawvs/1 set-timeouts tcp=0 tcpfin=30 udp=0");
+  EXPECT_EQ(asked(""), "rawvs/1 list");
+  EXPECT_EQ(asked("-S"), "rawvs/1 list");
+  EXPECT_EQ(asked("-L -n -t 192.0.2.1:80"), "rawvs/1 list service=tcp:192.0.2.1:80");
+  EXPECT_EQ(asked("-Lnc"), "rawvs/1 connections");
+  EXPECT_EQ(asked("-L --timeout"), "rawvs/1 timeouts");
+}
+
+TEST(Rawvsadm, NamesThatAreNotOneWordNeverReachTheDaemon) {
+  EXPECT_EQ(asked("-A -t 192.0.2.1:80 -s 'rr flags=x'"), "Scheduler or persistence engine not found\n");
+  EXPECT_EQ(asked("-A -t 192.0.2.1:80 -s averyveryverylongschedulername"),
+            "Scheduler or persistence engine not found\n");
+  EXPECT_EQ(asked("-A -t 192.0.2.1:80 -s 'rr\n'"), "Scheduler or persistence engine not found\n");
+}
+
+TEST(Rawvsadm, RefusesItselfWhatTheProtocolHasNoWordsFor) {
+  EXPECT_EQ(asked("-A -t [2001:db8::1]:80"), "rawvsadm: IPv6 is not supported yet\n");
+  EXPECT_EQ(asked("-A -f 1 -6"), "rawvsadm: IPv6 is not supported yet\n");
+  EXPECT_EQ(asked("-a -t 192.0.2.1:80 -r 192.0.2.11 -i --tun-type gre"),
+            "rawvsadm: tunnel type gre is not supported, only ipip is\n");
+}
+
+TEST(Rawvsadm, BracketsAroundAnIPv4AddressAreRefusedRatherThanLosingThePort) {  // ipvsadm takes it as port 0
+  const Parsed p = parsed("-A -t [192.0.2.1]:80 -p");
+  ASSERT_TRUE(std::holds_alternative<Ending>(p));
+  EXPECT_EQ(std::get_if<Ending>(&p)->err, "illegal virtual server address[:port] specified\n");
+}
+
+TEST(Rawvsadm, TellsRefusalsInIpvsadmsWords) {
+  const auto said = [](Verb verb, const char* code) {
+    const Ending e = refusal(verb, {code, "text"});
+    return std::to_string(e.status) + ' ' + e.err;
+  };
+  EXPECT_EQ(said(Verb::add_service, "exists"), "255 Service already exists\n");
+  EXPECT_EQ(said(Verb::add_server, "exists"), "255 Destination already exists\n");
+  EXPECT_EQ(said(Verb::edit_service, "no-service"), "255 No such service\n");
+  EXPECT_EQ(said(Verb::zero, "no-service"), "255 No such service\n");
+  EXPECT_EQ(said(Verb::list, "no-service"), "1 No such service\n");
+  EXPECT_EQ(said(Verb::delete_server, "no-service"), "255 Service not defined\n");
+  EXPECT_EQ(said(Verb::edit_server, "no-server"), "255 No such destination\n");
+  EXPECT_EQ(said(Verb::add_service, "no-scheduler"), "255 Scheduler or persistence engine not found\n");
+  EXPECT_EQ(said(Verb::add_server, "full"), "255 Memory allocation problem\n");
+  EXPECT_EQ(said(Verb::add_server, "range"), "255 Numerical result out of range\n");
+  EXPECT_EQ(said(Verb::add_server, "invalid"),
+            "255 Invalid operation.  Possibly wrong module version, address not unicast, ...\n");
+  EXPECT_EQ(said(Verb::add_server, "unsupported"), "255 rawvsadm: text\n");
+  EXPECT_EQ(said(Verb::list, "usage"), "1 rawvsadm: text\n");
+}
+
+TEST(Rawvsadm, DividesLargeCountersSoThatTheyStayInTheirColumns) {
+  const auto line = [](const char* counts, bool exact) {
+    ServiceTable table(false);
+    table.take(Row("service service=tcp:192.0.2.10:80 scheduler=wlc conns=1 inpkts=2 outpkts=3 inbytes=4 outbytes=5"));
+    table.take(Row("server service=tcp:192.0.2.10:80 server=192.0.2.1:80 " + std::string(counts)));
+    ListStyle how;
+    how.columns = Columns::stats;
+    how.exact = exact;
+    const std::string all = listing(table, how);
+    return all.substr(all.rfind("  ->"));
+  };
+  const char* const kLarge =
+      "conns=99999999 inpkts=100000000 outpkts=1000000000 inbytes=100000000000 outbytes=100000000000000";
+  EXPECT_EQ(line(kLarge, false), "  -> 192.0.2.1:80                 99999999  100000K    1000M     100G     100T\n");
+  EXPECT_EQ(line(kLarge, true),
+            "  -> 192.0.2.1:80                 99999999100000000100000000010000000000010000000"
+            "0000000\n");
+  EXPECT_EQ(line("conns=999999999 inpkts=99999999999 outpkts=99999999999999 inbytes=0 outbytes=1", false),
+            "  -> 192.0.2.1:80                  999999K   99999M   99999G        0        1\n");
+}
+
+TEST(Rawvsadm, ListsConnectionsAsIpvsadmDoes) {
+  const Row tcp(
+      "connection protocol=tcp expires=899 state=ESTABLISHED client=203.0.113.5:49153 "
+      "virtual=192.0.2.10:80 server=127.0.0.1:80");
+  EXPECT_EQ(connections_head(false) + connection_line(tcp, false, nullptr),
+            "IPVS connection entries\n"
+            "pro expire state       source             virtual            destination\n"
+            "TCP 14:59  ESTABLISHED 203.0.113.5:49153  192.0.2.10:80      127.0.0.1:80\n");
+  EXPECT_EQ(connection_line(tcp, false, &kBook),
+            "TCP 14:59  ESTABLISHED 203.0.113.5:49153  192.0.2.10:http    localhost:http\n");
+  const Row of_mark(
+      "connection protocol=ip expires=3661 state=NONE client=203.0.113.5:0 virtual=0.0.0.1:0 "
+      "server=192.0.2.5:0");
+  EXPECT_EQ(connection_line(of_mark, false, nullptr),
+            "IP  61:01  NONE        203.0.113.5:0      0.0.0.1:0          192.0.2.5:0\n");
+  EXPECT_EQ(
+      connections_head(true),
+      "IPVS connection entries\n"
+      "pro expire state       source             virtual            destination        pe name          pe_data\n");
+}
+
+TEST(Rawvsadm, SaysThatRatesAreNotTold) {
+  ServiceTable table(true);
+  table.take(Row("service service=tcp:192.0.2.10:80 scheduler=wlc conns=1 inpkts=2 outpkts=3 inbytes=4 outbytes=5"));
+  EXPECT_TRUE(table.lacks_rates());
+}
+
+TEST(Rawvsadm, ReadsAReplyThatComesInPieces) {
+  std::vector<std::string> rows;
+  const auto each = [&](const Row& row) { rows.emplace_back(row.line()); };
+  Reply reply;
+  EXPECT_EQ(reply.take("ok\ntimeouts tcp=900 tcpfin=120 udp=300\n", each), Reply::Step::more);
+  EXPECT_EQ(reply.take("vip address=192.0.2.1\nend\n", each), Reply::Step::over);
+  EXPECT_FALSE(reply.refused());
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(timeouts_line(Row(rows[0])), "Timeout (tcp tcpfin udp): 900 120 300\n");
+}
+
+TEST(Rawvsadm, ReadsARefusalWithItsText) {
+  Reply reply;
+  EXPECT_EQ(reply.take("error no-service there is no tcp 192.0.2.1:80\nend\n", [](const Row&) {}), Reply::Step::over);
+  ASSERT_TRUE(reply.refused());
+  EXPECT_EQ(reply.refused()->code, "no-service");
+  EXPECT_EQ(reply.refused()->text, "there is no tcp 192.0.2.1:80");
+}
+
+TEST(Rawvsadm, NoticesWhatIsNotAReply) {
+  const auto step = [](const char* message) { return Reply().take(message, [](const Row&) {}); };
+  EXPECT_EQ(step("HTTP/1.1 400 Bad Request\r\n"), Reply::Step::broken);
+  EXPECT_EQ(step("ok"), Reply::Step::broken);
+  EXPECT_EQ(step("ok\nend\nmore\n"), Reply::Step::broken);
+  EXPECT_EQ(step("end\n"), Reply::Step::broken);
+}
+
+TEST(Rawvsadm, ReadsRowsWhoseLastValueHoldsBlanks) {
+  const Row row("exit name=no-server fate=dropped count=12 meaning=no server, or weight=0 everywhere");
+  EXPECT_EQ(row.word(), "exit");
+  EXPECT_EQ(row.number("count"), 12u);
+  EXPECT_EQ(row.tail("meaning"), "no server, or weight=0 everywhere");
+  EXPECT_FALSE(row.has("unt"));
+  EXPECT_EQ(row.number("absent"), 0u);
+}
+
+TEST(Rawvsadm, ShowsTheWaysOutThatWereTaken) {
+  const std::vector<std::string> rows = {
+      "exit name=forwarded fate=forwarded count=1234 meaning=sent to its real server",
+      "exit name=truncated fate=dropped count=0 meaning=shorter than its headers",
+      "exit name=no-server fate=answered count=7 meaning=no server to take it"};
+  EXPECT_EQ(drops_text(rows, false),
+            "Exit       Count  Fate       Meaning\n"
+            "forwarded   1234  forwarded  sent to its real server\n"
+            "no-server      7  answered   no server to take it\n");
+  EXPECT_NE(drops_text(rows, true).find("truncated      0  dropped    shorter than its headers\n"), std::string::npos);
+  EXPECT_EQ(drops_text({rows[1]}, false), "No packet has arrived yet; rawvsadm drops --all names every way out.\n");
+}
+
+TEST(Rawvsadm, NamesTheRealServerThatAnswersForAVip) {
+  const std::vector<std::string> rows = {
+      "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 rival=02:00:00:00:00:11 rival_server=192.0.2.11 "
+      "retired=0",
+      "vip address=192.0.2.101 link=eth0 mac=02:00:00:00:00:01 rival=- rival_server=- retired=1",
+      "neighbor address=192.0.2.11 link=eth0 state=reachable mac=02:00:00:00:00:11 servers=2"};
+  EXPECT_EQ(
+      arp_text(rows),
+      "VIP          Link  MAC                Also answered by                            Notes\n"
+      "192.0.2.100  eth0  02:00:00:00:00:01  02:00:00:00:00:11 (real server 192.0.2.11)\n"
+      "192.0.2.101  eth0  02:00:00:00:00:01  -                                           retired: no service uses it "
+      "any more\n"
+      "\n"
+      "warning: real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: set arp_ignore=1, "
+      "arp_announce=2 there, see rawvs-realserver(8)\n"
+      "\n"
+      "Neighbor    Link  State      MAC                Servers\n"
+      "192.0.2.11  eth0  reachable  02:00:00:00:00:11  2\n");
+  EXPECT_EQ(arp_text({}), "No VIP is answered for: there is no virtual service.\n");
+}
+
+TEST(Rawvsadm, IsNamedAsItWasCalled) {
+  EXPECT_EQ(try_help("rawvsadm").err, "Try `rawvsadm -h' or 'rawvsadm --help' for more information.\n");
+  EXPECT_EQ(version("/usr/sbin/ipvsadm").out, version("ipvsadm").out);
+  EXPECT_EQ(
+      version("rawvsadm").out,
+      "rawvsadm v0.1.0, with the command line of ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n");
+  EXPECT_NE(usage("rawvsadm").out.find("  rawvsadm -a|e virtual-service -r server-address [options]\n"),
+            std::string::npos);
+  EXPECT_NE(usage("rawvsadm").out.find("  rawvsadm drops [--all]"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rawvs::adm

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// guard.h against the kernel, every way of it: the box is a router, and has one VIP as its own address as well.
+//
+//   client | c0 192.0.2.10 ---- d0 192.0.2.1 | director | d1 198.51.100.1 ---- s0 198.51.100.10 | server
+//          |                                 | ip_forward=1, lo 192.0.2.100       (203.0.113.0/24 is behind the server)
+//
+// That something does not come is shown without waiting: what is sent after it comes first.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "rawvs/guard.h"
+#include "root_net.h"
+
+namespace rawvs::test {
+namespace {
+
+constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kDirector{{2, 0, 0, 0, 0, 0xd0}}, kStranger{{2, 0, 0, 0, 0, 0x77}};
+constexpr const char *kRoutedVip = "203.0.113.100", *kRoutedHost = "203.0.113.101";  // both behind the server
+constexpr const char *kLocalVip = "192.0.2.100", *kLocalHost = "192.0.2.1";          // both the director's own
+
+class GuardOnRouter : public RootNet {
+ protected:
+  void SetUp() override {
+    RootNet::SetUp();
+    if (IsSkipped()) return;
+    client_.emplace(), director_.emplace(), server_.emplace();
+    for (const auto* space : {&client_, &server_, &director_}) {
+      (*space)->enter();
+      write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+    }
+    shell("ip link add d0 address 02:00:00:00:00:d0 type veth peer name c0 address 02:00:00:00:00:0c netns " +
+          client_->path());
+    shell("ip link add d1 address 02:00:00:00:00:d1 type veth peer name s0 address 02:00:00:00:00:05 netns " +
+          server_->path());
+    write_sysctl("net/ipv4/ip_forward", "1");
+    shell("ip addr add 192.0.2.1/24 dev d0 && ip addr add 198.51.100.1/24 dev d1 && ip addr add 192.0.2.100/32 dev lo");
+    shell("ip link set d0 up && ip link set d1 up");
+    server_->enter();
+    shell("ip link set s0 up");
+    seen_by_server_ = open_socket("s0", "ip or arp");
+    client_->enter();
+    shell("ip link set c0 up");
+    at_client_ = open_socket("c0", "ip or arp");
+    director_->enter();
+    shell("ip neigh add 192.0.2.10 lladdr 02:00:00:00:00:0c dev d0");
+    shell("ip neigh add 198.51.100.10 lladdr 02:00:00:00:00:05 dev d1");
+    shell("ip route add 203.0.113.0/24 via 198.51.100.10");
+    tap_ = open_socket("d0", "udp");
+  }
+  void TearDown() override {
+    RootNet::TearDown();
+    tap_.reset(), at_client_.reset(), seen_by_server_.reset();
+    client_.reset(), director_.reset(), server_.reset();
+  }
+
+  std::unique_ptr<Guard> attach(GuardMode mode) {
+    auto attached = Guard::attach("d0", ifindex_of("d0"), mode);
+    EXPECT_TRUE(attached) << attached.error().text;
+    return attached ? std::move(*attached) : nullptr;
+  }
+  static void protect(Guard& guard, std::vector<std::string> vips) {
+    Watch watch;
+    for (const std::string& vip : vips) watch.vips.push_back(ip(vip));
+    std::sort(watch.vips.begin(), watch.vips.end());
+    const auto done = guard.protect(watch, kDirector);
+    EXPECT_TRUE(done) << done.error().text;
+  }
+
+  void from_client(const FrameBytes& bytes) { ASSERT_TRUE(send_bytes(*at_client_, bytes)); }
+  static FrameBytes datagram(const char* to, Mac mac = kDirector) {
+    return frame(Udp{.src = "192.0.2.10", .dst = to, .from = kClient, .to = mac});
+  }
+  static FrameBytes syn(const char* to) {
+    return frame(Tcp{.src = "192.0.2.10", .dst = to, .dport = 81, .from = kClient, .to = kDirector});
+  }
+  static FrameBytes who_has(const char* address) {
+    return frame(ArpFrame{.sender_mac = kClient, .sender = "192.0.2.10", .target = address});
+  }
+  static std::string described(const Caught& got) { return got.bytes.empty() ? "nothing" : describe(got.bytes); }
+  std::string next_at_server() { return described(next_frame(*seen_by_server_)); }
+  std::string next_at_client() { return described(next_frame(*at_client_)); }
+  std::string next_at_tap() { return described(next_frame(*tap_)); }
+  static std::string routed(const std::string& to) {
+    return "02:00:00:00:00:d1>02:00:00:00:00:05 192.0.2.10:1001 > " + to + ":53 udp ttl 63";
+  }
+  static std::string tapped(const std::string& to) {
+    return "02:00:00:00:00:0c>02:00:00:00:00:d0 192.0.2.10:1001 > " + to + ":53 udp ttl 64";
+  }
+  static std::string refused_by(const std::string& from) {
+    return "02:00:00:00:00:d0>02:00:00:00:00:0c " + from + ":81 > 192.0.2.10:1001 RA ttl 64";
+  }
+  static std::string arp_of(const std::string& address) {
+    return "02:00:00:00:00:d0>02:00:00:00:00:0c arp " + address +
+           " is-at 02:00:00:00:00:d0 to 192.0.2.10 02:00:00:00:00:0c";
+  }
+
+  std::optional<Netns> client_, director_, server_;
+  std::unique_ptr<PacketSocket> at_client_, tap_, seen_by_server_;
+};
+
+class EveryGuard : public GuardOnRouter, public testing::WithParamInterface<GuardMode> {};
+
+TEST_P(EveryGuard, KeepsTheKernelFromRoutingAVipsFramesButNotTheTapFromSeeingThem) {
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "this test's router does not route";
+  EXPECT_EQ(next_at_tap(), tapped(kRoutedVip));
+
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "nothing is protected yet";
+  EXPECT_EQ(next_at_tap(), tapped(kRoutedVip));
+
+  protect(*guard, {kRoutedVip});
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  EXPECT_EQ(next_at_tap(), tapped(kRoutedVip));
+  EXPECT_EQ(next_at_tap(), tapped(kRoutedHost));
+}
+
+TEST_P(EveryGuard, KeepsTheKernelFromAnsweringForAVip) {
+  from_client(syn(kLocalVip));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalVip)) << "this test's director does not answer";
+  from_client(who_has(kLocalVip));
+  EXPECT_EQ(next_at_client(), arp_of(kLocalVip));
+
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  protect(*guard, {kLocalVip});
+  from_client(syn(kLocalVip));
+  from_client(datagram(kLocalVip));  // would be answered by port unreachable
+  from_client(syn(kLocalHost));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalHost));
+  from_client(who_has(kLocalVip));
+  from_client(who_has(kLocalHost));
+  EXPECT_EQ(next_at_client(), arp_of(kLocalHost));
+}
+
+TEST_P(EveryGuard, FollowsTheVips) {
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  protect(*guard, {kRoutedVip, kLocalVip});
+  protect(*guard, {kRoutedHost, kLocalVip});
+  from_client(datagram(kRoutedHost));
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip));
+  from_client(syn(kLocalVip));
+  from_client(syn(kLocalHost));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalHost));
+  protect(*guard, {});
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+}
+
+TEST_P(EveryGuard, IsGoneWhenItIsDetached) {
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  protect(*guard, {kRoutedVip});
+  guard.reset();
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip));
+  EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+  EXPECT_EQ(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+}
+
+// The other filter sends to the server whatever the guard leaves to it.
+TEST_P(EveryGuard, LeavesOtherFiltersAndTheirFramesAlone) {
+  shell("tc qdisc add dev d0 clsact");
+  shell("tc filter add dev d0 ingress pref 100 protocol all u32 match u32 0 0 action mirred egress redirect dev d1");
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  protect(*guard, {kRoutedVip});
+
+  FrameBytes tagged = datagram(kRoutedVip);
+  tagged.insert(tagged.begin() + 12, {0x81, 0x00, 0x20, 0x05});  // priority 1, VLAN 5
+  from_client(tagged);
+  const Caught got = next_frame(*seen_by_server_);
+  EXPECT_EQ(described(got), tapped(kRoutedVip));
+  EXPECT_EQ(got.vlan, 5);
+
+  FrameBytes priority = datagram(kRoutedVip);
+  priority.insert(priority.begin() + 12, {0x81, 0x00, 0x20, 0x00});  // priority 1, no VLAN
+  from_client(priority);
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedVip, kStranger));  // bridged past us, say
+  EXPECT_EQ(described(next_frame(*seen_by_server_)), describe(datagram(kRoutedVip, kStranger)));
+
+  FrameBytes reply = frame(ArpFrame{.request = false, .sender = "192.0.2.10", .target = kRoutedVip});
+  from_client(who_has(kRoutedVip));
+  from_client(reply);
+  EXPECT_EQ(next_at_server(), describe(reply));
+  from_client({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0x0c, 0x08, 0x06, 0, 1});  // ARP, cut short
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_frame(*seen_by_server_).bytes.size(), datagram(kRoutedHost).size());
+
+  guard.reset();
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), tapped(kRoutedVip));
+  EXPECT_NE(output_of("tc filter show dev d0 ingress").find("mirred"), std::string::npos);
+}
+
+TEST_P(EveryGuard, ComesBeforeAFilterThatAcceptsEverything) {
+  shell("tc qdisc add dev d0 clsact");
+  shell("tc filter add dev d0 ingress pref 1 protocol all bpf da bytecode '1,6 0 0 0'");  // return TC_ACT_OK
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  protect(*guard, {kRoutedVip});
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  guard.reset();
+  EXPECT_NE(output_of("tc filter show dev d0 ingress").find("bytecode '1,6 0 0 0'"), std::string::npos);
+}
+
+TEST_P(EveryGuard, TakesOverFromAGuardOfAKilledProcess) {
+  for (const GuardMode left : {GuardMode::clsact, GuardMode::classic}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto guard = attach(left);
+      if (guard) protect(*guard, {kRoutedVip});
+      _exit(guard ? 0 : 1);  // no destructor runs
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    from_client(datagram(kRoutedVip));
+    from_client(datagram(kRoutedHost));
+    EXPECT_EQ(next_at_server(), routed(kRoutedHost)) << "the child left no guard behind";
+
+    auto guard = attach(GetParam());
+    ASSERT_TRUE(guard);
+    protect(*guard, {kRoutedHost});
+    from_client(datagram(kRoutedHost));
+    from_client(datagram(kRoutedVip));
+    EXPECT_EQ(next_at_server(), routed(kRoutedVip));
+    guard.reset();
+    EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+    EXPECT_EQ(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+  }
+}
+
+TEST_P(EveryGuard, HoldsHundredsOfScatteredVips) {
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  std::vector<std::string> vips{kRoutedVip};
+  for (int i = 1; i < 100; ++i) {
+    vips.push_back("192.0.2." + std::to_string(2 * i + 1));
+    vips.push_back("198.51.100." + std::to_string(2 * i + 1));
+  }
+  protect(*guard, vips);
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, EveryGuard,
+                         testing::Values(GuardMode::tcx, GuardMode::clsact, GuardMode::classic, GuardMode::automatic),
+                         [](const auto& parameter) -> std::string {
+                           switch (parameter.param) {
+                             case GuardMode::tcx: return "Tcx";
+                             case GuardMode::clsact: return "Clsact";
+                             case GuardMode::classic: return "Classic";
+                             case GuardMode::automatic: return "Automatic";
+                             case GuardMode::off: break;
+                           }
+                           return "Off";
+                         });
+
+TEST_F(GuardOnRouter, SaysWhichWayItWent) {
+  EXPECT_STREQ(attach(GuardMode::tcx)->way(), "tcx");
+  EXPECT_STREQ(attach(GuardMode::clsact)->way(), "clsact");
+  EXPECT_STREQ(attach(GuardMode::classic)->way(), "classic");
+}
+
+TEST_F(GuardOnRouter, PassesWhatItLeavesToTheNextTcxProgram) {
+  auto late = attach(GuardMode::tcx);
+  auto guard = attach(GuardMode::tcx);
+  ASSERT_TRUE(late && guard);
+  protect(*late, {kLocalVip});
+  protect(*guard, {kRoutedVip});
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  from_client(syn(kLocalVip));
+  from_client(syn(kLocalHost));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalHost)) << "the other program was not asked";
+}
+
+TEST_F(GuardOnRouter, LeavesAnEmptyHookThatWasThereBefore) {
+  shell("tc qdisc add dev d0 clsact");
+  attach(GuardMode::clsact).reset();
+  EXPECT_NE(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+}
+
+TEST_F(GuardOnRouter, SaysWhatWasTriedAndWhatToTypeWhenItCannotBe) {
+  const auto attached = Guard::attach("eth9", 4711, GuardMode::automatic);
+  ASSERT_FALSE(attached);
+  const std::string& text = attached.error().text;
+  EXPECT_EQ(text.find("interface eth9: no guard: tcx: "), 0u) << text;
+  EXPECT_NE(text.find("; clsact: clsact qdisc: No such device; classic: "), std::string::npos) << text;
+  EXPECT_NE(text.find("iptables -t raw -I PREROUTING -i eth9 -d VIP -j DROP"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace rawvs::test

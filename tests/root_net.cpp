@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "root_net.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace rawvs::test {
+namespace {
+
+int own_namespace() { return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC); }
+
+}  // namespace
+
+Netns::Netns() {
+  const int before = own_namespace();
+  if (unshare(CLONE_NEWNET) != 0) ADD_FAILURE() << "unshare: " << std::strerror(errno);
+  fd_ = own_namespace();
+  shell("ip link set lo up");
+  setns(before, CLONE_NEWNET);
+  close(before);
+}
+
+Netns::~Netns() { close(fd_); }
+
+void Netns::enter() const { ASSERT_EQ(setns(fd_, CLONE_NEWNET), 0) << std::strerror(errno); }
+
+std::string Netns::path() const { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_); }
+
+void shell(const std::string& command) { EXPECT_EQ(std::system(command.c_str()), 0) << command; }
+
+std::string output_of(const std::string& command) {
+  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return "popen failed";
+  std::string out;
+  char piece[512];
+  for (size_t n = 0; (n = fread(piece, 1, sizeof piece, pipe)) > 0;) out.append(piece, n);
+  pclose(pipe);
+  return out;
+}
+
+int ifindex_of(const std::string& name) { return static_cast<int>(if_nametoindex(name.c_str())); }
+
+void write_sysctl(const std::string& name, const std::string& value) {
+  FILE* const file = fopen(("/proc/sys/" + name).c_str(), "w");
+  ASSERT_NE(file, nullptr) << name;
+  fputs(value.c_str(), file);
+  EXPECT_EQ(fclose(file), 0) << name;
+}
+
+void RootNet::SetUp() {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root: makes network namespaces";
+  if (std::system("ip -V >/dev/null 2>&1") != 0) GTEST_SKIP() << "needs ip(8), package iproute2";
+  home_ = own_namespace();
+  if (unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "cannot make network namespaces: " << std::strerror(errno);
+}
+
+void RootNet::TearDown() {
+  if (home_ < 0) return;
+  EXPECT_EQ(setns(home_, CLONE_NEWNET), 0);
+  close(home_);
+}
+
+std::unique_ptr<PacketSocket> open_socket(const std::string& interface, const std::string& filter,
+                                          uint32_t ring_frames) {
+  PacketSocket::Options options;
+  options.ifindex = ifindex_of(interface);
+  options.name = interface;
+  options.ring_frames = ring_frames;
+  auto opened = PacketSocket::open(options);
+  EXPECT_TRUE(opened) << opened.error().text;
+  if (!opened) return nullptr;
+  if (!filter.empty()) {
+    const auto set = (*opened)->set_filter(filter);
+    EXPECT_TRUE(set) << set.error().text;
+  }
+  return std::move(*opened);
+}
+
+bool send_bytes(PacketSocket& socket, const FrameBytes& bytes, const Offload& offload) {
+  FrameBytes copy = bytes;
+  Frame frame;
+  frame.data = copy.data();
+  frame.size = static_cast<uint32_t>(copy.size());
+  frame.offload = offload;
+  const uint64_t before = socket.counters().sent;
+  socket.send({&frame, 1});
+  return socket.counters().sent == before + 1;
+}
+
+Caught next_frame(PacketSocket& socket) {
+  Caught caught;
+  for (int tries = 0; tries < 20 && caught.bytes.empty(); ++tries) {
+    Frame frame;
+    if (socket.receive({&frame, 1}) == 1) {
+      caught = {FrameBytes(frame.data, frame.data + frame.size), frame.offload, frame.vlan, frame.headroom};
+    } else {
+      pollfd wait{socket.fd(), POLLIN, 0};
+      poll(&wait, 1, 100);
+    }
+    socket.release();
+  }
+  return caught;
+}
+
+}  // namespace rawvs::test

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// root_net.h: network namespaces for tests that need root. They have no names: when the test program ends, however it
+// ends, they and the interfaces in them are gone.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "frames.h"
+#include "rawvs/packet_socket.h"
+
+namespace rawvs::test {
+
+class Netns {
+ public:
+  Netns();  // new and empty, but for lo, which is up
+  ~Netns();
+  Netns(const Netns&) = delete;
+  Netns& operator=(const Netns&) = delete;
+  void enter() const;        // what this thread and its children open from now on is in here
+  std::string path() const;  // for `ip link set ... netns PATH`
+
+ private:
+  int fd_;
+};
+
+void shell(const std::string& command);                                // expects it to succeed
+std::string output_of(const std::string& command);                     // standard output and error
+int ifindex_of(const std::string& name);                               // in the namespace entered last
+void write_sysctl(const std::string& name, const std::string& value);  // net/ipv4/ip_forward
+
+// Skips the test, with a reason, unless namespaces can be made; puts the thread back where it was afterwards.
+class RootNet : public testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+ private:
+  int home_ = -1;
+};
+
+std::unique_ptr<PacketSocket> open_socket(const std::string& interface, const std::string& filter,
+                                          uint32_t ring_frames = 256);
+bool send_bytes(PacketSocket& socket, const FrameBytes& bytes, const Offload& offload = {});  // true: accepted
+
+struct Caught {  // a frame that came, copied
+  FrameBytes bytes;
+  Offload offload;
+  uint16_t vlan = 0;
+  uint32_t headroom = 0;
+};
+// The next frame, or an empty one after two seconds.
+Caught next_frame(PacketSocket& socket);
+
+}  // namespace rawvs::test

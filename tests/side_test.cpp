@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The side rooms: neighbours that are asked for, VIPs that are claimed, limits. Time is passed in: a day takes no time.
+#include <gtest/gtest.h>
+
+#include "frames.h"
+#include "rawvs/claim.h"
+#include "rawvs/limit.h"
+#include "rawvs/neighbor.h"
+
+namespace rawvs {
+namespace {
+
+using namespace test;
+
+constexpr Instant kStart{1000s};
+constexpr Mac kServerMac{{2, 0, 0, 0, 0, 0x11}}, kOtherMac{{2, 0, 0, 0, 0, 0x22}};
+
+class NeighborTest : public testing::Test {
+ protected:
+  // Every question until `end`, as "second:target" with "!" for unicast.
+  std::string questions(Duration end) {
+    std::string s;
+    for (; now_ <= kStart + end; now_ = std::max(now_ + 1ms, std::min(table_.next_deadline(), kStart + end + 1ms))) {
+      std::vector<Ask> asks;
+      table_.time_passed(now_, asks, out_);
+      for (const Ask& a : asks) {
+        s += (s.empty() ? "" : " ") + std::to_string((now_ - kStart) / 1s) + (a.to ? "!" : "");
+        EXPECT_EQ(text(a.target), "192.0.2.11");
+      }
+    }
+    now_ = kStart + end;
+    return s;
+  }
+  bool answer(Mac mac = kServerMac) {
+    return table_.heard({Arp::Op::reply, mac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")}, Link::outside,
+                        kDirectorMac, now_, out_);
+  }
+  std::string notices() {
+    std::string s;
+    for (const Notice& n : out_.notices()) s += n.text + '\n';
+    out_.clear();
+    return s;
+  }
+  Settings settings_;
+  Neighbors table_{settings_, 16};
+  Outbox out_;
+  Instant now_ = kStart;
+  uint16_t slot_ = table_.want(ip("192.0.2.11"), Link::outside, std::nullopt, kStart);
+};
+
+TEST_F(NeighborTest, AsksAtOnceThenEverySecondThenLessOften) {
+  EXPECT_EQ(questions(40s), "0 1 2 3 5 9 17 25 33");
+  EXPECT_EQ(notices(), "real server 192.0.2.11 does not answer ARP: packets for it are dropped\n");
+  EXPECT_EQ(table_.at(slot_).state, Neighbors::State::silent);
+  EXPECT_TRUE(answer());
+  EXPECT_EQ(notices(), "real server 192.0.2.11 answers ARP again: 02:00:00:00:00:11\n");
+}
+
+TEST_F(NeighborTest, AsksSoonWhenASilentServerIsNeeded) {
+  questions(26s);
+  FrameBytes b = frame(Tcp{});
+  Frame f;
+  f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
+  EXPECT_EQ(table_.hold(slot_, f, now_), Hold::silent);
+  EXPECT_LE(table_.next_deadline(), now_ + 1s);
+}
+
+TEST_F(NeighborTest, RefreshesByUnicastBeforeTheAnswerAges) {
+  questions(0s);
+  ASSERT_TRUE(answer());
+  EXPECT_EQ(questions(48s), "45! 46! 47! 48");
+  EXPECT_TRUE(table_.at(slot_).knows_mac());
+  EXPECT_EQ(questions(59s).substr(0, 2), "50");
+  EXPECT_TRUE(table_.at(slot_).knows_mac());
+  questions(60s);
+  EXPECT_FALSE(table_.at(slot_).knows_mac());  // nobody confirmed it for a minute
+}
+
+TEST_F(NeighborTest, StaysFreshForeverWhileTheServerAnswers) {
+  for (int minute = 0; minute < 100; ++minute) {
+    ASSERT_TRUE(answer());
+    questions(std::chrono::duration_cast<Duration>(now_ - kStart) + 46s);
+    ASSERT_TRUE(table_.at(slot_).knows_mac());
+  }
+  EXPECT_EQ(notices(), "");
+}
+
+TEST_F(NeighborTest, HoldsSoManyFramesAndSendsThemInOrderOnTheAnswer) {
+  for (uint16_t i = 0; i < 10; ++i) {
+    FrameBytes b = frame(Tcp{.sport = static_cast<uint16_t>(100 + i)});
+    Frame f;
+    f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
+    EXPECT_EQ(table_.hold(slot_, f, kStart), i < 8 ? Hold::held : Hold::full);
+  }
+  ASSERT_TRUE(answer());
+  ASSERT_EQ(out_.departures().size(), 8u);
+  for (size_t i = 0; i < 8; ++i) {
+    const Frame& f = out_.departures()[i].frame;
+    EXPECT_EQ(describe({f.data, f.data + f.size}), "02:00:00:00:00:10>02:00:00:00:00:11 198.51.100.1:" +
+                                                       std::to_string(100 + i) + " > 192.0.2.100:80 S ttl 64");
+  }
+  EXPECT_EQ(table_.at(slot_).holding, 0u);
+  out_.clear();
+  table_.recycle();
+  ASSERT_TRUE(answer());
+  EXPECT_TRUE(out_.departures().empty());  // nothing is sent twice
+}
+
+TEST_F(NeighborTest, DropsHeldFramesOfAServerThatStaysSilent) {
+  FrameBytes b = frame(Tcp{});
+  Frame f;
+  f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
+  ASSERT_EQ(table_.hold(slot_, f, kStart), Hold::held);
+  questions(4s);
+  ASSERT_TRUE(answer());
+  EXPECT_TRUE(out_.departures().empty());
+}
+
+TEST_F(NeighborTest, NoticesAServerThatMoved) {
+  ASSERT_TRUE(answer());
+  ASSERT_TRUE(answer(kOtherMac));
+  EXPECT_EQ(notices(), "real server 192.0.2.11 moved from 02:00:00:00:00:11 to 02:00:00:00:00:22\n");
+  EXPECT_EQ(table_.who_has(kOtherMac), ip("192.0.2.11"));
+  EXPECT_FALSE(table_.who_has(kServerMac));
+}
+
+TEST_F(NeighborTest, NeverAsksForAFixedAddressNorBelievesOthers) {
+  const uint16_t fixed = table_.want(ip("192.0.2.12"), Link::outside, kOtherMac, kStart);
+  EXPECT_TRUE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.12"), kDirectorMac, ip("192.0.2.10")},
+                           Link::outside, kDirectorMac, now_, out_));
+  EXPECT_EQ(table_.at(fixed).mac, kOtherMac);
+  questions(100s);  // expects 192.0.2.11 in every question
+}
+
+TEST_F(NeighborTest, IgnoresStrangersAndTheSameAddressOnAnotherLink) {
+  EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.13"), kDirectorMac, ip("192.0.2.10")},
+                            Link::outside, kDirectorMac, now_, out_));
+  EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")},
+                            Link::inside, kDirectorMac, now_, out_));
+}
+
+TEST_F(NeighborTest, CountsWhoWantsAnAddress) {
+  EXPECT_EQ(table_.want(ip("192.0.2.11"), Link::outside, std::nullopt, kStart), slot_);
+  table_.unwant(slot_);
+  EXPECT_TRUE(table_.find(ip("192.0.2.11"), Link::outside));
+  table_.unwant(slot_);
+  EXPECT_FALSE(table_.find(ip("192.0.2.11"), Link::outside));
+  EXPECT_EQ(questions(10s), "");
+}
+
+class ClaimTest : public testing::Test {
+ protected:
+  std::string said(Duration end) {  // "0A" an announcement in second 0, "1P" a probe
+    std::string s;
+    for (; now_ <= kStart + end; now_ = std::max(now_ + 1ms, std::min(claims_.next_deadline(), kStart + end + 1ms))) {
+      std::vector<Say> say;
+      claims_.time_passed(now_, say, over_);
+      for (const Say& one : say) {
+        s += (s.empty() ? "" : " ") + std::to_string((now_ - kStart) / 1s) +
+             (one.what == Say::What::announce ? "A" : "P");
+      }
+    }
+    now_ = kStart + end;
+    return s;
+  }
+  std::optional<Conflict> heard(Mac mac) {
+    return claims_.heard({Arp::Op::reply, mac, ip("192.0.2.100"), {}, {}}, kDirectorMac, now_);
+  }
+  Settings settings_;
+  Claims claims_{settings_};
+  std::vector<Conflict> over_;
+  Instant now_ = kStart;
+};
+
+TEST_F(ClaimTest, AnnouncesANewVipAFewTimesThenNowAndThenAndLooksForRivals) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  EXPECT_EQ(said(130s), "0A 1A 1P 2A 61P 62A 121P 122A");
+}
+
+TEST_F(ClaimTest, SaysNothingThatIsTurnedOff) {
+  settings_.garp_count = 0, settings_.arp_probe_interval = 0ms;
+  claims_.set({ip("192.0.2.100")}, kStart);
+  EXPECT_EQ(said(1000s), "");
+  EXPECT_EQ(claims_.next_deadline(), kNever);
+}
+
+TEST_F(ClaimTest, DoesNotAnnounceAVipAgainWhenOthersChange) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  said(5s);
+  claims_.set({ip("192.0.2.99"), ip("192.0.2.100")}, now_);
+  EXPECT_EQ(said(6s), "5A 6A 6P");
+}
+
+TEST_F(ClaimTest, StopsAnsweringForAVipWithoutServiceButRemembersItForAWhile) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.set({}, kStart + 1s);
+  EXPECT_FALSE(claims_.answers_for(ip("192.0.2.100")));
+  EXPECT_TRUE(claims_.takes(ip("192.0.2.100")));
+  EXPECT_EQ(said(302s), "");
+  EXPECT_FALSE(claims_.takes(ip("192.0.2.100")));
+}
+
+TEST_F(ClaimTest, ReportsEachRivalOnceAndWhenItIsOver) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  said(70s);
+  const auto conflict = heard(kOtherMac);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->mac, kOtherMac);
+  EXPECT_FALSE(heard(kOtherMac));
+  EXPECT_EQ(said(71s).substr(0, 3), "70A");  // says whose it is
+  const auto second = heard(kServerMac);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->mac, kServerMac);
+  said(250s);
+  EXPECT_TRUE(over_.empty());
+  said(252s);
+  ASSERT_EQ(over_.size(), 1u);
+  EXPECT_TRUE(over_[0].over);
+  EXPECT_TRUE(heard(kServerMac));  // back again: news
+}
+
+TEST_F(ClaimTest, DoesNotTakeItselfForARival) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  EXPECT_FALSE(heard(kDirectorMac));
+}
+
+TEST(Limit, GivesABurstThenSoManyPerSecond) {
+  Limit limit(10, 3);
+  int given = 0;
+  for (int i = 0; i < 10; ++i) given += limit.take(kStart);
+  EXPECT_EQ(given, 3);
+  for (int ms = 0; ms < 1000; ++ms) given += limit.take(kStart + Duration(ms));
+  EXPECT_EQ(given, 3 + 9);
+  EXPECT_TRUE(limit.take(kStart + 24h));
+  Limit none(0, 5);
+  EXPECT_FALSE(none.take(kStart));
+}
+
+}  // namespace
+}  // namespace rawvs

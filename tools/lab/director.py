@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""rawvsd in its host: configured, started, asked, stopped."""
+import os
+import pathlib
+import signal
+import socket
+
+from lab.namespaces import Trouble, eventually
+from lab.topology import ADDRESS, VIP
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def program(name):
+    """A program of ours: in RAWVS_BIN, or where make puts it."""
+    return str(pathlib.Path(os.environ.get("RAWVS_BIN", TOP / "build")).resolve() / name)
+
+
+def virtual(name="web", address=VIP, ports="tcp/80", servers=("rs1", "rs2"), **keys):
+    """A [virtual] section; servers are names, with more words behind them where wanted: `rs2 weight=2`."""
+    lines = [f"[virtual {name}]", f"address = {address}", f"ports = {ports}"]
+    lines += [f"{key} = {value}" for key, value in keys.items()]
+    for server in servers:
+        host, _, words = server.partition(" ")
+        lines.append(f"server = {ADDRESS[host]} {words}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+class Director:
+    """One rawvsd.  Settings are keys of [director]; sections are the rest of the file."""
+
+    def __init__(self, network, *sections, name="rawvs", **settings):
+        self.network = network
+        self.host = network["director"]
+        self.control = network.directory / f"{name}.sock"
+        self.ini = network.directory / f"{name}.ini"
+        settings = {"interface": "eth0", "control": self.control, **settings}
+        lines = ["[director]", *[f"{key} = {value}" for key, value in settings.items()], ""]
+        self.ini.write_text("\n".join(lines) + "\n" + "\n".join(sections or [virtual()]))
+        self.program = None
+
+    def start(self, *flags):
+        """In the foreground, until it is ready."""
+        self.program = self.host.start(program("rawvsd"), "-f", "-c", str(self.ini), *flags)
+        eventually(lambda: self.ready() or not self.program.running(), 10, f"the control socket {self.control}")
+        if not self.program.running():
+            raise Trouble(f"rawvsd ended at once: {self.program.text().strip()}")
+        return self
+
+    def ready(self):
+        """Whether somebody listens on the control socket: a file may be what a killed director left."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            try:
+                s.connect(str(self.control))
+            except OSError:
+                return False
+        return True
+
+    def stop(self, number=signal.SIGTERM):
+        status = self.program.stop(number)
+        return status
+
+    def log(self):
+        return self.program.text() if self.program else ""
+
+    def wait_for_log(self, words, seconds=10):
+        eventually(lambda: words in self.log(), seconds, f"the log line “{words}”")
+
+    def admin(self, *arguments, check=True):
+        """What rawvsadm prints, or the whole CompletedProcess when nothing is to be checked."""
+        command = [program("rawvsadm"), "--socket", str(self.control), *arguments]
+        done = self.host.run(*command, check=check)
+        return done.stdout if check else done
+
+    def ask(self, request):
+        """A request in the control protocol's own words (control.h); the rows of the reply as dictionaries."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(10)
+            s.connect(str(self.control))
+            s.send(f"rawvs/1 {request}".encode())
+            text = ""
+            while not text.endswith("end\n"):
+                piece = s.recv(1 << 16)
+                if not piece:
+                    raise Trouble(f"{request}: the reply broke off: {text!r}")
+                text += piece.decode()
+        first, *rows = text.splitlines()[:-1]
+        if first != "ok":
+            raise Trouble(f"{request}: {first}")
+        return [row_of(row) for row in rows]
+
+    def exits(self):
+        """How often frames left the director by each exit: {"forwarded": 12, ...}."""
+        return {row["name"]: int(row["count"]) for row in self.ask("exits")}
+
+    def dropped(self):
+        """The exits by which frames were dropped, where there were any."""
+        rows = [row for row in self.ask("exits") if row["fate"] == "dropped"]
+        return {row["name"]: int(row["count"]) for row in rows if int(row["count"])}
+
+    def servers(self):
+        """The rows of the real servers, by address."""
+        rows = [row for row in self.ask("list") if row["row"] == "server"]
+        return {row["server"].partition(":")[0]: row for row in rows}
+
+
+def row_of(line):
+    """`server weight=1 meaning=the rest` as a dictionary.  Only meaning's value holds blanks."""
+    head, mark, rest = line.partition(" meaning=")
+    kind, *words = head.split(" ")
+    row = {"row": kind, **dict(word.partition("=")[::2] for word in words)}
+    if mark:
+        row["meaning"] = rest
+    return row

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Frames seen on an interface, as facts: ARP, TCP, UDP and ICMP over IPv4, no more."""
+import dataclasses
+import socket
+import struct
+
+ARP, IPV4 = 0x0806, 0x0800
+ICMP, TCP, UDP = 1, 6, 17
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+PACKET_OUTGOING = 4
+PCAP_MAGIC = {0xa1b2c3d4: 1e-6, 0xa1b23c4d: 1e-9}
+
+
+@dataclasses.dataclass(repr=False)
+class Frame:
+    """One frame.  Fields that its kind does not have keep their defaults."""
+    data: bytes
+    time: float = 0.0       # seconds
+    outgoing: bool = False  # sent by the host it was seen on; a capture file does not tell
+    to: str = ""
+    sender: str = ""
+    kind: int = 0           # ethertype
+    op: int = 0             # ARP: 1 request, 2 reply
+    sender_mac: str = ""    # ARP
+    target_mac: str = ""    # ARP
+    source: str = ""        # IPv4 addresses; ARP's sender and target
+    target: str = ""
+    protocol: int = 0
+    ttl: int = 0
+    source_port: int = 0
+    target_port: int = 0
+    sequence: int = 0
+    flags: int = 0          # TCP
+    icmp_type: int = -1
+
+    def __repr__(self):
+        what = {ARP: f"ARP {self.op}"}.get(self.kind, f"protocol {self.protocol} flags {self.flags:#x} TTL {self.ttl}")
+        return (f"<{self.sender} > {self.to}: {what} {self.source}:{self.source_port} > "
+                f"{self.target}:{self.target_port}, {len(self.data)} bytes>")
+
+    @property
+    def is_syn(self):
+        return self.protocol == TCP and self.flags & (SYN | ACK | RST) == SYN
+
+    @property
+    def is_reset(self):
+        return self.protocol == TCP and self.flags & RST != 0
+
+
+def mac_text(raw):
+    return raw.hex(":")
+
+
+def mac_bytes(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def decode(data, time=0.0, outgoing=False):
+    frame = Frame(data, time, outgoing)
+    if len(data) < 14:
+        return frame
+    frame.to, frame.sender = mac_text(data[:6]), mac_text(data[6:12])
+    frame.kind = struct.unpack_from("!H", data, 12)[0]
+    if frame.kind == ARP and len(data) >= 42:
+        frame.op = struct.unpack_from("!H", data, 20)[0]
+        frame.sender_mac, frame.target_mac = mac_text(data[22:28]), mac_text(data[32:38])
+        frame.source, frame.target = socket.inet_ntoa(data[28:32]), socket.inet_ntoa(data[38:42])
+    if frame.kind == IPV4 and len(data) >= 34:
+        decode_ipv4(frame, data)
+    return frame
+
+
+def decode_ipv4(frame, data):
+    frame.ttl, frame.protocol = data[22], data[23]
+    frame.source, frame.target = socket.inet_ntoa(data[26:30]), socket.inet_ntoa(data[30:34])
+    layer4 = 14 + (data[14] & 15) * 4
+    if frame.protocol in (TCP, UDP) and len(data) >= layer4 + 8:
+        frame.source_port, frame.target_port = struct.unpack_from("!HH", data, layer4)
+    if frame.protocol == TCP and len(data) >= layer4 + 20:
+        frame.sequence = struct.unpack_from("!I", data, layer4 + 4)[0]
+        frame.flags = data[layer4 + 13]
+    if frame.protocol == ICMP and len(data) > layer4:
+        frame.icmp_type = data[layer4]
+
+
+class Capture:
+    """What passes an interface of a host from the moment this is made; frames() may be called again and again."""
+
+    def __init__(self, host, interface="eth0"):
+        self.socket = host.packet_socket(interface)
+        self.seen = []
+
+    def frames(self):
+        while True:
+            try:
+                data, address = self.socket.recvfrom(1 << 17)
+            except BlockingIOError:
+                return self.seen
+            self.seen.append(decode(data, outgoing=address[2] == PACKET_OUTGOING))
+
+    def close(self):
+        self.socket.close()
+
+
+def read_capture_file(path):
+    """The frames of a file that tcpdump -w wrote.  A last record that is cut short is left out."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if len(data) < 24:
+        return []
+    order = "<" if struct.unpack_from("<I", data)[0] in PCAP_MAGIC else ">"
+    unit = PCAP_MAGIC[struct.unpack_from(order + "I", data)[0]]
+    frames, at = [], 24
+    while at + 16 <= len(data):
+        seconds, fraction, size, _ = struct.unpack_from(order + "IIII", data, at)
+        at += 16
+        if at + size <= len(data):
+            frames.append(decode(data[at:at + size], seconds + fraction * unit))
+        at += size
+    return frames
+
+
+def arp_request(sender_mac, sender, target, to="ff:ff:ff:ff:ff:ff"):
+    """The bytes of a frame that asks who has the target's address."""
+    return (mac_bytes(to) + mac_bytes(sender_mac) + struct.pack("!HHHBBH", ARP, 1, IPV4, 6, 4, 1) +
+            mac_bytes(sender_mac) + socket.inet_aton(sender) + bytes(6) + socket.inet_aton(target))
+
+
+def arp_reply(sender_mac, sender, target_mac, target):
+    """The bytes of the frame that answers the target's question."""
+    return (mac_bytes(target_mac) + mac_bytes(sender_mac) + struct.pack("!HHHBBH", ARP, 1, IPV4, 6, 4, 2) +
+            mac_bytes(sender_mac) + socket.inet_aton(sender) + mac_bytes(target_mac) + socket.inet_aton(target))

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The network of the demo and of the lab tests.
+
+      client ─────── router                          desk, a client on the LAN itself
+   198.51.100.2   192.0.2.1                       192.0.2.50
+                      │                               │
+      ────────────────┴───────┬───────────┬───────────┼─────── LAN 192.0.2.0/24
+                              │           │           │
+                          director       rs1         rs2 ...
+                         192.0.2.10  192.0.2.11  192.0.2.12
+                              │
+      ────────────────────────┴──────────────┬──────────────── inside LAN 203.0.113.0/24
+                                           inner
+                                        203.0.113.20
+
+The director forwards as any router does (ip_forward=1) and never has a VIP configured.  The real servers have the VIPs
+on lo, with arp_ignore=1 and arp_announce=2.  The last byte of a host's MAC address reads as that of its IP address.
+"""
+import collections
+import dataclasses
+import pathlib
+
+from lab.namespaces import Network, eventually
+
+VIP, VIP2 = "192.0.2.100", "192.0.2.101"
+ADDRESS = {"router": "192.0.2.1", "director": "192.0.2.10", "rs1": "192.0.2.11", "rs2": "192.0.2.12",
+           "rs3": "192.0.2.13", "desk": "192.0.2.50", "client": "198.51.100.2", "inner": "203.0.113.20"}
+NOBODY = "192.0.2.105"  # an address of the LAN that no host and no service has
+
+
+def mac_of(host):
+    """The MAC address of a host's eth0: 02:00:00:00:00:11 is rs1's."""
+    return f"02:00:00:00:00:{int(ADDRESS[host].rpartition('.')[2]):02d}"
+
+
+@dataclasses.dataclass
+class Answers:
+    """What came back from a number of requests."""
+    of: collections.Counter  # by the server's name
+    failures: list           # what curl said about the others
+
+
+class Topology(Network):
+    def __init__(self, servers=("rs1", "rs2"), behind_router=True, inside=True):
+        super().__init__()
+        self.servers = servers
+        self.behind_router = behind_router
+        self.inside = inside
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.build()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __getitem__(self, name):
+        return self.hosts[name]
+
+    def build(self):
+        for name in ("director", "desk", *self.servers):
+            self.host(name).wire("eth0", mac_of(name), f"{ADDRESS[name]}/24")
+        self["director"].sysctl(ip_forward=1)
+        if self.behind_router:
+            self.build_client_side()
+        if self.inside:
+            self.build_inside()
+        for name in self.servers:
+            self.build_server(self[name])
+
+    def build_client_side(self):
+        router, client = self.host("router"), self.host("client")
+        router.wire("eth0", mac_of("router"), f"{ADDRESS['router']}/24")
+        run_link = f"link add eth1 type veth peer name eth0 address 02:00:00:00:02:02 netns {client.namespace}"
+        router.ip(run_link, "addr add 198.51.100.1/24 dev eth1", "link set eth1 up")
+        client.ip(f"addr add {ADDRESS['client']}/24 dev eth0", "link set eth0 up", "route add default via 198.51.100.1")
+        router.sysctl(ip_forward=1)
+        for name in ("director", "desk", *self.servers):
+            self[name].ip(f"route add default via {ADDRESS['router']}")
+
+    def build_inside(self):
+        self["director"].wire("eth1", "02:00:00:00:01:10", "203.0.113.10/24", lan="inside")
+        inner = self.host("inner")
+        inner.wire("eth0", "02:00:00:00:01:20", f"{ADDRESS['inner']}/24", lan="inside")
+        inner.ip("route add default via 203.0.113.10")
+        for name in ("router", "desk"):
+            if name in self.hosts:
+                self[name].ip(f"route add 203.0.113.0/24 via {ADDRESS['director']}")
+
+    def build_server(self, server):
+        server.sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
+        server.ip(*[f"addr add {vip}/32 dev lo" for vip in (VIP, VIP2)])
+
+    def serve_web(self, *names):
+        """A web server on each of these hosts; every page is the host's name."""
+        for name in names or self.servers:
+            root = self.directory / f"www-{name}"
+            root.mkdir()
+            (root / "index.html").write_text(f"{name}\n")
+            program = self[name].start("busybox", "httpd", "-f", "-p", "0.0.0.0:80", "-h", str(root))
+            eventually(lambda httpd=program: httpd.listens_on(80), 5, f"the web server of {name}")
+
+    def page_root(self, name):
+        return pathlib.Path(self.directory / f"www-{name}")
+
+    def request(self, host, count=1, parallel=1, url=f"http://{VIP}/", patience=10):
+        """So many requests from a host, each on a new connection."""
+        command = curl(count, parallel, url, patience)
+        done = self[host].run(*command, check=False, timeout=60 + count * patience / parallel)
+        return read_answers(done.stdout)
+
+
+def curl(count, parallel, url, patience=10):
+    """The command for so many requests.  Each prints the page, and a line `= HTTP-STATUS WHAT-WENT-WRONG`."""
+    together = ["--parallel", "--parallel-immediate", "--parallel-max", str(parallel)] if parallel > 1 else []
+    return ["curl", "--no-progress-meter", "--max-time", str(patience), "--header", "Connection: close", *together,
+            "--write-out", "= %{http_code} %{errormsg}\\n", f"{url}?[1-{count}]"]
+
+
+def read_answers(text):
+    answers = Answers(collections.Counter(), [])
+    for line in text.splitlines():
+        if not line.startswith("= "):
+            answers.of[line] += 1
+        elif not line.startswith("= 200 "):
+            answers.failures.append(line[2:].strip())
+    return answers
+
+
+class Load:
+    """Requests without end from a host, some in parallel, until stop()."""
+
+    def __init__(self, network, host, parallel=20, url=f"http://{VIP}/", patience=10):
+        self.end = network.directory / "stop-load"
+        self.end.unlink(missing_ok=True)
+        command = " ".join(f"'{word}'" for word in curl(10 * parallel, parallel, url, patience))
+        self.program = network[host].start("sh", "-c", f"until [ -e {self.end} ]; do {command} 2>/dev/null; done")
+
+    def answers(self):
+        return read_answers(self.program.text())
+
+    def wait_for(self, more, server=None):
+        """Until so many more requests have been answered (by this server)."""
+        def answered():
+            of = self.answers().of
+            return of[server] if server else sum(of.values())
+        start = answered()
+        eventually(lambda: answered() >= start + more, 20, f"{more} more answers {'of ' + server if server else ''}")
+
+    def stop(self):
+        self.end.touch()
+        self.program.wait(30)
+        return self.answers()

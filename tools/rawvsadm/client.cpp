@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// client.cpp: the way to rawvsd: one SOCK_SEQPACKET connection, one request at a time.
+#include "client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "rawvs/control.h"
+
+namespace rawvs::adm {
+
+Client::~Client() { close(); }
+
+void Client::close() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+Result<Done> Client::reach() {
+  if (fd_ >= 0) return Done{};
+  const std::string place = "cannot reach rawvsd at " + path_;
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  if (path_.empty() || path_.size() >= sizeof to.sun_path) {
+    return Error{place + ": expected a path of 1 to " + std::to_string(sizeof to.sun_path - 1) + " characters"};
+  }
+  std::memcpy(to.sun_path, path_.data(), path_.size());
+  fd_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return Done{};
+  const int why = errno;
+  close();
+  const std::string reason = place + ": " + std::strerror(why);
+  if (why == EACCES || why == EPERM) return Error{reason + ": are you root, or in the group control_group names?"};
+  return Error{reason + ": is it running? (start it with: rawvsd -c /etc/rawvs.ini)"};
+}
+
+Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each) {
+  if (auto reached = reach(); !reached) return reached.error();
+  const std::string place = "rawvsd at " + path_;
+  if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+    const int why = errno;
+    close();
+    return Error{place + " does not take the request: " + std::strerror(why)};
+  }
+  Reply reply;
+  std::vector<char> message(kPieceMost + 1);  // one more, so that a longer one is noticed
+  for (;;) {
+    ssize_t size = 0;
+    do size = recv(fd_, message.data(), message.size(), 0);
+    while (size < 0 && errno == EINTR);
+    if (size <= 0) {
+      const std::string why = size == 0 ? "closed the connection" : std::strerror(errno);
+      close();
+      return Error{place + ": no complete answer: " + why};
+    }
+    switch (reply.take({message.data(), static_cast<size_t>(size)}, each)) {
+      case Reply::Step::more: continue;
+      case Reply::Step::over: return reply.refused();
+      case Reply::Step::broken: break;
+    }
+    close();
+    return Error{place + ": not an answer in " + std::string(kControlVersion) + ": is it rawvsd?"};
+  }
+}
+
+}  // namespace rawvs::adm

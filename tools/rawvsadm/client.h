@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// client.h: the way to rawvsd: one SOCK_SEQPACKET connection, one request at a time.
+#pragma once
+
+#include <string>
+
+#include "rawvs/result.h"
+#include "request.h"
+
+namespace rawvs::adm {
+
+class Client {
+ public:
+  explicit Client(std::string path) : path_(std::move(path)) {}
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Rows go to each as they come. An Error when rawvsd is not there, went away, or made no sense; a Refused when it
+  // understood and would not. Connects when it must.
+  Result<std::optional<Refused>> ask(const std::string& request, const Reply::EachRow& each);
+
+ private:
+  Result<Done> reach();
+  void close();
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace rawvs::adm

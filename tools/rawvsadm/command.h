@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// command.h: what one command line asks for, and what is said when it asks in vain.
+// In:  ipvsadm's words (options.cpp reads them).   Out: a Command, every default filled in, or an Ending.
+// Not: the control protocol's words (request.h), text of listings (listing.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "names.h"
+#include "rawvs/addr.h"
+
+namespace rawvs::adm {
+
+enum class Verb : uint8_t {
+  add_service,
+  edit_service,
+  delete_service,
+  clear,
+  restore,
+  save,
+  add_server,
+  edit_server,
+  delete_server,
+  list,
+  zero,
+  set_timeouts,
+  start_daemon,
+  stop_daemon,
+};
+const char* name(Verb verb);  // as ipvsadm's messages call it: add-service, flush, set
+
+// In the order in which ipvsadm complains of them.
+enum class Option : uint8_t {
+  numeric,
+  connection,
+  service,
+  scheduler,
+  persistent,
+  netmask,
+  server,
+  method,
+  weight,
+  upper,
+  lower,
+  mcast_interface,
+  timeout,
+  daemon,
+  stats,
+  rate,
+  thresholds,
+  persistent_conn,
+  nosort,
+  syncid,
+  exact,
+  ops,
+  pe,
+  flags,
+  mcast_group,
+  mcast_port,
+  mcast_ttl,
+  sync_maxlen,
+  tun_info,
+  tun_type,
+  tun_port,
+  tun_nocsum,
+  tun_csum,
+  tun_remcsum,
+  count_
+};
+const char* name(Option option);  // as ipvsadm's messages call it: service-address, u-threshold
+
+class OptionSet {
+ public:
+  constexpr OptionSet() = default;
+  constexpr OptionSet(std::initializer_list<Option> options) {
+    for (const Option o : options) add(o);
+  }
+  constexpr void add(Option o) { bits_ |= bit(o); }
+  constexpr bool has(Option o) const { return (bits_ & bit(o)) != 0; }
+
+ private:
+  static constexpr uint64_t bit(Option o) { return uint64_t{1} << static_cast<unsigned>(o); }
+  uint64_t bits_ = 0;
+};
+
+struct Place {  // HOST or HOST:PORT as it was understood
+  Ip addr{};
+  bool ipv6 = false;  // recognised, so that its mistakes are named as ipvsadm names them; then addr says nothing
+  std::optional<uint16_t> port;
+};
+
+struct Command {
+  Verb verb = Verb::list;
+  OptionSet given;
+
+  // The virtual service. mark != 0: a marked one.
+  Protocol protocol = Protocol::any;
+  Place service;
+  uint32_t mark = 0;
+  std::string scheduler = "wlc";
+  uint32_t persistence = 0;  // seconds; 0 = none
+  Ip netmask{0xffffffff};    // which bits of clients' addresses make them one client to persistence
+  std::string flags;         // sh-fallback,sh-port ... in ipvsadm's order
+  std::string persistence_engine;
+
+  // The real server.
+  Place server;
+  std::string method = "route";  // route, tunnel, masq: the control protocol's words
+  std::string tunnel = "ipip";
+  uint32_t weight = 1, upper = 0, lower = 0;
+
+  uint32_t tcp = 0, tcpfin = 0, udp = 0;  // --set: seconds, 0 = unchanged
+
+  bool has(Option o) const { return given.has(o); }
+  bool ipv6() const { return service.ipv6 || server.ipv6; }
+};
+
+// A command line that ends here: with help, or because it is wrong.
+struct Ending {
+  int status = 0;
+  std::string out;           // for standard output
+  std::string err;           // for standard error
+  bool ends_restore = true;  // false: -R goes on with its next line
+};
+
+using Parsed = std::variant<Command, Ending>;
+
+inline constexpr int kWrong = 2;      // ipvsadm's status for a value or a combination that it refuses itself
+inline constexpr int kRefused = 255;  // ... for what the kernel refuses, and for "Try ..."
+
+// args: without the program's name. Names are looked up only where a number does not do.
+Parsed parse(const std::string& program, const std::vector<std::string>& args, const Names& names);
+
+// The checks that need the whole command line (check.cpp). flags: what was given to -b.
+std::optional<Ending> check(Command& command, const std::string& flags);
+
+Ending fail(std::string text);  // status 2
+Ending try_help(const std::string& program);
+Ending usage(const std::string& program);    // -h
+Ending version(const std::string& program);  // -v
+
+// Values (values.cpp). Text as a user writes it; nothing when it is wrong.
+std::optional<uint32_t> read_number(const std::string& text, int64_t least, int64_t most);
+std::optional<Ip> read_host(const std::string& text, const Names& names);  // dotted quad, inet_aton's forms, or a name
+std::optional<Place> read_place(const std::string& text, Protocol protocol, const Names& names);
+bool is_ipv6(const std::string& text);
+
+// -R (restore.cpp): one command line a line.
+struct Outcome {
+  int status = 0;
+  bool ends_restore = false;
+};
+struct RestoreDoors {  // what it needs of the world outside
+  std::function<std::optional<std::string>()> next_line;
+  std::function<Outcome(const Command&)> obey;
+  std::function<Outcome(const Ending&)> say;
+};
+std::vector<std::string> split_line(std::string_view line);  // as arguments, without a leading "ipvsadm"
+int restore(const std::string& program, const Names& names, const RestoreDoors& doors);  // the exit status
+
+}  // namespace rawvs::adm

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// listing.h: rows of the daemon's replies as ipvsadm's listings, to the blank.
+// In:  rows, which columns are wanted, names if numbers are not wanted.   Out: text.
+// Not: asking the daemon (client.h).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.h"
+#include "request.h"
+
+namespace rawvs::adm {
+
+enum class Columns : uint8_t { plain, stats, rate, thresholds, persistent_conn, tun_info };
+
+struct ListStyle {
+  Columns columns = Columns::plain;
+  bool exact = false;            // --exact: numbers in full
+  bool sorted = true;            // --nosort: as the daemon keeps them
+  bool headed = true;            // the line with the version; not above a single service
+  const Names* names = nullptr;  // -n: none
+};
+ListStyle style(const Command& command, const Names& names);
+
+struct ServerLine {
+  Endpoint at;
+  std::string method;
+  uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;
+  std::vector<uint64_t> counts;  // connections, packets in and out, bytes in and out: totals, or per second
+};
+
+struct ServiceLine {
+  Protocol protocol = Protocol::any;
+  Endpoint vip;
+  uint32_t mark = 0;
+  std::string scheduler, flags, netmask, engine;
+  uint64_t persistence = 0;
+  bool ops = false;
+  std::vector<uint64_t> counts;
+  std::vector<ServerLine> servers;
+};
+
+class ServiceTable {  // the reply to "list"
+ public:
+  explicit ServiceTable(bool rates) : rates_(rates) {}
+  void take(const Row& row);
+  bool lacks_rates() const { return lacks_rates_; }  // rates were wanted, and this daemon does not tell any
+  void sort();
+  uint64_t size() const { return size_; }
+  const std::vector<ServiceLine>& services() const { return services_; }
+
+ private:
+  std::vector<uint64_t> counts(const Row& row);
+  bool rates_, lacks_rates_ = false;
+  uint64_t size_ = 0;
+  std::vector<ServiceLine> services_;
+};
+
+std::string listing(const ServiceTable& table, const ListStyle& style);
+std::string saved(const ServiceTable& table, const Names* names);  // -S: lines that -R reads
+
+std::string connections_head(bool engine);
+std::string connection_line(const Row& row, bool engine, const Names* names);
+std::string timeouts_line(const Row& row);
+
+// What ipvsadm has no words for (own.cpp).
+std::string drops_text(const std::vector<std::string>& rows, bool all);
+std::string arp_text(const std::vector<std::string>& rows);
+
+std::string padded(std::string text, size_t width);  // to the right; longer text stays as it is
+
+}  // namespace rawvs::adm

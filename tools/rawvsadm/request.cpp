@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// request.cpp: a Command in the control protocol's words, and the daemon's refusals in ipvsadm's.
+#include "request.h"
+
+#include <bit>
+
+#include "rawvs/control.h"
+
+namespace rawvs::adm {
+
+namespace {
+
+using O = Option;
+
+void put(std::string& request, std::string_view key, std::string_view value) {
+  request.append(1, ' ').append(key).append(1, '=').append(value);
+}
+void put(std::string& request, std::string_view key, uint32_t number) { put(request, key, std::to_string(number)); }
+
+Endpoint endpoint(const Place& place) { return {place.addr, Port(place.port.value_or(0))}; }
+
+void put_service(std::string& request, const Command& c) {
+  put(request, "service",
+      c.mark != 0 ? "mark:" + std::to_string(c.mark) : std::string(name(c.protocol)) + ':' + text(endpoint(c.service)));
+}
+
+// A prefix length when the mask is one, else the mask.
+std::string mask_word(Ip mask) {
+  const int ones = std::countl_one(mask.v4());
+  return std::popcount(mask.v4()) == ones ? std::to_string(ones) : text(mask);
+}
+
+void put_service_record(std::string& request, const Command& c) {
+  put(request, "scheduler", c.scheduler);
+  if (c.persistence != 0) {
+    put(request, "persistence", c.persistence);
+    if (c.netmask != Ip(0xffffffff)) put(request, "netmask", mask_word(c.netmask));
+  }
+  if (!c.flags.empty()) put(request, "flags", c.flags);
+  if (c.has(O::ops)) put(request, "ops", 1);
+  if (!c.persistence_engine.empty()) put(request, "pe", c.persistence_engine);
+}
+
+void put_server_record(std::string& request, const Command& c) {
+  put(request, "method", c.method);
+  put(request, "weight", c.weight);
+  if (c.upper != 0) put(request, "upper", c.upper);
+  if (c.lower != 0) put(request, "lower", c.lower);
+}
+
+// Names that no scheduler and no engine can have, and that would not be one word of a request.
+bool odd_name(const std::string& name) {
+  constexpr size_t kMost = 15;  // as in the kernel's interface
+  if (name.size() > kMost) return true;
+  for (const char c : name) {
+    if (c <= ' ' || c > '~') return true;
+  }
+  return false;
+}
+
+std::string list_request(const Command& c) {
+  if (c.has(O::connection)) return "connections";
+  if (c.has(O::timeout)) return "timeouts";
+  std::string request = "list";
+  if (c.has(O::service)) put_service(request, c);
+  return request;
+}
+
+const char* command_word(Verb verb) {  // where the protocol's word is not that of ipvsadm's messages
+  if (verb == Verb::clear) return "clear";
+  return verb == Verb::set_timeouts ? "set-timeouts" : name(verb);
+}
+
+std::string body(const Command& c) {
+  std::string request = command_word(c.verb);
+  switch (c.verb) {
+    case Verb::list: return list_request(c);
+    case Verb::save: return "list";
+    case Verb::zero:
+      if (c.has(O::service)) put_service(request, c);
+      return request;
+    case Verb::set_timeouts:
+      put(request, "tcp", c.tcp);
+      put(request, "tcpfin", c.tcpfin);
+      put(request, "udp", c.udp);
+      return request;
+    case Verb::add_service:
+    case Verb::edit_service: put_service(request, c), put_service_record(request, c); return request;
+    case Verb::delete_service: put_service(request, c); return request;
+    case Verb::add_server:
+    case Verb::edit_server:
+    case Verb::delete_server:
+      put_service(request, c);
+      put(request, "server", text(endpoint(c.server)));
+      if (c.verb != Verb::delete_server) put_server_record(request, c);
+      return request;
+    default: return request;
+  }
+}
+
+// The texts that ipvsadm has for what went wrong, by operation.
+std::string refusal_text(Verb verb, std::string_view code) {
+  const bool server = verb == Verb::add_server || verb == Verb::edit_server || verb == Verb::delete_server;
+  if (code == "exists") return server ? "Destination already exists" : "Service already exists";
+  if (code == "no-service") return server ? "Service not defined" : "No such service";
+  if (code == "no-server") return "No such destination";
+  if (code == "no-scheduler") return "Scheduler or persistence engine not found";
+  if (code == "range") return "Numerical result out of range";
+  if (code == "full") return "Memory allocation problem";
+  if (code == "invalid") return "Invalid operation.  Possibly wrong module version, address not unicast, ...";
+  return "";
+}
+
+Ending ended(Verb verb, const std::string& text) {  // a failed listing ends -R, other refusals do not
+  const bool listing = verb == Verb::list || verb == Verb::save;
+  return {listing ? 1 : kRefused, "", text + '\n', listing};
+}
+
+}  // namespace
+
+std::variant<std::string, Ending> request(const Command& c) {
+  if (c.ipv6()) return unsupported(c.verb, "IPv6 is not supported yet");
+  if (c.method == "tunnel" && c.tunnel != "ipip") {
+    return unsupported(c.verb, "tunnel type " + c.tunnel + " is not supported, only ipip is");
+  }
+  if (odd_name(c.scheduler) || odd_name(c.persistence_engine)) return refusal(c.verb, {"no-scheduler", ""});
+  return std::string(kControlVersion) + ' ' + body(c);
+}
+
+Ending refusal(Verb verb, const Refused& refused) {
+  const std::string text = refusal_text(verb, refused.code);
+  return ended(verb, text.empty() ? "rawvsadm: " + refused.text : text);
+}
+
+Ending unsupported(Verb verb, const std::string& text) { return ended(verb, "rawvsadm: " + text); }
+
+size_t Row::place(std::string_view key) const {
+  for (size_t at = line_.find(' '); at != std::string_view::npos; at = line_.find(' ', at + 1)) {
+    const std::string_view rest = line_.substr(at + 1);
+    if (rest.size() > key.size() && rest.starts_with(key) && rest[key.size()] == '=') return at + 1 + key.size() + 1;
+  }
+  return std::string_view::npos;
+}
+
+std::string_view Row::get(std::string_view key) const {
+  const std::string_view rest = tail(key);
+  return rest.substr(0, rest.find(' '));
+}
+
+std::string_view Row::tail(std::string_view key) const {
+  const size_t at = place(key);
+  return at == std::string_view::npos ? std::string_view{} : line_.substr(at);
+}
+
+uint64_t Row::number(std::string_view key) const { return parse_number(get(key), UINT64_MAX).value_or(0); }
+
+Reply::Step Reply::take(std::string_view message, const EachRow& each) {
+  while (!message.empty()) {
+    const size_t end = message.find('\n');
+    if (end == std::string_view::npos) return Step::broken;
+    const std::string_view line = message.substr(0, end);
+    message.remove_prefix(end + 1);
+    if (line == "end" && begun_) return message.empty() ? Step::over : Step::broken;
+    if (begun_) {
+      each(Row(line));
+      continue;
+    }
+    begun_ = true;
+    if (line == "ok") continue;
+    constexpr std::string_view kError = "error ";
+    if (!line.starts_with(kError)) return Step::broken;
+    const std::string_view rest = line.substr(kError.size());
+    const size_t blank = std::min(rest.find(' '), rest.size());
+    const std::string_view text = rest.substr(std::min(blank + 1, rest.size()));
+    refused_ = Refused{std::string(rest.substr(0, blank)), std::string(text)};
+  }
+  return Step::more;
+}
+
+}  // namespace rawvs::adm

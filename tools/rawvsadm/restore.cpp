@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// restore.cpp: -R: command lines from standard input, one a line; no quotes, no comments, no continuation.
+#include "command.h"
+
+namespace rawvs::adm {
+
+std::vector<std::string> split_line(std::string_view line) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  std::vector<std::string> words;
+  for (size_t at = line.find_first_not_of(kBlanks); at != std::string_view::npos;) {
+    const size_t end = line.find_first_of(kBlanks, at);
+    words.emplace_back(line.substr(at, end == std::string_view::npos ? end : end - at));
+    at = line.find_first_not_of(kBlanks, end);
+  }
+  while (!words.empty() && words.front() == "ipvsadm") words.erase(words.begin());
+  return words;
+}
+
+// A refusal by the daemon does not end it; a line that ipvsadm itself finds wrong does, and so does a failed listing.
+int restore(const std::string& program, const Names& names, const RestoreDoors& doors) {
+  int status = 0;
+  while (const auto line = doors.next_line()) {
+    const auto words = split_line(*line);
+    if (words.empty()) continue;
+    const Parsed parsed = parse(program, words, names);
+    const auto* const command = std::get_if<Command>(&parsed);
+    Outcome outcome;
+    if (!command) {
+      outcome = doors.say(*std::get_if<Ending>(&parsed));
+    } else if (command->verb == Verb::restore) {  // not within itself
+      outcome = doors.say(try_help(program));
+    } else {
+      outcome = doors.obey(*command);
+    }
+    status = outcome.status;
+    if (outcome.ends_restore) break;
+  }
+  return status;
+}
+
+}  // namespace rawvs::adm
