@@ -63,11 +63,61 @@ $(BUILD)/obj/%.o: %.cpp
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+PURE_ROOMS := $(PURE_OBJ)
+SCRIPTS    := tools/setup tools/check-layers tests/run .ci/run
+CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h include/rawvs/*.h tools/*/*.cpp tools/*/*.h tools/*.cpp tests/*.cpp tests/*.h tests/*/*.h)
+
+setup-build:
+	@tools/setup build
+setup-test:
+	@tools/setup test
+setup-lint:
+	@tools/setup lint
+
+# Each of these does all set-up by itself, and builds with what set-up installed: hence make within make.
+demo: setup-test  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
+	@$(MAKE) --no-print-directory all
+	@RAWVS_BIN=$(BUILD) tools/demo
+
+test: setup-test  ## every test (those that need root say so when they are skipped)
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
+	@BUILD=$(BUILD) tests/run $(PURE_ROOMS)
+
+unit: setup-test  ## the tests that need no root
+	@$(MAKE) --no-print-directory $(BUILD)/unit-tests
+	@$(BUILD)/unit-tests --gtest_brief=1
+
+lab: setup-test  ## the tests on network namespaces (root)
+	@$(MAKE) --no-print-directory all
+	@RAWVS_BIN=$(BUILD) tests/lab/run
+
+asan:  ## every test, with the address and undefined behaviour sanitizers
+	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" \
+	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+bench: setup-build  ## what a packet costs inside the director, as ratios of one run
+	@$(MAKE) --no-print-directory $(BUILD)/bench
+	@$(BUILD)/bench
+
+$(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)
+	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
+
+format:  ## put every C++ file into the house's form
+	clang-format -i $(CXX_FILES)
+
+lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashisms: no finding left
+	@tools/lint
+
+install: all  ## into $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(sysconfdir)
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(sbindir)
+	test -e $(DESTDIR)$(sysconfdir)/rawvs.ini || install -m 644 etc/rawvs.ini $(DESTDIR)$(sysconfdir)
+
 clean:  ## remove what was built
 	rm -rf $(BUILD) build-asan
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
-.PHONY: all clean help
+.PHONY: all setup-build setup-test setup-lint demo test unit lab asan bench format lint install clean help
 .DELETE_ON_ERROR:

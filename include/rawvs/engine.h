@@ -57,6 +57,7 @@ class Engine {
   const Config& config_;
   const Log& log_;
   Instant now_{};
+  Instant started_{};
   Director director_;
   Outbox outbox_;
   std::unique_ptr<Netlink> netlink_;

@@ -45,7 +45,7 @@ struct ServerSpec {
   int32_t weight = 1;        // 0: no new connections
   uint32_t upper = 0;        // thresholds of connections, active and inactive; 0 = none
   uint32_t lower = 0;
-  std::optional<Mac> mac{};  // fixed; else asked for by ARP
+  std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
 };
 
 struct Traffic {  // since start or zeroing

@@ -141,7 +141,9 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   if (at == service->servers.size()) return Refusal::no_server;
   Server& server = servers_[service->servers[at]];
   if (spec.upper == 0 || spec.upper > server.spec.upper) server.overloaded = false;
+  const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no word for it: an edit keeps it
   server.spec = spec;
+  server.spec.mac = fixed_mac;
   if (spec.weight != 0) server.last_weight = spec.weight;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;

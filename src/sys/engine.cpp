@@ -27,6 +27,7 @@ Engine::Engine(const Config& config, const Log& log)
     : config_(config),
       log_(log),
       now_(clock_now()),
+      started_(now_),
       director_(config.settings, random_hash_key(), !config.inside.empty(), now_) {
   departing_.reserve(Outbox::kDepartures);
   ports_[index(Link::outside)].name = config.interface;
@@ -241,7 +242,7 @@ void Engine::wait_and_serve() {
       case kControl:
         control_->serve(
             [&](std::string_view request) {
-              Conversation reply = answer(request, director_, now_, outbox_);
+              Conversation reply = answer(request, director_, now_, outbox_, started_);
               dispatch();
               return reply;
             },

@@ -114,7 +114,8 @@ def real_servers_that_are_set_up_properly_are_not_complained_of(lab):
     all_answered(lab.request("desk", 20), 20)
 
     def probes():
-        return [f for f in capture.frames() if f.op == 1 and f.target == VIP and f.source == "0.0.0.0"]
+        asked = [f for f in capture.frames() if f.op == 1 and f.target == VIP and f.sender == DIRECTOR]
+        return [f for f in asked if f.source != VIP]  # announcements have the VIP as source, too
 
     eventually(lambda: len(probes()) > 1, 15, "two probes for the VIP")
     true("answers ARP for VIP" not in director.log(), f"a false alarm:\n{director.log()}")

@@ -104,4 +104,4 @@ def describe(error):
 def last_words(network):
     """The ends of the directors' logs: where the reason usually is."""
     logs = [program.text().splitlines()[-12:] for program in network.programs if program.name == "rawvsd"]
-    return "\n".join(f"rawvsd: {line}" for log in logs for line in log)
+    return "\n".join(line for log in logs for line in log)

@@ -8,8 +8,9 @@ import stat
 
 from case import all_answered, case, same, true
 from lab.director import Director, program, virtual
+from lab.frames import Capture, arp_request
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP
+from lab.topology import ADDRESS, VIP, mac_of
 
 
 def rawvsd(lab, *arguments):
@@ -89,6 +90,17 @@ def a_second_one_on_the_same_control_socket_is_refused_and_the_first_goes_on(lab
     true(str(director.control) in done.stderr, f"the message does not name the socket: {done.stderr.strip()}")
     true(director.control.exists(), "the second one removed the first one's socket")
     all_answered(lab.request("client", 10), 10)
+
+
+@case()
+def when_the_control_socket_exists_the_first_arp_request_is_answered(lab):
+    director = Director(lab, garp_count=0)
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    daemon = lab["director"].start(program("rawvsd"), "-f", "-c", str(director.ini))
+    while daemon.running() and not director.control.exists():
+        pass  # to the millisecond: scripts rely on this
+    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], VIP))
+    eventually(lambda: [f for f in capture.frames() if f.op == 2 and f.source == VIP], 5, "an ARP reply")
 
 
 @case()

@@ -42,29 +42,27 @@ class Director:
     def start(self, *flags):
         """In the foreground, until it is ready."""
         self.program = self.host.start(program("rawvsd"), "-f", "-c", str(self.ini), *flags)
-        eventually(lambda: self.ready() or not self.program.running(), 10, f"the control socket {self.control}")
+        eventually(lambda: self.ready() or not self.program.running(), 10, f"an answer on {self.control}")
         if not self.program.running():
             raise Trouble(f"rawvsd ended at once: {self.program.text().strip()}")
         return self
 
     def ready(self):
-        """Whether somebody listens on the control socket: a file may be what a killed director left."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-            try:
-                s.connect(str(self.control))
-            except OSError:
-                return False
-        return True
+        """Whether it answers: the file alone may be what a killed director left."""
+        try:
+            return bool(self.ask("exits"))
+        except OSError:
+            return False
 
     def stop(self, number=signal.SIGTERM):
-        status = self.program.stop(number)
-        return status
+        """The exit status."""
+        return self.program.stop(number)
 
     def log(self):
         return self.program.text() if self.program else ""
 
     def wait_for_log(self, words, seconds=10):
-        eventually(lambda: words in self.log(), seconds, f"the log line “{words}”")
+        eventually(lambda: words in self.log(), seconds, f'the log line "{words}"')
 
     def admin(self, *arguments, check=True):
         """What rawvsadm prints, or the whole CompletedProcess when nothing is to be checked."""
