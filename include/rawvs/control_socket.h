@@ -19,7 +19,11 @@ class ControlSocket {
   static constexpr size_t kClients = 128;
   static constexpr Duration kPatience = 30s;  // with a client that neither asks nor reads
 
-  // Refuses when another process listens there; replaces a socket that nobody listens on. group: empty = keep.
+  // Is the place free? To be asked before anything else is touched: a second instance must change nothing. Refuses when
+  // another process listens there, removes a socket that nobody listens on.
+  static Result<Done> make_way(const std::string& path);
+
+  // The same, and listens from now on: clients take the socket's existence for "ready". group: empty = keep.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
   ~ControlSocket();  // closes, and removes the path if it is still ours
   ControlSocket(const ControlSocket&) = delete;

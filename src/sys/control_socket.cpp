@@ -83,7 +83,7 @@ Fd lock_folder(const std::string& path) {
 }
 
 // Makes way for a new socket: removes one that nobody listens on, refuses when somebody does.
-Result<Done> make_way(const std::string& path, const sockaddr_un& address) {
+Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
   struct stat there {};
   if (lstat(path.c_str(), &there) != 0) return errno == ENOENT ? Result<Done>(Done{}) : failed(path, "looking for it");
   if (!S_ISSOCK(there.st_mode)) return Error{place(path) + ": there is something that is not a socket: not replaced"};
@@ -201,6 +201,13 @@ ControlSocket::~ControlSocket() {
   if (there.st_dev == impl_->inode.device && there.st_ino == impl_->inode.number) unlink(impl_->path.c_str());
 }
 
+Result<Done> ControlSocket::make_way(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return address.error();
+  const Fd lock = lock_folder(path);
+  return clear_place(path, *address);
+}
+
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
   const auto address = address_of(path);
   if (!address) return address.error();
@@ -210,7 +217,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
   if (!impl->epoll || !impl->listener) return failed(path, "socket");
 
   const Fd lock = lock_folder(path);
-  if (const auto way = make_way(path, *address); !way) return way.error();
+  if (const auto way = clear_place(path, *address); !way) return way.error();
   // On Linux a socket file gets its socket's mode, less the umask: nobody else's before open_to_group().
   if (fchmod(impl->listener.get(), 0600) != 0) return failed(path, "fchmod");
   if (bind(impl->listener.get(), generic(*address), sizeof *address) != 0) return failed(path, "bind");

@@ -53,15 +53,11 @@ Result<Done> Engine::open_all(int signals) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = signals;
   if (epoll_ < 0) return Error{system_error("epoll", errno)};
-  auto control = ControlSocket::listen(config_.control, config_.control_group);
-  if (!control) return control.error();
-  control_ = std::move(*control);
+  if (const auto way = ControlSocket::make_way(config_.control); !way) return way.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
   netlink_ = std::move(*netlink);
-  if (!poll_for(signals_, kSignals) || !poll_for(control_->fd(), kControl) || !poll_for(netlink_->fd(), kNetlink)) {
-    return Error{system_error("epoll", errno)};
-  }
+  if (!poll_for(signals_, kSignals) || !poll_for(netlink_->fd(), kNetlink)) return Error{system_error("epoll", errno)};
   for (const Link link : {Link::outside, Link::inside}) {
     Port& port = ports_[index(link)];
     if (port.name.empty()) continue;
@@ -71,7 +67,11 @@ Result<Done> Engine::open_all(int signals) {
                                       (port.facts.ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
   }
   if (const auto loaded = load_tables(); !loaded) return loaded.error();
-  dispatch();
+  // Last: who sees the control socket may rely on all of the above.
+  auto control = ControlSocket::listen(config_.control, config_.control_group);
+  if (!control) return control.error();
+  control_ = std::move(*control);
+  if (!poll_for(control_->fd(), kControl)) return Error{system_error("epoll", errno)};
   return Done{};
 }
 
@@ -165,11 +165,13 @@ void Engine::watch_port(Port& port) {
   port.watched_mac = port.facts.mac;
   if (port.guard) {
     if (const auto done = port.guard->protect(port.watched, port.facts.mac); !done) {
-      log_.write(Severity::warning, port.name + ": guard: " + done.error().text);
+      log_.write(Severity::warning, done.error().text);
     }
   }
   if (const auto done = port.socket->set_filter(capture_filter(port.watched, port.facts.mac)); !done) {
-    log_.write(Severity::error, port.name + ": " + done.error().text);
+    log_.write(Severity::error, done.error().text);
+  } else if (port.socket->filter_is_wide()) {
+    log_.write(Severity::info, port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
   }
 }
 

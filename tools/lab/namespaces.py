@@ -37,7 +37,7 @@ def eventually(answer, seconds, what):
             return value
         if time.monotonic() > deadline:
             raise Trouble(f"waited {seconds} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 def run(*command, check=True, stdin=None, timeout=30):
