@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director.cpp: a packet's whole path, in the order in which it happens:
 //   parse -> classify -> track -> schedule -> rewrite -> resolve -> transmit
-// Every way out is an Exit, counted once. What changes around the packets (services, links, time) is director_admin.cpp.
+// Every way out is an Exit, counted once. What changes around the packets (services, links, time) is
+// director_admin.cpp.
 #include "rawvs/director.h"
 
 #include <algorithm>
@@ -49,10 +50,14 @@ void Director::parse(Arrival& a) {
   a.tracked = false;
   a.exit = parse_ethernet(frame, a.ethernet);
   if (a.exit) return;
-  if (a.ethernet.src == own) a.exit = Exit::own_frame;
-  else if (a.ethernet.kind == Kind::other) a.exit = Exit::not_ipv4;
-  else if (a.ethernet.dst != own && !(a.ethernet.kind == Kind::arp && a.ethernet.dst.group())) a.exit = Exit::other_mac;
-  else if (a.ethernet.src.group()) a.exit = Exit::bad_source;
+  if (a.ethernet.src == own)
+    a.exit = Exit::own_frame;
+  else if (a.ethernet.kind == Kind::other)
+    a.exit = Exit::not_ipv4;
+  else if (a.ethernet.dst != own && !(a.ethernet.kind == Kind::arp && a.ethernet.dst.group()))
+    a.exit = Exit::other_mac;
+  else if (a.ethernet.src.group())
+    a.exit = Exit::bad_source;
   if (a.exit || a.ethernet.kind == Kind::arp) return;
 
   a.exit = parse_ipv4(frame, a.packet);
@@ -118,10 +123,9 @@ Connection* Director::track(const Arrival& a, Instant now) {
   if (!c) return nullptr;
   const Server& server = services_.server(c->server);
   const bool again = a.packet.protocol == Protocol::tcp && is(a.packet, TcpFlags::syn);
-  const bool over = connections_.expired(*c, now) ||
-                    (again && settings_.expire_nodest_conn && server.spec.weight == 0) ||
-                    (again && reusable(*c, settings_.conn_reuse_mode)) ||
-                    (settings_.expire_nodest_conn && !server.in_service());
+  const bool over =
+      connections_.expired(*c, now) || (again && settings_.expire_nodest_conn && server.spec.weight == 0) ||
+      (again && reusable(*c, settings_.conn_reuse_mode)) || (settings_.expire_nodest_conn && !server.in_service());
   if (!over) return c;
   end(*c);
   return nullptr;
@@ -223,9 +227,8 @@ Exit Director::error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint
   if (exit == Exit::protocol_unreachable) code = protocol;
   if (exit == Exit::too_big) code = fragmentation_needed;
   if (exit == Exit::ttl_exceeded) type = IcmpType::time_exceeded, code = 0;
-  return answer(a, exit, errors_, now, out, [&](MutableBytes letter) {
-    return composer_.icmp_error(letter, *a.frame, a.packet, type, code, mtu);
-  });
+  return answer(a, exit, errors_, now, out,
+                [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, a.packet, type, code, mtu); });
 }
 
 template <class Build>

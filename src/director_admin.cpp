@@ -124,7 +124,8 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
   LinkFacts& known = links_[index(link)];
   if (facts == known) return;
   const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
-  const bool anew = came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
+  const bool anew =
+      came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
   known = facts;
   if (came) {
     out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
@@ -162,7 +163,8 @@ void Director::speak(Instant now, Outbox& out) {
   if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];
-    send_arp(ask.link, ask.to.value_or(kBroadcastMac), {Arp::Op::request, link.mac, link.address(), Mac{}, ask.target}, out);
+    send_arp(ask.link, ask.to.value_or(kBroadcastMac), {Arp::Op::request, link.mac, link.address(), Mac{}, ask.target},
+             out);
   }
   const LinkFacts& outside = links_[index(Link::outside)];
   for (const Say& s : says_) {

@@ -19,9 +19,19 @@ class DirectorTest : public testing::Test {
   DirectorTest() { make({}); }
   void make(const Settings& settings) {
     director_ = std::make_unique<Director>(settings, HashKey{1, 2}, true, kStart);
-    LinkFacts outside{.name = "eth0", .ifindex = 2, .up = true, .carrier = true, .mac = kDirectorMac, .mtu = 1500,
+    LinkFacts outside{.name = "eth0",
+                      .ifindex = 2,
+                      .up = true,
+                      .carrier = true,
+                      .mac = kDirectorMac,
+                      .mtu = 1500,
                       .addresses = {{ip("192.0.2.10"), 24}}};
-    LinkFacts inside{.name = "eth1", .ifindex = 3, .up = true, .carrier = true, .mac = kInsideMac, .mtu = 1500,
+    LinkFacts inside{.name = "eth1",
+                     .ifindex = 3,
+                     .up = true,
+                     .carrier = true,
+                     .mac = kInsideMac,
+                     .mtu = 1500,
                      .addresses = {{ip("203.0.113.10"), 24}}};
     director_->link_changed(Link::outside, outside, now_, out_);
     director_->link_changed(Link::inside, inside, now_, out_);
@@ -40,8 +50,12 @@ class DirectorTest : public testing::Test {
   }
   void resolve(int i) {
     const Mac mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(0x10 + i)}};
-    arrive(frame(ArpFrame{.request = false, .sender_mac = mac, .sender = "192.0.2.1" + std::to_string(i),
-                          .target_mac = kDirectorMac, .target = "192.0.2.10", .to = kDirectorMac}));
+    arrive(frame(ArpFrame{.request = false,
+                          .sender_mac = mac,
+                          .sender = "192.0.2.1" + std::to_string(i),
+                          .target_mac = kDirectorMac,
+                          .target = "192.0.2.10",
+                          .to = kDirectorMac}));
   }
   // What one frame becomes: every frame that leaves for it, described, joined by " | ".
   std::string arrive(FrameBytes b, Link link = Link::outside, Offload offload = {}) {
@@ -94,8 +108,12 @@ TEST_F(DirectorTest, ForwardsASuperFrameWholeWithItsOffloadFacts) {
   web(1);
   arrive(frame(Tcp{}));
   FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(9000, 'x')});
-  const Offload tso{.flags = Offload::needs_checksum, .segmentation = Offload::tcp4, .header_size = 54,
-                    .segment_size = 1448, .checksum_start = 34, .checksum_offset = 16};
+  const Offload tso{.flags = Offload::needs_checksum,
+                    .segmentation = Offload::tcp4,
+                    .header_size = 54,
+                    .segment_size = 1448,
+                    .checksum_start = 34,
+                    .checksum_offset = 16};
   Frame f;
   f.data = large.data(), f.size = static_cast<uint32_t>(large.size()), f.offload = tso;
   out_.clear();
@@ -226,8 +244,12 @@ TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceG
 
 TEST_F(DirectorTest, NamesTheRealServerThatAnswersArpForTheVip) {
   web(1);
-  arrive(frame(ArpFrame{.request = false, .sender_mac = {{2, 0, 0, 0, 0, 0x11}}, .sender = "192.0.2.100",
-                        .target_mac = kDirectorMac, .target = "192.0.2.10", .to = kDirectorMac}));
+  arrive(frame(ArpFrame{.request = false,
+                        .sender_mac = {{2, 0, 0, 0, 0, 0x11}},
+                        .sender = "192.0.2.100",
+                        .target_mac = kDirectorMac,
+                        .target = "192.0.2.10",
+                        .to = kDirectorMac}));
   EXPECT_EQ(notices(),
             "real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: set arp_ignore=1, "
             "arp_announce=2 there, see rawvs-realserver(8)");
@@ -251,10 +273,9 @@ TEST_F(DirectorTest, HoldsThePacketUntilTheServerAnswersArp) {
 
 TEST_F(DirectorTest, SendsToTheInsideLinkWhatIsOnItsSubnet) {
   web(0);
-  ASSERT_FALSE(director_->add_server(
-      key_, {.at = {ip("203.0.113.11"), Port(80)}, .mac = Mac{{2, 0, 0, 0, 1, 0x11}}}, now_, out_));
-  EXPECT_EQ(arrive(frame(Tcp{})),
-            "02:00:00:00:01:10>02:00:00:00:01:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63");
+  ASSERT_FALSE(director_->add_server(key_, {.at = {ip("203.0.113.11"), Port(80)}, .mac = Mac{{2, 0, 0, 0, 1, 0x11}}},
+                                     now_, out_));
+  EXPECT_EQ(arrive(frame(Tcp{})), "02:00:00:00:01:10>02:00:00:00:01:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63");
   EXPECT_EQ(out_.departures()[0].out, Link::inside);
 }
 
@@ -337,7 +358,8 @@ TEST_F(DirectorTest, SchedulesWhateverTheBatch) {
   web(2);
   std::vector<FrameBytes> bytes;
   std::vector<Frame> frames;
-  for (uint16_t i = 1; i <= Director::kBatch; ++i) bytes.push_back(frame(Tcp{.sport = static_cast<uint16_t>(1000 + i)}));
+  for (uint16_t i = 1; i <= Director::kBatch; ++i)
+    bytes.push_back(frame(Tcp{.sport = static_cast<uint16_t>(1000 + i)}));
   for (FrameBytes& b : bytes) {
     Frame f;
     f.data = b.data(), f.size = static_cast<uint32_t>(b.size());

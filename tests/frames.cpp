@@ -7,7 +7,9 @@ namespace rawvs::test {
 
 namespace {
 
-void put16(FrameBytes& b, unsigned v) { b.push_back(static_cast<uint8_t>(v >> 8)), b.push_back(static_cast<uint8_t>(v)); }
+void put16(FrameBytes& b, unsigned v) {
+  b.push_back(static_cast<uint8_t>(v >> 8)), b.push_back(static_cast<uint8_t>(v));
+}
 void put32(FrameBytes& b, uint32_t v) { put16(b, v >> 16), put16(b, v & 0xffff); }
 void put(FrameBytes& b, const Mac& m) { b.insert(b.end(), m.bytes.begin(), m.bytes.end()); }
 void put(FrameBytes& b, std::string_view s) { b.insert(b.end(), s.begin(), s.end()); }
@@ -112,7 +114,8 @@ std::string describe(const FrameBytes& f) {
   }
   const size_t header = (f[14] & 15u) * 4, l4_at = 14 + header, total = get16(f, 16);
   const std::string src = text(Ip(get32(f, 26))), dst = text(Ip(get32(f, 30)));
-  const FrameBytes l4(f.begin() + static_cast<std::ptrdiff_t>(l4_at), f.begin() + static_cast<std::ptrdiff_t>(14 + total));
+  const FrameBytes l4(f.begin() + static_cast<std::ptrdiff_t>(l4_at),
+                      f.begin() + static_cast<std::ptrdiff_t>(14 + total));
   const uint8_t protocol = f[23];
   bool good = true;
   if (protocol == 6 || protocol == 17) {

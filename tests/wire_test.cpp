@@ -43,11 +43,12 @@ TEST(Addr, ReadsWhatItPrints) {
 }
 
 TEST(Addr, RefusesWhatOnlyLooksLikeAnAddress) {
-  for (const char* s : {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.04", "1..2.3", "a.b.c.d", " 1.2.3.4", "1.2.3.4 ",
-                        "+1.2.3.4", "1.2.3.-4", "0x1.2.3.4"}) {
+  for (const char* s : {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.04", "1..2.3", "a.b.c.d", " 1.2.3.4",
+                        "1.2.3.4 ", "+1.2.3.4", "1.2.3.-4", "0x1.2.3.4"}) {
     EXPECT_FALSE(parse_ip(s)) << s;
   }
-  for (const char* s : {"", "02:00:00:00:00", "02-00-00-00-00-01", "02:00:00:00:00:0g", "2:0:0:0:0:1", "02:00:00:00:00:01:"}) {
+  for (const char* s :
+       {"", "02:00:00:00:00", "02-00-00-00-00-01", "02:00:00:00:00:0g", "2:0:0:0:0:1", "02:00:00:00:00:01:"}) {
     EXPECT_FALSE(parse_mac(s)) << s;
   }
   for (const char* s : {"192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:-1", "192.0.2.1:8O", ":80"}) {
@@ -131,15 +132,15 @@ TEST(Parse, NamesWhatIsWrong) {
     if (fix) fix_ip_checksum(b);
     return parsed(b);
   };
-  EXPECT_EQ(changed(14, 0x65, false), Exit::bad_ip_header);    // version 6
-  EXPECT_EQ(changed(14, 0x44, false), Exit::bad_ip_header);    // header of 16 bytes
-  EXPECT_EQ(changed(14, 0x4f, false), Exit::truncated);        // header of 60 bytes in a packet of 40
-  EXPECT_EQ(changed(17, 19), Exit::bad_length);                // total shorter than the header
-  EXPECT_EQ(changed(16, 1), Exit::truncated);                  // total longer than the frame
-  EXPECT_EQ(changed(17, 39), Exit::truncated);                 // cuts the TCP header
+  EXPECT_EQ(changed(14, 0x65, false), Exit::bad_ip_header);  // version 6
+  EXPECT_EQ(changed(14, 0x44, false), Exit::bad_ip_header);  // header of 16 bytes
+  EXPECT_EQ(changed(14, 0x4f, false), Exit::truncated);      // header of 60 bytes in a packet of 40
+  EXPECT_EQ(changed(17, 19), Exit::bad_length);              // total shorter than the header
+  EXPECT_EQ(changed(16, 1), Exit::truncated);                // total longer than the frame
+  EXPECT_EQ(changed(17, 39), Exit::truncated);               // cuts the TCP header
   EXPECT_EQ(changed(24, 0xff, false), Exit::bad_ip_checksum);
-  EXPECT_EQ(changed(46, 0x40), Exit::bad_length);              // TCP header of 16 bytes
-  EXPECT_EQ(changed(46, 0x60), Exit::bad_length);              // TCP header longer than the packet
+  EXPECT_EQ(changed(46, 0x40), Exit::bad_length);  // TCP header of 16 bytes
+  EXPECT_EQ(changed(46, 0x60), Exit::bad_length);  // TCP header longer than the packet
   for (const char* source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "0.1.2.3"}) {
     EXPECT_EQ(parsed(frame(Tcp{.src = source})), Exit::bad_source) << source;
   }
@@ -211,7 +212,8 @@ TEST(Parse, NeverReadsPastRandomBytes) {
     for (unsigned i = 0; i < random() % 6; ++i) b[random() % b.size()] = static_cast<uint8_t>(random());
     b.resize(random() % 4 == 0 ? random() % (b.size() + 1) : b.size());
     b.shrink_to_fit();
-    if (b.size() >= 34 && random() % 2 == 0 && (b[14] & 15u) * 4 + 14 <= b.size() && (b[14] & 15) >= 5) fix_ip_checksum(b);
+    if (b.size() >= 34 && random() % 2 == 0 && (b[14] & 15u) * 4 + 14 <= b.size() && (b[14] & 15) >= 5)
+      fix_ip_checksum(b);
     const Frame f = view(b);
     Ethernet e;
     if (parse_ethernet(f, e)) continue;
@@ -319,9 +321,9 @@ TEST_F(ComposeTest, BuildsArpByteForByte) {
   const size_t size = composer_.arp(buffer_, kDirectorMac, kBroadcastMac,
                                     {Arp::Op::reply, kDirectorMac, ip("192.0.2.100"), kClientMac, ip("192.0.2.1")});
   const FrameBytes want = {
-      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0x10, 8, 6,  // Ethernet
-      0, 1, 8, 0, 6, 4, 0, 2,                                         // Ethernet, IPv4, reply
-      2, 0, 0, 0, 0, 0x10, 192, 0, 2, 100, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1,
+      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,   0, 0, 0,   0, 0x10, 8, 6,  // Ethernet
+      0,    1,    8,    0,    6,    4,    0,   2,                         // Ethernet, IPv4, reply
+      2,    0,    0,    0,    0,    0x10, 192, 0, 2, 100, 2, 0,    0, 0, 0, 1, 192, 0, 2, 1,
   };
   EXPECT_EQ(composed(size), want);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// addr.h: the addresses of the trade as types: Ip, Port, Mac, Endpoint, Protocol, Network; their text, and text read back.
-// In:  text that people write, numbers that wire/ has loaded.   Out: values that compare, copy and print.
-// Not: name look-ups (rawvsadm does those), bytes on a wire (packet.h, arp.h).
-// Ip is IPv4 today. Nothing outside this file may assume that it is four bytes, but wire/, which knows the header it
-// reads, and the connection table, whose IPv4 entries stay small.
+// addr.h: the addresses of the trade as types: Ip, Port, Mac, Endpoint, Protocol, Network; their text, and text read
+// back. In:  text that people write, numbers that wire/ has loaded.   Out: values that compare, copy and print. Not:
+// name look-ups (rawvsadm does those), bytes on a wire (packet.h, arp.h). Ip is IPv4 today. Nothing outside this file
+// may assume that it is four bytes, but wire/, which knows the header it reads, and the connection table, whose IPv4
+// entries stay small.
 #pragma once
 
 #include <array>
@@ -29,8 +29,8 @@ using Mark = Strong<struct MarkTag, uint32_t>;  // a group of ports balanced as 
 class Ip {
  public:
   constexpr Ip() = default;
-  constexpr explicit Ip(uint32_t v4) : v4_(v4) {}      // host order: 192.0.2.1 is 0xc0000201
-  constexpr uint32_t v4() const { return v4_; }        // host order
+  constexpr explicit Ip(uint32_t v4) : v4_(v4) {}  // host order: 192.0.2.1 is 0xc0000201
+  constexpr uint32_t v4() const { return v4_; }    // host order
   constexpr bool unspecified() const { return v4_ == 0; }
   constexpr bool loopback() const { return v4_ >> 24 == 127; }
   constexpr bool multicast() const { return v4_ >> 28 == 14; }
@@ -68,17 +68,17 @@ struct Endpoint {
 
 enum class Protocol : uint8_t { any = 0, icmp = 1, ipip = 4, tcp = 6, udp = 17, gre = 47, sctp = 132 };
 
-std::string text(Ip a);               // 192.0.2.1
-std::string text(Mac m);              // 02:00:00:00:00:01
-std::string text(Endpoint e);         // 192.0.2.1:80
-std::string text(const Network& n);   // 192.0.2.0/24
-const char* name(Protocol p);         // tcp, udp, sctp, icmp, ip; "?" for the rest
+std::string text(Ip a);              // 192.0.2.1
+std::string text(Mac m);             // 02:00:00:00:00:01
+std::string text(Endpoint e);        // 192.0.2.1:80
+std::string text(const Network& n);  // 192.0.2.0/24
+const char* name(Protocol p);        // tcp, udp, sctp, icmp, ip; "?" for the rest
 
-std::optional<Ip> parse_ip(std::string_view s);            // dotted quad and nothing else; no octal, no short forms
-std::optional<Mac> parse_mac(std::string_view s);          // six pairs of hex digits, ':' between
-std::optional<Port> parse_port(std::string_view s);        // 0-65535, decimal
+std::optional<Ip> parse_ip(std::string_view s);              // dotted quad and nothing else; no octal, no short forms
+std::optional<Mac> parse_mac(std::string_view s);            // six pairs of hex digits, ':' between
+std::optional<Port> parse_port(std::string_view s);          // 0-65535, decimal
 std::optional<Endpoint> parse_endpoint(std::string_view s);  // IP:PORT; without :PORT the port is 0
-std::optional<Network> parse_network(std::string_view s);  // IP/LEN or IP; bits behind the prefix must be zero
+std::optional<Network> parse_network(std::string_view s);    // IP/LEN or IP; bits behind the prefix must be zero
 std::optional<uint64_t> parse_number(std::string_view s, uint64_t most);  // decimal digits only, 0..most
 
 }  // namespace rawvs

@@ -33,7 +33,7 @@ class Claims {
     uint32_t announcements_left = 0;
     Instant next_announcement = kNever;
     Instant next_probe = kNever;
-    std::optional<Mac> rival{};   // who else answers for it
+    std::optional<Mac> rival{};  // who else answers for it
     Instant rival_heard{};
     std::optional<Instant> retired_until{};  // no service any more: not answered for, but not forgotten either
   };

@@ -24,10 +24,10 @@ struct PortMatch {  // "tcp/80,443", "udp/5000-5010"
 
 struct VirtualConfig {  // [virtual NAME]
   std::string name;
-  int line = 0;                    // of its section header, for messages
-  std::optional<Ip> address;       // VIP; not for a virtual that balances a mark
+  int line = 0;               // of its section header, for messages
+  std::optional<Ip> address;  // VIP; not for a virtual that balances a mark
   std::vector<PortMatch> ports;
-  Mark mark{};                     // 0: none given
+  Mark mark{};  // 0: none given
   Scheduler scheduler = Scheduler::wlc;
   std::vector<ServerSpec> servers;  // port 0: the virtual's own
 };
@@ -45,12 +45,12 @@ struct GroupConfig {  // [group NAME]
 };
 
 struct Config {
-  std::string interface;                 // where clients are; VIPs are answered for here
-  std::string inside;                    // where real servers are, if elsewhere
+  std::string interface;                    // where clients are; VIPs are answered for here
+  std::string inside;                       // where real servers are, if elsewhere
   std::string control = "/run/rawvs.sock";  // control socket
-  std::string control_group;             // group that may use it (mode 0660); empty: root's
+  std::string control_group;                // group that may use it (mode 0660); empty: root's
   GuardMode guard = GuardMode::automatic;
-  uint32_t ring_frames = 1024;           // receive ring of each interface, frames of 2 KB (more with a large MTU)
+  uint32_t ring_frames = 1024;  // receive ring of each interface, frames of 2 KB (more with a large MTU)
   Settings settings;
   std::vector<GroupConfig> groups;
   std::vector<VirtualConfig> virtuals;
@@ -70,7 +70,7 @@ struct WantedTables {
 };
 WantedTables wanted_tables(const Config& config);
 
-struct KeyHelp {  // for tests and for printing help
+struct KeyHelp {        // for tests and for printing help
   std::string section;  // "director", "virtual", "group"
   std::string key;
   std::string help;

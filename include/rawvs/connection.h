@@ -4,8 +4,8 @@
 // Not: what a packet does to its connection (track.h), which server it gets (scheduler.h).
 // An entry is 40 bytes, its place in the index 8: 48 per IPv4 connection, all reserved at start and touched when used.
 // The index is open addressing over 4-byte cells with a keyed hash (SipHash-1-3: clients choose their ports, and must
-// not be able to choose collisions). Deadlines are kept in a timing wheel; a packet only moves the deadline in its entry,
-// and the wheel looks again when the old deadline comes.
+// not be able to choose collisions). Deadlines are kept in a timing wheel; a packet only moves the deadline in its
+// entry, and the wheel looks again when the old deadline comes.
 #pragma once
 
 #include <array>
@@ -42,10 +42,10 @@ struct Connection {  // 40 bytes, hot fields first
   uint32_t client_v4, vip_v4;
   Port cport, vport;
   Protocol protocol;
-  uint8_t state;           // TcpState; 0 for UDP
+  uint8_t state;  // TcpState; 0 for UDP
   uint8_t flags;
-  uint8_t packets;         // from the client, wraps
-  uint32_t expires;        // Tick
+  uint8_t packets;   // from the client, wraps
+  uint32_t expires;  // Tick
   ServerSlot server;
   std::array<uint8_t, 6> client_mac;  // where its packets came from, and answers go
   uint32_t timer_next, timer_prev;    // in the wheel; timer_next links free entries
@@ -69,7 +69,7 @@ class ConnectionTable {
 
   void arm(Connection& c, Instant now, Duration timeout);  // a (new) deadline: timeout from now
   bool expired(const Connection& c, Instant now) const;
-  Duration left(const Connection& c, Instant now) const;   // until its deadline; 0 when it is over
+  Duration left(const Connection& c, Instant now) const;  // until its deadline; 0 when it is over
 
   // An entry whose deadline is over, taken out of the wheel: remove() or arm() it. Null: none, or `work` is used up.
   // work counts wheel entries looked at, so that one call never takes long however many expire at once.
@@ -80,7 +80,7 @@ class ConnectionTable {
   uint32_t capacity() const { return capacity_; }
   size_t reserved_bytes() const { return bytes_; }
   ConnectionId id(const Connection& c) const { return static_cast<ConnectionId>(&c - entries_); }
-  Connection* at(ConnectionId id);                // null: no such entry in use
+  Connection* at(ConnectionId id);                  // null: no such entry in use
   ConnectionId id_limit() const { return fresh_; }  // entries in use have ids below this
 
  private:
@@ -103,7 +103,7 @@ class ConnectionTable {
   uint64_t cell_mask_ = 0;
   size_t bytes_ = 0;
   uint32_t capacity_ = 0, used_ = 0;
-  uint32_t fresh_ = 1;             // entries from here on were never used
+  uint32_t fresh_ = 1;  // entries from here on were never used
   ConnectionId free_ = kNoConnection;
   HashKey secret_{};
   Instant epoch_{};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // control_socket.h: the control socket's clients: requests read, replies written, nobody waited for.
 // In:  a path.   Out: requests, handed to a function that answers them (control.h).
-// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply waits in its own conversation, a piece at a time; a client that
-// does not read is dropped after a while; at most kClients at once. Nothing a client does delays a packet.
+// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply waits in its own conversation, a piece at a time; a client
+// that does not read is dropped after a while; at most kClients at once. Nothing a client does delays a packet.
 #pragma once
 
 #include <functional>

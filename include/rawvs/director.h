@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director.h: the packet's whole path, and where services, connections and ARP meet.
 // The door is a handful of calls: frames arrived; a link changed; an operator wants something; time passed; when do you
-// need me next. The daemon, rawvs-replay, the tests and the fuzzers drive this same door, so what is tested is what runs.
-// What should happen comes back in the Outbox: frames to transmit, lines for the log. clear() it between calls.
+// need me next. The daemon, rawvs-replay, the tests and the fuzzers drive this same door, so what is tested is what
+// runs. What should happen comes back in the Outbox: frames to transmit, lines for the log. clear() it between calls.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@
 
 namespace rawvs {
 
-struct Watch {  // what the outside must deliver to the director, and keep from the host's kernel
+struct Watch {              // what the outside must deliver to the director, and keep from the host's kernel
   std::vector<Ip> vips;     // sorted: frames to these, ARP about these
   std::vector<Ip> servers;  // sorted: ARP from these
   friend bool operator==(const Watch&, const Watch&) = default;
@@ -56,6 +56,7 @@ class Director {
   const Settings& settings() const { return settings_; }
   const Services& services() const { return services_; }
   ConnectionTable& connections() { return connections_; }
+  const ConnectionTable& connections() const { return connections_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Claims& claims() const { return claims_; }
   const ExitCounters& exits() const { return exits_; }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it says.
-// In:  a Config.   Out: a running director, until a signal says stop.
-// One epoll over packet sockets, netlink, control socket and signals; next_deadline() decides how long it waits.
-// Not: decisions (director.h). Interfaces may be missing, go and come back: they are waited for.
+// engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it
+// says. In:  a Config.   Out: a running director, until a signal says stop. One epoll over packet sockets, netlink,
+// control socket and signals; next_deadline() decides how long it waits. Not: decisions (director.h). Interfaces may be
+// missing, go and come back: they are waited for.
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ class Engine {
     LinkFacts facts;
     std::unique_ptr<PacketSocket> socket;
     std::unique_ptr<Guard> guard;
-    Watch watched;           // what filter and guard were last told
+    Watch watched;  // what filter and guard were last told
     Mac watched_mac{};
     Instant retry = kNever;  // when to try again to open it
   };

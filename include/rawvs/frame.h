@@ -16,7 +16,7 @@ inline constexpr size_t kLinks = 2;
 inline constexpr size_t index(Link link) { return static_cast<size_t>(link); }
 
 struct Offload {  // host order; offsets count from the first byte of the frame
-  enum : uint8_t { needs_checksum = 1, checksum_valid = 2 };           // flags
+  enum : uint8_t { needs_checksum = 1, checksum_valid = 2 };                         // flags
   enum : uint8_t { none = 0, tcp4 = 1, udp = 3, tcp6 = 4, udp_l4 = 5, ecn = 0x80 };  // segmentation
   uint8_t flags = 0;
   uint8_t segmentation = none;
@@ -34,7 +34,7 @@ struct Frame {  // borrowed bytes, from the Ethernet header on; writable in plac
   uint32_t size = 0;
   uint32_t headroom = 0;  // bytes before data that may be used for an outer header
   Offload offload{};
-  uint16_t vlan = 0;      // VLAN id that the card or kernel took out of the frame; 0 = none (or priority only)
+  uint16_t vlan = 0;          // VLAN id that the card or kernel took out of the frame; 0 = none (or priority only)
   Link link = Link::outside;  // where it came from
   MutableBytes bytes() const { return {data, size}; }
 };

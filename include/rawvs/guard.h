@@ -3,9 +3,9 @@
 // The director gets copies; without a guard the kernel would route its own copy, answer it by RST or ICMP, and spend
 // more time on it than the director does. The guard drops exactly the director's frames right behind the packet
 // socket's tap, on one interface's ingress, and no others.
-// Ways, best first: tcx (a BPF link, Linux 6.6: gone with its file descriptor), clsact (a BPF filter, Linux 4.5; survives
-// a crash, so it is taken over at start and removed at stop), classic (the same hook with a classic BPF program, for
-// kernels without the bpf system call). tc-bpf(8), bpf(2).
+// Ways, best first: tcx (a BPF link, Linux 6.6: gone with its file descriptor), clsact (a BPF filter, Linux 4.5;
+// survives a crash, so it is taken over at start and removed at stop), classic (the same hook with a classic BPF
+// program, for kernels without the bpf system call). tc-bpf(8), bpf(2).
 #pragma once
 
 #include <memory>

@@ -22,11 +22,11 @@ struct LinkAddress {
 
 struct LinkFacts {
   std::string name;
-  int ifindex = 0;                // 0: there is no such interface now
-  bool up = false;                // administratively up: frames can be read and sent
-  bool carrier = false;           // and the cable is in
+  int ifindex = 0;       // 0: there is no such interface now
+  bool up = false;       // administratively up: frames can be read and sent
+  bool carrier = false;  // and the cable is in
   Mac mac{};
-  uint16_t mtu = 1500;            // bytes of an IP packet
+  uint16_t mtu = 1500;  // bytes of an IP packet
   std::vector<LinkAddress> addresses;
   bool usable() const { return ifindex != 0 && up; }
   Ip address() const { return addresses.empty() ? Ip() : addresses.front().addr; }  // unspecified: it has none

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// neighbor.h: which MAC address is behind a real server's address. (RFC 826; RFC 1122 section 2.3.2 on ageing and floods.)
-// In:  addresses we need, ARP frames seen, packets that cannot leave yet, the time.
-// Out: questions to ask (Ask), packets that may leave now (Released), news for the log.
-// Not: sockets, building frames (the director composes what is asked here), our own VIPs (claim.h).
-// A wanted address is asked for at once, kept fresh by unicast before its answer ages, and asked for with growing pauses
-// while nobody answers, so that the first packet of a connection seldom waits.
+// neighbor.h: which MAC address is behind a real server's address. (RFC 826; RFC 1122 section 2.3.2 on ageing and
+// floods.) In:  addresses we need, ARP frames seen, packets that cannot leave yet, the time. Out: questions to ask
+// (Ask), packets that may leave now (Released), news for the log. Not: sockets, building frames (the director composes
+// what is asked here), our own VIPs (claim.h). A wanted address is asked for at once, kept fresh by unicast before its
+// answer ages, and asked for with growing pauses while nobody answers, so that the first packet of a connection seldom
+// waits.
 #pragma once
 
 #include <memory>
@@ -36,13 +36,13 @@ class Neighbors {
     Ip addr{};
     Link link = Link::outside;
     State state = State::asking;
-    uint32_t wanted = 0;     // by how many servers; 0 = slot is free
-    Mac mac{};               // valid in fresh, refreshing, fixed
-    uint32_t asked = 0;      // questions since the last answer
+    uint32_t wanted = 0;  // by how many servers; 0 = slot is free
+    Mac mac{};            // valid in fresh, refreshing, fixed
+    uint32_t asked = 0;   // questions since the last answer
     Instant last_asked{};
-    Instant next = kNever;   // when something is to be done: ask again, refresh
-    Instant valid_until{};   // the answer's age limit
-    uint32_t holding = 0;    // packets held for it
+    Instant next = kNever;  // when something is to be done: ask again, refresh
+    Instant valid_until{};  // the answer's age limit
+    uint32_t holding = 0;   // packets held for it
     bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
   };
 

@@ -17,8 +17,8 @@ class Netlink {
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;
 
-  int fd() const;   // readable when links or IPv4 addresses may have changed
-  bool changed();   // reads all pending notifications; true if there were any (a lost one counts)
+  int fd() const;  // readable when links or IPv4 addresses may have changed
+  bool changed();  // reads all pending notifications; true if there were any (a lost one counts)
 
   // The facts of an interface now; ifindex 0 when there is none of this name. Addresses: IPv4, primary ones first.
   LinkFacts query(const std::string& name);

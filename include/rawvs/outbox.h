@@ -27,11 +27,13 @@ struct Notice {  // one line for the log; these are rare, so they may allocate
 
 class Outbox {
  public:
-  static constexpr size_t kDepartures = 512;     // frames per call of the director's door
-  static constexpr size_t kLetters = 128;        // of them originated by the director
-  static constexpr size_t kLetterSize = 9728;    // bytes: the answer to a ping as long as a jumbo frame
+  static constexpr size_t kDepartures = 512;   // frames per call of the director's door
+  static constexpr size_t kLetters = 128;      // of them originated by the director
+  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping as long as a jumbo frame
 
-  Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kLetterSize)) { departures_.reserve(kDepartures); }
+  Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kLetterSize)) {
+    departures_.reserve(kDepartures);
+  }
 
   bool full() const { return departures_.size() == kDepartures; }
   bool send(Link out, const Frame& frame) {  // false: full, nothing was taken

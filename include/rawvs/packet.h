@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // packet.h: from a frame's bytes to facts about the IPv4 packet in it.
-// In:  any bytes whatever.   Out: a Packet whose every offset lies inside the frame, or the Exit that says what is wrong.
-// Code behind this door indexes freely and checks nothing again. A malformed frame is ordinary input.
-// Not: whose packet it is (director.cpp). RFC 791, RFC 9293, RFC 768, RFC 792; RFC 1122 section 3.2.1.3 on addresses.
+// In:  any bytes whatever.   Out: a Packet whose every offset lies inside the frame, or the Exit that says what is
+// wrong. Code behind this door indexes freely and checks nothing again. A malformed frame is ordinary input. Not: whose
+// packet it is (director.cpp). RFC 791, RFC 9293, RFC 768, RFC 792; RFC 1122 section 3.2.1.3 on addresses.
 #pragma once
 
 #include <optional>
@@ -22,19 +22,19 @@ struct IcmpType {
 
 struct Packet {
   Ip src{}, dst{};
-  Port sport{}, dport{};          // TCP, UDP; 0 for other protocols and for fragments but the first
+  Port sport{}, dport{};  // TCP, UDP; 0 for other protocols and for fragments but the first
   Protocol protocol = Protocol::any;
   uint8_t ttl = 0;
-  uint8_t tcp_flags = 0;          // TcpFlags
+  uint8_t tcp_flags = 0;  // TcpFlags
   uint8_t icmp_type = 0;
-  uint16_t ip_at = 0;             // where the IPv4 header starts in the frame
-  uint16_t l4_at = 0;             // where its payload starts
-  uint32_t ip_size = 0;           // header and payload, bytes; Ethernet padding is not in it
-  uint16_t fragment_offset = 0;   // bytes
+  uint16_t ip_at = 0;            // where the IPv4 header starts in the frame
+  uint16_t l4_at = 0;            // where its payload starts
+  uint32_t ip_size = 0;          // header and payload, bytes; Ethernet padding is not in it
+  uint16_t fragment_offset = 0;  // bytes
   bool more_fragments = false;
   bool dont_fragment = false;
   uint32_t tcp_seq = 0, tcp_ack = 0;
-  uint32_t tcp_payload = 0;       // bytes behind the TCP header
+  uint32_t tcp_payload = 0;  // bytes behind the TCP header
   bool fragmented() const { return more_fragments || fragment_offset != 0; }
   uint32_t l4_size() const { return ip_size - (l4_at - ip_at); }
 };
@@ -49,8 +49,9 @@ struct Ethernet {
 std::optional<Exit> parse_ethernet(const Frame& frame, Ethernet& out);
 
 // The IPv4 packet of a frame whose Ethernet header is sound. Checks lengths, header checksum, source address and, for
-// TCP, UDP and ICMP that are no later fragment, the L4 header; it does not check L4 checksums. With an Exit, src and dst
-// are still set when the frame was long enough to hold them, so that others' broken packets are not counted as ours.
+// TCP, UDP and ICMP that are no later fragment, the L4 header; it does not check L4 checksums. With an Exit, src and
+// dst are still set when the frame was long enough to hold them, so that others' broken packets are not counted as
+// ours.
 std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out);
 
 // Is the TCP, UDP or ICMP checksum right? True for partial and already validated ones, and for UDP without one; false

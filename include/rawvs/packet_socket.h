@@ -21,17 +21,17 @@ struct SocketCounters {
   uint64_t kernel_dropped = 0;  // the ring, or the socket's queue for large frames, was full
   uint64_t cut = 0;             // larger than a slot, and there was no room for the whole frame
   uint64_t sent = 0;
-  uint64_t send_failed = 0;     // refused by the kernel: queue full, interface down, too long
+  uint64_t send_failed = 0;  // refused by the kernel: queue full, interface down, too long
 };
 
 class PacketSocket {
  public:
   struct Options {
     int ifindex = 0;
-    std::string name;             // for messages
-    Link link = Link::outside;    // what frames are marked with
+    std::string name;           // for messages
+    Link link = Link::outside;  // what frames are marked with
     uint32_t ring_frames = 1024;
-    uint16_t mtu = 1500;          // decides the slot size
+    uint16_t mtu = 1500;  // decides the slot size
   };
   static Result<std::unique_ptr<PacketSocket>> open(const Options& options);
   ~PacketSocket();

@@ -26,7 +26,7 @@ class Pool {  // a service's servers in scheduling order
 std::optional<size_t> choose(Scheduler scheduler, const Pool& pool, SchedulerState& state);
 
 // What a change of the service's servers does to the scheduler's state. IPVS: rr keeps its place, wrr starts over.
-void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state);  // new service, or new scheduler
+void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state);         // new service, or new scheduler
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state);  // it is now at index 0
 void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state);
 void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at);

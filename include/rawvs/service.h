@@ -2,8 +2,8 @@
 // service.h: virtual services and their real servers: what exists, in which order, with which counters.
 // In:  what an operator wants (specs).   Out: the tables that scheduling and forwarding read, or a Refusal.
 // Not: which server a client gets (scheduler.h), connections (connection.h), MAC addresses (neighbor.h).
-// There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it, so
-// that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does).
+// There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it,
+// so that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does).
 #pragma once
 
 #include <optional>
@@ -42,13 +42,13 @@ struct ServiceSpec {
 struct ServerSpec {
   Endpoint at{};
   Method method = Method::route;
-  int32_t weight = 1;        // 0: no new connections
-  uint32_t upper = 0;        // thresholds of connections, active and inactive; 0 = none
+  int32_t weight = 1;  // 0: no new connections
+  uint32_t upper = 0;  // thresholds of connections, active and inactive; 0 = none
   uint32_t lower = 0;
   std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
 };
 
-struct Traffic {  // since start or zeroing
+struct Traffic {                                                                           // since start or zeroing
   uint64_t connections = 0, in_packets = 0, out_packets = 0, in_bytes = 0, out_bytes = 0;  // bytes of IP packets
 };
 
@@ -60,22 +60,22 @@ inline constexpr uint16_t kNoNeighbor = 0xffff;
 
 struct Server {
   ServerSpec spec{};
-  ServiceSlot service = kNoService;  // kNoService: removed, but connections remain
-  ServiceKey key{};                  // the service's, to know a server that returns
-  bool used = false;                 // this slot holds a server
-  bool overloaded = false;           // the upper threshold was reached
-  int32_t last_weight = 0;           // the last that was not 0
+  ServiceSlot service = kNoService;                   // kNoService: removed, but connections remain
+  ServiceKey key{};                                   // the service's, to know a server that returns
+  bool used = false;                                  // this slot holds a server
+  bool overloaded = false;                            // the upper threshold was reached
+  int32_t last_weight = 0;                            // the last that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
-  uint16_t neighbor = kNoNeighbor;   // neighbor.h
+  uint16_t neighbor = kNoNeighbor;                    // neighbor.h
   Instant removed{};
-  uint32_t served = 0;               // serial of the service it is, or last was, in
+  uint32_t served = 0;  // serial of the service it is, or last was, in
   Traffic traffic{};
   bool in_service() const { return service != kNoService; }
   uint32_t references() const { return active + inactive + persistent; }
 };
 
-struct SchedulerState {          // scheduler.h says what the numbers mean
-  size_t position = 0;           // index behind the last choice, 0 = list head
+struct SchedulerState {  // scheduler.h says what the numbers mean
+  size_t position = 0;   // index behind the last choice, 0 = list head
   int64_t current_weight = 0, most_weight = 0, step = 1;
 };
 
@@ -118,9 +118,9 @@ class Services {
 
   bool empty() const { return by_key_.empty(); }
   Service* find(const ServiceKey& key);
-  Service* classify(const Packet& packet);        // the service a new connection of this packet belongs to
-  bool is_vip(Ip addr) const;                     // some service is at this address
-  std::vector<Ip> vips() const;                   // sorted, each once
+  Service* classify(const Packet& packet);  // the service a new connection of this packet belongs to
+  bool is_vip(Ip addr) const;               // some service is at this address
+  std::vector<Ip> vips() const;             // sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }

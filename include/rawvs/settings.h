@@ -9,10 +9,10 @@
 
 namespace rawvs {
 
-struct Timeouts {        // as ipvsadm --set: the three that operators change
-  Duration tcp = 900s;   // an established TCP connection that is silent
+struct Timeouts {          // as ipvsadm --set: the three that operators change
+  Duration tcp = 900s;     // an established TCP connection that is silent
   Duration tcpfin = 120s;  // after the client's FIN
-  Duration udp = 300s;   // a UDP conversation that is silent
+  Duration udp = 300s;     // a UDP conversation that is silent
 };
 
 struct Settings {
@@ -28,10 +28,10 @@ struct Settings {
   Timeouts timeouts{};
 
   // ARP
-  uint32_t garp_count = 3;           // announcements of a VIP that appears, one per second
-  Duration garp_interval = 60s;      // and again, as long as it is there; 0 = never again
-  Duration arp_timeout = 60s;        // how long an answer is believed; asked again by unicast before that
-  uint32_t arp_hold = 8;             // packets held per real server while its MAC address is being asked for
+  uint32_t garp_count = 3;            // announcements of a VIP that appears, one per second
+  Duration garp_interval = 60s;       // and again, as long as it is there; 0 = never again
+  Duration arp_timeout = 60s;         // how long an answer is believed; asked again by unicast before that
+  uint32_t arp_hold = 8;              // packets held per real server while its MAC address is being asked for
   Duration arp_probe_interval = 60s;  // how often to look for others who answer for our VIPs; 0 = only listen
 
   // What the VIPs say themselves: ping, RST, ICMP errors

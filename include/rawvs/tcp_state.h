@@ -11,7 +11,18 @@
 namespace rawvs {
 
 enum class TcpState : uint8_t {  // the order, and so the numbers, are IPVS's: its sync protocol sends them
-  none, established, syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, listen, synack, count_
+  none,
+  established,
+  syn_sent,
+  syn_recv,
+  fin_wait,
+  time_wait,
+  close,
+  close_wait,
+  last_ack,
+  listen,
+  synack,
+  count_
 };
 
 enum class Direction : uint8_t { input, output, input_only };

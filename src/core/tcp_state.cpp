@@ -75,9 +75,9 @@ Duration timeout(TcpState state, const Timeouts& timeouts) {
 }
 
 const char* name(TcpState state) {
-  constexpr std::array<const char*, kStates> kNames = {"NONE",  "ESTABLISHED", "SYN_SENT", "SYN_RECV",
-                                                       "FIN_WAIT", "TIME_WAIT", "CLOSE",    "CLOSE_WAIT",
-                                                       "LAST_ACK", "LISTEN",    "SYNACK"};
+  constexpr std::array<const char*, kStates> kNames = {"NONE",     "ESTABLISHED", "SYN_SENT", "SYN_RECV",
+                                                       "FIN_WAIT", "TIME_WAIT",   "CLOSE",    "CLOSE_WAIT",
+                                                       "LAST_ACK", "LISTEN",      "SYNACK"};
   return state < TcpState::count_ ? kNames[static_cast<size_t>(state)] : "?";
 }
 

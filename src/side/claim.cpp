@@ -9,10 +9,10 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kBetweenAnnouncements = 1s;
-constexpr Duration kFirstProbe = 1s;             // after the first announcement: rivals are found soon after start
-constexpr Duration kDefendInterval = 10s;        // RFC 5227 section 1.1: DEFEND_INTERVAL
-constexpr Duration kRivalForgotten = 180s;       // at least; three probes unanswered if those are rarer
-constexpr Duration kRetirement = 300s;           // longer than neighbours' ARP caches remember us
+constexpr Duration kFirstProbe = 1s;        // after the first announcement: rivals are found soon after start
+constexpr Duration kDefendInterval = 10s;   // RFC 5227 section 1.1: DEFEND_INTERVAL
+constexpr Duration kRivalForgotten = 180s;  // at least; three probes unanswered if those are rarer
+constexpr Duration kRetirement = 300s;      // longer than neighbours' ARP caches remember us
 
 }  // namespace
 

@@ -15,10 +15,10 @@ namespace rawvs {
 
 namespace {
 
-constexpr Duration kRetry = 1s;          // RFC 1122 section 2.3.2.1: at most one question per second
+constexpr Duration kRetry = 1s;  // RFC 1122 section 2.3.2.1: at most one question per second
 constexpr Duration kLongestPause = 8s;
-constexpr uint32_t kQuestions = 3;       // unanswered: silent; by unicast while refreshing
-constexpr uint32_t kRoomBefore = 64;     // headroom of a held frame
+constexpr uint32_t kQuestions = 3;    // unanswered: silent; by unicast while refreshing
+constexpr uint32_t kRoomBefore = 64;  // headroom of a held frame
 
 Duration pause_after(uint32_t asked) {
   if (asked <= kQuestions) return kRetry;

@@ -86,7 +86,8 @@ Result<Done> Engine::load_tables() {
     for (const ServerSpec& server : wanted.servers) {
       refusal = director_.add_server(wanted.spec.key, server, now_, outbox_);
       dispatch();
-      if (refusal) return Error{"service " + text(wanted.spec.key) + ": server " + text(server.at) + ": " + name(*refusal)};
+      if (refusal)
+        return Error{"service " + text(wanted.spec.key) + ": server " + text(server.at) + ": " + name(*refusal)};
     }
   }
   return Done{};
@@ -171,7 +172,8 @@ void Engine::watch_port(Port& port) {
   if (const auto done = port.socket->set_filter(capture_filter(port.watched, port.facts.mac)); !done) {
     log_.write(Severity::error, done.error().text);
   } else if (port.socket->filter_is_wide()) {
-    log_.write(Severity::info, port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
+    log_.write(Severity::info,
+               port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
   }
 }
 

@@ -57,7 +57,8 @@ size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& 
 size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment) {
   if (!net_) return 0;
   const bool acked = (segment.tcp_flags & TcpFlags::ack) != 0;
-  const uint32_t flags_length = ((segment.tcp_flags & TcpFlags::syn) ? 1u : 0u) + ((segment.tcp_flags & TcpFlags::fin) ? 1u : 0u);
+  const uint32_t flags_length =
+      ((segment.tcp_flags & TcpFlags::syn) ? 1u : 0u) + ((segment.tcp_flags & TcpFlags::fin) ? 1u : 0u);
   const uint32_t seq = acked ? segment.tcp_ack : 0;
   const uint32_t ack = acked ? 0 : segment.tcp_seq + segment.tcp_payload + flags_length;
   const uint8_t control = acked ? TcpFlags::rst : TcpFlags::rst | TcpFlags::ack;
@@ -78,15 +79,15 @@ size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& 
 // the next hop's MTU, in an error; libnet's own builder for unreachables cannot set the MTU.
 size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet, const Icmp& icmp) {
   if (!net_) return 0;
-  const bool built =
-      libnet_build_icmpv4_echo(icmp.type, icmp.code, 0, icmp.word1, icmp.word2,
-                               icmp.payload.empty() ? nullptr : icmp.payload.data(),
-                               static_cast<uint32_t>(icmp.payload.size()), net_.get(), 0) != -1 &&
-      back_to_sender(asked, packet, Protocol::icmp, kIcmpHeader + icmp.payload.size(), icmp.tos);
+  const bool built = libnet_build_icmpv4_echo(icmp.type, icmp.code, 0, icmp.word1, icmp.word2,
+                                              icmp.payload.empty() ? nullptr : icmp.payload.data(),
+                                              static_cast<uint32_t>(icmp.payload.size()), net_.get(), 0) != -1 &&
+                     back_to_sender(asked, packet, Protocol::icmp, kIcmpHeader + icmp.payload.size(), icmp.tos);
   return finish(out, built);
 }
 
-bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size, uint8_t tos) {
+bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size,
+                              uint8_t tos) {
   // RST as Linux sends it: atomic (RFC 6864), so its identification says nothing.
   const bool atomic = protocol == Protocol::tcp;
   const uint16_t id = atomic ? 0 : next_id_++;

@@ -107,9 +107,7 @@ bool l4_checksum_right(const Frame& frame, const Packet& packet) {
     case Protocol::udp:
       if (load_be16(l4, kUdpChecksumAt) == 0) return true;  // the sender made none
       [[fallthrough]];
-    case Protocol::tcp:
-      sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, packet.l4_size());
-      break;
+    case Protocol::tcp: sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, packet.l4_size()); break;
     default: return true;
   }
   return checksum_fold(checksum_add(l4, sum)) == 0xffff;
