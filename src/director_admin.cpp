@@ -104,8 +104,7 @@ void Director::refresh_watch() {
     if (server.in_service()) watch_.servers.push_back(server.spec.at.addr);
   }
   std::ranges::sort(watch_.servers);
-  const auto rest = std::ranges::unique(watch_.servers);
-  watch_.servers.erase(rest.begin(), rest.end());
+  watch_.servers.erase(std::unique(watch_.servers.begin(), watch_.servers.end()), watch_.servers.end());
 }
 
 // Where a server is: on the link whose subnet holds it, the narrower one if both do; else inside, where servers are.
@@ -158,6 +157,7 @@ Instant Director::next_deadline() const {
 void Director::speak(Instant now, Outbox& out) {
   asks_.clear(), says_.clear(), conflicts_.clear();
   neighbors_.time_passed(now, asks_, out);
+  for (uint64_t n = neighbors_.take_discarded(); n > 0; --n) exits_.count(Exit::hold_expired);
   const size_t claims_before = claims_.all().size();
   claims_.time_passed(now, says_, conflicts_);
   if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten

@@ -16,10 +16,11 @@ namespace {
 using namespace test;
 
 constexpr uint32_t kRounds = 30'000;
-constexpr uint32_t kMostConnections = 48, kMostServers = 12;  // small, so that both run out
+constexpr uint32_t kMostConnections = 20, kMostServers = 12;  // small, so that both run out
 
 class DoorFuzz : public testing::Test {
  protected:
+  // Random values.
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
   bool one_in(uint32_t n) { return below(n) == 0; }
   template <class T>
@@ -74,7 +75,7 @@ class DoorFuzz : public testing::Test {
   std::mt19937_64 random_{20240607};
   Instant now_{1000s};
   Outbox out_;
-  Settings settings_{.max_connections = kMostConnections, .max_servers = kMostServers, .arp_hold = 3};
+  Settings settings_{.max_connections = kMostConnections, .max_servers = kMostServers, .arp_hold = 1};
   Director director_{settings_, HashKey{3, 4}, true, now_};
   std::vector<FrameBytes> arrived_;  // the last call's frames
   uint64_t frames_ = 0;              // arrived so far
@@ -202,7 +203,7 @@ void DoorFuzz::link_acts() {
 }
 
 void DoorFuzz::time_jumps() {
-  now_ += Duration(one_in(3) ? below(1'000'000) : one_in(50) ? below(2'000'000'000) : below(2000));
+  now_ += Duration(one_in(50) ? below(2'000'000'000) : one_in(10) ? below(1'000'000) : below(2000));
   for (uint32_t calls = 0; calls < 100; ++calls) {
     out_.clear();
     director_.time_passed(now_, out_);
@@ -223,19 +224,18 @@ void DoorFuzz::check_departures() {
       borrowed = true;
       ASSERT_LE(f.data + f.size, b.data() + b.size()) << "round " << round_;
     }
-    if (!borrowed) ASSERT_LE(f.size, Outbox::kLetterSize) << "round " << round_;
+    ASSERT_TRUE(borrowed || f.size <= Outbox::kLetterSize) << "round " << round_;
     Ethernet ethernet;
     ASSERT_FALSE(parse_ethernet(f, ethernet)) << "round " << round_;
     EXPECT_EQ(ethernet.src, d.out == Link::outside ? kDirectorMac : kInsideMac) << "round " << round_;
     EXPECT_TRUE(director_.link(d.out).usable() || !borrowed) << "round " << round_;
     Packet packet;
     Arp arp;
-    if (ethernet.kind == Kind::arp) ASSERT_FALSE(parse_arp(f, arp)) << "round " << round_;
+    ASSERT_FALSE(ethernet.kind == Kind::arp && parse_arp(f, arp)) << "round " << round_;
     if (ethernet.kind != Kind::ipv4) continue;
     const auto wrong = parse_ipv4(f, packet);
     ASSERT_FALSE(wrong) << "round " << round_ << ": " << words(*wrong).name;
     EXPECT_GE(packet.ttl, 1) << "round " << round_;
-    if (!borrowed && packet.src == ip(vip())) EXPECT_TRUE(packet.src != packet.dst) << "round " << round_;
   }
 }
 
@@ -257,13 +257,14 @@ void DoorFuzz::check_counts() {
     const Server& server = director_.services().server(slot);
     EXPECT_EQ(server.active, active[slot]) << "round " << round_;
     EXPECT_EQ(server.inactive, inactive[slot]) << "round " << round_;
-    if (active[slot] + inactive[slot] != 0) EXPECT_TRUE(server.used) << "round " << round_;
+    EXPECT_TRUE(server.used || active[slot] + inactive[slot] == 0) << "round " << round_;
   }
 }
 
 void DoorFuzz::check(const char* after) {
   EXPECT_LE(out_.departures().size(), Outbox::kDepartures) << "round " << round_ << " after " << after;
-  EXPECT_EQ(sum(director_.exits()), frames_) << "round " << round_ << " after " << after;
+  EXPECT_EQ(sum(director_.exits()) - director_.exits().of(Exit::hold_expired), frames_)
+      << "round " << round_ << " after " << after;
   check_departures();
   check_counts();
   const Watch& watch = director_.watch();

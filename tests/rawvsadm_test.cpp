@@ -310,9 +310,9 @@ TEST(Rawvsadm, ShowsTheWaysOutThatWereTaken) {
 
 TEST(Rawvsadm, NamesTheRealServerThatAnswersForAVip) {
   const std::vector<std::string> rows = {
-      "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 rival=02:00:00:00:00:11 rival_server=192.0.2.11 "
-      "retired=0",
-      "vip address=192.0.2.101 link=eth0 mac=02:00:00:00:00:01 rival=- rival_server=- retired=1",
+      "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0",
+      "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=192.0.2.11",
+      "vip address=192.0.2.101 link=eth0 mac=02:00:00:00:00:01 retired=1",
       "neighbor address=192.0.2.11 link=eth0 state=reachable mac=02:00:00:00:00:11 servers=2"};
   EXPECT_EQ(
       arp_text(rows),

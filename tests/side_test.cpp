@@ -211,12 +211,24 @@ TEST_F(ClaimTest, ReportsEachRivalOnceAndWhenItIsOver) {
   const auto second = heard(kServerMac);
   ASSERT_TRUE(second);
   EXPECT_EQ(second->mac, kServerMac);
-  said(250s);
+  EXPECT_FALSE(heard(kOtherMac));  // both are known by now
+  said(249s);
   EXPECT_TRUE(over_.empty());
   said(252s);
-  ASSERT_EQ(over_.size(), 1u);
+  ASSERT_EQ(over_.size(), 2u);
   EXPECT_TRUE(over_[0].over);
   EXPECT_TRUE(heard(kServerMac));  // back again: news
+}
+
+TEST_F(ClaimTest, DefendsAVipEveryTenSecondsHoweverOftenItsRivalSpeaks) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  said(100s);
+  std::string answers;
+  for (int second = 100; second < 130; ++second) {
+    heard(kOtherMac);
+    answers += said(Duration(second * 1000 + 999)) + ' ';
+  }
+  EXPECT_EQ(std::ranges::count(answers, 'A'), 3) << answers;  // at 100, 110 and 120
 }
 
 TEST_F(ClaimTest, DoesNotTakeItselfForARival) {

@@ -28,13 +28,18 @@ struct Conflict {  // another machine says that a VIP is its own
 
 class Claims {
  public:
+  static constexpr size_t kMostRivals = 8;  // of one VIP; more are a broken network, and the first ones show it
+  struct Rival {
+    Mac mac{};
+    Instant heard{};
+  };
   struct Claim {
     Ip vip{};
     uint32_t announcements_left = 0;
     Instant next_announcement = kNever;
     Instant next_probe = kNever;
-    std::optional<Mac> rival{};  // who else answers for it
-    Instant rival_heard{};
+    std::vector<Rival> rivals{};             // who else answers for it
+    std::optional<Instant> defended{};       // when that last made us announce it
     std::optional<Instant> retired_until{};  // no service any more: not answered for, but not forgotten either
   };
 

@@ -25,7 +25,7 @@
 //   connections                               rows: connection
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit
-//   arp                                       rows: vip, neighbor
+//   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      server=IP:PORT    method=route|tunnel|masq
 //   row daemon      version= uptime= size=                     uptime in seconds; size: cells of the connection index
@@ -35,7 +35,8 @@
 //   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //   row timeouts    tcp= tcpfin= udp=                          seconds
 //   row exit        name= fate= count= meaning=
-//   row vip         address= link= mac= rival= rival_server= retired=    rival: another MAC that answers for it, or -
+//   row vip         address= link= mac= retired=               retired=1: its last service went a short while ago
+//   row rival       address= mac= server=                      who else answers ARP for that VIP; server: it is, or -
 //   row neighbor    address= link= state= mac= servers=
 // New keys may be added to rows; readers skip the ones they do not know.
 #pragma once

@@ -48,6 +48,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(server_gone,         dropped,   "server-gone",         "its connection's real server was removed from the service") \
   X(server_silent,       dropped,   "server-silent",       "its real server does not answer ARP")                     \
   X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \
+  X(hold_expired,        dropped,   "hold-expired",        "was held, and counted so, but its real server never answered ARP") \
   X(no_link,             dropped,   "no-link",             "the interface towards its real server is missing or down") \
   X(fragment_needed,     dropped,   "fragment-needed",     "larger than the way to its server: would have to be cut into fragments") \
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "rawvs/arp.h"
@@ -65,7 +66,8 @@ class Neighbors {
   // Takes note of an ARP packet. True when it came from a wanted address. Frames that waited for it are finished
   // (destination MAC set) and put into out; their bytes stay until the next call of recycle().
   bool heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out);
-  void recycle();  // the outbox was cleared
+  void recycle();                                                     // the outbox was cleared
+  uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
 
   void time_passed(Instant now, std::vector<Ask>& asks, Outbox& out);
   Instant next_deadline() const { return earliest_; }
@@ -94,7 +96,7 @@ class Neighbors {
   Instant earliest_ = kNever;        // nothing is due before; may be too early, never too late
   std::vector<Held> held_;
   std::unique_ptr<uint8_t[]> held_bytes_;
-  uint64_t order_ = 0;
+  uint64_t order_ = 0, discarded_ = 0;
 };
 
 const char* name(Neighbors::State state);

@@ -25,6 +25,7 @@ struct Packet {
   Port sport{}, dport{};  // TCP, UDP; 0 for other protocols and for fragments but the first
   Protocol protocol = Protocol::any;
   uint8_t ttl = 0;
+  uint8_t tos = 0;        // with the ECN bits
   uint8_t tcp_flags = 0;  // TcpFlags
   uint8_t icmp_type = 0;
   uint16_t ip_at = 0;            // where the IPv4 header starts in the frame

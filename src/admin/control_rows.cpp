@@ -184,15 +184,20 @@ bool add_exits(Conversation& c, const ExitCounters& exits) {
 }
 
 void add_vip(std::string& ready, const Claims::Claim& claim, const Director& director) {
-  const auto culprit = claim.rival ? director.neighbors().who_has(*claim.rival) : std::nullopt;
   ready += "vip";
   put(ready, "address", text(claim.vip));
   put(ready, "link", word(director, Link::outside));
   put(ready, "mac", text(director.link(Link::outside).mac));
-  put(ready, "rival", claim.rival ? text(*claim.rival) : "-");
-  put(ready, "rival_server", culprit ? text(*culprit) : "-");
   put(ready, "retired", claim.retired_until ? 1 : 0);
   ready += '\n';
+  for (const Claims::Rival& rival : claim.rivals) {
+    const auto server = director.neighbors().who_has(rival.mac);
+    ready += "rival";
+    put(ready, "address", text(claim.vip));
+    put(ready, "mac", text(rival.mac));
+    put(ready, "server", server ? text(*server) : "-");
+    ready += '\n';
+  }
 }
 
 bool add_vips(Conversation& c, const Director& director) {

@@ -14,9 +14,9 @@ namespace {
 constexpr size_t kStates = static_cast<size_t>(TcpState::count_);
 enum Event : uint8_t { kSyn, kFin, kAck, kRst, kEvents };
 
-constexpr TcpState sNO = TcpState::none, sES = TcpState::established, sSS = TcpState::syn_sent,
-                   sSR = TcpState::syn_recv, sFW = TcpState::fin_wait, sTW = TcpState::time_wait, sCL = TcpState::close,
-                   sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen, sSA = TcpState::synack;
+constexpr TcpState sES = TcpState::established, sSS = TcpState::syn_sent, sSR = TcpState::syn_recv,
+                   sFW = TcpState::fin_wait, sTW = TcpState::time_wait, sCL = TcpState::close,
+                   sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen;
 
 using Row = std::array<TcpState, kStates>;
 // clang-format off

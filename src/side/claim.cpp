@@ -62,23 +62,29 @@ void Claims::announce_all(Instant now) {
 std::optional<Conflict> Claims::heard(const Arp& arp, Mac own, Instant now) {
   Claim* const claim = find(arp.sender);
   if (!claim || claim->retired_until || arp.sender_mac == own) return std::nullopt;
-  const bool known = claim->rival == arp.sender_mac;
   // Whoever heard the rival now believes it: say again whose the VIP is, but do not start a shouting match.
-  if (settings_.garp_count != 0 && (!claim->rival || now - claim->rival_heard >= kDefendInterval)) {
+  if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
     claim->announcements_left = std::max(claim->announcements_left, 1u);
     claim->next_announcement = now;
+    claim->defended = now;
+    earliest_ = now;
   }
-  claim->rival = arp.sender_mac;
-  claim->rival_heard = now;
+  const auto known = std::ranges::find(claim->rivals, arp.sender_mac, &Rival::mac);
+  if (known != claim->rivals.end()) {
+    known->heard = now;
+    return std::nullopt;
+  }
+  if (claim->rivals.size() == kMostRivals) return std::nullopt;
+  claim->rivals.push_back({arp.sender_mac, now});
   earliest_ = std::min(earliest_, deadline_of(*claim));
-  if (known) return std::nullopt;
   return Conflict{claim->vip, arp.sender_mac, false};
 }
 
 Duration Claims::patience() const { return std::max<Duration>(kRivalForgotten, settings_.arp_probe_interval * 3); }
 
 Instant Claims::deadline_of(const Claim& c) const {
-  const Instant forget = c.rival ? c.rival_heard + patience() : kNever;
+  Instant forget = kNever;
+  for (const Rival& rival : c.rivals) forget = std::min(forget, rival.heard + patience());
   return std::min({c.next_announcement, c.next_probe, c.retired_until.value_or(kNever), forget});
 }
 
@@ -98,10 +104,11 @@ void Claims::time_passed(Instant now, std::vector<Say>& say, std::vector<Conflic
       if (probing) say.push_back({Say::What::probe, claim.vip});
       claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
     }
-    if (claim.rival && now - claim.rival_heard >= patience()) {
-      over.push_back({claim.vip, *claim.rival, true});
-      claim.rival.reset();
-    }
+    std::erase_if(claim.rivals, [&](const Rival& rival) {
+      const bool silent = now - rival.heard >= patience();
+      if (silent) over.push_back({claim.vip, rival.mac, true});
+      return silent;
+    });
     earliest_ = std::min(earliest_, deadline_of(claim));
   }
 }

@@ -141,7 +141,7 @@ bool Neighbors::heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& o
 void Neighbors::answered(Neighbor& n, Mac mac, Instant now, Outbox& out) {
   if (n.state == State::silent) {
     out.say(Severity::notice, "real server " + text(n.addr) + " answers ARP again: " + text(mac));
-  } else if (n.knows_mac() && n.mac != mac) {
+  } else if (!n.mac.zero() && n.mac != mac) {  // also when the old answer had aged out meanwhile
     out.say(Severity::notice, "real server " + text(n.addr) + " moved from " + text(n.mac) + " to " + text(mac));
   }
   n.state = State::fresh;
@@ -174,7 +174,7 @@ void Neighbors::recycle() {
 
 void Neighbors::discard(uint16_t slot) {
   for (Held& h : held_) {
-    if (h.neighbor == slot && !h.leaving) h = Held{};
+    if (h.neighbor == slot && !h.leaving) h = Held{}, ++discarded_;
   }
   neighbors_[slot].holding = 0;
 }

@@ -15,6 +15,7 @@ namespace {
 constexpr uint8_t kTtl = 64;
 constexpr uint16_t kDontFragment = 0x4000;
 constexpr size_t kIpHeader = 20, kIcmpHeader = 8, kTcpHeader = 20;
+constexpr uint8_t kTosBits = 0x1e;  // an error travels as its cause did, but for the precedence (as Linux has it)
 constexpr uint8_t kInternetworkControl = 0xc0;  // the precedence of ICMP errors, RFC 1812 section 4.3.2.5
 
 struct NetworkOrder {  // an address as libnet wants it: its bytes in memory, whatever the machine's byte order
@@ -50,8 +51,9 @@ size_t Composer::arp(MutableBytes out, Mac from, Mac to, const Arp& arp) {
 
 size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& ping) {
   const Bytes request = Bytes(asked.bytes()).subspan(ping.l4_at, ping.l4_size());
-  return icmp(out, asked, ping,
-              {IcmpType::echo_reply, 0, load_be16(request, 4), load_be16(request, 6), request.subspan(kIcmpHeader), 0});
+  return icmp(
+      out, asked, ping,
+      {IcmpType::echo_reply, 0, load_be16(request, 4), load_be16(request, 6), request.subspan(kIcmpHeader), ping.tos});
 }
 
 size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment) {
@@ -64,15 +66,16 @@ size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& s
   const uint8_t control = acked ? TcpFlags::rst : TcpFlags::rst | TcpFlags::ack;
   const bool built = libnet_build_tcp(segment.dport.value, segment.sport.value, seq, ack, control, 0, 0, 0, kTcpHeader,
                                       nullptr, 0, net_.get(), 0) != -1 &&
-                     back_to_sender(asked, segment, Protocol::tcp, kTcpHeader, 0);
+                     back_to_sender(asked, segment, Protocol::tcp, kTcpHeader, segment.tos);
   return finish(out, built);
 }
 
 size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& packet, uint8_t type, uint8_t code,
                             uint16_t mtu) {
   constexpr size_t kMost = 576 - kIpHeader - kIcmpHeader;
+  const auto tos = static_cast<uint8_t>((packet.tos & kTosBits) | kInternetworkControl);
   const Bytes quoted = Bytes(about.bytes()).subspan(packet.ip_at, std::min<size_t>(packet.ip_size, kMost));
-  return icmp(out, about, packet, {type, code, 0, mtu, quoted, kInternetworkControl});
+  return icmp(out, about, packet, {type, code, 0, mtu, quoted, tos});
 }
 
 // Echo's builder serves all ICMP types: identifier and sequence number are the header's second word, which is zero, or

@@ -87,6 +87,7 @@ std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
   out.l4_at = static_cast<uint16_t>(kEthernetSize + header);
   out.ip_size = total;
   out.ttl = ip[8];
+  out.tos = ip[1];
   out.protocol = static_cast<Protocol>(ip[9]);
   const uint16_t fragment = load_be16(ip, 6);
   out.dont_fragment = (fragment & kDontFragment) != 0;

@@ -34,7 +34,7 @@ std::string aligned(const std::vector<Cells>& lines, size_t numbers) {
 constexpr size_t kNoNumbers = SIZE_MAX;
 
 std::string rival_advice(const Row& row) {
-  const std::string vip(row.get("address")), rival(row.get("rival")), server(row.get("rival_server"));
+  const std::string vip(row.get("address")), rival(row.get("mac")), server(row.get("server"));
   if (server.empty() || server == "-") {
     return "warning: " + rival + ", which is no real server, answers ARP for VIP " + vip +
            ": take the address from that machine\n";
@@ -65,12 +65,13 @@ std::string arp_text(const std::vector<std::string>& rows) {
     const Row row(line);
     const auto cell = [&](std::string_view key) { return std::string(row.get(key)); };
     if (row.word() == "vip") {
-      const bool rival = !cell("rival").empty() && cell("rival") != "-";
-      const bool server = rival && !cell("rival_server").empty() && cell("rival_server") != "-";
-      vips.push_back({cell("address"), cell("link"), cell("mac"),
-                      rival ? cell("rival") + (server ? " (real server " + cell("rival_server") + ')' : "") : "-",
+      vips.push_back({cell("address"), cell("link"), cell("mac"), "-",
                       row.number("retired") != 0 ? "retired: no service uses it any more" : ""});
-      if (rival) advice += rival_advice(row);
+    }
+    if (row.word() == "rival") {
+      if (vips.back()[3] != "-") vips.push_back({"", "", "", "", ""});  // one more of the same VIP
+      vips.back()[3] = cell("mac") + (cell("server") == "-" ? "" : " (real server " + cell("server") + ')');
+      advice += rival_advice(row);
     }
     if (row.word() == "neighbor") {
       neighbors.push_back({cell("address"), cell("link"), cell("state"), cell("mac"), cell("servers")});

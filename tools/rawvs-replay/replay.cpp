@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// replay.cpp: virtual time around the director's door.
+// On which link a frame of the capture arrives (only where the configuration has an inside interface; else: outside):
+//   sent to the inside interface's MAC: inside; sent to the outside interface's MAC: outside;
+//   sent to anybody else (broadcast, most of all): inside, if its IPv4 or ARP sender is in the inside interface's
+//   subnet.
+#include "replay.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "rawvs/arp.h"
+#include "rawvs/control.h"
+#include "rawvs/packet.h"
+
+namespace rawvs::replay {
+
+namespace {
+
+constexpr HashKey kSecret{0x7265706c61790001, 0x7261777673000002};  // fixed: the same every time
+constexpr Stamp kLongestPause = 31 * 24h;  // between frames: as long as the longest timeout; more is a damaged clock
+
+// Bounds a walk through deadlines that do not move: a full table is emptied in steps of some hundred connections.
+constexpr uint32_t kCallsPerMoment = 100'000;
+
+const char* name(Severity severity) {
+  switch (severity) {
+    case Severity::info: return "info";
+    case Severity::notice: return "notice";
+    case Severity::warning: return "warning";
+    case Severity::error: return "error";
+  }
+  return "?";
+}
+
+std::string seconds(Stamp t) {  // 12.345
+  std::string digits = std::to_string(std::chrono::floor<Duration>(t).count());
+  if (digits.size() < 4) digits.insert(0, 4 - digits.size(), '0');
+  return digits.insert(digits.size() - 3, ".");
+}
+
+// Takes out the outer VLAN tag, as the kernel does before a packet socket sees a frame; its VLAN, 0 for none.
+uint16_t take_tag(std::vector<uint8_t>& bytes) {
+  constexpr size_t kTypeAt = 12, kTagSize = 4;
+  if (bytes.size() < kEthernetSize + kTagSize) return 0;
+  const uint16_t type = load_be16(bytes, kTypeAt);
+  if (type != kEtherTypeVlan && type != kEtherTypeQinQ) return 0;
+  const auto vlan = static_cast<uint16_t>(load_be16(bytes, kTypeAt + 2) & 0x0fff);
+  bytes.erase(bytes.begin() + kTypeAt, bytes.begin() + kTypeAt + kTagSize);
+  return vlan;
+}
+
+std::string words(const Traffic& t) {
+  return " conns " + std::to_string(t.connections) + " packets " + std::to_string(t.in_packets) + " bytes " +
+         std::to_string(t.in_bytes);
+}
+
+}  // namespace
+
+std::array<LinkFacts, kLinks> default_links() {
+  LinkFacts outside;
+  outside.ifindex = 1;
+  outside.up = outside.carrier = true;
+  outside.mac = Mac{{0x02, 0, 0, 0, 0, 0x10}};
+  outside.addresses = {{Ip(0xc000020a), 24}};  // 192.0.2.10
+  LinkFacts inside = outside;
+  inside.ifindex = 2;
+  inside.mac = Mac{{0x02, 0, 0, 0, 1, 0x10}};
+  inside.addresses = {{Ip(0xcb00710a), 24}};  // 203.0.113.10
+  return {outside, inside};
+}
+
+Replay::Replay(const Setup& setup, Stamp start, Leave leave)
+    : setup_(setup),
+      leave_(std::move(leave)),
+      start_(start),
+      now_(start),
+      director_(setup.config.settings, kSecret, !setup.config.inside.empty(), instant()) {}
+
+Result<std::unique_ptr<Replay>> Replay::begin(const Setup& setup, Stamp start, Leave leave) {
+  std::unique_ptr<Replay> replay(new Replay(setup, start, std::move(leave)));
+  if (const auto loaded = replay->load(); !loaded) return loaded.error();
+  return replay;
+}
+
+// In the daemon's order: the interfaces are there, then the tables are filled.
+Result<Done> Replay::load() {
+  const Config& config = setup_.config;
+  if (director_.connections().capacity() == 0) {
+    return Error{"no memory for max_connections=" + std::to_string(config.settings.max_connections) +
+                 ": set a smaller one"};
+  }
+  for (const Link link : {Link::outside, Link::inside}) {
+    LinkFacts facts = setup_.links[index(link)];
+    facts.name = link == Link::outside ? config.interface : config.inside;
+    if (facts.name.empty()) continue;
+    director_.link_changed(link, facts, instant(), outbox_);
+    dispatch();
+  }
+  const WantedTables tables = wanted_tables(config);
+  director_.set_groups(tables.groups, instant(), outbox_);
+  dispatch();
+  for (const WantedService& wanted : tables.services) {
+    const std::string service = "service " + text(wanted.spec.key) + ": ";
+    auto refusal = director_.add(wanted.spec, instant(), outbox_);
+    dispatch();
+    if (refusal) return Error{service + rawvs::name(*refusal)};
+    for (const ServerSpec& server : wanted.servers) {
+      refusal = director_.add_server(wanted.spec.key, server, instant(), outbox_);
+      dispatch();
+      if (refusal) return Error{service + "server " + text(server.at) + ": " + rawvs::name(*refusal)};
+    }
+  }
+  return load_rules();
+}
+
+Result<Done> Replay::load_rules() {
+  std::string_view rest = setup_.rules;
+  for (int number = 1; !rest.empty(); ++number) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string place = setup_.rules_name + ':' + std::to_string(number);
+    const auto request = request_of(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!request) return at(place, request.error());
+    if (request->empty()) continue;
+    const std::string reply = answer(*request, director_, instant(), outbox_).ready;
+    dispatch();
+    if (!reply.starts_with("ok")) return at(place, {reply.substr(0, reply.find('\n'))});
+  }
+  return Done{};
+}
+
+// What the director does, the world sees at once; then its next call begins with an empty outbox.
+void Replay::dispatch() {
+  for (const Departure& d : outbox_.departures()) leave_(now_, d.frame.bytes());
+  for (const Notice& n : outbox_.notices()) {
+    log_ += "log " + seconds(now_ - start_) + ' ' + name(n.severity) + ' ' + n.text + '\n';
+  }
+  outbox_.clear();
+}
+
+Result<Done> Replay::run_until(Stamp end) {
+  uint32_t calls = 0;
+  while (true) {
+    const Instant next = director_.next_deadline();
+    if (next == kNever || next.time_since_epoch() > end) break;
+    const Stamp due = next.time_since_epoch();
+    calls = due > now_ ? 0 : calls + 1;
+    if (calls > kCallsPerMoment)
+      return Error{"second " + seconds(now_ - start_) + ": the director's clock stands still"};
+    now_ = std::max(now_, due);
+    director_.time_passed(instant(), outbox_);
+    dispatch();
+  }
+  now_ = std::max(now_, end);
+  return Done{};
+}
+
+Result<Done> Replay::arrive(Captured& captured) {
+  if (captured.time - now_ > kLongestPause) {
+    return Error{"more than 31 days after the frame before it: expected a time that can be right"};
+  }
+  if (const auto ran = run_until(captured.time); !ran) return ran.error();
+  Frame frame;
+  frame.vlan = take_tag(captured.bytes);
+  frame.data = captured.bytes.data();
+  frame.size = static_cast<uint32_t>(captured.bytes.size());
+  frame.link = link_of(captured);
+  director_.frames_arrived({&frame, 1}, instant(), outbox_);
+  dispatch();
+  return Done{};
+}
+
+Result<Done> Replay::run_on(Stamp further) { return run_until(now_ + further); }
+
+Link Replay::link_of(const Captured& captured) const {
+  if (setup_.config.inside.empty()) return Link::outside;
+  std::vector<uint8_t> copy = captured.bytes;
+  Frame frame;
+  frame.data = copy.data();
+  frame.size = static_cast<uint32_t>(copy.size());
+  Ethernet ethernet;
+  if (parse_ethernet(frame, ethernet)) return Link::outside;
+  for (const Link link : {Link::outside, Link::inside}) {
+    if (ethernet.dst == setup_.links[index(link)].mac) return link;
+  }
+  Ip sender;
+  if (ethernet.kind == Kind::arp) {
+    Arp arp;
+    if (!parse_arp(frame, arp)) sender = arp.sender;
+  } else if (ethernet.kind == Kind::ipv4) {
+    Packet packet;
+    if (!parse_ipv4(frame, packet)) sender = packet.src;
+  }
+  const bool from_inside = std::ranges::any_of(setup_.links[index(Link::inside)].addresses,
+                                               [&](const LinkAddress& a) { return a.network().holds(sender); });
+  return from_inside ? Link::inside : Link::outside;
+}
+
+std::string Replay::counters() const {
+  std::string out;
+  for (size_t i = 0; i < kExits; ++i) {
+    const auto exit = static_cast<Exit>(i);
+    const uint64_t count = director_.exits().of(exit);
+    if (count != 0) out += rawvs::words(exit).name + (' ' + std::to_string(count)) + '\n';
+  }
+  for (const Service& service : director_.services().services()) {
+    if (!service.used) continue;
+    out += "service " + text(service.spec.key) + words(service.traffic) + '\n';
+    for (auto slot = service.servers.rbegin(); slot != service.servers.rend(); ++slot) {  // newest first: turned
+      const Server& server = director_.services().server(*slot);
+      out += "server " + text(server.spec.at) + words(server.traffic) + " active " + std::to_string(server.active) +
+             " inactive " + std::to_string(server.inactive) + '\n';
+    }
+  }
+  return out + log_;
+}
+
+}  // namespace rawvs::replay

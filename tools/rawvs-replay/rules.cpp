@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rules.cpp: the lines of "ipvsadm -S -n" as control requests, so that the tables of a running LVS can be replayed.
+// rawvsadm understands far more; this is what a saved table holds, numbers only.
+#include <algorithm>
+
+#include "rawvs/control.h"
+#include "replay.h"
+
+namespace rawvs::replay {
+
+namespace {
+
+std::vector<std::string_view> words(std::string_view line) {
+  constexpr std::string_view kBlanks = " \t\r";
+  std::vector<std::string_view> out;
+  for (size_t at = line.find_first_not_of(kBlanks); at != line.npos; at = line.find_first_not_of(kBlanks, at)) {
+    const size_t end = std::min(line.find_first_of(kBlanks, at), line.size());
+    out.push_back(line.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+struct Option {
+  std::string_view word, key;  // key: what a request calls it, with "=" and a fixed value where the option has none
+  bool value;
+};
+constexpr Option kOptions[] = {
+    {"-t", "service=tcp:", true},  {"-u", "service=udp:", true},   {"--sctp-service", "service=sctp:", true},
+    {"-f", "service=mark:", true}, {"-s", "scheduler=", true},     {"-p", "persistence=", true},
+    {"-M", "netmask=", true},      {"-b", "flags=", true},         {"--pe", "pe=", true},
+    {"-o", "ops=1", false},        {"-r", "server=", true},        {"-w", "weight=", true},
+    {"-g", "method=route", false}, {"-i", "method=tunnel", false}, {"-m", "method=masq", false},
+    {"-x", "upper=", true},        {"-y", "lower=", true},
+};
+
+}  // namespace
+
+Result<std::string> request_of(std::string_view line) {
+  std::vector<std::string_view> all = words(line);
+  if (!all.empty() && all[0] == "ipvsadm") all.erase(all.begin());
+  if (all.empty() || all[0].starts_with('#')) return std::string();
+  if (all[0] != "-A" && all[0] != "-a") {
+    return Error{'"' + std::string(all[0]) + "\": expected -A or -a, as ipvsadm -S -n prints them"};
+  }
+  std::string request = std::string(kControlVersion) + (all[0] == "-A" ? " add-service" : " add-server");
+  for (size_t i = 1; i < all.size(); ++i) {
+    const auto* const option = std::ranges::find(kOptions, all[i], &Option::word);
+    if (option == std::end(kOptions)) {
+      return Error{'"' + std::string(all[i]) + "\": not an option that ipvsadm -S -n prints, or not known here"};
+    }
+    (request += ' ') += option->key;
+    if (!option->value) continue;
+    if (++i == all.size()) return Error{std::string(option->word) + ": expected a value behind it"};
+    request += all[i];
+  }
+  return request;
+}
+
+}  // namespace rawvs::replay
