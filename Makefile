@@ -18,7 +18,10 @@ CXXFLAGS   ?= $(OPTIMIZE)
 STD        := -std=c++20
 # The program itself neither throws nor asks for types at run time; the tests need gtest's exceptions.
 LEAN       := -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections -fstack-protector-strong
-COMPILE     = $(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
+# One short line per step; make V=1 shows the commands.
+V          ?= 0
+SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
+COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
 
 PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp src/director*.cpp)
 SYS_SRC    := $(wildcard src/sys/*.cpp)
@@ -30,9 +33,13 @@ obj         = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
 PURE_OBJ   := $(call obj,$(PURE_SRC))
 SYS_OBJ    := $(call obj,$(SYS_SRC))
 
-LIBS_PURE  := -lnet -linih
-LIBS_SYS   := -lpcap -lmnl
-LIBS_ADM   := -lpopt
+# What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
+flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
+override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl inih popt)
+LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
+LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl)
+LIBS_ADM   := $(call flags,--libs popt,-lpopt)
 # Routers have no libstdc++: it is linked in. Sanitizers want the shared one.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
 
@@ -41,17 +48,17 @@ PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
 all: $(PROGRAMS)  ## build the three programs (build/)
 
 $(BUILD)/rawvsd: $(call obj,src/main.cpp) $(PURE_OBJ) $(SYS_OBJ)
-	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
 $(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/obj/src/wire/addr.o
-	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
-	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) -lpcap
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
 
 # Everything the unit tests exercise is linked as it is in the programs.
 $(BUILD)/unit-tests: $(call obj,$(TEST_SRC)) $(PURE_OBJ) $(SYS_OBJ) $(filter-out %/main.o,$(call obj,$(ADM_SRC) $(REPLAY_SRC)))
-	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
 
 $(BUILD)/obj/tests/%.o: tests/%.cpp
 	@mkdir -p $(@D)
@@ -100,7 +107,7 @@ bench: setup-build  ## what a packet costs inside the director, as ratios of one
 	@$(BUILD)/bench
 
 $(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)
-	$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
 
 format:  ## put every C++ file into the house's form
 	clang-format -i $(CXX_FILES)

@@ -71,13 +71,35 @@ void Director::set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& o
 
 // The side rooms follow the tables: VIPs are claimed and given up, servers' MAC addresses wanted and not wanted.
 void Director::services_changed(Instant now, Outbox& out) {
-  claims_.set(services_.vips(), now);
+  const std::vector<Ip> vips = services_.vips();
+  for (const Ip vip : vips) {
+    if (!claims_.answers_for(vip)) warn_if_own(vip, out);
+  }
+  claims_.set(vips, now);
   for (size_t slot = 0; slot < services_.servers().size(); ++slot) place_server(static_cast<ServerSlot>(slot), now);
   for (const Link link : {Link::outside, Link::inside}) {
     if (!links_[index(link)].usable()) neighbors_.pause_link(link);
   }
   refresh_watch();
   speak(now, out);
+}
+
+// Legal, and what LVS asks for; but if it is the address by which the host itself is reached, it no longer is.
+void Director::warn_if_own(Ip vip, Outbox& out) const {
+  for (const LinkFacts& link : links_) {
+    const bool own = std::ranges::any_of(link.addresses, [&](const LinkAddress& a) { return a.addr == vip; });
+    if (!own) continue;
+    out.say(Severity::warning, "VIP " + text(vip) + " is also this host's own address on " + link.name +
+                                   ": all that is sent to it goes to the director, and nothing to the host");
+  }
+}
+
+// The address that asks in the director's name: one of the link that is no VIP, or none.
+Ip Director::own_address(Link link) const {
+  for (const LinkAddress& a : links_[index(link)].addresses) {
+    if (!claims_.answers_for(a.addr)) return a.addr;
+  }
+  return Ip();
 }
 
 void Director::place_server(ServerSlot slot, Instant now) {
@@ -163,13 +185,13 @@ void Director::speak(Instant now, Outbox& out) {
   if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];
-    send_arp(ask.link, ask.to.value_or(kBroadcastMac), {Arp::Op::request, link.mac, link.address(), Mac{}, ask.target},
+    send_arp(ask.link, ask.to.value_or(kBroadcastMac), {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target},
              out);
   }
   const LinkFacts& outside = links_[index(Link::outside)];
   for (const Say& s : says_) {
     if (s.what == Say::What::probe) {
-      send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, outside.address(), Mac{}, s.vip}, out);
+      send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, own_address(Link::outside), Mac{}, s.vip}, out);
       continue;
     }
     send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, s.vip, Mac{}, s.vip}, out);

@@ -97,6 +97,8 @@ class Director {
   void services_changed(Instant now, Outbox& out);
   void place_server(ServerSlot slot, Instant now);
   void refresh_watch();
+  void warn_if_own(Ip vip, Outbox& out) const;
+  Ip own_address(Link link) const;
   Link link_towards(Ip addr) const;
   bool answers_on(Link link) const { return link == Link::outside; }
   void speak(Instant now, Outbox& out);

@@ -29,7 +29,6 @@ struct LinkFacts {
   uint16_t mtu = 1500;  // bytes of an IP packet
   std::vector<LinkAddress> addresses;
   bool usable() const { return ifindex != 0 && up; }
-  Ip address() const { return addresses.empty() ? Ip() : addresses.front().addr; }  // unspecified: it has none
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };
 
