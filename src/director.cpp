@@ -20,6 +20,15 @@ constexpr Port kFtpData{20};             // IPVS never schedules what comes from
 
 bool is(const Packet& p, uint8_t flag) { return (p.tcp_flags & flag) != 0; }
 
+// Frames that their Ethernet header alone keeps from us.
+std::optional<Exit> misaddressed(const Ethernet& e, Mac own) {
+  if (e.src == own) return Exit::own_frame;
+  if (e.kind == Kind::other) return Exit::not_ipv4;
+  if (e.dst != own && !(e.kind == Kind::arp && e.dst.group())) return Exit::other_mac;
+  if (e.src.group()) return Exit::bad_source;
+  return std::nullopt;
+}
+
 // The length of the longest IP packet that this frame becomes on the wire: a super-frame leaves in segments.
 uint32_t longest_packet(const Frame& frame, const Packet& p) {
   if (!frame.offload.super_frame()) return p.ip_size;
@@ -46,18 +55,9 @@ void Director::frames_arrived(std::span<Frame> frames, Instant now, Outbox& out)
 
 void Director::parse(Arrival& a) {
   const Frame& frame = *a.frame;
-  const Mac own = links_[index(frame.link)].mac;
   a.tracked = false;
   a.exit = parse_ethernet(frame, a.ethernet);
-  if (a.exit) return;
-  if (a.ethernet.src == own)
-    a.exit = Exit::own_frame;
-  else if (a.ethernet.kind == Kind::other)
-    a.exit = Exit::not_ipv4;
-  else if (a.ethernet.dst != own && !(a.ethernet.kind == Kind::arp && a.ethernet.dst.group()))
-    a.exit = Exit::other_mac;
-  else if (a.ethernet.src.group())
-    a.exit = Exit::bad_source;
+  if (!a.exit) a.exit = misaddressed(a.ethernet, links_[index(frame.link)].mac);
   if (a.exit || a.ethernet.kind == Kind::arp) return;
 
   a.exit = parse_ipv4(frame, a.packet);

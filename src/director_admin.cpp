@@ -119,14 +119,16 @@ void Director::place_server(ServerSlot slot, Instant now) {
 }
 
 void Director::refresh_watch() {
-  watch_.vips.clear();
-  watch_.servers.clear();
-  for (const Claims::Claim& claim : claims_.all()) watch_.vips.push_back(claim.vip);
+  Watch now;
+  for (const Claims::Claim& claim : claims_.all()) now.vips.push_back(claim.vip);
   for (const Server& server : services_.servers()) {
-    if (server.in_service()) watch_.servers.push_back(server.spec.at.addr);
+    if (server.in_service()) now.servers.push_back(server.spec.at.addr);
   }
-  std::ranges::sort(watch_.servers);
-  watch_.servers.erase(std::unique(watch_.servers.begin(), watch_.servers.end()), watch_.servers.end());
+  std::ranges::sort(now.servers);
+  now.servers.erase(std::unique(now.servers.begin(), now.servers.end()), now.servers.end());
+  if (now == watch_) return;
+  watch_ = std::move(now);
+  ++watch_version_;
 }
 
 // Where a server is: on the link whose subnet holds it, the narrower one if both do; else inside, where servers are.
@@ -185,13 +187,14 @@ void Director::speak(Instant now, Outbox& out) {
   if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];
-    send_arp(ask.link, ask.to.value_or(kBroadcastMac), {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target},
-             out);
+    send_arp(ask.link, ask.to.value_or(kBroadcastMac),
+             {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target}, out);
   }
   const LinkFacts& outside = links_[index(Link::outside)];
   for (const Say& s : says_) {
     if (s.what == Say::What::probe) {
-      send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, own_address(Link::outside), Mac{}, s.vip}, out);
+      send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, own_address(Link::outside), Mac{}, s.vip},
+               out);
       continue;
     }
     send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, s.vip, Mac{}, s.vip}, out);

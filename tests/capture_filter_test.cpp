@@ -32,8 +32,8 @@ FrameBytes ipv4(Mac to, Ip src, Ip dst) {
   return f;
 }
 
-FrameBytes arp(uint16_t operation, Ip sender, Ip target) {
-  FrameBytes f = ethernet(kBroadcastMac, kEtherTypeArp, 60);
+FrameBytes arp(uint16_t operation, Ip sender, Ip target, Mac to = kBroadcastMac) {
+  FrameBytes f = ethernet(to, kEtherTypeArp, 60);
   store_be16(f, 14, 1);
   store_be16(f, 16, kEtherTypeIpv4);
   f[18] = 6, f[19] = 4;
@@ -89,7 +89,7 @@ Ip after(Ip a) { return Ip(a.v4() + 1); }
 TEST(CaptureFilter, SaysWhatItTakesInPcapsWords) {
   EXPECT_EQ(capture_filter({{kVip}, {kServer}}, kOwn),
             "(ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.100)) or (arp host 192.0.2.100) or "
-            "(arp src host 192.0.2.11)");
+            "(ether dst 02:00:00:00:00:01 and arp) or (arp src host 192.0.2.11)");
 }
 
 TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
@@ -109,6 +109,7 @@ TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kServer)));
   EXPECT_FALSE(filter.takes(arp(kReply, kClient, kServer)));
+  EXPECT_TRUE(filter.takes(arp(kReply, after(kServer), kClient, kOwn)));  // a server the filter has not heard of yet
 }
 
 TEST(CaptureFilter, TakesNothingWhenThereIsNothingToTake) {

@@ -303,6 +303,17 @@ TEST(Control, ListsEveryExitWithItsMeaning) {
   EXPECT_EQ(count(exits, "exit name=land fate=dropped count=0 meaning="), 1u);
 }
 
+TEST(Control, ListsWhatEachInterfaceLost) {
+  Table t;
+  EXPECT_EQ(t.ask("exits").find("\nlink "), std::string::npos);  // none is known yet
+  LinkFacts facts;
+  facts.name = "eth0";
+  t.director.link_changed(Link::outside, facts, t.now, t.out);
+  t.director.link_counted(Link::outside, {5, 4, 3, 2, 1});
+  const std::string exits = t.ask("exits");
+  EXPECT_EQ(count(exits, "\nlink name=eth0 received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1\nend\n"), 1u);
+}
+
 TEST(Control, ListsVipsAndNeighbors) {
   Table t;
   LinkFacts facts;

@@ -25,7 +25,7 @@ Command command(const std::string& line) {
 std::string asked(const std::string& line) {
   const auto made = request(command(line));
   const auto* const text = std::get_if<std::string>(&made);
-  return text ? *text : std::get_if<Ending>(&made)->err;
+  return text ? *text : std::get<Ending>(made).err;
 }
 
 // A request's keys are those of the rows that come back: what was asked for, as the daemon would list it.
@@ -304,6 +304,10 @@ TEST(Rawvsadm, ShowsTheWaysOutThatWereTaken) {
             "Exit       Count  Fate       Meaning\n"
             "forwarded   1234  forwarded  sent to its real server\n"
             "no-server      7  answered   no server to take it\n");
+  EXPECT_EQ(drops_text({rows[1], "link name=eth0 received=9 kernel_dropped=8 cut=7 sent=6 send_failed=5"}, false),
+            "No packet has arrived yet; rawvsadm drops --all names every way out.\n\n"
+            "Interface  Received  Lost: no room  Lost: too long  Sent  Lost: not sent\n"
+            "eth0       9         8              7               6     5\n");
   EXPECT_NE(drops_text(rows, true).find("truncated      0  dropped    shorter than its headers\n"), std::string::npos);
   EXPECT_EQ(drops_text({rows[1]}, false), "No packet has arrived yet; rawvsadm drops --all names every way out.\n");
 }

@@ -71,7 +71,7 @@ class GuardOnRouter : public RootNet {
     EXPECT_TRUE(attached) << attached.error().text;
     return attached ? std::move(*attached) : nullptr;
   }
-  static void protect(Guard& guard, std::vector<std::string> vips) {
+  static void protect(Guard& guard, const std::vector<std::string>& vips) {
     Watch watch;
     for (const std::string& vip : vips) watch.vips.push_back(ip(vip));
     std::sort(watch.vips.begin(), watch.vips.end());

@@ -10,7 +10,7 @@
 
 namespace rawvs {
 
-// Frames for the packet socket: to our MAC and a VIP; ARP about a VIP, or from a real server.
+// Frames for the packet socket: to our MAC and a VIP; ARP about a VIP, to our MAC, or from a real server.
 std::string capture_filter(const Watch& watch, Mac own);
 
 // Frames the host's own kernel must not see: those to our MAC and a VIP, and ARP requests for a VIP. VLAN-tagged frames

@@ -24,7 +24,7 @@
 //   list             [service]                rows: daemon, then service, each followed by its server rows
 //   connections                               rows: connection
 //   timeouts                                  rows: timeouts
-//   exits                                     rows: exit
+//   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      server=IP:PORT    method=route|tunnel|masq
@@ -35,6 +35,7 @@
 //   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //   row timeouts    tcp= tcpfin= udp=                          seconds
 //   row exit        name= fate= count= meaning=
+//   row link        name= received= kernel_dropped= cut= sent= send_failed=    frames; lost: all but received, sent
 //   row vip         address= link= mac= retired=               retired=1: its last service went a short while ago
 //   row rival       address= mac= server=                      who else answers ARP for that VIP; server: it is, or -
 //   row neighbor    address= link= state= mac= servers=
@@ -59,7 +60,7 @@ inline constexpr std::string_view kVersion = "0.1.0";
 const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
 struct Conversation {  // one request's reply on its way
-  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, vips, neighbors };
+  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, links, vips, neighbors };
   Part part = Part::nothing;  // what is to be written next
   std::string ready{};        // text not yet handed out
   Instant started{};          // see answer()

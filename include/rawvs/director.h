@@ -36,6 +36,7 @@ class Director {
   void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
+  void link_counted(Link link, const LinkCounters& counters) { counters_[index(link)] = counters; }  // for listings
   Instant next_deadline() const;
 
   // What an operator wants. Nothing changes when a Refusal comes back.
@@ -53,6 +54,7 @@ class Director {
 
   // What there is to see.
   const Watch& watch() const { return watch_; }
+  uint32_t watch_version() const { return watch_version_; }  // another number whenever watch() is another
   const Settings& settings() const { return settings_; }
   const Services& services() const { return services_; }
   ConnectionTable& connections() { return connections_; }
@@ -61,6 +63,7 @@ class Director {
   const Claims& claims() const { return claims_; }
   const ExitCounters& exits() const { return exits_; }
   const LinkFacts& link(Link link) const { return links_[index(link)]; }
+  const LinkCounters& counters(Link link) const { return counters_[index(link)]; }
 
  private:
   struct Arrival {  // one frame of a batch on its way
@@ -107,6 +110,7 @@ class Director {
   Settings settings_;
   bool two_links_;
   std::array<LinkFacts, kLinks> links_{};
+  std::array<LinkCounters, kLinks> counters_{};
   Services services_;
   ConnectionTable connections_;
   Neighbors neighbors_;
@@ -115,6 +119,7 @@ class Director {
   Limit resets_, errors_, echoes_;
   ExitCounters exits_;
   Watch watch_;
+  uint32_t watch_version_ = 0;
   std::array<Arrival, kBatch> batch_{};
   std::vector<Ask> asks_;
   std::vector<Say> says_;

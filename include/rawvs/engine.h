@@ -36,7 +36,10 @@ class Engine {
     std::unique_ptr<Guard> guard;
     Watch watched;  // what filter and guard were last told
     Mac watched_mac{};
-    Instant retry = kNever;  // when to try again to open it
+    std::optional<uint32_t> watched_version;
+    Instant rewatch = kNever;  // when to tell them of changed servers
+    Instant retry = kNever;    // when to try again to open it
+    LinkCounters past;         // of its closed sockets
   };
 
   Engine(const Config& config, const Log& log);
@@ -49,6 +52,7 @@ class Engine {
   void watch_port(Port& port);
   bool serve_port(Port& port);
   void dispatch();
+  void count_links();
   void wait_and_serve();
   void read_signals();
   Instant next_deadline() const;

@@ -20,6 +20,19 @@ struct LinkAddress {
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
+struct LinkCounters {           // frames, since start
+  uint64_t received = 0;        // given to the director
+  uint64_t kernel_dropped = 0;  // lost: the ring, or the socket's queue for large frames, was full
+  uint64_t cut = 0;             // lost: larger than a slot, and there was no room for the whole frame
+  uint64_t sent = 0;
+  uint64_t send_failed = 0;  // lost: refused by the kernel: queue full, interface down, too long
+  LinkCounters& operator+=(const LinkCounters& more) {
+    received += more.received, kernel_dropped += more.kernel_dropped, cut += more.cut;
+    sent += more.sent, send_failed += more.send_failed;
+    return *this;
+  }
+};
+
 struct LinkFacts {
   std::string name;
   int ifindex = 0;       // 0: there is no such interface now

@@ -10,19 +10,11 @@
 #include <span>
 #include <string>
 
-#include "rawvs/frame.h"
+#include "rawvs/link.h"
 #include "rawvs/outbox.h"
 #include "rawvs/result.h"
 
 namespace rawvs {
-
-struct SocketCounters {
-  uint64_t received = 0;        // frames given to the director
-  uint64_t kernel_dropped = 0;  // the ring, or the socket's queue for large frames, was full
-  uint64_t cut = 0;             // larger than a slot, and there was no room for the whole frame
-  uint64_t sent = 0;
-  uint64_t send_failed = 0;  // refused by the kernel: queue full, interface down, too long
-};
 
 class PacketSocket {
  public:
@@ -54,7 +46,7 @@ class PacketSocket {
   void send(std::span<const Frame> frames);
 
   // Counts so far. Reads the kernel's own drop counter.
-  SocketCounters counters();
+  LinkCounters counters();
 
   // A pending socket error (interface went down): clears it. True when there was one.
   bool take_error();

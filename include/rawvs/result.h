@@ -19,8 +19,8 @@ inline Error at(std::string_view place, const Error& e) { return {std::string(pl
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : v_(std::move(value)) {}      // NOLINT(google-explicit-constructor): a Result is built by returning
-  Result(Error error) : v_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : v_(std::move(value)) {}  // implicit: a Result is built by returning
+  Result(Error error) : v_(std::move(error)) {}
   explicit operator bool() const { return v_.index() == 0; }
   T& operator*() { return *std::get_if<0>(&v_); }
   const T& operator*() const { return *std::get_if<0>(&v_); }

@@ -17,7 +17,7 @@ struct Timeouts {          // as ipvsadm --set: the three that operators change
 
 struct Settings {
   // Memory, decided at start
-  uint32_t max_connections = 262144;  // entries of the connection table, 48 bytes each and 8 more for the index
+  uint32_t max_connections = 262144;  // entries of the connection table, 48 bytes each
   uint32_t max_servers = 1024;        // real servers of all services, removed ones that still have connections included
 
   // IPVS's sysctls

@@ -183,6 +183,21 @@ bool add_exits(Conversation& c, const ExitCounters& exits) {
   return c.next_exit < kExits;
 }
 
+void add_links(Conversation& c, const Director& director) {
+  for (const Link link : {Link::outside, Link::inside}) {
+    const LinkCounters& n = director.counters(link);
+    if (director.link(link).name.empty()) continue;
+    c.ready += "link";
+    put(c.ready, "name", word(director, link));
+    put(c.ready, "received", n.received);
+    put(c.ready, "kernel_dropped", n.kernel_dropped);
+    put(c.ready, "cut", n.cut);
+    put(c.ready, "sent", n.sent);
+    put(c.ready, "send_failed", n.send_failed);
+    c.ready += '\n';
+  }
+}
+
 void add_vip(std::string& ready, const Claims::Claim& claim, const Director& director) {
   ready += "vip";
   put(ready, "address", text(claim.vip));
@@ -235,7 +250,8 @@ Part add_rows(Conversation& c, Director& director, Instant now) {
     case Part::connections:
       return add_connections(c, director.connections(), director.services(), now) ? c.part : Part::nothing;
     case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
-    case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::nothing;
+    case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
+    case Part::links: return add_links(c, director), Part::nothing;
     case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
     case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
   }

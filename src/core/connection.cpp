@@ -33,7 +33,7 @@ int32_t until(uint32_t then, uint32_t now) { return static_cast<int32_t>(then - 
 
 ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoch)
     : capacity_(std::clamp<uint32_t>(capacity, 1, kMostConnections)), secret_(secret), epoch_(epoch) {
-  const uint64_t cells = std::bit_ceil(uint64_t{capacity_} * 2);
+  const size_t cells = std::bit_ceil(size_t{capacity_} * 2);  // 2^25 at most: fits 32 bits
   const size_t entry_bytes = (size_t{capacity_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
   bytes_ = cells_at + cells * sizeof(uint32_t);

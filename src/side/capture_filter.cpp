@@ -81,7 +81,8 @@ std::string capture_filter(const Watch& watch, Mac own) {
   const auto servers = covering_networks(watch.servers, kMostTerms);
   std::string out;
   if (!vips.empty()) out = to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
-  if (!servers.empty()) out += (out.empty() ? "" : " or ") + any_of(servers, "arp src");
+  // Answers to our own questions come to our MAC: they are taken before the list of servers has caught up.
+  if (!servers.empty()) out += (out.empty() ? "" : " or ") + to_mac(own, "arp") + " or " + any_of(servers, "arp src");
   return out.empty() ? kNothing : out;
 }
 

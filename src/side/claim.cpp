@@ -97,10 +97,10 @@ void Claims::time_passed(Instant now, std::vector<Say>& say, std::vector<Conflic
       say.push_back({Say::What::announce, claim.vip});
       if (claim.announcements_left > 0) --claim.announcements_left;
       const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
-      claim.next_announcement = pause == 0ms ? kNever : now + pause;
+      claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
     }
     if (claim.next_probe <= now) {
-      const bool probing = settings_.arp_probe_interval != 0ms;
+      const bool probing = settings_.arp_probe_interval != Duration::zero();
       if (probing) say.push_back({Say::What::probe, claim.vip});
       claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
     }

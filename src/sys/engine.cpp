@@ -20,6 +20,7 @@ enum Source : uint64_t { kOutside, kInside, kNetlink, kControl, kSignals };
 
 constexpr int kBatchesPerTurn = 4;  // of one interface, before the others get their turn
 constexpr Duration kRetryOpen = 1s;
+constexpr Duration kRewatchPause = 200ms;
 
 }  // namespace
 
@@ -67,6 +68,7 @@ Result<Done> Engine::open_all(int signals) {
                                       (port.facts.ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
   }
   if (const auto loaded = load_tables(); !loaded) return loaded.error();
+  follow_watch();
   // Last: who sees the control socket may rely on all of the above.
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
@@ -117,6 +119,7 @@ Result<Done> Engine::follow_link(Link link) {
   LinkFacts known = facts;
   if (!port.socket) known.up = false;
   director_.link_changed(link, known, now_, outbox_);
+  follow_watch();
   dispatch();
   return opened;
 }
@@ -144,19 +147,32 @@ Result<Done> Engine::open_port(Port& port, Link link) {
   }
   port.watched = {};
   port.watched_mac = {};
+  port.watched_version.reset();
   return Done{};
 }
 
 void Engine::close_port(Port& port) {
+  if (port.socket) port.past += port.socket->counters();
   port.guard.reset();
   port.socket.reset();  // closing takes it out of epoll, too
   port.watched = {};
   port.watched_mac = {};
+  port.watched_version.reset();
 }
 
+// Filter and guard follow the director's VIPs at once, so that a VIP is in effect when its request is answered. A
+// change of servers may wait a moment: compiling a long filter takes milliseconds, and a restored table changes a
+// thousand.
 void Engine::follow_watch() {
+  const Watch& wanted = director_.watch();
   for (Port& port : ports_) {
-    if (port.socket && (port.watched_mac != port.facts.mac || port.watched != director_.watch())) watch_port(port);
+    if (!port.socket) continue;
+    const bool same = port.watched_version == director_.watch_version() && port.watched_mac == port.facts.mac;
+    if (same && now_ < port.rewatch) continue;
+    port.watched_version = director_.watch_version();
+    if (port.watched.servers != wanted.servers) port.rewatch = std::min(port.rewatch, now_ + kRewatchPause);
+    const bool at_once = port.watched_mac != port.facts.mac || port.watched.vips != wanted.vips;
+    if (at_once || now_ >= port.rewatch) watch_port(port);
   }
 }
 
@@ -164,6 +180,7 @@ void Engine::follow_watch() {
 void Engine::watch_port(Port& port) {
   port.watched = director_.watch();
   port.watched_mac = port.facts.mac;
+  port.rewatch = kNever;
   if (port.guard) {
     if (const auto done = port.guard->protect(port.watched, port.facts.mac); !done) {
       log_.write(Severity::warning, done.error().text);
@@ -179,7 +196,6 @@ void Engine::watch_port(Port& port) {
 
 // Does what the director said. Called after every call of its door.
 void Engine::dispatch() {
-  follow_watch();
   for (const Link link : {Link::outside, Link::inside}) {
     PacketSocket* const socket = ports_[index(link)].socket.get();
     departing_.clear();
@@ -190,6 +206,15 @@ void Engine::dispatch() {
   }
   for (const Notice& notice : outbox_.notices()) log_.write(notice.severity, notice.text);
   outbox_.clear();
+}
+
+void Engine::count_links() {
+  for (const Link link : {Link::outside, Link::inside}) {
+    const Port& port = ports_[index(link)];
+    LinkCounters counters = port.past;
+    if (port.socket) counters += port.socket->counters();
+    director_.link_counted(link, counters);
+  }
 }
 
 bool Engine::serve_port(Port& port) {
@@ -207,7 +232,7 @@ bool Engine::serve_port(Port& port) {
 
 Instant Engine::next_deadline() const {
   Instant first = std::min(director_.next_deadline(), control_->next_deadline());
-  for (const Port& port : ports_) first = std::min(first, port.retry);
+  for (const Port& port : ports_) first = std::min({first, port.retry, port.rewatch});
   return first;
 }
 
@@ -246,7 +271,9 @@ void Engine::wait_and_serve() {
       case kControl:
         control_->serve(
             [&](std::string_view request) {
+              count_links();
               Conversation reply = answer(request, director_, now_, outbox_, started_);
+              follow_watch();
               dispatch();
               return reply;
             },
@@ -260,6 +287,7 @@ void Engine::wait_and_serve() {
     director_.time_passed(now_, outbox_);
     dispatch();
   }
+  follow_watch();
   control_->time_passed(now_);
   for (const Link link : {Link::outside, Link::inside}) {
     if (now_ >= ports_[index(link)].retry) static_cast<void>(follow_link(link));  // the error was logged the first time

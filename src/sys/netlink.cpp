@@ -58,6 +58,7 @@ std::vector<LinkAddress> addresses(Rtnetlink& rtnetlink, int ifindex) {
   std::stable_sort(found.begin(), found.end(),
                    [](const FoundAddress& a, const FoundAddress& b) { return a.secondary < b.secondary; });
   std::vector<LinkAddress> out;
+  out.reserve(found.size());
   for (const FoundAddress& f : found) out.push_back(f.address);
   return out;
 }

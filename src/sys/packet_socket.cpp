@@ -113,7 +113,7 @@ struct PacketSocket::Impl {
   size_t whole_lent = 0;
   bool error_seen = false;  // the kernel tells a pending error once, to whatever call comes first
   bool wide = false;
-  SocketCounters counters{};
+  LinkCounters counters{};
   std::unique_ptr<uint8_t[]> whole{new uint8_t[kWholeFrames * kWholeSize]};
   std::array<VnetHeader, kBatch> send_headers{};
   std::array<std::array<iovec, 2>, kBatch> send_parts{};
@@ -329,7 +329,7 @@ void PacketSocket::Impl::flush(size_t count) {
   }
 }
 
-SocketCounters PacketSocket::counters() {
+LinkCounters PacketSocket::counters() {
   tpacket_stats stats{};  // reading them zeroes them
   socklen_t size = sizeof stats;
   if (getsockopt(fd(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)

@@ -89,11 +89,11 @@ class Director:
 
     def exits(self):
         """How often frames left the director by each exit: {"forwarded": 12, ...}."""
-        return {row["name"]: int(row["count"]) for row in self.ask("exits")}
+        return {row["name"]: int(row["count"]) for row in self.ask("exits") if row["row"] == "exit"}
 
     def dropped(self):
         """The exits by which frames were dropped, where there were any."""
-        rows = [row for row in self.ask("exits") if row["fate"] == "dropped"]
+        rows = [row for row in self.ask("exits") if row["row"] == "exit" and row["fate"] == "dropped"]
         return {row["name"]: int(row["count"]) for row in rows if int(row["count"])}
 
     def servers(self):

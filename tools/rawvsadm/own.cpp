@@ -47,14 +47,24 @@ std::string rival_advice(const Row& row) {
 
 std::string drops_text(const std::vector<std::string>& rows, bool all) {
   std::vector<Cells> lines = {{"Exit", "Count", "Fate", "Meaning"}};
+  std::vector<Cells> links = {{"Interface", "Received", "Lost: no room", "Lost: too long", "Sent", "Lost: not sent"}};
   for (const std::string& line : rows) {
     const Row row(line);
+    if (row.word() == "link") {
+      Cells cells;
+      for (const char* key : {"name", "received", "kernel_dropped", "cut", "sent", "send_failed"}) {
+        cells.emplace_back(row.get(key));
+      }
+      links.push_back(cells);
+    }
     if (row.word() != "exit" || (!all && row.number("count") == 0)) continue;
     lines.push_back({std::string(row.get("name")), std::string(row.get("count")), std::string(row.get("fate")),
                      std::string(row.tail("meaning"))});
   }
-  if (lines.size() == 1) return "No packet has arrived yet; rawvsadm drops --all names every way out.\n";
-  return aligned(lines, 1);
+  std::string out =
+      lines.size() > 1 ? aligned(lines, 1) : "No packet has arrived yet; rawvsadm drops --all names every way out.\n";
+  if (links.size() > 1) out += '\n' + aligned(links, kNoNumbers);
+  return out;
 }
 
 std::string arp_text(const std::vector<std::string>& rows) {
