@@ -88,8 +88,8 @@ Ip after(Ip a) { return Ip(a.v4() + 1); }
 
 TEST(CaptureFilter, SaysWhatItTakesInPcapsWords) {
   EXPECT_EQ(capture_filter({{kVip}, {kServer}}, kOwn),
-            "(ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.100)) or (arp host 192.0.2.100) or "
-            "(ether dst 02:00:00:00:00:01 and arp) or (arp src host 192.0.2.11)");
+            "(ether dst 02:00:00:00:00:01 and arp) or (ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.100)) or "
+            "(arp host 192.0.2.100) or (arp src host 192.0.2.11)");
 }
 
 TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {

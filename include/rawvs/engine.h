@@ -51,6 +51,7 @@ class Engine {
   void follow_watch();
   void watch_port(Port& port);
   bool serve_port(Port& port);
+  void settle();
   void dispatch();
   void count_links();
   void wait_and_serve();

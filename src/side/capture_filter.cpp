@@ -79,11 +79,12 @@ std::string to_mac(Mac own, const std::string& condition) {
 std::string capture_filter(const Watch& watch, Mac own) {
   const auto vips = covering_networks(watch.vips, kMostTerms);
   const auto servers = covering_networks(watch.servers, kMostTerms);
-  std::string out;
-  if (!vips.empty()) out = to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
-  // Answers to our own questions come to our MAC: they are taken before the list of servers has caught up.
-  if (!servers.empty()) out += (out.empty() ? "" : " or ") + to_mac(own, "arp") + " or " + any_of(servers, "arp src");
-  return out.empty() ? kNothing : out;
+  if (vips.empty() && servers.empty()) return kNothing;
+  // Answers to our own questions come to our MAC: they are taken even before the list of servers has caught up.
+  std::string out = to_mac(own, "arp");
+  if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
+  if (!servers.empty()) out += " or " + any_of(servers, "arp src");
+  return out;
 }
 
 std::string guard_filter(const Watch& watch, Mac own) {

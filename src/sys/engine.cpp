@@ -68,7 +68,6 @@ Result<Done> Engine::open_all(int signals) {
                                       (port.facts.ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
   }
   if (const auto loaded = load_tables(); !loaded) return loaded.error();
-  follow_watch();
   // Last: who sees the control socket may rely on all of the above.
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
@@ -80,14 +79,14 @@ Result<Done> Engine::open_all(int signals) {
 Result<Done> Engine::load_tables() {
   const WantedTables tables = wanted_tables(config_);
   director_.set_groups(tables.groups, now_, outbox_);
-  dispatch();
+  settle();
   for (const WantedService& wanted : tables.services) {
     auto refusal = director_.add(wanted.spec, now_, outbox_);
-    dispatch();
+    settle();
     if (refusal) return Error{"service " + text(wanted.spec.key) + ": " + name(*refusal)};
     for (const ServerSpec& server : wanted.servers) {
       refusal = director_.add_server(wanted.spec.key, server, now_, outbox_);
-      dispatch();
+      settle();
       if (refusal)
         return Error{"service " + text(wanted.spec.key) + ": server " + text(server.at) + ": " + name(*refusal)};
     }
@@ -119,8 +118,7 @@ Result<Done> Engine::follow_link(Link link) {
   LinkFacts known = facts;
   if (!port.socket) known.up = false;
   director_.link_changed(link, known, now_, outbox_);
-  follow_watch();
-  dispatch();
+  settle();
   return opened;
 }
 
@@ -192,6 +190,12 @@ void Engine::watch_port(Port& port) {
     log_.write(Severity::info,
                port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
   }
+}
+
+// Filter and guard first, then the frames: the answer to what is asked now must find the filter open.
+void Engine::settle() {
+  follow_watch();
+  dispatch();
 }
 
 // Does what the director said. Called after every call of its door.
@@ -273,8 +277,7 @@ void Engine::wait_and_serve() {
             [&](std::string_view request) {
               count_links();
               Conversation reply = answer(request, director_, now_, outbox_, started_);
-              follow_watch();
-              dispatch();
+              settle();
               return reply;
             },
             [&](Conversation& reply) { return next_piece(reply, director_, now_); }, now_);

@@ -202,6 +202,16 @@ def settings_of(host):
     return values, host.run("ip", "addr", "show", "lo").stdout
 
 
+def changed_since(before, host):
+    """The settings that have other values than before: those values."""
+    return {key: value for key, value in settings_of(host)[0].items() if value != before[0].get(key)}
+
+
+def same_as_before(before, host, what):
+    same(changed_since(before, host), {}, f"settings that differ {what}")
+    same(settings_of(host)[1], before[1], f"lo {what}")
+
+
 def answers_arp(lab, target):
     """Whether rs1 answers the desk's question for an address.  It answers in order, and always for its own."""
     capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
@@ -227,9 +237,9 @@ def a_real_server_serves_without_answering_for_the_vip_and_stop_undoes_exactly_t
         true("not started" in script.gives(3, "status"), "status before")
         for _ in range(2):
             script.gives(0, "start")
-            changed = {key: value for key, value in settings_of(lab["rs1"])[0].items() if value != before[0][key]}
-            same(changed, {"all/arp_ignore": "1", "all/arp_announce": "2", "eth0/arp_ignore": "1",
-                           "eth0/arp_announce": "2"}, "settings that start has changed")
+            same(changed_since(before, lab["rs1"]), {
+                "all/arp_ignore": "1", "all/arp_announce": "2", "eth0/arp_ignore": "1", "eth0/arp_announce": "2"},
+                "settings that start has changed")
             for number, vip in enumerate((VIP, VIP2), 1):
                 found = lab["rs1"].run("ip", "addr", "show", "lo").stdout
                 true(f"inet {vip}/32 scope host lo:rawvs{number}\n" in found, found)
@@ -241,11 +251,11 @@ def a_real_server_serves_without_answering_for_the_vip_and_stop_undoes_exactly_t
         script.gives(0, "restart")
         all_answered(lab.request("client", 10), 10)
         script.gives(0, "stop")
-        same(settings_of(lab["rs1"]), before, "addresses and settings after the stop")
+        same_as_before(before, lab["rs1"], "after the stop")
         true(not state.exists(), "the state file is still there")
         script.gives(0, "stop")
         script.gives(0, "try-restart")
-        same(settings_of(lab["rs1"]), before, "addresses and settings after try-restart")
+        same_as_before(before, lab["rs1"], "after try-restart")
     true("answers ARP for VIP" not in director.log(), director.log())
 
 
@@ -254,7 +264,7 @@ def what_was_changed_by_hand_in_between_is_left_and_told(lab):
     bare(lab["rs1"])
     for shell in SHELLS:
         script, _ = realserver_script(lab, shell)
-        before, _ = settings_of(lab["rs1"])
+        before = settings_of(lab["rs1"])
         lab["rs1"].ip(f"addr add {VIP2}/32 dev lo")
         true(f"VIP {VIP2} was on lo before" in script.gives(0, "start"), "start does not say that a VIP was there")
         lab["rs1"].sysctl(conf__all__arp_ignore=8, conf__eth0__arp_announce=1)
@@ -265,10 +275,9 @@ def what_was_changed_by_hand_in_between_is_left_and_told(lab):
                       "arp_ignore of all: found 8, but start had set 1: left as it is (before: 0)",
                       "arp_announce of eth0: found 1, but start had set 2: left as it is (before: 0)"):
             true(words in text, f"{words}: not in {text}")
-        after, lo = settings_of(lab["rs1"])
-        changed = {key: value for key, value in after.items() if value != before[key]}
-        same(changed, {"all/arp_ignore": "8", "eth0/arp_announce": "1"}, "settings that are not as before")
-        true(VIP2 in lo, "the VIP that was there before start is gone")
+        same(changed_since(before, lab["rs1"]), {"all/arp_ignore": "8", "eth0/arp_announce": "1"},
+             "what is not as before")
+        true(VIP2 in settings_of(lab["rs1"])[1], "the VIP that was there before start is gone")
         lab["rs1"].ip(f"addr del {VIP2}/32 dev lo")
         lab["rs1"].sysctl(conf__all__arp_ignore=0, conf__eth0__arp_announce=0)
 
@@ -289,7 +298,7 @@ def a_second_start_makes_right_what_was_changed_by_hand(lab):
         script.gives(0, "restart", VIPS=VIP)
         same(script.gives(0, "status", VIPS=""), script.gives(0, "status", VIPS=VIP), "status without VIPS")
         script.gives(0, "stop", VIPS="")
-        same(settings_of(lab["rs1"]), before, "addresses and settings after the stop")
+        same_as_before(before, lab["rs1"], "after the stop")
 
 
 @case(seconds=60, needs=("dash",), servers=("rs1",))
@@ -333,4 +342,5 @@ def what_the_script_cannot_do_is_refused_and_nothing_is_changed(lab):
         script.gives(2, "stop", VIP)
         script.gives(2, "begin")
         script.gives(3, "reload")
-        same((settings_of(lab["rs1"]), state.exists()), (before, False), "addresses, settings and the state file")
+        same_as_before(before, lab["rs1"], "after the refusals")
+        true(not state.exists(), "there is a state file")
