@@ -116,9 +116,14 @@ lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashis
 	@tools/lint
 
 install: all  ## into $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(sysconfdir)
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(sysconfdir)/init.d $(DESTDIR)$(sysconfdir)/default
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(sbindir)
-	test -e $(DESTDIR)$(sysconfdir)/rawvs.ini || install -m 644 etc/rawvs.ini $(DESTDIR)$(sysconfdir)
+	install -m 755 init/rawvs init/rawvs-realserver $(DESTDIR)$(sysconfdir)/init.d
+	@# What an operator has changed is not overwritten.
+	for file in rawvs.ini default/rawvs default/rawvs-realserver; do \
+	  from=$$(test "$$file" = rawvs.ini && echo etc/rawvs.ini || echo init/$$file); \
+	  test -e $(DESTDIR)$(sysconfdir)/$$file || install -m 644 $$from $(DESTDIR)$(sysconfdir)/$$file; \
+	done
 
 clean:  ## remove what was built
 	rm -rf $(BUILD) build-asan

@@ -102,8 +102,8 @@ void leave_terminal() {
 
 int run(const Options& options, const Config& config) {
   const int ready = options.foreground ? -1 : detach();
-  const auto say_ready = [&](char code) {
-    if (ready >= 0 && write(ready, &code, 1) != 1) std::exit(kFailed);
+  const auto say_ready = [&](char code) {  // if nobody waits for it any more, that changes nothing
+    [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);

@@ -155,7 +155,7 @@ TEST_F(WheelTest, KeepsPaceWithASlowModelOverDays) {
 
 TEST_F(WheelTest, DoesABoundedAmountOfWorkPerCall) {
   for (uint32_t n = 0; n < 2000; ++n) table_.arm(*create(table_, flow(n)), kStart, 60s);
-  const Instant later = kStart + 2h;
+  const Instant later = kStart + Duration(2h);
   uint32_t work = 100, ended = 0;
   while (Connection* const c = table_.due(later, work)) table_.remove(*c), ++ended;
   EXPECT_EQ(work, 0u);

@@ -241,7 +241,7 @@ def hostile_packets_are_counted_by_reason():
         good[:13], good[:30], good[:53],                             # truncated: Ethernet, IPv4, TCP
         broken(good, IP_LENGTH),                                      # truncated: 296 bytes said, 40 there
         good[:IP_LENGTH] + b"\0\x13" + good[IP_LENGTH + 2:],          # bad length: less than its header
-        *(good[:TCP_OFFSET] + b + good[TCP_OFFSET + 1:] for b in (b"\xf0", b"\x40")),  # bad length: TCP header of 60; 16
+        *(good[:TCP_OFFSET] + b + good[TCP_OFFSET + 1:] for b in (b"\xf0", b"\x40")),  # bad length: TCP header 60; 16
         udp("1:1001", length=7), udp("1:1001", length=14),            # bad length: UDP
         *(good[:IP_VERSION] + b + good[IP_VERSION + 1:] for b in (b"\x65", b"\x44")),  # bad header: version 6; 16 bytes
         broken(good, IP_CHECKSUM),

@@ -73,7 +73,7 @@ def a_vip_that_appears_is_announced_in_both_forms_and_changes_stale_neighbour_ta
     for frame in [f for f in capture.frames() if f.source == VIP2]:
         same((frame.to, frame.sender, frame.sender_mac), ("ff:ff:ff:ff:ff:ff", DIRECTOR, DIRECTOR), "its MACs")
         same(frame.target, VIP2, "its target address")
-    eventually(lambda: neighbour(lab["desk"], VIP2) == DIRECTOR, 5, "the director's MAC in the client's neighbour table")
+    eventually(lambda: neighbour(lab["desk"], VIP2) == DIRECTOR, 5, "the director's MAC at the client")
 
 
 @case()

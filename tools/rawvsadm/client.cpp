@@ -56,7 +56,7 @@ Result<std::optional<Refused>> Client::ask(const std::string& request, const Rep
     if (size <= 0) {
       const std::string why = size == 0 ? "closed the connection" : std::strerror(errno);
       close();
-      return Error{place + ": no complete answer: " + why};
+      return at(place, Error{"no complete answer: " + why});
     }
     switch (reply.take({message.data(), static_cast<size_t>(size)}, each)) {
       case Reply::Step::more: continue;
