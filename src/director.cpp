@@ -66,9 +66,15 @@ void Director::parse(Arrival& a) {
     if (*a.exit != Exit::truncated && !claims_.takes(p.dst)) a.exit = Exit::not_vip;
     return;
   }
-  if (p.fragmented() || (p.protocol != Protocol::tcp && p.protocol != Protocol::udp)) return;
-  a.tracked = true;
-  a.key = {p.src, p.dst, p.sport, p.dport, p.protocol};
+  if (const auto quote = parse_quote(frame, p)) {
+    // An error about what a server sent past us to its client: the quoted packet came from the VIP.
+    a.key = {quote->dst, quote->src, quote->dport, quote->sport, quote->protocol};
+    a.tracked = quote->src == p.dst;
+  } else if (!p.fragmented() && (p.protocol == Protocol::tcp || p.protocol == Protocol::udp)) {
+    a.key = {p.src, p.dst, p.sport, p.dport, p.protocol};
+    a.tracked = true;
+  }
+  if (!a.tracked) return;
   a.hash = connections_.hash(a.key);
   connections_.prefetch_cell(a.hash);
 }
@@ -100,7 +106,8 @@ Exit Director::ip_arrived(const Arrival& a, Instant now, Outbox& out) {
   Connection* const c = track(a, now);
   if (c) {
     Server& server = services_.server(c->server);
-    return server.in_service() ? carry(a, *c, server, now, out) : Exit::server_gone;
+    if (!server.in_service()) return Exit::server_gone;
+    return p.protocol == Protocol::icmp ? carry_error(a, server, now, out) : carry(a, *c, server, now, out);
   }
   if (!claims_.takes(p.dst)) return Exit::not_vip;
   if (p.fragmented()) return Exit::fragment;
@@ -158,11 +165,23 @@ Exit Director::open(const Arrival& a, Service& service, Instant now, Outbox& out
 }
 
 // A packet of a connection, counted as IPVS counts it: before it is known whether it can leave.
-Exit Director::carry(const Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+void Director::count_traffic(const Arrival& a, Server& server) {
   for (Traffic* const traffic : {&server.traffic, &services_.service(server.service).traffic}) {
     ++traffic->in_packets;
     traffic->in_bytes += a.packet.ip_size;
   }
+}
+
+// An ICMP error about a connection goes to its server, as path MTU discovery needs it; the connection does not age
+// any differently for it.
+Exit Director::carry_error(const Arrival& a, Server& server, Instant now, Outbox& out) {
+  if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
+  count_traffic(a, server);
+  return forward(a, server, now, out);
+}
+
+Exit Director::carry(const Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+  count_traffic(a, server);
   const Duration timeout = advance(c, server, a.packet, Direction::input, settings_.timeouts);
   connections_.arm(c, now, timeout);
   ++c.packets;
@@ -222,6 +241,7 @@ Exit Director::reset(const Arrival& a, Instant now, Outbox& out) {
 }
 
 Exit Director::error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint16_t mtu) {
+  if (a.packet.protocol == Protocol::icmp) return Exit::stray_icmp;  // never an error about an error (RFC 1122 3.2.2)
   enum : uint8_t { protocol = 2, port = 3, fragmentation_needed = 4 };  // codes of "unreachable", RFC 792
   uint8_t type = IcmpType::unreachable, code = port;
   if (exit == Exit::protocol_unreachable) code = protocol;

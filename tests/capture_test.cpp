@@ -130,7 +130,8 @@ TEST_P(CaptureTest, CountsEveryFrameOnce) {
     const std::string word = counters.substr(at, counters.find(' ', at) - at);
     const bool exit = std::ranges::any_of(kExitWords, [&](const ExitWords& w) { return word == w.name; });
     // A frame that was held and given up is counted twice, so that neither is hidden.
-    if (exit && word != words(Exit::hold_expired).name) sum += std::strtoul(counters.c_str() + at + word.size(), nullptr, 10);
+    if (exit && word != words(Exit::hold_expired).name)
+      sum += std::strtoul(counters.c_str() + at + word.size(), nullptr, 10);
   }
   EXPECT_EQ(sum, arriving.size());
 }

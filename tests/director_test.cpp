@@ -153,6 +153,40 @@ TEST_F(DirectorTest, AnswersAsAHostWhereNobodyListens) {
   EXPECT_EQ(count(Exit::stray_icmp), 1u);
 }
 
+TEST_F(DirectorTest, SendsAnIcmpErrorAboutAConnectionToItsServer) {
+  web(2);
+  arrive(frame(Tcp{}));               // to server 2
+  arrive(frame(Tcp{.sport = 1002}));  // to server 1
+  const auto about = [](uint16_t client_port) {
+    return frame(Tcp{.src = "192.0.2.100", .dst = "198.51.100.1", .sport = 80, .dport = client_port, .flags = "A"});
+  };
+  const std::string forwarded = "198.51.100.9 > 192.0.2.100 icmp 3/4 mtu 1400 ttl 63";
+  EXPECT_EQ(arrive(frame(IcmpError{.src = "198.51.100.9", .about = about(1001)})), to_server(2, forwarded));
+  EXPECT_EQ(arrive(frame(IcmpError{.src = "198.51.100.9", .about = about(1002)})), to_server(1, forwarded));
+  EXPECT_EQ(director_->services().services()[0].traffic.in_packets, 4u);
+  EXPECT_EQ(director_->connections().size(), 2u);
+}
+
+TEST_F(DirectorTest, NeverAnswersAnIcmpError) {
+  web(1);
+  const FrameBytes reply = frame(Tcp{.src = "192.0.2.100", .dst = "198.51.100.1", .sport = 80, .dport = 1001});
+  EXPECT_EQ(arrive(frame(IcmpError{.about = reply})), "");  // about no connection
+  EXPECT_EQ(count(Exit::stray_icmp), 1u);
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(arrive(frame(IcmpError{.ttl = 1, .about = reply})), "");
+  EXPECT_EQ(count(Exit::stray_icmp), 2u);
+  FrameBytes damaged = frame(IcmpError{.about = reply});
+  damaged.back() ^= 1;
+  EXPECT_EQ(arrive(damaged), "");
+  EXPECT_EQ(count(Exit::bad_l4_checksum), 1u);
+  // What a client claims to have sent itself, or what quotes another address than it was sent to, is nobody's.
+  EXPECT_EQ(arrive(frame(IcmpError{.about = frame(Tcp{})})), "");
+  EXPECT_EQ(arrive(frame(IcmpError{.type = 5, .about = reply})), "");     // redirect
+  EXPECT_EQ(arrive(frame(IcmpError{.about = reply, .quoted = 23})), "");  // no whole ports
+  EXPECT_EQ(count(Exit::stray_icmp), 5u);
+  EXPECT_NE(arrive(frame(IcmpError{.about = reply, .quoted = 24})), "");
+}
+
 TEST_F(DirectorTest, DoesNotAnswerWhatIsDamaged) {
   web(1);
   FrameBytes b = frame(Tcp{.dport = 81});

@@ -90,6 +90,15 @@ FrameBytes frame(const Ping& p) {
   return ipv4_frame(p.from, p.to, p.src, p.dst, 1, 64, 0x4000, l4);
 }
 
+FrameBytes frame(const IcmpError& e) {
+  FrameBytes l4{e.type, e.code};
+  put16(l4, 0), put16(l4, 0), put16(l4, e.mtu);
+  const auto ip_packet = e.about.begin() + 14;
+  l4.insert(l4.end(), ip_packet, ip_packet + static_cast<std::ptrdiff_t>(e.quoted));
+  set16(l4, 2, slow_checksum(l4.data(), l4.size()));
+  return ipv4_frame(kClientMac, kDirectorMac, e.src, e.dst, 1, e.ttl, 0, l4);
+}
+
 FrameBytes frame(const ArpFrame& a) {
   FrameBytes b;
   put(b, a.to), put(b, a.sender_mac), put16(b, 0x0806);

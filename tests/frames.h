@@ -41,6 +41,14 @@ struct Ping {
   uint8_t type = 8;
   Mac from = kClientMac, to = kDirectorMac;
 };
+struct IcmpError {  // quotes what `about` begins with
+  std::string src = "198.51.100.1", dst = "192.0.2.100";
+  uint8_t type = 3, code = 4;
+  uint16_t mtu = 1400;
+  uint8_t ttl = 64;
+  FrameBytes about{};  // a whole frame
+  size_t quoted = 28;  // bytes of its IP packet
+};
 struct ArpFrame {
   bool request = true;
   Mac sender_mac = kClientMac;
@@ -53,6 +61,7 @@ struct ArpFrame {
 FrameBytes frame(const Tcp& t);
 FrameBytes frame(const Udp& u);
 FrameBytes frame(const Ping& p);
+FrameBytes frame(const IcmpError& e);
 FrameBytes frame(const ArpFrame& a);
 FrameBytes ipv4_frame(Mac from, Mac to, std::string_view src, std::string_view dst, uint8_t protocol, uint8_t ttl,
                       uint16_t fragment_word, const FrameBytes& l4);

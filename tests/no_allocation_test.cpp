@@ -26,9 +26,11 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// All other forms call these (C++20, [new.delete]). Inlined, they look like malloc() and delete to g++, which warns.
+// All other forms call these (C++20, [new.delete]); under a sanitizer, whose own forms do not, the nothrow one has to
+// be here, too. Inlined, they look like malloc() and delete to g++, which warns.
 #define NEVER_INLINED [[gnu::noinline]]
 NEVER_INLINED void* operator new(std::size_t size) { return counted(size, 1); }
+NEVER_INLINED void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 1); }
 NEVER_INLINED void* operator new(std::size_t size, std::align_val_t a) {
   return counted(size, static_cast<std::size_t>(a));
 }

@@ -84,6 +84,8 @@ class Director {
   Service* schedulable(const Packet& packet);
   Exit open(const Arrival& a, Service& service, Instant now, Outbox& out);
   Exit carry(const Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit carry_error(const Arrival& a, Server& server, Instant now, Outbox& out);
+  void count_traffic(const Arrival& a, Server& server);
   Exit forward(const Arrival& a, const Server& server, Instant now, Outbox& out);
   void end(Connection& c);
 

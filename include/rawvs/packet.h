@@ -17,7 +17,7 @@ struct TcpFlags {
 };
 
 struct IcmpType {
-  enum : uint8_t { echo_reply = 0, unreachable = 3, echo = 8, time_exceeded = 11 };
+  enum : uint8_t { echo_reply = 0, unreachable = 3, source_quench = 4, echo = 8, time_exceeded = 11 };
 };
 
 struct Packet {
@@ -54,6 +54,16 @@ std::optional<Exit> parse_ethernet(const Frame& frame, Ethernet& out);
 // dst are still set when the frame was long enough to hold them, so that others' broken packets are not counted as
 // ours.
 std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out);
+
+struct Quote {  // the packet that an ICMP error is about, as far as it is quoted
+  Ip src{}, dst{};
+  Port sport{}, dport{};
+  Protocol protocol = Protocol::any;
+};
+
+// What an ICMP error quotes (RFC 792: the IP header and eight bytes); none when it is no error, or quotes no TCP or UDP
+// ports. The types are those that IPVS looks at: unreachable, source quench, time exceeded.
+std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet);
 
 // Is the TCP, UDP or ICMP checksum right? True for partial and already validated ones, and for UDP without one; false
 // for fragments, whose checksum is the whole datagram's.

@@ -98,6 +98,27 @@ std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
   return parse_l4(frame, out);
 }
 
+std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet) {
+  constexpr size_t kPorts = 4;
+  const uint8_t type = packet.icmp_type;
+  const bool error =
+      type == IcmpType::unreachable || type == IcmpType::source_quench || type == IcmpType::time_exceeded;
+  if (packet.protocol != Protocol::icmp || packet.fragmented() || !error) return std::nullopt;
+  const Bytes ip = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size()).subspan(kMinIcmp);
+  if (ip.size() < kMinIp) return std::nullopt;
+  const size_t header = (ip[0] & 0x0fu) * 4;
+  const bool first_fragment = (load_be16(ip, 6) & kOffsetMask) == 0;
+  if (ip[0] >> 4 != 4 || header < kMinIp || ip.size() < header + kPorts || !first_fragment) return std::nullopt;
+  Quote q;
+  q.protocol = static_cast<Protocol>(ip[9]);
+  if (q.protocol != Protocol::tcp && q.protocol != Protocol::udp) return std::nullopt;
+  q.src = Ip(load_be32(ip, 12));
+  q.dst = Ip(load_be32(ip, 16));
+  q.sport = Port(load_be16(ip, header));
+  q.dport = Port(load_be16(ip, header + 2));
+  return q;
+}
+
 bool l4_checksum_right(const Frame& frame, const Packet& packet) {
   if (packet.fragmented()) return false;  // nobody can tell from a part
   if (frame.offload.partial_checksum() || (frame.offload.flags & Offload::checksum_valid) != 0) return true;
