@@ -186,6 +186,7 @@ Exit Director::carry(const Arrival& a, Connection& c, Server& server, Instant no
   connections_.arm(c, now, timeout);
   ++c.packets;
   c.client_mac = a.ethernet.src.bytes;
+  if (a.frame->link == Link::inside) c.flags |= Connection::inside;
   return forward(a, server, now, out);
 }
 
