@@ -17,9 +17,12 @@ std::atomic<uint64_t> allocations = 0;  // global, because operator new is
 
 void* counted(std::size_t size, std::size_t alignment) {
   ++allocations;
-  void* const p = alignment <= alignof(std::max_align_t)
-                      ? std::malloc(size == 0 ? 1 : size)
-                      : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  return alignment <= alignof(std::max_align_t)
+             ? std::malloc(size == 0 ? 1 : size)
+             : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+void* or_throw(void* p) {
   if (!p) throw std::bad_alloc();
   return p;
 }
@@ -29,10 +32,10 @@ void* counted(std::size_t size, std::size_t alignment) {
 // All other forms call these (C++20, [new.delete]); under a sanitizer, whose own forms do not, the nothrow one has to
 // be here, too. Inlined, they look like malloc() and delete to g++, which warns.
 #define NEVER_INLINED [[gnu::noinline]]
-NEVER_INLINED void* operator new(std::size_t size) { return counted(size, 1); }
+NEVER_INLINED void* operator new(std::size_t size) { return or_throw(counted(size, 1)); }
 NEVER_INLINED void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 1); }
 NEVER_INLINED void* operator new(std::size_t size, std::align_val_t a) {
-  return counted(size, static_cast<std::size_t>(a));
+  return or_throw(counted(size, static_cast<std::size_t>(a)));
 }
 NEVER_INLINED void operator delete(void* p) noexcept { std::free(p); }
 NEVER_INLINED void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -39,14 +39,22 @@ Result<Done> Client::reach() {
   return Error{reason + ": is it running? (start it with: rawvsd -c /etc/rawvs.ini)"};
 }
 
-Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each) {
-  if (auto reached = reach(); !reached) return reached.error();
-  const std::string place = "rawvsd at " + path_;
-  if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+// rawvsd ends a connection on which nothing was asked for a while, as when somebody types at -R: then a new one is
+// made.
+Result<Done> Client::put(const std::string& request) {
+  for (bool old = fd_ >= 0;; old = false) {
+    if (auto reached = reach(); !reached) return reached;
+    if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) >= 0) return Done{};
     const int why = errno;
     close();
-    return Error{place + " does not take the request: " + std::strerror(why)};
+    if (old && (why == EPIPE || why == ECONNRESET)) continue;
+    return Error{"rawvsd at " + path_ + " does not take the request: " + std::strerror(why)};
   }
+}
+
+Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each) {
+  if (auto put_there = put(request); !put_there) return put_there.error();
+  const std::string place = "rawvsd at " + path_;
   Reply reply;
   std::vector<char> message(kPieceMost + 1);  // one more, so that a longer one is noticed
   for (;;) {

@@ -22,6 +22,7 @@ class Client {
 
  private:
   Result<Done> reach();
+  Result<Done> put(const std::string& request);
   void close();
   std::string path_;
   int fd_ = -1;
