@@ -129,7 +129,7 @@ clean:  ## remove what was built
 	rm -rf $(BUILD) build-asan
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 
 .PHONY: all setup-build setup-test setup-lint demo test unit lab asan bench format lint install clean help
 .DELETE_ON_ERROR:

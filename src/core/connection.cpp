@@ -61,8 +61,9 @@ uint64_t ConnectionTable::hash(const FlowKey& key) const {
 void ConnectionTable::prefetch_cell(uint64_t hash) const { __builtin_prefetch(&cells_[hash & cell_mask_]); }
 
 void ConnectionTable::prefetch_entry(uint64_t hash) const {
-  const uint32_t cell = cells_[hash & cell_mask_];
-  const Connection* const entry = &entries_[cell & kIdMask];
+  uint64_t i = hash & cell_mask_;
+  while (cells_[i] != 0 && (cells_[i] & ~kIdMask) != tag_of(hash)) i = (i + 1) & cell_mask_;
+  const Connection* const entry = &entries_[cells_[i] & kIdMask];  // of a new connection: the unused first one
   __builtin_prefetch(entry, 1);
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
 }
