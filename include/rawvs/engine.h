@@ -34,12 +34,14 @@ class Engine {
     LinkFacts facts;
     std::unique_ptr<PacketSocket> socket;
     std::unique_ptr<Guard> guard;
-    Watch watched;  // what filter and guard were last told
-    Mac watched_mac{};
-    std::optional<uint32_t> watched_version;
-    Instant rewatch = kNever;  // when to tell them of changed servers
-    Instant retry = kNever;    // when to try again to open it
-    LinkCounters past;         // of its closed sockets
+    struct {  // what the open socket's filter and guard were last told
+      Watch watch;
+      Mac mac{};
+      std::optional<uint32_t> version{};
+      Instant again = kNever;  // when to tell them of changed servers
+    } told;
+    Instant retry = kNever;  // when to try again to open it
+    LinkCounters past;       // of its closed sockets
   };
 
   Engine(const Config& config, const Log& log);
@@ -50,7 +52,7 @@ class Engine {
   void close_port(Port& port);
   void follow_watch();
   void watch_port(Port& port);
-  bool serve_port(Port& port);
+  void serve_port(Port& port);
   void settle();
   void dispatch();
   void count_links();

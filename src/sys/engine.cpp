@@ -143,9 +143,6 @@ Result<Done> Engine::open_port(Port& port, Link link) {
   } else {
     log_.write(Severity::warning, guard.error().text);
   }
-  port.watched = {};
-  port.watched_mac = {};
-  port.watched_version.reset();
   return Done{};
 }
 
@@ -153,9 +150,7 @@ void Engine::close_port(Port& port) {
   if (port.socket) port.past += port.socket->counters();
   port.guard.reset();
   port.socket.reset();  // closing takes it out of epoll, too
-  port.watched = {};
-  port.watched_mac = {};
-  port.watched_version.reset();
+  port.told = {};       // its deadline, too: it would wake the loop for ever
 }
 
 // Filter and guard follow the director's VIPs at once, so that a VIP is in effect when its request is answered. A
@@ -165,26 +160,26 @@ void Engine::follow_watch() {
   const Watch& wanted = director_.watch();
   for (Port& port : ports_) {
     if (!port.socket) continue;
-    const bool same = port.watched_version == director_.watch_version() && port.watched_mac == port.facts.mac;
-    if (same && now_ < port.rewatch) continue;
-    port.watched_version = director_.watch_version();
-    if (port.watched.servers != wanted.servers) port.rewatch = std::min(port.rewatch, now_ + kRewatchPause);
-    const bool at_once = port.watched_mac != port.facts.mac || port.watched.vips != wanted.vips;
-    if (at_once || now_ >= port.rewatch) watch_port(port);
+    const bool same = port.told.version == director_.watch_version() && port.told.mac == port.facts.mac;
+    if (same && now_ < port.told.again) continue;
+    port.told.version = director_.watch_version();
+    if (port.told.watch.servers != wanted.servers) port.told.again = std::min(port.told.again, now_ + kRewatchPause);
+    const bool at_once = port.told.mac != port.facts.mac || port.told.watch.vips != wanted.vips;
+    if (at_once || now_ >= port.told.again) watch_port(port);
   }
 }
 
 // The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
 void Engine::watch_port(Port& port) {
-  port.watched = director_.watch();
-  port.watched_mac = port.facts.mac;
-  port.rewatch = kNever;
+  port.told.watch = director_.watch();
+  port.told.mac = port.facts.mac;
+  port.told.again = kNever;
   if (port.guard) {
-    if (const auto done = port.guard->protect(port.watched, port.facts.mac); !done) {
+    if (const auto done = port.guard->protect(port.told.watch, port.facts.mac); !done) {
       log_.write(Severity::warning, done.error().text);
     }
   }
-  if (const auto done = port.socket->set_filter(capture_filter(port.watched, port.facts.mac)); !done) {
+  if (const auto done = port.socket->set_filter(capture_filter(port.told.watch, port.facts.mac)); !done) {
     log_.write(Severity::error, done.error().text);
   } else if (port.socket->filter_is_wide()) {
     log_.write(Severity::info,
@@ -221,8 +216,8 @@ void Engine::count_links() {
   }
 }
 
-bool Engine::serve_port(Port& port) {
-  if (!port.socket) return false;
+void Engine::serve_port(Port& port) {
+  if (!port.socket) return;
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
     const size_t count = port.socket->receive(frames_);
     if (count == 0) break;
@@ -231,12 +226,11 @@ bool Engine::serve_port(Port& port) {
     port.socket->release();
     if (count < frames_.size()) break;
   }
-  return true;
 }
 
 Instant Engine::next_deadline() const {
   Instant first = std::min(director_.next_deadline(), control_->next_deadline());
-  for (const Port& port : ports_) first = std::min({first, port.retry, port.rewatch});
+  for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
 
