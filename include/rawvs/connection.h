@@ -78,6 +78,7 @@ class ConnectionTable {
 
   uint32_t size() const { return used_; }
   uint32_t capacity() const { return capacity_; }
+  uint64_t cells() const { return cell_mask_ + 1; }  // of the index
   size_t reserved_bytes() const { return bytes_; }
   ConnectionId id(const Connection& c) const { return static_cast<ConnectionId>(&c - entries_); }
   Connection* at(ConnectionId id);                  // null: no such entry in use

@@ -20,8 +20,6 @@
 
 namespace rawvs {
 
-using NeighborSlot = uint16_t;
-
 struct Ask {  // who has target? To one machine (is it still you?) or to all
   Link link = Link::outside;
   Ip target{};
@@ -75,10 +73,9 @@ class Neighbors {
  private:
   static constexpr uint32_t kHeldFrames = 64;  // in all
   static constexpr uint32_t kHeldSize = 2048;  // bytes, headroom included; longer frames are not held
-  static constexpr uint16_t kNone = 0xffff;
   struct Held {
-    uint16_t neighbor = kNone;  // kNone: free
-    bool leaving = false;       // lent to the outbox until recycle()
+    uint16_t neighbor = kNoNeighbor;  // then this place is free
+    bool leaving = false;             // lent to the outbox until recycle()
     uint64_t order = 0;
     Frame frame{};
   };

@@ -118,9 +118,9 @@ class Services {
 
   bool empty() const { return by_key_.empty(); }
   Service* find(const ServiceKey& key);
+  const Service* find(const ServiceKey& key) const;
   Service* classify(const Packet& packet);  // the service a new connection of this packet belongs to
-  bool is_vip(Ip addr) const;               // some service is at this address
-  std::vector<Ip> vips() const;             // sorted, each once
+  std::vector<Ip> vips() const;             // addresses that some service is at: sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }
@@ -134,13 +134,9 @@ class Services {
   struct KeyHash {
     size_t operator()(const ServiceKey& k) const;
   };
-  struct IpHash {
-    size_t operator()(Ip a) const { return std::hash<uint32_t>{}(a.v4()); }
-  };
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Mark> mark_of(const Packet& packet) const;
   void release_servers(Service& service, Instant now);
-  void recount_vips();
   size_t index_of(const Service& service, Endpoint server) const;
 
   uint32_t next_serial_ = 1;
@@ -148,7 +144,6 @@ class Services {
   std::vector<Server> servers_;  // all slots from the start
   std::unordered_map<ServiceKey, ServiceSlot, KeyHash> by_key_;
   std::vector<GroupMatch> groups_;
-  std::unordered_map<Ip, uint32_t, IpHash> vips_;  // how many services are at it
 };
 
 }  // namespace rawvs

@@ -154,12 +154,6 @@ struct Call {
   Conversation& reply;
 };
 
-const Service* find(const Director& director, const ServiceKey& key) {
-  const auto all = director.services().services();
-  const auto found = std::ranges::find_if(all, [&](const Service& s) { return s.used && s.spec.key == key; });
-  return found == all.end() ? nullptr : &*found;
-}
-
 // The director's refusal in words.
 Verdict verdict(const Call& call, std::optional<Refusal> refusal) {
   if (!refusal) return std::nullopt;
@@ -190,7 +184,7 @@ Verdict put_service(const Call& call, AddOrEdit action, bool adds) {
   if (spec.key.protocol == Protocol::sctp) return unsupported(Key::service, call.values.text(Key::service));
   if (auto fault = read_features(call.values)) return fault;
   // As in IPVS, whether the service is there is asked before its scheduler is looked at.
-  const bool there = find(call.director, spec.key) != nullptr;
+  const bool there = call.director.services().find(spec.key) != nullptr;
   if (adds && there) return verdict(call, Refusal::exists);
   if (!adds && !there) return verdict(call, Refusal::no_service);
   if (const auto& word = call.values.of(Key::scheduler)) {
@@ -219,7 +213,7 @@ Verdict add_server(const Call& call) {
   ServiceKey key;
   ServerSpec spec;
   if (auto fault = read_server(call.values, key, spec)) return fault;
-  if (!find(call.director, key)) return verdict(call, Refusal::no_service);
+  if (!call.director.services().find(key)) return verdict(call, Refusal::no_service);
   if (spec.lower > spec.upper) return verdict(call, Refusal::range);
   if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
   return verdict(call, call.director.add_server(key, spec, call.now, call.out));
@@ -268,7 +262,7 @@ Verdict list(const Call& call) {
   if (!call.values.of(Key::service)) return std::nullopt;
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
-  const Service* const service = find(call.director, key);
+  const Service* const service = call.director.services().find(key);
   if (!service) return verdict(call, Refusal::no_service);
   call.reply.next_service = static_cast<size_t>(service - call.director.services().services().data());
   call.reply.services_end = call.reply.next_service + 1;

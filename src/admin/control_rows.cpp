@@ -5,7 +5,6 @@
 #include "rawvs/control.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "rawvs/track.h"
@@ -91,7 +90,7 @@ void add_daemon(Conversation& c, const ConnectionTable& connections, Instant now
   c.ready += "daemon";
   put(c.ready, "version", kVersion);
   put(c.ready, "uptime", now - c.started);
-  put(c.ready, "size", std::bit_ceil(uint64_t{connections.capacity()} * 2));  // never more than half of it is used
+  put(c.ready, "size", connections.cells());
   c.ready += '\n';
 }
 

@@ -39,6 +39,11 @@ Service* Services::find(const ServiceKey& key) {
   return found == by_key_.end() ? nullptr : &services_[found->second];
 }
 
+const Service* Services::find(const ServiceKey& key) const {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() ? nullptr : &services_[found->second];
+}
+
 std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   if (find(spec.key)) return Refusal::exists;
   auto free = std::ranges::find_if(services_, [](const Service& s) { return !s.used; });
@@ -52,7 +57,6 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   free->serial = next_serial_++;
   begin(spec.scheduler, pool_of(servers_, *free), free->state);
   by_key_[spec.key] = static_cast<ServiceSlot>(free - services_.begin());
-  recount_vips();
   return std::nullopt;
 }
 
@@ -71,7 +75,6 @@ std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
   release_servers(*service, now);
   *service = Service{};
   by_key_.erase(key);
-  recount_vips();
   return std::nullopt;
 }
 
@@ -81,7 +84,6 @@ void Services::clear(Instant now) {
     service = Service{};
   }
   by_key_.clear();
-  recount_vips();
 }
 
 void Services::release_servers(Service& service, Instant now) {
@@ -180,27 +182,18 @@ void Services::zero_all() {
   for (const auto& [key, slot] : by_key_) zero(key);
 }
 
-void Services::set_groups(std::vector<GroupMatch> groups) {
-  groups_ = std::move(groups);
-  recount_vips();
-}
-
-void Services::recount_vips() {
-  vips_.clear();
-  for (const auto& [key, slot] : by_key_) {
-    if (key.mark.value == 0) ++vips_[key.vip.addr];
-  }
-  for (const GroupMatch& match : groups_) {
-    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) ++vips_[match.vip];
-  }
-}
-
-bool Services::is_vip(Ip addr) const { return vips_.contains(addr); }
+void Services::set_groups(std::vector<GroupMatch> groups) { groups_ = std::move(groups); }
 
 std::vector<Ip> Services::vips() const {
   std::vector<Ip> all;
-  for (const auto& [vip, count] : vips_) all.push_back(vip);
+  for (const auto& [key, slot] : by_key_) {
+    if (key.mark.value == 0) all.push_back(key.vip.addr);
+  }
+  for (const GroupMatch& match : groups_) {
+    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) all.push_back(match.vip);
+  }
   std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 

@@ -40,7 +40,7 @@ const char* name(Neighbors::State state) {
 
 Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
     : settings_(settings),
-      neighbors_(std::min<uint32_t>(capacity, kNone)),
+      neighbors_(std::min<uint32_t>(capacity, kNoNeighbor)),
       held_(kHeldFrames),
       held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {}
 
@@ -115,7 +115,7 @@ Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
     set_next(n, std::min(n.next, std::max(now, n.last_asked + kRetry)));  // somebody needs it: no long pauses now
     return Hold::silent;
   }
-  const auto free = std::ranges::find_if(held_, [](const Held& h) { return h.neighbor == kNone; });
+  const auto free = std::ranges::find_if(held_, [](const Held& h) { return h.neighbor == kNoNeighbor; });
   if (n.holding >= settings_.arp_hold || free == held_.end() || frame.size > kHeldSize - kRoomBefore) return Hold::full;
   free->neighbor = slot;
   free->leaving = false;
