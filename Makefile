@@ -80,6 +80,8 @@ setup-test:
 	@tools/setup test
 setup-lint:
 	@tools/setup lint
+setup-record:
+	@tools/setup record
 
 # Each of these does all set-up by itself, and builds with what set-up installed: hence make within make.
 demo: setup-test  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
@@ -97,6 +99,13 @@ unit: setup-test  ## the tests that need no root
 lab: setup-test  ## the tests on network namespaces (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tests/lab/run
+
+conformance: setup-test  ## rawvsd against what the kernel's IPVS did (root)
+	@$(MAKE) --no-print-directory all
+	@RAWVS_BIN=$(BUILD) tests/conformance/run check
+
+conformance-record: setup-record  ## ask the kernel's IPVS anew: a Debian kernel under QEMU plays every scenario (an hour)
+	@tests/conformance/record
 
 asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" \
@@ -131,5 +140,5 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 
-.PHONY: all setup-build setup-test setup-lint demo test unit lab asan bench format lint install clean help
+.PHONY: all setup-build setup-test setup-lint setup-record demo test unit lab conformance conformance-record asan bench format lint install clean help
 .DELETE_ON_ERROR:

@@ -44,6 +44,26 @@ FrameBytes arp(uint16_t operation, Ip sender, Ip target, Mac to = kBroadcastMac)
 }
 constexpr uint16_t kRequest = 1, kReply = 2;
 
+FrameBytes of_protocol(uint8_t protocol, Ip src, Ip dst, Mac to = kOwn) {
+  FrameBytes f = ipv4(to, src, dst);
+  f[23] = protocol;
+  return f;
+}
+FrameBytes icmp(int type, Ip src, Ip dst, Mac to = kOwn) {
+  FrameBytes f = of_protocol(1, src, dst, to);
+  f[34] = static_cast<uint8_t>(type);
+  return f;
+}
+FrameBytes fragment(FrameBytes f, uint16_t word) {
+  store_be16(f, 20, word);
+  return f;
+}
+using Ips = std::vector<Ip>;
+Watch watching(Ips vips, Ips neighbors = {}, Ips nat_servers = {}, bool icmp_errors = false) {
+  return {std::move(vips), std::move(neighbors), std::move(nat_servers), icmp_errors};
+}
+const Watch kBoth = watching({kVip}, {kServer}), kNat = watching({kVip}, {}, {kServer});
+
 class Filter {
  public:
   explicit Filter(const std::string& expression) {
@@ -87,13 +107,13 @@ std::vector<Ip> neighbours(Ip first, uint32_t count) {
 Ip after(Ip a) { return Ip(a.v4() + 1); }
 
 TEST(CaptureFilter, SaysWhatItTakesInPcapsWords) {
-  EXPECT_EQ(capture_filter({{kVip}, {kServer}}, kOwn),
+  EXPECT_EQ(capture_filter(kBoth, kOwn),
             "(ether dst 02:00:00:00:00:01 and arp) or (ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.100)) or "
             "(arp host 192.0.2.100) or (arp src host 192.0.2.11)");
 }
 
 TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
-  const Filter filter(capture_filter({{kVip}, {kServer}}, kOwn));
+  const Filter filter(capture_filter(kBoth, kOwn));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kBroadcastMac, kClient, kVip)));
@@ -103,7 +123,7 @@ TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
 }
 
 TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
-  const Filter filter(capture_filter({{kVip}, {kServer}}, kOwn));
+  const Filter filter(capture_filter(kBoth, kOwn));
   EXPECT_TRUE(filter.takes(arp(kRequest, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kReply, kVip, kClient)));  // another machine says that it is its own
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
@@ -120,14 +140,41 @@ TEST(CaptureFilter, TakesNothingWhenThereIsNothingToTake) {
 }
 
 TEST(CaptureFilter, TakesOnlyArpWhenThereAreOnlyServers) {
-  const Filter filter(capture_filter({{}, {kServer}}, kOwn));
+  const Filter filter(capture_filter(watching({}, {kServer}), kOwn));
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kServer)));
 }
 
+TEST(CaptureFilter, TakesWhateverANatServerSendsToOurMac) {
+  const Filter filter(capture_filter(kNat, kOwn));
+  EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kClient)));
+  EXPECT_TRUE(filter.takes(of_protocol(132, kServer, kClient)));
+  EXPECT_TRUE(filter.takes(fragment(of_protocol(17, kServer, kClient), 5)));
+  EXPECT_FALSE(filter.takes(of_protocol(6, kServer, kClient, kOther)));
+  EXPECT_FALSE(filter.takes(of_protocol(6, after(kServer), kClient)));
+  EXPECT_FALSE(filter.takes(of_protocol(6, kClient, kServer)));
+  EXPECT_TRUE(filter.takes(of_protocol(6, kClient, kVip)));
+  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {kServer}), kOwn)).takes(of_protocol(6, kServer, kClient)));
+}
+
+TEST(CaptureFilter, TakesIcmpErrorsToOurMacWhenTheyAreWanted) {
+  Watch watch = kBoth;
+  for (const bool wanted : {false, true}) {
+    watch.icmp_errors = wanted;
+    const Filter filter(capture_filter(watch, kOwn));
+    for (const int type : {3, 4, 11}) {
+      EXPECT_EQ(filter.takes(icmp(type, kClient, kServer)), wanted) << type;
+      EXPECT_FALSE(filter.takes(icmp(type, kClient, kServer, kOther))) << type;
+      EXPECT_FALSE(filter.takes(fragment(icmp(type, kClient, kServer), 5))) << type;
+    }
+    for (const int type : {0, 5, 8, 12, 13}) EXPECT_FALSE(filter.takes(icmp(type, kClient, kServer))) << type;
+  }
+  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {}, true), kOwn)).takes(icmp(3, kClient, kServer)));
+}
+
 TEST(CaptureFilter, WritesNeighbouringAddressesAsOneNetworkWithoutTakingMore) {
   const std::vector<Ip> vips = neighbours(Ip(0xc0000264), 100);  // 192.0.2.100 to 192.0.2.199
-  const std::string expression = capture_filter({vips, {}}, kOwn);
+  const std::string expression = capture_filter(watching(vips), kOwn);
   EXPECT_NE(expression.find("ip dst net 192.0.2.104/29"), std::string::npos) << expression;
   const Filter filter(expression);
   EXPECT_LT(filter.instructions(), 60u);
@@ -137,7 +184,7 @@ TEST(CaptureFilter, WritesNeighbouringAddressesAsOneNetworkWithoutTakingMore) {
 
 TEST(CaptureFilter, IsExactForAFewDozenAddresses) {
   const std::vector<Ip> vips = scattered(64, 1);
-  const Filter filter(capture_filter({vips, {}}, kOwn));
+  const Filter filter(capture_filter(watching(vips), kOwn));
   for (const Ip vip : vips) {
     EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip)));
     EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, after(vip))));
@@ -145,32 +192,33 @@ TEST(CaptureFilter, IsExactForAFewDozenAddresses) {
 }
 
 TEST(CaptureFilter, FitsTheKernelWithHundredsOfVipsAndAThousandServersAndLosesNone) {
-  const Watch watch{scattered(300, 2), scattered(1000, 3)};
+  const Watch watch{scattered(300, 2), scattered(1000, 3), scattered(1000, 5), true};
   const Filter filter(capture_filter(watch, kOwn));
   EXPECT_LE(filter.instructions(), 1000u);  // far below kKernelsMost: older kernels also count bytes
   for (const Ip vip : watch.vips) EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip))) << text(vip);
   for (const Ip vip : watch.vips) EXPECT_TRUE(filter.takes(arp(kRequest, kClient, vip))) << text(vip);
-  for (const Ip server : watch.servers) EXPECT_TRUE(filter.takes(arp(kReply, server, kClient))) << text(server);
+  for (const Ip server : watch.neighbors) EXPECT_TRUE(filter.takes(arp(kReply, server, kClient))) << text(server);
+  for (const Ip server : watch.nat_servers) EXPECT_TRUE(filter.takes(ipv4(kOwn, server, kClient))) << text(server);
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));  // wider, but not boundless
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, watch.vips[0])));
 }
 
 TEST(CaptureFilter, CopesWithTheEndsOfTheAddressSpace) {
-  const Filter filter(capture_filter({{Ip(0), Ip(0xffffffff)}, {}}, kOwn));
+  const Filter filter(capture_filter(watching({Ip(0), Ip(0xffffffff)}), kOwn));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, Ip(0))));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, Ip(0xffffffff))));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
 }
 
 TEST(GuardFilter, TakesFramesToAVipAndArpRequestsForIt) {
-  const Filter filter(guard_filter({{kVip}, {kServer}}, kOwn));
+  const Filter filter(guard_filter(kBoth, kOwn, {}));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kRequest, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kRequest, kServer, kVip)));
 }
 
 TEST(GuardFilter, LeavesEverythingElseToTheHost) {
-  const Filter filter(guard_filter({{kVip}, {kServer}}, kOwn));
+  const Filter filter(guard_filter(kBoth, kOwn, {}));
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kServer)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kVip, kClient)));
@@ -180,14 +228,14 @@ TEST(GuardFilter, LeavesEverythingElseToTheHost) {
 }
 
 TEST(GuardFilter, TakesNothingWithoutVips) {
-  const Filter filter(guard_filter({{}, {kServer}}, kOwn));
+  const Filter filter(guard_filter(watching({}, {kServer}), kOwn, {}));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kVip)));
 }
 
 TEST(GuardFilter, IsExactForHundredsOfVips) {
   const std::vector<Ip> vips = scattered(300, 4);
-  const Filter filter(guard_filter({vips, {}}, kOwn));
+  const Filter filter(guard_filter(watching(vips), kOwn, {}));
   EXPECT_LE(filter.instructions(), kKernelsMost);
   for (const Ip vip : vips) {
     EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip))) << text(vip);
@@ -195,6 +243,33 @@ TEST(GuardFilter, IsExactForHundredsOfVips) {
     EXPECT_TRUE(filter.takes(arp(kRequest, kClient, vip))) << text(vip);
     EXPECT_FALSE(filter.takes(arp(kRequest, kClient, after(vip)))) << text(vip);
   }
+}
+
+TEST(GuardFilter, TakesWhatANatServerSendsThatMayBeOfAConnection) {
+  const Filter filter(guard_filter(kNat, kOwn, {}));
+  for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}, uint8_t{132}}) {
+    EXPECT_TRUE(filter.takes(of_protocol(protocol, kServer, kClient))) << int{protocol};
+    EXPECT_FALSE(filter.takes(of_protocol(protocol, kServer, kClient, kOther))) << int{protocol};
+    EXPECT_FALSE(filter.takes(of_protocol(protocol, kClient, kServer))) << int{protocol};
+  }
+  for (const int type : {3, 4, 11}) EXPECT_TRUE(filter.takes(icmp(type, kServer, kClient))) << type;
+  for (const int type : {0, 5, 8, 12, 13}) EXPECT_FALSE(filter.takes(icmp(type, kServer, kClient))) << type;
+  EXPECT_FALSE(filter.takes(of_protocol(47, kServer, kClient)));
+  EXPECT_TRUE(filter.takes(fragment(of_protocol(47, kServer, kClient), 0x2000)));
+  EXPECT_TRUE(filter.takes(fragment(of_protocol(47, kServer, kClient), 1)));
+  EXPECT_FALSE(filter.takes(fragment(of_protocol(47, kServer, kClient), 0x4000)));  // do not fragment
+  EXPECT_TRUE(filter.takes(of_protocol(6, kClient, kVip)));
+  EXPECT_TRUE(Filter(guard_filter(watching({}, {}, {kServer}), kOwn, {})).takes(of_protocol(6, kServer, kClient)));
+}
+
+TEST(GuardFilter, LeavesWhatANatServerSendsToTheHostItself) {
+  const Ip host(0xc0000201), inside(0xc6336401);  // 192.0.2.1, 198.51.100.1
+  const Filter filter(guard_filter(kNat, kOwn, {host, inside}));
+  EXPECT_FALSE(filter.takes(of_protocol(6, kServer, host)));
+  EXPECT_FALSE(filter.takes(of_protocol(6, kServer, inside)));
+  EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kClient)));
+  EXPECT_TRUE(filter.takes(of_protocol(6, kServer, after(host))));
+  EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kVip)));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ FlowKey flow(uint32_t n) {
 }
 
 Connection* create(ConnectionTable& t, const FlowKey& k) { return t.create(k, t.hash(k)); }
-Connection* find(ConnectionTable& t, const FlowKey& k) { return t.find(k, t.hash(k)); }
+Connection* find(ConnectionTable& t, const FlowKey& k) { return t.find(Side::client, k, t.hash(k)); }
 
 TEST(ConnectionTable, FindsExactlyWhatWasCreatedAndNotRemoved) {
   ConnectionTable table(500, {1, 2}, kStart);
@@ -72,9 +72,73 @@ TEST(ConnectionTable, SaysWhenItIsFullAndTakesAgainAfterwards) {
   EXPECT_EQ(table.size(), 3u);
 }
 
-TEST(ConnectionTable, TakesFortyEightBytesPerConnection) {
+TEST(ConnectionTable, TakesSixtyFourBytesPerConnection) {
   const ConnectionTable table(1u << 18, {7, 8}, kStart);
-  EXPECT_LE(table.reserved_bytes(), (size_t{1} << 18) * 48 + 128);
+  EXPECT_LE(table.reserved_bytes(), (size_t{1} << 18) * 64 + 128);
+}
+
+TEST(ConnectionTable, ATemplateIsNoConnectionWithoutAClientPort) {
+  ConnectionTable table(8, {9, 10}, kStart);
+  FlowKey k = flow(0);
+  k.cport = Port(0);
+  Connection* const waiting = create(table, k);
+  k.persistence = true;
+  EXPECT_FALSE(find(table, k));
+  Connection* const ticket = create(table, k);
+  EXPECT_TRUE(ticket->is_template());
+  EXPECT_EQ(find(table, k), ticket);
+  k.persistence = false;
+  EXPECT_EQ(find(table, k), waiting);
+}
+
+TEST(ConnectionTable, FindsTheNewestOfSeveralWithOneKey) {
+  ConnectionTable table(8, {11, 12}, kStart);
+  Connection* const first = create(table, flow(1));
+  Connection* const second = create(table, flow(1));
+  Connection* const third = create(table, flow(1));
+  EXPECT_EQ(find(table, flow(1)), third);
+  table.remove(*second);
+  EXPECT_EQ(find(table, flow(1)), third);
+  table.remove(*third);
+  EXPECT_EQ(find(table, flow(1)), first);
+}
+
+Connection* from_server(ConnectionTable& t, const Connection& c) {
+  const FlowKey key = c.key(Side::server);
+  return t.find(Side::server, key, t.hash(key));
+}
+
+TEST(ConnectionTable, FindsFromTheServersSideOnlyWhatWasAddedThere) {
+  ConnectionTable table(300, {13, 14}, kStart);
+  std::vector<Connection*> all;
+  for (uint32_t n = 0; n < 300; ++n) {
+    all.push_back(create(table, flow(n)));
+    all.back()->server_v4 = 0xcb00710b + n % 2;
+    all.back()->rport = Port(8080);
+    if (n % 3 != 0) table.add_server_side(*all.back());
+  }
+  EXPECT_EQ(table.two_sided(), 200u);
+  for (uint32_t n = 0; n < 300; ++n) EXPECT_EQ(from_server(table, *all[n]), n % 3 != 0 ? all[n] : nullptr) << n;
+  for (uint32_t n = 0; n < 300; n += 2) table.remove(*all[n]);
+  for (uint32_t n = 1; n < 300; n += 2) EXPECT_EQ(from_server(table, *all[n]), n % 3 != 0 ? all[n] : nullptr) << n;
+  EXPECT_EQ(table.two_sided(), 100u);
+}
+
+TEST(ConnectionTable, IsFoundByItsNewNameFromBothSides) {
+  ConnectionTable table(8, {15, 16}, kStart);
+  FlowKey unknown = flow(1);
+  unknown.cport = Port(0);
+  Connection* const c = create(table, unknown);
+  c->server_v4 = 0xcb00710b;
+  c->rport = Port(10001);
+  table.add_server_side(*c);
+  table.rename(*c, flow(1));
+  EXPECT_FALSE(find(table, unknown));
+  EXPECT_EQ(find(table, flow(1)), c);
+  EXPECT_EQ(from_server(table, *c), c);
+  table.remove(*c);
+  EXPECT_EQ(table.two_sided(), 0u);
+  EXPECT_FALSE(find(table, flow(1)));
 }
 
 class WheelTest : public testing::Test {

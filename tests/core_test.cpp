@@ -70,13 +70,13 @@ class ScheduleTest : public testing::Test {
   // The choices of n new connections, a letter each, '-' for none; every choice becomes an active connection.
   std::string choices(Scheduler scheduler, int n) {
     SchedulerState state;
-    begin(scheduler, pool(), state);
+    begin(scheduler, pool(), state, 0);
     return more(scheduler, n, state);
   }
   std::string more(Scheduler scheduler, int n, SchedulerState& state) {
     std::string s;
     for (int i = 0; i < n; ++i) {
-      const auto at = choose(scheduler, pool(), state);
+      const auto at = choose({.scheduler = scheduler}, pool(), state, {});
       s += at ? static_cast<char>('a' + order_[*at]) : '-';
       if (at) ++all_[order_[*at]].active;
     }
@@ -107,7 +107,7 @@ TEST_F(ScheduleTest, WrrInterleavesTheWeights) {
 TEST_F(ScheduleTest, WrrKeepsItsThresholdWhenServersAreAdded) {  // as recorded from IPVS: conformance scenario dr-wrr
   servers({});
   SchedulerState state;
-  begin(Scheduler::wrr, pool(), state);
+  begin(Scheduler::wrr, pool(), state, 0);
   for (const auto& loads : {std::initializer_list<Load>{{4}}, {{3}, {4}}, {{2}, {3}, {4}}}) {
     servers(loads);
     server_added(Scheduler::wrr, pool(), state);
@@ -121,7 +121,7 @@ TEST_F(ScheduleTest, WrrUsesTheGreatestCommonDivisor) {
 TEST_F(ScheduleTest, WrrGivesUpWhenAllAreOverloadedAndGoesOnLater) {
   servers({{2}, {1}});
   SchedulerState state;
-  begin(Scheduler::wrr, pool(), state);
+  begin(Scheduler::wrr, pool(), state, 0);
   EXPECT_EQ(more(Scheduler::wrr, 2, state), "aa");
   for (Server& s : all_) s.overloaded = true;
   EXPECT_EQ(more(Scheduler::wrr, 2, state), "--");
@@ -242,17 +242,16 @@ TEST(Services, ClassifyByMarkFirstThenByPort) {
   const ServiceKey mark{Protocol::any, {}, Mark(10)};
   s.set_groups({{ip("192.0.2.100"), Protocol::tcp, {{80, 80}, {440, 450}}, Mark(10)}});
   ASSERT_FALSE(s.add({kWeb}));
-  Packet p;
-  p.dst = ip("192.0.2.100"), p.dport = Port(80), p.protocol = Protocol::tcp;
-  EXPECT_EQ(s.classify(p), s.find(kWeb));  // the mark has no service yet
+  FlowKey flow{.vip = ip("192.0.2.100"), .vport = Port(80), .protocol = Protocol::tcp};
+  EXPECT_EQ(s.classify(flow), s.find(kWeb));  // the mark has no service yet
   ASSERT_FALSE(s.add({mark}));
-  EXPECT_EQ(s.classify(p), s.find(mark));
-  p.dport = Port(443);
-  EXPECT_EQ(s.classify(p), s.find(mark));
-  p.dport = Port(451);
-  EXPECT_EQ(s.classify(p), nullptr);
-  p.dport = Port(80), p.protocol = Protocol::udp;
-  EXPECT_EQ(s.classify(p), nullptr);
+  EXPECT_EQ(s.classify(flow), s.find(mark));
+  flow.vport = Port(443);
+  EXPECT_EQ(s.classify(flow), s.find(mark));
+  flow.vport = Port(451);
+  EXPECT_EQ(s.classify(flow), nullptr);
+  flow.vport = Port(80), flow.protocol = Protocol::udp;
+  EXPECT_EQ(s.classify(flow), nullptr);
 }
 
 // --- connections and counters ---------------------------------------------------------------------------------------
@@ -268,7 +267,7 @@ TEST(Track, CountsAConnectionActiveFromItsSynAndInactiveFromItsFin) {
   Connection c{};
   Server s;
   c.protocol = Protocol::tcp;
-  join(c, 0, s);
+  join(c, 0, s, Port(80));
   EXPECT_EQ(s.inactive, 1u);
   const Timeouts t;
   EXPECT_EQ(advance(c, s, segment(TcpFlags::syn), Direction::input, t), 60s);
@@ -286,7 +285,7 @@ TEST(Track, CountsUdpAsInactive) {
   Connection c{};
   Server s;
   c.protocol = Protocol::udp;
-  join(c, 0, s);
+  join(c, 0, s, Port(80));
   EXPECT_EQ(advance(c, s, Packet{}, Direction::input, {.udp = 5s}), 5s);
   EXPECT_EQ(s.inactive, 1u);
   EXPECT_STREQ(state_name(c), "UDP");
@@ -296,14 +295,14 @@ TEST(Track, SetsAndClearsTheOverloadMarkWithHysteresis) {
   Server s;
   s.spec.upper = 4;
   std::array<Connection, 4> c{};
-  for (Connection& one : c) one.protocol = Protocol::tcp, join(one, 0, s);
+  for (Connection& one : c) one.protocol = Protocol::tcp, join(one, 0, s, Port(80));
   EXPECT_TRUE(s.overloaded);
   leave(c[0], s);
   EXPECT_TRUE(s.overloaded);  // 3 of 4 is not below three quarters
   leave(c[1], s);
   EXPECT_FALSE(s.overloaded);
   s.spec.lower = 1;
-  join(c[0], 0, s), join(c[1], 0, s);
+  join(c[0], 0, s, Port(80)), join(c[1], 0, s, Port(80));
   EXPECT_TRUE(s.overloaded);
   for (int i = 0; i < 3; ++i) leave(c[0], s);
   EXPECT_TRUE(s.overloaded);

@@ -137,5 +137,151 @@ TEST_F(NoAllocation, ForAHundredThousandNewConnectionsAndTheirEnd) {
   EXPECT_EQ(allocations, before);
 }
 
+// Everything else that a packet may go through: each step of the path a few hundred times, on memory made before.
+class NoAllocationOnAnyPath : public testing::Test {
+ protected:
+  NoAllocationOnAnyPath()
+      : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, true, now_) {
+    for (const bool outside : {true, false}) {
+      LinkFacts facts;
+      facts.name = outside ? "eth0" : "eth1";
+      facts.ifindex = 1;
+      facts.up = facts.carrier = true;
+      facts.mac = outside ? kDirectorMac : kInsideMac;
+      facts.addresses = {{ip(outside ? "192.0.2.10" : "203.0.113.10"), 24}};
+      director_.link_changed(outside ? Link::outside : Link::inside, facts, now_, out_);
+    }
+    room_.resize(70000);
+    out_.clear();
+  }
+  void service(Protocol protocol, uint16_t port, Method method, Tunnel tunnel = {}, Duration persistence = 0s) {
+    const ServiceKey key{protocol, {ip("192.0.2.100"), Port(port)}, {}};
+    ASSERT_FALSE(director_.add({.key = key, .scheduler = Scheduler::rr, .persistence = persistence}, now_, out_));
+    ServerSpec server{.at = {ip("203.0.113.11"), Port(method == Method::masq ? 8080 : port)}, .method = method};
+    server.tunnel = tunnel;
+    server.mac = Mac{{2, 0, 0, 0, 1, 0x11}};
+    ASSERT_FALSE(director_.add_server(key, server, now_, out_));
+    out_.clear();
+  }
+  void arrives(FrameBytes b, Link link = Link::outside) {
+    if (link == Link::inside) std::copy_n(kInsideMac.bytes.begin(), 6, b.begin());
+    script_.push_back({std::move(b), link});
+  }
+  // A datagram in pieces, the last one first.
+  void arrives_cut(const FrameBytes& whole, Link link, uint16_t id) {
+    constexpr size_t kStep = 1000;
+    for (size_t at = (whole.size() - 35) / kStep * kStep, end = whole.size() - 34;; at -= kStep) {
+      const size_t size = std::min(kStep, end - at);
+      const auto* const data = whole.data() + 34 + at;
+      FrameBytes piece = ipv4_frame(
+          kClientMac, kDirectorMac, text(Ip(load_be32(whole, 26))), text(Ip(load_be32(whole, 30))), whole[23], 64,
+          static_cast<uint16_t>((at + size < end ? 0x2000u : 0u) | at / 8), {data, data + size});
+      store_be16(piece, 18, id);
+      fix_ip_checksum(piece);
+      arrives(piece, link);
+      if (at == 0) return;
+    }
+  }
+  // Everything arrives, again and again; how many frames left each time.
+  void play(uint64_t sent_each_time) {
+    const uint64_t before = allocations;
+    for (int times = 0; times < 100; ++times) {
+      uint64_t sent = 0;
+      now_ += 1ms;
+      for (const Arrives& a : script_) {
+        constexpr uint32_t kHeadroom = 64;
+        std::copy(a.bytes.begin(), a.bytes.end(), room_.begin() + kHeadroom);
+        Frame f;
+        f.data = room_.data() + kHeadroom;
+        f.size = static_cast<uint32_t>(a.bytes.size());
+        f.headroom = kHeadroom;
+        f.link = a.link;
+        director_.frames_arrived({&f, 1}, now_, out_);
+        sent += out_.departures().size();
+        out_.clear();
+      }
+      director_.time_passed(now_, out_);
+      ASSERT_EQ(sent, sent_each_time);
+    }
+    EXPECT_EQ(allocations, before);
+  }
+
+  struct Arrives {
+    FrameBytes bytes;
+    Link link;
+  };
+  Instant now_{1000s};
+  Outbox out_;
+  Director director_;
+  FrameBytes room_;
+  std::vector<Arrives> script_;
+};
+
+constexpr const char *kServer = "203.0.113.11", *kClient = "198.51.100.1";
+
+TEST_F(NoAllocationOnAnyPath, ForNatAndTemplates) {
+  service(Protocol::tcp, 80, Method::masq, {}, 300s);
+  for (uint16_t port = 2000; port < 2050; ++port) {
+    arrives(frame(Tcp{.sport = port}));
+    arrives(frame(Tcp{.src = kServer, .dst = kClient, .sport = 8080, .dport = port, .flags = "SA"}), Link::inside);
+    arrives(frame(Tcp{.sport = port, .flags = "A"}));
+    arrives(frame(Tcp{.sport = port, .flags = "RA"}));
+  }
+  play(200);
+  EXPECT_EQ(director_.connections().size(), 51u);
+}
+
+TEST_F(NoAllocationOnAnyPath, ForTunnels) {
+  service(Protocol::tcp, 80, Method::tunnel);
+  service(Protocol::udp, 53, Method::tunnel, {TunnelType::gue, Port(6080), TunnelChecksum::checksum});
+  service(Protocol::udp, 54, Method::tunnel, {TunnelType::gre, Port(), TunnelChecksum::checksum});
+  arrives(frame(Tcp{}));
+  arrives(frame(Udp{}));
+  arrives(frame(Udp{.dport = 54, .data = std::string(1472, 'x'), .dont_fragment = false}));  // cut in two
+  play(4);
+}
+
+TEST_F(NoAllocationOnAnyPath, ForFragmentsOfAnyMethod) {
+  service(Protocol::udp, 53, Method::masq);
+  service(Protocol::udp, 54, Method::tunnel);
+  service(Protocol::udp, 55, Method::route);
+  const std::string data(4000, 'x');
+  for (uint16_t port = 53; port <= 55; ++port) {
+    arrives_cut(frame(Udp{.dport = port, .data = data, .dont_fragment = false}), Link::outside, port);
+  }
+  const Udp answer{.src = kServer, .dst = kClient, .sport = 8080, .dport = 1001, .data = data, .dont_fragment = false};
+  arrives_cut(frame(answer), Link::inside, 9);
+  play(20);
+}
+
+TEST_F(NoAllocationOnAnyPath, ForSctp) {
+  service(Protocol::sctp, 80, Method::masq, {}, 300s);
+  FrameBytes l4{0x07, 0xd0, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 4};  // INIT
+  arrives(ipv4_frame(kClientMac, kDirectorMac, kClient, "192.0.2.100", 132, 64, 0, l4));
+  l4 = {0x1f, 0x90, 0x07, 0xd0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 4};  // INIT-ACK
+  arrives(ipv4_frame(kClientMac, kDirectorMac, kServer, kClient, 132, 64, 0, l4), Link::inside);
+  play(2);
+}
+
+TEST_F(NoAllocationOnAnyPath, ForFtp) {
+  service(Protocol::tcp, 21, Method::masq);
+  const auto client = [&](const char* flags, uint32_t seq, const std::string& data) {
+    arrives(frame(Tcp{.dport = 21, .flags = flags, .data = data, .seq = seq}));
+  };
+  const auto server = [&](const char* flags, uint32_t seq, const std::string& data) {
+    Tcp t{.src = kServer, .dst = kClient, .sport = 8080, .dport = 1001, .flags = flags, .data = data, .seq = seq};
+    arrives(frame(t), Link::inside);
+  };
+  client("S", 1000, "");
+  server("SA", 5000, "");
+  client("PA", 1001, "PASV\r\n");
+  server("PA", 5001, "227 Entering Passive Mode (203,0,113,");
+  server("PA", 5038, "11,39,17).\r\n");
+  arrives(frame(Tcp{.sport = 1002, .dport = 10001}));  // the data connection
+  arrives(frame(Tcp{.sport = 1002, .dport = 10001, .flags = "R"}));
+  client("R", 1007, "");
+  play(8);
+}
+
 }  // namespace
 }  // namespace rawvs

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <sstream>
 
 #include "rawvsadm/recordings.h"
 #include "tools/rawvsadm/listing.h"
@@ -69,9 +70,9 @@ TEST(Rawvsadm, UnderstandsWhatIpvsadmUnderstands) {
   }
 }
 
-TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) {
-  const Recording recording = read("listing.txt");
-  ASSERT_GE(recording.runs.size(), 15u);
+void expect_listings(const std::string& file, size_t least) {
+  const Recording recording = read(file);
+  ASSERT_GE(recording.runs.size(), least);
   for (const Recorded& run : recording.runs) {
     const Command c = command(run.line);
     const ListStyle how = style(c, kBook);
@@ -98,6 +99,34 @@ TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) {
     EXPECT_FALSE(table.lacks_rates());
     EXPECT_EQ(c.verb == Verb::save ? saved(table, how.names) : listing(table, how), run.out) << run.line;
   }
+}
+
+TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) { expect_listings("listing.txt", 15); }
+TEST(Rawvsadm, ListsAndSavesTunnelsSctpAndEveryPortAsIpvsadmDoes) { expect_listings("tunnels.txt", 12); }
+
+TEST(Rawvsadm, ReadsItsOwnSavedTableAsTheSameTable) {
+  for (const char* const file : {"listing.txt", "tunnels.txt"}) {
+    const Recording recording = read(file);
+    for (const Recorded& run : recording.runs) {
+      if (run.line != "-Sn") continue;
+      ServiceTable table(false);
+      std::istringstream lines(run.out);
+      for (std::string line; std::getline(lines, line);) table.take(Row(row_of(line)));
+      EXPECT_EQ(saved(table, nullptr), run.out);
+    }
+  }
+}
+
+TEST(Rawvsadm, SavesAFlagThatHasNoNameForTheScheduler) {  // ipvsadm saves "-b " then, and cannot read it back
+  ServiceTable table(false);
+  table.take(Row(row_of("-A -f 9 -s sh -b flag-3")));
+  EXPECT_EQ(saved(table, nullptr), "-A -f 9 -s sh -b flag-3\n");
+}
+
+TEST(Rawvsadm, ShowsNoFlagsWhereTheDaemonNamesNone) {
+  ServiceTable table(false);
+  table.take(Row("service service=tcp:192.0.2.1:80 scheduler=sh flags=- persistence=0 netmask=255.255.255.255 ops=0"));
+  EXPECT_EQ(saved(table, nullptr), "-A -t 192.0.2.1:80 -s sh\n");
 }
 
 // The daemon of the restore recordings: it knows which services there are.
@@ -158,6 +187,14 @@ TEST(Rawvsadm, SaysItInTheControlProtocolsWords) {
       "rawvs/1 edit-server service=udp:192.0.2.1:53 server=192.0.2.11:5353 method=masq weight=0 upper=20 lower=10");
   EXPECT_EQ(asked("-d --sctp-service 192.0.2.1:9 -r 192.0.2.11"),
             "rawvs/1 delete-server service=sctp:192.0.2.1:9 server=192.0.2.11:9");
+  EXPECT_EQ(asked("-a -t 192.0.2.1:80 -r 192.0.2.11:8080 -i"),
+            "rawvs/1 add-server service=tcp:192.0.2.1:80 server=192.0.2.11:80 method=tunnel tun-type=ipip weight=1");
+  EXPECT_EQ(asked("-a -f 7 -r 192.0.2.11 -i --tun-type gue --tun-port 6080 --tun-remcsum"),
+            "rawvs/1 add-server service=mark:7 server=192.0.2.11:0 method=tunnel tun-type=gue tun-port=6080 "
+            "tun-checksum=remote weight=1");
+  EXPECT_EQ(asked("-e -f 7 -r 192.0.2.11 -i --tun-type gre --tun-csum"),
+            "rawvs/1 edit-server service=mark:7 server=192.0.2.11:0 method=tunnel tun-type=gre tun-checksum=on "
+            "weight=1");
   EXPECT_EQ(asked("-D -f 4294967295"), "rawvs/1 delete-service service=mark:4294967295");
   EXPECT_EQ(asked("-C"), "rawvs/1 clear");
   EXPECT_EQ(asked("-Z"), "rawvs/1 zero");
@@ -180,8 +217,6 @@ TEST(Rawvsadm, NamesThatAreNotOneWordNeverReachTheDaemon) {
 TEST(Rawvsadm, RefusesItselfWhatTheProtocolHasNoWordsFor) {
   EXPECT_EQ(asked("-A -t [2001:db8::1]:80"), "rawvsadm: IPv6 is not supported yet\n");
   EXPECT_EQ(asked("-A -f 1 -6"), "rawvsadm: IPv6 is not supported yet\n");
-  EXPECT_EQ(asked("-a -t 192.0.2.1:80 -r 192.0.2.11 -i --tun-type gre"),
-            "rawvsadm: tunnel type gre is not supported, only ipip is\n");
 }
 
 TEST(Rawvsadm, BracketsAroundAnIPv4AddressAreRefusedRatherThanLosingThePort) {  // ipvsadm takes it as port 0
@@ -247,6 +282,14 @@ TEST(Rawvsadm, ListsConnectionsAsIpvsadmDoes) {
       "server=192.0.2.5:0");
   EXPECT_EQ(connection_line(of_mark, false, nullptr),
             "IP  61:01  NONE        203.0.113.5:0      0.0.0.1:0          192.0.2.5:0\n");
+  EXPECT_EQ(connection_line(Row("connection protocol=tcp expires=299 state=ASSURED client=198.51.100.0:0 "
+                                "virtual=192.0.2.10:0 server=192.0.2.5:0"),
+                            false, &kBook),
+            "TCP 04:59  ASSURED     198.51.100.0:0     192.0.2.10:0       192.0.2.5:0\n");
+  EXPECT_EQ(connection_line(Row("connection protocol=sctp expires=3 state=INIT1 client=203.0.113.5:49153 "
+                                "virtual=192.0.2.10:9 server=192.0.2.5:99"),
+                            false, nullptr),
+            "SCTP 00:03  INIT1       203.0.113.5:49153  192.0.2.10:9       192.0.2.5:99\n");
   EXPECT_EQ(
       connections_head(true),
       "IPVS connection entries\n"

@@ -1,123 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard.h against the kernel, every way of it: the box is a router, and has one VIP as its own address as well.
-//
-//   client | c0 192.0.2.10 ---- d0 192.0.2.1 | director | d1 198.51.100.1 ---- s0 198.51.100.10 | server
-//          |                                 | ip_forward=1, lo 192.0.2.100       (203.0.113.0/24 is behind the server)
-//
-// That something does not come is shown without waiting: what is sent after it comes first.
-#include <sys/utsname.h>
+// guard.h against the kernel, every way of it: what it does for VIPs. root_guard.h has the network; what it does for
+// NAT servers is in root_guard_nat_test.cpp.
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <optional>
-
-#include "rawvs/guard.h"
-#include "root_net.h"
+#include "root_guard.h"
 
 namespace rawvs::test {
 namespace {
 
-constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kDirector{{2, 0, 0, 0, 0, 0xd0}}, kStranger{{2, 0, 0, 0, 0, 0x77}};
 constexpr const char *kRoutedVip = "203.0.113.100", *kRoutedHost = "203.0.113.101";  // both behind the server
 constexpr const char *kLocalVip = "192.0.2.100", *kLocalHost = "192.0.2.1";          // both the director's own
-
-bool kernel_has_tcx() {  // by its version: a broken tcx guard must not pass for a missing one
-  utsname names{};
-  int major = 0, minor = 0;
-  return uname(&names) == 0 && std::sscanf(names.release, "%d.%d", &major, &minor) == 2 &&
-         (major > 6 || (major == 6 && minor >= 6));
-}
-constexpr const char* kNoTcx = "this kernel is older than Linux 6.6: it has no tcx";
-
-class GuardOnRouter : public RootNet {
- protected:
-  void SetUp() override {
-    RootNet::SetUp();
-    if (IsSkipped()) return;
-    client_.emplace(), director_.emplace(), server_.emplace();
-    for (const auto* space : {&client_, &server_, &director_}) {
-      (*space)->enter();
-      write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
-    }
-    shell("ip link add d0 address 02:00:00:00:00:d0 type veth peer name c0 address 02:00:00:00:00:0c netns " +
-          client_->path());
-    shell("ip link add d1 address 02:00:00:00:00:d1 type veth peer name s0 address 02:00:00:00:00:05 netns " +
-          server_->path());
-    write_sysctl("net/ipv4/ip_forward", "1");
-    shell("ip addr add 192.0.2.1/24 dev d0 && ip addr add 198.51.100.1/24 dev d1 && ip addr add 192.0.2.100/32 dev lo");
-    shell("ip link set d0 up && ip link set d1 up");
-    server_->enter();
-    shell("ip link set s0 up");
-    seen_by_server_ = open_socket("s0", "ip or arp");
-    client_->enter();
-    shell("ip link set c0 up");
-    at_client_ = open_socket("c0", "ip or arp");
-    director_->enter();
-    shell("ip neigh add 192.0.2.10 lladdr 02:00:00:00:00:0c dev d0");
-    shell("ip neigh add 198.51.100.10 lladdr 02:00:00:00:00:05 dev d1");
-    shell("ip route add 203.0.113.0/24 via 198.51.100.10");
-    tap_ = open_socket("d0", "udp");
-  }
-  void TearDown() override {
-    RootNet::TearDown();
-    tap_.reset(), at_client_.reset(), seen_by_server_.reset();
-    client_.reset(), director_.reset(), server_.reset();
-  }
-
-  std::unique_ptr<Guard> attach(GuardMode mode) {
-    auto attached = Guard::attach("d0", ifindex_of("d0"), mode);
-    EXPECT_TRUE(attached) << attached.error().text;
-    return attached ? std::move(*attached) : nullptr;
-  }
-  static void protect(Guard& guard, const std::vector<std::string>& vips) {
-    Watch watch;
-    for (const std::string& vip : vips) watch.vips.push_back(ip(vip));
-    std::sort(watch.vips.begin(), watch.vips.end());
-    const auto done = guard.protect(watch, kDirector);
-    EXPECT_TRUE(done) << done.error().text;
-  }
-
-  void from_client(const FrameBytes& bytes) { ASSERT_TRUE(send_bytes(*at_client_, bytes)); }
-  static FrameBytes datagram(const char* to, Mac mac = kDirector) {
-    return frame(Udp{.src = "192.0.2.10", .dst = to, .from = kClient, .to = mac});
-  }
-  static FrameBytes syn(const char* to) {
-    return frame(Tcp{.src = "192.0.2.10", .dst = to, .dport = 81, .from = kClient, .to = kDirector});
-  }
-  static FrameBytes who_has(const char* address) {
-    return frame(ArpFrame{.sender_mac = kClient, .sender = "192.0.2.10", .target = address});
-  }
-  static std::string described(const Caught& got) { return got.bytes.empty() ? "nothing" : describe(got.bytes); }
-  std::string next_at_server() { return described(next_frame(*seen_by_server_)); }
-  std::string next_at_client() { return described(next_frame(*at_client_)); }
-  std::string next_at_tap() { return described(next_frame(*tap_)); }
-  static std::string routed(const std::string& to) {
-    return "02:00:00:00:00:d1>02:00:00:00:00:05 192.0.2.10:1001 > " + to + ":53 udp ttl 63";
-  }
-  static std::string tapped(const std::string& to) {
-    return "02:00:00:00:00:0c>02:00:00:00:00:d0 192.0.2.10:1001 > " + to + ":53 udp ttl 64";
-  }
-  static std::string refused_by(const std::string& from) {
-    return "02:00:00:00:00:d0>02:00:00:00:00:0c " + from + ":81 > 192.0.2.10:1001 RA ttl 64";
-  }
-  static std::string arp_of(const std::string& address) {
-    return "02:00:00:00:00:d0>02:00:00:00:00:0c arp " + address +
-           " is-at 02:00:00:00:00:d0 to 192.0.2.10 02:00:00:00:00:0c";
-  }
-
-  std::optional<Netns> client_, director_, server_;
-  std::unique_ptr<PacketSocket> at_client_, tap_, seen_by_server_;
-};
-
-class EveryGuard : public GuardOnRouter, public testing::WithParamInterface<GuardMode> {
- protected:
-  void SetUp() override {
-    GuardOnRouter::SetUp();
-    if (!IsSkipped() && GetParam() == GuardMode::tcx && !kernel_has_tcx()) GTEST_SKIP() << kNoTcx;
-  }
-};
 
 TEST_P(EveryGuard, KeepsTheKernelFromRoutingAVipsFramesButNotTheTapFromSeeingThem) {
   from_client(datagram(kRoutedVip));
@@ -275,16 +168,7 @@ TEST_P(EveryGuard, HoldsHundredsOfScatteredVips) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, EveryGuard,
                          testing::Values(GuardMode::tcx, GuardMode::clsact, GuardMode::classic, GuardMode::automatic),
-                         [](const auto& parameter) -> std::string {
-                           switch (parameter.param) {
-                             case GuardMode::tcx: return "Tcx";
-                             case GuardMode::clsact: return "Clsact";
-                             case GuardMode::classic: return "Classic";
-                             case GuardMode::automatic: return "Automatic";
-                             case GuardMode::off: break;
-                           }
-                           return "Off";
-                         });
+                         way_name);
 
 TEST_P(EveryGuard, SaysWhichWayItWent) {
   auto guard = attach(GetParam());
@@ -320,7 +204,7 @@ TEST_F(GuardOnRouter, LeavesAnEmptyHookThatWasThereBefore) {
 }
 
 TEST_F(GuardOnRouter, SaysWhatWasTriedAndWhatToTypeWhenItCannotBe) {
-  const auto attached = Guard::attach("eth9", 4711, GuardMode::automatic);
+  const auto attached = Guard::attach("eth9", 4711, GuardMode::automatic, flows_);
   ASSERT_FALSE(attached);
   const std::string& text = attached.error().text;
   EXPECT_EQ(text.find("interface eth9: no guard: tcx: "), 0u) << text;

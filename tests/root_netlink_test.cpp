@@ -101,9 +101,117 @@ TEST_F(NetlinkInNamespace, TakesLostNotificationsForAChange) {
   ASSERT_EQ(setsockopt(netlink_->fd(), SOL_SOCKET, SO_RCVBUF, &smallest, sizeof smallest), 0);
   shell("ip link add e0 type veth peer name peer");
   for (int i = 0; i < 20; ++i) shell("ip link set e0 up && ip link set e0 down");
-  EXPECT_TRUE(netlink_->changed());
+  const KernelNews news = netlink_->changed();
+  EXPECT_TRUE(news.links && news.routes);
   EXPECT_FALSE(netlink_->changed());
   EXPECT_NE(netlink_->query("e0").ifindex, 0);
+}
+
+// Two links, one more interface: out 192.0.2.1/24, in 198.51.100.1/24 and other 203.0.113.1/28.
+class Routes : public NetlinkInNamespace {
+ protected:
+  void SetUp() override {
+    NetlinkInNamespace::SetUp();
+    if (IsSkipped()) return;
+    shell("ip link add out type veth peer name p0 && ip link add in type veth peer name p1");
+    shell("ip link add other type veth peer name p2");
+    shell("for i in out in other p0 p1 p2; do ip link set $i up; done");
+    shell("ip addr add 192.0.2.1/24 dev out && ip addr add 198.51.100.1/24 dev in");
+    shell("ip addr add 203.0.113.1/28 dev other");
+    netlink_->changed();
+  }
+  Route to(const std::string& address) {
+    return netlink_->route_to(ip(address), {ifindex_of("out"), ifindex_of("in")});
+  }
+  static Route expected(const std::string& address, Link link, const std::string& next_hop, const std::string& source,
+                        uint16_t mtu = 0) {
+    return {ip(address), Route::Kind::direct, link, ip(next_hop), ip(source), mtu};
+  }
+};
+
+TEST_F(Routes, LeadToWhatIsOnALinkItself) {
+  EXPECT_EQ(to("192.0.2.7"), expected("192.0.2.7", Link::outside, "192.0.2.7", "192.0.2.1"));
+  EXPECT_EQ(to("198.51.100.7"), expected("198.51.100.7", Link::inside, "198.51.100.7", "198.51.100.1"));
+}
+
+TEST_F(Routes, LeadThroughGateways) {
+  shell("ip route add 203.0.113.64/26 via 198.51.100.254");
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::inside, "198.51.100.254", "198.51.100.1"));
+  shell("ip route add default via 192.0.2.254");
+  EXPECT_EQ(to("203.0.113.200"), expected("203.0.113.200", Link::outside, "192.0.2.254", "192.0.2.1"));
+  EXPECT_EQ(to("203.0.113.65").next_hop, ip("198.51.100.254"));
+}
+
+TEST_F(Routes, TellTheirSourceAndTheirMtu) {
+  shell("ip addr add 198.51.100.2/24 dev in");
+  shell("ip route add 203.0.113.64/26 via 198.51.100.254 src 198.51.100.2 mtu 1400");
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::inside, "198.51.100.254", "198.51.100.2", 1400));
+}
+
+TEST_F(Routes, TellALinkWithoutAnAddressOfOursByItsUnspecifiedSource) {
+  shell(
+      "ip addr del 192.0.2.1/24 dev out && ip addr del 198.51.100.1/24 dev in && ip addr del 203.0.113.1/28 dev other");
+  shell("ip route add 192.0.2.0/24 dev out");
+  EXPECT_EQ(to("192.0.2.7"), (Route{ip("192.0.2.7"), Route::Kind::direct, Link::outside, ip("192.0.2.7"), Ip(), 0}));
+}
+
+TEST_F(Routes, MayLeadElsewhere) {
+  EXPECT_EQ(to("203.0.113.2").kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("198.51.100.7"), {ifindex_of("out"), 0}).kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("192.0.2.7"), {0, 0}).kind, Route::Kind::elsewhere);
+}
+
+TEST_F(Routes, KnowTheHostsOwnAddresses) {
+  EXPECT_EQ(to("192.0.2.1").kind, Route::Kind::local);
+  EXPECT_EQ(to("203.0.113.1").kind, Route::Kind::local) << "on whatever interface";
+  EXPECT_EQ(to("127.0.0.1").kind, Route::Kind::local);
+}
+
+TEST_F(Routes, KnowWhatCannotBeReached) {
+  EXPECT_EQ(to("203.0.113.65"), (Route{.to = ip("203.0.113.65"), .kind = Route::Kind::unreachable})) << "no route";
+  int last = 65;
+  for (const char* kind : {"unreachable", "blackhole", "prohibit", "throw"}) {
+    const std::string address = "203.0.113." + std::to_string(last++);
+    shell("ip route add " + std::string(kind) + " " + address);
+    EXPECT_EQ(to(address).kind, Route::Kind::unreachable) << kind;
+  }
+  EXPECT_EQ(to("192.0.2.255").kind, Route::Kind::unreachable) << "a broadcast address";
+  EXPECT_EQ(to("224.0.0.1").kind, Route::Kind::unreachable);
+}
+
+TEST_F(Routes, ThroughAnIpv6GatewayCannotBeTaken) {
+  shell("ip -6 addr add 2001:db8::1/64 dev in nodad && ip route add 203.0.113.64/26 via inet6 2001:db8::2 dev in");
+  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);
+}
+
+TEST_F(Routes, AreNewsWhenTheyChange) {
+  const auto only_routes = [&](const std::string& command) {
+    shell(command);
+    const KernelNews news = netlink_->changed();
+    EXPECT_TRUE(news.routes) << command;
+    EXPECT_FALSE(news.links) << command;
+    EXPECT_FALSE(netlink_->changed()) << command;
+  };
+  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);
+  only_routes("ip route add 203.0.113.64/26 via 198.51.100.254");
+  EXPECT_EQ(to("203.0.113.65").next_hop, ip("198.51.100.254"));
+  only_routes("ip route replace 203.0.113.64/26 via 192.0.2.254");
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::outside, "192.0.2.254", "192.0.2.1"));
+  only_routes("ip route add 203.0.113.64/26 via 198.51.100.254 table 100");
+  only_routes("ip rule add to 203.0.113.64/26 table 100");
+  EXPECT_EQ(to("203.0.113.65").link, Link::inside);
+  only_routes("ip rule del to 203.0.113.64/26 table 100");
+  only_routes("ip route del 203.0.113.64/26");
+  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);
+}
+
+TEST_F(Routes, MayChangeWithALinkWithoutOtherNews) {
+  shell("ip route add 203.0.113.64/26 via 198.51.100.254");
+  netlink_->changed();
+  shell("ip link set in down");
+  EXPECT_TRUE(netlink_->changed().links);
+  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);
+  EXPECT_EQ(to("198.51.100.7").kind, Route::Kind::unreachable);
 }
 
 }  // namespace

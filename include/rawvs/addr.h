@@ -52,6 +52,13 @@ struct Network {  // an address block: 192.0.2.0/24
   friend constexpr bool operator==(const Network&, const Network&) = default;
 };
 
+struct Netmask {  // any bits: ipvsadm takes masks that are no prefix, too
+  Ip bits{0xffffffff};
+  constexpr Ip of(Ip a) const { return Ip(a.v4() & bits.v4()); }
+  constexpr bool full() const { return bits.v4() == 0xffffffff; }
+  friend constexpr bool operator==(const Netmask&, const Netmask&) = default;
+};
+
 struct Mac {
   std::array<uint8_t, 6> bytes{};
   constexpr bool group() const { return (bytes[0] & 1) != 0; }  // multicast or broadcast

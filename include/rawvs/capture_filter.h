@@ -10,11 +10,14 @@
 
 namespace rawvs {
 
-// Frames for the packet socket: to our MAC and a VIP; ARP about a VIP, to our MAC, or from a real server.
+// Frames for the packet socket. To our MAC: IPv4 to a VIP or from a NAT server, ICMP errors if they are wanted, ARP;
+// and any ARP about a VIP or from a neighbour.
 std::string capture_filter(const Watch& watch, Mac own);
 
-// Frames the host's own kernel must not see: those to our MAC and a VIP, and ARP requests for a VIP. VLAN-tagged frames
-// are not among them; the caller's filter has to exclude those, since a pcap expression cannot see a stripped tag.
-std::string guard_filter(const Watch& watch, Mac own);
+// Frames the host's own kernel must not see: those to our MAC and a VIP, and ARP requests for a VIP. And those to our
+// MAC from a NAT server, but to the host's own addresses (sorted), that may be of a connection: TCP, UDP, SCTP, ICMP
+// errors, fragments; the director gives back what is of none. VLAN-tagged frames are not among them; the caller's
+// filter has to exclude those, since a pcap expression cannot see a stripped tag.
+std::string guard_filter(const Watch& watch, Mac own, const std::vector<Ip>& hosts);
 
 }  // namespace rawvs

@@ -16,7 +16,7 @@ namespace rawvs {
 
 enum class GuardMode : uint8_t { automatic, tcx, clsact, classic, off };
 
-struct PortMatch {  // "tcp/80,443", "udp/5000-5010"
+struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-65535
   Protocol protocol = Protocol::tcp;
   std::vector<PortRange> ports;
   friend bool operator==(const PortMatch&, const PortMatch&) = default;
@@ -29,6 +29,14 @@ struct VirtualConfig {  // [virtual NAME]
   std::vector<PortMatch> ports;
   Mark mark{};  // 0: none given
   Scheduler scheduler = Scheduler::wlc;
+  struct Flags {
+    std::optional<Scheduler> scheduler;  // whose words were given; none: no flags
+    uint8_t bits = 0;                    // SchedulerFlags
+    friend bool operator==(const Flags&, const Flags&) = default;
+  } flags;
+  Duration persistence{};  // 0: none
+  Netmask netmask{};       // of clients, for persistence
+  bool one_packet = false;
   std::vector<ServerSpec> servers;  // port 0: the virtual's own
 };
 
@@ -39,6 +47,7 @@ struct GroupConfig {  // [group NAME]
   struct Match {
     Ip vip{};
     PortMatch ports;
+    Network clients{Ip(), 0};  // only packets from here
     friend bool operator==(const Match&, const Match&) = default;
   };
   std::vector<Match> matches;
@@ -60,6 +69,8 @@ Result<Config> parse_config(std::string_view text, std::string_view file_name);
 std::string print_config(const Config& config);  // as INI text, every key; parsing it gives the same Config
 
 // The tables that a Config asks for, in the order in which ipvsadm would be called: groups, services, their servers.
+// A virtual of every port is one service per protocol. Of the groups the first that holds a packet is the one meant:
+// fewer ports come before more, and among equals smaller client networks before larger ones.
 struct WantedService {
   ServiceSpec spec;
   std::vector<ServerSpec> servers;

@@ -15,7 +15,7 @@
 //   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
 //   edit-service     the same: the whole record is replaced
 //   delete-service   service
-//   add-server       service server [method] [weight] [upper] [lower] [mac]
+//   add-server       service server [method] [weight] [upper] [lower] [mac] [tun-type] [tun-port] [tun-checksum]
 //   edit-server      the same: the whole record is replaced
 //   delete-server    service server
 //   clear
@@ -27,12 +27,24 @@
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //
-//   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      server=IP:PORT    method=route|tunnel|masq
-//   row daemon      version= uptime= size=                     uptime in seconds; size: cells of the connection index
-//   row service     service= scheduler= conns= inpkts= outpkts= inbytes= outbytes=
-//   row server      service= server= method= weight= upper= lower= active= inactive= persistent= conns= inpkts=
-//                   outpkts= inbytes= outbytes=  servers in the scheduler's order, newest first
+//   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      port 0: every port, needs persistence
+//   persistence=SECONDS, 0 = none    netmask=24 | 255.255.255.0    ops=0|1: one-packet scheduling, UDP and marks only
+//   flags=LIST       commas between: sh-fallback, sh-port, mh-fallback, mh-port, or any scheduler's flag-1, flag-2,
+//   flag-3 pe=NAME          refused by no-scheduler: there is no persistence engine server=IP:PORT   IP: the service's
+//   port. method=route (the default) and tunnel keep the service's port in any case;
+//                    with method=masq port 0 is the packet's own, as it is behind a mark
+//   method=route|tunnel|masq      of tunnels: tun-type=ipip|gue|gre  tun-port=N (gue: needed)
+//   tun-checksum=none|on|remote row daemon      version= uptime= size=                     uptime in seconds; size:
+//   cells of the connection index row service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts=
+//   outpkts= inbytes= outbytes=
+//                   flags=- for none; the netmask as 255.255.255.0
+//   row server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active=
+//   inactive=
+//                   persistent= conns= inpkts= outpkts= inbytes= outbytes=  servers in the scheduler's order, newest
+//                   first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
 //   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
+//                   client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the
+//                   mark written as an address, and port 0
 //   row timeouts    tcp= tcpfin= udp=                          seconds
 //   row exit        name= fate= count= meaning=
 //   row link        name= received= kernel_dropped= cut= sent= send_failed=    frames; lost: all but received, sent

@@ -11,17 +11,23 @@
 #include "rawvs/claim.h"
 #include "rawvs/compose.h"
 #include "rawvs/connection.h"
+#include "rawvs/ftp.h"
 #include "rawvs/limit.h"
 #include "rawvs/link.h"
 #include "rawvs/neighbor.h"
 #include "rawvs/outbox.h"
+#include "rawvs/reassembly.h"
+#include "rawvs/route.h"
 #include "rawvs/settings.h"
+#include "rawvs/tcp_state.h"
 
 namespace rawvs {
 
-struct Watch {              // what the outside must deliver to the director, and keep from the host's kernel
-  std::vector<Ip> vips;     // sorted: frames to these, ARP about these
-  std::vector<Ip> servers;  // sorted: ARP from these
+struct Watch {                  // what the outside must deliver to the director, and keep from the host's kernel
+  std::vector<Ip> vips;         // sorted: frames to these, ARP about these
+  std::vector<Ip> neighbors;    // sorted: ARP from these: servers, or gateways to them
+  std::vector<Ip> nat_servers;  // sorted: IPv4 from these, sent to our MAC address, may be answers to translate
+  bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets under NAT or in a tunnel
   friend bool operator==(const Watch&, const Watch&) = default;
 };
 
@@ -36,6 +42,10 @@ class Director {
   void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
+  // The ways to the servers that are now known; those not named here are unknown again.
+  void routes_changed(std::span<const Route> routes, Instant now, Outbox& out);
+  // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
+  void guard_knows_flows(bool knows) { guard_knows_flows_ = knows; }
   void link_counted(Link link, const LinkCounters& counters) { counters_[index(link)] = counters; }  // for listings
   Instant next_deadline() const;
 
@@ -66,30 +76,96 @@ class Director {
   const LinkCounters& counters(Link link) const { return counters_[index(link)]; }
 
  private:
+  enum class Role : uint8_t {
+    other,         // none of the following
+    request,       // TCP, UDP or SCTP to a VIP
+    reply,         // the same, from where a NAT server may be, to anywhere else
+    client_error,  // ICMP error to a VIP, about what a server sent past or through us to its client
+    server_error,  // ICMP error to anywhere else, about what we may have sent on to a NAT server
+  };
   struct Arrival {  // one frame of a batch on its way
     Frame* frame = nullptr;
     Ethernet ethernet{};
     Packet packet{};
     std::optional<Exit> exit{};  // known after parsing already
-    bool tracked = false;        // may have a connection: key and hash are set
-    FlowKey key{};
+    Role role = Role::other;
+    FlowKey key{};  // of any role but other, and its hash
     uint64_t hash = 0;
+    Quote quote{};                     // of an ICMP error
+    std::span<const uint16_t> cuts{};  // of a datagram put together from fragments: where they began (split.h)
+    Side side() const { return role == Role::reply || role == Role::server_error ? Side::server : Side::client; }
   };
+  struct Hop {  // where a frame goes next
+    Link link = Link::outside;
+    Mac mac{};
+    uint16_t neighbor = kNoNeighbor;  // whose MAC address it is; none: a client's, which is known
+    uint32_t mtu = 0;                 // bytes of an IP packet
+    bool knows_mac = false;
+  };
+  struct Choice {  // what a new connection gets
+    ServerSlot server = kNoServer;
+    Port port{};                   // the server's
+    Connection* parent = nullptr;  // its template
+  };
+
   void parse(Arrival& a);
-  Exit decide(const Arrival& a, Instant now, Outbox& out);
+  void classify(Arrival& a);
+  Exit decide(Arrival& a, Instant now, Outbox& out);
   bool from_broadcast(const Arrival& a) const;
   Exit arp_arrived(const Arrival& a, Instant now, Outbox& out);
-  Exit ip_arrived(const Arrival& a, Instant now, Outbox& out);
-  Connection* track(const Arrival& a, Instant now);
-  Service* schedulable(const Packet& packet);
-  Exit open(const Arrival& a, Service& service, Instant now, Outbox& out);
-  Exit carry(const Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  Exit carry_error(const Arrival& a, Server& server, Instant now, Outbox& out);
-  void count_traffic(const Arrival& a, Server& server);
-  Exit forward(const Arrival& a, const Server& server, Instant now, Outbox& out);
-  void end(Connection& c);
+  Exit ip_arrived(Arrival& a, Instant now, Outbox& out);
+  Exit vip_packet(Arrival& a, Instant now, Outbox& out);
+  Exit passing_packet(Arrival& a, Instant now, Outbox& out);
+  Exit fragment_arrived(Arrival& a, Instant now, Outbox& out);
+  bool from_nat_server(Ip addr) const;
+  bool kept_from_kernel(const Arrival& a);
+  Exit give_back(const Arrival& a, Outbox& out);
 
-  // What a VIP says itself.
+  // Connections: director_track.cpp.
+  Connection* track(const Arrival& a, Instant now, Outbox& out);
+  Connection* track_reply(const Arrival& a, Instant now, Outbox& out);
+  bool over(const Arrival& a, const Connection& c) const;
+  Service* schedulable(const Arrival& a);
+  Exit open(Arrival& a, Service& service, Instant now, Outbox& out);
+  Exit open_once(Arrival& a, const Choice& choice, Service& service, Instant now, Outbox& out);
+  std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now);
+  std::optional<Choice> choose_server(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
+  std::optional<Choice> stay(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
+  bool keeps(const Connection& ticket) const;
+  void place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
+  void know_client_port(Connection& c, Port port, Outbox& out);
+  void expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
+  void expect_replies(Connection& c, Outbox& out);
+  uint32_t* children(Connection& c);
+  void expire(Connection& c, Instant now, Outbox& out);
+  void end(Connection& c, Outbox& out);
+  void end_orphans(Outbox& out);
+
+  // Forwarding: director_forward.cpp.
+  Exit carry(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit carry_reply(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit carry_client_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit carry_server_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit carry_tunnel_error(const Arrival& a, Instant now, Outbox& out);
+  void learn_path_mtu(Ip server, uint16_t mtu, Instant now);
+  Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Instant now, Outbox& out);
+  void age(const Arrival& a, Connection& c, Server& server, Direction direction, Instant now);
+  void count_in(const Arrival& a, Server& server);
+  void count_out(const Arrival& a, Server& server);
+  Exit forward(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Instant now, Outbox& out);
+  Exit to_client(Arrival& a, const Connection& c, Instant now, Outbox& out);
+  std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
+  std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Instant now, Outbox& out);
+  Exit wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Instant now, Outbox& out);
+  Exit depart(Frame frame, const Packet& packet, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
+              Outbox& out);
+  Exit depart_segmented(const Frame& frame, const Packet& packet, const Hop& hop, Instant now, Outbox& out);
+  Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
+                  Outbox& out);
+  Exit depart_whole(const Frame& frame, const Hop& hop, Instant now, Outbox& out);
+
+  // What a VIP says itself: director_answer.cpp.
   Exit answer_as_host(const Arrival& a, Instant now, Outbox& out);
   Exit echo(const Arrival& a, Instant now, Outbox& out);
   Exit reset(const Arrival& a, Instant now, Outbox& out);
@@ -98,9 +174,10 @@ class Director {
   Exit answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Outbox& out, Build&& build);
   void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
 
-  // What changes around it.
+  // What changes around it: director_admin.cpp, director_links.cpp.
   void services_changed(Instant now, Outbox& out);
   void place_server(ServerSlot slot, Instant now);
+  Route route_to(Ip addr) const;
   void refresh_watch();
   void warn_if_own(Ip vip, Outbox& out) const;
   Ip own_address(Link link) const;
@@ -108,13 +185,19 @@ class Director {
   bool answers_on(Link link) const { return link == Link::outside; }
   void speak(Instant now, Outbox& out);
   void say(const Conflict& conflict, Outbox& out) const;
+  static void say(const Route& route, Outbox& out);
+  void give_up_fragments(Instant now, Outbox& out);
 
   Settings settings_;
   bool two_links_;
+  bool guard_knows_flows_ = true;
   std::array<LinkFacts, kLinks> links_{};
   std::array<LinkCounters, kLinks> counters_{};
+  std::vector<Route> routes_;  // sorted by destination
   Services services_;
   ConnectionTable connections_;
+  Reassembly reassembly_;
+  FtpSessions ftp_;
   Neighbors neighbors_;
   Claims claims_;
   Composer composer_;
@@ -122,7 +205,12 @@ class Director {
   ExitCounters exits_;
   Watch watch_;
   uint32_t watch_version_ = 0;
+  uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
+  ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
+  uint16_t next_tunnel_id_ = 1;                // IP identification of outer packets
   std::array<Arrival, kBatch> batch_{};
+  Arrival whole_{};  // put together from fragments
+  Frame whole_frame_{}, edited_frame_{};
   std::vector<Ask> asks_;
   std::vector<Say> says_;
   std::vector<Conflict> conflicts_;

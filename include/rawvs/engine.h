@@ -11,6 +11,7 @@
 #include "rawvs/config.h"
 #include "rawvs/control_socket.h"
 #include "rawvs/guard.h"
+#include "rawvs/host_route.h"
 #include "rawvs/netlink.h"
 #include "rawvs/packet_socket.h"
 #include "rawvs/sys.h"
@@ -37,6 +38,7 @@ class Engine {
     struct {  // what the open socket's filter and guard were last told
       Watch watch;
       Mac mac{};
+      std::vector<Ip> hosts{};
       std::optional<uint32_t> version{};
       Instant again = kNever;  // when to tell them of changed servers
     } told;
@@ -44,20 +46,28 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
+  enum Source : uint64_t { kOutside, kInside, kNetlink, kControl, kSignals };  // of events
+
   Engine(const Config& config, const Log& log);
   Result<Done> open_all(int signals);
   Result<Done> load_tables();
   Result<Done> follow_link(Link link);
   Result<Done> open_port(Port& port, Link link);
   void close_port(Port& port);
+  void follow_kernel(KernelNews news);
+  void follow_routes();
+  void note_own_addresses();
   void follow_watch();
   void watch_port(Port& port);
   void serve_port(Port& port);
   void settle();
   void dispatch();
+  void change_replies();
+  void return_to_host();
   void count_links();
   void wait_and_serve();
   void read_signals();
+  Instant routes_due() const;
   Instant next_deadline() const;
   bool poll_for(int fd, uint64_t what);
 
@@ -69,12 +79,20 @@ class Engine {
   Outbox outbox_;
   std::unique_ptr<Netlink> netlink_;
   std::unique_ptr<ControlSocket> control_;
+  std::unique_ptr<HostRoute> host_route_;
+  FlowMap flows_;
   std::array<Port, kLinks> ports_;
+  std::vector<Ip> hosts_;      // the host's own addresses on our links, sorted
+  std::vector<Route> routes_;  // what the director was last told, sorted by server
+  bool routes_stale_ = false;  // the kernel may have others now
+  Instant routes_asked_{};     // when all were asked for
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
   int epoll_ = -1;
   int signals_ = -1;
   bool stopping_ = false;
+  bool guard_knows_flows_;
+  bool flows_warned_ = false, host_route_warned_ = false;  // once is enough: the counters go on
 };
 
 }  // namespace rawvs

@@ -16,6 +16,8 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
 // clang-format off
 #define RAWVS_EXITS(X)                                                                                               \
   X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
+  X(answer_forwarded,    forwarded, "answer-forwarded",    "a NAT server's answer: translated and sent on to its client") \
+  X(fragment_held,       forwarded, "fragment-held",       "a fragment: kept until its datagram is complete")         \
   X(held,                forwarded, "held",                "kept while its real server's MAC address is being asked for") \
   X(echo_answered,       answered,  "echo-answered",       "ping of a VIP: echo reply sent")                          \
   X(reset_sent,          answered,  "reset-sent",          "TCP to a closed port, or without a connection: RST sent") \
@@ -24,11 +26,13 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(protocol_unreachable, answered, "protocol-unreachable", "a protocol that no service has: ICMP protocol unreachable sent") \
   X(ttl_exceeded,        answered,  "ttl-exceeded",        "its time to live ended here: ICMP time exceeded sent")    \
   X(too_big,             answered,  "too-big",             "larger than the way to its server, and must not be fragmented: ICMP fragmentation needed sent") \
+  X(tunnel_error,        answered,  "tunnel-error",        "ICMP error about a tunnel packet: its client was told")   \
   X(arp_answered,        answered,  "arp-answered",        "ARP request for a VIP: answered")                         \
   X(arp_learned,         noted,     "arp-learned",         "ARP of a real server: its MAC address noted")             \
   X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that says a VIP is its own")       \
   X(arp_other,           passed,    "arp-other",           "ARP that is about none of our addresses")                 \
   X(not_vip,             passed,    "not-vip",             "IPv4, but not to a VIP: left to the host's kernel")       \
+  X(given_back,          passed,    "given-back",          "from a NAT server, but of no connection: given back to the host's kernel to route") \
   X(not_ipv4,            passed,    "not-ipv4",            "neither IPv4 nor ARP: left to the host's kernel")         \
   X(other_mac,           passed,    "other-mac",           "sent to another machine's MAC address")                   \
   X(vlan_tagged,         passed,    "vlan-tagged",         "carries a VLAN tag: left to the VLAN's own interface")    \
@@ -41,7 +45,10 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(bad_source,          dropped,   "bad-source",          "source address or MAC cannot be a host's: zero, loopback, multicast, broadcast") \
   X(land,                dropped,   "land",                "source address is the VIP itself (land attack)")          \
   X(zero_port,           dropped,   "zero-port",           "source or destination port is 0")                         \
-  X(fragment,            dropped,   "fragment",            "a fragment: its ports are not known")                     \
+  X(fragment_bad,        dropped,   "fragment-bad",        "a fragment with an impossible length or place")            \
+  X(fragment_overlap,    dropped,   "fragment-overlap",    "a fragment that contradicts others: their datagram was thrown away") \
+  X(fragment_flood,      dropped,   "fragment-flood",      "a fragment of which there are too many: see max_fragmented") \
+  X(fragment_expired,    dropped,   "fragment-expired",    "was kept, and counted so, but its datagram never became complete") \
   X(own_frame,           dropped,   "own-frame",           "sent by this interface itself: a loop, or a copied MAC address") \
   X(stray_reset,         dropped,   "stray-reset",         "RST that belongs to no connection: never answered")       \
   X(stray_icmp,          dropped,   "stray-icmp",          "ICMP that is neither a ping nor an error about a connection, or cannot be sent on: never answered")                     \
@@ -50,7 +57,12 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \
   X(hold_expired,        dropped,   "hold-expired",        "was held, and counted so, but its real server never answered ARP") \
   X(no_link,             dropped,   "no-link",             "the interface towards its real server is missing or down") \
-  X(fragment_needed,     dropped,   "fragment-needed",     "larger than the way to its server: would have to be cut into fragments") \
+  X(tunnel_narrow,       dropped,   "tunnel-narrow",       "the way to its tunnel server is too narrow for any packet") \
+  X(hairpin,             dropped,   "hairpin",             "from the very server that NAT would send it to: a real server cannot be its own client") \
+  X(no_route,            dropped,   "no-route",            "the host has no route to its real server, or one through another interface") \
+  X(outbox_full,         dropped,   "outbox-full",         "would have to be cut into more pieces than can be sent at once") \
+  X(ftp_disorder,        dropped,   "ftp-disorder",        "FTP's commands under NAT are read in order: its sender repeats it") \
+  X(ftp_full,            dropped,   "ftp-full",            "no room for another of FTP's control connections under NAT: see max_ftp") \
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \
   X(answer_limited,      dropped,   "answer-limited",      "not answered: reply_rate was reached")                    \
   X(replies_off,         dropped,   "replies-off",         "not answered: reply_rate is 0")

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// netlink.h: what the kernel knows of interfaces, and when that changes. rtnetlink(7) through libmnl.
+// netlink.h: what the kernel knows of interfaces and of ways, and when that changes. rtnetlink(7) through libmnl.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
 #include "rawvs/link.h"
 #include "rawvs/result.h"
+#include "rawvs/route.h"
 
 namespace rawvs {
+
+struct KernelNews {    // what may be another now
+  bool links = false;  // interfaces, IPv4 addresses; routes that depend on them, too, of which the kernel does not tell
+  bool routes = false;  // IPv4 routes and rules
+  explicit operator bool() const { return links || routes; }
+};
 
 class Netlink {
  public:
@@ -17,11 +25,16 @@ class Netlink {
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;
 
-  int fd() const;  // readable when links or IPv4 addresses may have changed
-  bool changed();  // reads all pending notifications; true if there were any (a lost one counts)
+  int fd() const;        // readable when there is news
+  KernelNews changed();  // reads all pending notifications; a lost one may have been of either kind
 
   // The facts of an interface now; ifindex 0 when there is none of this name. Addresses: IPv4, primary ones first.
   LinkFacts query(const std::string& name);
+
+  // The way to an address now; links: the ifindexes of our two links, 0 = there is none. Asked for by destination
+  // alone: rules that look at sources or marks do not apply. Of several ways the one that the kernel takes for a packet
+  // of its own.
+  Route route_to(Ip to, const std::array<int, kLinks>& links);
 
  private:
   struct Impl;

@@ -13,8 +13,9 @@
 #include <vector>
 
 #include "rawvs/addr.h"
-#include "rawvs/packet.h"
+#include "rawvs/flow.h"
 #include "rawvs/time.h"
+#include "rawvs/tunnel_type.h"
 
 namespace rawvs {
 
@@ -22,7 +23,7 @@ enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, rang
 
 enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers; NAT, -, TUN, DR
 
-enum class Scheduler : uint8_t { rr, wrr, lc, wlc, count_ };
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr, twos, count_ };
 const char* name(Scheduler s);
 std::optional<Scheduler> parse_scheduler(std::string_view word);
 
@@ -34,9 +35,21 @@ struct ServiceKey {  // protocol and endpoint, or a mark
 };
 std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10
 
+struct SchedulerFlags {  // IPVS's flag-1, flag-2, flag-3
+  enum : uint8_t {
+    fallback = 1,
+    port = 2,
+    third = 4
+  };  // sh, mh: another server for one that is out; hash the port, too
+};
+
 struct ServiceSpec {
   ServiceKey key{};
   Scheduler scheduler = Scheduler::wlc;
+  uint8_t flags = 0;        // SchedulerFlags
+  Duration persistence{};   // 0: none. Else a client stays with its server, and for so long after its last connection
+  Netmask netmask{};        // which clients are one for persistence
+  bool one_packet = false;  // UDP: every datagram is scheduled by itself, none leaves a connection
 };
 
 struct ServerSpec {
@@ -45,12 +58,15 @@ struct ServerSpec {
   int32_t weight = 1;  // 0: no new connections
   uint32_t upper = 0;  // thresholds of connections, active and inactive; 0 = none
   uint32_t lower = 0;
+  Tunnel tunnel{};           // of method tunnel
   std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
 };
 
 struct Traffic {                                                                           // since start or zeroing
   uint64_t connections = 0, in_packets = 0, out_packets = 0, in_bytes = 0, out_bytes = 0;  // bytes of IP packets
 };
+
+inline constexpr Port kFtp{21}, kFtpData{20};
 
 using ServerSlot = uint16_t;
 using ServiceSlot = uint16_t;
@@ -64,9 +80,14 @@ struct Server {
   ServiceKey key{};                                   // the service's, to know a server that returns
   bool used = false;                                  // this slot holds a server
   bool overloaded = false;                            // the upper threshold was reached
+  bool was_nat = false;                               // is, or was before an edit: NAT connections may remain
   int32_t last_weight = 0;                            // the last that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
-  uint16_t neighbor = kNoNeighbor;                    // neighbor.h
+  uint16_t neighbor = kNoNeighbor;                    // neighbor.h: of its next hop
+  Ip source{};                                        // our address on the way to it: the outer source of a tunnel
+  uint16_t route_mtu = 0;                             // the host's route says so, bytes; 0: the link's
+  uint16_t path_mtu = 0;                              // learned from ICMP (RFC 1191), bytes of an outer packet; 0: none
+  Instant path_mtu_until{};
   Instant removed{};
   uint32_t served = 0;  // serial of the service it is, or last was, in
   Traffic traffic{};
@@ -74,9 +95,22 @@ struct Server {
   uint32_t references() const { return active + inactive + persistent; }
 };
 
+struct Affinity {  // lblc, lblcr: the servers that have served a destination
+  struct Member {
+    Endpoint at{};
+    uint16_t index = 0;  // in the scheduler's order; kNoServer: removed, but it may return
+  };
+  Ip destination{};
+  std::vector<Member> servers;  // the newest member first
+  Instant used{}, changed{};
+};
 struct SchedulerState {  // scheduler.h says what the numbers mean
   size_t position = 0;   // index behind the last choice, 0 = list head
   int64_t current_weight = 0, most_weight = 0, step = 1;
+  std::vector<uint16_t> table;       // dh, sh, mh: bucket -> index of a server
+  std::vector<Affinity> affinities;  // lblc, lblcr: by destination
+  Instant next_sweep{};              // lblc, lblcr
+  uint64_t random = 0;               // twos
 };
 
 struct Service {
@@ -98,6 +132,7 @@ struct GroupMatch {
   Protocol protocol = Protocol::tcp;
   std::vector<PortRange> ports;
   Mark mark{};
+  Network clients{Ip(), 0};  // only packets from here; 0.0.0.0/0: from anywhere
 };
 
 class Services {
@@ -119,8 +154,8 @@ class Services {
   bool empty() const { return by_key_.empty(); }
   Service* find(const ServiceKey& key);
   const Service* find(const ServiceKey& key) const;
-  Service* classify(const Packet& packet);  // the service a new connection of this packet belongs to
-  std::vector<Ip> vips() const;             // addresses that some service is at: sorted, each once
+  Service* classify(const FlowKey& flow);  // the service that this new connection belongs to
+  std::vector<Ip> vips() const;            // addresses that some service is at: sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }
@@ -135,7 +170,7 @@ class Services {
     size_t operator()(const ServiceKey& k) const;
   };
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
-  std::optional<Mark> mark_of(const Packet& packet) const;
+  std::optional<Mark> mark_of(const FlowKey& flow) const;
   void release_servers(Service& service, Instant now);
   size_t index_of(const Service& service, Endpoint server) const;
 

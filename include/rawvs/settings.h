@@ -17,14 +17,21 @@ struct Timeouts {          // as ipvsadm --set: the three that operators change
 
 struct Settings {
   // Memory, decided at start
-  uint32_t max_connections = 262144;  // entries of the connection table, 48 bytes each
+  uint32_t max_connections = 262144;  // entries of the connection table, 64 bytes each
   uint32_t max_servers = 1024;        // real servers of all services, removed ones that still have connections included
+  uint32_t max_fragmented = 1024;     // fragmented datagrams being put together; their memory is reassembly.h's
+  uint32_t max_ftp = 1024;            // FTP control connections behind NAT whose commands are followed
 
   // IPVS's sysctls
   bool expire_nodest_conn = false;         // a packet of a removed server's connection is scheduled anew, not dropped
   bool expire_quiescent_template = false;  // weight 0 also ends persistence
   bool sloppy_tcp = false;                 // any TCP segment but RST may open a connection, not only SYN
   uint8_t conn_reuse_mode = 1;             // 0 off; bit 0: SYN on TIME_WAIT or CLOSE; bit 1: also on FIN_WAIT (DR, TUN)
+  bool sloppy_sctp = false;                // any SCTP packet but ABORT may open a connection, not only INIT
+  bool pmtu_disc = true;                   // TUN: DF is copied and too large packets are refused; else they are cut
+  bool schedule_icmp = false;              // an ICMP error about no connection may begin one
+  Duration lblc_expiration = 24h;          // lblc: how long an unused destination is remembered
+  Duration lblcr_expiration = 24h;         // lblcr: the same, and how long its set of servers grows unchecked
   Timeouts timeouts{};
 
   // ARP

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// siphash.h: SipHash-1-3 of sixteen bytes: a short keyed hash that stands against chosen collisions.
-// J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF" (2012), with c = 1 and d = 3. The input is two
+// siphash.h: SipHash-1-3 of four or of sixteen bytes: a short keyed hash that stands against chosen collisions.
+// J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF" (2012), with c = 1 and d = 3. The input is
 // numbers, not bytes in memory, so the result is the same on every byte order.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <initializer_list>
 
 namespace rawvs {
 
@@ -13,8 +14,8 @@ struct HashKey {
   uint64_t k0 = 0, k1 = 0;
 };
 
-// As SipHash-1-3 of the 16 bytes that m0 and m1 make when written little-endian.
-constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
+// Of whole words; the last one carries, as SipHash has it, the message's length in its highest byte.
+constexpr uint64_t siphash13_of(HashKey key, std::initializer_list<uint64_t> words) {
   uint64_t v0 = key.k0 ^ 0x736f6d6570736575u, v1 = key.k1 ^ 0x646f72616e646f6du;
   uint64_t v2 = key.k0 ^ 0x6c7967656e657261u, v3 = key.k1 ^ 0x7465646279746573u;
   const auto round = [&] {
@@ -23,8 +24,7 @@ constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
     v0 += v3, v3 = std::rotl(v3, 21), v3 ^= v0;
     v2 += v1, v1 = std::rotl(v1, 17), v1 ^= v2, v2 = std::rotl(v2, 32);
   };
-  constexpr uint64_t kLength = uint64_t{16} << 56;
-  for (const uint64_t m : {m0, m1, kLength}) {
+  for (const uint64_t m : words) {
     v3 ^= m;
     round();
     v0 ^= m;
@@ -33,5 +33,13 @@ constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
   round(), round(), round();
   return v0 ^ v1 ^ v2 ^ v3;
 }
+
+// As SipHash-1-3 of the 16 bytes that m0 and m1 make when written little-endian.
+constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
+  return siphash13_of(key, {m0, m1, uint64_t{16} << 56});
+}
+
+// As SipHash-1-3 of the 4 bytes that m makes when written little-endian.
+constexpr uint64_t siphash13(HashKey key, uint32_t m) { return siphash13_of(key, {uint64_t{4} << 56 | m}); }
 
 }  // namespace rawvs

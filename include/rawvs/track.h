@@ -5,20 +5,30 @@
 #pragma once
 
 #include "rawvs/connection.h"
+#include "rawvs/packet.h"
+#include "rawvs/sctp_state.h"
 #include "rawvs/settings.h"
+#include "rawvs/tcp_state.h"
 
 namespace rawvs {
 
-// A new connection joins its server: counted inactive until its first transition, as in IPVS.
-void join(Connection& c, ServerSlot slot, Server& server);
+// A new connection joins its server: counted inactive until its first transition, as in IPVS. port: the server's.
+// A template joins, too: it is counted persistent.
+void join(Connection& c, ServerSlot slot, Server& server, Port port);
 
 // The connection is over: its server's counters, and the overload mark that hangs on them.
 void leave(const Connection& c, Server& server);
 
-// A packet of the connection: TCP state, active or inactive, and the deadline.
+// A packet of the connection: its state, active or inactive, and the deadline.
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts);
 
-// IPVS's "is a new connection expected": may a SYN on this old entry begin another one (conn_reuse_mode)?
+// Does this packet, after advance(), assure the connection's template? Then it was no mere knock on the door.
+bool assures(const Connection& c, Direction direction);
+
+// FTP's data connection waits for its first packet.
+Duration listen(Connection& c, const Timeouts& timeouts);
+
+// IPVS's "is a new connection expected": may a SYN (SCTP: INIT) on this old entry begin another one (conn_reuse_mode)?
 bool reusable(const Connection& c, uint8_t conn_reuse_mode);
 
 const char* state_name(const Connection& c);  // as ipvsadm -Lc prints it

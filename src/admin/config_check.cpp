@@ -9,6 +9,7 @@
 
 #include "config_rows.h"
 #include "config_values.h"
+#include "spec_words.h"
 
 namespace rawvs {
 namespace {
@@ -17,13 +18,25 @@ struct Claim {  // somebody wants these ports of a VIP
   Ip vip{};
   Protocol protocol = Protocol::tcp;
   PortRange range{};
-  Mark mark{};  // 0: for a service of one address and port
+  Network clients{Ip(), 0};
+  Mark mark{};  // 0: for a service of the VIP and one port, or every port
   const Place* place = nullptr;
   int line = 0;
+
+  bool overlaps(const Claim& c) const {
+    return vip == c.vip && protocol == c.protocol && range.first <= c.range.last && c.range.first <= range.last &&
+           (clients.holds(c.clients.base) || c.clients.holds(clients.base));
+  }
+  bool same_packets(const Claim& c) const { return holds(c) && c.holds(*this); }
+  // Every packet of the other. REQUIRES: they overlap, so that the client networks lie one in the other.
+  bool holds(const Claim& c) const {
+    return range.first <= c.range.first && c.range.last <= range.last && clients.prefix <= c.clients.prefix;
+  }
 };
 
 std::string text(const Claim& c) {
-  return std::string(name(c.protocol)) + ' ' + rawvs::text(c.vip) + ':' + rawvs::text(c.range);
+  const std::string from = c.clients.prefix == 0 ? "" : " from " + rawvs::text(c.clients);
+  return std::string(name(c.protocol)) + ' ' + rawvs::text(c.vip) + ':' + rawvs::text(c.range) + from;
 }
 
 std::string owner(const Place& place, int line) { return '[' + place.title + "] (line " + std::to_string(line) + ')'; }
@@ -35,8 +48,8 @@ class Checker {
 
   std::optional<Error> run() const {
     using Check = std::optional<Error> (Checker::*)() const;
-    constexpr std::array<Check, 7> kChecks{&Checker::interfaces, &Checker::groups,  &Checker::virtuals, &Checker::marks,
-                                           &Checker::ports,      &Checker::servers, &Checker::room};
+    constexpr std::array<Check, 8> kChecks{&Checker::interfaces, &Checker::groups,  &Checker::virtuals, &Checker::marks,
+                                           &Checker::ports,      &Checker::choices, &Checker::servers,  &Checker::room};
     for (const Check step : kChecks) {
       if (auto problem = (this->*step)()) return problem;
     }
@@ -49,11 +62,14 @@ class Checker {
   std::optional<Error> virtuals() const;
   std::optional<Error> marks() const;
   std::optional<Error> ports() const;
+  std::optional<Error> choices() const;
+  std::optional<Error> choices_of(size_t i) const;
   std::optional<Error> servers() const;
   std::optional<Error> servers_of(size_t i, const std::set<Ip>& vips) const;
   std::optional<Error> room() const;
+  std::optional<Error> port_of(size_t i, const ServerSpec& server, size_t nth) const;
   std::vector<Claim> claims() const;
-  bool contradict(const Claim& a, const Claim& b) const;
+  std::optional<std::string> contradiction(const Claim& first, const Claim& second) const;
   bool balanced(Mark mark) const { return std::find(marks_.begin(), marks_.end(), mark) != marks_.end(); }
 
   Error missing(const Place& place, std::string_view key, const std::string& text) const {
@@ -126,10 +142,10 @@ std::vector<Claim> Checker::claims() const {
   for (size_t i = 0; i < config_.groups.size(); ++i) {
     const GroupConfig& group = config_.groups[i];
     for (size_t m = 0; m < group.matches.size(); ++m) {
-      const auto& [vip, match] = group.matches[m];
+      const auto& [vip, match, clients] = group.matches[m];
       const int line = places_.groups[i].line_of("match", m);
       for (const PortRange range : match.ports) {
-        all.push_back({vip, match.protocol, range, group.mark, &places_.groups[i], line});
+        all.push_back({vip, match.protocol, range, clients, group.mark, &places_.groups[i], line});
       }
     }
   }
@@ -137,19 +153,31 @@ std::vector<Claim> Checker::claims() const {
     const int line = places_.virtuals[i].line_of("ports");
     for (const PortMatch& match : config_.virtuals[i].ports) {
       for (const PortRange range : match.ports) {
-        all.push_back({*config_.virtuals[i].address, match.protocol, range, marks_[i], &places_.virtuals[i], line});
+        const Ip vip = *config_.virtuals[i].address;
+        all.push_back({vip, match.protocol, range, {Ip(), 0}, marks_[i], &places_.virtuals[i], line});
       }
     }
   }
   return all;
 }
 
-// As in IPVS a mark comes before an address, so a group that nothing balances leaves its ports to others.
-bool Checker::contradict(const Claim& a, const Claim& b) const {
-  if (a.mark.value == 0 && b.mark.value == 0) return true;
-  if (a.mark.value == 0) return balanced(b.mark);
-  if (b.mark.value == 0) return balanced(a.mark);
-  return a.mark != b.mark;
+// What is wrong with two claims that overlap, if they are for different services. A packet gets one mark, that of the
+// most specific match; as in IPVS, a mark that is balanced comes before the VIP's own services, and among these one
+// port comes before every port.
+std::optional<std::string> Checker::contradiction(const Claim& first, const Claim& second) const {
+  if (first.mark == second.mark && first.mark.value != 0) return std::nullopt;
+  const bool marked = first.mark.value != 0 || second.mark.value != 0;
+  const bool mixed = marked && (first.mark.value == 0 || second.mark.value == 0);
+  if (mixed && !balanced(first.mark.value != 0 ? first.mark : second.mark)) return std::nullopt;
+  const std::string other = text(first) + " of " + owner(*first.place, first.line);
+  if (first.same_packets(second)) return text(second) + " is the same as " + other + "; one of them would get nothing";
+  if (!first.holds(second) && !second.holds(first)) {
+    return text(second) + " and " + other + " overlap, and neither contains the other: ambiguous";
+  }
+  const Claim& narrow = first.holds(second) ? second : first;
+  if (!mixed || narrow.mark.value != 0) return std::nullopt;  // the narrow one wins
+  return text(second) + " and " + other + " overlap, and a group comes before a virtual without mark: give " +
+         owner(*narrow.place, narrow.place->line) + " a mark, then the narrower one wins";
 }
 
 std::optional<Error> Checker::ports() const {
@@ -159,17 +187,50 @@ std::optional<Error> Checker::ports() const {
   });
   for (size_t i = 0; i < all.size(); ++i) {
     for (size_t j = i + 1; j < all.size(); ++j) {
-      const bool overlap =
-          all[i].vip == all[j].vip && all[i].protocol == all[j].protocol && all[j].range.first <= all[i].range.last;
-      if (!overlap) break;  // sorted: nothing behind overlaps either
-      if (!contradict(all[i], all[j])) continue;
+      const bool near = all[i].vip == all[j].vip && all[i].protocol == all[j].protocol;
+      if (!near || all[j].range.first > all[i].range.last) break;  // sorted: nothing behind overlaps either
+      if (!all[i].overlaps(all[j])) continue;
       const bool in_order = all[i].line <= all[j].line;
       const Claim& first = in_order ? all[i] : all[j];
       const Claim& second = in_order ? all[j] : all[i];
+      const auto problem = contradiction(first, second);
+      if (!problem) continue;
       const bool group = second.place->title.starts_with("group ");
-      return fault(places_.file, second.line, *second.place, group ? "match" : "ports",
-                   {text(second) + " overlaps " + text(first) + " of " + owner(*first.place, first.line)});
+      return fault(places_.file, second.line, *second.place, group ? "match" : "ports", {*problem});
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> Checker::choices() const {
+  for (size_t i = 0; i < config_.virtuals.size(); ++i) {
+    if (auto problem = choices_of(i)) return problem;
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> Checker::choices_of(size_t i) const {
+  const Place& place = places_.virtuals[i];
+  const VirtualConfig& v = config_.virtuals[i];
+  if (v.flags.scheduler && *v.flags.scheduler != v.scheduler) {
+    const std::string own = name(*v.flags.scheduler), other = name(v.scheduler);
+    return wrong(
+        place, "scheduler_flags",
+        flags_text(*v.flags.scheduler, v.flags.bits) + " is for scheduler = " + own + "; this virtual has " + other);
+  }
+  const bool persistent = v.persistence != Duration::zero();
+  if (!persistent && !v.netmask.full()) {
+    return wrong(place, "netmask", "is for persistence, and this virtual has none; add such as persistence = 360");
+  }
+  if (marks_[i].value != 0) return std::nullopt;
+  if (!persistent && v.ports[0].ports[0] == kEveryPort) {
+    return wrong(place, "ports",
+                 text(v.ports) + ": every port needs persistence, so that all of a client's connections reach one " +
+                     "server; add such as persistence = 360, or name the ports");
+  }
+  for (const PortMatch& match : v.ports) {
+    if (!v.one_packet || match.protocol == Protocol::udp) continue;
+    return wrong(place, "one_packet", "is for UDP, and this virtual has ports = " + text(v.ports));
   }
   return std::nullopt;
 }
@@ -186,31 +247,46 @@ std::optional<Error> Checker::servers() const {
 std::optional<Error> Checker::servers_of(size_t i, const std::set<Ip>& vips) const {
   const Place& place = places_.virtuals[i];
   const VirtualConfig& v = config_.virtuals[i];
-  const uint16_t port = marks_[i].value == 0 ? v.ports[0].ports[0].first : 0;
-  std::map<Ip, size_t> seen;
+  const Port own(marks_[i].value == 0 ? v.ports[0].ports[0].first : uint16_t{0});
+  std::map<Endpoint, size_t> seen;
   for (size_t n = 0; n < v.servers.size(); ++n) {
-    const Endpoint server = v.servers[n].at;
-    if (vips.contains(server.addr))
+    Endpoint server = v.servers[n].at;
+    if (vips.contains(server.addr)) {
       return wrong(place, "server", rawvs::text(server.addr) + " is a VIP of this file", n);
-    if (server.port.value != 0 && server.port.value != port) {
-      const std::string kept =
-          port == 0 ? "the port that the client chose" : "the virtual's port " + std::to_string(port);
-      return wrong(place, "server",
-                   rawvs::text(server) + ": forward=dr keeps " + kept +
-                       "; leave \":" + std::to_string(server.port.value) + "\" out",
-                   n);
     }
-    const auto [other, fresh] = seen.emplace(server.addr, n);
+    if (auto problem = port_of(i, v.servers[n], n)) return problem;
+    if (server.port.value == 0) server.port = own;
+    const auto [other, fresh] = seen.emplace(server, n);
     if (fresh) continue;
     const int line = place.line_of("server", other->second);
-    return wrong(place, "server", rawvs::text(server.addr) + " is already on line " + std::to_string(line), n);
+    const std::string which = server.port == own ? rawvs::text(server.addr) : rawvs::text(server);
+    return wrong(place, "server", which + " is already on line " + std::to_string(line), n);
   }
   return std::nullopt;
 }
 
+// IPVS forces or ignores a port that can have no effect; here that is said.
+std::optional<Error> Checker::port_of(size_t i, const ServerSpec& server, size_t nth) const {
+  const VirtualConfig& v = config_.virtuals[i];
+  const bool many = marks_[i].value != 0 || v.ports[0].ports[0] == kEveryPort;
+  const uint16_t own = many ? uint16_t{0} : v.ports[0].ports[0].first;
+  if (server.at.port.value == 0 || server.at.port.value == own) return std::nullopt;
+  const bool nat = server.method == Method::masq;
+  if (nat && (!many || (marks_[i].value != 0 && v.persistence == Duration::zero()))) return std::nullopt;
+  const std::string forward = "forward=" + std::string(forward_word(server.method));
+  std::string why = nat ? "persistence over several ports" : forward;
+  why += many ? " keeps the port that the client chose" : " keeps the virtual's port " + std::to_string(own);
+  std::string remedy = "; leave \":" + std::to_string(server.at.port.value) + "\" out";
+  if (!nat && !many) remedy += ", or translate it with forward=nat";
+  return wrong(places_.virtuals[i], "server", text(server.at) + ": " + why + remedy, nth);
+}
+
 std::optional<Error> Checker::room() const {
   size_t needed = 0;
-  for (const VirtualConfig& v : config_.virtuals) needed += v.servers.size();
+  for (size_t i = 0; i < config_.virtuals.size(); ++i) {
+    const VirtualConfig& v = config_.virtuals[i];  // without mark: a service for each protocol
+    needed += v.servers.size() * (marks_[i].value == 0 ? v.ports.size() : 1);
+  }
   if (needed <= config_.settings.max_servers) return std::nullopt;
   return wrong(places_.director, "max_servers",
                std::to_string(config_.settings.max_servers) + " is less than the " + std::to_string(needed) +

@@ -5,6 +5,8 @@
 #include "config_rows.h"
 #include "config_values.h"
 #include "rawvs/connection.h"
+#include "rawvs/reassembly.h"
+#include "spec_words.h"
 
 namespace rawvs {
 namespace {
@@ -87,6 +89,9 @@ constexpr Row<Config> kDirectorRows[] = {
         "max_connections", "entries of the connection table, 1-16777214. Default 262144"),
     number<&Settings::max_servers, 1, kNoServer - 1>("max_servers",
                                                      "real servers of all services, 1-65534. Default 1024"),
+    number<&Settings::max_fragmented, Reassembly::kLeast, Reassembly::kMost>(
+        "max_fragmented", "fragmented datagrams being put together, 4-8192. Default 1024"),
+    number<&Settings::max_ftp, 1, 65534>("max_ftp", "FTP control connections behind NAT, 1-65534. Default 1024"),
     on_off<&Settings::expire_nodest_conn>("expire_nodest_conn",
                                           "schedule anew when a connection's server was removed. Default 0"),
     on_off<&Settings::expire_quiescent_template>("expire_quiescent_template",
@@ -95,6 +100,14 @@ constexpr Row<Config> kDirectorRows[] = {
     number<&Settings::conn_reuse_mode, 0, 3>(
         "conn_reuse_mode",
         "a SYN on an old connection: 0 kept; 1 anew in TIME_WAIT, CLOSE; 2, 3 in FIN_WAIT, too. Default 1"),
+    on_off<&Settings::sloppy_sctp>("sloppy_sctp", "any SCTP packet but ABORT may open a connection. Default 0"),
+    on_off<&Settings::pmtu_disc>("pmtu_disc",
+                                 "TUN: 1 what does not fit is refused if it has DF; 0 it is cut. Default 1"),
+    on_off<&Settings::schedule_icmp>("schedule_icmp", "an ICMP error about no connection may begin one. Default 0"),
+    timeout<&Settings::lblc_expiration>("lblc_expiration",
+                                        "lblc: how long an unused destination is remembered, 1s-31d. Default 86400s"),
+    timeout<&Settings::lblcr_expiration>("lblcr_expiration",
+                                         "lblcr: the same, and when a set of servers shrinks, 1s-31d. Default 86400s"),
     timeout<&Timeouts::tcp>("timeout_tcp", "an established TCP connection that is silent, 1s-31d. Default 900s"),
     timeout<&Timeouts::tcpfin>("timeout_tcpfin", "after the client's FIN, 1s-31d. Default 120s"),
     timeout<&Timeouts::udp>("timeout_udp", "a UDP conversation that is silent, 1s-31d. Default 300s"),
@@ -114,7 +127,7 @@ constexpr Row<Config> kDirectorRows[] = {
 
 constexpr Row<GroupConfig> kGroupRows[] = {
     mark_row<GroupConfig>("the number that virtuals name, 1-4294967295. Required"),
-    {"match", "VIP and ports that carry the mark: VIP tcp/80,443 udp/5000-5010. Required, repeatable",
+    {"match", "what carries the mark: VIP tcp/80,443 udp/5000-5010 [from 198.51.100.0/24]. Required, repeatable",
      [](GroupConfig& g, std::string_view t) -> std::optional<Error> {
        auto matches = read_match(t);
        if (!matches) return matches.error();
@@ -123,7 +136,7 @@ constexpr Row<GroupConfig> kGroupRows[] = {
      },
      [](const GroupConfig& g) {
        std::vector<std::string> all;
-       for (const GroupConfig::Match& match : g.matches) all.push_back(text(match.vip) + ' ' + text(match.ports));
+       for (const GroupConfig::Match& match : g.matches) all.push_back(text(match));
        return all;
      },
      [](const GroupConfig& g) { return g.matches.size(); }},
@@ -133,14 +146,31 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
     {"address", "VIP. Required, but for a virtual that balances a group's mark",
      [](VirtualConfig& v, std::string_view t) { return take(read_unicast(t), v.address); },
      [](const VirtualConfig& v) { return v.address ? std::vector{text(*v.address)} : std::vector<std::string>(); }},
-    {"ports", "tcp/80, tcp/80,443, udp/53, tcp/10000-12000; several with blanks between. Required with address",
+    {"ports",
+     "tcp/80,443, udp/53, sctp/9, tcp/10000-12000, tcp/*, *; several with blanks between. Required with address",
      [](VirtualConfig& v, std::string_view t) { return take(read_ports(t), v.ports); },
      [](const VirtualConfig& v) { return v.ports.empty() ? std::vector<std::string>() : std::vector{text(v.ports)}; }},
     mark_row<VirtualConfig>("without address: the group to balance; with it: the mark of its ports. Default: chosen"),
-    {"scheduler", "rr, wrr, lc or wlc. Default wlc",
+    {"scheduler", "rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr or twos. Default wlc",
      [](VirtualConfig& v, std::string_view t) { return take(read_scheduler(t), v.scheduler); },
      [](const VirtualConfig& v) { return std::vector<std::string>{name(v.scheduler)}; }},
-    {"server", "real server: IP[:PORT] [weight=N] [forward=dr] [mac=M] [upper=N] [lower=N]. Repeatable",
+    {"scheduler_flags", "sh-port, sh-fallback or mh-port, mh-fallback, commas between. Default: none",
+     [](VirtualConfig& v, std::string_view t) { return take(read_flags(t), v.flags); },
+     [](const VirtualConfig& v) {
+       return std::vector{v.flags.scheduler ? flags_text(*v.flags.scheduler, v.flags.bits) : std::string()};
+     }},
+    {"persistence", "a client stays with its server, and for so long after its last connection, 1s-31d. Default 0",
+     [](VirtualConfig& v, std::string_view t) { return take(read_persistence(t), v.persistence); },
+     [](const VirtualConfig& v) { return std::vector{text(v.persistence)}; }},
+    {"netmask", "which clients persistence takes for one: 255.255.255.0 or /24. Default 255.255.255.255",
+     [](VirtualConfig& v, std::string_view t) { return take(read_netmask(t), v.netmask); },
+     [](const VirtualConfig& v) { return std::vector{text(v.netmask.bits)}; }},
+    {"one_packet", "UDP, marks: every datagram is scheduled by itself. Default 0",
+     [](VirtualConfig& v, std::string_view t) { return take(read_switch(t), v.one_packet); },
+     [](const VirtualConfig& v) { return std::vector<std::string>{v.one_packet ? "1" : "0"}; }},
+    {"server",
+     "real server: IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N] [lower=N] [tun_type=ipip|gue|gre] "
+     "[tun_port=N] [tun_checksum=none|on|remote]. Repeatable",
      [](VirtualConfig& v, std::string_view t) -> std::optional<Error> {
        const auto server = read_server(t);
        if (!server) return server.error();

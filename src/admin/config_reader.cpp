@@ -18,11 +18,6 @@ namespace {
 constexpr size_t kNameMost = 32;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-struct LaterKey {  // known words of a later release
-  std::string_view section, key;
-};
-constexpr LaterKey kLaterKeys[] = {{"virtual", "persistence"}, {"virtual", "netmask"}};
-
 std::string in_hex(char c) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
@@ -227,9 +222,6 @@ bool Reader::set(std::span<const Row<Section>> rows, Section& section, std::stri
 std::string Reader::unknown(std::string_view key) const {
   if (key.empty()) return "no key before the \"=\"";
   const char* const section = kind_ == Kind::director ? "director" : kind_ == Kind::group ? "group" : "virtual";
-  for (const LaterKey& later : kLaterKeys) {
-    if (later.section == section && later.key == key) return "not available in this version";
-  }
   const std::vector<KeyHelp> all = config_keys();
   std::vector<std::string_view> here;
   std::string elsewhere;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_server.cpp: a real server in one line: "IP[:PORT] [weight=N] [forward=dr] [mac=M] [upper=N] [lower=N]".
+// config_server.cpp: a real server in one line: "IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N]
+// [lower=N]", and how a tunnel wraps: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]".
 
 #include <array>
 #include <optional>
 
 #include "config_values.h"
+#include "spec_words.h"
 
 namespace rawvs {
 namespace {
@@ -26,9 +28,37 @@ std::optional<Error> set_weight(ServerSpec& server, std::string_view text) {
 }
 
 std::optional<Error> set_forward(ServerSpec& server, std::string_view text) {
-  if (text == "nat" || text == "tun") return not_yet(text);
-  if (text != "dr") return Error{quoted(text) + " is not a way to forward: dr"};
-  server.method = Method::route;
+  for (const Method method : {Method::route, Method::tunnel, Method::masq}) {
+    if (text != forward_word(method)) continue;
+    server.method = method;
+    return std::nullopt;
+  }
+  return Error{quoted(text) + " is not a way to forward: dr, tun, nat"};
+}
+
+std::optional<Error> set_tunnel_type(ServerSpec& server, std::string_view text) {
+  const auto type = parse_tunnel_type(text);
+  if (!type) {
+    return Error{quoted(text) + " is not a type of tunnel: " + listed({kTunnelTypes.begin(), kTunnelTypes.end()})};
+  }
+  server.tunnel.type = *type;
+  return std::nullopt;
+}
+
+std::optional<Error> set_tunnel_port(ServerSpec& server, std::string_view text) {
+  const auto number = read_number(text, 1, UINT16_MAX);
+  if (!number) return number.error();
+  server.tunnel.port = Port(static_cast<uint16_t>(*number));
+  return std::nullopt;
+}
+
+std::optional<Error> set_tunnel_checksum(ServerSpec& server, std::string_view text) {
+  const auto checksum = parse_tunnel_checksum(text);
+  if (!checksum) {
+    return Error{quoted(text) +
+                 " is not a checksum of a tunnel: " + listed({kTunnelChecksums.begin(), kTunnelChecksums.end()})};
+  }
+  server.tunnel.checksum = *checksum;
   return std::nullopt;
 }
 
@@ -44,12 +74,15 @@ struct Option {
   std::string_view word;
   std::optional<Error> (*set)(ServerSpec& server, std::string_view text);
 };
-constexpr std::array<Option, 5> kOptions{{
+constexpr std::array<Option, 8> kOptions{{
     {"weight", set_weight},
     {"forward", set_forward},
     {"mac", set_mac},
     {"upper", [](ServerSpec& s, std::string_view t) { return set_count(s.upper, t); }},
     {"lower", [](ServerSpec& s, std::string_view t) { return set_count(s.lower, t); }},
+    {"tun_type", set_tunnel_type},
+    {"tun_port", set_tunnel_port},
+    {"tun_checksum", set_tunnel_checksum},
 }};
 
 Result<Endpoint> read_endpoint(std::string_view text) {
@@ -80,6 +113,16 @@ std::optional<Error> set_option(ServerSpec& server, std::array<bool, kOptions.si
   return Error{quoted(word) + ": no such option" + (guess.empty() ? ": " + listed(known) : guess)};
 }
 
+std::optional<Error> tunnel_without_tun(const ServerSpec& server, const std::array<bool, kOptions.size()>& seen) {
+  if (server.method == Method::tunnel) return std::nullopt;
+  for (size_t i = 0; i < kOptions.size(); ++i) {
+    if (!seen[i] || !kOptions[i].word.starts_with("tun_")) continue;
+    return Error{std::string(kOptions[i].word) +
+                 " is for forward=tun; this server is forward=" + std::string(forward_word(server.method))};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<ServerSpec> read_server(std::string_view text) {
@@ -97,12 +140,22 @@ Result<ServerSpec> read_server(std::string_view text) {
     return Error{"lower=" + std::to_string(server.lower) + " exceeds upper=" + std::to_string(server.upper) +
                  "; the lower threshold is at most the upper one"};
   }
+  if (auto problem = tunnel_without_tun(server, seen)) return std::move(*problem);
+  if (auto problem = tunnel_fault(server.tunnel, '_')) return std::move(*problem);
   return server;
+}
+
+std::string_view forward_word(Method method) {
+  if (method == Method::tunnel) return "tun";
+  return method == Method::masq ? "nat" : "dr";
 }
 
 std::string text(const ServerSpec& server) {
   std::string all = server.at.port.value == 0 ? text(server.at.addr) : text(server.at);
-  all += " weight=" + std::to_string(server.weight) + " forward=dr";  // the only way of this version
+  all.append(" weight=" + std::to_string(server.weight)).append(" forward=").append(forward_word(server.method));
+  if (server.method == Method::tunnel) all.append(" tun_type=").append(word(server.tunnel.type));
+  if (server.tunnel.port.value != 0) all += " tun_port=" + std::to_string(server.tunnel.port.value);
+  if (server.tunnel.type != TunnelType::ipip) all.append(" tun_checksum=").append(word(server.tunnel.checksum));
   if (server.mac) all += " mac=" + text(*server.mac);
   if (server.upper != 0) all += " upper=" + std::to_string(server.upper);
   if (server.lower != 0) all += " lower=" + std::to_string(server.lower);

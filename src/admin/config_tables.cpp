@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_tables.cpp: what a Config asks for, as IPVS would be told: marks, services, their servers.
-// A virtual with one port is a service of its own address; with several, or with a mark, it is a mark's service.
+// A virtual with one port is a service of its own address, and so is one of every port, per protocol (IPVS's port 0);
+// with several, or with a mark, it is a mark's service.
 
+#include <algorithm>
 #include <set>
 
 #include "config_rows.h"
+#include "config_values.h"
 
 namespace rawvs {
 namespace {
@@ -15,19 +18,31 @@ bool has_one_port(const VirtualConfig& v) {
   return v.ports.size() == 1 && v.ports[0].ports.size() == 1 && v.ports[0].ports[0].first == v.ports[0].ports[0].last;
 }
 
-WantedService wanted_service(const VirtualConfig& v, Mark mark) {
-  WantedService wanted;
-  wanted.spec.scheduler = v.scheduler;
-  if (mark.value != 0) {
-    wanted.spec.key.mark = mark;
-  } else {
-    wanted.spec.key.protocol = v.ports[0].protocol;
-    wanted.spec.key.vip = {*v.address, Port(v.ports[0].ports[0].first)};
+bool has_every_port(const VirtualConfig& v) {
+  return !v.ports.empty() && std::all_of(v.ports.begin(), v.ports.end(),
+                                         [](const PortMatch& match) { return match.ports == std::vector{kEveryPort}; });
+}
+
+WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key) {
+  WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet}, v.servers};
+  // A port that is not given is the service's; behind a mark, and of every port, that is 0: the packet's own.
+  for (ServerSpec& server : wanted.servers) {
+    if (server.at.port.value == 0) server.at.port = key.vip.port;
   }
-  wanted.servers = v.servers;
-  // Direct routing leaves the port as it is. For a mark that is the packet's own port, written 0.
-  for (ServerSpec& server : wanted.servers) server.at.port = wanted.spec.key.vip.port;
   return wanted;
+}
+
+// One match for each range, so that they can be sorted: the first that holds a packet is then the most specific one.
+// The file was refused if two with different marks overlap and neither contains the other.
+void want_groups(Ip vip, const PortMatch& match, const Network& clients, Mark mark, WantedTables& wanted) {
+  for (const PortRange range : match.ports) {
+    wanted.groups.push_back({vip, match.protocol, {range}, mark, clients});
+  }
+}
+
+bool more_specific(const GroupMatch& a, const GroupMatch& b) {
+  const auto width = [](const GroupMatch& match) { return match.ports[0].last - match.ports[0].first; };
+  return width(a) != width(b) ? width(a) < width(b) : a.clients.prefix > b.clients.prefix;
 }
 
 }  // namespace
@@ -39,7 +54,7 @@ std::vector<Mark> marks_of_virtuals(const Config& config) {
   std::vector<Mark> marks;
   uint32_t next = kFirstChosenMark;
   for (const VirtualConfig& v : config.virtuals) {
-    if (v.mark.value != 0 || has_one_port(v)) {
+    if (v.mark.value != 0 || has_one_port(v) || has_every_port(v)) {
       marks.push_back(v.mark);
       continue;
     }
@@ -52,20 +67,22 @@ std::vector<Mark> marks_of_virtuals(const Config& config) {
 WantedTables wanted_tables(const Config& config) {
   WantedTables wanted;
   for (const GroupConfig& group : config.groups) {
-    for (const auto& [vip, match] : group.matches) {
-      wanted.groups.push_back({vip, match.protocol, match.ports, group.mark});
-    }
+    for (const auto& [vip, match, clients] : group.matches) want_groups(vip, match, clients, group.mark, wanted);
   }
   const std::vector<Mark> marks = marks_of_virtuals(config);
   for (size_t i = 0; i < config.virtuals.size(); ++i) {
     const VirtualConfig& v = config.virtuals[i];
-    if (marks[i].value != 0) {
-      for (const PortMatch& match : v.ports) {
-        wanted.groups.push_back({*v.address, match.protocol, match.ports, marks[i]});
+    if (marks[i].value != 0) wanted.services.push_back(wanted_service(v, {.vip = {}, .mark = marks[i]}));
+    for (const PortMatch& match : v.ports) {
+      if (marks[i].value != 0) {
+        want_groups(*v.address, match, {Ip(), 0}, marks[i], wanted);
+      } else {  // one port, or every port, which is 0
+        const Endpoint vip{*v.address, Port(match.ports[0].first)};
+        wanted.services.push_back(wanted_service(v, {match.protocol, vip, Mark()}));
       }
     }
-    wanted.services.push_back(wanted_service(v, marks[i]));
   }
+  std::stable_sort(wanted.groups.begin(), wanted.groups.end(), more_specific);
   return wanted;
 }
 

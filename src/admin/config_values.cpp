@@ -8,12 +8,15 @@
 #include <charconv>
 #include <optional>
 
+#include "spec_words.h"
+
 namespace rawvs {
 namespace {
 
 constexpr size_t kInterfaceNameMost = 15;  // IFNAMSIZ - 1
 constexpr size_t kSocketPathMost = 107;    // sockaddr_un, without the NUL behind it
 constexpr size_t kGroupNameMost = 32;
+constexpr Duration kPersistenceMost = 31 * 24h;  // as ipvsadm's
 
 struct Unit {
   std::string_view suffix;
@@ -22,9 +25,6 @@ struct Unit {
 constexpr std::array<Unit, 5> kUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
 
 constexpr std::array<std::string_view, 5> kGuardNames{"auto", "tcx", "clsact", "classic", "off"};
-
-constexpr std::array<std::string_view, 10> kLaterSchedulers{"sed", "nq",  "dh",   "sh",    "mh",
-                                                            "fo",  "ovf", "lblc", "lblcr", "twos"};
 
 // Letters, digits, signs; no blank and nothing beyond ASCII, such as the invisible blanks that web pages hand out.
 bool printable(std::string_view text) {
@@ -118,10 +118,46 @@ Result<Mark> read_mark(std::string_view text) {
 
 Result<Scheduler> read_scheduler(std::string_view text) {
   if (const auto found = parse_scheduler(text)) return *found;
-  if (std::find(kLaterSchedulers.begin(), kLaterSchedulers.end(), text) != kLaterSchedulers.end()) return not_yet(text);
   std::vector<std::string_view> names;
   for (uint8_t i = 0; i < static_cast<uint8_t>(Scheduler::count_); ++i) names.emplace_back(name(Scheduler{i}));
   return Error{quoted(text) + " is not a scheduler: " + listed(names)};
+}
+
+Result<VirtualConfig::Flags> read_flags(std::string_view text) {
+  VirtualConfig::Flags flags;
+  if (text.empty()) return flags;
+  for (const std::string_view piece : pieces(text, ',')) {
+    const auto around = words(piece);
+    const FlagWord* const flag = around.size() == 1 ? find_flag(around[0]) : nullptr;
+    if (!flag || !flag->scheduler) {
+      return Error{quoted(piece) + " is not a flag of a scheduler: sh-port, sh-fallback, mh-port, mh-fallback"};
+    }
+    if (flags.scheduler.value_or(*flag->scheduler) != *flag->scheduler) {
+      return Error{quoted(text) + " mixes flags of sh and of mh; a virtual has one scheduler"};
+    }
+    if ((flags.bits & flag->bit) != 0) return Error{std::string(flag->word) + " is named twice"};
+    flags.scheduler = flag->scheduler;
+    flags.bits |= flag->bit;
+  }
+  return flags;
+}
+
+Result<Duration> read_persistence(std::string_view text) {
+  auto found = read_duration(text, 1s, kPersistenceMost, Zero::allowed);
+  if (found && *found % 1s != Duration::zero()) return Error{quoted(text) + ": expected whole seconds"};
+  return found;
+}
+
+Result<Netmask> read_netmask(std::string_view text) {
+  if (text.starts_with('/')) {
+    if (const auto length = parse_number(text.substr(1), 32)) return prefix_mask(static_cast<uint8_t>(*length));
+  } else if (const auto mask = parse_ip(text)) {
+    return Netmask{*mask};
+  } else if (const auto length = parse_number(text, 32)) {  // ipvsadm takes it for 0.0.0.24, and nobody means that
+    return Error{quoted(text) + " is not a netmask: expected /" + std::to_string(*length) + " or " +
+                 rawvs::text(prefix_mask(static_cast<uint8_t>(*length)).bits)};
+  }
+  return Error{quoted(text) + " is not a netmask, such as 255.255.255.0 or /24"};
 }
 
 std::string text(Duration d) {

@@ -20,7 +20,6 @@ std::vector<std::string_view> pieces(std::string_view text, char separator);  //
 std::string listed(const std::vector<std::string_view>& choices);             // a, b, c
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& choices);  // empty: none is near
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& choices);  // `; did ...?` or ""
-Error not_yet(std::string_view feature);  // a word of a later release: known, and refused
 
 // Single values (config_values.cpp)
 Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t most);
@@ -35,16 +34,23 @@ Result<GuardMode> read_guard(std::string_view text);
 Result<Ip> read_unicast(std::string_view text);
 Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
-std::string text(Duration d);  // 900s, 1500ms
+Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
+Result<Duration> read_persistence(std::string_view text);
+Result<Netmask> read_netmask(std::string_view text);  // 255.255.255.0 or /24
+std::string text(Duration d);                         // 900s, 1500ms
 const char* name(GuardMode mode);
+
+inline constexpr PortRange kEveryPort{0, 0xffff};  // what "*" stands for
 
 // Values of several words (config_ports.cpp, config_server.cpp)
 Result<std::vector<PortMatch>> read_ports(std::string_view text);           // tcp/80,443 udp/5000-5010
-Result<std::vector<GroupConfig::Match>> read_match(std::string_view text);  // VIP tcp/80,443 udp/5000-5010
+Result<std::vector<GroupConfig::Match>> read_match(std::string_view text);  // VIP tcp/80 udp/5000-5010 [from NET]
 Result<ServerSpec> read_server(std::string_view text);                      // IP[:PORT] [weight=N] ...
 std::string text(PortRange range);
 std::string text(const PortMatch& match);
 std::string text(const std::vector<PortMatch>& ports);
+std::string text(const GroupConfig::Match& match);
 std::string text(const ServerSpec& server);
+std::string_view forward_word(Method method);  // dr, tun, nat
 
 }  // namespace rawvs

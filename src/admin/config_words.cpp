@@ -75,6 +75,4 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
   return near.empty() ? std::string() : "; did you mean " + quoted(near) + '?';
 }
 
-Error not_yet(std::string_view feature) { return {std::string(feature) + ": not available in this version"}; }
-
 }  // namespace rawvs

@@ -8,141 +8,18 @@
 #include <iterator>
 #include <utility>
 
+#include "control_values.h"
+
 namespace rawvs {
 namespace {
 
 using Part = Conversation::Part;
 
-constexpr uint64_t kMostSeconds = 31 * 86400;  // of a timeout: ipvsadm's limit
-
-struct Fault {  // why a request is not carried out
-  std::string code, text;
-};
-using Verdict = std::optional<Fault>;
-
-Fault usage(std::string text) { return {"usage", std::move(text)}; }
-Fault refused(Refusal why, std::string text) { return {name(why), std::move(text)}; }
-
-std::string quoted(std::string_view found) {  // short, whatever was sent
-  constexpr size_t kMost = 60;
-  std::string out = "\"";
-  out.append(found.substr(0, kMost));
-  return out.append(found.size() > kMost ? "...\"" : "\"");
-}
-
-// The keys, and a request that has been taken apart.
-// clang-format off
-enum class Key : uint8_t {
-  service, server, scheduler, persistence, netmask, flags, ops, pe, method, weight, upper, lower, mac, tcp, tcpfin, udp,
-  count_
-};
-// clang-format on
-constexpr size_t kKeys = static_cast<size_t>(Key::count_);
-constexpr std::array<std::string_view, kKeys> kKeyNames = {
-    "service", "server", "scheduler", "persistence", "netmask", "flags", "ops",    "pe",
-    "method",  "weight", "upper",     "lower",       "mac",     "tcp",   "tcpfin", "udp"};
-
 constexpr uint32_t bit(Key key) { return 1u << static_cast<size_t>(key); }
 constexpr uint32_t kServiceKeys =
     bit(Key::scheduler) | bit(Key::persistence) | bit(Key::netmask) | bit(Key::flags) | bit(Key::ops) | bit(Key::pe);
-constexpr uint32_t kServerKeys =
-    bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) | bit(Key::mac);
-
-struct Values {  // what a request gives for each key
-  std::array<std::optional<std::string_view>, kKeys> all{};
-  const std::optional<std::string_view>& of(Key key) const { return all[static_cast<size_t>(key)]; }
-  std::string_view text(Key key) const { return of(key).value_or(""); }
-};
-
-Fault bad_value(Key key, std::string_view found, std::string_view expected) {
-  return usage(std::string(kKeyNames[static_cast<size_t>(key)]) + '=' + quoted(found) + ": expected " +
-               std::string(expected));
-}
-
-Fault unsupported(Key key, std::string_view found) {
-  return refused(Refusal::unsupported, std::string(kKeyNames[static_cast<size_t>(key)]) + '=' + quoted(found) +
-                                           ": rawvs " + std::string(kVersion) + " cannot do that yet");
-}
-
-// Values. Each reader leaves its target alone when the key is not given.
-
-Verdict read_number(const Values& values, Key key, uint64_t most, uint64_t& out) {
-  const auto& found = values.of(key);
-  if (!found) return std::nullopt;
-  const auto number = parse_number(*found, most);
-  if (!number) return bad_value(key, *found, "a number from 0 to " + std::to_string(most));
-  out = *number;
-  return std::nullopt;
-}
-
-Verdict read_service_key(const Values& values, ServiceKey& out) {
-  const std::string_view found = values.text(Key::service);
-  const size_t colon = std::min(found.find(':'), found.size());
-  const std::string_view kind = found.substr(0, colon), rest = found.substr(std::min(colon + 1, found.size()));
-  if (kind == "mark") {
-    out.mark = Mark(static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0)));
-    if (out.mark.value != 0) return std::nullopt;
-  }
-  const auto vip = parse_endpoint(rest);
-  for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
-    if (kind != name(protocol) || !vip || rest.find(':') == std::string_view::npos) continue;
-    out.protocol = protocol;
-    out.vip = *vip;
-    return std::nullopt;
-  }
-  return bad_value(Key::service, found, "tcp:IP:PORT, udp:IP:PORT, sctp:IP:PORT or mark:N (N from 1)");
-}
-
-Verdict read_endpoint(const Values& values, Endpoint& out) {
-  const std::string_view found = values.text(Key::server);
-  const auto at = parse_endpoint(found);
-  if (!at) return bad_value(Key::server, found, "IP:PORT");
-  out = *at;
-  return std::nullopt;
-}
-
-// Settings of services that IPVS has and this version lacks: their neutral values are fine, others are refused.
-Verdict read_features(const Values& values) {
-  struct Feature {
-    Key key;
-    uint64_t most, neutral;
-  };
-  for (const auto& [key, most, neutral] :
-       {Feature{Key::persistence, kMostSeconds, 0}, Feature{Key::netmask, 32, 32}, Feature{Key::ops, 1, 0}}) {
-    uint64_t number = neutral;
-    if (auto fault = read_number(values, key, most, number)) return fault;
-    if (number != neutral) return unsupported(key, values.text(key));
-  }
-  for (const Key key : {Key::flags, Key::pe}) {
-    if (values.of(key)) return unsupported(key, values.text(key));
-  }
-  return std::nullopt;
-}
-
-Verdict read_server(const Values& values, ServiceKey& service, ServerSpec& out) {
-  if (auto fault = read_service_key(values, service)) return fault;
-  if (auto fault = read_endpoint(values, out.at)) return fault;
-  uint64_t weight = 1, upper = 0, lower = 0;
-  if (auto fault = read_number(values, Key::weight, INT32_MAX, weight)) return fault;
-  if (auto fault = read_number(values, Key::upper, UINT32_MAX, upper)) return fault;
-  if (auto fault = read_number(values, Key::lower, UINT32_MAX, lower)) return fault;
-  out.weight = static_cast<int32_t>(weight);
-  out.upper = static_cast<uint32_t>(upper);
-  out.lower = static_cast<uint32_t>(lower);
-  if (const auto& mac = values.of(Key::mac)) {
-    out.mac = parse_mac(*mac);
-    if (!out.mac || out.mac->zero() || out.mac->group()) {
-      return bad_value(Key::mac, *mac, "the MAC address of one machine, like 02:00:00:00:00:01");
-    }
-  }
-  const std::string_view method = values.of(Key::method).value_or("route");
-  if (method == "tunnel" || method == "masq") return unsupported(Key::method, method);
-  if (method != "route") return bad_value(Key::method, method, "route, tunnel or masq");
-  // A DR server gets the packet as the client sent it, its port included (ipvsadm forces it in the same way). Behind a
-  // mark there is no one port: 0 stands for the packet's own.
-  if (service.mark.value == 0) out.at.port = service.vip.port;
-  return std::nullopt;
-}
+constexpr uint32_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
+                                 bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
 
 // Commands. `call.values` holds only keys that the command takes, and all that it needs.
 
@@ -165,7 +42,8 @@ Verdict verdict(const Call& call, std::optional<Refusal> refusal) {
       case Refusal::exists: return about_server ? service + " already has " + server : service + " is already there";
       case Refusal::no_service: return "there is no " + service;
       case Refusal::no_server: return service + " has no " + server;
-      case Refusal::no_scheduler: return "scheduler " + quoted(call.values.text(Key::scheduler)) + " is not built in";
+      case Refusal::no_scheduler:
+        return "scheduler " + shortly_quoted(call.values.text(Key::scheduler)) + " is not built in";
       case Refusal::range: return "lower must not be greater than upper";
       case Refusal::invalid: return (about_server ? server : service) + ": expected a unicast address";
       case Refusal::full: return about_server ? "no room for another server: see max_servers" : "too many services";
@@ -178,25 +56,35 @@ Verdict verdict(const Call& call, std::optional<Refusal> refusal) {
 
 using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Instant, Outbox&);
 
+// What IPVS leaves to ipvsadm, and what a director that answers ARP for the address must not take.
+Verdict check_service(const ServiceSpec& spec) {
+  if (spec.key.mark.value != 0) return std::nullopt;
+  const auto invalid = [&](const char* text) { return refused(Refusal::invalid, rawvs::text(spec.key) + ": " + text); };
+  if (!spec.key.vip.addr.unicast()) return invalid("expected a unicast address");
+  if (spec.key.vip.port.value == 0 && spec.persistence == Duration::zero()) {
+    return invalid("a service of every port (port 0) needs persistence=SECONDS");
+  }
+  if (spec.one_packet && spec.key.protocol != Protocol::udp) {
+    return invalid("ops=1 is for UDP services and marks");
+  }
+  return std::nullopt;
+}
+
 Verdict put_service(const Call& call, AddOrEdit action, bool adds) {
   ServiceSpec spec;
   if (auto fault = read_service_key(call.values, spec.key)) return fault;
-  if (spec.key.protocol == Protocol::sctp) return unsupported(Key::service, call.values.text(Key::service));
-  if (auto fault = read_features(call.values)) return fault;
-  // As in IPVS, whether the service is there is asked before its scheduler is looked at.
+  const auto& word = call.values.of(Key::scheduler);
+  const auto scheduler = word ? parse_scheduler(*word) : std::optional(spec.scheduler);
+  if (auto fault = read_service(call.values, scheduler, spec)) return fault;
+  // As in IPVS, whether the service is there is asked before its scheduler and persistence engine are looked for.
   const bool there = call.director.services().find(spec.key) != nullptr;
   if (adds && there) return verdict(call, Refusal::exists);
   if (!adds && !there) return verdict(call, Refusal::no_service);
-  if (const auto& word = call.values.of(Key::scheduler)) {
-    const auto scheduler = parse_scheduler(*word);
-    if (!scheduler) return verdict(call, Refusal::no_scheduler);
-    spec.scheduler = *scheduler;
+  if (!scheduler) return verdict(call, Refusal::no_scheduler);
+  if (const auto& engine = call.values.of(Key::pe)) {
+    return refused(Refusal::no_scheduler, "persistence engine " + shortly_quoted(*engine) + " is not built in");
   }
-  if (spec.key.mark.value == 0) {
-    // IPVS takes any address here; a director that answers ARP for it must not.
-    if (!spec.key.vip.addr.unicast()) return verdict(call, Refusal::invalid);
-    if (spec.key.vip.port.value == 0) return unsupported(Key::service, call.values.text(Key::service));
-  }
+  if (auto fault = check_service(spec)) return fault;
   return verdict(call, (call.director.*action)(spec, call.now, call.out));
 }
 
@@ -230,9 +118,8 @@ Verdict delete_server(const Call& call) {
   ServiceKey key;
   Endpoint server;
   if (auto fault = read_service_key(call.values, key)) return fault;
-  if (auto fault = read_endpoint(call.values, server)) return fault;
-  // A port that is given must be the server's, as with ipvsadm -d; one that is left out is the service's.
-  if (server.port.value == 0) server.port = key.vip.port;
+  // A port that is given must be the server's, as with ipvsadm -d, whatever the method.
+  if (auto fault = read_endpoint(call.values, key, server)) return fault;
   return verdict(call, call.director.remove_server(key, server, call.now, call.out));
 }
 
@@ -309,13 +196,13 @@ std::string names(uint32_t keys) {
 
 Verdict read_word(const Command& command, std::string_view word, Values& values) {
   const size_t sign = word.find('=');
-  if (sign == std::string_view::npos || sign == 0) return usage(quoted(word) + ": expected KEY=VALUE");
+  if (sign == std::string_view::npos || sign == 0) return usage(shortly_quoted(word) + ": expected KEY=VALUE");
   const std::string_view key = word.substr(0, sign);
   const auto known = std::ranges::find(kKeyNames, key);
   const uint32_t allowed = command.needs | command.takes;
   const auto which = static_cast<size_t>(known - kKeyNames.begin());
   if (which == kKeys || (allowed & 1u << which) == 0) {
-    return usage(quoted(key) + " is not a key of " + std::string(command.word) + ": expected" + names(allowed));
+    return usage(shortly_quoted(key) + " is not a key of " + std::string(command.word) + ": expected" + names(allowed));
   }
   auto& value = values.all[which];
   if (value) return usage(std::string(key) + " is given twice: expected once");
@@ -366,7 +253,7 @@ Verdict carry_out(std::string_view request, Director& director, Instant now, Out
   const std::string_view word = take_word(rest);
   const auto* const command = std::ranges::find(kCommands, word, &Command::word);
   if (command == std::end(kCommands)) {
-    return usage(quoted(word) + " is not a command: expected one of" + command_words());
+    return usage(shortly_quoted(word) + " is not a command: expected one of" + command_words());
   }
   Values values;
   while (!rest.empty()) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "rawvs/track.h"
+#include "spec_words.h"
 
 namespace rawvs {
 
@@ -94,11 +95,30 @@ void add_daemon(Conversation& c, const ConnectionTable& connections, Instant now
   c.ready += '\n';
 }
 
+void add_service(std::string& ready, const Service& service) {
+  const ServiceSpec& spec = service.spec;
+  const std::string flags = flags_text(spec.scheduler, spec.flags);
+  ready += "service";
+  put(ready, "service", word(spec.key));
+  put(ready, "scheduler", name(spec.scheduler));
+  put(ready, "flags", flags.empty() ? "-" : flags);
+  put(ready, "persistence", spec.persistence);
+  put(ready, "netmask", text(spec.netmask.bits));
+  put(ready, "ops", spec.one_packet ? 1 : 0);
+  put(ready, service.traffic);
+  ready += '\n';
+}
+
 void add_server(std::string& ready, const Server& server) {
   ready += "server";
   put(ready, "service", word(server.key));
   put(ready, "server", text(server.spec.at));
   put(ready, "method", word(server.spec.method));
+  if (server.spec.method == Method::tunnel) {
+    put(ready, "tun-type", word(server.spec.tunnel.type));
+    put(ready, "tun-port", server.spec.tunnel.port.value);
+    put(ready, "tun-checksum", word(server.spec.tunnel.checksum));
+  }
   put(ready, "weight", static_cast<uint64_t>(server.spec.weight));
   put(ready, "upper", server.spec.upper);
   put(ready, "lower", server.spec.lower);
@@ -125,37 +145,30 @@ bool add_services(Conversation& c, const Services& services) {
     c.service = service.spec.key;
     c.servers = service.servers;
     c.next_server = 0;
-    c.ready += "service";
-    put(c.ready, "service", word(c.service));
-    put(c.ready, "scheduler", name(service.spec.scheduler));
-    put(c.ready, service.traffic);
-    c.ready += '\n';
+    add_service(c.ready, service);
   }
   return true;
 }
 
-void add_connection(std::string& ready, const Connection& connection, const Services& services, Duration left) {
+void add_connection(std::string& ready, const Connection& connection, Duration left) {
   const FlowKey key = connection.key();
-  Endpoint server{};  // a removed one is still known as long as connections use it
-  if (connection.server < services.servers().size()) server = services.server(connection.server).spec.at;
-  if (server.port.value == 0) server.port = key.vport;  // a server of every port gets the packet's own
   ready += "connection";
   put(ready, "protocol", name(key.protocol));
   put(ready, "expires", left);
   put(ready, "state", state_name(connection));
   put(ready, "client", text(Endpoint{key.client, key.cport}));
   put(ready, "virtual", text(Endpoint{key.vip, key.vport}));
-  put(ready, "server", text(server));
+  put(ready, "server", text(connection.real_server()));
   ready += '\n';
 }
 
-bool add_connections(Conversation& c, ConnectionTable& connections, const Services& services, Instant now) {
+bool add_connections(Conversation& c, ConnectionTable& connections, Instant now) {
   size_t rows = 0;
   for (ConnectionId seen = 0; seen < kConnectionsSeen && rows < kConnectionRows && room(c.ready); ++seen) {
     if (c.next_connection >= connections.id_limit()) return false;
     const Connection* const connection = connections.at(c.next_connection++);
     if (!connection || connections.expired(*connection, now)) continue;
-    add_connection(c.ready, *connection, services, connections.left(*connection, now));
+    add_connection(c.ready, *connection, connections.left(*connection, now));
     ++rows;
   }
   return true;
@@ -246,8 +259,7 @@ Part add_rows(Conversation& c, Director& director, Instant now) {
     case Part::nothing: break;
     case Part::daemon: return add_daemon(c, director.connections(), now), Part::services;
     case Part::services: return add_services(c, director.services()) ? c.part : Part::nothing;
-    case Part::connections:
-      return add_connections(c, director.connections(), director.services(), now) ? c.part : Part::nothing;
+    case Part::connections: return add_connections(c, director.connections(), now) ? c.part : Part::nothing;
     case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
     case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
     case Part::links: return add_links(c, director), Part::nothing;

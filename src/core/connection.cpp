@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // connection.cpp: entries, the index over them, and the timing wheel under them.
 //
-// Index: cells_[hash & mask] onwards, linear probing, never more than half full. A cell is 0 or (tag << 24 | id), the
+// Indexes: cells[hash & mask] onwards, linear probing, never more than half full. A cell is 0 or (tag << 24 | id), the
 // tag being the hash's top byte, so that nearly every cell of another connection is passed over without touching its
 // entry. Removal moves later cells of the run back, so there are no tombstones and a run never grows old.
 //
@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <utility>
 
 namespace rawvs {
 
@@ -36,7 +36,7 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   const size_t cells = std::bit_ceil(size_t{capacity_} * 2);  // 2^25 at most: fits 32 bits
   const size_t entry_bytes = (size_t{capacity_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
-  bytes_ = cells_at + cells * sizeof(uint32_t);
+  bytes_ = cells_at + 2 * cells * sizeof(uint32_t);
   // calloc: zero pages from the kernel, which cost nothing until an entry is used.
   memory_.reset(std::calloc(1, bytes_));
   if (!memory_) {  // told by capacity() == 0; the daemon refuses to start
@@ -45,7 +45,8 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   }
   auto* const base = static_cast<uint8_t*>(memory_.get());
   entries_ = reinterpret_cast<Connection*>(base);
-  cells_ = reinterpret_cast<uint32_t*>(base + cells_at);
+  cells_[0] = reinterpret_cast<uint32_t*>(base + cells_at);
+  cells_[1] = cells_[0] + cells;
   cell_mask_ = cells - 1;
 }
 
@@ -53,29 +54,62 @@ uint64_t ConnectionTable::tick(Instant now) const { return static_cast<uint64_t>
 
 uint64_t ConnectionTable::hash(const FlowKey& key) const {
   const uint64_t addresses = uint64_t{key.client.v4()} << 32 | key.vip.v4();
-  const uint64_t ports =
-      uint64_t{key.cport.value} << 32 | uint64_t{key.vport.value} << 16 | static_cast<uint8_t>(key.protocol);
+  const uint64_t ports = uint64_t{key.cport.value} << 32 | uint64_t{key.vport.value} << 16 |
+                         static_cast<uint8_t>(key.protocol) << 1 | uint64_t{key.persistence};
   return siphash13(secret_, addresses, ports);
 }
 
-void ConnectionTable::prefetch_cell(uint64_t hash) const { __builtin_prefetch(&cells_[hash & cell_mask_]); }
+void ConnectionTable::prefetch_cell(Side side, uint64_t hash) const {
+  __builtin_prefetch(&cells_of(side)[hash & cell_mask_]);
+}
 
-void ConnectionTable::prefetch_entry(uint64_t hash) const {
+void ConnectionTable::prefetch_entry(Side side, uint64_t hash) const {
+  const uint32_t* const cells = cells_of(side);
   uint64_t i = hash & cell_mask_;
-  while (cells_[i] != 0 && (cells_[i] & ~kIdMask) != tag_of(hash)) i = (i + 1) & cell_mask_;
-  const Connection* const entry = &entries_[cells_[i] & kIdMask];  // of a new connection: the unused first one
+  while (cells[i] != 0 && (cells[i] & ~kIdMask) != tag_of(hash)) i = (i + 1) & cell_mask_;
+  const Connection* const entry = &entries_[cells[i] & kIdMask];  // of a new connection: the unused first one
   __builtin_prefetch(entry, 1);
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
 }
 
-Connection* ConnectionTable::find(const FlowKey& key, uint64_t hash) {
+Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) {
+  const uint32_t* const cells = cells_of(side);
   const uint32_t tag = tag_of(hash);
-  for (uint64_t i = hash & cell_mask_; cells_[i] != 0; i = (i + 1) & cell_mask_) {
-    if ((cells_[i] & ~kIdMask) != tag) continue;
-    Connection& c = entries_[cells_[i] & kIdMask];
-    if (c.key() == key) return &c;
+  for (uint64_t i = hash & cell_mask_; cells[i] != 0; i = (i + 1) & cell_mask_) {
+    if ((cells[i] & ~kIdMask) != tag) continue;
+    Connection& c = entries_[cells[i] & kIdMask];
+    if (c.key(side) == key) return &c;
   }
   return nullptr;
+}
+
+// An older entry with the same key gives way and moves on: the newest is met first.
+void ConnectionTable::insert(Side side, ConnectionId id, uint64_t hash) {
+  uint32_t* const cells = cells_of(side);
+  const FlowKey key = entries_[id].key(side);
+  uint32_t cell = tag_of(hash) | id;
+  uint64_t i = hash & cell_mask_;
+  for (; cells[i] != 0; i = (i + 1) & cell_mask_) {
+    if ((cells[i] & ~kIdMask) == tag_of(hash) && entries_[cells[i] & kIdMask].key(side) == key)
+      std::swap(cell, cells[i]);
+  }
+  cells[i] = cell;
+}
+
+void ConnectionTable::erase(Side side, const Connection& c) {
+  uint32_t* const cells = cells_of(side);
+  const uint64_t h = hash(c.key(side));
+  const uint32_t cell = tag_of(h) | id(c);
+  uint64_t hole = h & cell_mask_;
+  while (cells[hole] != cell) hole = (hole + 1) & cell_mask_;
+  // Move back every later cell of the run that may lie in the hole: one whose home is not behind it.
+  for (uint64_t i = (hole + 1) & cell_mask_; cells[i] != 0; i = (i + 1) & cell_mask_) {
+    const uint64_t home = hash(entries_[cells[i] & kIdMask].key(side)) & cell_mask_;
+    if (((i - home) & cell_mask_) < ((i - hole) & cell_mask_)) continue;
+    cells[hole] = cells[i];
+    hole = i;
+  }
+  cells[hole] = 0;
 }
 
 Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
@@ -96,36 +130,41 @@ Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
   c.server = kNoServer;
   c.timer_prev = c.timer_next = kNoConnection;
   c.flags = Connection::used;
-  uint64_t i = hash & cell_mask_;
-  while (cells_[i] != 0) i = (i + 1) & cell_mask_;
-  cells_[i] = tag_of(hash) | id;
+  if (key.persistence) c.flags |= Connection::persistence;
+  insert(Side::client, id, hash);
   ++used_;
   return &c;
 }
 
+void ConnectionTable::add_server_side(Connection& c) {
+  c.flags |= Connection::two_sided;
+  insert(Side::server, id(c), hash(c.key(Side::server)));
+  ++two_sided_;
+}
+
+void ConnectionTable::rename(Connection& c, const FlowKey& key) {
+  const bool two_sided = (c.flags & Connection::two_sided) != 0;
+  erase(Side::client, c);
+  if (two_sided) erase(Side::server, c);
+  c.client_v4 = key.client.v4();
+  c.vip_v4 = key.vip.v4();
+  c.cport = key.cport;
+  c.vport = key.vport;
+  insert(Side::client, id(c), hash(key));
+  if (two_sided) insert(Side::server, id(c), hash(c.key(Side::server)));
+}
+
 void ConnectionTable::remove(Connection& c) {
   unplace(c);
-  uint64_t hole = cell_of(c);
-  // Move back every later cell of the run that may lie in the hole: one whose home is not behind it.
-  for (uint64_t i = (hole + 1) & cell_mask_; cells_[i] != 0; i = (i + 1) & cell_mask_) {
-    const uint64_t home = hash(entries_[cells_[i] & kIdMask].key()) & cell_mask_;
-    if (((i - home) & cell_mask_) < ((i - hole) & cell_mask_)) continue;
-    cells_[hole] = cells_[i];
-    hole = i;
+  erase(Side::client, c);
+  if (c.flags & Connection::two_sided) {
+    erase(Side::server, c);
+    --two_sided_;
   }
-  cells_[hole] = 0;
   c.flags = 0;
   c.timer_next = free_;
   free_ = id(c);
   --used_;
-}
-
-uint64_t ConnectionTable::cell_of(const Connection& c) const {
-  const uint64_t h = hash(c.key());
-  const uint32_t cell = tag_of(h) | id(c);
-  uint64_t i = h & cell_mask_;
-  while (cells_[i] != cell) i = (i + 1) & cell_mask_;
-  return i;
 }
 
 Connection* ConnectionTable::at(ConnectionId id) {

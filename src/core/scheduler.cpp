@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// scheduler.cpp: the schedulers, one short function each, and the table that names them.
-// "Position" is the index behind the last choice; 0 stands for the list's head, before the first server.
+// scheduler.cpp: the schedulers that count connections or take turns, one short function each, and the table that names
+// them all. "Position" is the index behind the last choice; 0 stands for the list's head, before the first server.
 #include "rawvs/scheduler.h"
 
 #include <algorithm>
 #include <array>
 #include <numeric>
 
+#include "schedulers.h"
+
 namespace rawvs {
 
 namespace {
 
-bool eligible(const Server& s) { return s.spec.weight > 0 && !s.overloaded; }
-
-// IPVS's measure of load: an active connection costs as much as 256 inactive ones.
-int64_t overhead(const Server& s) { return int64_t{s.active} * 256 + s.inactive; }
+using namespace schedulers;
 
 // Round robin: once around from behind the last choice.
-std::optional<size_t> rr(const Pool& pool, SchedulerState& state) {
+Choice rr(const Question& q) {
+  const Pool& pool = q.pool;
+  SchedulerState& state = q.state;
   for (size_t i = 0; i < pool.size(); ++i) {
     const size_t at = (state.position + i) % pool.size();
     if (!eligible(pool[at])) continue;
@@ -27,7 +28,7 @@ std::optional<size_t> rr(const Pool& pool, SchedulerState& state) {
   return std::nullopt;
 }
 
-void wrr_begin(const Pool& pool, SchedulerState& state) {
+void weigh_levels(const Pool& pool, SchedulerState& state) {
   int64_t divisor = 0, most = 0;
   for (size_t i = 0; i < pool.size(); ++i) {
     divisor = std::gcd(divisor, int64_t{pool[i].spec.weight});
@@ -36,12 +37,20 @@ void wrr_begin(const Pool& pool, SchedulerState& state) {
   state.position = 0;
   state.step = divisor == 0 ? 1 : divisor;
   state.most_weight = most == 0 ? 0 : most - (state.step - 1);
+  // The threshold stays where it was, as far as the new weights have such a level.
+  if (state.current_weight > state.most_weight || state.current_weight == 0) {
+    state.current_weight = state.most_weight;
+  } else if (state.step > 1) {
+    state.current_weight = (state.current_weight / state.step) * state.step + 1;
+  }
 }
 
 // Weighted round robin, interleaved: the list is walked with a falling threshold, and at each level the servers whose
 // weight reaches it are taken. The walk continues from call to call; it gives up after one whole round at the lowest
 // level, where every server of any weight would have been taken.
-std::optional<size_t> wrr(const Pool& pool, SchedulerState& state) {
+Choice wrr(const Question& q) {
+  const Pool& pool = q.pool;
+  SchedulerState& state = q.state;
   if (state.most_weight == 0) return std::nullopt;
   const size_t started = state.position;  // 0: head
   size_t stop = pool.size();              // in the last round: give up here, where the walk began
@@ -67,85 +76,148 @@ std::optional<size_t> wrr(const Pool& pool, SchedulerState& state) {
   }
 }
 
-// Least connections: the smallest load wins, the first among equals.
-std::optional<size_t> lc(const Pool& pool, SchedulerState&) {
-  std::optional<size_t> least;
-  for (size_t i = 0; i < pool.size(); ++i) {
-    if (!eligible(pool[i])) continue;
-    if (!least || overhead(pool[i]) < overhead(pool[*least])) least = i;
+// Least connections: the smallest load wins, whatever the weights.
+Choice lc(const Question& q) {
+  Choice best;
+  for (size_t i = 0; i < q.pool.size(); ++i) {
+    if (!eligible(q.pool[i])) continue;
+    if (!best || overhead(q.pool[i]) < overhead(q.pool[*best])) best = i;
   }
-  return least;
+  return best;
 }
 
-// Weighted least connections: the smallest load per weight; compared by cross multiplication, so nothing is rounded.
-std::optional<size_t> wlc(const Pool& pool, SchedulerState&) {
-  std::optional<size_t> least;
-  for (size_t i = 0; i < pool.size(); ++i) {
-    if (!eligible(pool[i])) continue;
-    if (!least || overhead(pool[*least]) * pool[i].spec.weight > overhead(pool[i]) * pool[*least].spec.weight) {
-      least = i;
-    }
+// Weighted least connections: the smallest load per weight.
+Choice wlc(const Question& q) { return least(q.pool, overhead); }
+
+// Shortest expected delay: the load as it would be with the new connection, active ones only.
+int64_t delay(const Server& s) { return int64_t{s.active} + 1; }
+Choice sed(const Question& q) { return least(q.pool, delay); }
+
+// Never queue: the first server without an active connection, else as sed.
+Choice nq(const Question& q) {
+  for (size_t i = 0; i < q.pool.size(); ++i) {
+    if (eligible(q.pool[i]) && q.pool[i].active == 0) return i;
   }
-  return least;
+  return sed(q);
+}
+
+// The greatest weight, of the servers that `fits` lets through.
+template <class Fits>
+Choice heaviest(const Pool& pool, Fits fits) {
+  Choice best;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!eligible(pool[i]) || !fits(pool[i])) continue;
+    if (!best || pool[i].spec.weight > pool[*best].spec.weight) best = i;
+  }
+  return best;
+}
+
+// Failover: all to the greatest weight that is up.
+Choice fo(const Question& q) {
+  return heaviest(q.pool, [](const Server&) { return true; });
+}
+
+// Overflow: as fo, but on to the next when more connections are active than the weight says.
+Choice ovf(const Question& q) {
+  return heaviest(q.pool, [](const Server& s) { return int64_t{s.active} <= s.spec.weight; });
+}
+
+// SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
+uint64_t next_random(uint64_t& state) {
+  state += 0x9e3779b97f4a7c15u;
+  uint64_t z = state;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+// Of two servers drawn by weight the one with the smaller load per weight; the first drawn on a tie. IPVS draws from 0
+// up to the sum of the weights itself, so the first in the order is favoured by one part in that sum; so do we.
+Choice twos(const Question& q) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < q.pool.size(); ++i) {
+    if (eligible(q.pool[i])) sum += static_cast<uint64_t>(q.pool[i].spec.weight);
+  }
+  if (sum == 0) return std::nullopt;
+  const auto draw = [&] {
+    uint64_t passed = 0, until = next_random(q.state.random) % (sum + 1);
+    size_t i = 0;
+    for (;; ++i) {
+      if (!eligible(q.pool[i])) continue;
+      passed += static_cast<uint64_t>(q.pool[i].spec.weight);
+      if (passed >= until) return i;
+    }
+  };
+  const size_t first = draw(), second = draw();
+  const Server &a = q.pool[first], &b = q.pool[second];
+  return heavier(a, overhead(a), b, overhead(b)) ? second : first;
 }
 
 struct Row {
   Scheduler scheduler;
   const char* name;
-  std::optional<size_t> (*choose)(const Pool&, SchedulerState&);
+  Choice (*choose)(const Question&);
+  void (*prepare)(const Pool&, SchedulerState&);  // what the state holds about the order and the weights; or null
 };
 constexpr std::array<Row, static_cast<size_t>(Scheduler::count_)> kSchedulers = {{
-    {Scheduler::rr, "rr", rr},
-    {Scheduler::wrr, "wrr", wrr},
-    {Scheduler::lc, "lc", lc},
-    {Scheduler::wlc, "wlc", wlc},
+    {Scheduler::rr, "rr", rr, nullptr},
+    {Scheduler::wrr, "wrr", wrr, weigh_levels},
+    {Scheduler::lc, "lc", lc, nullptr},
+    {Scheduler::wlc, "wlc", wlc, nullptr},
+    {Scheduler::sed, "sed", sed, nullptr},
+    {Scheduler::nq, "nq", nq, nullptr},
+    {Scheduler::dh, "dh", dh, fill_dh},
+    {Scheduler::sh, "sh", sh, fill_sh},
+    {Scheduler::mh, "mh", mh, fill_mh},
+    {Scheduler::fo, "fo", fo, nullptr},
+    {Scheduler::ovf, "ovf", ovf, nullptr},
+    {Scheduler::lblc, "lblc", lblc, nullptr},
+    {Scheduler::lblcr, "lblcr", lblcr, nullptr},
+    {Scheduler::twos, "twos", twos, nullptr},
 }};
 static_assert(std::ranges::all_of(kSchedulers, [](const Row& r) {
   return &r - kSchedulers.data() == static_cast<std::ptrdiff_t>(r.scheduler);
 }));
+const Row& row(Scheduler s) { return kSchedulers[static_cast<size_t>(s)]; }
+
+void prepare(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
+  if (row(scheduler).prepare) row(scheduler).prepare(pool, state);
+}
 
 }  // namespace
 
-const char* name(Scheduler s) { return kSchedulers[static_cast<size_t>(s)].name; }
+const char* name(Scheduler s) { return row(s).name; }
 
 std::optional<Scheduler> parse_scheduler(std::string_view word) {
-  for (const Row& row : kSchedulers) {
-    if (word == row.name) return row.scheduler;
+  for (const Row& r : kSchedulers) {
+    if (word == r.name) return r.scheduler;
   }
   return std::nullopt;
 }
 
-std::optional<size_t> choose(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
-  return kSchedulers[static_cast<size_t>(scheduler)].choose(pool, state);
+std::optional<size_t> choose(const Policy& policy, const Pool& pool, SchedulerState& state, const Request& request) {
+  return row(policy.scheduler).choose({policy, pool, state, request});
 }
 
-void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
+void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state, uint64_t seed) {
   state = {};
-  if (scheduler != Scheduler::wrr) return;
-  wrr_begin(pool, state);
-  state.current_weight = state.most_weight;
+  state.random = seed;
+  prepare(scheduler, pool, state);
 }
 
-void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
-  if (scheduler != Scheduler::wrr) return;
-  wrr_begin(pool, state);
-  // The threshold stays where it was, as far as the new weights have such a level.
-  if (state.current_weight > state.most_weight || state.current_weight == 0) {
-    state.current_weight = state.most_weight;
-  } else if (state.step > 1) {
-    state.current_weight = (state.current_weight / state.step) * state.step + 1;
-  }
-}
+void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state) { prepare(scheduler, pool, state); }
 
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
   if (state.position != 0) ++state.position;  // the last choice moved one down
-  server_changed(scheduler, pool, state);
+  remember_added(pool, state);
+  prepare(scheduler, pool, state);
 }
 
 void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at) {
   // Without the last choice itself, the one before it counts as such; without one before it, nothing changes.
   if (was_at < state.position) --state.position;
-  server_changed(scheduler, pool, state);
+  remember_removed(state, was_at);
+  prepare(scheduler, pool, state);
 }
 
 }  // namespace rawvs

@@ -12,9 +12,23 @@ namespace {
 
 constexpr size_t kMostServices = 4096;
 constexpr Duration kRemovedServerKept = 120s;  // IPVS keeps its trash at least this long
+constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
 
 bool in_ranges(const std::vector<PortRange>& ranges, Port port) {
   return std::ranges::any_of(ranges, [&](PortRange r) { return r.first <= port.value && port.value <= r.last; });
+}
+
+// New thresholds: as IPVS decides at every add and edit.
+void decide_overload(Server& server) {
+  const ServerSpec& s = server.spec;
+  const uint64_t total = uint64_t{server.active} + server.inactive;
+  if (s.upper == 0) {
+    server.overloaded = false;
+  } else if (total >= s.upper) {
+    server.overloaded = true;
+  } else if (s.lower != 0 ? total < s.lower : total * 4 < uint64_t{s.upper} * 3) {
+    server.overloaded = false;
+  }
 }
 
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
@@ -55,7 +69,7 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   free->spec = spec;
   free->used = true;
   free->serial = next_serial_++;
-  begin(spec.scheduler, pool_of(servers_, *free), free->state);
+  begin(spec.scheduler, pool_of(servers_, *free), free->state, free->serial);
   by_key_[spec.key] = static_cast<ServiceSlot>(free - services_.begin());
   return std::nullopt;
 }
@@ -65,7 +79,7 @@ std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
   if (!service) return Refusal::no_service;
   const bool new_scheduler = service->spec.scheduler != spec.scheduler;
   service->spec = spec;
-  if (new_scheduler) begin(spec.scheduler, pool_of(servers_, *service), service->state);
+  if (new_scheduler) begin(spec.scheduler, pool_of(servers_, *service), service->state, service->serial);
   return std::nullopt;
 }
 
@@ -128,8 +142,9 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.key = key;
   server.spec = spec;
   server.service = static_cast<ServiceSlot>(service - services_.data());
-  server.overloaded = false;
-  if (spec.weight != 0) server.last_weight = spec.weight;
+  decide_overload(server);
+  server.was_nat |= spec.method == Method::masq;
+  server.last_weight = spec.weight;
   service->servers.insert(service->servers.begin(), slot);
   server_added(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;
@@ -142,10 +157,11 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   const size_t at = index_of(*service, spec.at);
   if (at == service->servers.size()) return Refusal::no_server;
   Server& server = servers_[service->servers[at]];
-  if (spec.upper == 0 || spec.upper > server.spec.upper) server.overloaded = false;
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no word for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
+  decide_overload(server);
+  server.was_nat |= spec.method == Method::masq;
   if (spec.weight != 0) server.last_weight = spec.weight;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;
@@ -197,23 +213,32 @@ std::vector<Ip> Services::vips() const {
   return all;
 }
 
-std::optional<Mark> Services::mark_of(const Packet& packet) const {
+std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
   for (const GroupMatch& match : groups_) {
-    if (match.vip == packet.dst && match.protocol == packet.protocol && in_ranges(match.ports, packet.dport)) {
+    if (match.vip == flow.vip && match.protocol == flow.protocol && match.clients.holds(flow.client) &&
+        in_ranges(match.ports, flow.vport)) {
       return match.mark;
     }
   }
   return std::nullopt;
 }
 
-// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port.
-Service* Services::classify(const Packet& packet) {
+// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
+// service, which takes its data connections, too; then the service of every port.
+Service* Services::classify(const FlowKey& flow) {
   if (!groups_.empty()) {
-    if (const auto mark = mark_of(packet)) {
+    if (const auto mark = mark_of(flow)) {
       if (Service* const service = find({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
     }
   }
-  return find({.protocol = packet.protocol, .vip = {packet.dst, packet.dport}, .mark = {}});
+  const auto at_port = [&](Port port) {
+    return find({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
+  };
+  if (Service* const service = at_port(flow.vport)) return service;
+  if (flow.protocol == Protocol::tcp && (flow.vport == kFtpData || flow.vport.value >= kFirstUnprivileged)) {
+    if (Service* const service = at_port(kFtp)) return service;
+  }
+  return at_port(Port(0));
 }
 
 }  // namespace rawvs

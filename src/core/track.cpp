@@ -34,16 +34,25 @@ void count_as(Connection& c, Server& server, bool active_now) {
 
 }  // namespace
 
-void join(Connection& c, ServerSlot slot, Server& server) {
+void join(Connection& c, ServerSlot slot, Server& server, Port port) {
   c.server = slot;
-  c.flags |= Connection::inactive;
-  if (server.spec.method != Method::masq) c.flags |= Connection::no_output;
-  ++server.inactive;
+  c.server_v4 = server.spec.at.addr.v4();
+  c.rport = port;
+  c.flags |= static_cast<uint8_t>(static_cast<uint8_t>(server.spec.method) << Connection::method_shift);
+  if (c.is_template()) {
+    ++server.persistent;
+  } else {
+    c.flags |= Connection::inactive;
+    if (c.method() != Method::masq) c.flags |= Connection::no_output;
+    ++server.inactive;
+  }
   check_upper(server);
 }
 
 void leave(const Connection& c, Server& server) {
-  if (c.flags & Connection::inactive) {
+  if (c.is_template()) {
+    --server.persistent;
+  } else if (c.flags & Connection::inactive) {
     --server.inactive;
   } else {
     --server.active;
@@ -52,10 +61,16 @@ void leave(const Connection& c, Server& server) {
 }
 
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts) {
-  if (c.protocol != Protocol::tcp) return timeouts.udp;
+  if (c.protocol == Protocol::udp) return timeouts.udp;
   // The rows with both halves hold once a packet of the server was seen, whatever the method.
   if (direction == Direction::output) c.flags &= static_cast<uint8_t>(~Connection::no_output);
   if (direction == Direction::input && (c.flags & Connection::no_output)) direction = Direction::input_only;
+  if (c.protocol == Protocol::sctp) {
+    const SctpState next = step(static_cast<SctpState>(c.state), direction, packet.sctp_chunk);
+    count_as(c, server, next == SctpState::established);
+    c.state = static_cast<uint8_t>(next);
+    return timeout(next);
+  }
   const TcpState next = step(static_cast<TcpState>(c.state), direction, packet.tcp_flags);
   if (next != static_cast<TcpState>(c.state)) {
     count_as(c, server, active(next));
@@ -64,17 +79,36 @@ Duration advance(Connection& c, Server& server, const Packet& packet, Direction 
   return timeout(next, timeouts);
 }
 
+bool assures(const Connection& c, Direction direction) {
+  switch (c.protocol) {
+    case Protocol::tcp: return static_cast<TcpState>(c.state) == TcpState::established;
+    case Protocol::sctp: return static_cast<SctpState>(c.state) == SctpState::established;
+    default: return direction == Direction::output;
+  }
+}
+
+Duration listen(Connection& c, const Timeouts& timeouts) {
+  c.state = static_cast<uint8_t>(TcpState::listen);
+  return timeout(TcpState::listen, timeouts);
+}
+
 bool reusable(const Connection& c, uint8_t conn_reuse_mode) {
-  if (c.protocol != Protocol::tcp || c.controlled_by != kNoConnection) return false;
+  if (c.controlled_by != kNoConnection) return false;
+  if (c.protocol == Protocol::sctp) {
+    return conn_reuse_mode != 0 && static_cast<SctpState>(c.state) == SctpState::closed;
+  }
+  if (c.protocol != Protocol::tcp) return false;
   const auto state = static_cast<TcpState>(c.state);
   if (conn_reuse_mode != 0 && (state == TcpState::time_wait || state == TcpState::close)) return true;
   return (conn_reuse_mode & 2) != 0 && state == TcpState::fin_wait && (c.flags & Connection::no_output) != 0;
 }
 
 const char* state_name(const Connection& c) {
+  if (c.is_template()) return c.state != 0 ? "ASSURED" : "NONE";
   switch (c.protocol) {
     case Protocol::tcp: return name(static_cast<TcpState>(c.state));
     case Protocol::udp: return "UDP";
+    case Protocol::sctp: return name(static_cast<SctpState>(c.state));
     default: return "NONE";
   }
 }

@@ -12,7 +12,8 @@ namespace rawvs {
 namespace {
 
 // Terms per list. libpcap's optimizer takes 5 ms for 64 of each list, half a second for 256; and kernels before 6.9
-// hold the old and the new filter of a socket in 20 KB together (net.core.optmem_max).
+// hold the old and the new filter of a socket in 20 KB together (net.core.optmem_max). NAT servers get half as many:
+// they are a third list, and seldom scattered.
 constexpr size_t kMostTerms = 64;
 
 constexpr const char* kNothing = "less 1";  // shorter than any frame; pcap refuses constants that match nothing
@@ -74,25 +75,44 @@ std::string to_mac(Mac own, const std::string& condition) {
   return "(ether dst " + text(own) + " and " + condition + ")";
 }
 
+// Unreachable, source quench, time exceeded, parameter problem (RFC 792). pcap looks at first fragments only.
+constexpr std::string_view kIcmpErrors = "(icmp[0] = 3 or icmp[0] = 4 or icmp[0] = 11)";
+
+// What else a NAT server may send that is of a connection: with ports; or a fragment, whose ports are not known.
+constexpr std::string_view kWithPorts = "ip[9] = 6 or ip[9] = 17 or ip[9] = 132", kFragment = "(ip[6:2] & 0x3fff) != 0";
+
 }  // namespace
 
 std::string capture_filter(const Watch& watch, Mac own) {
   const auto vips = covering_networks(watch.vips, kMostTerms);
-  const auto servers = covering_networks(watch.servers, kMostTerms);
-  if (vips.empty() && servers.empty()) return kNothing;
-  // Answers to our own questions come to our MAC: they are taken even before the list of servers has caught up.
+  const auto neighbors = covering_networks(watch.neighbors, kMostTerms);
+  const auto nat_servers = covering_networks(watch.nat_servers, kMostTerms / 2);
+  if (vips.empty() && neighbors.empty() && nat_servers.empty() && !watch.icmp_errors) return kNothing;
+  // Answers to our own questions come to our MAC: they are taken even before the list of neighbours has caught up.
   std::string out = to_mac(own, "arp");
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
-  if (!servers.empty()) out += " or " + any_of(servers, "arp src");
+  if (!neighbors.empty()) out += " or " + any_of(neighbors, "arp src");
+  if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip src"));
+  if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmpErrors));
   return out;
 }
 
-std::string guard_filter(const Watch& watch, Mac own) {
-  const auto vips = exact_networks(watch.vips);
-  if (vips.empty()) return kNothing;
-  constexpr std::string_view kRequest = "arp[6:2] = 1";  // RFC 826: ar$op, REQUEST
-  return to_mac(own, any_of(vips, "ip dst")) + " or (" + std::string(kRequest) + " and " + any_of(vips, "arp dst") +
-         ")";
+std::string guard_filter(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+  const auto vips = exact_networks(watch.vips), nat_servers = exact_networks(watch.nat_servers);
+  std::string out;
+  if (!vips.empty()) {
+    constexpr std::string_view kRequest = "arp[6:2] = 1";  // RFC 826: ar$op, REQUEST
+    out =
+        to_mac(own, any_of(vips, "ip dst")) + " or (" + std::string(kRequest) + " and " + any_of(vips, "arp dst") + ")";
+  }
+  if (!nat_servers.empty()) {
+    std::string answers = any_of(nat_servers, "ip src");
+    answers.append(" and (").append(kWithPorts).append(" or ").append(kFragment).append(" or ").append(kIcmpErrors) +=
+        ")";
+    if (!hosts.empty()) answers += " and not " + any_of(exact_networks(hosts), "ip dst");
+    out += (out.empty() ? "" : " or ") + to_mac(own, answers);
+  }
+  return out.empty() ? kNothing : out;
 }
 
 }  // namespace rawvs

@@ -9,18 +9,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-
-#include "rawvs/capture_filter.h"
+#include <utility>
 
 namespace rawvs {
-
 namespace {
 
-enum Source : uint64_t { kOutside, kInside, kNetlink, kControl, kSignals };
-
 constexpr int kBatchesPerTurn = 4;  // of one interface, before the others get their turn
-constexpr Duration kRetryOpen = 1s;
-constexpr Duration kRewatchPause = 200ms;
+
+// Bytes that the director is given at once. It may have to cut all of them into packets that fit a tunnel, each of them
+// a letter of the outbox: there are enough even for segments of 536 bytes, TCP's least (RFC 9293 section 3.7.1).
+constexpr size_t kMostAtOnce = 224 << 10;
+static_assert(kMostAtOnce / 536 + Director::kBatch <= Outbox::kLetters);
+
+size_t fitting(std::span<const Frame> frames) {  // how many of them are given at once, one at least
+  size_t count = 1, bytes = frames[0].size;
+  while (count < frames.size() && (bytes += frames[count].size) <= kMostAtOnce) ++count;
+  return count;
+}
 
 }  // namespace
 
@@ -29,7 +34,9 @@ Engine::Engine(const Config& config, const Log& log)
       log_(log),
       now_(clock_now()),
       started_(now_),
-      director_(config.settings, random_hash_key(), !config.inside.empty(), now_) {
+      director_(config.settings, random_hash_key(), !config.inside.empty(), now_),
+      flows_(config.settings.max_connections),
+      guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
   departing_.reserve(Outbox::kDepartures);
   ports_[index(Link::outside)].name = config.interface;
   ports_[index(Link::inside)].name = config.inside;
@@ -58,6 +65,9 @@ Result<Done> Engine::open_all(int signals) {
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
   netlink_ = std::move(*netlink);
+  auto host_route = HostRoute::open();
+  if (!host_route) return host_route.error();
+  host_route_ = std::move(*host_route);
   if (!poll_for(signals_, kSignals) || !poll_for(netlink_->fd(), kNetlink)) return Error{system_error("epoll", errno)};
   for (const Link link : {Link::outside, Link::inside}) {
     Port& port = ports_[index(link)];
@@ -101,100 +111,18 @@ bool Engine::poll_for(int fd, uint64_t what) {
   return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-// Learns what the kernel says of the link now, and opens or closes the packet socket accordingly.
-Result<Done> Engine::follow_link(Link link) {
-  Port& port = ports_[index(link)];
-  const LinkFacts facts = netlink_->query(port.name);
-  const bool other = facts.ifindex != port.facts.ifindex || facts.mtu != port.facts.mtu;
-  if (port.socket && (other || !facts.usable())) close_port(port);
-  port.facts = facts;
-  port.retry = kNever;
-  Result<Done> opened = Done{};
-  if (!port.socket && facts.usable()) {
-    opened = open_port(port, link);
-    if (!opened) port.retry = now_ + kRetryOpen;
-  }
-  // Without a socket the link is as good as down, whatever the kernel says of it.
-  LinkFacts known = facts;
-  if (!port.socket) known.up = false;
-  director_.link_changed(link, known, now_, outbox_);
-  settle();
-  return opened;
-}
-
-Result<Done> Engine::open_port(Port& port, Link link) {
-  auto socket = PacketSocket::open({.ifindex = port.facts.ifindex,
-                                    .name = port.name,
-                                    .link = link,
-                                    .ring_frames = config_.ring_frames,
-                                    .mtu = port.facts.mtu});
-  if (!socket) return socket.error();
-  if (!poll_for((*socket)->fd(), link == Link::outside ? kOutside : kInside)) {
-    return Error{system_error(port.name + ": epoll", errno)};
-  }
-  port.socket = std::move(*socket);
-  if (config_.guard == GuardMode::off) {
-    log_.write(Severity::warning, port.name +
-                                      ": guard = off: this host's kernel also handles the frames that rawvsd takes, "
-                                      "unless a firewall rule drops them");
-  } else if (auto guard = Guard::attach(port.name, port.facts.ifindex, config_.guard)) {
-    port.guard = std::move(*guard);
-    log_.write(Severity::info, port.name + ": guard attached (" + port.guard->way() + ")");
-  } else {
-    log_.write(Severity::warning, guard.error().text);
-  }
-  return Done{};
-}
-
-void Engine::close_port(Port& port) {
-  if (port.socket) port.past += port.socket->counters();
-  port.guard.reset();
-  port.socket.reset();  // closing takes it out of epoll, too
-  port.told = {};       // its deadline, too: it would wake the loop for ever
-}
-
-// Filter and guard follow the director's VIPs at once, so that a VIP is in effect when its request is answered. A
-// change of servers may wait a moment: compiling a long filter takes milliseconds, and a restored table changes a
-// thousand.
-void Engine::follow_watch() {
-  const Watch& wanted = director_.watch();
-  for (Port& port : ports_) {
-    if (!port.socket) continue;
-    const bool same = port.told.version == director_.watch_version() && port.told.mac == port.facts.mac;
-    if (same && now_ < port.told.again) continue;
-    port.told.version = director_.watch_version();
-    if (port.told.watch.servers != wanted.servers) port.told.again = std::min(port.told.again, now_ + kRewatchPause);
-    const bool at_once = port.told.mac != port.facts.mac || port.told.watch.vips != wanted.vips;
-    if (at_once || now_ >= port.told.again) watch_port(port);
-  }
-}
-
-// The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
-void Engine::watch_port(Port& port) {
-  port.told.watch = director_.watch();
-  port.told.mac = port.facts.mac;
-  port.told.again = kNever;
-  if (port.guard) {
-    if (const auto done = port.guard->protect(port.told.watch, port.facts.mac); !done) {
-      log_.write(Severity::warning, done.error().text);
-    }
-  }
-  if (const auto done = port.socket->set_filter(capture_filter(port.told.watch, port.facts.mac)); !done) {
-    log_.write(Severity::error, done.error().text);
-  } else if (port.socket->filter_is_wide()) {
-    log_.write(Severity::info,
-               port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
-  }
-}
-
-// Filter and guard first, then the frames: the answer to what is asked now must find the filter open.
+// Filter and guard first, then the frames: the answer to what is asked now must find the filter open. The ways to new
+// servers are found out before the request that added them is answered.
 void Engine::settle() {
   follow_watch();
   dispatch();
+  follow_routes();
 }
 
-// Does what the director said. Called after every call of its door.
+// Does what the director said. Called after every call of its door. A flow has to be in the guard's map before its
+// first packet leaves, or the answer might come earlier.
 void Engine::dispatch() {
+  change_replies();
   for (const Link link : {Link::outside, Link::inside}) {
     PacketSocket* const socket = ports_[index(link)].socket.get();
     departing_.clear();
@@ -203,8 +131,31 @@ void Engine::dispatch() {
     }
     if (!departing_.empty()) socket->send(departing_);
   }
+  return_to_host();
   for (const Notice& notice : outbox_.notices()) log_.write(notice.severity, notice.text);
   outbox_.clear();
+}
+
+void Engine::change_replies() {
+  if (!guard_knows_flows_) return;
+  flows_.change(outbox_.reply_changes());
+  if (flows_.refused() == 0 || std::exchange(flows_warned_, true)) return;
+  log_.write(Severity::warning, system_error("guard: a NAT connection does not fit: this host's kernel also routes its "
+                                             "answers, untranslated",
+                                             flows_.problem()));
+}
+
+void Engine::return_to_host() {
+  for (const Frame& frame : outbox_.returned()) {
+    // Without a guard the kernel has its own copy.
+    if (ports_[index(frame.link)].guard) host_route_->send(frame);
+  }
+  const HostRoute::Counters& counters = host_route_->counters();
+  if (counters.too_long + counters.failed == 0 || std::exchange(host_route_warned_, true)) return;
+  log_.write(Severity::warning, counters.too_long != 0
+                                    ? "a NAT server's packet that is none of ours is too long for its way: dropped"
+                                    : "a NAT server's packet that is none of ours was refused by this host's kernel: "
+                                      "no route, or a firewall's OUTPUT rule");
 }
 
 void Engine::count_links() {
@@ -221,15 +172,19 @@ void Engine::serve_port(Port& port) {
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
     const size_t count = port.socket->receive(frames_);
     if (count == 0) break;
-    director_.frames_arrived(std::span(frames_).first(count), now_, outbox_);
-    dispatch();
+    for (auto rest = std::span(frames_).first(count); !rest.empty();) {
+      const auto some = rest.first(fitting(rest));
+      director_.frames_arrived(some, now_, outbox_);
+      dispatch();
+      rest = rest.subspan(some.size());
+    }
     port.socket->release();
     if (count < frames_.size()) break;
   }
 }
 
 Instant Engine::next_deadline() const {
-  Instant first = std::min(director_.next_deadline(), control_->next_deadline());
+  Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due()});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
@@ -259,13 +214,7 @@ void Engine::wait_and_serve() {
         serve_port(port);
         break;
       }
-      case kNetlink:
-        if (!netlink_->changed()) break;
-        for (const Link link : {Link::outside, Link::inside}) {
-          if (ports_[index(link)].name.empty()) continue;
-          if (const auto followed = follow_link(link); !followed) log_.write(Severity::error, followed.error().text);
-        }
-        break;
+      case kNetlink: follow_kernel(netlink_->changed()); break;
       case kControl:
         control_->serve(
             [&](std::string_view request) {
@@ -284,6 +233,7 @@ void Engine::wait_and_serve() {
     director_.time_passed(now_, outbox_);
     dispatch();
   }
+  if (now_ >= routes_due()) follow_routes();
   follow_watch();
   control_->time_passed(now_);
   for (const Link link : {Link::outside, Link::inside}) {

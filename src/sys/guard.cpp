@@ -19,11 +19,11 @@ namespace {
 
 // The classic program: pcap's expression, with tc's verdicts in place of lengths, behind a look at the VLAN tag, which
 // the kernel has taken out of the frame. Jumps are relative, so instructions may be put in front.
-Result<FilterProgram> classic_program(const Watch& watch, Mac own) {
+Result<FilterProgram> classic_program(const std::string& expression, size_t addresses) {
   constexpr auto kNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
-  const std::string expression = guard_filter(watch, own);
-  const Error too_long{"the guard's classic program for " + std::to_string(watch.vips.size()) +
-                       " VIPs is too long (at most 4096 instructions): use fewer VIPs, or VIPs that are neighbours"};
+  const Error too_long{"the guard's classic program for " + std::to_string(addresses) +
+                       " VIPs and NAT servers is too long (at most 4096 instructions): use fewer, or addresses that "
+                       "are neighbours"};
   if (expression.size() > kLongestExpression) return too_long;
   auto matching = compile_filter(expression, TC_ACT_SHOT);
   if (!matching) return matching.error();
@@ -49,30 +49,48 @@ Error advice(const std::string& interface, const std::string& failures) {
           interface + " -d VIP -j DROP"};
 }
 
+struct Marked {
+  Guarded what{};
+  Ip address{};
+  friend auto operator<=>(const Marked&, const Marked&) = default;
+};
+std::vector<Marked> marked(const Watch& watch, const std::vector<Ip>& hosts) {  // sorted
+  std::vector<Marked> out;
+  for (const Ip vip : watch.vips) out.push_back({Guarded::vip, vip});
+  for (const Ip server : watch.nat_servers) out.push_back({Guarded::nat_server, server});
+  if (watch.nat_servers.empty()) return out;
+  for (const Ip host : hosts) out.push_back({Guarded::host, host});
+  return out;
+}
+
 }  // namespace
 
 struct Guard::Impl {
+  Impl(std::string name, int index, FlowMap& map) : interface(std::move(name)), ifindex(index), flows(map) {}
   std::string interface;
   int ifindex = 0;
+  FlowMap& flows;
   const char* way = "";
   std::optional<GuardProgram> program;  // tcx, clsact
   Fd link;                              // tcx
   std::optional<IngressHook> hook;      // clsact, classic; and to clear away what a killed rawvsd left
-  Watch watch;
-  Mac own{};
+  std::vector<Marked> told;             // the program
+  std::string classic;                  // the expression that the classic program is of
 
   Result<Done> attach(GuardMode mode);
   Result<Done> attach_by_tcx();
   Result<Done> attach_by_clsact();
   Result<Done> attach_by_classic();
-  Result<Done> protect_by_map(const std::vector<Ip>& vips);
+  Result<Done> learn_flows();
+  Result<Done> protect_by_map(const std::vector<Marked>& wanted);
+  Result<Done> protect_by_expression(const Watch& watch, Mac own, const std::vector<Ip>& hosts);
   void detach();
 };
 
 Result<Done> Guard::Impl::attach_by_tcx() {
   auto loaded = GuardProgram::load();
   if (!loaded) return loaded.error();
-  auto attached = attach_tcx(*loaded, ifindex);
+  auto attached = attach_tcx(loaded->fd(), ifindex);
   if (!attached) return attached.error();
   program = std::move(*loaded);
   link = std::move(*attached);
@@ -92,7 +110,7 @@ Result<Done> Guard::Impl::attach_by_clsact() {
 
 Result<Done> Guard::Impl::attach_by_classic() {
   if (!hook) return Error{"no rtnetlink socket"};
-  const auto nothing = classic_program({}, own);
+  const auto nothing = classic_program(guard_filter({}, {}, {}), 0);
   if (!nothing) return nothing.error();
   if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
   if (const int problem = hook->put_guard(*nothing); problem != 0)
@@ -137,46 +155,66 @@ void Guard::Impl::detach() {
 Guard::Guard(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Guard::~Guard() { impl_->detach(); }
 
-Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int ifindex, GuardMode mode) {
-  auto impl = std::make_unique<Impl>();
-  impl->interface = interface;
-  impl->ifindex = ifindex;
+Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int ifindex, GuardMode mode,
+                                             FlowMap& flows) {
+  auto impl = std::make_unique<Impl>(interface, ifindex, flows);
   if (const auto attached = impl->attach(mode); !attached) return attached.error();
   return std::unique_ptr<Guard>(new Guard(std::move(impl)));
 }
 
-Result<Done> Guard::Impl::protect_by_map(const std::vector<Ip>& vips) {
-  std::vector<Ip> added, gone;
-  std::set_difference(vips.begin(), vips.end(), watch.vips.begin(), watch.vips.end(), std::back_inserter(added));
-  std::set_difference(watch.vips.begin(), watch.vips.end(), vips.begin(), vips.end(), std::back_inserter(gone));
-  for (const Ip vip : gone) {
-    if (const int problem = program->unprotect(vip); problem != 0)
-      return Error{system_error("guard: " + text(vip), problem)};
-  }
-  for (const Ip vip : added) {
-    if (const int problem = program->protect(vip); problem != 0)
-      return Error{system_error(
-          "guard: " + text(vip) + " (it holds " + std::to_string(GuardProgram::kMostEntries) + " VIPs)", problem)};
-  }
+// From now on the program looks flows up, too. It takes the old one's place between two frames.
+Result<Done> Guard::Impl::learn_flows() {
+  const auto map = flows.open();
+  if (!map) return map.error();
+  auto learned = program->with_flows(*map);
+  if (!learned) return learned.error();
+  const int problem = link ? replace_program(link.get(), learned->get()) : hook->put_guard(learned->get());
+  if (problem != 0) return Error{system_error("bpf program for NAT", problem)};
+  program->take(std::move(*learned));
   return Done{};
 }
 
-Result<Done> Guard::protect(const Watch& watch, Mac own) {
+Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
+  std::vector<Marked> added, gone;
+  std::set_difference(wanted.begin(), wanted.end(), told.begin(), told.end(), std::back_inserter(added));
+  std::set_difference(told.begin(), told.end(), wanted.begin(), wanted.end(), std::back_inserter(gone));
+  for (const auto& [what, address] : gone) {
+    if (const int problem = program->unprotect(what, address); problem != 0)
+      return Error{system_error("guard: " + text(address), problem)};
+  }
+  for (const auto& [what, address] : added) {
+    if (const int problem = program->protect(what, address); problem != 0)
+      return Error{system_error("guard: " + text(address) + " (it holds " +
+                                    std::to_string(GuardProgram::kMostAddresses) + " VIPs and NAT servers)",
+                                problem)};
+  }
+  told = wanted;
+  return Done{};
+}
+
+Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+  std::string wanted = guard_filter(watch, own, hosts);
+  if (wanted == classic) return Done{};
+  const auto compiled = classic_program(wanted, watch.vips.size() + watch.nat_servers.size());
+  if (!compiled) return compiled.error();
+  if (const int problem = hook->put_guard(*compiled); problem != 0) return Error{system_error("guard", problem)};
+  classic = std::move(wanted);
+  return Done{};
+}
+
+Result<Done> Guard::protect(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
   Impl& g = *impl_;
-  if (g.program) {
-    // The program asks whether the frame was sent to this host, so the MAC address need not be told.
-    if (const auto done = g.protect_by_map(watch.vips); !done) return at("interface " + g.interface, done.error());
-  } else if (watch.vips != g.watch.vips || own != g.own) {
-    const auto program = classic_program(watch, own);
-    if (!program) return at("interface " + g.interface, program.error());
-    if (const int problem = g.hook->put_guard(*program); problem != 0)
-      return at("interface " + g.interface, {system_error("guard", problem)});
+  Result<Done> done = Done{};
+  if (!g.program) {
+    done = g.protect_by_expression(watch, own, hosts);
+  } else {  // the program asks whether the frame was sent to this host, so the MAC address need not be told
+    done = g.protect_by_map(marked(watch, hosts));
+    if (done && !watch.nat_servers.empty() && !g.program->knows_flows()) done = g.learn_flows();
   }
-  g.watch = watch;
-  g.own = own;
-  return Done{};
+  return done ? done : at("interface " + g.interface, done.error());
 }
 
+bool Guard::knows_flows() const { return impl_->program.has_value(); }
 const char* Guard::way() const { return impl_->way; }
 
 }  // namespace rawvs

@@ -1,229 +1,239 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_bpf.cpp: the program is a few dozen instructions written out here, so that no BPF compiler is needed to build
-// rawvs and no loader library to run it. Instruction set: Documentation/bpf/standardization/instruction-set.rst.
+// guard_bpf.cpp: the program, a hundred instructions written out here. It drops, untagged or with a priority tag only:
+//   ARP requests for a VIP;  and of IPv4 that was sent to our MAC:
+//   to a VIP;  fragments from a NAT server, but to the host's own addresses;  answers of known flows;
+//   ICMP errors that quote a packet to a server in a known flow.
+// No loops, no access to the frame but by helpers: Linux 4.5 verifies it.
 #include "guard_bpf.h"
 
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 
-#include <array>
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
-#include <vector>
-
+#include "bpf_insn.h"
 #include "rawvs/bytes.h"
-#include "rawvs/sys.h"
+#include "rawvs/packet.h"
 #include "tc.h"
 
 namespace rawvs {
 namespace {
 
-// Not in every system's linux/bpf.h (Linux 6.6).
-constexpr uint32_t kTcxIngress = 46;      // BPF_TCX_INGRESS
-constexpr uint32_t kBeforeAll = 1u << 3;  // BPF_F_BEFORE, relative to nothing
+using namespace ebpf;
 
 // What the hooks make of the returned number; both agree on these.
 constexpr int32_t kNext = -1;  // TC_ACT_UNSPEC, TCX_NEXT: not ours, ask the next program
 constexpr int32_t kShot = 2;   // TC_ACT_SHOT, TCX_DROP
 
-// A key of the map: what is dropped. Real servers' answers (source address, protocol and port) can be further kinds.
 struct Key {
-  enum : uint8_t { to_vip = 1 };
-  uint8_t kind = to_vip;
-  uint8_t protocol = 0;
-  std::array<uint8_t, 2> port{};     // as on the wire
+  uint32_t what = 0;                 // Guarded
   std::array<uint8_t, 4> address{};  // as on the wire
 };
 static_assert(sizeof(Key) == 8);
 
-Key key_of(Ip vip) {
-  Key key;
-  store_be32(key.address, 0, vip.v4());
+Key key_of(Guarded what, Ip address) {
+  Key key{static_cast<uint32_t>(what), {}};
+  store_be32(key.address, 0, address.v4());
   return key;
 }
 
-using Register = uint8_t;
-constexpr Register r0 = BPF_REG_0, r1 = BPF_REG_1, r2 = BPF_REG_2, r3 = BPF_REG_3, r4 = BPF_REG_4, r6 = BPF_REG_6,
-                   r7 = BPF_REG_7, stack = BPF_REG_10;
+// RFC 791: an IPv4 header, bytes.
+constexpr int kFragment = 6, kProtocol = 9, kSource = 12, kDestination = 16, kIpSize = 20;
+constexpr int32_t kMoreOrOffset = 0x3f, kOffset = 0x1f;  // of its byte 6; byte 7 is offset, too
+constexpr int kIcmpSize = 8;                             // RFC 792: before the quoted packet
+constexpr int32_t kArpOperation = 20, kArpTarget = 38;   // RFC 826: bytes into the frame
 
-constexpr bpf_insn insn(int code, Register dst, Register src, int16_t offset, int32_t imm) {
-  bpf_insn i{};
-  i.code = static_cast<uint8_t>(code);
-  i.dst_reg = dst & 0x0f;
-  i.src_reg = src & 0x0f;
-  i.off = offset;
-  i.imm = imm;
-  return i;
-}
-constexpr bpf_insn set(Register dst, int32_t value) { return insn(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, value); }
-constexpr bpf_insn copy(Register dst, Register src) { return insn(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
-constexpr bpf_insn add(Register dst, int32_t value) { return insn(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, value); }
-constexpr bpf_insn mask(Register dst, int32_t bits) { return insn(BPF_ALU64 | BPF_AND | BPF_K, dst, 0, 0, bits); }
-constexpr bpf_insn load_word(Register dst, Register base, size_t offset) {
-  return insn(BPF_LDX | BPF_MEM | BPF_W, dst, base, static_cast<int16_t>(offset), 0);
-}
-constexpr bpf_insn load_frame16(int32_t at) { return insn(BPF_LD | BPF_ABS | BPF_H, 0, 0, 0, at); }  // r0, host order
-constexpr bpf_insn store_byte(int16_t at, int32_t v) { return insn(BPF_ST | BPF_MEM | BPF_B, stack, 0, at, v); }
-constexpr bpf_insn call(int32_t helper) { return insn(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
-constexpr bpf_insn leave() { return insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+// The stack, aligned as the verifier wants it.
+constexpr int kKeyAt = -static_cast<int>(sizeof(Key)), kReplyAt = kKeyAt - static_cast<int>(sizeof(ReplyKey)),
+              kIpAt = kReplyAt - kIpSize, kIcmpAt = kIpAt - (kIcmpSize + kIpSize), kQuoteAt = kIcmpAt + kIcmpSize;
+static_assert(kIcmpAt % 8 == 0 && kIpAt % 4 == 0 && kQuoteAt % 4 == 0);
+constexpr int kReplyServer = kReplyAt + static_cast<int>(offsetof(ReplyKey, server)),
+              kReplyClient = kReplyAt + static_cast<int>(offsetof(ReplyKey, client)),
+              kReplyServerPort = kReplyAt + static_cast<int>(offsetof(ReplyKey, server_port)),
+              kReplyClientPort = kReplyAt + static_cast<int>(offsetof(ReplyKey, client_port)),
+              kReplyProtocol = kReplyAt + static_cast<int>(offsetof(ReplyKey, protocol));
 
-class Assembler {  // jumps are forward only: jump to a label now, say later where it is
+// r6: the frame's __sk_buff. r7: where the ports are in the frame. r8: the protocol that they belong to.
+class Program {
  public:
-  using Label = std::vector<size_t>;  // the jumps that wait for it
-  void put(bpf_insn i) { code_.push_back(i); }
-  void jump_if_equal(Register r, int32_t value, Label& to) { jump(BPF_JEQ, r, value, to); }
-  void jump_unless_equal(Register r, int32_t value, Label& to) { jump(BPF_JNE, r, value, to); }
-  void jump(Label& to) { jump(BPF_JA, 0, 0, to); }
-  void put_map(Register dst, int map) {  // two instructions long
-    put(insn(BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, map));
-    put(bpf_insn{});
-  }
-  void here(const Label& label) {
-    for (const size_t from : label) code_[from].off = static_cast<int16_t>(code_.size() - from - 1);
-  }
-  const std::vector<bpf_insn>& code() const { return code_; }
+  Program(int addresses, std::optional<int> flows) : addresses_(addresses), flows_(flows) {}
+  std::vector<bpf_insn> assemble();
 
  private:
-  void jump(int condition, Register r, int32_t value, Label& to) {
-    to.push_back(code_.size());
-    put(insn(BPF_JMP | condition | BPF_K, r, 0, 0, value));
+  using Label = Assembler::Label;
+  void start();
+  void ask_who_has();
+  void ipv4();
+  void fragment();
+  void ports_behind_ip();
+  void ports_in_quote();
+
+  // From the frame, at a register's offset and `more`, to the stack. A frame that is too short is not ours.
+  void load(Register from, int32_t more, int to, int32_t size) {
+    a_.put(copy(r1, r6));
+    a_.put(copy(r2, from));
+    a_.put(add(r2, more));
+    a_.put(copy(r3, stack));
+    a_.put(add(r3, to));
+    a_.put(set(r4, size));
+    a_.put(call(BPF_FUNC_skb_load_bytes));
+    a_.jump_unless_equal(r0, 0, next_);
   }
-  std::vector<bpf_insn> code_;
+  void look_up(int map, int key_at, Label& found) {
+    a_.put_map(r1, map);
+    a_.put(copy(r2, stack));
+    a_.put(add(r2, key_at));
+    a_.put(call(BPF_FUNC_map_lookup_elem));
+    a_.jump_unless_equal(r0, 0, found);
+  }
+  void look_up_address(Guarded what, int address_at, Label& found) {
+    a_.put(load_word(r0, stack, address_at));
+    a_.put(store_word(kKeyAt + static_cast<int>(offsetof(Key, address)), r0));
+    a_.put(store_word_value(kKeyAt, static_cast<int32_t>(what)));
+    look_up(addresses_, kKeyAt, found);
+  }
+  void copy_word(int from, int to) {
+    a_.put(load_word(r0, stack, from));
+    a_.put(store_word(to, r0));
+  }
+  void header_size(Register dst, int header_at) {  // IHL, in words
+    a_.put(load_byte(dst, header_at));
+    a_.put(mask(dst, 0x0f));
+    a_.put(shift_left(dst, 2));
+  }
+  void jump_if_fragment(int header_at, int32_t bits, Label& to) {
+    a_.put(load_byte(r0, header_at + kFragment));
+    a_.put(mask(r0, bits));
+    a_.jump_unless_equal(r0, 0, to);
+    a_.put(load_byte(r0, header_at + kFragment + 1));
+    a_.jump_unless_equal(r0, 0, to);
+  }
+
+  int addresses_;
+  std::optional<int> flows_;
+  Assembler a_;
+  Label next_, drop_, arp_;
 };
 
-// Drops: IPv4 to a VIP that was sent to our MAC; ARP requests for a VIP. Both untagged, or tagged with a priority only.
-std::vector<bpf_insn> assemble(int map) {
+void Program::start() {
   constexpr int32_t kVlanId = 0x0fff;
-  constexpr int32_t kIpDestination = 30, kArpOperation = 20, kArpTarget = 38;  // bytes into the frame
-  constexpr auto kKeyAt = -static_cast<int16_t>(sizeof(Key));
-  constexpr auto kAddressAt = static_cast<int16_t>(kKeyAt + static_cast<int16_t>(offsetof(Key, address)));
-  Assembler a;
-  Assembler::Label next, arp, load, look_up;
-
-  a.put(copy(r6, r1));  // the frame's __sk_buff; loads from the frame want it here
-  a.put(load_word(r0, r6, offsetof(__sk_buff, vlan_tci)));
-  a.put(mask(r0, kVlanId));
-  a.jump_unless_equal(r0, 0, next);
-  a.put(load_frame16(offsetof(ethhdr, h_proto)));
-  a.jump_if_equal(r0, ETH_P_ARP, arp);
-  a.jump_unless_equal(r0, ETH_P_IP, next);
-  a.put(load_word(r0, r6, offsetof(__sk_buff, pkt_type)));
-  a.jump_unless_equal(r0, PACKET_HOST, next);
-  a.put(set(r7, kIpDestination));
-  a.jump(load);
-  a.here(arp);
-  a.put(set(r7, kArpTarget));
-
-  a.here(load);  // a loop over the key's other bytes: they are 0 but for the first
-  a.put(store_byte(kKeyAt, Key::to_vip));
-  for (int16_t i = 1; i < kAddressAt - kKeyAt; ++i) a.put(store_byte(static_cast<int16_t>(kKeyAt + i), 0));
-  a.put(copy(r1, r6));
-  a.put(copy(r2, r7));
-  a.put(copy(r3, stack));
-  a.put(add(r3, kAddressAt));
-  a.put(set(r4, sizeof(Key::address)));
-  a.put(call(BPF_FUNC_skb_load_bytes));
-  a.jump_unless_equal(r0, 0, next);  // the frame is too short
-  a.jump_if_equal(r7, kIpDestination, look_up);
-  a.put(load_frame16(kArpOperation));
-  a.jump_unless_equal(r0, 1, next);  // RFC 826: REQUEST
-
-  a.here(look_up);
-  a.put_map(r1, map);
-  a.put(copy(r2, stack));
-  a.put(add(r2, kKeyAt));
-  a.put(call(BPF_FUNC_map_lookup_elem));
-  a.jump_if_equal(r0, 0, next);
-  a.put(set(r0, kShot));
-  a.put(leave());
-  a.here(next);
-  a.put(set(r0, kNext));
-  a.put(leave());
-  return a.code();
+  a_.put(copy(r6, r1));  // loads from the frame want it here
+  a_.put(load_word(r0, r6, offsetof(__sk_buff, vlan_tci)));
+  a_.put(mask(r0, kVlanId));
+  a_.jump_unless_equal(r0, 0, next_);
+  // Before 4.7 a helper writes only to a stack that is known to be written already.
+  for (int at = kIcmpAt; at < 0; at += 8) a_.put(store_zeros(at));
+  a_.put(load_frame16(offsetof(ethhdr, h_proto)));
+  a_.jump_if_equal(r0, ETH_P_ARP, arp_);
+  a_.jump_unless_equal(r0, ETH_P_IP, next_);
+  a_.put(load_word(r0, r6, offsetof(__sk_buff, pkt_type)));
+  a_.jump_unless_equal(r0, PACKET_HOST, next_);
 }
 
-int bpf(int command, bpf_attr& attributes) {
-  return static_cast<int>(syscall(SYS_bpf, command, &attributes, sizeof attributes));
+void Program::ask_who_has() {
+  a_.put(set(r7, kArpTarget));
+  load(r7, 0, kIpAt + kDestination, sizeof(Key::address));
+  a_.put(load_frame16(kArpOperation));
+  a_.jump_unless_equal(r0, 1, next_);  // RFC 826: REQUEST
+  look_up_address(Guarded::vip, kIpAt + kDestination, drop_);
 }
 
-uint64_t address_of(const void* p) { return reinterpret_cast<uintptr_t>(p); }
-
-Fd create_map() {
-  bpf_attr attributes{};
-  attributes.map_type = BPF_MAP_TYPE_HASH;
-  attributes.key_size = sizeof(Key);
-  attributes.value_size = sizeof(uint32_t);
-  attributes.max_entries = GuardProgram::kMostEntries;
-  attributes.map_flags = BPF_F_NO_PREALLOC;
-  return Fd(bpf(BPF_MAP_CREATE, attributes));
+void Program::ipv4() {
+  a_.put(set(r7, sizeof(ethhdr)));
+  load(r7, 0, kIpAt, kIpSize);
+  look_up_address(Guarded::vip, kIpAt + kDestination, drop_);
+  if (!flows_) return;
+  Label fragment_, icmp, ports_known;
+  jump_if_fragment(kIpAt, kMoreOrOffset, fragment_);
+  header_size(r0, kIpAt);
+  a_.put(add_register(r7, r0));
+  a_.put(load_byte(r8, kIpAt + kProtocol));
+  a_.jump_if_equal(r8, static_cast<int32_t>(Protocol::icmp), icmp);
+  ports_behind_ip();
+  a_.jump(ports_known);
+  a_.here(icmp);
+  ports_in_quote();
+  a_.here(ports_known);
+  a_.put(store_word(kReplyProtocol, r8));
+  look_up(*flows_, kReplyAt, drop_);
+  a_.jump(next_);
+  a_.here(fragment_);
+  fragment();
 }
 
-Fd load_program(const std::vector<bpf_insn>& code, bool named) {
-  static constexpr char kLicense[] = "BSD";  // the helpers called here ask for none
-  bpf_attr attributes{};
-  attributes.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-  attributes.insns = address_of(code.data());
-  attributes.insn_cnt = static_cast<uint32_t>(code.size());
-  attributes.license = address_of(kLicense);
-  if (named) std::strncpy(attributes.prog_name, kGuardName, sizeof attributes.prog_name - 1);
-  return Fd(bpf(BPF_PROG_LOAD, attributes));
+void Program::fragment() {
+  look_up_address(Guarded::host, kIpAt + kDestination, next_);
+  look_up_address(Guarded::nat_server, kIpAt + kSource, drop_);
 }
 
-void lift_memory_limit() {  // before 5.11 maps and programs count as locked memory, of which 64 KB are allowed
-  rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
-  if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_MEMLOCK, &limit);
+void Program::ports_behind_ip() {  // of an answer: from the server to the client
+  copy_word(kIpAt + kSource, kReplyServer);
+  copy_word(kIpAt + kDestination, kReplyClient);
+  load(r7, 0, kReplyServerPort, 4);
+}
+
+void Program::ports_in_quote() {  // of an error about what the director sent from the client to the server
+  Label error;
+  load(r7, 0, kIcmpAt, kIcmpSize + kIpSize);
+  a_.put(load_byte(r0, kIcmpAt));
+  for (const int32_t type : {3, 4, 11}) a_.jump_if_equal(r0, type, error);
+  a_.jump(next_);
+  a_.here(error);
+  jump_if_fragment(kQuoteAt, kOffset, next_);
+  copy_word(kQuoteAt + kSource, kReplyClient);
+  copy_word(kQuoteAt + kDestination, kReplyServer);
+  a_.put(load_byte(r8, kQuoteAt + kProtocol));
+  header_size(r0, kQuoteAt);
+  a_.put(add_register(r7, r0));
+  load(r7, kIcmpSize, kReplyClientPort, 2);
+  load(r7, kIcmpSize + 2, kReplyServerPort, 2);
+}
+
+std::vector<bpf_insn> Program::assemble() {
+  start();
+  ipv4();
+  a_.jump(next_);
+  a_.here(arp_);
+  ask_who_has();
+  a_.here(next_);
+  a_.put(set(r0, kNext));
+  a_.put(leave());
+  a_.here(drop_);
+  a_.put(set(r0, kShot));
+  a_.put(leave());
+  return a_.code();
 }
 
 }  // namespace
 
+ReplyKey key_of(const ReplyFlow& flow) {
+  ReplyKey key;
+  store_be32(key.server, 0, flow.server.addr.v4());
+  store_be32(key.client, 0, flow.client.addr.v4());
+  store_be16(key.server_port, 0, flow.server.port.value);
+  store_be16(key.client_port, 0, flow.client.port.value);
+  key.protocol = static_cast<uint32_t>(flow.protocol);
+  return key;
+}
+
 Result<GuardProgram> GuardProgram::load() {
-  Fd map = create_map();
-  if (!map && errno == EPERM) {
-    lift_memory_limit();
-    map = create_map();
-  }
-  if (!map) return Error{system_error("bpf map", errno)};
-  const auto code = assemble(map.get());
-  Fd program = load_program(code, true);
-  if (!program && (errno == EINVAL || errno == E2BIG)) program = load_program(code, false);  // names: Linux 4.15
-  if (!program) return Error{system_error("bpf program", errno)};
-  return GuardProgram(std::move(map), std::move(program));
+  auto addresses = BpfMap::make(sizeof(Key), kMostAddresses);
+  if (!addresses) return addresses.error();
+  auto program = load_bpf_classifier(Program(addresses->fd(), std::nullopt).assemble(), kGuardName);
+  if (!program) return program.error();
+  return GuardProgram(std::move(*addresses), std::move(*program));
 }
 
-int GuardProgram::protect(Ip vip) {
-  const Key key = key_of(vip);
-  const uint32_t value = 1;  // that the key is there is all that counts
-  bpf_attr attributes{};
-  attributes.map_fd = static_cast<uint32_t>(map_.get());
-  attributes.key = address_of(&key);
-  attributes.value = address_of(&value);
-  attributes.flags = BPF_ANY;
-  return bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0 ? 0 : errno;
+Result<Fd> GuardProgram::with_flows(int flow_map) const {
+  return load_bpf_classifier(Program(addresses_.fd(), flow_map).assemble(), kGuardName);
 }
 
-int GuardProgram::unprotect(Ip vip) {
-  const Key key = key_of(vip);
-  bpf_attr attributes{};
-  attributes.map_fd = static_cast<uint32_t>(map_.get());
-  attributes.key = address_of(&key);
-  return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0 || errno == ENOENT ? 0 : errno;
+int GuardProgram::protect(Guarded what, Ip address) {
+  const Key key = key_of(what, address);
+  return addresses_.put(&key);
 }
 
-Result<Fd> attach_tcx(const GuardProgram& program, int ifindex) {
-  bpf_attr attributes{};
-  attributes.link_create.prog_fd = static_cast<uint32_t>(program.fd());
-  attributes.link_create.target_ifindex = static_cast<uint32_t>(ifindex);
-  attributes.link_create.attach_type = kTcxIngress;
-  attributes.link_create.flags = kBeforeAll;
-  Fd link(bpf(BPF_LINK_CREATE, attributes));
-  if (!link) return Error{system_error("bpf link (needs Linux 6.6)", errno)};
-  return link;
+int GuardProgram::unprotect(Guarded what, Ip address) {
+  const Key key = key_of(what, address);
+  return addresses_.remove(&key);
 }
 
 }  // namespace rawvs

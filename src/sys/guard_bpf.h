@@ -1,30 +1,52 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_bpf.h: the guard's eBPF program, its map of VIPs, and the tcx link. bpf(2) itself, no library.
+// guard_bpf.h: the guard's eBPF program, its map of addresses, and the keys of the map of flows.
 #pragma once
 
-#include "fd.h"
-#include "rawvs/addr.h"
-#include "rawvs/result.h"
+#include <array>
+#include <optional>
+
+#include "bpf.h"
+#include "rawvs/outbox.h"
 
 namespace rawvs {
 
-class GuardProgram {
- public:
-  static constexpr uint32_t kMostEntries = 8192;  // of the map; it takes memory only as it fills
-
-  static Result<GuardProgram> load();
-  int fd() const { return program_.get(); }
-
-  // From the next frame on. Both return 0 or an errno.
-  int protect(Ip vip);
-  int unprotect(Ip vip);
-
- private:
-  GuardProgram(Fd map, Fd program) : map_(std::move(map)), program_(std::move(program)) {}
-  Fd map_, program_;
+// What an address means to the program.
+enum class Guarded : uint32_t {
+  vip = 1,         // IPv4 to it and ARP requests for it are dropped
+  nat_server = 2,  // fragments from it are dropped ...
+  host = 3         // ... unless they are sent to this address of the host's own
 };
 
-// A tcx link on the interface's ingress, in front of all others; it is gone when the descriptor is closed.
-Result<Fd> attach_tcx(const GuardProgram& program, int ifindex);
+// A key of the map of flows: addresses and ports as on the wire, in the order in which an answer has them.
+struct ReplyKey {
+  std::array<uint8_t, 4> server{}, client{};
+  std::array<uint8_t, 2> server_port{}, client_port{};
+  uint32_t protocol = 0;
+};
+static_assert(sizeof(ReplyKey) == 16);
+ReplyKey key_of(const ReplyFlow& flow);
+
+class GuardProgram {
+ public:
+  static constexpr uint32_t kMostAddresses = 8192;  // the map takes memory only as it fills
+
+  static Result<GuardProgram> load();  // knows no flows yet
+  int fd() const { return program_.get(); }
+
+  // Returns another program with the same map of addresses: to be put in this one's place, then take() it.
+  Result<Fd> with_flows(int flow_map) const;
+  void take(Fd with_flows) { program_ = std::move(with_flows), knows_flows_ = true; }
+  bool knows_flows() const { return knows_flows_; }
+
+  // From the next frame on. Both return 0 or an errno.
+  int protect(Guarded what, Ip address);
+  int unprotect(Guarded what, Ip address);
+
+ private:
+  GuardProgram(BpfMap addresses, Fd program) : addresses_(std::move(addresses)), program_(std::move(program)) {}
+  BpfMap addresses_;
+  Fd program_;
+  bool knows_flows_ = false;
+};
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// netlink.cpp: RTM_GETLINK, RTM_GETADDR, and the notifications of both.
+// netlink.cpp: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, and the notifications of all three.
 #include "rawvs/netlink.h"
 
 #include <linux/if.h>
@@ -63,6 +63,50 @@ std::vector<LinkAddress> addresses(Rtnetlink& rtnetlink, int ifindex) {
   return out;
 }
 
+std::optional<Ip> address_in(const nlattr* a, size_t skip = 0) {
+  if (a == nullptr || mnl_attr_get_payload_len(a) != skip + 4) return std::nullopt;
+  return Ip(load_be32(Bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(a)), skip + 4), skip));
+}
+
+uint16_t mtu_in(const nlattr* metrics) {
+  const nlattr* const mtu = Attributes(metrics)[RTAX_MTU];
+  if (mtu == nullptr || mnl_attr_validate(mtu, MNL_TYPE_U32) != 0) return 0;
+  return static_cast<uint16_t>(std::min(mnl_attr_get_u32(mtu), uint32_t{65535}));
+}
+
+// The next hop of a route: the destination itself when it is on the link. None: a gateway of another family, which ARP
+// does not find (RTA_VIA, RFC 5549).
+std::optional<Ip> next_hop_in(const Attributes& attributes, Ip to) {
+  if (const nlattr* const via = attributes[RTA_VIA]; via != nullptr) {
+    constexpr size_t kFamily = sizeof(rtvia::rtvia_family);
+    uint16_t family = AF_UNSPEC;
+    if (mnl_attr_get_payload_len(via) >= kFamily) std::memcpy(&family, mnl_attr_get_payload(via), kFamily);
+    return family == AF_INET ? address_in(via, kFamily) : std::nullopt;
+  }
+  return attributes[RTA_GATEWAY] == nullptr ? to : address_in(attributes[RTA_GATEWAY]);
+}
+
+void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, Route& route) {
+  if (message->nlmsg_type != RTM_NEWROUTE) return;
+  const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  const Attributes attributes(message, sizeof *info);
+  if (info->rtm_type == RTN_LOCAL) route.kind = Route::Kind::local;
+  const nlattr* const oif = attributes[RTA_OIF];
+  if (info->rtm_type != RTN_UNICAST || oif == nullptr || mnl_attr_validate(oif, MNL_TYPE_U32) != 0) return;
+  const auto next_hop = next_hop_in(attributes, route.to);
+  if (!next_hop) return;
+  route.next_hop = *next_hop;
+  route.source = address_in(attributes[RTA_PREFSRC]).value_or(Ip());
+  route.mtu = mtu_in(attributes[RTA_METRICS]);
+  route.kind = Route::Kind::elsewhere;
+  for (const Link link : {Link::outside, Link::inside}) {
+    if (links[index(link)] == 0 || links[index(link)] != static_cast<int>(mnl_attr_get_u32(oif))) continue;
+    route.kind = Route::Kind::direct;
+    route.link = link;
+    return;
+  }
+}
+
 }  // namespace
 
 struct Netlink::Impl {
@@ -74,9 +118,10 @@ Netlink::Netlink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Netlink::~Netlink() = default;
 
 Result<std::unique_ptr<Netlink>> Netlink::open() {
+  constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE;
   auto impl = std::make_unique<Impl>();
   impl->events.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!impl->events || mnl_socket_bind(impl->events.get(), RTMGRP_LINK | RTMGRP_IPV4_IFADDR, MNL_SOCKET_AUTOPID) != 0)
+  if (!impl->events || mnl_socket_bind(impl->events.get(), kGroups, MNL_SOCKET_AUTOPID) != 0)
     return Error{system_error("rtnetlink: notifications", errno)};
   impl->questions = Rtnetlink::open();
   if (!impl->questions) return Error{system_error("rtnetlink", errno)};
@@ -85,19 +130,23 @@ Result<std::unique_ptr<Netlink>> Netlink::open() {
 
 int Netlink::fd() const { return mnl_socket_get_fd(impl_->events.get()); }
 
-bool Netlink::changed() {
-  bool any = false;
-  std::array<uint8_t, 1> rest{};  // what changed is asked for by query(), so the messages are thrown away unread
+KernelNews Netlink::changed() {
+  KernelNews news;
+  nlmsghdr head{};  // what changed is asked for anew, so the messages' other parts are thrown away unread
   constexpr int kMostReads = 4096;
   for (int i = 0; i < kMostReads; ++i) {
-    if (recv(fd(), rest.data(), rest.size(), MSG_DONTWAIT) < 0) {
-      if (errno == ENOBUFS) any = true;  // notifications were lost
-      if (errno == ENOBUFS || errno == EINTR) continue;
-      break;
+    const ssize_t got = recv(fd(), &head, sizeof head, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != ENOBUFS) break;  // ENOBUFS: notifications were lost
+    if (got < static_cast<ssize_t>(sizeof head)) {
+      news = {true, true};
+      continue;
     }
-    any = true;
+    constexpr uint16_t kOthers[] = {RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWRULE, RTM_DELRULE};
+    const bool link = std::ranges::find(kOthers, head.nlmsg_type) == std::end(kOthers);
+    (link ? news.links : news.routes) = true;
   }
-  return any;
+  return news;
 }
 
 LinkFacts Netlink::query(const std::string& name) {
@@ -115,6 +164,22 @@ LinkFacts Netlink::query(const std::string& name) {
   }
   facts.addresses = addresses(*impl_->questions, facts.ifindex);
   return facts;
+}
+
+Route Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
+  Route route;
+  route.to = to;
+  route.kind = Route::Kind::unreachable;
+  Request request(RTM_GETROUTE, NLM_F_ACK);
+  auto& wanted = request.extra<rtmsg>();
+  wanted.rtm_family = AF_INET;
+  wanted.rtm_dst_len = 32;
+  std::array<uint8_t, 4> bytes{};
+  store_be32(bytes, 0, to.v4());
+  mnl_attr_put(request.header(), RTA_DST, bytes.size(), bytes.data());
+  // An error is an answer, too: no route, or one that refuses.
+  impl_->questions->ask(request, [&](const nlmsghdr* m) { read_route(m, links, route); });
+  return route;
 }
 
 }  // namespace rawvs

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "rawvs/checksum.h"
+#include "rawvs/crc32c.h"
 
 namespace rawvs {
 
 namespace {
 
 constexpr size_t kMinIp = 20, kMinTcp = 20, kUdpSize = 8, kMinIcmp = 8, kUdpChecksumAt = 6;
+constexpr size_t kSctpHeader = 12, kSctpChecksumAt = 8, kChunkHeader = 4;
 constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
 
 Mac load_mac(Bytes b, size_t at) {
@@ -38,22 +40,78 @@ std::optional<Exit> parse_udp(Bytes l4, const Packet& packet, bool super_frame) 
   return std::nullopt;
 }
 
+// Which chunk counts is IPVS's choice: a server that refuses a cookie may bundle its ABORT behind it.
+std::optional<Exit> parse_sctp(Bytes l4, Packet& out) {
+  if (l4.size() < kSctpHeader + kChunkHeader) return Exit::truncated;
+  const Bytes chunks = l4.subspan(kSctpHeader);
+  out.sctp_chunk = chunks[0];
+  const size_t length = load_be16(chunks, 2);
+  const bool cookie = out.sctp_chunk == SctpChunk::cookie_echo || out.sctp_chunk == SctpChunk::cookie_ack;
+  if (!cookie || length < kChunkHeader) return std::nullopt;
+  const size_t next = (length + 3) / 4 * 4;
+  if (next + kChunkHeader <= chunks.size() && chunks[next] == SctpChunk::abort) out.sctp_chunk = SctpChunk::abort;
+  return std::nullopt;
+}
+
+std::optional<Exit> parse_icmp(Bytes l4, Packet& out) {
+  if (l4.size() < kMinIcmp) return Exit::truncated;
+  out.icmp_type = l4[0];
+  out.icmp_code = l4[1];
+  if (out.icmp_type == IcmpType::unreachable && out.icmp_code == kFragmentationNeeded) out.icmp_mtu = load_be16(l4, 6);
+  return std::nullopt;
+}
+
 std::optional<Exit> parse_l4(const Frame& frame, Packet& out) {
-  if (out.fragment_offset != 0) return std::nullopt;  // no L4 header in it
+  if (out.fragmented()) return std::nullopt;  // its ports are looked at when it has been put together
   const Bytes l4 = Bytes(frame.bytes()).subspan(out.l4_at, out.l4_size());
-  if (out.protocol == Protocol::icmp) {
-    if (l4.size() < kMinIcmp) return Exit::truncated;
-    out.icmp_type = l4[0];
-    return std::nullopt;
+  std::optional<Exit> wrong;
+  switch (out.protocol) {
+    case Protocol::icmp: return parse_icmp(l4, out);
+    case Protocol::tcp: wrong = parse_tcp(l4, out); break;
+    case Protocol::udp: wrong = parse_udp(l4, out, frame.offload.super_frame()); break;
+    case Protocol::sctp: wrong = parse_sctp(l4, out); break;
+    default: return std::nullopt;
   }
-  if (out.protocol != Protocol::tcp && out.protocol != Protocol::udp) return std::nullopt;
-  const auto wrong =
-      out.protocol == Protocol::tcp ? parse_tcp(l4, out) : parse_udp(l4, out, frame.offload.super_frame());
   if (wrong) return wrong;
   out.sport = Port(load_be16(l4, 0));
   out.dport = Port(load_be16(l4, 2));
   if (out.sport.value == 0 || out.dport.value == 0) return Exit::zero_port;
   return std::nullopt;
+}
+
+bool has_ports(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || p == Protocol::sctp; }
+
+// The IPv4 packet whose beginning lies in [at, end) of the frame. Its checksum is not looked at: routers change the
+// header before they quote it, and some stop there.
+std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
+  constexpr size_t kPorts = 4;
+  const Bytes rest = Bytes(frame.bytes()).first(end).subspan(at);
+  if (rest.size() < kMinIp) return std::nullopt;
+  const size_t header = (rest[0] & 0x0fu) * 4, total = load_be16(rest, 2);
+  const uint16_t fragment = load_be16(rest, 6);
+  if (rest[0] >> 4 != 4 || header < kMinIp || header > rest.size() || (fragment & kOffsetMask) != 0)
+    return std::nullopt;
+  // Behind the quoted packet may lie padding and extensions (RFC 4884).
+  const Bytes ip = total >= header && total < rest.size() ? rest.first(total) : rest;
+  Quote q;
+  q.protocol = static_cast<Protocol>(ip[9]);
+  q.src = Ip(load_be32(ip, 12));
+  q.dst = Ip(load_be32(ip, 16));
+  q.dont_fragment = (fragment & kDontFragment) != 0;
+  q.ip_at = static_cast<uint16_t>(at);
+  q.l4_at = static_cast<uint16_t>(at + header);
+  q.size = static_cast<uint32_t>(ip.size());
+  if (!has_ports(q.protocol)) return q;
+  if (q.l4_size() < kPorts) return std::nullopt;
+  q.sport = Port(load_be16(ip, header));
+  q.dport = Port(load_be16(ip, header + 2));
+  return q;
+}
+
+// A guest's driver chooses these offsets, and the kernel asks no more than that they lie in the frame.
+bool checksum_inside(const Offload& offload, size_t l4_at, size_t end) {
+  if (!offload.partial_checksum()) return true;
+  return offload.checksum_start >= l4_at && size_t{offload.checksum_start} + offload.checksum_offset + 2 <= end;
 }
 
 }  // namespace
@@ -82,6 +140,7 @@ std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
   if (total < header) return Exit::bad_length;
   if (total > ip.size()) return Exit::truncated;
   if (checksum(ip.first(header)) != 0) return Exit::bad_ip_checksum;
+  if (!checksum_inside(frame.offload, kEthernetSize + header, kEthernetSize + total)) return Exit::bad_length;
 
   out.ip_at = kEthernetSize;
   out.l4_at = static_cast<uint16_t>(kEthernetSize + header);
@@ -99,24 +158,21 @@ std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
 }
 
 std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet) {
-  constexpr size_t kPorts = 4;
   const uint8_t type = packet.icmp_type;
   const bool error =
       type == IcmpType::unreachable || type == IcmpType::source_quench || type == IcmpType::time_exceeded;
   if (packet.protocol != Protocol::icmp || packet.fragmented() || !error) return std::nullopt;
-  const Bytes ip = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size()).subspan(kMinIcmp);
-  if (ip.size() < kMinIp) return std::nullopt;
-  const size_t header = (ip[0] & 0x0fu) * 4;
-  const bool first_fragment = (load_be16(ip, 6) & kOffsetMask) == 0;
-  if (ip[0] >> 4 != 4 || header < kMinIp || ip.size() < header + kPorts || !first_fragment) return std::nullopt;
-  Quote q;
-  q.protocol = static_cast<Protocol>(ip[9]);
-  if (q.protocol != Protocol::tcp && q.protocol != Protocol::udp) return std::nullopt;
-  q.src = Ip(load_be32(ip, 12));
-  q.dst = Ip(load_be32(ip, 16));
-  q.sport = Port(load_be16(ip, header));
-  q.dport = Port(load_be16(ip, header + 2));
-  return q;
+  const auto quote = quoted(frame, packet.l4_at + kMinIcmp, packet.ip_at + packet.ip_size);
+  if (!quote) return std::nullopt;
+  const bool tunnel = quote->protocol == Protocol::ipip || quote->protocol == Protocol::gre;
+  return has_ports(quote->protocol) || tunnel ? quote : std::nullopt;
+}
+
+std::optional<Quote> parse_inner_quote(const Frame& frame, const Quote& outer, size_t encapsulation) {
+  constexpr size_t kLeast = 8;  // of its payload: what RFC 792 wants quoted to the client
+  if (encapsulation > outer.l4_size()) return std::nullopt;
+  const auto quote = quoted(frame, outer.l4_at + encapsulation, outer.ip_at + outer.size);
+  return quote && has_ports(quote->protocol) && quote->l4_size() >= kLeast ? quote : std::nullopt;
 }
 
 bool l4_checksum_right(const Frame& frame, const Packet& packet) {
@@ -130,6 +186,7 @@ bool l4_checksum_right(const Frame& frame, const Packet& packet) {
       if (load_be16(l4, kUdpChecksumAt) == 0) return true;  // the sender made none
       [[fallthrough]];
     case Protocol::tcp: sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, packet.l4_size()); break;
+    case Protocol::sctp: return sctp_checksum(l4) == load_be32(l4, kSctpChecksumAt);
     default: return true;
   }
   return checksum_fold(checksum_add(l4, sum)) == 0xffff;

@@ -17,12 +17,17 @@ def program(name):
 
 
 def virtual(name="web", address=VIP, ports="tcp/80", servers=("rs1", "rs2"), **keys):
-    """A [virtual] section; servers are names, with more words behind them where wanted: `rs2 weight=2`."""
-    lines = [f"[virtual {name}]", f"address = {address}", f"ports = {ports}"]
+    """A [virtual] section; servers are names, with more behind them where wanted: `rs2:8080 weight=2`.
+
+    With mark=N it balances a group, and has neither address nor ports."""
+    lines = [f"[virtual {name}]"]
+    if "mark" not in keys:
+        lines += [f"address = {address}", f"ports = {ports}"]
     lines += [f"{key} = {value}" for key, value in keys.items()]
     for server in servers:
-        host, _, words = server.partition(" ")
-        lines.append(f"server = {ADDRESS[host]} {words}".rstrip())
+        place, _, words = server.partition(" ")
+        host, colon, port = place.partition(":")
+        lines.append(f"server = {ADDRESS[host]}{colon}{port} {words}".rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -128,13 +128,21 @@ class Host:
 
     def wire(self, interface, mac, address, lan="lan"):
         """A cable from this host to one of the switch's bridges."""
-        port = f"{self.name}-{interface}"[:15]
+        port = self.switch_port(interface)
         switch = self.network.switch
         run("ip", "link", "add", interface, "netns", self.namespace, "address", mac, "type", "veth",
             "peer", "name", port, "netns", switch.namespace)
         switch.ip(f"link set {port} master {lan} up")
         self.ip(f"addr add {address} dev {interface}", f"link set {interface} up")
         self.macs[interface] = mac
+
+    def switch_port(self, interface):
+        return f"{self.name}-{interface}"[:15]
+
+    def mtu(self, interface, size):
+        """Of an interface made by wire(), and of the switch's port at the other end."""
+        self.network.switch.ip(f"link set {self.switch_port(interface)} mtu {size}")
+        self.ip(f"link set {interface} mtu {size}")
 
     def unwire(self, interface):
         self.ip(f"link del {interface}")

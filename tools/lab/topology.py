@@ -13,24 +13,37 @@
                                            inner
                                         203.0.113.20
 
+What single tests add: in1, in2, servers on the inside LAN, whose gateway is the director; and far1, far2, servers on a
+LAN of their own, 203.0.113.64/26, behind gate1 (or gate2), a router on one of the two others.
+
 The director forwards as any router does (ip_forward=1) and never has a VIP configured.  The real servers have the VIPs
 on lo, with arp_ignore=1 and arp_announce=2.  The last byte of a host's MAC address reads as that of its IP address.
 """
 import collections
 import dataclasses
 import pathlib
+import socket
 
-from lab.namespaces import Network, eventually
+from lab.namespaces import Network, Trouble, eventually
 
 VIP, VIP2 = "192.0.2.100", "192.0.2.101"
 ADDRESS = {"router": "192.0.2.1", "director": "192.0.2.10", "rs1": "192.0.2.11", "rs2": "192.0.2.12",
-           "rs3": "192.0.2.13", "desk": "192.0.2.50", "client": "198.51.100.2", "inner": "203.0.113.20"}
+           "rs3": "192.0.2.13", "desk": "192.0.2.50", "client": "198.51.100.2", "inner": "203.0.113.20",
+           "in1": "203.0.113.21", "in2": "203.0.113.22", "far1": "203.0.113.71", "far2": "203.0.113.72"}
+DIRECTOR_INSIDE = "203.0.113.10"
+NEAR = {"lan": {"gate1": "192.0.2.31", "gate2": "192.0.2.32"},  # the gates' addresses towards the director
+        "inside": {"gate1": "203.0.113.31", "gate2": "203.0.113.32"}}
+FAR_NET, FAR_SIDE = "203.0.113.64/26", {"gate1": "203.0.113.65", "gate2": "203.0.113.66"}
 NOBODY = "192.0.2.105"  # an address of the LAN that no host and no service has
 
 
 def mac_of(host):
     """The MAC address of a host's eth0: 02:00:00:00:00:11 is rs1's."""
-    return f"02:00:00:00:00:{int(ADDRESS[host].rpartition('.')[2]):02d}"
+    return f"02:00:00:00:00:{last_byte(ADDRESS[host])}"
+
+
+def last_byte(address):
+    return f"{int(address.rpartition('.')[2]):02d}"
 
 
 @dataclasses.dataclass
@@ -82,33 +95,65 @@ class Topology(Network):
 
     def build_inside(self):
         self["director"].wire("eth1", "02:00:00:00:01:10", "203.0.113.10/24", lan="inside")
-        inner = self.host("inner")
-        inner.wire("eth0", "02:00:00:00:01:20", f"{ADDRESS['inner']}/24", lan="inside")
-        inner.ip("route add default via 203.0.113.10")
+        self.add_inside("inner")
         for name in ("router", "desk"):
             if name in self.hosts:
                 self[name].ip(f"route add 203.0.113.0/24 via {ADDRESS['director']}")
+
+    def add_inside(self, *names):
+        """Hosts on the inside LAN.  Their gateway is the director, as NAT's servers need it."""
+        for name in names:
+            host = self.host(name)
+            host.wire("eth0", f"02:00:00:00:01:{last_byte(ADDRESS[name])}", f"{ADDRESS[name]}/24", lan="inside")
+            host.ip(f"route add default via {DIRECTOR_INSIDE}")
+
+    def add_far(self, lan, *names, gates=("gate1",)):
+        """Hosts behind routers of a LAN.  Their gateway, and the director's way to them, is the first router."""
+        self.switch.ip("link add far up type bridge mcast_snooping 0")
+        for name in gates:
+            gate, near = self.host(name), NEAR[lan][name]
+            gate.wire("eth0", f"02:00:00:00:02:{last_byte(near)}", f"{near}/24", lan=lan)
+            gate.wire("eth1", f"02:00:00:00:03:{last_byte(FAR_SIDE[name])}", f"{FAR_SIDE[name]}/26", lan="far")
+            gate.sysctl(ip_forward=1)
+            gate.ip(f"route add default via {ADDRESS['router'] if lan == 'lan' else DIRECTOR_INSIDE}")
+        for name in names:
+            host = self.host(name)
+            host.wire("eth0", f"02:00:00:00:03:{last_byte(ADDRESS[name])}", f"{ADDRESS[name]}/26", lan="far")
+            host.ip(f"route add default via {FAR_SIDE[gates[0]]}")
+        self["director"].ip(f"route add {FAR_NET} via {NEAR[lan][gates[0]]}")
 
     def build_server(self, server):
         server.sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
         server.ip(*[f"addr add {vip}/32 dev lo" for vip in (VIP, VIP2)])
 
-    def serve_web(self, *names):
+    def serve_web(self, *names, port=80):
         """A web server on each of these hosts; every page is the host's name."""
         for name in names or self.servers:
             root = self.directory / f"www-{name}"
-            root.mkdir()
+            root.mkdir(exist_ok=True)
             (root / "index.html").write_text(f"{name}\n")
-            program = self[name].start("busybox", "httpd", "-f", "-p", "0.0.0.0:80", "-h", str(root))
-            eventually(lambda httpd=program: httpd.listens_on(80), 5, f"the web server of {name}")
+            program = self[name].start("busybox", "httpd", "-f", "-p", f"0.0.0.0:{port}", "-h", str(root))
+            eventually(lambda httpd=program: httpd.listens_on(port), 5, f"the web server of {name}")
 
     def page_root(self, name):
         return pathlib.Path(self.directory / f"www-{name}")
 
+    def connect(self, host, port=80, seconds=5):
+        """A connection from a host to a port of the VIP, open and silent."""
+        with self[host].inside():
+            s = socket.socket()
+        s.settimeout(seconds)
+        try:
+            s.connect((VIP, port))
+        except OSError as error:
+            s.close()
+            raise Trouble(f"connect: {error}") from error
+        return s
+
     def request(self, host, count=1, parallel=1, url=f"http://{VIP}/", patience=10):
         """So many requests from a host, each on a new connection."""
         command = curl(count, parallel, url, patience)
-        done = self[host].run(*command, check=False, timeout=60 + count * patience / parallel)
+        done = self[host].run(*command, check=False, timeout=20 + count * patience / parallel)
         return read_answers(done.stdout)
 
 

@@ -51,8 +51,12 @@ uint16_t take_tag(std::vector<uint8_t>& bytes) {
 }
 
 std::string words(const Traffic& t) {
-  return " conns " + std::to_string(t.connections) + " packets " + std::to_string(t.in_packets) + " bytes " +
-         std::to_string(t.in_bytes);
+  const auto direction = [](uint64_t packets, uint64_t bytes) {
+    return " packets " + std::to_string(packets) + " bytes " + std::to_string(bytes);
+  };
+  const bool both = t.out_packets != 0;  // NAT's answers
+  return " conns " + std::to_string(t.connections) + direction(t.in_packets, t.in_bytes) +
+         (both ? " back" + direction(t.out_packets, t.out_bytes) : "");
 }
 
 }  // namespace
@@ -133,6 +137,7 @@ Result<Done> Replay::load_rules() {
 // What the director does, the world sees at once; then its next call begins with an empty outbox.
 void Replay::dispatch() {
   for (const Departure& d : outbox_.departures()) leave_(now_, d.frame.bytes());
+  returned_ += outbox_.returned().size();  // there is no kernel here that would route them
   for (const Notice& n : outbox_.notices()) {
     log_ += "log " + seconds(now_ - start_) + ' ' + name(n.severity) + ' ' + n.text + '\n';
   }
@@ -204,13 +209,15 @@ std::string Replay::counters() const {
     const uint64_t count = director_.exits().of(exit);
     if (count != 0) out += rawvs::words(exit).name + (' ' + std::to_string(count)) + '\n';
   }
+  if (returned_ != 0) out += "returned " + std::to_string(returned_) + '\n';
   for (const Service& service : director_.services().services()) {
     if (!service.used) continue;
     out += "service " + text(service.spec.key) + words(service.traffic) + '\n';
     for (auto slot = service.servers.rbegin(); slot != service.servers.rend(); ++slot) {  // newest first: turned
       const Server& server = director_.services().server(*slot);
       out += "server " + text(server.spec.at) + words(server.traffic) + " active " + std::to_string(server.active) +
-             " inactive " + std::to_string(server.inactive) + '\n';
+             " inactive " + std::to_string(server.inactive) +
+             (server.persistent != 0 ? " persistent " + std::to_string(server.persistent) : "") + '\n';
     }
   }
   return out + log_;

@@ -45,7 +45,8 @@ class Replay {
   Result<Done> arrive(Captured& frame);
   Result<Done> run_on(Stamp further);  // the clock goes on, nothing more arrives
 
-  // One line each: "EXIT COUNT" in exit.h's order, services and servers in the configuration's order, the log.
+  // One line each: "EXIT COUNT" in exit.h's order; frames that the host's kernel would get back, fragments singly;
+  // services and servers in the configuration's order, "back" before what NAT servers answered; the log.
   std::string counters() const;
 
  private:
@@ -63,6 +64,7 @@ class Replay {
   Stamp now_;
   Director director_;
   Outbox outbox_;
+  uint64_t returned_ = 0;
   std::string log_;
 };
 

@@ -26,12 +26,28 @@ struct Option {
   bool value;
 };
 constexpr Option kOptions[] = {
-    {"-t", "service=tcp:", true},  {"-u", "service=udp:", true},   {"--sctp-service", "service=sctp:", true},
-    {"-f", "service=mark:", true}, {"-s", "scheduler=", true},     {"-p", "persistence=", true},
-    {"-M", "netmask=", true},      {"-b", "flags=", true},         {"--pe", "pe=", true},
-    {"-o", "ops=1", false},        {"-r", "server=", true},        {"-w", "weight=", true},
-    {"-g", "method=route", false}, {"-i", "method=tunnel", false}, {"-m", "method=masq", false},
-    {"-x", "upper=", true},        {"-y", "lower=", true},
+    {"-t", "service=tcp:", true},
+    {"-u", "service=udp:", true},
+    {"--sctp-service", "service=sctp:", true},
+    {"-f", "service=mark:", true},
+    {"-s", "scheduler=", true},
+    {"-p", "persistence=", true},
+    {"-M", "netmask=", true},
+    {"-b", "flags=", true},
+    {"--pe", "pe=", true},
+    {"-o", "ops=1", false},
+    {"-r", "server=", true},
+    {"-w", "weight=", true},
+    {"-g", "method=route", false},
+    {"-i", "method=tunnel", false},
+    {"-m", "method=masq", false},
+    {"-x", "upper=", true},
+    {"-y", "lower=", true},
+    {"--tun-type", "tun-type=", true},
+    {"--tun-port", "tun-port=", true},
+    {"--tun-nocsum", "tun-checksum=none", false},
+    {"--tun-csum", "tun-checksum=on", false},
+    {"--tun-remcsum", "tun-checksum=remote", false},
 };
 
 }  // namespace

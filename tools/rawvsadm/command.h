@@ -111,8 +111,10 @@ struct Command {
 
   // The real server.
   Place server;
-  std::string method = "route";  // route, tunnel, masq: the control protocol's words
-  std::string tunnel = "ipip";
+  std::string method = "route";          // route, tunnel, masq: the control protocol's words
+  std::string tunnel = "ipip";           // ipip, gue, gre
+  std::string tunnel_checksum = "none";  // none, on, remote
+  uint32_t tunnel_port = 0;              // gue's
   uint32_t weight = 1, upper = 0, lower = 0;
 
   uint32_t tcp = 0, tcpfin = 0, udp = 0;  // --set: seconds, 0 = unchanged

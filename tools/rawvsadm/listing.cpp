@@ -110,6 +110,23 @@ std::string service_text(const ServiceLine& s, const ListStyle& style) {
   return out + '\n';
 }
 
+// The column TunnelInfo: n/a, ipip, gue:6080:-c, gre:+c
+std::string tunnel_text(const ServerLine& s) {
+  if (s.method != "tunnel") return "n/a";
+  if (s.tunnel != "gue" && s.tunnel != "gre") return "ipip";
+  const std::string port = s.tunnel == "gue" ? ':' + std::to_string(s.tunnel_port) : "";
+  return s.tunnel + port + (s.checksum == "remote" ? ":r+c" : s.checksum == "on" ? ":+c" : ":-c");
+}
+
+// The same as options.
+std::string tunnel_options(const ServerLine& s) {
+  if (s.method != "tunnel") return "";
+  if (s.tunnel != "gue" && s.tunnel != "gre") return " --tun-type ipip";
+  const std::string port = s.tunnel == "gue" ? " --tun-port " + std::to_string(s.tunnel_port) : "";
+  const char* const sum = s.checksum == "remote" ? "--tun-remcsum" : s.checksum == "on" ? "--tun-csum" : "--tun-nocsum";
+  return " --tun-type " + s.tunnel + port + ' ' + sum;
+}
+
 std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle& style) {
   std::string out = "  -> " + padded(cut_place(s.at, protocol, style.names), kNameWidth);
   const std::string connections = ' ' + column(s.active, 10) + ' ' + column(s.inactive, 10) + '\n';
@@ -123,7 +140,7 @@ std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle&
     case Columns::plain: break;
   }
   out += ' ' + padded(method_word(s.method), 7) + ' ';
-  if (style.columns == Columns::tun_info) out += padded(s.method == "tunnel" ? "ipip" : "n/a", 13) + ' ';
+  if (style.columns == Columns::tun_info) out += padded(tunnel_text(s), 13) + ' ';
   return out + column(s.weight, 6) + connections;
 }
 
@@ -187,7 +204,7 @@ void ServiceTable::take(const Row& row) {
     if (s.protocol != Protocol::any) s.vip = parse_endpoint(rest).value_or(Endpoint{});
     if (key.starts_with("mark:")) s.mark = static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0));
     s.scheduler = row.get("scheduler");
-    s.flags = row.get("flags");
+    s.flags = row.get("flags") == "-" ? "" : row.get("flags");
     s.netmask = netmask_text(row.get("netmask"));
     s.engine = row.get("pe");
     s.persistence = row.number("persistence");
@@ -199,6 +216,7 @@ void ServiceTable::take(const Row& row) {
     ServerLine s;
     s.at = parse_endpoint(row.get("server")).value_or(Endpoint{});
     s.method = row.get("method");
+    s.tunnel = row.get("tun-type"), s.checksum = row.get("tun-checksum"), s.tunnel_port = row.number("tun-port");
     s.weight = row.number("weight"), s.upper = row.number("upper"), s.lower = row.number("lower");
     s.active = row.number("active"), s.inactive = row.number("inactive"), s.persistent = row.number("persistent");
     s.counts = counts(row);
@@ -240,7 +258,7 @@ std::string saved(const ServiceTable& table, const Names* names) {
     for (const ServerLine& server : s.servers) {
       const char* const method = server.method == "masq" ? "-m" : server.method == "tunnel" ? "-i" : "-g";
       out += "-a " + service + " -r " + place(server.at, s.protocol, names) + ' ' + method + " -w " +
-             std::to_string(server.weight) + (server.method == "tunnel" ? " --tun-type ipip\n" : "\n");
+             std::to_string(server.weight) + tunnel_options(server) + '\n';
     }
   }
   return out;

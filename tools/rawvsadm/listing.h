@@ -27,6 +27,8 @@ ListStyle style(const Command& command, const Names& names);
 struct ServerLine {
   Endpoint at;
   std::string method;
+  std::string tunnel, checksum;  // of a tunnel, in the control protocol's words
+  uint64_t tunnel_port = 0;
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;
   std::vector<uint64_t> counts;  // connections, packets in and out, bytes in and out: totals, or per second
 };

@@ -261,7 +261,9 @@ class Walk {  // over one command line
         if (text != "ipip" && text != "gue" && text != "gre") return fail("illegal tunnel type specified");
         command_.tunnel = text;
         return std::nullopt;
-      case O::tun_port: return take_number(text, 1, 65535, ignored_, "illegal tunnel port specified");
+      case O::tun_port: return take_number(text, 1, 65535, command_.tunnel_port, "illegal tunnel port specified");
+      case O::tun_csum: command_.tunnel_checksum = "on"; return std::nullopt;
+      case O::tun_remcsum: command_.tunnel_checksum = "remote"; return std::nullopt;
       default: return std::nullopt;
     }
   }

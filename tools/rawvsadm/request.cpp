@@ -43,6 +43,11 @@ void put_service_record(std::string& request, const Command& c) {
 
 void put_server_record(std::string& request, const Command& c) {
   put(request, "method", c.method);
+  if (c.method == "tunnel") {
+    put(request, "tun-type", c.tunnel);
+    if (c.tunnel_port != 0) put(request, "tun-port", c.tunnel_port);
+    if (c.tunnel != "ipip") put(request, "tun-checksum", c.tunnel_checksum);
+  }
   put(request, "weight", c.weight);
   if (c.upper != 0) put(request, "upper", c.upper);
   if (c.lower != 0) put(request, "lower", c.lower);
@@ -120,9 +125,6 @@ Ending ended(Verb verb, const std::string& text) {  // a failed listing ends -R,
 
 std::variant<std::string, Ending> request(const Command& c) {
   if (c.ipv6()) return unsupported(c.verb, "IPv6 is not supported yet");
-  if (c.method == "tunnel" && c.tunnel != "ipip") {
-    return unsupported(c.verb, "tunnel type " + c.tunnel + " is not supported, only ipip is");
-  }
   if (odd_name(c.scheduler) || odd_name(c.persistence_engine)) return refusal(c.verb, {"no-scheduler", ""});
   return std::string(kControlVersion) + ' ' + body(c);
 }

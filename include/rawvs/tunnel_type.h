@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tunnel_type.h: how packets for a TUN server are wrapped, as ipvsadm's --tun-* options say it.
+#pragma once
+
+#include "rawvs/addr.h"
+
+namespace rawvs {
+
+enum class TunnelType : uint8_t { ipip, gue, gre };              // IPVS's numbers
+enum class TunnelChecksum : uint8_t { none, checksum, remote };  // of the outer header: gue, gre; remote: gue only
+
+struct Tunnel {
+  TunnelType type = TunnelType::ipip;
+  Port port{};  // gue's UDP port
+  TunnelChecksum checksum = TunnelChecksum::none;
+  friend bool operator==(const Tunnel&, const Tunnel&) = default;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ftp.cpp: segments of an FTP control connection: what is new in them, their numbers mapped, their payload rewritten.
+#include "rawvs/ftp.h"
+
+#include <algorithm>
+
+#include "rawvs/checksum.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kSeqAt = 4, kAckAt = 8, kOptionsAt = 20, kTcpChecksumAt = 16;  // in the TCP header
+constexpr size_t kTotalLengthAt = 2, kIpChecksumAt = 10;                        // in the IPv4 header
+constexpr uint32_t kMostIpSize = 65535;
+constexpr uint32_t kFarFromFirst = 1u << 30;  // of a stream's bytes: its numbers will wrap
+
+constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
+constexpr bool has(const Packet& p, uint8_t flags) { return (p.tcp_flags & flags) != 0; }
+
+MutableBytes segment(const Frame& frame, const Packet& p) { return frame.bytes().subspan(p.l4_at, p.l4_size()); }
+
+Bytes payload(const Frame& frame, const Packet& p) { return Bytes(segment(frame, p)).last(p.tcp_payload); }
+
+// The number of the first payload byte: a SYN counts one.
+uint32_t data_seq(const Packet& p) { return p.tcp_seq + (has(p, TcpFlags::syn) ? 1 : 0); }
+
+void start(FtpDirection& d, uint32_t first, bool behind_syn) { d = {first, first, true, behind_syn}; }
+
+// What a segment brings that was not read yet, counted as read. None: bytes before it are missing.
+struct News {
+  Bytes bytes{};
+  uint32_t seq = 0;  // of the first of them
+  bool fin = false;
+};
+std::optional<News> take_news(FtpDirection& d, const Frame& frame, const Packet& p) {
+  const Bytes all = payload(frame, p);
+  const bool fin = has(p, TcpFlags::fin);
+  // No segment without content starts a direction: a keep-alive's number is one too low, and all else would be a gap.
+  if (has(p, TcpFlags::rst) || (all.empty() && !fin)) return News{};
+  const uint32_t from = data_seq(p);
+  if (!d.started) start(d, from, false);
+  const int32_t seen = distance(from, d.next);
+  if (seen < 0) return std::nullopt;
+  const auto old = static_cast<uint32_t>(seen);
+  if (old > all.size()) return News{};  // its FIN, if any, too
+  const News news{all.subspan(old), d.next, fin};
+  d.next += static_cast<uint32_t>(news.bytes.size()) + (fin ? 1 : 0);
+  d.behind_syn = d.behind_syn && d.next - d.first < kFarFromFirst;
+  return news;
+}
+
+// The first line of a segment that begins before where its stream stands; empty if it does not hold all of that line.
+Bytes line_apart(const FtpDirection& d, const Frame& frame, const Packet& p) {
+  if (!d.started || distance(data_seq(p), d.next) <= 0 || has(p, TcpFlags::rst)) return {};
+  const Bytes all = payload(frame, p);
+  const auto end = std::find(all.begin(), all.end(), uint8_t{'\n'});
+  return end == all.end() ? Bytes{} : all.first(static_cast<size_t>(end - all.begin()) + 1);
+}
+
+bool is_passive_reply(Bytes line) {
+  const auto begins = [&](std::string_view code) {
+    return line.size() > code.size() &&
+           std::equal(code.begin(), code.end(), line.begin(), [](char a, uint8_t b) { return a == b; });
+  };
+  return begins("227 ") || begins("229 ");
+}
+
+// A server's segment that cannot be what its number says. Only of such a one may a line be read apart: in a repetition,
+// its bytes went out as what they are in the stream (text inside a multi-line reply, say), and must do so again.
+bool cannot_be_true(const FtpSession& s, const Frame& in, const Packet& p) {
+  const uint32_t from = data_seq(p);
+  const bool before_first = s.server.behind_syn && distance(from, s.server.first) > 0;
+  return before_first || s.server_tail.contradicts(payload(in, p), s.server.next - from);
+}
+
+// A direction's receiver has bytes that this room has not seen: it was taken over in mid-stream. They are no gap.
+bool catch_up(FtpDirection& d, uint32_t acknowledged) {
+  if (!d.started || distance(d.next, acknowledged) <= 0) return false;
+  d.next = acknowledged;
+  return true;
+}
+
+// A 32-bit number in the TCP header, at any alignment, the checksum along with it. A partial one does not hold it.
+void store_number(const Frame& frame, const Packet& p, size_t at, uint32_t value) {
+  const MutableBytes tcp = segment(frame, p);
+  if (load_be32(tcp, at) == value) return;
+  const size_t from = at & ~size_t{1}, to = (at + 5) & ~size_t{1};
+  const MutableBytes words = tcp.subspan(from, to - from);
+  const uint16_t before = checksum_fold(checksum_add(words));
+  store_be32(tcp, at, value);
+  if (frame.offload.partial_checksum()) return;
+  const uint16_t after = checksum_fold(checksum_add(words));
+  store_be16(tcp, kTcpChecksumAt, checksum_update(load_be16(tcp, kTcpChecksumAt), before, after));
+}
+
+void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {  // RFC 2018 section 3
+  constexpr uint8_t kEnd = 0, kNop = 1, kSack = 5, kHead = 2, kBlock = 8;
+  const size_t header = p.l4_size() - p.tcp_payload;
+  const Bytes tcp = segment(frame, p);
+  for (size_t at = kOptionsAt; at < header && tcp[at] != kEnd;) {
+    if (tcp[at] == kNop) {
+      ++at;
+      continue;
+    }
+    if (at + kHead > header) return;
+    const size_t size = tcp[at + 1];
+    if (size < kHead || at + size > header) return;  // malformed: the server may judge
+    if (tcp[at] == kSack && (size - kHead) % kBlock == 0) {
+      for (size_t block = at + kHead; block < at + size; block += kBlock) {
+        const uint32_t right = edits.to_server(load_be32(tcp, block + 4));
+        uint32_t left = edits.to_server_left(load_be32(tcp, block));
+        if (distance(left, right) < 0) left = right;  // of one byte's text a part: says nothing
+        store_number(frame, p, block, left);
+        store_number(frame, p, block + 4, right);
+      }
+    }
+    at += size;
+  }
+}
+
+void begin(FtpSession& s, uint32_t first) {  // anew
+  const uint32_t children = s.children;
+  s = FtpSession(s.server_addr, s.vip, s.client_addr);
+  s.children = children;
+  start(s.client, first, true);
+}
+
+// A SYN from the client. A repeated one means nothing; one for a connection that is alive is the server's to judge (RFC
+// 5961 section 4: if the client has forgotten it, its RST follows and then another SYN).
+void begin_if_new(FtpSession& s, const Packet& p) {
+  if (!has(p, TcpFlags::syn) || has(p, TcpFlags::ack)) return;
+  const bool repeated = s.client.started && s.client.first == data_seq(p);
+  if (repeated && !s.closed) return;
+  if (s.client.started && s.server.started && !s.closed) {
+    s.has_offer = true;
+    s.offered = data_seq(p);
+    return;
+  }
+  begin(s, data_seq(p));
+}
+
+// A SYN from the server: it answers one that we did not believe if it had forgotten the connection, without a word.
+void begin_if_accepted(FtpSession& s, const Packet& p) {
+  if (!has(p, TcpFlags::syn)) return;
+  const bool other = s.server.started && s.server.first != data_seq(p);
+  if (other && s.has_offer && has(p, TcpFlags::ack) && p.tcp_ack == s.offered) begin(s, s.offered);
+  if (!s.server.started) start(s.server, data_seq(p), true);
+}
+
+void note_end(FtpSession& s, const FtpDirection& d, const Packet& p, const News& news) {
+  s.closed = s.closed || news.fin || (has(p, TcpFlags::rst) && d.started && p.tcp_seq == d.next);
+}
+
+void remember(FtpTail& tail, const Frame& in, const Packet& p, const News& news) {
+  if (news.bytes.empty() && !news.fin) return;
+  tail.keep(news.bytes);
+  // What was damaged on its way comes again and differs. Behind a FIN, numbers are one more than bytes.
+  if (news.fin || !l4_checksum_right(in, p)) tail.forget();
+}
+
+uint16_t replace_sum(uint16_t sum, uint16_t before, uint16_t after) {  // in one's complement, not complemented
+  return checksum_fold(uint64_t{sum} + static_cast<uint16_t>(~before) + after);
+}
+
+// The frame anew, its payload edited. False: there is no room for it.
+bool rewrite(const FtpEdits& edits, const Frame& in, const Packet& p, MutableBytes out, Frame& rewritten) {
+  const Bytes old_payload = payload(in, p);
+  const uint32_t from = data_seq(p), behind = from + p.tcp_payload;
+  uint32_t size = edits.to_client(behind) - edits.to_client(from);
+  // All of it was replaced by nothing. The client must still answer, so that the server's bytes are acknowledged: it
+  // gets the byte before once more, as a keep-alive does. (A FIN or SYN is answered anyway.)
+  const bool repeat = size == 0 && !has(p, TcpFlags::fin | TcpFlags::syn);
+  if (repeat) size = 1;
+  const uint32_t headers = p.l4_at + p.l4_size() - p.tcp_payload;
+  const uint32_t ip_size = headers - p.ip_at + size, l4_size = headers - p.l4_at + size;
+  if (ip_size > kMostIpSize || headers + size > out.size()) return false;
+
+  std::copy_n(in.data, headers, out.data());
+  if (repeat) {
+    out[headers] = edits.byte_before_silence();
+  } else {
+    edits.emit(old_payload, from, out.subspan(headers, size));
+  }
+  rewritten = in;
+  rewritten.data = out.data();
+  rewritten.size = headers + size;
+  rewritten.headroom = 0;
+  const MutableBytes ip = out.subspan(p.ip_at), tcp = out.subspan(p.l4_at, l4_size);
+  store_be32(tcp, kSeqAt, edits.to_client(from) - (has(p, TcpFlags::syn) ? 1 : 0) - (repeat ? 1 : 0));
+  store_be16(ip, kTotalLengthAt, static_cast<uint16_t>(ip_size));
+  store_be16(
+      ip, kIpChecksumAt,
+      checksum_update(load_be16(ip, kIpChecksumAt), static_cast<uint16_t>(p.ip_size), static_cast<uint16_t>(ip_size)));
+  const uint16_t sum = load_be16(tcp, kTcpChecksumAt);
+  if (in.offload.partial_checksum()) {  // holds the pseudo-header's sum, and of what changed that has the length only
+    store_be16(tcp, kTcpChecksumAt,
+               replace_sum(sum, static_cast<uint16_t>(p.l4_size()), static_cast<uint16_t>(l4_size)));
+  } else {  // both sums hold the old checksum itself, so it falls out
+    const uint16_t before = checksum_fold(checksum_add(segment(in, p), p.l4_size()));
+    const uint16_t after = checksum_fold(checksum_add(tcp, l4_size));
+    store_be16(tcp, kTcpChecksumAt, checksum_update(sum, before, after));
+  }
+  Offload& offload = rewritten.offload;
+  if (offload.super_frame() && size <= offload.segment_size) {  // the kernel refuses to cut what is one segment
+    offload.segmentation = Offload::none;
+    offload.segment_size = 0;
+  }
+  return true;
+}
+
+}  // namespace
+
+void FtpTail::keep(Bytes bytes) {
+  for (const uint8_t c : bytes.last(std::min(bytes.size(), last_.size()))) {
+    std::copy(last_.begin() + 1, last_.end(), last_.begin());
+    last_.back() = c;
+    if (kept_ < last_.size()) ++kept_;
+  }
+}
+
+bool FtpTail::contradicts(Bytes segment, size_t old) const {
+  for (size_t back = 1; back <= kept_ && back <= old; ++back) {
+    if (old - back < segment.size() && segment[old - back] != last_[last_.size() - back]) return true;
+  }
+  return false;
+}
+
+FtpSession::FtpSession(Ip server_ip, Ip vip_ip, Ip client_ip)
+    : server_addr(server_ip),
+      vip(vip_ip),
+      client_addr(client_ip),
+      commands(client_ip),
+      replies(server_ip),
+      edits(vip_ip) {}
+
+FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& packet) {
+  FtpOutcome outcome;
+  const auto drop = [](FtpOutcome::What why) { return FtpOutcome{why, {}}; };
+  if (packet.fragmented()) return drop(FtpOutcome::What::fragment);
+  FtpSession s = session;  // what is dropped was never here
+  begin_if_new(s, packet);
+  const Bytes line = line_apart(s.client, frame, packet);
+  const auto news = take_news(s.client, frame, packet);
+  if (!news) return drop(FtpOutcome::What::out_of_order);
+  if (!s.commands.read(news->bytes, s.replies, outcome.found)) return drop(FtpOutcome::What::crowded);
+  if (outcome.found.empty()) s.commands.read_apart(line, s.replies, outcome.found);  // one line: there is room
+  note_end(s, s.client, packet, *news);
+  if (has(packet, TcpFlags::ack)) {
+    const uint32_t acknowledged = s.edits.to_server(packet.tcp_ack);
+    if (!s.edits.neutral()) {
+      store_number(frame, packet, kAckAt, acknowledged);
+      map_sack(s.edits, frame, packet);
+    }
+    if (catch_up(s.server, acknowledged)) s.replies.lose_place(s.edits), s.server_tail.forget();
+    s.edits.acknowledged(packet.tcp_ack);
+  }
+  session = s;
+  return outcome;
+}
+
+FtpOutcome from_server(FtpSession& session, const Frame& in, const Packet& packet, MutableBytes out, Frame& rewritten) {
+  FtpOutcome outcome;
+  const auto drop = [](FtpOutcome::What why) { return FtpOutcome{why, {}}; };
+  if (packet.fragmented()) return drop(FtpOutcome::What::fragment);
+  FtpSession s = session;
+  begin_if_accepted(s, packet);
+  if (has(packet, TcpFlags::ack) && catch_up(s.client, packet.tcp_ack)) s.commands.lose_place();
+  const Bytes line = line_apart(s.server, in, packet);
+  const bool passive_apart = is_passive_reply(line);
+  s.untrue_numbers = s.untrue_numbers || (passive_apart && cannot_be_true(s, in, packet));
+  const auto news = take_news(s.server, in, packet);
+  if (!news) return drop(FtpOutcome::What::out_of_order);
+  if (!s.replies.read(news->bytes, news->seq, s.edits, outcome.found)) return drop(FtpOutcome::What::crowded);
+  remember(s.server_tail, in, packet, *news);
+  if (news->fin) s.replies.lose_place(s.edits);
+  note_end(s, s.server, packet, *news);
+  const uint32_t from = data_seq(packet);
+  const bool touched = !has(packet, TcpFlags::rst) && s.edits.touches(from, packet.tcp_payload);
+  FtpEdits apart = s.edits.apart(from);
+  if (passive_apart && s.untrue_numbers && !touched && outcome.found.empty() &&
+      !s.replies.read_apart(line, from, apart, outcome.found)) {
+    return drop(FtpOutcome::What::crowded);
+  }
+  if (touched || apart.touches(from, packet.tcp_payload)) {
+    if (!rewrite(touched ? s.edits : apart, in, packet, out, rewritten)) return drop(FtpOutcome::What::crowded);
+    outcome.what = FtpOutcome::What::rewritten;
+  } else {
+    store_number(in, packet, kSeqAt, s.edits.to_client(from) - (from - packet.tcp_seq));
+  }
+  session = s;
+  return outcome;
+}
+
+// --- the pool -----------------------------------------------------------------------------------------------------
+
+FtpSessions::FtpSessions(uint16_t capacity)
+    : slots_(std::make_unique_for_overwrite<Slot[]>(capacity)), capacity_(capacity) {}
+
+uint16_t FtpSessions::take(Ip server, Ip vip, Ip client) {
+  uint16_t index = free_;
+  if (index != 0) {
+    free_ = slots_[index - 1u].next_free;
+  } else if (fresh_ <= capacity_) {
+    index = static_cast<uint16_t>(fresh_++);
+  } else {
+    return 0;
+  }
+  ++used_;
+  std::construct_at(&slots_[index - 1u].session, server, vip, client);
+  return index;
+}
+
+void FtpSessions::release(uint16_t index) {
+  slots_[index - 1u].next_free = free_;
+  free_ = index;
+  --used_;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// reassembly.cpp: judging a fragment, storing its bytes, making the whole of them; and who gives way when it is full.
+//
+// Looking a datagram up: the source by a keyed hash, then its at most 64 datagrams one by one, newest first. So what a
+// flood costs is bounded without an index over datagrams, and a source's share is where its datagrams are.
+#include "rawvs/reassembly.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "rawvs/checksum.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint32_t kBlock = 8;  // the grid of fragment offsets, bytes
+constexpr uint32_t kMostIp = 65535, kShare = 4;
+constexpr size_t kTosAt = 1, kSizeAt = 2, kIdAt = 4, kFragmentAt = 6, kChecksumAt = 10;  // in the IP header
+constexpr uint16_t kDontFragment = 0x4000;
+
+constexpr uint32_t blocks(uint32_t bytes) { return (bytes + kBlock - 1) / kBlock; }
+
+// The bytes [from, to) of a datagram, page by page: f(page, at, size).
+template <uint32_t kSize, class F>
+void each_page(uint32_t from, uint32_t to, F f) {
+  while (from < to) {
+    const uint32_t stop = std::min(to, (from / kSize + 1) * kSize);
+    f(from / kSize, from % kSize, stop - from);
+    from = stop;
+  }
+}
+
+// The bits of a page for size bytes from `at` on, word by word: f(word, mask).
+template <class F>
+void each_word(uint32_t at, uint32_t size, F f) {
+  each_page<64>(at / kBlock, blocks(at + size),
+                [&](uint32_t word, uint32_t bit, uint32_t n) { f(word, ~uint64_t{0} >> (64 - n) << bit); });
+}
+
+// What ECN field the whole has besides its first fragment's: CE when a fragment had it; nothing when fragments that are
+// capable of ECN are mixed with ones that are not (RFC 3168 section 5.3).
+std::optional<uint8_t> common_ecn(uint8_t seen) {
+  constexpr uint8_t kNotCapable = 1 << 0, kCongested = 1 << 3, kCe = 3;
+  if ((seen & kNotCapable) != 0 && seen != kNotCapable) return std::nullopt;
+  return (seen & kCongested) != 0 ? kCe : uint8_t{0};
+}
+
+}  // namespace
+
+Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : secret_(secret) {
+  constexpr uint32_t kPageCost = kPageSize + sizeof(Marks) + sizeof(Id);
+  constexpr size_t kWholeSize = kHeadroom + kEthernetSize + kMostIp;
+  const size_t limit = std::clamp(datagrams, kLeast, kMost);
+  // A source's share must hold the largest datagram.
+  const size_t pages = std::clamp(memory / kPageCost, kShare * kPagesOfOne, 65535u);
+  const size_t buckets = std::bit_ceil(limit);
+  size_t size = 0;
+  const auto place = [&](size_t bytes) {  // every table on a cache line of its own
+    const size_t at = size;
+    size += (bytes + 63) / 64 * 64;
+    return at;
+  };
+  const size_t datagrams_at = place((limit + 1) * sizeof(Datagram)), marks_at = place((pages + 1) * sizeof(Marks)),
+               sources_at = place((limit + 1) * sizeof(Source)), buckets_at = place(buckets * sizeof(Id)),
+               next_at = place((pages + 1) * sizeof(Id)), data_at = place((pages + 1) * kPageSize),
+               whole_at = place(kWholeSize), cuts_at = place(kMostCuts * sizeof(uint16_t));
+  // calloc: zero pages from the kernel, which cost nothing until they are used.
+  memory_.reset(std::calloc(1, size));
+  if (!memory_) return;  // told by capacity() == 0; the daemon refuses to start
+  auto* const base = static_cast<uint8_t*>(memory_.get());
+  datagrams_ = reinterpret_cast<Datagram*>(base + datagrams_at);
+  page_marks_ = reinterpret_cast<Marks*>(base + marks_at);
+  sources_ = reinterpret_cast<Source*>(base + sources_at);
+  buckets_ = reinterpret_cast<Id*>(base + buckets_at);
+  page_next_ = reinterpret_cast<Id*>(base + next_at);
+  page_data_ = base + data_at;
+  whole_ = base + whole_at;
+  cuts_ = reinterpret_cast<uint16_t*>(base + cuts_at);
+  bytes_ = size;
+  datagram_limit_ = static_cast<uint32_t>(limit);
+  page_limit_ = static_cast<uint32_t>(pages);
+  bucket_mask_ = static_cast<uint32_t>(buckets - 1);
+}
+
+Reassembly::Outcome Reassembly::add(const Frame& fragment, const Packet& packet, Instant now) {
+  Outcome out;
+  if (datagram_limit_ == 0) {
+    out.exit = Exit::fragment_flood;
+    return out;
+  }
+  const uint16_t ip_id = load_be16(fragment.bytes(), packet.ip_at + kIdAt);
+  const Key key{packet.src, packet.dst, ip_id, packet.protocol, fragment.link};
+  Id id = find(key);
+  out.exit = judge(id, packet);
+  if (out.exit == Exit::fragment_held) return out;
+  if (!out.exit) {
+    if (id == kNone) id = create(key, now, out.gave_way);
+    store(id, fragment, packet, out.gave_way);
+    out.exit = finish(id, out);
+  }
+  if (out.exit != Exit::fragment_held && id != kNone) drop(id);
+  return out;
+}
+
+// What the fragment's place says, before anything is stored. None: it brings new bytes.
+std::optional<Exit> Reassembly::judge(Id id, const Packet& packet) const {
+  const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
+  const uint32_t header = packet.ip_size - packet.l4_size();
+  const bool ragged = packet.more_fragments && to % kBlock != 0;
+  if (from == to || ragged || header + to > kMostIp) return Exit::fragment_bad;
+  if (id == kNone) return std::nullopt;
+  const Datagram& d = datagrams_[id];
+  const bool beyond = packet.more_fragments && d.last_in && to > d.end;
+  const bool other_end = !packet.more_fragments && (d.last_in ? to != d.end : to < d.end);
+  if (beyond || other_end) return Exit::fragment_overlap;
+  uint32_t there = 0;
+  each_page<kPageSize>(from, to, [&](uint32_t page, uint32_t at, uint32_t size) {
+    if (d.pages[page] == kNone) return;
+    const Bits& bits = page_marks_[d.pages[page]].there;
+    each_word(at, size,
+              [&](uint32_t word, uint64_t mask) { there += static_cast<uint32_t>(std::popcount(bits[word] & mask)); });
+  });
+  if (there == 0) return std::nullopt;
+  return there == blocks(to - from) ? Exit::fragment_held : Exit::fragment_overlap;
+}
+
+void Reassembly::store(Id id, const Frame& fragment, const Packet& packet, uint32_t& gave_way) {
+  Datagram& d = datagrams_[id];
+  const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
+  const uint8_t* bytes = fragment.data + packet.l4_at;
+  each_page<kPageSize>(from, to, [&](uint32_t page, uint32_t at, uint32_t size) {
+    if (d.pages[page] == kNone) d.pages[page] = take_page(id, gave_way);
+    std::memcpy(page_data(d.pages[page]) + at, bytes, size);
+    bytes += size;
+    Bits& bits = page_marks_[d.pages[page]].there;
+    each_word(at, size, [&](uint32_t word, uint64_t mask) { bits[word] |= mask; });
+  });
+  const uint32_t begin = from % kPageSize / kBlock;
+  page_marks_[d.pages[from / kPageSize]].begun[begin / 64] |= uint64_t{1} << begin % 64;
+  d.blocks = static_cast<uint16_t>(d.blocks + blocks(to - from));
+  d.end = std::max(d.end, to);
+  d.last_in = d.last_in || !packet.more_fragments;
+  d.ecn = static_cast<uint8_t>(d.ecn | 1u << (packet.tos & 3));
+  const auto size = static_cast<uint16_t>(packet.ip_size);
+  d.largest = std::max(d.largest, size);
+  if (packet.dont_fragment) d.largest_df = std::max(d.largest_df, size);
+  if (from == 0) {
+    d.first_size = size;
+    d.vlan = fragment.vlan;
+    std::memcpy(d.header.data(), fragment.data, packet.l4_at);
+  }
+}
+
+// Held, while something is missing; else the whole.
+std::optional<Exit> Reassembly::finish(Id id, Outcome& out) {
+  const Datagram& d = datagrams_[id];
+  if (!d.last_in || d.blocks != blocks(d.end)) return Exit::fragment_held;
+  const auto ecn = common_ecn(d.ecn);
+  const size_t header = (d.header[kEthernetSize] & 0x0fu) * 4;
+  if (!ecn || header + d.end > kMostIp) return Exit::fragment_bad;
+  out.largest = d.largest;
+  out.whole = assemble(d, d.end);
+  out.cuts = cuts_of(d);
+  const MutableBytes ip = out.whole.bytes().subspan(kEthernetSize, header);
+  ip[kTosAt] = static_cast<uint8_t>(ip[kTosAt] | *ecn);
+  store_be16(ip, kSizeAt, static_cast<uint16_t>(header + d.end));
+  store_be16(ip, kFragmentAt, d.largest_df == d.largest ? kDontFragment : 0);
+  store_be16(ip, kChecksumAt, 0);
+  store_be16(ip, kChecksumAt, checksum(ip));
+  return std::nullopt;
+}
+
+// The first fragment's headers and the datagram's first bytes, which have all come.
+Frame Reassembly::assemble(const Datagram& d, uint32_t payload) {
+  const size_t header = kEthernetSize + (d.header[kEthernetSize] & 0x0fu) * 4;
+  Frame f;
+  f.data = whole_ + kHeadroom;
+  f.size = static_cast<uint32_t>(header) + payload;
+  f.headroom = kHeadroom;
+  f.vlan = d.vlan;
+  f.link = d.link;
+  std::memcpy(f.data, d.header.data(), header);
+  each_page<kPageSize>(0, payload, [&](uint32_t page, uint32_t at, uint32_t size) {
+    std::memcpy(f.data + header + size_t{page} * kPageSize + at, page_data(d.pages[page]) + at, size);
+  });
+  return f;
+}
+
+std::span<const uint16_t> Reassembly::cuts_of(const Datagram& d) {
+  constexpr uint32_t kBlocksOfPage = kPageSize / kBlock;
+  size_t n = 0;
+  for (uint32_t page = 0; page * kPageSize < d.end; ++page) {
+    const Bits& begun = page_marks_[d.pages[page]].begun;
+    for (uint32_t word = 0; word < begun.size(); ++word) {
+      for (uint64_t left = begun[word]; left != 0; left &= left - 1) {
+        const auto bit = static_cast<uint32_t>(std::countr_zero(left));
+        cuts_[n++] = static_cast<uint16_t>(page * kBlocksOfPage + word * 64 + bit);
+      }
+    }
+  }
+  return {cuts_, n};
+}
+
+bool Reassembly::timed_out(Instant now, Frame& first) {
+  first = Frame{};
+  if (now < next_deadline()) return false;
+  const Id id = age_.oldest;
+  if (id == kNone) return false;
+  const Datagram& d = datagrams_[id];
+  if (d.first_size != 0) first = assemble(d, d.first_size - (d.header[kEthernetSize] & 0x0fu) * 4);
+  drop(id);
+  return true;
+}
+
+// All wait equally long, so the oldest is the first.
+Instant Reassembly::next_deadline() const { return age_.oldest == kNone ? kNever : datagrams_[age_.oldest].deadline; }
+
+Reassembly::Id Reassembly::find(const Key& key) const {
+  const Id source = find_source(key.src);
+  if (source == kNone) return kNone;
+  for (Id id = sources_[source].datagrams.newest; id != kNone; id = datagrams_[id].kin.older) {
+    const Datagram& d = datagrams_[id];
+    if (d.ip_id == key.ip_id && d.dst == key.dst && d.protocol == key.protocol && d.link == key.link) return id;
+  }
+  return kNone;
+}
+
+Reassembly::Id Reassembly::create(const Key& key, Instant now, uint32_t& gave_way) {
+  Id source = find_source(key.src);
+  if (source != kNone && sources_[source].count >= std::min(kMostOfOneSource, datagram_limit_ / kShare)) {
+    drop(sources_[source].datagrams.oldest), ++gave_way;
+  }
+  if (used_ == datagram_limit_) drop(age_.oldest), ++gave_way;
+  source = find_source(key.src);  // it may have gone with the last of its datagrams
+  if (source == kNone) source = create_source(key.src);
+
+  Id id = free_datagram_;
+  if (id != kNone) {
+    free_datagram_ = datagrams_[id].age.older;
+  } else {
+    id = fresh_datagram_++;
+  }
+  Datagram& d = datagrams_[id];
+  d = Datagram{};
+  d.deadline = now + kTimeout;
+  d.dst = key.dst;
+  d.ip_id = key.ip_id;
+  d.protocol = key.protocol;
+  d.link = key.link;
+  d.source = source;
+  push(age_, &Datagram::age, id);
+  push(sources_[source].datagrams, &Datagram::kin, id);
+  ++sources_[source].count;
+  ++used_;
+  return id;
+}
+
+void Reassembly::drop(Id id) {
+  Datagram& d = datagrams_[id];
+  Source& source = sources_[d.source];
+  for (const Id page : d.pages) {
+    if (page != kNone) give_back_page(page), --source.pages;
+  }
+  unlink(age_, &Datagram::age, id);
+  unlink(source.datagrams, &Datagram::kin, id);
+  if (--source.count == 0) drop_source(d.source);
+  d.age.older = free_datagram_;
+  free_datagram_ = id;
+  --used_;
+}
+
+// A page for this datagram. Every other datagram holds one at least, and this one never needs more than a source's
+// share, so there is always somebody to give way.
+Reassembly::Id Reassembly::take_page(Id id, uint32_t& gave_way) {
+  Source& source = sources_[datagrams_[id].source];
+  const auto oldest_but = [&](const Queue& queue, Links Datagram::*links) {
+    return queue.oldest != id ? queue.oldest : (datagrams_[id].*links).newer;
+  };
+  while (source.pages >= page_limit_ / kShare) drop(oldest_but(source.datagrams, &Datagram::kin)), ++gave_way;
+  while (pages_used_ == page_limit_) drop(oldest_but(age_, &Datagram::age)), ++gave_way;
+  Id page = free_page_;
+  if (page != kNone) {
+    free_page_ = page_next_[page];
+  } else {
+    page = fresh_page_++;
+  }
+  page_marks_[page] = Marks{};
+  ++source.pages;
+  ++pages_used_;
+  return page;
+}
+
+void Reassembly::give_back_page(Id page) {
+  page_next_[page] = free_page_;
+  free_page_ = page;
+  --pages_used_;
+}
+
+Reassembly::Id& Reassembly::bucket(Ip source) const {
+  return buckets_[siphash13(secret_, source.v4(), 0) & bucket_mask_];
+}
+
+Reassembly::Id Reassembly::find_source(Ip address) const {
+  Id id = bucket(address);
+  while (id != kNone && sources_[id].address != address) id = sources_[id].next;
+  return id;
+}
+
+Reassembly::Id Reassembly::create_source(Ip address) {
+  Id id = free_source_;
+  if (id != kNone) {
+    free_source_ = sources_[id].next;
+  } else {
+    id = fresh_source_++;
+  }
+  Source& source = sources_[id];
+  source = Source{};
+  source.address = address;
+  source.next = bucket(address);
+  bucket(address) = id;
+  return id;
+}
+
+void Reassembly::drop_source(Id id) {
+  Id* link = &bucket(sources_[id].address);
+  while (*link != id) link = &sources_[*link].next;
+  *link = sources_[id].next;
+  sources_[id].next = free_source_;
+  free_source_ = id;
+}
+
+void Reassembly::push(Queue& queue, Links Datagram::*links, Id id) {
+  datagrams_[id].*links = {queue.newest, kNone};
+  (queue.newest != kNone ? (datagrams_[queue.newest].*links).newer : queue.oldest) = id;
+  queue.newest = id;
+}
+
+void Reassembly::unlink(Queue& queue, Links Datagram::*links, Id id) {
+  const Links around = datagrams_[id].*links;
+  (around.older != kNone ? (datagrams_[around.older].*links).newer : queue.oldest) = around.newer;
+  (around.newer != kNone ? (datagrams_[around.newer].*links).older : queue.newest) = around.older;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// scheduler_cache.cpp: the schedulers made for caches: a destination stays with the server (lblc) or the servers
+// (lblcr) that have served it, unless they are overworked while others are idle. New ones are chosen as by wlc.
+// A service has few destinations: its VIP, or those of its mark. As in IPVS, what has not been asked for is forgotten
+// in a sweep every half hour (counted from the first choice), and a removed server keeps its place until it returns.
+#include <algorithm>
+
+#include "schedulers.h"
+
+namespace rawvs::schedulers {
+
+namespace {
+
+constexpr size_t kMostDestinations = 16384;  // IPVS's limit; more are scheduled, but not remembered
+constexpr Duration kSweepInterval = 30min;
+constexpr std::ptrdiff_t kMostRemoved = 64;  // removed servers remembered per destination
+
+using Member = Affinity::Member;
+
+bool removed(const Member& m) { return m.index == kNoServer; }
+
+void sweep(SchedulerState& state, Duration expiration, Instant now) {
+  if (state.next_sweep == Instant{}) state.next_sweep = now + kSweepInterval;
+  if (now < state.next_sweep) return;
+  const Instant last = now - (now - state.next_sweep) % kSweepInterval;  // when it was last due
+  std::erase_if(state.affinities, [&](const Affinity& a) { return a.used + expiration <= last; });
+  state.next_sweep = last + kSweepInterval;
+}
+
+auto position(SchedulerState& state, Ip destination) {
+  return std::ranges::lower_bound(state.affinities, destination, {}, &Affinity::destination);
+}
+
+Affinity* find(SchedulerState& state, Ip destination) {
+  const auto at = position(state, destination);
+  return at != state.affinities.end() && at->destination == destination ? &*at : nullptr;
+}
+
+Member member(const Question& q, size_t at) { return {.at = q.pool[at].spec.at, .index = static_cast<uint16_t>(at)}; }
+
+void remember(const Question& q, size_t at, size_t room) {
+  if (q.state.affinities.size() >= kMostDestinations) return;
+  const auto now = q.request.now;
+  Affinity a{.destination = q.request.destination, .servers = {}, .used = now, .changed = now};
+  a.servers.reserve(room);
+  a.servers.push_back(member(q, at));
+  q.state.affinities.insert(position(q.state, q.request.destination), std::move(a));
+}
+
+// More connections than its weight, while some server has less than half of its own.
+bool overworked(const Pool& pool, const Server& s) {
+  if (int64_t{s.active} <= s.spec.weight) return false;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (int64_t{pool[i].active} * 2 < pool[i].spec.weight) return true;
+  }
+  return false;
+}
+
+Choice least_of(const Pool& pool, const Affinity& a) {
+  Choice best;
+  for (const Member& m : a.servers) {
+    if (removed(m) || !eligible(pool[m.index])) continue;
+    const Server& s = pool[m.index];
+    if (!best || heavier(pool[*best], overhead(pool[*best]), s, overhead(s))) best = m.index;
+  }
+  return best;
+}
+
+// Ends the membership of the most loaded. A removed server counts as one without load.
+void shrink(const Pool& pool, Affinity& a, Instant now) {
+  Server gone;
+  gone.spec.weight = 1;
+  auto most = a.servers.end();
+  const Server* heaviest = nullptr;
+  for (auto m = a.servers.begin(); m != a.servers.end(); ++m) {
+    const Server& s = removed(*m) ? gone : pool[m->index];
+    if (s.spec.weight == 0) continue;
+    if (heaviest && !heavier(s, overhead(s), *heaviest, overhead(*heaviest))) continue;
+    most = m, heaviest = &s;
+  }
+  if (!heaviest) return;
+  a.servers.erase(most);
+  a.changed = now;
+}
+
+void join(const Question& q, Affinity& a, size_t at) {
+  if (std::ranges::any_of(a.servers, [&](const Member& m) { return m.index == at; })) return;
+  a.servers.insert(a.servers.begin(), member(q, at));
+  a.changed = q.request.now;
+}
+
+}  // namespace
+
+Choice lblc(const Question& q) {
+  sweep(q.state, q.policy.lblc_expiration, q.request.now);
+  Affinity* const a = find(q.state, q.request.destination);
+  if (a) {
+    a->used = q.request.now;
+    const Member& m = a->servers.front();
+    // As in IPVS, a server that has reached its upper threshold keeps the destinations it has.
+    if (!removed(m) && q.pool[m.index].spec.weight > 0 && !overworked(q.pool, q.pool[m.index])) return m.index;
+  }
+  const Choice at = least(q.pool, overhead);
+  if (at && a) a->servers.front() = member(q, *at);
+  if (at && !a) remember(q, *at, 1);
+  return at;
+}
+
+Choice lblcr(const Question& q) {
+  sweep(q.state, q.policy.lblcr_expiration, q.request.now);
+  Affinity* const a = find(q.state, q.request.destination);
+  if (!a) {
+    const Choice at = least(q.pool, overhead);
+    if (at) remember(q, *at, q.pool.size());
+    return at;
+  }
+  a->used = q.request.now;
+  const Choice own = least_of(q.pool, *a);
+  if (a->servers.size() > 1 && q.request.now > a->changed + q.policy.lblcr_expiration) {
+    shrink(q.pool, *a, q.request.now);
+  }
+  if (own && !overworked(q.pool, q.pool[*own])) return own;
+  const Choice at = least(q.pool, overhead);
+  if (at) join(q, *a, *at);
+  return at;
+}
+
+void remember_added(const Pool& pool, SchedulerState& state) {
+  for (Affinity& a : state.affinities) {
+    for (Member& m : a.servers) {
+      if (!removed(m)) {
+        ++m.index;
+      } else if (m.at == pool[0].spec.at) {
+        m.index = 0;
+      }
+    }
+    a.servers.reserve(a.servers.size() + pool.size());  // so that choices need not allocate when it joins
+  }
+}
+
+void remember_removed(SchedulerState& state, size_t was_at) {
+  for (Affinity& a : state.affinities) {
+    for (Member& m : a.servers) {
+      if (removed(m)) continue;
+      if (m.index == was_at) {
+        m.index = kNoServer;
+      } else if (m.index > was_at) {
+        --m.index;
+      }
+    }
+    if (std::ranges::count_if(a.servers, removed) > kMostRemoved) {
+      a.servers.erase(std::ranges::find_if(a.servers.rbegin(), a.servers.rend(), removed).base() - 1);
+    }
+  }
+}
+
+}  // namespace rawvs::schedulers

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// schedulers.h: what the files of the schedulers share: the question that each answers and the measures they compare.
+#pragma once
+
+#include "rawvs/scheduler.h"
+
+namespace rawvs::schedulers {
+
+struct Question {
+  const Policy& policy;
+  const Pool& pool;
+  SchedulerState& state;
+  const Request& request;
+};
+using Choice = std::optional<size_t>;
+
+inline bool eligible(const Server& s) { return s.spec.weight > 0 && !s.overloaded; }
+
+// IPVS's measure of load: an active connection costs as much as 256 inactive ones.
+inline int64_t overhead(const Server& s) { return int64_t{s.active} * 256 + s.inactive; }
+
+// Is a's load per weight above b's? By cross multiplication, so nothing is rounded.
+inline bool heavier(const Server& a, int64_t load_a, const Server& b, int64_t load_b) {
+  return load_a * b.spec.weight > load_b * a.spec.weight;
+}
+
+// The least loaded per weight of the servers that may be chosen; the first among equals.
+template <class Load>  // int64_t(const Server&)
+Choice least(const Pool& pool, Load load) {
+  Choice best;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!eligible(pool[i])) continue;
+    if (!best || heavier(pool[*best], load(pool[*best]), pool[i], load(pool[i]))) best = i;
+  }
+  return best;
+}
+
+// scheduler_hash.cpp
+Choice dh(const Question& q);
+Choice sh(const Question& q);
+Choice mh(const Question& q);
+void fill_dh(const Pool& pool, SchedulerState& state);
+void fill_sh(const Pool& pool, SchedulerState& state);
+void fill_mh(const Pool& pool, SchedulerState& state);
+
+// scheduler_cache.cpp
+Choice lblc(const Question& q);
+Choice lblcr(const Question& q);
+void remember_added(const Pool& pool, SchedulerState& state);
+void remember_removed(SchedulerState& state, size_t was_at);
+
+}  // namespace rawvs::schedulers

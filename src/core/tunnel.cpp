@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tunnel.cpp: the outer headers, from the inside outwards, each written in front of the last.
+#include "rawvs/tunnel.h"
+
+#include <algorithm>
+#include <array>
+
+#include "rawvs/checksum.h"
+#include "rawvs/rewrite.h"
+#include "rawvs/siphash.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint32_t kIpSize = 20, kUdpSize = 8, kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
+constexpr size_t kUdpChecksum = 6, kGreChecksum = 4;
+constexpr uint16_t kDontFragment = 0x4000;
+constexpr uint16_t kGreHasChecksum = 0x8000, kGreHasKey = 0x2000, kGreHasSequence = 0x1000;
+constexpr uint16_t kGuePrivateFlags = 0x0001;        // a word of further flags follows
+constexpr uint32_t kGueRemoteChecksum = 0x80000000;  // of the private flags: start and offset follow
+constexpr uint32_t kMostIpSize = 65535;
+
+bool remote_checksum(const Tunnel& t, const Offload& inner) {
+  return t.type == TunnelType::gue && t.checksum == TunnelChecksum::remote && inner.partial_checksum();
+}
+
+Protocol outer_protocol(TunnelType type) {
+  switch (type) {
+    case TunnelType::ipip: break;
+    case TunnelType::gue: return Protocol::udp;
+    case TunnelType::gre: return Protocol::gre;
+  }
+  return Protocol::ipip;
+}
+
+// RFC 3168 section 9.1.1, full functionality: a congestion mark from before the tunnel is not shown outside, so that
+// one set on the way through the tunnel can be told from it.
+uint8_t outer_tos(uint8_t inner) {
+  constexpr uint8_t kEcn = 3, kEct0 = 2, kCongested = 3;
+  return (inner & kEcn) == kCongested ? static_cast<uint8_t>((inner & ~kEcn) | kEct0) : inner;
+}
+
+// The same connection always takes the same way through the network: a port of Linux's ephemeral range.
+Port flow_port(const Packet& p) {
+  constexpr uint64_t kFirst = 32768, kPorts = 60999 - kFirst + 1;
+  const uint64_t hash =
+      siphash13({}, uint64_t{p.src.v4()} << 32 | p.dst.v4(),
+                uint64_t{static_cast<uint8_t>(p.protocol)} << 32 | uint64_t{p.sport.value} << 16 | p.dport.value);
+  return Port(static_cast<uint16_t>(kFirst + hash % kPorts));
+}
+
+// The sum of an outer payload. Behind a partial checksum's start, once somebody has finished it, everything adds up to
+// the complement of what its field holds now, so that the bytes there need not be read (local checksum offload).
+uint64_t sum_of(const Frame& frame, size_t from, size_t end) {
+  const Bytes all = Bytes(frame.bytes()).first(end);
+  if (!frame.offload.partial_checksum()) return checksum_add(all.subspan(from));
+  const size_t start = frame.offload.checksum_start;
+  const uint16_t pseudo_sum = load_be16(all, start + frame.offload.checksum_offset);
+  return checksum_add(all.subspan(from, start - from), static_cast<uint16_t>(~pseudo_sum));
+}
+
+void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t payload_size, Ip source,
+               Ip destination) {
+  const MutableBytes udp = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
+  const MutableBytes gue = udp.subspan(kUdpSize);
+  const bool remote = remote_checksum(tunnel, frame.offload);
+  gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, words of options
+  gue[1] = static_cast<uint8_t>(Protocol::ipip);
+  store_be16(gue, 2, remote ? kGuePrivateFlags : 0);
+  if (remote) {  // where the receiver is to finish the inner checksum, counted from the inner IP header
+    const size_t inner_at = kEthernetSize + kIpSize + kUdpSize + kGueSize + kRemoteSize;
+    const auto start = static_cast<uint16_t>(frame.offload.checksum_start - inner_at);
+    store_be32(gue, kGueSize, kGueRemoteChecksum);
+    store_be16(gue, kGueSize + 4, start);
+    store_be16(gue, kGueSize + 6, static_cast<uint16_t>(start + frame.offload.checksum_offset));
+    frame.offload.flags &= static_cast<uint8_t>(~Offload::needs_checksum);
+  }
+  store_be16(udp, 0, flow_port(inner).value);
+  store_be16(udp, 2, tunnel.port.value);
+  store_be16(udp, 4, static_cast<uint16_t>(payload_size));
+  store_be16(udp, kUdpChecksum, 0);
+  if (tunnel.checksum == TunnelChecksum::none) return;
+  const size_t from = kEthernetSize + kIpSize;
+  const uint64_t sum =
+      sum_of(frame, from, from + payload_size) + pseudo_header_sum(source, destination, Protocol::udp, payload_size);
+  const auto check = static_cast<uint16_t>(~checksum_fold(sum));
+  store_be16(udp, kUdpChecksum, check == 0 ? 0xffff : check);
+}
+
+void write_gre(const Frame& frame, const Tunnel& tunnel, uint32_t payload_size) {
+  const MutableBytes gre = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
+  const bool checked = tunnel.checksum != TunnelChecksum::none;
+  store_be16(gre, 0, checked ? kGreHasChecksum : 0);
+  store_be16(gre, 2, kEtherTypeIpv4);
+  if (!checked) return;
+  store_be32(gre, kGreChecksum, 0);  // checksum, reserved
+  const size_t from = kEthernetSize + kIpSize;
+  store_be16(gre, kGreChecksum, static_cast<uint16_t>(~checksum_fold(sum_of(frame, from, from + payload_size))));
+}
+
+struct Outer {
+  uint8_t tos, ttl;
+  Protocol protocol;
+  uint16_t id;
+  bool dont_fragment;
+  Ip source, destination;
+};
+
+void write_ip(MutableBytes ip, const Outer& o, uint32_t total) {
+  ip[0] = 0x45;
+  ip[1] = o.tos;
+  store_be16(ip, 2, static_cast<uint16_t>(total));
+  store_be16(ip, 4, o.id);
+  store_be16(ip, 6, o.dont_fragment ? kDontFragment : 0);
+  ip[8] = o.ttl;
+  ip[9] = static_cast<uint8_t>(o.protocol);
+  store_be16(ip, 10, 0);
+  store_be32(ip, 12, o.source.v4());
+  store_be32(ip, 16, o.destination.v4());
+  store_be16(ip, 10, checksum(ip.first(kIpSize)));
+}
+
+// The same packet with `overhead` bytes before it, the Ethernet header moved to the new front.
+Frame grown(const Frame& inner, uint32_t overhead, uint32_t ip_size) {
+  Frame outer = inner;
+  outer.data -= overhead;
+  outer.headroom -= overhead;
+  outer.size = static_cast<uint32_t>(kEthernetSize) + overhead + ip_size;
+  std::copy_n(inner.data, kEthernetSize, outer.data);  // forwards: the two may overlap
+  const auto shift = static_cast<uint16_t>(overhead);
+  if (outer.offload.partial_checksum()) outer.offload.checksum_start += shift;
+  if (outer.offload.header_size != 0) outer.offload.header_size += shift;
+  return outer;
+}
+
+}  // namespace
+
+uint32_t tunnel_overhead(const Tunnel& tunnel, const Offload& inner) {
+  switch (tunnel.type) {
+    case TunnelType::ipip: break;
+    case TunnelType::gue: return kIpSize + kUdpSize + kGueSize + (remote_checksum(tunnel, inner) ? kRemoteSize : 0);
+    case TunnelType::gre: return kIpSize + kGreSize + (tunnel.checksum == TunnelChecksum::none ? 0 : kGreChecksumSize);
+  }
+  return kIpSize;
+}
+
+std::optional<Frame> encapsulate(const Frame& inner, const Packet& packet, const Tunnel& tunnel, Ip source,
+                                 Ip destination, uint16_t id, bool dont_fragment) {
+  Frame whole = inner;
+  settle_sctp_checksum(whole, packet);
+  const uint32_t overhead = tunnel_overhead(tunnel, whole.offload);
+  if (whole.headroom < overhead || overhead + packet.ip_size > kMostIpSize) return std::nullopt;
+  if (whole.offload.super_frame() && tunnel.type != TunnelType::ipip) return std::nullopt;
+
+  const Bytes inner_ip = Bytes(whole.bytes()).subspan(packet.ip_at);
+  const Outer header{
+      outer_tos(inner_ip[1]), inner_ip[8], outer_protocol(tunnel.type), id, dont_fragment, source, destination};
+  Frame outer = grown(whole, overhead, packet.ip_size);
+  const uint32_t payload_size = overhead - kIpSize + packet.ip_size;
+  switch (tunnel.type) {
+    case TunnelType::ipip: break;
+    case TunnelType::gue: write_gue(outer, packet, tunnel, payload_size, source, destination); break;
+    case TunnelType::gre: write_gre(outer, tunnel, payload_size); break;
+  }
+  write_ip(outer.bytes().subspan(kEthernetSize), header, kIpSize + payload_size);
+  return outer;
+}
+
+std::optional<size_t> tunnel_header(Bytes outer_payload, TunnelType type) {
+  size_t size = 0;
+  if (type == TunnelType::gue) {
+    if (outer_payload.size() < kUdpSize + kGueSize) return std::nullopt;
+    const Bytes gue = outer_payload.subspan(kUdpSize);
+    const bool data = gue[0] >> 5 == 0;  // version 0, no control message
+    if (!data || gue[1] != static_cast<uint8_t>(Protocol::ipip)) return std::nullopt;
+    size = kUdpSize + kGueSize + (gue[0] & 0x1fu) * 4;
+  } else if (type == TunnelType::gre) {
+    if (outer_payload.size() < kGreSize) return std::nullopt;
+    const uint16_t flags = load_be16(outer_payload, 0);
+    constexpr uint16_t kKnown = kGreHasChecksum | kGreHasKey | kGreHasSequence;
+    if ((flags & ~kKnown) != 0 || load_be16(outer_payload, 2) != kEtherTypeIpv4) return std::nullopt;
+    size = kGreSize;
+    for (const uint16_t option : {kGreHasChecksum, kGreHasKey, kGreHasSequence}) size += (flags & option) ? 4 : 0;
+  }
+  return size <= outer_payload.size() ? std::optional(size) : std::nullopt;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// director_answer.cpp: what a VIP says itself: what nobody else takes is answered as a host answers that has the VIP
+// and nothing listening; and the ICMP errors of a router.
+#include "rawvs/director.h"
+#include "rawvs/split.h"
+
+namespace rawvs {
+
+Exit Director::answer_as_host(const Arrival& a, Instant now, Outbox& out) {
+  const Packet& p = a.packet;
+  switch (p.protocol) {
+    case Protocol::tcp: return (p.tcp_flags & TcpFlags::rst) != 0 ? Exit::stray_reset : reset(a, now, out);
+    case Protocol::udp: return error(a, Exit::port_unreachable, now, out);
+    case Protocol::icmp: return p.icmp_type == IcmpType::echo ? echo(a, now, out) : Exit::stray_icmp;
+    default: return error(a, Exit::protocol_unreachable, now, out);
+  }
+}
+
+Exit Director::echo(const Arrival& a, Instant now, Outbox& out) {
+  return answer(a, Exit::echo_answered, echoes_, now, out,
+                [&](MutableBytes letter) { return composer_.echo_reply(letter, *a.frame, a.packet); });
+}
+
+Exit Director::reset(const Arrival& a, Instant now, Outbox& out) {
+  return answer(a, Exit::reset_sent, resets_, now, out,
+                [&](MutableBytes letter) { return composer_.tcp_reset(letter, *a.frame, a.packet); });
+}
+
+Exit Director::error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint16_t mtu) {
+  if (a.packet.protocol == Protocol::icmp) return Exit::stray_icmp;  // never an error about an error (RFC 1122 3.2.2)
+  enum : uint8_t { protocol = 2, port = 3, fragmentation_needed = 4 };  // codes of "unreachable", RFC 792
+  uint8_t type = IcmpType::unreachable, code = port;
+  if (exit == Exit::protocol_unreachable) code = protocol;
+  if (exit == Exit::too_big) code = fragmentation_needed;
+  if (exit == Exit::ttl_exceeded) type = IcmpType::time_exceeded, code = 0;
+  // From the VIP; about a server's answer, from our own address on its side.
+  Packet about = a.packet;
+  if (!claims_.takes(about.dst)) about.dst = own_address(a.frame->link);
+  if (about.dst.unspecified()) return Exit::answer_limited;
+  return answer(a, exit, errors_, now, out,
+                [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, type, code, mtu); });
+}
+
+template <class Build>
+Exit Director::answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Outbox& out, Build&& build) {
+  if (settings_.reply_rate == 0) return Exit::replies_off;
+  if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
+  if (!limit.take(now)) return Exit::answer_limited;
+  const MutableBytes letter = out.letter();
+  const size_t size = letter.empty() ? 0 : build(letter);
+  if (size == 0) return Exit::answer_limited;
+  if (size - kEthernetSize <= links_[index(a.frame->link)].mtu) {
+    out.send_letter(a.frame->link, size);
+    return exit;
+  }
+  // The answer to a large ping, which came in fragments itself.
+  out.keep_letter();
+  Frame whole;
+  whole.data = letter.data();
+  whole.size = static_cast<uint32_t>(size);
+  Fragmenter fragments(whole, links_[index(a.frame->link)].mtu);
+  for (Frame piece;;) {
+    const MutableBytes part = out.letter();
+    if (part.empty()) return Exit::outbox_full;
+    if (!fragments.next(part, piece)) return exit;
+    out.send_letter(a.frame->link, piece.size);
+  }
+}
+
+}  // namespace rawvs

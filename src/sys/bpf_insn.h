@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bpf_insn.h: eBPF instructions by name, and an assembler for forward jumps: so that no BPF compiler is needed to build
+// rawvs and no loader library to run it. Documentation/bpf/standardization/instruction-set.rst.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace rawvs::ebpf {
+
+using Register = uint8_t;
+inline constexpr Register r0 = BPF_REG_0, r1 = BPF_REG_1, r2 = BPF_REG_2, r3 = BPF_REG_3, r4 = BPF_REG_4,
+                          r6 = BPF_REG_6, r7 = BPF_REG_7, r8 = BPF_REG_8, stack = BPF_REG_10;
+
+constexpr bpf_insn insn(int code, Register dst, Register src, int16_t offset, int32_t imm) {
+  bpf_insn i{};
+  i.code = static_cast<uint8_t>(code);
+  i.dst_reg = dst & 0x0f;
+  i.src_reg = src & 0x0f;
+  i.off = offset;
+  i.imm = imm;
+  return i;
+}
+constexpr bpf_insn set(Register dst, int32_t value) { return insn(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, value); }
+constexpr bpf_insn copy(Register dst, Register src) { return insn(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
+constexpr bpf_insn add(Register dst, int32_t value) { return insn(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, value); }
+constexpr bpf_insn add_register(Register dst, Register src) {
+  return insn(BPF_ALU64 | BPF_ADD | BPF_X, dst, src, 0, 0);
+}
+constexpr bpf_insn mask(Register dst, int32_t bits) { return insn(BPF_ALU64 | BPF_AND | BPF_K, dst, 0, 0, bits); }
+constexpr bpf_insn shift_left(Register dst, int32_t by) { return insn(BPF_ALU64 | BPF_LSH | BPF_K, dst, 0, 0, by); }
+constexpr bpf_insn load_byte(Register dst, int at) {  // from the stack, as are the stores
+  return insn(BPF_LDX | BPF_MEM | BPF_B, dst, stack, static_cast<int16_t>(at), 0);
+}
+constexpr bpf_insn load_word(Register dst, Register base, std::ptrdiff_t at) {
+  return insn(BPF_LDX | BPF_MEM | BPF_W, dst, base, static_cast<int16_t>(at), 0);
+}
+constexpr bpf_insn store_word(int at, Register src) {
+  return insn(BPF_STX | BPF_MEM | BPF_W, stack, src, static_cast<int16_t>(at), 0);
+}
+constexpr bpf_insn store_word_value(int at, int32_t v) {
+  return insn(BPF_ST | BPF_MEM | BPF_W, stack, 0, static_cast<int16_t>(at), v);
+}
+constexpr bpf_insn store_zeros(int at) {  // eight bytes
+  return insn(BPF_ST | BPF_MEM | BPF_DW, stack, 0, static_cast<int16_t>(at), 0);
+}
+constexpr bpf_insn load_frame16(int32_t at) { return insn(BPF_LD | BPF_ABS | BPF_H, 0, 0, 0, at); }  // r0, host order
+constexpr bpf_insn call(int32_t helper) { return insn(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
+constexpr bpf_insn leave() { return insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+
+class Assembler {  // jumps are forward only: jump to a label now, say later where it is
+ public:
+  using Label = std::vector<size_t>;  // the jumps that wait for it
+  void put(bpf_insn i) { code_.push_back(i); }
+  void jump_if_equal(Register r, int32_t value, Label& to) { jump(BPF_JEQ, r, value, to); }
+  void jump_unless_equal(Register r, int32_t value, Label& to) { jump(BPF_JNE, r, value, to); }
+  void jump(Label& to) { jump(BPF_JA, 0, 0, to); }
+  void put_map(Register dst, int map) {  // two instructions long
+    put(insn(BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, map));
+    put(bpf_insn{});
+  }
+  void here(const Label& label) {
+    for (const size_t from : label) code_[from].off = static_cast<int16_t>(code_.size() - from - 1);
+  }
+  const std::vector<bpf_insn>& code() const { return code_; }
+
+ private:
+  void jump(int condition, Register r, int32_t value, Label& to) {
+    to.push_back(code_.size());
+    put(insn(BPF_JMP | condition | BPF_K, r, 0, 0, value));
+  }
+  std::vector<bpf_insn> code_;
+};
+
+}  // namespace rawvs::ebpf

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine_follow.cpp: what changes around the loop, and is followed: interfaces, routes, what the director watches.
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "rawvs/capture_filter.h"
+#include "rawvs/engine.h"
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kRetryOpen = 1s;
+constexpr Duration kRewatchPause = 200ms;
+constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
+
+}  // namespace
+
+void Engine::follow_kernel(KernelNews news) {
+  if (!news) return;
+  routes_stale_ = true;
+  for (const Link link : {Link::outside, Link::inside}) {
+    if (!news.links || ports_[index(link)].name.empty()) continue;
+    if (const auto followed = follow_link(link); !followed) log_.write(Severity::error, followed.error().text);
+  }
+  follow_routes();
+}
+
+// Learns what the kernel says of the link now, and opens or closes the packet socket accordingly.
+Result<Done> Engine::follow_link(Link link) {
+  Port& port = ports_[index(link)];
+  const LinkFacts facts = netlink_->query(port.name);
+  const bool other = facts.ifindex != port.facts.ifindex || facts.mtu != port.facts.mtu;
+  if (port.socket && (other || !facts.usable())) close_port(port);
+  if (facts != port.facts) routes_stale_ = true;
+  port.facts = facts;
+  note_own_addresses();
+  port.retry = kNever;
+  Result<Done> opened = Done{};
+  if (!port.socket && facts.usable()) {
+    opened = open_port(port, link);
+    if (!opened) port.retry = now_ + kRetryOpen;
+  }
+  // Without a socket the link is as good as down, whatever the kernel says of it.
+  LinkFacts known = facts;
+  if (!port.socket) known.up = false;
+  director_.link_changed(link, known, now_, outbox_);
+  settle();
+  return opened;
+}
+
+Result<Done> Engine::open_port(Port& port, Link link) {
+  auto socket = PacketSocket::open({.ifindex = port.facts.ifindex,
+                                    .name = port.name,
+                                    .link = link,
+                                    .ring_frames = config_.ring_frames,
+                                    .mtu = port.facts.mtu});
+  if (!socket) return socket.error();
+  if (!poll_for((*socket)->fd(), link == Link::outside ? kOutside : kInside)) {
+    return Error{system_error(port.name + ": epoll", errno)};
+  }
+  port.socket = std::move(*socket);
+  if (config_.guard == GuardMode::off) {
+    log_.write(Severity::warning, port.name +
+                                      ": guard = off: this host's kernel also handles the frames that rawvsd takes, "
+                                      "unless a firewall rule drops them");
+  } else if (auto guard = Guard::attach(port.name, port.facts.ifindex, config_.guard, flows_)) {
+    port.guard = std::move(*guard);
+    if (!port.guard->knows_flows()) guard_knows_flows_ = false;
+    director_.guard_knows_flows(guard_knows_flows_);
+    log_.write(Severity::info, port.name + ": guard attached (" + port.guard->way() + ")");
+  } else {
+    log_.write(Severity::warning, guard.error().text);
+  }
+  return Done{};
+}
+
+void Engine::close_port(Port& port) {
+  if (port.socket) port.past += port.socket->counters();
+  port.guard.reset();
+  port.socket.reset();  // closing takes it out of epoll, too
+  port.told = {};       // its deadline, too: it would wake the loop for ever
+}
+
+// Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request is
+// answered. A change of neighbours may wait a moment: compiling a long filter takes milliseconds, and a restored table
+// changes a thousand.
+void Engine::follow_watch() {
+  const Watch& wanted = director_.watch();
+  for (Port& port : ports_) {
+    if (!port.socket) continue;
+    const bool new_place = port.told.mac != port.facts.mac || port.told.hosts != hosts_;
+    const bool same = port.told.version == director_.watch_version() && !new_place;
+    if (same && now_ < port.told.again) continue;
+    port.told.version = director_.watch_version();
+    const Watch& known = port.told.watch;
+    if (known.neighbors != wanted.neighbors) port.told.again = std::min(port.told.again, now_ + kRewatchPause);
+    const bool new_traffic =
+        known.vips != wanted.vips || known.nat_servers != wanted.nat_servers || known.icmp_errors != wanted.icmp_errors;
+    if (new_place || new_traffic || now_ >= port.told.again) watch_port(port);
+  }
+}
+
+// The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
+void Engine::watch_port(Port& port) {
+  port.told.watch = director_.watch();
+  port.told.mac = port.facts.mac;
+  port.told.hosts = hosts_;
+  port.told.again = kNever;
+  if (port.guard) {
+    if (const auto done = port.guard->protect(port.told.watch, port.facts.mac, hosts_); !done) {
+      log_.write(Severity::warning, done.error().text);
+    }
+  }
+  if (const auto done = port.socket->set_filter(capture_filter(port.told.watch, port.facts.mac)); !done) {
+    log_.write(Severity::error, done.error().text);
+  } else if (port.socket->filter_is_wide()) {
+    log_.write(Severity::info,
+               port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
+  }
+}
+
+void Engine::note_own_addresses() {
+  hosts_.clear();
+  for (const Port& port : ports_) {
+    for (const LinkAddress& own : port.facts.addresses) hosts_.push_back(own.addr);
+  }
+  std::ranges::sort(hosts_);
+}
+
+Instant Engine::routes_due() const { return routes_stale_ ? routes_asked_ + kReroutePause : kNever; }
+
+// The way to a new server is asked for at once, so that it is known when its request is answered; those to the others
+// when the kernel's routes may have changed, but not each time.
+void Engine::follow_routes() {
+  const bool ask_all = now_ >= routes_due();
+  std::vector<Ip> servers;
+  for (const Server& server : director_.services().servers()) {
+    if (server.used && server.in_service()) servers.push_back(server.spec.at.addr);
+  }
+  std::ranges::sort(servers);
+  servers.erase(std::unique(servers.begin(), servers.end()), servers.end());
+  std::array<int, kLinks> ifindexes{};
+  for (size_t i = 0; i < kLinks; ++i) ifindexes[i] = ports_[i].facts.ifindex;
+  std::vector<Route> routes;
+  routes.reserve(servers.size());
+  for (const Ip server : servers) {
+    const auto known = std::ranges::lower_bound(routes_, server, {}, &Route::to);
+    const bool ask = ask_all || known == routes_.end() || known->to != server;
+    routes.push_back(ask ? netlink_->route_to(server, ifindexes) : *known);
+  }
+  if (ask_all) routes_stale_ = false, routes_asked_ = now_;
+  if (routes == routes_) return;
+  routes_ = std::move(routes);
+  director_.routes_changed(routes_, now_, outbox_);
+  follow_watch();
+  dispatch();
+}
+
+}  // namespace rawvs

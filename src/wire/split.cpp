@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// split.cpp: fragments, segments, and the checksum that is made before either.
+#include "rawvs/split.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "rawvs/checksum.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint32_t kMinIp = 20, kMostIp = 65535, kUdpSize = 8;
+constexpr size_t kSizeAt = 2, kIdAt = 4, kFragmentAt = 6, kIpChecksumAt = 10, kSrcAt = 12, kDstAt = 16;  // IP
+constexpr size_t kTcpSeqAt = 4, kTcpHeaderAt = 12, kTcpFlagsAt = 13, kTcpChecksumAt = 16;
+constexpr size_t kUdpLengthAt = 4, kUdpChecksumAt = 6;
+constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
+constexpr uint32_t kBlock = 8;  // the grid of fragment offsets, bytes
+
+void write_ip_checksum(MutableBytes ip_header) {
+  store_be16(ip_header, kIpChecksumAt, 0);
+  store_be16(ip_header, kIpChecksumAt, checksum(ip_header));
+}
+
+// What goes into a checksum field where zero would say that there is none: its other form (RFC 768).
+uint16_t never_zero(uint16_t sum) { return sum == 0xffff ? sum : static_cast<uint16_t>(~sum); }
+
+// Options without the copied flag are in the first piece only. As in the kernel their place remains, filled with
+// no-operations, so all pieces have headers of the same size.
+void blank_uncopied_options(MutableBytes options) {
+  constexpr uint8_t kEnd = 0, kNoOperation = 1, kCopied = 0x80;
+  for (size_t at = 0; at < options.size() && options[at] != kEnd;) {
+    if (options[at] == kNoOperation) {
+      ++at;
+      continue;
+    }
+    if (at + 1 >= options.size()) return;
+    const size_t size = options[at + 1];
+    if (size < 2 || size > options.size() - at) return;
+    if ((options[at] & kCopied) == 0) std::fill_n(options.data() + at, size, kNoOperation);
+    at += size;
+  }
+}
+
+// The payload of the largest of the given pieces, bytes; 0 when they cannot be given.
+uint32_t largest_given(std::span<const uint16_t> cuts, uint32_t payload) {
+  if (cuts.size() < 2 || cuts.front() != 0) return 0;
+  uint32_t largest = 0;
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    const uint32_t begin = cuts[i] * kBlock, end = i + 1 < cuts.size() ? cuts[i + 1] * kBlock : payload;
+    if (end <= begin || end > payload) return 0;
+    largest = std::max(largest, end - begin);
+  }
+  return largest;
+}
+
+}  // namespace
+
+Fragmenter::Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df, std::span<const uint16_t> cuts)
+    : whole_(whole) {
+  const Bytes b = whole.bytes();
+  if (b.size() < kEthernetSize + kMinIp) return;
+  const uint32_t ip_header = (b[kEthernetSize] & 0x0fu) * 4;
+  const uint32_t total = load_be16(b, kEthernetSize + kSizeAt);
+  if (ip_header < kMinIp || total < ip_header || total > b.size() - kEthernetSize) return;
+  header_ = static_cast<uint32_t>(kEthernetSize) + ip_header;
+  payload_ = total - ip_header;
+  word_ = load_be16(b, kEthernetSize + kFragmentAt);
+  step_ = payload_;
+  const uint32_t given = largest_given(cuts, payload_);
+  if (total > mtu || given != 0) {
+    const bool refused = (word_ & kDontFragment) != 0 && df == DontFragment::refuse;
+    const uint8_t segmentation = whole.offload.segmentation & static_cast<uint8_t>(~Offload::ecn);
+    // Offload::udp stands for exactly this: a datagram to be cut into fragments.
+    const bool super_frame = segmentation != Offload::none && segmentation != Offload::udp;
+    const bool too_far = (word_ & kOffsetMask) * kBlock + payload_ > kMostIp;
+    if (refused || super_frame || too_far || whole.offload.partial_checksum() || mtu < ip_header + kBlock) return;
+    step_ = (mtu - ip_header) / kBlock * kBlock;
+    // The last of the given pieces need not fill a block.
+    if (given != 0 && given <= mtu - ip_header) step_ = given, cuts_ = cuts.subspan(1);
+    if (df == DontFragment::clear) word_ &= static_cast<uint16_t>(~kDontFragment);
+  }
+  valid_ = true;
+}
+
+uint32_t Fragmenter::largest_piece() const { return header_ + std::min(step_, payload_); }
+
+bool Fragmenter::next(MutableBytes out, Frame& piece) {
+  const uint32_t end = cuts_.empty() ? payload_ : cuts_.front() * kBlock;
+  const uint32_t size = std::min(step_, end - at_);
+  if (!valid_ || done_ || out.size() < header_ + size) return false;
+  if (!cuts_.empty()) cuts_ = cuts_.subspan(1);
+  std::memcpy(out.data(), whole_.data, header_);
+  std::memcpy(out.data() + header_, whole_.data + header_ + at_, size);
+  piece = whole_;
+  piece.data = out.data();
+  piece.size = header_ + size;
+  piece.headroom = 0;
+  done_ = at_ + size == payload_;
+  if (size != payload_) {
+    const MutableBytes ip = out.subspan(kEthernetSize, header_ - kEthernetSize);
+    const uint32_t offset = (word_ & kOffsetMask) + at_ / kBlock;
+    const uint32_t more = done_ ? word_ & kMoreFragments : kMoreFragments;
+    store_be16(ip, kSizeAt, static_cast<uint16_t>(ip.size() + size));
+    store_be16(ip, kFragmentAt, static_cast<uint16_t>((word_ & kDontFragment) | more | offset));
+    if (at_ != 0) blank_uncopied_options(ip.subspan(kMinIp));
+    write_ip_checksum(ip);
+    piece.offload = Offload{};
+  }
+  at_ += size;
+  return true;
+}
+
+Segmenter::Segmenter(const Frame& super, const Packet& packet)
+    : super_(super), ip_at_(packet.ip_at), l4_at_(packet.l4_at), tcp_(packet.protocol == Protocol::tcp) {
+  const uint8_t kind = super.offload.segmentation & static_cast<uint8_t>(~Offload::ecn);
+  const bool tcp = tcp_ && kind == Offload::tcp4;
+  const bool udp = packet.protocol == Protocol::udp && kind == Offload::udp_l4;
+  if ((!tcp && !udp) || super.offload.segment_size == 0 || packet.fragmented()) return;
+  const uint32_t l4_header = tcp ? (super.data[l4_at_ + kTcpHeaderAt] >> 4) * 4u : kUdpSize;
+  header_ = l4_at_ + l4_header;
+  payload_ = packet.l4_size() - l4_header;
+  valid_ = true;
+}
+
+uint32_t Segmenter::largest_piece() const {
+  return header_ + std::min<uint32_t>(super_.offload.segment_size, payload_);
+}
+
+bool Segmenter::next(MutableBytes out, Frame& piece) {
+  const uint32_t size = std::min<uint32_t>(super_.offload.segment_size, payload_ - at_);
+  if (!valid_ || done_ || out.size() < header_ + size) return false;
+  std::memcpy(out.data(), super_.data, header_);
+  std::memcpy(out.data() + header_, super_.data + header_ + at_, size);
+  piece = super_;
+  piece.data = out.data();
+  piece.size = header_ + size;
+  piece.headroom = 0;
+  done_ = at_ + size == payload_;
+
+  const MutableBytes ip = out.subspan(ip_at_, l4_at_ - ip_at_), l4 = out.subspan(l4_at_, piece.size - l4_at_);
+  store_be16(ip, kSizeAt, static_cast<uint16_t>(ip.size() + l4.size()));
+  store_be16(ip, kIdAt, static_cast<uint16_t>(load_be16(ip, kIdAt) + pieces_));
+  write_ip_checksum(ip);
+  if (tcp_) {
+    write_tcp(l4, done_);
+  } else {
+    store_be16(l4, kUdpLengthAt, static_cast<uint16_t>(l4.size()));
+  }
+  write_checksum(piece);
+  at_ += size;
+  ++pieces_;
+  return true;
+}
+
+void Segmenter::write_tcp(MutableBytes l4, bool last) const {
+  constexpr uint8_t kCwr = 0x80;
+  store_be32(l4, kTcpSeqAt, load_be32(l4, kTcpSeqAt) + at_);
+  uint8_t unset = 0;
+  if (!last) unset |= TcpFlags::fin | TcpFlags::psh;
+  if (at_ != 0) unset |= kCwr;  // one answer to one congestion mark (RFC 3168 section 6.1.2)
+  l4[kTcpFlagsAt] &= static_cast<uint8_t>(~unset);
+}
+
+void Segmenter::write_checksum(Frame& piece) const {
+  const MutableBytes b = piece.bytes(), l4 = b.subspan(l4_at_);
+  const Ip src(load_be32(b, ip_at_ + kSrcAt)), dst(load_be32(b, ip_at_ + kDstAt));
+  const size_t at = tcp_ ? kTcpChecksumAt : kUdpChecksumAt;
+  const bool partial = super_.offload.partial_checksum();
+  piece.offload = Offload{};
+  if (!tcp_ && !partial && load_be16(l4, at) == 0) return;  // the sender made none
+  const uint64_t pseudo =
+      pseudo_header_sum(src, dst, tcp_ ? Protocol::tcp : Protocol::udp, static_cast<uint32_t>(l4.size()));
+  if (partial) {
+    store_be16(l4, at, checksum_fold(pseudo));
+    piece.offload.flags = Offload::needs_checksum;
+    piece.offload.checksum_start = static_cast<uint16_t>(l4_at_);
+    piece.offload.checksum_offset = static_cast<uint16_t>(at);
+    return;
+  }
+  store_be16(l4, at, 0);
+  const uint16_t sum = checksum_fold(checksum_add(l4, pseudo));
+  store_be16(l4, at, tcp_ ? static_cast<uint16_t>(~sum) : never_zero(sum));
+  piece.offload.flags = super_.offload.flags & Offload::checksum_valid;
+}
+
+bool complete_checksum(Frame& frame) {
+  const size_t start = frame.offload.checksum_start, offset = frame.offload.checksum_offset;
+  if (!frame.offload.partial_checksum() || (offset != kTcpChecksumAt && offset != kUdpChecksumAt)) return false;
+  MutableBytes b = frame.bytes();
+  if (b.size() < kEthernetSize + kMinIp) return false;
+  // Ethernet's padding is not under the checksum.
+  b = b.first(std::min<size_t>(b.size(), kEthernetSize + load_be16(b, kEthernetSize + kSizeAt)));
+  if (start + offset + 2 > b.size()) return false;
+  // The field holds the sum of the pseudo-header, so it is part of what is summed. Zero would say that UDP has none; to
+  // TCP both zeros are the same, and the kernel, too, makes no difference here.
+  store_be16(b, start + offset, never_zero(checksum_fold(checksum_add(b.subspan(start)))));
+  frame.offload.flags &= static_cast<uint8_t>(~Offload::needs_checksum);
+  frame.offload.checksum_start = frame.offload.checksum_offset = 0;
+  return true;
+}
+
+}  // namespace rawvs

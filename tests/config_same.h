@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_same.h: when two Configs are the same, and a file that sets every key, for the tests of configuration.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "rawvs/config.h"
+
+namespace rawvs {
+
+inline Config parsed(std::string_view text) {
+  auto config = parse_config(text, "rawvs.ini");
+  if (config) return *config;
+  ADD_FAILURE() << config.error().text << "\n" << text;
+  return {};
+}
+
+// Structured bindings: a field more in Settings does not compile here until it is compared, and so has a key.
+inline auto fields(const Settings& s) {
+  const auto& [connections, servers, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors, lblc, lblcr,
+               timeouts, garps, garp, arp, hold, probe, rate, burst] = s;
+  const auto& [tcp, fin, udp] = timeouts;
+  return std::tie(connections, servers, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors, lblc,
+                  lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, rate, burst);
+}
+inline auto fields(const ServerSpec& s) {
+  const auto& [at, method, weight, upper, lower, tunnel, mac] = s;
+  return std::tie(at, method, weight, upper, lower, tunnel, mac);
+}
+inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
+  const auto& [name, line, address, ports, mark, scheduler, flags, persistence, netmask, one_packet, servers] = v;
+  return std::tie(name, address, ports, mark, scheduler, flags, persistence, netmask, one_packet);
+}
+
+inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
+  return fields(a) == fields(b) &&
+         std::equal(a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(),
+                    [](const ServerSpec& x, const ServerSpec& y) { return fields(x) == fields(y); });
+}
+inline bool same(const GroupConfig& a, const GroupConfig& b) {
+  return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);
+}
+inline bool same(const Config& a, const Config& b) {
+  const auto each = [](const auto& x, const auto& y) { return same(x, y); };
+  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.ring_frames) ==
+             std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.ring_frames) &&
+         fields(a.settings) == fields(b.settings) &&
+         std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), each) &&
+         std::equal(a.virtuals.begin(), a.virtuals.end(), b.virtuals.begin(), b.virtuals.end(), each);
+}
+
+inline void expect_survives_printing(const Config& config) {
+  const std::string text = print_config(config);
+  const Config again = parsed(text);
+  EXPECT_TRUE(same(config, again)) << text;
+  EXPECT_EQ(print_config(again), text);
+}
+
+inline constexpr std::string_view kEverything =
+    "[director]\ninterface = eth0\ninside = eth1.7\ncontrol = /run/x.sock\ncontrol_group = adm\nguard = classic\n"
+    "ring_frames = 64\nmax_connections = 1001\nmax_servers = 1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
+    "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
+    "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
+    "= 12h\n"
+    "timeout_tcp = 1m\ntimeout_tcpfin = 2h\n"
+    "timeout_udp = 3\ngarp_count = 4\ngarp_interval = 5500ms\narp_timeout = 6s\narp_hold = 7\n"
+    "arp_probe_interval = 0\nreply_rate = 9\nreply_burst = 10\n"
+    "[group media]\nmark = 10\nmatch = 192.0.2.100 tcp/443,8000-8010 udp/443\n"
+    "match = 192.0.2.101 udp/1-65535 sctp/* from 198.51.100.0/24\n"
+    "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\nscheduler = rr\n"
+    "server = 192.0.2.11:80 weight=0 forward=dr mac=02:00:00:00:00:0a upper=20 lower=10\nserver = 192.0.2.12\n"
+    "[virtual media]\nmark = 0xa\n"
+    "[virtual mail]\naddress = 192.0.2.102\nports = tcp/25,465 udp/25\nscheduler = lc\nserver = 192.0.2.13\n"
+    "[virtual empty]\naddress = 192.0.2.102\nports = udp/53\nmark = 1381367808\n"  // 0x52560000
+    "[virtual sticky]\naddress = 192.0.2.103\nports = *\nscheduler = sh\nscheduler_flags = sh-port, sh-fallback\n"
+    "persistence = 5m\nnetmask = /25\nserver = 192.0.2.14 forward=nat\n"
+    "server = 192.0.2.15 forward=tun tun_type=gue tun_port=6080 tun_checksum=remote\n"
+    "[virtual dns]\naddress = 192.0.2.104\nports = udp/53\none_packet = 1\n"
+    "server = 192.0.2.16:5353 forward=nat\nserver = 192.0.2.16:5354 forward=nat\n"
+    "server = 192.0.2.17:53 forward=tun tun_type=gre tun_checksum=on\nserver = 192.0.2.18 forward=tun\n"
+    "[virtual sctp]\naddress = 192.0.2.104\nports = sctp/9\nscheduler = mh\nscheduler_flags = mh-port\n";
+
+}  // namespace rawvs

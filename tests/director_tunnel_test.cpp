@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// TUN through the director's door: the outer header, MTU and what ICMP teaches about it, super-frames, routes.
+#include "director_fixture.h"
+#include "rawvs/packet.h"
+
+namespace rawvs {
+namespace {
+
+class TunnelTest : public DirectorTest {
+ protected:
+  void tun(Tunnel tunnel = {}, Protocol protocol = Protocol::tcp) {
+    key_ = {protocol, {ip("192.0.2.100"), Port(80)}, {}};
+    ASSERT_FALSE(director_->add({.key = key_, .scheduler = Scheduler::rr}, now_, out_));
+    ServerSpec spec = server(1);
+    spec.method = Method::tunnel;
+    spec.tunnel = tunnel;
+    ASSERT_FALSE(director_->add_server(key_, spec, now_, out_));
+    resolve(1);
+  }
+  // The outer packets that have left, each parsed; the frame's bytes behind the outer header are the inner packet.
+  std::vector<Packet> outer() {
+    std::vector<Packet> all;
+    for (const Departure& d : out_.departures()) {
+      EXPECT_FALSE(parse_ipv4(d.frame, all.emplace_back()));
+      EXPECT_EQ(d.frame.size, 14 + all.back().ip_size);
+    }
+    return all;
+  }
+  // What a router says of a tunnel packet that left before.
+  std::string too_big(const FrameBytes& about, uint16_t mtu) {
+    return arrive(frame(IcmpError{.src = "192.0.2.1", .dst = "192.0.2.10", .mtu = mtu, .about = about, .quoted = 68}));
+  }
+  FrameBytes departed(size_t n = 0) {
+    const Frame& f = out_.departures().at(n).frame;
+    return {f.data, f.data + f.size};
+  }
+};
+
+TEST_F(TunnelTest, PutsThePacketIntoOneToTheServer) {
+  tun();
+  const FrameBytes sent = frame(Tcp{});
+  arrive(sent);
+  const auto packets = outer();
+  ASSERT_EQ(packets.size(), 1u);
+  EXPECT_EQ(packets[0].src, ip("192.0.2.10"));
+  EXPECT_EQ(packets[0].dst, ip("192.0.2.11"));
+  EXPECT_EQ(packets[0].protocol, Protocol::ipip);
+  EXPECT_EQ(packets[0].ttl, 63);
+  EXPECT_TRUE(packets[0].dont_fragment);
+  const FrameBytes left = departed();
+  ASSERT_EQ(left.size(), sent.size() + 20);
+  EXPECT_TRUE(std::equal(sent.begin() + 14 + 12, sent.end(), left.begin() + 34 + 12));
+  EXPECT_EQ(left[34 + 8], 63);
+}
+
+TEST_F(TunnelTest, CutsTheOuterPacketOfOneThatMayBeCut) {
+  tun();
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1441, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1480 ttl 64"));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1460, 'x'), .dont_fragment = false}));
+  const auto packets = outer();
+  ASSERT_EQ(packets.size(), 2u);
+  EXPECT_TRUE(packets[0].more_fragments);
+  EXPECT_EQ(packets[0].ip_size, 1500u);
+  EXPECT_EQ(packets[1].fragment_offset, 1480);
+  EXPECT_NE(load_be16(departed(0), 18), 0);
+  EXPECT_EQ(load_be16(departed(0), 18), load_be16(departed(1), 18));
+}
+
+TEST_F(TunnelTest, WithoutPmtuDiscoveryEverythingMayBeCut) {
+  Settings settings;
+  settings.pmtu_disc = false;
+  make(settings);
+  tun();
+  arrive(frame(Tcp{}));
+  EXPECT_FALSE(outer().at(0).dont_fragment);
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1460, 'x')}));
+  EXPECT_EQ(outer().size(), 2u);
+}
+
+TEST_F(TunnelTest, LearnsTheWaysMtuAndForgetsItAgain) {
+  tun();
+  arrive(frame(Tcp{}));
+  const FrameBytes tunnelled = departed();
+  EXPECT_TRUE(too_big(tunnelled, 1400).starts_with(to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1480")));
+  EXPECT_EQ(count(Exit::tunnel_error), 1u);
+  const FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(1400, 'x')});
+  EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
+  too_big(tunnelled, 1450);  // larger: that is not how a path is learned
+  EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
+  too_big(tunnelled, 60);  // nobody has so little
+  EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));
+  pass(599s);
+  EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));
+  pass(2s);
+  resolve(1);
+  arrive(large);
+  EXPECT_EQ(outer().at(0).ip_size, 1460u);
+}
+
+TEST_F(TunnelTest, BelievesNoErrorAboutWhatItDidNotSend) {
+  tun();
+  arrive(frame(Tcp{}));
+  FrameBytes other = departed();
+  other[34 + 15] = 77;  // the inner packet's client
+  fix_ip_checksum(other);
+  EXPECT_EQ(too_big(other, 1400), "");
+  other = frame(Tcp{});
+  EXPECT_EQ(too_big(other, 1400), "");
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 0);
+}
+
+TEST_F(TunnelTest, CutsASuperFrameIntoSegmentsEachInItsOwnPacket) {
+  tun();
+  arrive(frame(Tcp{}));
+  const Offload tso{.flags = Offload::needs_checksum,
+                    .segmentation = Offload::tcp4,
+                    .header_size = 54,
+                    .segment_size = 1440,
+                    .checksum_start = 34,
+                    .checksum_offset = 16};
+  arrive(frame(Tcp{.flags = "A", .data = std::string(9000, 'x')}), Link::outside, tso);
+  const auto packets = outer();
+  ASSERT_EQ(packets.size(), 7u);
+  size_t data = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    EXPECT_LE(packets[i].ip_size, 1500u);
+    const Frame& f = out_.departures()[i].frame;
+    EXPECT_FALSE(f.offload.super_frame());
+    EXPECT_FALSE(f.offload.partial_checksum());
+    EXPECT_EQ(load_be32(f.bytes(), 54 + 4), 1000 + data);
+    data += packets[i].ip_size - 60;
+  }
+  EXPECT_EQ(data, 9000u);
+}
+
+TEST_F(TunnelTest, TheOtherTunnelsTakeMoreOfTheMtu) {
+  tun({.type = TunnelType::gue, .port = Port(6080)});
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(outer().at(0).dport, Port(6080));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1460, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1468 ttl 64"));
+  make({});
+  tun({.type = TunnelType::gre, .checksum = TunnelChecksum::checksum});
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(outer().at(0).protocol, Protocol::gre);
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1460, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1472 ttl 64"));
+}
+
+TEST_F(TunnelTest, FollowsTheHostsRoutes) {
+  tun();
+  Route route{.to = ip("192.0.2.11"),
+              .link = Link::inside,
+              .next_hop = ip("203.0.113.12"),
+              .source = ip("203.0.113.10"),
+              .mtu = 1400};
+  director_->routes_changed({&route, 1}, now_, out_);
+  EXPECT_EQ(director_->watch().neighbors, std::vector{ip("203.0.113.12")});
+  resolve_inside(2);
+  arrive(frame(Tcp{}));
+  ASSERT_EQ(out_.departures().size(), 1u);
+  EXPECT_EQ(out_.departures()[0].out, Link::inside);
+  EXPECT_EQ(outer().at(0).src, ip("203.0.113.10"));
+  EXPECT_EQ(outer().at(0).dst, ip("192.0.2.11"));
+  EXPECT_EQ(departed()[5], 0x12);
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1400, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
+
+  for (const auto kind : {Route::Kind::elsewhere, Route::Kind::local, Route::Kind::unreachable}) {
+    out_.clear();
+    route.kind = kind;
+    director_->routes_changed({&route, 1}, now_, out_);
+    EXPECT_NE(notices().find("real server 192.0.2.11"), std::string::npos);
+    const uint64_t before = count(Exit::no_route);
+    EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
+    EXPECT_EQ(count(Exit::no_route), before + 1);
+  }
+  director_->routes_changed({}, now_, out_);  // nothing is known: the subnet decides
+  EXPECT_EQ(director_->watch().neighbors, std::vector{ip("192.0.2.11")});
+}
+
+TEST_F(TunnelTest, AServerKeepsItsConnectionsMethodWhenItIsEdited) {
+  tun();
+  arrive(frame(Tcp{}));
+  ASSERT_FALSE(director_->edit_server(key_, server(1), now_, out_));
+  arrive(frame(Tcp{.flags = "A"}));
+  EXPECT_EQ(outer().at(0).protocol, Protocol::ipip);
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));
+}
+
+}  // namespace
+}  // namespace rawvs

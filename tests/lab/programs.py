@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What several files of lab tests do with real programs: a tunnel's far end, large files by HTTP, names by DNS."""
+import hashlib
+import os
+import pathlib
+import sys
+
+from case import all_answered, same, true
+from lab.frames import Capture
+from lab.namespaces import eventually
+from lab.topology import VIP
+
+HERE = pathlib.Path(__file__).resolve().parent
+MEGABYTE = 1 << 20
+
+
+def unwrap_at(lab, *names, kind="ipip"):
+    """The named servers get the VIPs, and a program that unwraps what comes through the tunnel."""
+    for name in names:
+        host = lab[name]
+        if name not in lab.servers:
+            lab.build_server(host)
+        end = host.start(sys.executable, str(HERE / "decapsulate"), kind)
+        eventually(lambda program=end: "ready" in program.text() or not program.running(), 10, "the tunnel's end")
+        true(end.running(), f"decapsulate: {end.text()}")
+
+
+def upload_page(lab, *names):
+    """At /cgi-bin/sum, these servers say what was sent to them: its SHA-256."""
+    for name in names:
+        page = lab.page_root(name) / "cgi-bin" / "sum"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text('#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"; head -c "$CONTENT_LENGTH" | '
+                        'sha256sum\n')
+        page.chmod(0o755)
+
+
+def upload(lab, client, content, url=f"http://{VIP}/cgi-bin/sum"):
+    file = lab.directory / "upload"
+    file.write_bytes(content)
+    done = lab[client].run("curl", "--silent", "--show-error", "--fail", "--max-time", "15", "--header", "Expect:",
+                           "--data-binary", f"@{file}", url, timeout=25)
+    same(done.stdout.split()[:1], [hashlib.sha256(content).hexdigest()], f"{client} sends: sha256")
+
+
+def download(lab, client, content, *names, url=f"http://{VIP}/large"):
+    got = lab.directory / "got"
+    for name in names:
+        (lab.page_root(name) / "large").write_bytes(content)
+    lab[client].run("curl", "--silent", "--show-error", "--fail", "--max-time", "15", "--output", str(got), url,
+                    timeout=25)
+    same(hashlib.sha256(got.read_bytes()).hexdigest(), hashlib.sha256(content).hexdigest(), f"{client} gets: sha256")
+
+
+def fifty_megabytes_each_way(lab, client, *names, url=f"http://{VIP}"):
+    """Unchanged, with the kernel's default offloads: super-frames are among the frames."""
+    upload_page(lab, *names)
+    content = os.urandom(MEGABYTE) * 50
+    at_director = Capture(lab["director"])
+    upload(lab, client, content, f"{url}/cgi-bin/sum")
+    true(max(len(f.data) for f in at_director.frames()) > 1514, "no super-frame came: this shows nothing of offloads")
+    at_director.close()
+    download(lab, client, content, *names, url=f"{url}/large")
+
+
+def a_thousand_requests(lab, director, weights):
+    """Forty at a time; each server gets its weight's share to the request, and nothing is dropped."""
+    answers = lab.request("client", 1000, parallel=40, patience=5)
+    all_answered(answers, 1000)
+    shares = {name: 1000 * weight // sum(weights.values()) for name, weight in weights.items()}
+    same(dict(answers.of), shares, "who answered how many")
+    same(director.dropped(), {}, "frames dropped")
+
+
+def serve_names(lab, *names, address):
+    """A name server on each host: the answer to who.example is the host's name; large.example has 100 addresses."""
+    for name in names:
+        addresses = [f"--host-record=large.example,198.51.100.{n}" for n in range(100, 200)]
+        server = lab[name].start("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+                                 "--user=root", "--pid-file=", "--bind-interfaces", f"--listen-address={address(name)}",
+                                 f"--txt-record=who.example,{name}", "--edns-packet-max=4096", *addresses)
+        for protocol in ("udp", "tcp"):
+            eventually(lambda program=server, p=protocol: program.listens_on(53, p), 5, f"the name server of {name}")
+
+
+def dig(lab, name, *options):
+    return lab["client"].run("dig", f"@{VIP}", name, "+short", "+tries=1", "+time=5", *options).stdout.split()
+
+
+def names_by_udp_and_tcp(lab, director, *names):
+    """Twenty questions by each, spread evenly; an answer of 1.6 KB comes in fragments by UDP, and whole by TCP."""
+    half = sorted([f'"{name}"' for name in names] * (20 // len(names)))
+    for way in ("+notcp", "+tcp"):
+        same(sorted(dig(lab, "who.example", "TXT", way)[0] for _ in range(20)), half, f"who answered {way}")
+        same(len(dig(lab, "large.example", "A", way, "+bufsize=4096", "+ignore")), 100, f"addresses {way}")
+    same(director.dropped(), {}, "frames dropped")
+
+
+def loud(frames, *addresses):
+    """What a client must never see: a reset, or anything at all, from a server's own address."""
+    return [f for f in frames if f.source in addresses and not f.outgoing]
