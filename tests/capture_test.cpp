@@ -97,8 +97,8 @@ std::string in_words(const test::FrameBytes& f) {
            (right ? "" : " BAD-IP-CSUM");
   }
   const auto inside = [&](size_t at) {
-    test::FrameBytes inner(f.begin(), f.begin() + 14);
-    inner.insert(inner.end(), f.begin() + static_cast<std::ptrdiff_t>(at), f.end());
+    test::FrameBytes inner = f;
+    inner.erase(inner.begin() + 14, inner.begin() + static_cast<std::ptrdiff_t>(at));
     return " [" + in_words(inner) + ']' + rest;
   };
   const bool gue = f[23] == 17 && load_be16(f, l4 + 2) / 2 == 3040;  // ports 6080, 6081

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // door_fuzz_frames.cpp: the frames: requests, servers' answers, FTP's dialogues, ICMP errors about any of them, all of
 // it in fragments, with and without offloading; and the damage.
+#include <algorithm>
+
 #include "door_fuzz.h"
 
 namespace rawvs::test {
@@ -178,8 +180,9 @@ void DoorFuzz::cut(const Made& m) {
   const uint32_t most = 1 + payload / (8 * (1 + below(5)));
   for (uint32_t at = 0, to; at < payload; at = to) {
     to = std::min(at + 8 * (1 + below(most)), payload);
-    FrameBytes piece(b.begin(), b.begin() + 34);
-    piece.insert(piece.end(), b.begin() + 34 + at, b.begin() + 34 + to);
+    FrameBytes piece(34 + to - at);
+    std::copy_n(b.begin(), 34, piece.begin());
+    std::copy_n(b.begin() + 34 + at, to - at, piece.begin() + 34);
     put_be16(piece.data() + 16, 20 + to - at);
     put_be16(piece.data() + 20, (be16(b.data() + 20) & 0x4000u) | (to < payload ? 0x2000u : 0u) | at / 8);
     fix_ip_checksum(piece);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // guard.h against the kernel: NAT servers' answers. root_guard.h has the network; 198.51.100.10 is the NAT server.
+#include <algorithm>
 #include <cerrno>
 
 #include "root_guard.h"
@@ -38,8 +39,10 @@ FrameBytes sent_on(uint16_t client_port, uint16_t fragment = 0) {
   return ipv4_frame(kInside, kServer, kAsker, kNatServer, 6, 63, fragment, ports(client_port, 8080));
 }
 FrameBytes error(int type, const FrameBytes& about, size_t quoted = 28, const char* from = kNatServer) {
-  FrameBytes l4{static_cast<uint8_t>(type), 1, 0, 0, 0, 0, 0, 0};
-  l4.insert(l4.end(), about.begin() + 14, about.begin() + 14 + static_cast<std::ptrdiff_t>(quoted));
+  FrameBytes l4(8 + quoted, 0);
+  l4[0] = static_cast<uint8_t>(type);
+  l4[1] = 1;
+  std::copy_n(about.begin() + 14, quoted, l4.begin() + 8);
   return ipv4_frame(kServer, kInside, from, kAsker, 1, 64, 0, l4);
 }
 
