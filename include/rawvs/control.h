@@ -4,12 +4,13 @@
 // Out: reply messages of at most kPieceMost bytes, made one at a time so that a long listing never holds up packets.
 // Not: sockets (sys/control_socket), ipvsadm's words and columns (tools/rawvsadm).
 //
+// clang-format off
 // Version 1. The socket is AF_UNIX, SOCK_SEQPACKET: one message = one request. Requests and replies are ASCII text.
 //   request:  rawvs/1 COMMAND [KEY=VALUE ...]                  words separated by one blank
 //   reply:    ok                                               then rows, a line each, and the line "end"
 //             error CODE TEXT                                  then the line "end"
 //   row:      WORD KEY=VALUE ...                               the last value may hold blanks
-// CODE is a word of name(Refusal), or "usage" or "version". A reply may span messages; lines are never cut.
+// CODE is a word of name(Refusal), or "usage", "version" or "file". A reply may span messages; lines are never cut.
 //
 //   COMMAND          keys (those in brackets may be left out)
 //   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
@@ -22,36 +23,62 @@
 //   zero             [service]
 //   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
 //   list             [service]                rows: daemon, then service, each followed by its server rows
-//   connections                               rows: connection
+//   connections      [flow keys] [state]      rows: connection; only those that fit every key given
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
+//   explain          protocol client virtual  rows: step, then verdict; nothing is changed
+//   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
+//                                             come; ends after count packets, or when the client goes
+//   reload           [reset]                  rows: change, pending: what the file's new text made different
+//   ini                                       rows: line: an INI file that gives the present table
 //
+// Keys of requests
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      port 0: every port, needs persistence
 //   persistence=SECONDS, 0 = none    netmask=24 | 255.255.255.0    ops=0|1: one-packet scheduling, UDP and marks only
 //   flags=LIST       commas between: sh-fallback, sh-port, mh-fallback, mh-port, or any scheduler's flag-1, flag-2,
-//   flag-3 pe=NAME          refused by no-scheduler: there is no persistence engine server=IP:PORT   IP: the service's
-//   port. method=route (the default) and tunnel keep the service's port in any case;
-//                    with method=masq port 0 is the packet's own, as it is behind a mark
+//                    flag-3
+//   pe=NAME          refused by no-scheduler: there is no persistence engine
+//   server=IP:PORT   IP: the service's port. method=route (the default) and tunnel keep the service's port in any
+//                    case; with method=masq port 0 is the packet's own, as it is behind a mark
 //   method=route|tunnel|masq      of tunnels: tun-type=ipip|gue|gre  tun-port=N (gue: needed)
-//   tun-checksum=none|on|remote row daemon      version= uptime= size=                     uptime in seconds; size:
-//   cells of the connection index row service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts=
-//   outpkts= inbytes= outbytes=
-//                   flags=- for none; the netmask as 255.255.255.0
-//   row server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active=
-//   inactive=
-//                   persistent= conns= inpkts= outpkts= inbytes= outbytes=  servers in the scheduler's order, newest
-//                   first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
-//   row connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
-//                   client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the
-//                   mark written as an address, and port 0
-//   row timeouts    tcp= tcpfin= udp=                          seconds
-//   row exit        name= fate= count= meaning=
-//   row link        name= received= kernel_dropped= cut= sent= send_failed=    frames; lost: all but received, sent
-//   row vip         address= link= mac= retired=               retired=1: its last service went a short while ago
-//   row rival       address= mac= server=                      who else answers ARP for that VIP; server: it is, or -
-//   row neighbor    address= link= state= mac= servers=
+//                                 tun-checksum=none|on|remote
+//   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
+//                    explain takes no network, and needs the ports
+//   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told, at most 8192
+//   reset=1          the table becomes the file's, whatever was changed since
+//
+// Rows
+//   daemon      version= uptime= size= pid= config=            uptime in seconds; size: cells of the connection index;
+//                                                              config: the file that reload reads, or -
+//   service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
+//               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0; the last
+//                                                              five per second (bytes, not bits), as IPVS smooths them
+//   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
+//               persistent= overloaded= reach= via= mac= conns= ... outbps=    servers in the scheduler's order, newest
+//               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
+//               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -
+//   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
+//               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
+//               written as an address, and port 0
+//   timeouts    tcp= tcpfin= udp=                              seconds
+//   exit        name= fate= count= meaning=
+//   link        name= received= kernel_dropped= cut= sent= send_failed=    frames; lost: all but received, sent
+//   vip         address= link= mac= retired=                   retired=1: its last service went a short while ago
+//   rival       address= mac= server=                          who else answers ARP for that VIP; server: it is, or -
+//   neighbor    address= link= state= mac= servers=
+//   step        text=                                          what the director looks at, in order, and what it finds
+//   verdict     exit= fate= server= method= text=              server, method: - when there is none
+//   packet      time= link= exit= fate= client= virtual= server= method= connection=new|known|none frames= text=
+//               time: seconds since 1970, with six decimals; client, virtual, server, method: - when there is none;
+//               frames: the number of frame rows that follow, the packet as it came first; text: it in words
+//   frame       link= direction=in|out size= bytes=            size: of the whole frame; bytes: its first, in hex
+//   lost        count=                                         packets that could not be told: the reader is too slow
+//   change      text=                                          done
+//   pending     text=                                          written in the file, but takes a restart
+//   line        text=                                          as it is, and may be empty
 // New keys may be added to rows; readers skip the ones they do not know.
+// clang-format on
 #pragma once
 
 #include <cstdint>
