@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "frames.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace rawvs::test {
@@ -94,7 +95,8 @@ FrameBytes frame(const IcmpError& e) {
   FrameBytes l4{e.type, e.code};
   put16(l4, 0), put16(l4, 0), put16(l4, e.mtu);
   const auto ip_packet = e.about.begin() + 14;
-  l4.insert(l4.end(), ip_packet, ip_packet + static_cast<std::ptrdiff_t>(e.quoted));
+  const size_t quoted = std::min(e.quoted, e.about.size() - 14);
+  l4.insert(l4.end(), ip_packet, ip_packet + static_cast<std::ptrdiff_t>(quoted));
   set16(l4, 2, slow_checksum(l4.data(), l4.size()));
   return ipv4_frame(kClientMac, kDirectorMac, e.src, e.dst, 1, e.ttl, 0, l4);
 }

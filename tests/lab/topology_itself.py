@@ -54,7 +54,9 @@ def what_a_killed_lab_left_is_removed_by_the_next_one(_lab):
 
 @case(daemon=False)
 def an_interrupted_lab_removes_itself(_lab):
-    script = ("from lab.topology import Topology\nimport time\n"
+    # A test run in a shell's background has SIGINT ignored, and its children inherit that.
+    script = ("from lab.topology import Topology\nimport signal, time\n"
+              "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
               "with Topology() as net:\n print(net.directory, flush=True)\n time.sleep(60)\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for number in (signal.SIGINT, signal.SIGTERM):
