@@ -30,6 +30,7 @@ std::optional<Exit> misaddressed(const Ethernet& e, Mac own) {
 // In three passes over the batch, so that memory is fetched while other frames are worked on: a look-up in a table of
 // a million connections costs two cache misses otherwise.
 void Director::frames_arrived(std::span<Frame> frames, Instant now, Outbox& out) {
+  estimate(now);
   neighbors_.recycle();
   const std::span<Arrival> batch = std::span(batch_).first(std::min(frames.size(), kBatch));
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -39,6 +40,10 @@ void Director::frames_arrived(std::span<Frame> frames, Instant now, Outbox& out)
   }
   for (const Arrival& a : batch) {
     if (a.role != Role::other) connections_.prefetch_entry(a.side(), a.hash);
+  }
+  if (!observers_.empty()) {
+    for (Arrival& a : batch) exits_.count(decide_observed(a, now, out));
+    return;
   }
   for (Arrival& a : batch) exits_.count(a.exit ? *a.exit : decide(a, now, out));
 }
@@ -140,6 +145,7 @@ Exit Director::fragment_arrived(Arrival& a, Instant now, Outbox& out) {
   const Reassembly::Outcome outcome = reassembly_.add(*a.frame, a.packet, now);
   for (uint32_t n = outcome.gave_way; n > 0; --n) exits_.count(Exit::fragment_flood);
   if (outcome.exit) return *outcome.exit;
+  whole_arrived_ = true;
   whole_frame_ = outcome.whole;
   whole_.frame = &whole_frame_;
   parse(whole_);

@@ -17,7 +17,8 @@ Director::Director(const Settings& settings, HashKey secret, bool two_links, Ins
       claims_(settings_),
       resets_(settings.reply_rate, settings.reply_burst),
       errors_(settings.reply_rate, settings.reply_burst),
-      echoes_(settings.reply_rate, settings.reply_burst) {}
+      echoes_(settings.reply_rate, settings.reply_burst),
+      next_estimate_(now + Rates::kInterval) {}
 
 std::optional<Refusal> Director::add(const ServiceSpec& spec, Instant now, Outbox& out) {
   const auto refusal = services_.add(spec);
@@ -63,6 +64,38 @@ void Director::clear(Instant now, Outbox& out) {
 void Director::set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out) {
   services_.set_groups(std::move(groups));
   services_changed(now, out);
+}
+
+void Director::set_settings(const Settings& settings, Instant now) {
+  const Settings was = settings_;
+  settings_ = settings;
+  settings_.max_connections = was.max_connections;
+  settings_.max_servers = was.max_servers;
+  settings_.max_fragmented = was.max_fragmented;
+  settings_.max_ftp = was.max_ftp;
+  if (settings_.reply_rate != was.reply_rate || settings_.reply_burst != was.reply_burst) {
+    resets_ = errors_ = echoes_ = Limit(settings_.reply_rate, settings_.reply_burst);
+  }
+  claims_.settings_changed(now);
+}
+
+// What was counted since the last call was counted in the interval that was running then: counting begins with this
+// call. So nobody has to wake up when an interval ends.
+void Director::estimate(Instant now) {
+  if (now < next_estimate_) return;
+  constexpr Duration::rep kForgotten = 1000;  // intervals after which no rate is left
+  const auto intervals = 1 + (now - next_estimate_) / Rates::kInterval;
+  services_.estimate(static_cast<uint32_t>(std::min<Duration::rep>(intervals, kForgotten)));
+  next_estimate_ += intervals * Rates::kInterval;
+}
+
+Director::Reach Director::reach(const Server& server) const {
+  const Route route = route_to(server.spec.at.addr);
+  if (route.kind != Route::Kind::direct || server.neighbor == kNoNeighbor) return Reach::no_route;
+  if (!links_[index(route.link)].usable()) return Reach::link_down;
+  const Neighbors::Neighbor& next = neighbors_.at(server.neighbor);
+  if (next.knows_mac()) return Reach::ready;
+  return next.state == Neighbors::State::silent ? Reach::silent : Reach::asking;
 }
 
 // The side rooms follow the tables: VIPs are claimed and given up, servers' MAC addresses wanted and not wanted.

@@ -119,6 +119,7 @@ Exit Director::open_once(Arrival& a, const Choice& choice, Service& service, Ins
   ++service.traffic.connections;
   ++server.traffic.connections;
   count_in(a, server);
+  served_by_ = choice.server;
   const Exit exit = forward(a, c, server, now, out);
   rawvs::leave(c, server);
   return exit;
@@ -137,22 +138,29 @@ std::optional<Director::Choice> Director::choose_server(const FlowKey& flow, Ser
   return Choice{slot, own.value != 0 ? own : flow.vport, nullptr};
 }
 
-std::optional<size_t> Director::schedule(const FlowKey& flow, Service& service, Instant now) {
+std::optional<size_t> Director::schedule(const FlowKey& flow, Service& service, Instant now) const {
   const ServiceSpec& s = service.spec;
   return choose({s.scheduler, s.flags, settings_.lblc_expiration, settings_.lblcr_expiration},
                 Pool(services_.servers(), service.servers), service.state, {flow.client, flow.cport, flow.vip, now});
 }
 
-// Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
-// valid template the scheduler does, and its choice becomes the template. IPVS's keys:
+// The key of the client's template, as IPVS has it:
 //   a service of one port: protocol, VIP, port;  FTP and every port: protocol, VIP, 0;  a mark: the mark
+FlowKey Director::ticket_key(const FlowKey& flow, const Service& service) {
+  const ServiceSpec& s = service.spec;
+  const bool per_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port && flow.vport != kFtp;
+  FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};
+  if (s.key.mark.value != 0) key.vip = Ip(s.key.mark.value), key.protocol = Protocol::any;
+  return key;
+}
+
+// Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
+// valid template the scheduler does, and its choice becomes the template.
 std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& service, Instant now, Outbox& out,
                                                Exit& why) {
   const ServiceSpec& s = service.spec;
   const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
-  const bool per_port = own_port && flow.vport != kFtp;
-  FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};
-  if (s.key.mark.value != 0) key.vip = Ip(s.key.mark.value), key.protocol = Protocol::any;
+  const FlowKey key = ticket_key(flow, service);
   const uint64_t hash = connections_.hash(key);
   Connection* ticket = connections_.find(Side::client, key, hash);
   if (ticket && connections_.expired(*ticket, now)) {
@@ -172,7 +180,7 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
     if (!ticket) return why = Exit::table_full, std::nullopt;
     const ServerSlot slot = service.servers[*chosen];
     ticket->stay = {0, static_cast<uint32_t>(s.persistence / 1s)};
-    join(*ticket, slot, services_.server(slot), per_port ? services_.server(slot).spec.at.port : Port(0));
+    join(*ticket, slot, services_.server(slot), key.vport.value != 0 ? services_.server(slot).spec.at.port : Port(0));
   }
   connections_.arm(*ticket, now, std::chrono::seconds(ticket->stay.seconds));
   const Port at_server = services_.server(ticket->server).spec.at.port;

@@ -100,6 +100,15 @@ void leave_terminal() {
   if (chdir("/") != 0) return;  // a daemon that cannot leave its directory only keeps it from being unmounted
 }
 
+// A daemon leaves its directory, and finds its file all the same.
+std::string absolute(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char* const here = getcwd(nullptr, 0);  // glibc's and musl's allocate
+  const std::string found = here ? std::string(here) + '/' + path : path;
+  std::free(here);
+  return found;
+}
+
 int run(const Options& options, const Config& config) {
   const int ready = options.foreground ? -1 : detach();
   const auto say_ready = [&](char code) {  // if nobody waits for it any more, that changes nothing
@@ -107,7 +116,7 @@ int run(const Options& options, const Config& config) {
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
-  auto engine = Engine::start(config, log, signals);
+  auto engine = Engine::start(config, absolute(options.config), log, signals);
   PidFile pidfile(options.pidfile);
   const Result<Done> written = engine ? pidfile.write() : engine.error();
   if (!written) {

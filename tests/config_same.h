@@ -31,8 +31,8 @@ inline auto fields(const ServerSpec& s) {
   return std::tie(at, method, weight, upper, lower, tunnel, mac);
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
-  const auto& [name, line, address, ports, mark, scheduler, flags, persistence, netmask, one_packet, servers] = v;
-  return std::tie(name, address, ports, mark, scheduler, flags, persistence, netmask, one_packet);
+  const auto& [name, line, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, servers] = v;
+  return std::tie(name, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet);
 }
 
 inline bool same(const VirtualConfig& a, const VirtualConfig& b) {

@@ -11,12 +11,13 @@ namespace rawvs {
 inline constexpr Instant kAnHour{1h};
 
 struct Table {  // a director, and an operator who talks to it
-  explicit Table(uint32_t max_connections = 1024) : director(settings(max_connections), HashKey{1, 2}, false, kAnHour) {}
+  explicit Table(uint32_t max_connections = 1024)
+      : director(settings(max_connections), HashKey{1, 2}, false, kAnHour) {}
 
   static Settings settings(uint32_t max_connections) { return {.max_connections = max_connections, .timeouts = {}}; }
   std::vector<std::string> pieces(std::string_view request) {
     out.clear();
-    Conversation c = answer(request, director, now, out, kAnHour);
+    Conversation c = answer(request, director, now, out, desk);
     std::vector<std::string> all;
     for (int i = 0; i < 100'000 && !c.over(); ++i) all.push_back(next_piece(c, director, now));
     EXPECT_TRUE(c.over());
@@ -46,6 +47,7 @@ struct Table {  // a director, and an operator who talks to it
   std::string everything() { return ask("list") + ask("connections") + ask("timeouts") + ask("arp") + ask("exits"); }
 
   Instant now = kAnHour;
+  Desk desk{.started = kAnHour, .pid = 7};
   Director director;
   Outbox out;
 };

@@ -100,7 +100,7 @@ TEST(Control, ListsAServiceOfAThousandServersOnceEachWhileTheyComeAndGo) {
     ASSERT_EQ(code(t.ask("add-server service=tcp:192.0.2.100:80 server=" + server(i))), "ok") << i;
   }
   t.out.clear();
-  Conversation c = answer("rawvs/1 list", t.director, t.now, t.out);
+  Conversation c = answer("rawvs/1 list", t.director, t.now, t.out, t.desk);
   std::string all = next_piece(c, t.director, t.now);
   ASSERT_FALSE(c.over());
   // The newest are listed already; the oldest is still to come. One comes, one that was to come goes.

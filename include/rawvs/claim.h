@@ -47,6 +47,7 @@ class Claims {
 
   void set(const std::vector<Ip>& vips, Instant now);  // exactly these are ours now; sorted
   void announce_all(Instant now);                      // the link came (back): tell everybody
+  void settings_changed(Instant now);                  // intervals are others now: none is waited for longer than it is
 
   bool answers_for(Ip vip) const;  // ARP requests for it are answered
   bool takes(Ip vip) const;        // frames to it are ours: claimed, or retired a short while ago

@@ -28,6 +28,7 @@ struct VirtualConfig {  // [virtual NAME]
   std::optional<Ip> address;  // VIP; not for a virtual that balances a mark
   std::vector<PortMatch> ports;
   Mark mark{};  // 0: none given
+  Mark kept{};  // 0: none; else what was chosen for it before a reload
   Scheduler scheduler = Scheduler::wlc;
   struct Flags {
     std::optional<Scheduler> scheduler;  // whose words were given; none: no flags

@@ -45,7 +45,7 @@
 //                                 tun-checksum=none|on|remote
 //   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
 //                    explain takes no network, and needs the ports
-//   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told, at most 8192
+//   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told: 0 (the default) to 8192
 //   reset=1          the table becomes the file's, whatever was changed since
 //
 // Rows
@@ -55,9 +55,10 @@
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0; the last
 //                                                              five per second (bytes, not bits), as IPVS smooths them
 //   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
-//               persistent= overloaded= reach= via= mac= conns= ... outbps=    servers in the scheduler's order, newest
+//               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
-//               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -
+//               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -; fixed=1: mac is
+//               not asked for
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address, and port 0
@@ -69,10 +70,11 @@
 //   neighbor    address= link= state= mac= servers=
 //   step        text=                                          what the director looks at, in order, and what it finds
 //   verdict     exit= fate= server= method= text=              server, method: - when there is none
-//   packet      time= link= exit= fate= client= virtual= server= method= connection=new|known|none frames= text=
+//   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
 //               time: seconds since 1970, with six decimals; client, virtual, server, method: - when there is none;
-//               frames: the number of frame rows that follow, the packet as it came first; text: it in words
-//   frame       link= direction=in|out size= bytes=            size: of the whole frame; bytes: its first, in hex
+//               frames: the number of frame rows that follow, the packet as it came first; text: the decision in words
+//   frame       link= direction=in|out size= bytes= text=      size: of the whole frame; bytes: its first, in hex, or -
+//                                                              with snap=0; text: the frame in words
 //   lost        count=                                         packets that could not be told: the reader is too slow
 //   change      text=                                          done
 //   pending     text=                                          written in the file, but takes a restart
@@ -82,12 +84,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "rawvs/config.h"
 #include "rawvs/director.h"
+#include "rawvs/reload.h"
 
 namespace rawvs {
 
@@ -98,11 +104,24 @@ inline constexpr std::string_view kVersion = "0.1.0";
 
 const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
+// What the daemon knows and the director does not. It outlives the conversations.
+struct Desk {
+  Instant started{};               // when the daemon began
+  int64_t wall = 0;                // milliseconds since 1970 at Instant{}: the wall clock's offset
+  uint32_t pid = 0;                // of the daemon
+  std::string file{};              // that reload reads; empty: none
+  const Config* config = nullptr;  // as it is in effect; null: none
+  std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
+};
+
+class Trace;  // private to the control room
+struct FlowFilter;
+
 struct Conversation {  // one request's reply on its way
-  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, links, vips, neighbors };
+  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, links, vips, neighbors, trace };
   Part part = Part::nothing;  // what is to be written next
   std::string ready{};        // text not yet handed out
-  Instant started{};          // see answer()
+  const Desk* desk = nullptr;
   // Where the walk has come to. Tables may change between two pieces, so places are slots, ids and addresses.
   size_t next_service = 0, services_end = SIZE_MAX;
   std::vector<ServerSlot> servers{};  // of the service whose row was written last, as they were then
@@ -112,12 +131,15 @@ struct Conversation {  // one request's reply on its way
   size_t next_exit = 0;
   std::optional<Ip> last_vip{};
   uint16_t next_neighbor = 0;
+  std::shared_ptr<const FlowFilter> filter{};  // of connections
+  std::string state{};                         // of connections: empty: any
+  std::shared_ptr<Trace> trace{};
   bool over() const { return part == Part::nothing && ready.empty(); }
+  bool waiting() const;  // there is nothing to say until packets come
 };
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
-// started: when the daemon began, for uptime=.
-Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, Instant started = {});
+Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk);
 
 // The next message of the reply. Empty: the conversation is over, or (over() tells) this call's share of work found no
 // row, because a table that was once full is searched in small steps; then ask again.

@@ -35,6 +35,7 @@ class ControlSocket {
   using Answers = std::function<Conversation(std::string_view request)>;
   using Pieces = std::function<std::string(Conversation&)>;
   void serve(const Answers& answers, const Pieces& pieces, Instant now);
+  void wake(Instant now);         // packets were handled: who waits for news of them may have some
   Instant next_deadline() const;  // when a silent client's patience ends; kNever without clients
   void time_passed(Instant now);
 

@@ -15,6 +15,7 @@
 #include "rawvs/limit.h"
 #include "rawvs/link.h"
 #include "rawvs/neighbor.h"
+#include "rawvs/observer.h"
 #include "rawvs/outbox.h"
 #include "rawvs/reassembly.h"
 #include "rawvs/route.h"
@@ -31,9 +32,18 @@ struct Watch {                  // what the outside must deliver to the director
   friend bool operator==(const Watch&, const Watch&) = default;
 };
 
+struct Explanation {               // what would become of a packet, and why
+  std::vector<std::string> steps;  // sentences, in the order in which things are looked at
+  Exit exit = Exit::forwarded;
+  std::optional<Endpoint> server;  // whom it would go to
+  Method method = Method::route;   // and how
+  std::string text;                // the verdict, a sentence
+};
+
 class Director {
  public:
-  static constexpr size_t kBatch = 64;  // frames per call of frames_arrived()
+  static constexpr size_t kBatch = 64;     // frames per call of frames_arrived()
+  static constexpr size_t kObservers = 4;  // at a time
 
   // secret: random; keys the connection table's hash. two_links: there is an inside interface.
   Director(const Settings& settings, HashKey secret, bool two_links, Instant now);
@@ -61,8 +71,16 @@ class Director {
   void clear(Instant now, Outbox& out);
   void set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out);
   void set_timeouts(const Timeouts& timeouts) { settings_.timeouts = timeouts; }
+  // The max_ ones stay as they were at the start.
+  void set_settings(const Settings& settings, Instant now);
+  // From the next packet on, as long as the observer lives. False: there are enough of them.
+  bool observe(const std::shared_ptr<Observer>& observer);
 
-  // What there is to see.
+  // What there is to see. Before rates are read: estimate(), so that they are today's.
+  void estimate(Instant now);
+  Explanation explain(const FlowKey& flow, Instant now) const;  // a packet that would begin a connection
+  enum class Reach : uint8_t { ready, asking, silent, no_route, link_down };
+  Reach reach(const Server& server) const;  // can packets be sent to it?
   const Watch& watch() const { return watch_; }
   uint32_t watch_version() const { return watch_version_; }  // another number whenever watch() is another
   const Settings& settings() const { return settings_; }
@@ -111,6 +129,8 @@ class Director {
   void parse(Arrival& a);
   void classify(Arrival& a);
   Exit decide(Arrival& a, Instant now, Outbox& out);
+  Exit decide_observed(Arrival& a, Instant now, Outbox& out);
+  void describe(const Arrival& a, Sight& sight);
   bool from_broadcast(const Arrival& a) const;
   Exit arp_arrived(const Arrival& a, Instant now, Outbox& out);
   Exit ip_arrived(Arrival& a, Instant now, Outbox& out);
@@ -128,10 +148,12 @@ class Director {
   Service* schedulable(const Arrival& a);
   Exit open(Arrival& a, Service& service, Instant now, Outbox& out);
   Exit open_once(Arrival& a, const Choice& choice, Service& service, Instant now, Outbox& out);
-  std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now);
+  std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
   std::optional<Choice> choose_server(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
+  static FlowKey ticket_key(const FlowKey& flow, const Service& service);
   bool keeps(const Connection& ticket) const;
+  class Explainer;
   void place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
   void know_client_port(Connection& c, Port port, Outbox& out);
   void expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
@@ -208,9 +230,14 @@ class Director {
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
   uint16_t next_tunnel_id_ = 1;                // IP identification of outer packets
+  Instant next_estimate_;                      // when the present interval of all Rates is over
   std::array<Arrival, kBatch> batch_{};
   Arrival whole_{};  // put together from fragments
   Frame whole_frame_{}, edited_frame_{};
+  std::vector<std::weak_ptr<Observer>> observers_;
+  std::unique_ptr<uint8_t[]> seen_;   // for observers: the packet as it came
+  ServerSlot served_by_ = kNoServer;  // for observers: who got the packet that left no connection
+  bool whole_arrived_ = false;        // for observers: the packet completed a datagram, which is whole_
   std::vector<Ask> asks_;
   std::vector<Say> says_;
   std::vector<Conflict> conflicts_;

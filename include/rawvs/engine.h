@@ -21,8 +21,10 @@ namespace rawvs {
 class Engine {
  public:
   // Everything that can be wrong at start is found here, so that a daemon fails before it detaches.
-  // signals: a signalfd; SIGTERM and SIGINT on it end run().
-  static Result<std::unique_ptr<Engine>> start(const Config& config, const Log& log, int signals);
+  // signals: a signalfd; SIGTERM and SIGINT on it end run(), SIGHUP reloads.
+  // file: the configuration's absolute path, which SIGHUP and rawvsadm reload read again.
+  static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
+                                               int signals);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -48,7 +50,8 @@ class Engine {
 
   enum Source : uint64_t { kOutside, kInside, kNetlink, kControl, kSignals };  // of events
 
-  Engine(const Config& config, const Log& log);
+  Engine(const Config& config, const std::string& file, const Log& log);
+  Result<Reloaded> reload(bool reset);
   Result<Done> open_all(int signals);
   Result<Done> load_tables();
   Result<Done> follow_link(Link link);
@@ -71,10 +74,10 @@ class Engine {
   Instant next_deadline() const;
   bool poll_for(int fd, uint64_t what);
 
-  const Config& config_;
+  Config config_;  // in effect
+  Desk desk_;
   const Log& log_;
   Instant now_{};
-  Instant started_{};
   Director director_;
   Outbox outbox_;
   std::unique_ptr<Netlink> netlink_;

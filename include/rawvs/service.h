@@ -15,6 +15,7 @@
 #include "rawvs/addr.h"
 #include "rawvs/flow.h"
 #include "rawvs/time.h"
+#include "rawvs/traffic.h"
 #include "rawvs/tunnel_type.h"
 
 namespace rawvs {
@@ -62,10 +63,6 @@ struct ServerSpec {
   std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
 };
 
-struct Traffic {                                                                           // since start or zeroing
-  uint64_t connections = 0, in_packets = 0, out_packets = 0, in_bytes = 0, out_bytes = 0;  // bytes of IP packets
-};
-
 inline constexpr Port kFtp{21}, kFtpData{20};
 
 using ServerSlot = uint16_t;
@@ -91,6 +88,7 @@ struct Server {
   Instant removed{};
   uint32_t served = 0;  // serial of the service it is, or last was, in
   Traffic traffic{};
+  Rates rates{};
   bool in_service() const { return service != kNoService; }
   uint32_t references() const { return active + inactive + persistent; }
 };
@@ -120,6 +118,7 @@ struct Service {
   std::vector<ServerSlot> servers;  // newest first: the order in which IPVS's schedulers walk
   SchedulerState state{};
   Traffic traffic{};
+  Rates rates{};
 };
 
 // Which packets carry a mark: what the host's firewall does for IPVS.
@@ -149,7 +148,8 @@ class Services {
   void zero_all();
   void clear(Instant now);
   void set_groups(std::vector<GroupMatch> groups);
-  void forget_removed(Instant now);  // frees the slots of removed servers that nothing uses any more
+  void estimate(uint32_t intervals);  // so many intervals of Rates are over, all but the first without traffic
+  void forget_removed(Instant now);   // frees the slots of removed servers that nothing uses any more
 
   bool empty() const { return by_key_.empty(); }
   Service* find(const ServiceKey& key);

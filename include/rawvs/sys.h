@@ -13,6 +13,7 @@
 namespace rawvs {
 
 Instant clock_now();        // CLOCK_BOOTTIME
+int64_t wall_offset();      // the wall clock less clock_now(), milliseconds
 HashKey random_hash_key();  // getrandom(2); blocks only while the machine has no entropy at all
 Result<std::string> read_file(const std::string& path);  // at most 1 MB
 

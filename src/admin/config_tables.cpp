@@ -51,15 +51,19 @@ std::vector<Mark> marks_of_virtuals(const Config& config) {
   std::set<uint32_t> given;
   for (const GroupConfig& group : config.groups) given.insert(group.mark.value);
   for (const VirtualConfig& v : config.virtuals) given.insert(v.mark.value);
+  const auto chooses = [](const VirtualConfig& v) {
+    return v.mark.value == 0 && !has_one_port(v) && !has_every_port(v);
+  };
   std::vector<Mark> marks;
+  for (const VirtualConfig& v : config.virtuals) {  // who has one keeps it
+    const bool keeps = chooses(v) && v.kept.value != 0 && given.insert(v.kept.value).second;
+    marks.push_back(keeps ? v.kept : v.mark);
+  }
   uint32_t next = kFirstChosenMark;
-  for (const VirtualConfig& v : config.virtuals) {
-    if (v.mark.value != 0 || has_one_port(v) || has_every_port(v)) {
-      marks.push_back(v.mark);
-      continue;
-    }
+  for (size_t i = 0; i < marks.size(); ++i) {
+    if (!chooses(config.virtuals[i]) || marks[i].value != 0) continue;
     while (given.contains(next)) ++next;
-    marks.emplace_back(next++);
+    marks[i] = Mark(next++);
   }
   return marks;
 }

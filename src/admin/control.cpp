@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control_values.h"
+#include "control_words.h"
 
 namespace rawvs {
 namespace {
@@ -18,6 +19,7 @@ using Part = Conversation::Part;
 constexpr uint32_t bit(Key key) { return 1u << static_cast<size_t>(key); }
 constexpr uint32_t kServiceKeys =
     bit(Key::scheduler) | bit(Key::persistence) | bit(Key::netmask) | bit(Key::flags) | bit(Key::ops) | bit(Key::pe);
+constexpr uint32_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip) | bit(Key::server);
 constexpr uint32_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
                                  bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
 
@@ -28,6 +30,7 @@ struct Call {
   Director& director;
   Instant now;
   Outbox& out;
+  const Desk& desk;
   Conversation& reply;
 };
 
@@ -156,6 +159,86 @@ Verdict list(const Call& call) {
   return std::nullopt;
 }
 
+Verdict connections(const Call& call) {
+  FlowFilter filter;
+  if (auto fault = read_flow(call.values, false, filter)) return fault;
+  call.reply.filter = std::make_shared<const FlowFilter>(filter);
+  call.reply.state = call.values.text(Key::state);
+  call.reply.part = Part::connections;
+  return std::nullopt;
+}
+
+Verdict explain(const Call& call) {
+  FlowFilter flow;
+  if (auto fault = read_flow(call.values, true, flow)) return fault;
+  const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
+  const Explanation e = call.director.explain(key, call.now);
+  std::string& rows = call.reply.ready;
+  for (const std::string& step : e.steps) {
+    rows += "step";
+    put(rows, "text", step);
+    rows += '\n';
+  }
+  rows += "verdict";
+  put(rows, "exit", words(e.exit).name);
+  put(rows, "fate", fate_word(words(e.exit).fate));
+  put(rows, "server", e.server ? text(*e.server) : "-");
+  put(rows, "method", e.server ? word(e.method) : "-");
+  put(rows, "text", e.text);
+  rows += '\n';
+  return std::nullopt;
+}
+
+Verdict trace(const Call& call) {
+  FlowFilter filter;
+  uint64_t count = 0, snap = 0;
+  if (auto fault = read_flow(call.values, false, filter)) return fault;
+  if (auto fault = read_number(call.values, Key::count, UINT32_MAX, count)) return fault;
+  if (auto fault = read_number(call.values, Key::snap, Observer::kMostSeen, snap)) return fault;
+  const Director& d = call.director;
+  auto trace = std::make_shared<Trace>(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)},
+                                       call.desk.wall);
+  if (!call.director.observe(trace)) {
+    return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
+  }
+  call.reply.trace = std::move(trace);
+  call.reply.part = Part::trace;
+  return std::nullopt;
+}
+
+void add_texts(std::string& rows, const char* row, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    rows += row;
+    put(rows, "text", text);
+    rows += '\n';
+  }
+}
+
+Verdict reload(const Call& call) {
+  uint64_t reset = 0;
+  if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
+  if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
+  const auto done = call.desk.reload(reset != 0);
+  if (!done) return Fault{"file", done.error().text};
+  add_texts(call.reply.ready, "change", done->changes);
+  add_texts(call.reply.ready, "pending", done->pending);
+  return std::nullopt;
+}
+
+Verdict ini(const Call& call) {
+  if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
+  std::string_view rest = "";
+  const std::string text = ini_text(*call.desk.config, call.director);
+  std::vector<std::string> lines;
+  for (rest = text; !rest.empty();) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  add_texts(call.reply.ready, "line", lines);
+  return std::nullopt;
+}
+
 template <Part kPart>
 Verdict show(const Call& call) {
   return call.reply.part = kPart, std::nullopt;
@@ -178,10 +261,14 @@ constexpr Command kCommands[] = {
     {"zero", 0, kService, zero},
     {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},
     {"list", 0, kService, list},
-    {"connections", 0, 0, show<Part::connections>},
+    {"connections", 0, kFlow | bit(Key::state), connections},
     {"timeouts", 0, 0, show<Part::timeouts>},
     {"exits", 0, 0, show<Part::exits>},
     {"arp", 0, 0, show<Part::vips>},
+    {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
+    {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
+    {"reload", 0, bit(Key::reset), reload},
+    {"ini", 0, 0, ini},
 };
 
 // Taking a request apart.
@@ -247,7 +334,8 @@ Verdict check_form(std::string_view request, std::string_view& rest) {
   return std::nullopt;
 }
 
-Verdict carry_out(std::string_view request, Director& director, Instant now, Outbox& out, Conversation& reply) {
+Verdict carry_out(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
+                  Conversation& reply) {
   std::string_view rest;
   if (auto fault = check_form(request, rest)) return fault;
   const std::string_view word = take_word(rest);
@@ -264,17 +352,17 @@ Verdict carry_out(std::string_view request, Director& director, Instant now, Out
       return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
     }
   }
-  return command->run({values, director, now, out, reply});
+  return command->run({values, director, now, out, desk, reply});
 }
 
 }  // namespace
 
-Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, Instant started) {
+Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk) {
   Conversation reply;
-  reply.started = started;
-  const Verdict fault = carry_out(request, director, now, out, reply);
+  reply.desk = &desk;
+  const Verdict fault = carry_out(request, director, now, out, desk, reply);
   if (fault) return {.ready = "error " + fault->code + ' ' + fault->text + "\nend\n"};
-  reply.ready = reply.part == Part::nothing ? "ok\nend\n" : "ok\n";
+  reply.ready = "ok\n" + reply.ready + (reply.part == Part::nothing ? "end\n" : "");
   return reply;
 }
 

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "control_words.h"
 #include "rawvs/track.h"
 #include "spec_words.h"
+#include "trace.h"
 
 namespace rawvs {
 
@@ -34,22 +36,21 @@ constexpr size_t kRowMost = 1024;                // no row is longer
 constexpr size_t kConnectionRows = 200;          // per piece
 constexpr ConnectionId kConnectionsSeen = 4096;  // entries looked at per piece
 
-// Words of a row.
+void put_traffic(std::string& row, const Traffic& total, const Rates& rates) {
+  put(row, "conns", total.connections);
+  put(row, "inpkts", total.in_packets);
+  put(row, "outpkts", total.out_packets);
+  put(row, "inbytes", total.in_bytes);
+  put(row, "outbytes", total.out_bytes);
+  const Traffic now = rates.per_second();
+  put(row, "cps", now.connections);
+  put(row, "inpps", now.in_packets);
+  put(row, "outpps", now.out_packets);
+  put(row, "inbps", now.in_bytes);
+  put(row, "outbps", now.out_bytes);
+}
 
-void put(std::string& row, std::string_view key, std::string_view value) {
-  row.append(1, ' ').append(key).append(1, '=').append(value);
-}
-void put(std::string& row, std::string_view key, uint64_t number) { put(row, key, std::to_string(number)); }
-void put(std::string& row, std::string_view key, Duration d) {
-  put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
-}
-void put(std::string& row, const Traffic& t) {
-  put(row, "conns", t.connections);
-  put(row, "inpkts", t.in_packets);
-  put(row, "outpkts", t.out_packets);
-  put(row, "inbytes", t.in_bytes);
-  put(row, "outbytes", t.out_bytes);
-}
+}  // namespace
 
 const char* word(Method method) {
   switch (method) {
@@ -61,7 +62,28 @@ const char* word(Method method) {
   return "?";
 }
 
-const char* word(Fate fate) {
+const char* method_word(Method method) {
+  switch (method) {
+    case Method::masq: return "NAT";
+    case Method::local: return "local";
+    case Method::tunnel: return "TUN";
+    case Method::route: return "DR";
+  }
+  return "?";
+}
+
+const char* word(Director::Reach reach) {
+  switch (reach) {
+    case Director::Reach::ready: return "ready";
+    case Director::Reach::asking: return "asking";
+    case Director::Reach::silent: return "silent";
+    case Director::Reach::no_route: return "no-route";
+    case Director::Reach::link_down: return "link-down";
+  }
+  return "?";
+}
+
+const char* fate_word(Fate fate) {
   switch (fate) {
     case Fate::forwarded: return "forwarded";
     case Fate::answered: return "answered";
@@ -83,6 +105,8 @@ std::string word(const Director& director, Link link) {  // its interface; until
   return link == Link::outside ? "outside" : "inside";
 }
 
+namespace {
+
 // Rows. Each part adds rows until the piece is full or its share of work is done, and says whether there is more.
 
 bool room(const std::string& piece) { return piece.size() + kRowMost <= kPieceMost; }
@@ -90,8 +114,10 @@ bool room(const std::string& piece) { return piece.size() + kRowMost <= kPieceMo
 void add_daemon(Conversation& c, const ConnectionTable& connections, Instant now) {
   c.ready += "daemon";
   put(c.ready, "version", kVersion);
-  put(c.ready, "uptime", now - c.started);
+  put(c.ready, "uptime", now - c.desk->started);
   put(c.ready, "size", connections.cells());
+  put(c.ready, "pid", c.desk->pid);
+  put(c.ready, "config", c.desk->file.empty() ? "-" : c.desk->file);
   c.ready += '\n';
 }
 
@@ -105,11 +131,11 @@ void add_service(std::string& ready, const Service& service) {
   put(ready, "persistence", spec.persistence);
   put(ready, "netmask", text(spec.netmask.bits));
   put(ready, "ops", spec.one_packet ? 1 : 0);
-  put(ready, service.traffic);
+  put_traffic(ready, service.traffic, service.rates);
   ready += '\n';
 }
 
-void add_server(std::string& ready, const Server& server) {
+void add_server(std::string& ready, const Server& server, const Director& director) {
   ready += "server";
   put(ready, "service", word(server.key));
   put(ready, "server", text(server.spec.at));
@@ -125,18 +151,26 @@ void add_server(std::string& ready, const Server& server) {
   put(ready, "active", server.active);
   put(ready, "inactive", server.inactive);
   put(ready, "persistent", server.persistent);
-  put(ready, server.traffic);
+  put(ready, "overloaded", server.overloaded ? 1 : 0);
+  const bool has_way = server.neighbor != kNoNeighbor;
+  const Neighbors::Neighbor* const next = has_way ? &director.neighbors().at(server.neighbor) : nullptr;
+  put(ready, "reach", word(director.reach(server)));
+  put(ready, "via", next ? text(next->addr) : "-");
+  put(ready, "mac", next && next->knows_mac() ? text(next->mac) : "-");
+  put(ready, "fixed", server.spec.mac ? 1 : 0);
+  put_traffic(ready, server.traffic, server.rates);
   ready += '\n';
 }
 
 // A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
 // server that is gone when its turn comes is left out.
-bool add_services(Conversation& c, const Services& services) {
+bool add_services(Conversation& c, const Director& director) {
+  const Services& services = director.services();
   const auto all = services.services();
   while (room(c.ready)) {
     if (c.next_server < c.servers.size()) {
       const Server& server = services.server(c.servers[c.next_server++]);
-      if (server.used && server.in_service() && server.key == c.service) add_server(c.ready, server);
+      if (server.used && server.in_service() && server.key == c.service) add_server(c.ready, server, director);
       continue;
     }
     if (c.next_service >= std::min(c.services_end, all.size())) return false;
@@ -168,6 +202,10 @@ bool add_connections(Conversation& c, ConnectionTable& connections, Instant now)
     if (c.next_connection >= connections.id_limit()) return false;
     const Connection* const connection = connections.at(c.next_connection++);
     if (!connection || connections.expired(*connection, now)) continue;
+    if (!c.filter->fits(connection->protocol, connection->client(), connection->vip()) ||
+        !c.filter->fits_server(connection->real_server()) || (!c.state.empty() && c.state != state_name(*connection))) {
+      continue;
+    }
     add_connection(c.ready, *connection, connections.left(*connection, now));
     ++rows;
   }
@@ -187,7 +225,7 @@ bool add_exits(Conversation& c, const ExitCounters& exits) {
     const auto exit = static_cast<Exit>(c.next_exit);
     c.ready += "exit";
     put(c.ready, "name", words(exit).name);
-    put(c.ready, "fate", word(words(exit).fate));
+    put(c.ready, "fate", fate_word(words(exit).fate));
     put(c.ready, "count", exits.of(exit));
     put(c.ready, "meaning", words(exit).meaning);
     c.ready += '\n';
@@ -253,25 +291,36 @@ bool add_neighbors(Conversation& c, const Director& director) {
   return c.next_neighbor < neighbors.slots();
 }
 
+bool add_sights(Conversation& c) {
+  c.ready += c.trace->take(kPieceMost - kRowMost);
+  if (!c.trace->over()) return true;
+  c.trace.reset();
+  return false;
+}
+
 // The part that follows when this call has written all there is of the present one, or the present one.
 Part add_rows(Conversation& c, Director& director, Instant now) {
   switch (c.part) {
     case Part::nothing: break;
     case Part::daemon: return add_daemon(c, director.connections(), now), Part::services;
-    case Part::services: return add_services(c, director.services()) ? c.part : Part::nothing;
+    case Part::services: return add_services(c, director) ? c.part : Part::nothing;
     case Part::connections: return add_connections(c, director.connections(), now) ? c.part : Part::nothing;
     case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
     case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
     case Part::links: return add_links(c, director), Part::nothing;
     case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
     case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
+    case Part::trace: return add_sights(c) ? c.part : Part::nothing;
   }
   return Part::nothing;
 }
 
 }  // namespace
 
+bool Conversation::waiting() const { return part == Part::trace && ready.empty() && trace->waiting(); }
+
 std::string next_piece(Conversation& c, Director& director, Instant now) {
+  director.estimate(now);
   // A part that has more to say has done its share of work for this piece; one that is done makes room for the next.
   for (bool done = true; done && c.part != Part::nothing;) {
     const Part part = add_rows(c, director, now);

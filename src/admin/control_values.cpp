@@ -151,6 +151,39 @@ Verdict read_service(const Values& values, std::optional<Scheduler> scheduler, S
   return std::nullopt;
 }
 
+Verdict read_flow(const Values& values, bool exact, FlowFilter& out) {
+  if (const auto& found = values.of(Key::protocol)) {
+    constexpr std::array kFlows{Protocol::tcp, Protocol::udp, Protocol::sctp};
+    const auto* const known = std::ranges::find_if(kFlows, [&](Protocol p) { return *found == name(p); });
+    if (known == kFlows.end()) return bad_value(Key::protocol, *found, "tcp, udp or sctp");
+    out.protocol = *known;
+  }
+  if (const auto& found = values.of(Key::client)) {
+    const char* const expected = exact ? "IP:PORT" : "IP, IP:PORT, NETWORK/BITS or NETWORK/BITS:PORT";
+    const size_t colon = std::min(found->find(':'), found->size());
+    const auto network = parse_network(found->substr(0, colon));
+    if (!network || (exact && network->prefix != 32)) return bad_value(Key::client, *found, expected);
+    out.client = *network;
+    if (colon != found->size()) {
+      out.client_port = parse_port(found->substr(colon + 1));
+      if (!out.client_port) return bad_value(Key::client, *found, expected);
+    }
+    if (exact && !out.client_port) return bad_value(Key::client, *found, expected);
+  }
+  const auto read_end = [&](Key key, std::optional<Ip>& addr, std::optional<Port>& port) -> Verdict {
+    const auto& found = values.of(key);
+    if (!found) return std::nullopt;
+    const auto end = parse_endpoint(*found);
+    const bool has_port = found->find(':') != std::string_view::npos;
+    if (!end || (exact && !has_port)) return bad_value(key, *found, exact ? "IP:PORT" : "IP or IP:PORT");
+    addr = end->addr;
+    if (has_port) port = end->port;
+    return std::nullopt;
+  };
+  if (auto fault = read_end(Key::vip, out.vip, out.vip_port)) return fault;
+  return read_end(Key::server, out.server, out.server_port);
+}
+
 Verdict read_server(const Values& values, ServiceKey& service, ServerSpec& out) {
   if (auto fault = read_service_key(values, service)) return fault;
   if (auto fault = read_endpoint(values, service, out.at)) return fault;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "rawvs/service.h"
+#include "trace.h"
 
 namespace rawvs {
 
@@ -25,12 +26,13 @@ std::string shortly_quoted(std::string_view found);  // short, whatever was sent
 // clang-format off
 enum class Key : uint8_t {
   service, server, scheduler, persistence, netmask, flags, ops, pe, method, weight, upper, lower, mac, tun_type,
-  tun_port, tun_checksum, tcp, tcpfin, udp, count_
+  tun_port, tun_checksum, tcp, tcpfin, udp, protocol, client, vip, state, count, snap, reset, count_
 };
 inline constexpr size_t kKeys = static_cast<size_t>(Key::count_);
 inline constexpr std::array<std::string_view, kKeys> kKeyNames = {
     "service", "server", "scheduler", "persistence", "netmask", "flags", "ops", "pe", "method", "weight", "upper",
-    "lower", "mac", "tun-type", "tun-port", "tun-checksum", "tcp", "tcpfin", "udp"};
+    "lower", "mac", "tun-type", "tun-port", "tun-checksum", "tcp", "tcpfin", "udp", "protocol", "client", "virtual",
+    "state", "count", "snap", "reset"};
 // clang-format on
 
 struct Values {  // what a request gives for each key
@@ -49,6 +51,9 @@ Verdict read_endpoint(const Values& values, const ServiceKey& service, Endpoint&
 // All of a service's record but its scheduler, whose name the caller has looked up already: flags belong to one. None:
 // the name is no scheduler's.
 Verdict read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out);
+
+// Flow keys: protocol, client, virtual, server. exact: one flow, all of it but its server, no network.
+Verdict read_flow(const Values& values, bool exact, FlowFilter& out);
 
 // The service a server is in, and its record.
 Verdict read_server(const Values& values, ServiceKey& service, ServerSpec& out);

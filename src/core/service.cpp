@@ -136,7 +136,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   if (slot == kNoServer) return Refusal::full;
   Server& server = servers_[slot];
   if (!server.used) server = Server{};
-  if (server.served != service->serial) server.traffic = {};
+  if (server.served != service->serial) server.traffic = {}, server.rates = {};
   server.used = true;
   server.served = service->serial;
   server.key = key;
@@ -180,6 +180,19 @@ std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint s
   return std::nullopt;
 }
 
+void Services::estimate(uint32_t intervals) {
+  const auto tick = [&](auto& counted) {
+    counted.rates.tick(counted.traffic);
+    counted.rates.idle_ticks(intervals - 1);
+  };
+  for (Service& service : services_) {
+    if (service.used) tick(service);
+  }
+  for (Server& server : servers_) {
+    if (server.used) tick(server);
+  }
+}
+
 void Services::forget_removed(Instant now) {
   for (Server& s : servers_) {
     if (s.used && !s.in_service() && s.references() == 0 && now - s.removed >= kRemovedServerKept) s = Server{};
@@ -189,8 +202,8 @@ void Services::forget_removed(Instant now) {
 std::optional<Refusal> Services::zero(const ServiceKey& key) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  service->traffic = {};
-  for (const ServerSlot slot : service->servers) servers_[slot].traffic = {};
+  service->traffic = {}, service->rates = {};
+  for (const ServerSlot slot : service->servers) servers_[slot].traffic = {}, servers_[slot].rates = {};
   return std::nullopt;
 }
 

@@ -59,6 +59,18 @@ void Claims::announce_all(Instant now) {
   }
 }
 
+void Claims::settings_changed(Instant now) {
+  const auto within = [&](Instant& next, Duration interval) {
+    if (interval != Duration::zero()) next = std::min(next, now + interval);
+  };
+  for (Claim& claim : claims_) {
+    if (claim.retired_until) continue;
+    within(claim.next_announcement, settings_.garp_interval);
+    within(claim.next_probe, settings_.arp_probe_interval);
+    earliest_ = std::min(earliest_, deadline_of(claim));
+  }
+}
+
 std::optional<Conflict> Claims::heard(const Arp& arp, Mac own, Instant now) {
   Claim* const claim = find(arp.sender);
   if (!claim || claim->retired_until || arp.sender_mac == own) return std::nullopt;

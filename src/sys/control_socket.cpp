@@ -30,12 +30,13 @@ constexpr uint32_t kListener = UINT32_MAX;  // in epoll's data; others are place
 constexpr Duration kAcceptPause = 1s;       // after accept() failed for want of descriptors or memory
 constexpr mode_t kMode = 0660;
 constexpr uint32_t kReadable = EPOLLIN | EPOLLRDHUP, kWritable = EPOLLOUT;
+constexpr uint32_t kGone = EPOLLRDHUP;  // while there is nothing to say until packets come
 
 struct Client {
   Fd fd;
   Conversation conversation;
-  std::string piece;      // made, but not yet taken by the kernel
-  bool replying = false;  // epoll waits until it is writable, else readable
+  std::string piece;             // made, but not yet taken by the kernel
+  uint32_t awaited = kReadable;  // events, of those below
   Instant deadline = kNever;
   bool busy() const { return !piece.empty() || !conversation.over(); }
 };
@@ -120,6 +121,7 @@ struct ControlSocket::Impl {
   Fd epoll, listener;
   std::vector<Client> clients{kClients};  // a place without a descriptor is free
   size_t used = 0;
+  size_t watchers = 0;  // clients who await packets
   bool accepting = true;
   Instant accept_again = kNever;  // when accepting was paused for want of descriptors
 
@@ -133,9 +135,12 @@ struct ControlSocket::Impl {
     if (accepting != on && watch(listener.get(), on ? kReadable : 0, kListener, EPOLL_CTL_MOD)) accepting = on;
   }
   bool wait_for_turn(Client& c) {  // to write if there is more to say, else to read
-    if (c.replying == c.busy()) return true;
-    c.replying = c.busy();
-    return watch(c.fd.get(), c.replying ? kWritable : kReadable, place_of(c), EPOLL_CTL_MOD);
+    const bool waiting = c.piece.empty() && c.conversation.waiting();
+    const uint32_t events = !c.busy() ? kReadable : waiting ? kGone : kWritable;
+    if (c.awaited == events) return true;
+    watchers += static_cast<size_t>(events == kGone) - static_cast<size_t>(c.awaited == kGone);
+    c.awaited = events;
+    return watch(c.fd.get(), events, place_of(c), EPOLL_CTL_MOD);
   }
   uint32_t place_of(const Client& c) const { return static_cast<uint32_t>(&c - clients.data()); }
 
@@ -165,6 +170,7 @@ void ControlSocket::Impl::accept_clients(Instant now) {
 }
 
 void ControlSocket::Impl::drop(Client& c) {
+  if (c.awaited == kGone) --watchers;
   c = Client{};  // closing takes it out of epoll
   --used;
   accept_again = kNever;
@@ -246,13 +252,26 @@ void ControlSocket::serve(const Answers& answers, const Pieces& pieces, Instant 
       continue;
     }
     Client& c = impl_->clients[event.data.u32];
-    bool stays = c.replying || impl_->read_request(c, event.events, answers);
+    bool stays = c.awaited != kGone;
+    if (c.awaited == kReadable) stays = impl_->read_request(c, event.events, answers);
     if (stays && c.busy()) stays = impl_->write_reply(c, pieces);
     if (!stays || !impl_->wait_for_turn(c)) {
       impl_->drop(c);
       continue;
     }
-    c.deadline = now + kPatience;
+    c.deadline = c.awaited == kGone ? kNever : now + kPatience;
+  }
+}
+
+void ControlSocket::wake(Instant now) {
+  if (impl_->watchers == 0) return;
+  for (Client& c : impl_->clients) {
+    if (!c.fd || c.awaited != kGone || c.conversation.waiting()) continue;
+    if (impl_->wait_for_turn(c)) {
+      c.deadline = now + kPatience;
+    } else {
+      impl_->drop(c);
+    }
   }
 }
 

@@ -29,11 +29,12 @@ size_t fitting(std::span<const Frame> frames) {  // how many of them are given a
 
 }  // namespace
 
-Engine::Engine(const Config& config, const Log& log)
+Engine::Engine(const Config& config, const std::string& file, const Log& log)
     : config_(config),
+      desk_{clock_now(), 0,        static_cast<uint32_t>(getpid()),
+            file,        &config_, [this](bool reset) { return reload(reset); }},
       log_(log),
-      now_(clock_now()),
-      started_(now_),
+      now_(desk_.started),
       director_(config.settings, random_hash_key(), !config.inside.empty(), now_),
       flows_(config.settings.max_connections),
       guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
@@ -47,8 +48,9 @@ Engine::~Engine() {
   if (epoll_ >= 0) close(epoll_);
 }
 
-Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const Log& log, int signals) {
-  std::unique_ptr<Engine> engine(new Engine(config, log));
+Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
+                                              int signals) {
+  std::unique_ptr<Engine> engine(new Engine(config, file, log));
   if (const auto opened = engine->open_all(signals); !opened) return opened.error();
   return engine;
 }
@@ -102,6 +104,22 @@ Result<Done> Engine::load_tables() {
     }
   }
   return Done{};
+}
+
+// A file that is wrong changes nothing. What was done is in the log, whoever asked for it.
+Result<Reloaded> Engine::reload(bool reset) {
+  const auto text = read_file(desk_.file);
+  auto next = text ? parse_config(*text, desk_.file) : text.error();
+  if (!next) {
+    log_.write(Severity::error, next.error().text + "; nothing was changed");
+    return next.error();
+  }
+  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { settle(); });
+  config_ = std::move(*next);
+  for (const std::string& line : done.changes) log_.write(Severity::notice, "reload: " + line);
+  for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
+  if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
+  return done;
 }
 
 bool Engine::poll_for(int fd, uint64_t what) {
@@ -219,7 +237,8 @@ void Engine::wait_and_serve() {
         control_->serve(
             [&](std::string_view request) {
               count_links();
-              Conversation reply = answer(request, director_, now_, outbox_, started_);
+              desk_.wall = wall_offset();  // the wall clock may have been set
+              Conversation reply = answer(request, director_, now_, outbox_, desk_);
               settle();
               return reply;
             },
@@ -235,6 +254,7 @@ void Engine::wait_and_serve() {
   }
   if (now_ >= routes_due()) follow_routes();
   follow_watch();
+  control_->wake(now_);
   control_->time_passed(now_);
   for (const Link link : {Link::outside, Link::inside}) {
     if (now_ >= ports_[index(link)].retry) static_cast<void>(follow_link(link));  // the error was logged the first time
@@ -245,7 +265,8 @@ void Engine::read_signals() {
   signalfd_siginfo info{};
   while (read(signals_, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGHUP) {
-      log_.write(Severity::notice, "SIGHUP: this version does not reload; change the table with rawvsadm");
+      log_.write(Severity::notice, "SIGHUP: reading " + desk_.file + " again");
+      static_cast<void>(reload(false));  // what came of it is in the log
       continue;
     }
     log_.write(Severity::notice, info.ssi_signo == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");

@@ -48,6 +48,12 @@ Instant clock_now() {
       std::chrono::duration_cast<Duration>(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec)));
 }
 
+int64_t wall_offset() {
+  timespec t{};
+  clock_gettime(CLOCK_REALTIME, &t);
+  return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000 - clock_now().time_since_epoch() / 1ms;
+}
+
 HashKey random_hash_key() {
   HashKey key;
   // Requests of up to 256 bytes are never cut short (getrandom(2)); only a signal that comes before there is any

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_words.h: the words that rows of the control protocol are made of.
+// Private to the control room.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "rawvs/director.h"
+
+namespace rawvs {
+
+inline void put(std::string& row, std::string_view key, std::string_view value) {
+  row.append(1, ' ').append(key).append(1, '=').append(value);
+}
+inline void put(std::string& row, std::string_view key, uint64_t number) { put(row, key, std::to_string(number)); }
+inline void put(std::string& row, std::string_view key, Duration d) {
+  put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
+}
+
+const char* word(Method method);         // route, tunnel, masq: the protocol's
+const char* method_word(Method method);  // DR, TUN, NAT: people's
+const char* fate_word(Fate fate);
+const char* word(Director::Reach reach);
+std::string word(const ServiceKey& key);                // tcp:192.0.2.100:80
+std::string word(const Director& director, Link link);  // its interface; until that is known, which of the two it is
+
+}  // namespace rawvs

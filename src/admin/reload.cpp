@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// reload.cpp: the difference of two configurations, applied. New things come first and old ones go last, so that an
+// address that only moves between services is never given up.
+#include "rawvs/reload.h"
+
+#include <algorithm>
+
+#include "config_rows.h"
+#include "config_values.h"
+#include "rawvs/control.h"
+#include "spec_words.h"
+
+namespace rawvs {
+
+namespace {
+
+bool same(const ServiceSpec& a, const ServiceSpec& b) {
+  return a.scheduler == b.scheduler && a.flags == b.flags && a.persistence == b.persistence && a.netmask == b.netmask &&
+         a.one_packet == b.one_packet;
+}
+
+bool same(const ServerSpec& a, const ServerSpec& b) {
+  return a.method == b.method && a.weight == b.weight && a.upper == b.upper && a.lower == b.lower &&
+         a.tunnel == b.tunnel && a.mac == b.mac;
+}
+
+bool same(const GroupMatch& a, const GroupMatch& b) {
+  return a.vip == b.vip && a.protocol == b.protocol && a.ports == b.ports && a.mark == b.mark && a.clients == b.clients;
+}
+
+std::string text(const ServiceSpec& s) {
+  std::string out = std::string("scheduler=") + name(s.scheduler);
+  if (s.flags != 0) out += " scheduler_flags=" + flags_text(s.scheduler, s.flags);
+  out += " persistence=" + rawvs::text(s.persistence);
+  if (s.netmask != Netmask{}) out += " netmask=" + rawvs::text(s.netmask.bits);
+  return s.one_packet ? out + " one_packet=1" : out;
+}
+
+const WantedService* find(const WantedTables& tables, const ServiceKey& key) {
+  const auto found = std::ranges::find_if(tables.services, [&](const WantedService& s) { return s.spec.key == key; });
+  return found == tables.services.end() ? nullptr : &*found;
+}
+
+const ServerSpec* find(const WantedService& service, Endpoint at) {
+  const auto found = std::ranges::find(service.servers, at, &ServerSpec::at);
+  return found == service.servers.end() ? nullptr : &*found;
+}
+
+WantedTables tables_of(const Services& services) {
+  WantedTables tables;
+  tables.groups = services.groups();
+  for (const Service& service : services.services()) {
+    if (!service.used) continue;
+    WantedService& wanted = tables.services.emplace_back(WantedService{service.spec, {}});
+    for (const ServerSlot slot : service.servers) wanted.servers.push_back(services.server(slot).spec);
+    std::ranges::reverse(wanted.servers);  // newest first there
+  }
+  return tables;
+}
+
+// Decided at start, from memory on; or the way to us, which nobody wants cut off.
+bool needs_restart(std::string_view key) {
+  constexpr std::string_view kKeys[] = {"interface",   "inside",          "control",     "control_group",  "guard",
+                                        "ring_frames", "max_connections", "max_servers", "max_fragmented", "max_ftp"};
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
+
+void keep_for_restart(const Config& was, Config& next) {
+  next.interface = was.interface;
+  next.inside = was.inside;
+  next.control = was.control;
+  next.control_group = was.control_group;
+  next.guard = was.guard;
+  next.ring_frames = was.ring_frames;
+  next.settings.max_connections = was.settings.max_connections;
+  next.settings.max_servers = was.settings.max_servers;
+  next.settings.max_fragmented = was.settings.max_fragmented;
+  next.settings.max_ftp = was.settings.max_ftp;
+}
+
+// A virtual that balances several ports under a mark nobody gave keeps the mark: its connections' templates are under
+// it. It is the same one by its name, or else by its address and ports.
+void keep_marks(const Config& was, Config& next) {
+  const std::vector<Mark> marks = marks_of_virtuals(was);
+  std::vector<bool> taken(was.virtuals.size());
+  const auto keep = [&](VirtualConfig& v, auto&& is_it) {
+    for (size_t i = 0; i < was.virtuals.size() && v.kept.value == 0; ++i) {
+      const VirtualConfig& old = was.virtuals[i];
+      if (taken[i] || old.mark.value != 0 || marks[i].value == 0 || !is_it(old)) continue;
+      v.kept = marks[i];
+      taken[i] = true;
+    }
+  };
+  for (VirtualConfig& v : next.virtuals) {
+    keep(v, [&](const VirtualConfig& old) { return old.name == v.name && old.address == v.address; });
+  }
+  for (VirtualConfig& v : next.virtuals) {
+    keep(v, [&](const VirtualConfig& old) { return old.address == v.address && old.ports == v.ports; });
+  }
+}
+
+class Reload {
+ public:
+  Reload(Director& director, Instant now, Outbox& out, const std::function<void()>& dispatch)
+      : director_(director), now_(now), out_(out), dispatch_(dispatch) {}
+
+  // Of [director]: each key that the new file has otherwise, and no other.
+  void settings(const Config& was, const Config& next) {
+    Config live = was;
+    live.settings = director_.settings();
+    bool changed = false;
+    for (const Row<Config>& row : director_rows()) {
+      const std::vector<std::string> before = row.texts(was), after = row.texts(next);
+      if (before == after) continue;
+      const std::string from = before.empty() ? "" : before[0], to = after.empty() ? "" : after[0];
+      const std::string line =
+          std::string(row.key) + ": " + (from.empty() ? "none" : from) + " -> " + (to.empty() ? "none" : to);
+      if (needs_restart(row.key)) {
+        done_.pending.push_back(line + ": takes effect at the next start");
+      } else if (!row.set(live, to)) {
+        done_.changes.push_back(line);
+        changed = true;
+      }
+    }
+    if (changed) director_.set_settings(live.settings, now_);
+  }
+
+  void tables(const WantedTables& was, const WantedTables& next) {
+    const auto equal = [](const GroupMatch& a, const GroupMatch& b) { return same(a, b); };
+    if (!std::ranges::equal(was.groups, next.groups, equal)) {
+      director_.set_groups(next.groups, now_, out_);
+      dispatch_();
+      note("groups: changed");
+    }
+    for (const WantedService& service : next.services) {
+      const WantedService* const before = find(was, service.spec.key);
+      put(before, service);
+      servers(before, service);
+    }
+    for (const WantedService& service : was.services) {
+      if (find(next, service.spec.key) || !director_.services().find(service.spec.key)) continue;
+      step(director_.remove(service.spec.key, now_, out_), rawvs::text(service.spec.key) + ": removed");
+    }
+  }
+
+  Reloaded take() { return std::move(done_); }
+
+ private:
+  void note(std::string line) { done_.changes.push_back(std::move(line)); }
+  void step(std::optional<Refusal> refusal, const std::string& line) {
+    dispatch_();
+    if (!refusal) return note(line);
+    done_.pending.push_back(line +
+                            ": refused: " + (*refusal == Refusal::full ? "no room, see max_servers" : name(*refusal)));
+  }
+
+  // A service that rawvsadm has made or removed meanwhile is the file's again when the file says something new of it.
+  void put(const WantedService* before, const WantedService& next) {
+    const ServiceSpec& spec = next.spec;
+    const Service* const there = director_.services().find(spec.key);
+    const std::string name = rawvs::text(spec.key);
+    if (before && same(before->spec, spec)) return;
+    if (!there) return step(director_.add(spec, now_, out_), name + ": added");
+    if (!same(there->spec, spec)) step(director_.edit(spec, now_, out_), name + ": " + text(spec));
+  }
+
+  void servers(const WantedService* before, const WantedService& next) {
+    const ServiceKey& key = next.spec.key;
+    if (!director_.services().find(key)) return;  // removed by rawvsadm, and left so
+    for (const ServerSpec& server : next.servers) {
+      const ServerSpec* const old = before ? find(*before, server.at) : nullptr;
+      if (old && same(*old, server)) continue;
+      const ServerSpec* const there = in_service(key, server.at);
+      const std::string line = rawvs::text(key) + ": server " + rawvs::text(server);
+      if (!there) {
+        step(director_.add_server(key, server, now_, out_), line + ": added");
+      } else if (!same(*there, server)) {
+        replace(key, *there, server, line);
+      }
+    }
+    if (!before) return;
+    for (const ServerSpec& server : before->servers) {
+      if (find(next, server.at) || !in_service(key, server.at)) continue;
+      step(director_.remove_server(key, server.at, now_, out_),
+           rawvs::text(key) + ": server " + rawvs::text(server.at) + ": removed");
+    }
+  }
+
+  // An edit without a MAC address keeps the fixed one; a server that has lost it in the file is asked for again.
+  void replace(const ServiceKey& key, const ServerSpec& there, const ServerSpec& server, const std::string& line) {
+    if (there.mac && !server.mac) {
+      director_.remove_server(key, server.at, now_, out_);
+      dispatch_();
+      return step(director_.add_server(key, server, now_, out_), line);
+    }
+    step(director_.edit_server(key, server, now_, out_), line);
+  }
+
+  const ServerSpec* in_service(const ServiceKey& key, Endpoint at) const {
+    const Services& services = director_.services();
+    for (const ServerSlot slot : services.find(key)->servers) {
+      if (services.server(slot).spec.at == at) return &services.server(slot).spec;
+    }
+    return nullptr;
+  }
+
+  Director& director_;
+  const Instant now_;
+  Outbox& out_;
+  const std::function<void()>& dispatch_;
+  Reloaded done_;
+};
+
+}  // namespace
+
+Reloaded reload(const Config& was, Config& next, bool reset, Director& director, Instant now, Outbox& out,
+                const std::function<void()>& dispatch) {
+  keep_marks(was, next);
+  Reload work(director, now, out, dispatch);
+  Config before = was;
+  if (reset) before.settings = director.settings();
+  work.settings(before, next);
+  work.tables(reset ? tables_of(director.services()) : wanted_tables(was), wanted_tables(next));
+  keep_for_restart(was, next);
+  return work.take();
+}
+
+std::string ini_text(const Config& config, const Director& director) {
+  Config live = config;
+  live.settings = director.settings();
+  live.groups.clear();
+  live.virtuals.clear();
+  const WantedTables tables = tables_of(director.services());
+  for (const GroupMatch& match : tables.groups) {
+    auto group = std::ranges::find(live.groups, match.mark, &GroupConfig::mark);
+    if (group == live.groups.end()) {
+      live.groups.push_back({"group-" + std::to_string(match.mark.value), 0, match.mark, {}});
+      group = live.groups.end() - 1;
+    }
+    group->matches.push_back({match.vip, {match.protocol, match.ports}, match.clients});
+  }
+  std::string unmatched;
+  for (const WantedService& service : tables.services) {
+    const ServiceKey& key = service.spec.key;
+    VirtualConfig v;
+    v.scheduler = service.spec.scheduler;
+    v.flags = {service.spec.flags != 0 ? std::optional(service.spec.scheduler) : std::nullopt, service.spec.flags};
+    v.persistence = service.spec.persistence;
+    v.netmask = service.spec.netmask;
+    v.one_packet = service.spec.one_packet;
+    v.servers = service.servers;
+    v.mark = key.mark;
+    if (key.mark.value == 0) {
+      v.address = key.vip.addr;
+      const uint16_t port = key.vip.port.value;
+      v.ports = {{key.protocol, {port == 0 ? kEveryPort : PortRange{port, port}}}};
+      v.name =
+          std::string(name(key.protocol)) + '-' + text(key.vip.addr) + '-' + (port == 0 ? "all" : std::to_string(port));
+    } else {
+      v.name = "mark-" + std::to_string(key.mark.value);
+      if (std::ranges::find(live.groups, key.mark, &GroupConfig::mark) == live.groups.end()) {
+        unmatched += "\n; mark " + std::to_string(key.mark.value) +
+                     ": left out: no group says which packets carry it, so its service never gets any\n";
+        continue;
+      }
+    }
+    live.virtuals.push_back(std::move(v));
+  }
+  return print_config(live) + unmatched;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// trace.cpp: sights into rows.
+#include "trace.h"
+
+#include <algorithm>
+
+#include "control_words.h"
+#include "rawvs/describe.h"
+
+namespace rawvs {
+
+namespace {
+
+void put_hex(std::string& row, Bytes bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (const uint8_t b : bytes) (row += kDigits[b >> 4]) += kDigits[b & 15];
+}
+
+std::string decision(const Sight& s) {
+  std::string out = words(s.exit).name;
+  const bool forwarded = words(s.exit).fate == Fate::forwarded;
+  if (s.server && s.exit == Exit::answer_forwarded) {
+    out += ": from " + text(s.server->spec.at.addr) + " by " + std::string(method_word(s.method));
+  } else if (s.server) {
+    out += std::string(forwarded ? ": to " : ": of ") + text(s.server->spec.at) + " by " + method_word(s.method);
+  } else if (!forwarded) {
+    out += std::string(": ") + words(s.exit).meaning;
+  }
+  if (s.flow == Sight::Flow::opened) out += ", new connection";
+  return out;
+}
+
+}  // namespace
+
+bool FlowFilter::fits(Protocol its_protocol, Endpoint its_client, Endpoint its_vip) const {
+  const auto port_fits = [](std::optional<Port> wanted, Port is) { return !wanted || is.value == 0 || *wanted == is; };
+  return (protocol == Protocol::any || protocol == its_protocol) && client.holds(its_client.addr) &&
+         port_fits(client_port, its_client.port) && (!vip || *vip == its_vip.addr) && port_fits(vip_port, its_vip.port);
+}
+
+bool FlowFilter::fits_server(Endpoint at) const {
+  return (!server || *server == at.addr) && (!server_port || *server_port == at.port);
+}
+
+Trace::Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall)
+    : filter_(filter), count_(count), snap_(std::min(snap, kMostSeen)), wall_(wall), links_(std::move(links)) {
+  rows_.reserve(kRoom);
+}
+
+// A packet that does not know its server yet may get one that fits.
+bool Trace::cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const {
+  if (done() || !filter_.fits(protocol, client, vip)) return false;
+  return !server || filter_.fits_server(server->spec.at);
+}
+
+void Trace::add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint32_t size) const {
+  rows += "frame";
+  put(rows, "link", links_[index(link)]);
+  put(rows, "direction", came ? "in" : "out");
+  put(rows, "size", size);
+  put(rows, "bytes", snap_ == 0 ? "-" : "");
+  put_hex(rows, bytes.first(std::min(bytes.size(), snap_)));
+  put(rows, "text", describe(bytes));
+  rows += '\n';
+}
+
+void Trace::saw(const Sight& s) {
+  if (!s.server && filter_.wants_server()) return;
+  const int64_t at = wall_ + s.at.time_since_epoch() / 1ms;
+  std::string rows = "packet";
+  const std::string fraction = std::to_string(1000 + at % 1000).substr(1) + "000";
+  put(rows, "time", std::to_string(at / 1000) + '.' + fraction);
+  put(rows, "link", links_[index(s.link)]);
+  put(rows, "exit", words(s.exit).name);
+  put(rows, "fate", fate_word(words(s.exit).fate));
+  put(rows, "protocol", name(s.protocol));
+  put(rows, "client", text(s.client));
+  put(rows, "virtual", text(s.vip));
+  put(rows, "server", s.server ? text(s.server->spec.at) : "-");
+  put(rows, "method", s.server ? word(s.method) : "-");
+  put(rows, "connection", s.flow == Sight::Flow::none ? "none" : s.flow == Sight::Flow::opened ? "new" : "known");
+  put(rows, "frames", 1 + s.left.size());
+  put(rows, "text", decision(s));
+  rows += '\n';
+  add_frame(rows, s.link, true, s.came, s.size);
+  for (const Departure& d : s.left) {
+    add_frame(rows, d.out, false, Bytes(d.frame.data, std::min<size_t>(d.frame.size, kMostSeen)), d.frame.size);
+  }
+  ++told_;
+  if (taken_ == rows_.size()) rows_.clear(), taken_ = 0;
+  if (rows_.size() + rows.size() > kRoom) {
+    ++lost_;
+    return;
+  }
+  rows_ += rows;
+}
+
+std::string Trace::take(size_t most) {
+  std::string out;
+  const std::string_view rest = std::string_view(rows_).substr(taken_);
+  if (rest.size() <= most) {
+    out = rest;
+  } else {
+    const size_t end = rest.rfind('\n', most - 1);
+    out = rest.substr(0, (end != std::string_view::npos ? end : rest.find('\n')) + 1);
+  }
+  taken_ += out.size();
+  if (taken_ == rows_.size() && lost_ != 0) {
+    out += "lost";
+    put(out, "count", std::exchange(lost_, 0));
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace rawvs
