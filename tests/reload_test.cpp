@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// reload.h: from one file to the next: what is different is done, the rest is left alone; and the table as a file.
+#include "rawvs/reload.h"
+
+#include <gtest/gtest.h>
+
+#include "config_same.h"
+#include "rawvs/control.h"
+
+namespace rawvs {
+namespace {
+
+Config parsed(const std::string& text) {
+  auto config = parse_config(text, "test.ini");
+  EXPECT_TRUE(config) << (config ? "" : config.error().text);
+  return config ? *config : Config{};
+}
+
+const std::string kDirector = "[director]\ninterface = eth0\n";
+const std::string kWeb = "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";
+const std::string kShop = "[virtual shop]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n";
+
+class ReloadTest : public testing::Test {
+ protected:
+  explicit ReloadTest(uint32_t max_servers = 1024)
+      : director_({.max_servers = max_servers, .timeouts = {}}, HashKey{1, 2}, false, now_) {}
+  void start(const std::string& text) {
+    config_ = parsed(text);
+    const WantedTables tables = wanted_tables(config_);
+    director_.set_groups(tables.groups, now_, out_);
+    for (const WantedService& service : tables.services) {
+      ASSERT_FALSE(director_.add(service.spec, now_, out_));
+      for (const ServerSpec& server : service.servers) {
+        ASSERT_FALSE(director_.add_server(service.spec.key, server, now_, out_));
+      }
+    }
+    out_.clear();
+  }
+  // What was done, a line each, and what is pending behind "later: ".
+  std::string reload(const std::string& text, bool reset = false) {
+    Config next = parsed(text);
+    int dispatched = 0;
+    const Reloaded done = rawvs::reload(config_, next, reset, director_, now_, out_, [&] {
+      ++dispatched;
+      out_.clear();
+    });
+    config_ = next;
+    std::string all;
+    for (const std::string& line : done.changes) all += line + '\n';
+    for (const std::string& line : done.pending) all += "later: " + line + '\n';
+    return all;
+  }
+  std::string table() {
+    std::string all;
+    for (const Service& service : director_.services().services()) {
+      if (!service.used) continue;
+      all += text(service.spec.key) + ' ' + name(service.spec.scheduler) + ':';
+      for (const ServerSlot slot : service.servers) {
+        const ServerSpec& s = director_.services().server(slot).spec;
+        all += ' ' + text(s.at) + '=' + std::to_string(s.weight);
+      }
+      all += '\n';
+    }
+    return all;
+  }
+  std::string ask(const std::string& request) {
+    Desk desk{.config = &config_};
+    Conversation c = answer("rawvs/1 " + request, director_, now_, out_, desk);
+    std::string all;
+    for (int i = 0; i < 100 && !c.over(); ++i) all += next_piece(c, director_, now_);
+    out_.clear();
+    return all;
+  }
+
+  Instant now_{1000s};
+  Director director_;
+  Outbox out_;
+  Config config_;
+};
+
+TEST_F(ReloadTest, TheSameFileChangesNothing) {
+  start(kDirector + kWeb + "server = 192.0.2.11\n" + kShop);
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\n" + kShop), "");
+}
+
+TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
+  start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\nserver = 192.0.2.13\n" + kShop);
+  director_.services().servers();  // slots stay where they are
+  EXPECT_EQ(reload(kDirector + kWeb +
+                   "scheduler = rr\nserver = 192.0.2.11\nserver = 192.0.2.12 weight=7\nserver = 192.0.2.14\n" +
+                   "[virtual dns]\naddress = 192.0.2.100\nports = udp/53\nserver = 192.0.2.15\n"),
+            "groups: changed\n"
+            "tcp 192.0.2.100:80: scheduler=rr persistence=0s\n"
+            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=7 forward=dr\n"
+            "tcp 192.0.2.100:80: server 192.0.2.14:80 weight=1 forward=dr: added\n"
+            "tcp 192.0.2.100:80: server 192.0.2.13:80: removed\n"
+            "udp 192.0.2.100:53: added\n"
+            "udp 192.0.2.100:53: server 192.0.2.15:53 weight=1 forward=dr: added\n"
+            "mark 1381367808: removed\n");
+  EXPECT_EQ(table(),
+            "tcp 192.0.2.100:80 rr: 192.0.2.14:80=1 192.0.2.12:80=7 192.0.2.11:80=1\n"
+            "udp 192.0.2.100:53 wlc: 192.0.2.15:53=1\n");
+}
+
+TEST_F(ReloadTest, WhatRawvsadmChangedStaysUnlessTheFileSaysSomethingNewOfIt) {
+  start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n");
+  ask("edit-server service=tcp:192.0.2.100:80 server=192.0.2.11 weight=0");
+  ask("delete-server service=tcp:192.0.2.100:80 server=192.0.2.12");
+  ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.19");
+  ask("add-service service=udp:192.0.2.100:53");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\nserver = 192.0.2.13\n"),
+            "tcp 192.0.2.100:80: server 192.0.2.13:80 weight=1 forward=dr: added\n");
+  EXPECT_EQ(table(),
+            "tcp 192.0.2.100:80 wlc: 192.0.2.13:80=1 192.0.2.19:80=1 192.0.2.11:80=0\n"
+            "udp 192.0.2.100:53 wlc:\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11 weight=3\nserver = 192.0.2.12 weight=3\n"),
+            "tcp 192.0.2.100:80: server 192.0.2.11:80 weight=3 forward=dr\n"
+            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=3 forward=dr: added\n"
+            "tcp 192.0.2.100:80: server 192.0.2.13:80: removed\n");
+}
+
+TEST_F(ReloadTest, ResetMakesTheTableTheFiles) {
+  start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n");
+  ask("edit-server service=tcp:192.0.2.100:80 server=192.0.2.11 weight=0");
+  ask("delete-server service=tcp:192.0.2.100:80 server=192.0.2.12");
+  ask("add-service service=udp:192.0.2.100:53");
+  ask("set-timeouts tcp=77");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n", true),
+            "timeout_tcp: 77s -> 900s\n"
+            "tcp 192.0.2.100:80: server 192.0.2.11:80 weight=1 forward=dr\n"
+            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=1 forward=dr: added\n"
+            "udp 192.0.2.100:53: removed\n");
+  EXPECT_EQ(table(), "tcp 192.0.2.100:80 wlc: 192.0.2.12:80=1 192.0.2.11:80=1\n");
+}
+
+TEST_F(ReloadTest, ClearedByRawvsadmIsLeftClearedWithoutReset) {
+  start(kDirector + kWeb + "server = 192.0.2.11\n");
+  ask("clear");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\n"), "");
+  EXPECT_EQ(table(), "");
+  EXPECT_NE(reload(kDirector + kWeb + "server = 192.0.2.11\n", true), "");
+  EXPECT_EQ(table(), "tcp 192.0.2.100:80 wlc: 192.0.2.11:80=1\n");
+}
+
+TEST_F(ReloadTest, ConnectionsAndCountersSurvive) {
+  start(kDirector + kWeb + "server = 192.0.2.11\n");
+  const FlowKey flow{Ip(0xc6336401), Ip(0xc0000264), Port(1001), Port(80), Protocol::tcp, false};
+  Connection* const c = director_.connections().create(flow, director_.connections().hash(flow));
+  c->server = 0;
+  director_.connections().arm(*c, now_, 60s);
+  director_.services().servers();
+  reload(kDirector + kWeb + "scheduler = sh\nserver = 192.0.2.11 weight=2\nserver = 192.0.2.12\n");
+  EXPECT_EQ(director_.connections().size(), 1u);
+  EXPECT_EQ(director_.connections().find(Side::client, flow, director_.connections().hash(flow)), c);
+  EXPECT_EQ(director_.services().server(0).spec.weight, 2) << "the same slot: its connections are still its own";
+}
+
+TEST_F(ReloadTest, SettingsChangeOneByOne) {
+  start(kDirector + "timeout_tcp = 600\n" + kWeb);
+  ask("set-timeouts udp=33");
+  EXPECT_EQ(reload(kDirector + "timeout_tcp = 700\nsloppy_tcp = 1\ngarp_interval = 0\n" + kWeb),
+            "sloppy_tcp: 0 -> 1\ntimeout_tcp: 600s -> 700s\ngarp_interval: 60s -> 0s\n");
+  EXPECT_EQ(director_.settings().timeouts.tcp, 700s);
+  EXPECT_EQ(director_.settings().timeouts.udp, 33s) << "the file says nothing new of it";
+  EXPECT_TRUE(director_.settings().sloppy_tcp);
+}
+
+TEST_F(ReloadTest, WhatTakesARestartIsSaidEachTime) {
+  start(kDirector + kWeb);
+  const std::string later =
+      "later: interface: eth0 -> eth1: takes effect at the next start\n"
+      "later: max_connections: 262144 -> 1000: takes effect at the next start\n";
+  const std::string next = "[director]\ninterface = eth1\nmax_connections = 1000\n" + kWeb;
+  EXPECT_EQ(reload(next), later);
+  EXPECT_EQ(reload(next), later) << "it is still so";
+  EXPECT_EQ(director_.settings().max_connections, 262144u);
+}
+
+TEST_F(ReloadTest, AVirtualOfSeveralPortsKeepsItsMarkWhereverItStands) {
+  start(kDirector + kShop + "server = 192.0.2.11\n[virtual mail]\naddress = 192.0.2.102\nports = tcp/25,587\n");
+  const auto mark_of = [&](const char* vip, uint16_t port) {
+    for (const GroupMatch& g : director_.services().groups()) {
+      if (g.vip == *parse_ip(vip) && g.ports[0].first == port) return g.mark.value;
+    }
+    return 0u;
+  };
+  const uint32_t shop = mark_of("192.0.2.101", 443), mail = mark_of("192.0.2.102", 25);
+  ASSERT_NE(shop, 0u);
+  reload(kDirector + "[virtual mail]\naddress = 192.0.2.102\nports = tcp/25,587,465\n" +
+         "[virtual new]\naddress = 192.0.2.103\nports = tcp/1,2\n" +  //
+         "[virtual store]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\nserver = 192.0.2.11\n");
+  EXPECT_EQ(mark_of("192.0.2.102", 25), mail) << "another place in the file, and a port more";
+  EXPECT_EQ(mark_of("192.0.2.102", 465), mail);
+  EXPECT_EQ(mark_of("192.0.2.101", 443), shop) << "another name";
+  EXPECT_NE(mark_of("192.0.2.103", 1), shop);
+  EXPECT_NE(mark_of("192.0.2.103", 1), mail);
+  const uint32_t added = mark_of("192.0.2.103", 1);
+  EXPECT_EQ(
+      reload(kDirector + "[virtual store]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n" +
+             "server = 192.0.2.11\n"),
+      "groups: changed\nmark " + std::to_string(mail) + ": removed\nmark " + std::to_string(added) + ": removed\n");
+}
+
+struct SmallReloadTest : ReloadTest {
+  SmallReloadTest() : ReloadTest(2) {}
+};
+TEST_F(SmallReloadTest, AServerThatDoesNotFitIsToldAndTheRestIsDone) {
+  start(kDirector + "max_servers = 2\n" + kWeb + "server = 192.0.2.11\n");
+  ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.19");
+  EXPECT_EQ(
+      reload(kDirector + "max_servers = 2\nsloppy_tcp = 1\n" + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n"),
+      "sloppy_tcp: 0 -> 1\nlater: tcp 192.0.2.100:80: server 192.0.2.12:80 weight=1 forward=dr: added: refused: no "
+      "room, see max_servers\n");
+}
+
+// The text, read again, gives the same table.
+TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
+  start(
+      kDirector + "[group office]\nmark = 11\nmatch = 192.0.2.100 tcp/80 from 198.51.100.0/24\n" + kWeb +
+      "scheduler = mh\nscheduler_flags = mh-port,mh-fallback\nserver = 192.0.2.11:8080 forward=nat upper=9 lower=3\n" +
+      "server = 192.0.2.12 forward=tun tun_type=gue tun_port=6080 mac=02:00:00:00:00:01\n" + kShop +
+      "netmask = 255.255.255.0\nserver = 192.0.2.13 weight=0\n[virtual office]\nmark = 11\nserver = 192.0.2.14\n" +
+      "[virtual all]\naddress = 192.0.2.103\nports = *\npersistence = 60\nserver = 192.0.2.15\n" +
+      "[virtual dns]\naddress = 192.0.2.100\nports = udp/53\none_packet = 1\nserver = 192.0.2.16\n");
+  ask("set-timeouts tcp=1234");
+  ask("add-service service=sctp:192.0.2.104:9 scheduler=rr");
+  ask("add-service service=mark:99");
+  const std::string before = table(), text = ini_text(config_, director_);
+  EXPECT_NE(text.find("timeout_tcp = 1234s\n"), std::string::npos);
+  EXPECT_NE(text.find("; mark 99: left out: no group says"), std::string::npos);
+  ask("delete-service service=mark:99");
+  const Config again = parsed(text);
+  EXPECT_EQ(reload(text, true), "") << text;
+  Director other(again.settings, HashKey{1, 2}, false, now_);
+  const WantedTables tables = wanted_tables(again);
+  other.set_groups(tables.groups, now_, out_);
+  for (const WantedService& service : tables.services) {
+    EXPECT_FALSE(other.add(service.spec, now_, out_));
+    for (const ServerSpec& server : service.servers) {
+      EXPECT_FALSE(other.add_server(service.spec.key, server, now_, out_));
+    }
+  }
+  EXPECT_EQ(ini_text(again, other), ini_text(again, director_));
+  EXPECT_TRUE(ask("ini").starts_with("ok\nline text=[director]\nline text=interface = eth0\n"));
+}
+
+TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
+  Desk desk;
+  std::vector<bool> asked;
+  desk.reload = [&](bool reset) -> Result<Reloaded> {
+    asked.push_back(reset);
+    if (reset) return Error{"/etc/rawvs.ini:3: [director] interfac: no such key"};
+    return Reloaded{{"a: changed", "b: added"}, {"c: takes effect at the next start"}};
+  };
+  const auto ask_desk = [&](const char* request) {
+    Conversation c = answer(request, director_, now_, out_, desk);
+    return next_piece(c, director_, now_);
+  };
+  EXPECT_EQ(ask_desk("rawvs/1 reload"),
+            "ok\nchange text=a: changed\nchange text=b: added\npending text=c: takes effect at the next start\nend\n");
+  EXPECT_EQ(ask_desk("rawvs/1 reload reset=1"), "error file /etc/rawvs.ini:3: [director] interfac: no such key\nend\n");
+  EXPECT_EQ(asked, (std::vector{false, true}));
+  EXPECT_TRUE(ask_desk("rawvs/1 reload reset=2").starts_with("error usage "));
+  EXPECT_TRUE(ask("reload").starts_with("error unsupported ")) << "no daemon, no file";
+}
+
+}  // namespace
+}  // namespace rawvs
