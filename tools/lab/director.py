@@ -108,10 +108,11 @@ class Director:
 
 
 def row_of(line):
-    """`server weight=1 meaning=the rest` as a dictionary.  Only meaning's value holds blanks."""
-    head, mark, rest = line.partition(" meaning=")
+    """`server weight=1 meaning=the rest` as a dictionary.  Only a last key's value holds blanks."""
+    last = next((key for key in ("meaning", "text", "config") if f" {key}=" in line), None)
+    head, _, rest = line.partition(f" {last}=")
     kind, *words = head.split(" ")
     row = {"row": kind, **dict(word.partition("=")[::2] for word in words)}
-    if mark:
-        row["meaning"] = rest
+    if last:
+        row[last] = rest
     return row
