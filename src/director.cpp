@@ -173,8 +173,10 @@ bool Director::kept_from_kernel(const Arrival& a) {
 Exit Director::give_back(const Arrival& a, Outbox& out) {
   const uint16_t largest = a.packet.largest_fragment;
   if (largest == 0) return out.give_back(*a.frame) ? Exit::given_back : Exit::outbox_full;
-  Frame piece;
-  for (Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts);;) {
+  Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts);
+  if (!fragments.valid()) return Exit::bad_length;
+  if (fragments.largest_piece() > Outbox::kLetterSize) return Exit::outbox_full;
+  for (Frame piece;;) {
     const MutableBytes letter = out.letter();
     if (letter.empty()) return Exit::outbox_full;
     if (!fragments.next(letter, piece)) return Exit::given_back;

@@ -34,6 +34,20 @@ Protocol protocol_of(const Tunnel& tunnel) {
   return Protocol::ipip;
 }
 
+// FTP that names another host's address goes on, but is told apart from what was understood.
+Exit sent_on(Exit exit, const FtpFound& found) {
+  const bool sent = exit == Exit::forwarded || exit == Exit::answer_forwarded;
+  return sent && found.refused != 0 ? Exit::ftp_refused : exit;
+}
+
+// What cannot be cut, whatever room there is; or whose pieces do not fit into letters.
+template <class Cutter>
+std::optional<Exit> cannot_cut(const Cutter& cutter) {
+  if (!cutter.valid()) return Exit::bad_length;
+  if (cutter.largest_piece() > Outbox::kLetterSize) return Exit::outbox_full;
+  return std::nullopt;
+}
+
 // Without the padding of short Ethernet frames.
 void trim(Frame& frame, const Packet& p) { frame.size = p.ip_at + p.ip_size; }
 
@@ -64,18 +78,20 @@ void Director::age(const Arrival& a, Connection& c, Server& server, Direction di
 
 Exit Director::carry(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
   count_in(a, server);
+  if (!follow_ftp(a.packet, c, Direction::input)) return Exit::ftp_full;
+  if (c.cport.value == 0 && !know_client_port(c, a.packet.sport, out)) return Exit::table_full;
   age(a, c, server, Direction::input, now);
   ++c.packets;
   c.peer.client_mac = a.ethernet.src.bytes;
   c.flags = static_cast<uint8_t>(a.frame->link == Link::inside ? c.flags | Connection::inside
                                                                : c.flags & ~Connection::inside);
-  if (c.cport.value == 0) know_client_port(c, a.packet.sport, out);
-  if (c.peer.ftp != 0) {
-    const FtpOutcome outcome = from_client(*ftp_.at(c.peer.ftp), *a.frame, a.packet);
-    if (outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
-    expect_data(c, outcome.found, now, out);
-  }
-  return forward(a, c, server, now, out);
+  if (c.peer.ftp == 0) return forward(a, c, server, now, out);
+  FtpSession& session = *ftp_.at(c.peer.ftp);
+  const FtpSession before = session;
+  const FtpOutcome outcome = from_client(session, *a.frame, a.packet);
+  if (outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
+  if (!arrange(c, before, outcome.found, now, out)) return Exit::table_full;
+  return sent_on(forward(a, c, server, now, out), outcome.found);
 }
 
 // A NAT server's answer goes back the way the client's packets came.
@@ -84,31 +100,43 @@ Exit Director::carry_reply(Arrival& a, Connection& c, Server& server, Instant no
   if (a.packet.ttl <= 1) return error(a, Exit::ttl_exceeded, now, out);
   if (const auto refused = too_long(a, mtu, true, now, out)) return *refused;
   count_out(a, server);
+  if (!follow_ftp(a.packet, c, Direction::output)) return Exit::ftp_full;
   age(a, c, server, Direction::output, now);
+  FtpFound found;
   if (c.peer.ftp != 0) {
-    const MutableBytes letter = out.letter();
-    if (letter.empty()) return Exit::outbox_full;
-    Frame& edited = edited_frame_;
-    const FtpOutcome outcome = from_server(*ftp_.at(c.peer.ftp), *a.frame, a.packet, letter, edited);
-    const bool rewritten = outcome.what == FtpOutcome::What::rewritten;
-    if (!rewritten && outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
-    expect_data(c, outcome.found, now, out);
-    if (rewritten) {
-      out.keep_letter();
-      edited.headroom = Outbox::kLetterRoom;
-      edited.link = a.frame->link;
-      a.frame = &edited;
-      if (const auto wrong = parse_ipv4(edited, a.packet)) return *wrong;
-      // Longer than it was, and now too long? Then it is two segments.
-      const Packet& p = a.packet;
-      if (!edited.offload.super_frame() && p.ip_size > mtu) {
-        edited.offload.segmentation = Offload::tcp4;
-        edited.offload.segment_size = static_cast<uint16_t>(mtu - (p.ip_size - p.tcp_payload));
-      }
-    }
+    if (const auto refused = read_ftp_reply(a, c, mtu, found, now, out)) return *refused;
   }
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
-  return to_client(a, c, now, out);
+  return sent_on(to_client(a, c, now, out), found);
+}
+
+// The server's half of an FTP control connection: read, and edited where it says the server's address. An exit: it
+// cannot go on, and will be repeated.
+std::optional<Exit> Director::read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Instant now,
+                                             Outbox& out) {
+  const MutableBytes letter = out.letter();
+  if (letter.empty()) return Exit::outbox_full;
+  Frame& edited = edited_frame_;
+  FtpSession& session = *ftp_.at(c.peer.ftp);
+  const FtpSession before = session;
+  const FtpOutcome outcome = from_server(session, *a.frame, a.packet, letter, edited);
+  const bool rewritten = outcome.what == FtpOutcome::What::rewritten;
+  if (!rewritten && outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
+  if (!arrange(c, before, outcome.found, now, out)) return Exit::table_full;
+  found = outcome.found;
+  if (!rewritten) return std::nullopt;
+  out.keep_letter();
+  edited.headroom = Outbox::kLetterRoom;
+  edited.link = a.frame->link;
+  a.frame = &edited;
+  if (const auto wrong = parse_ipv4(edited, a.packet)) return wrong;
+  // Longer than it was, and now too long? Then it is two segments.
+  const Packet& p = a.packet;
+  if (!edited.offload.super_frame() && p.ip_size > mtu) {
+    edited.offload.segmentation = Offload::tcp4;
+    edited.offload.segment_size = static_cast<uint16_t>(mtu - (p.ip_size - p.tcp_payload));
+  }
+  return std::nullopt;
 }
 
 // An ICMP error about a connection goes to its server, as path MTU discovery needs it; the connection does not age
@@ -135,7 +163,7 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   const auto servers = services_.servers();
   const auto found = std::ranges::find_if(servers, [&](const Server& s) {
     return s.in_service() && s.spec.method == Method::tunnel && s.spec.at.addr == outer->dst &&
-           protocol_of(s.spec.tunnel) == outer->protocol &&
+           s.source == outer->src && s.source == a.packet.dst && protocol_of(s.spec.tunnel) == outer->protocol &&
            (s.spec.tunnel.type != TunnelType::gue || s.spec.tunnel.port == outer->dport);
   });
   if (found == servers.end()) return Exit::not_vip;
@@ -215,15 +243,16 @@ Exit Director::forward(Arrival& a, Connection& c, Server& server, Instant now, O
 }
 
 Exit Director::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Instant now, Outbox& out) {
-  const uint32_t overhead = tunnel_overhead(server.spec.tunnel);
+  const uint32_t overhead = tunnel_overhead(server.spec.tunnel, a.frame->offload);
   if (server.source.unspecified()) return Exit::no_route;  // no address of ours on that way
   if (hop.mtu < overhead + kLeastMtu) return Exit::tunnel_narrow;
   if (const auto refused = too_long(a, hop.mtu - overhead, settings_.pmtu_disc, now, out)) return *refused;
   if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, server, hop, now, out);
 
   // No segmenter behind us knows of the outer header: the super-frame is cut here, and each segment gets its own.
-  Exit exit = Exit::forwarded;
   Segmenter segments(*a.frame, a.packet);
+  if (const auto wrong = cannot_cut(segments)) return *wrong;
+  Exit exit = Exit::outbox_full;
   for (Frame piece;;) {
     const MutableBytes letter = out.letter();
     if (letter.empty()) return Exit::outbox_full;
@@ -240,7 +269,8 @@ Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server,
                                Outbox& out) {
   const bool keep_df = packet.dont_fragment && settings_.pmtu_disc;
   trim(frame, packet);
-  complete_checksum(frame);  // many cards look for TCP only behind the first IP header
+  // Many cards look for TCP only behind the first IP header. GUE's remote checksum is the receiver's to complete.
+  if (server.spec.tunnel.checksum != TunnelChecksum::remote) complete_checksum(frame);
   if (frame.headroom < kMostTunnelOverhead) {  // whoever brought it left no room before it
     const MutableBytes letter = out.letter();
     if (letter.size() < frame.size) return Exit::outbox_full;
@@ -250,7 +280,9 @@ Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server,
     out.keep_letter();
   }
   if (++next_tunnel_id_ == 0) ++next_tunnel_id_;
-  const uint16_t id = keep_df ? 0 : next_tunnel_id_;  // RFC 6864: what cannot be cut needs none
+  // RFC 6864: what is not cut needs none. With DF, what came in fragments is, and what is no one's to answer.
+  const uint32_t size = packet.ip_size + tunnel_overhead(server.spec.tunnel, frame.offload);
+  const uint16_t id = keep_df && packet.largest_fragment == 0 && size <= hop.mtu ? uint16_t{0} : next_tunnel_id_;
   const auto outer = encapsulate(frame, packet, server.spec.tunnel, server.source, server.spec.at.addr, id, keep_df);
   if (!outer) return Exit::bad_length;
   packet.ip_size = outer->size - static_cast<uint32_t>(kEthernetSize);
@@ -307,8 +339,9 @@ Exit Director::depart(Frame frame, const Packet& p, std::span<const uint16_t> cu
 }
 
 Exit Director::depart_segmented(const Frame& frame, const Packet& p, const Hop& hop, Instant now, Outbox& out) {
-  Exit exit = Exit::outbox_full;
   Segmenter segments(frame, p);
+  if (const auto wrong = cannot_cut(segments)) return *wrong;
+  Exit exit = Exit::outbox_full;
   for (Frame piece;;) {
     const MutableBytes letter = out.letter();
     if (letter.empty()) return Exit::outbox_full;
@@ -325,8 +358,9 @@ Exit Director::depart_segmented(const Frame& frame, const Packet& p, const Hop& 
 
 Exit Director::depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
                           Outbox& out) {
-  Exit exit = Exit::outbox_full;
   Fragmenter fragments(frame, mtu, Fragmenter::DontFragment::keep, cuts);
+  if (const auto wrong = cannot_cut(fragments)) return *wrong;
+  Exit exit = Exit::outbox_full;
   for (Frame piece;;) {
     const MutableBytes letter = out.letter();
     if (letter.empty()) return Exit::outbox_full;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director_links.cpp: links, routes, time: where servers are, what is to be said on the LAN, and when.
 #include <algorithm>
+#include <utility>
 
 #include "rawvs/director.h"
 
@@ -9,6 +10,7 @@ namespace rawvs {
 namespace {
 
 constexpr uint32_t kExpireWork = 512;  // wheel entries per call: some tens of microseconds, however many are due
+constexpr Duration kTidyPause = 60s;   // between looks at what is left of removed servers
 
 }  // namespace
 
@@ -43,10 +45,21 @@ void Director::place_server(ServerSlot slot, Instant now) {
     const bool fixed = n.state == Neighbors::State::fixed;
     const bool fixed_right = server.spec.mac ? fixed && n.mac == *server.spec.mac : !fixed || n.wanted > 1;
     if (reachable && n.addr == route.next_hop && n.link == route.link && fixed_right) return;
-    neighbors_.unwant(server.neighbor);
-    server.neighbor = kNoNeighbor;
+    leave_neighbor(server, now);
   }
   if (reachable) server.neighbor = neighbors_.want(route.next_hop, route.link, server.spec.mac, now);
+}
+
+void Director::leave_neighbor(Server& server, Instant now) {
+  const uint16_t slot = std::exchange(server.neighbor, kNoNeighbor);
+  neighbors_.unwant(slot);
+  const Neighbors::Neighbor& n = neighbors_.at(slot);
+  if (n.wanted == 0 || n.state != Neighbors::State::fixed) return;
+  // Those that share the slot lived on this one's mac=.
+  const bool still_fixed = std::ranges::any_of(services_.servers(), [&](const Server& other) {
+    return other.used && other.neighbor == slot && other.spec.mac == n.mac;
+  });
+  if (!still_fixed) neighbors_.ask_anew(slot, now);
 }
 
 // The host's routing table's word, if it is known.
@@ -89,11 +102,13 @@ void Director::say(const Route& route, Outbox& out) {
 
 void Director::refresh_watch() {
   Watch now;
+  untidy_ = false;
   for (const Claims::Claim& claim : claims_.all()) now.vips.push_back(claim.vip);
   for (const Server& server : services_.servers()) {
     if (!server.used) continue;
     // A removed server's connections still answer.
     if (server.was_nat) now.nat_servers.push_back(server.spec.at.addr);
+    if (!server.in_service() || (server.was_nat && server.spec.method != Method::masq)) untidy_ = true;
     if (!server.in_service()) continue;
     if (server.spec.method == Method::tunnel) now.icmp_errors = true;
     if (server.neighbor != kNoNeighbor) now.neighbors.push_back(neighbors_.at(server.neighbor).addr);
@@ -149,7 +164,18 @@ void Director::time_passed(Instant now, Outbox& out) {
   while (Connection* const c = connections_.due(now, work)) expire(*c, now, out);
   end_orphans(out);
   give_up_fragments(now, out);
+  if (now >= tidy_due_) tidy(now);
   speak(now, out);
+}
+
+// Servers that were removed, or are not NAT's any more, are guarded and remembered as long as connections may need it.
+void Director::tidy(Instant now) {
+  services_.forget_removed(now);
+  for (Server& server : services_.servers()) {
+    if (server.in_service() && server.spec.method != Method::masq && server.references() == 0) server.was_nat = false;
+  }
+  tidy_due_ = kNever;
+  refresh_watch();
 }
 
 // Datagrams whose rest never came: their sender is told, if the first fragment came (RFC 792, RFC 1122 section 3.3.2).
@@ -171,17 +197,20 @@ void Director::give_up_fragments(Instant now, Outbox& out) {
 
 Instant Director::next_deadline() const {
   if (orphans_from_ != 0) return Instant();  // at once
-  return std::min(
-      {connections_.next_deadline(), neighbors_.next_deadline(), claims_.next_deadline(), reassembly_.next_deadline()});
+  return std::min({connections_.next_deadline(), neighbors_.next_deadline(), claims_.next_deadline(),
+                   reassembly_.next_deadline(), tidy_due_});
 }
 
-// What is to be said on the LAN now: questions for servers, announcements and probes of VIPs.
+// What is to be said on the LAN now: questions for servers, announcements and probes of VIPs. What the outbox has no
+// room for stays due, so that the next turn, which comes at once, goes on with it.
 void Director::speak(Instant now, Outbox& out) {
   asks_.clear(), says_.clear(), conflicts_.clear();
-  neighbors_.time_passed(now, asks_, out);
+  if (untidy_ && tidy_due_ == kNever) tidy_due_ = now + kTidyPause;
+  const size_t frames = speech_held_ ? 0 : out.letters_left();
+  neighbors_.time_passed(now, frames, asks_, out);
   for (uint64_t n = neighbors_.take_discarded(); n > 0; --n) exits_.count(Exit::hold_expired);
   const size_t claims_before = claims_.all().size();
-  claims_.time_passed(now, says_, conflicts_);
+  claims_.time_passed(now, frames - asks_.size(), says_, conflicts_);
   if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];

@@ -89,17 +89,14 @@ Exit Director::open(Arrival& a, Service& service, Instant now, Outbox& out) {
   Exit why = Exit::no_server;
   const auto choice = choose_server(a.key, service, now, out, why);
   if (!choice) {
+    if (why != Exit::no_server) return why;
     // An FTP service is asked about other ports, too, but has no say about them.
-    if (service.spec.key.vip.port == kFtp && a.key.vport != kFtp) return answer_as_host(a, now, out);
-    return why == Exit::no_server ? error(a, why, now, out) : why;
+    const bool others_port = service.spec.key.vip.port == kFtp && a.key.vport != kFtp;
+    return others_port ? answer_as_host(a, now, out) : error(a, why, now, out);
   }
   if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return open_once(a, *choice, service, now, out);
-  if (reads_ftp(services_.server(choice->server).spec.method, a.key) && ftp_.size() == ftp_.capacity()) {
-    return Exit::ftp_full;
-  }
   Connection* const c = connections_.create(a.key, a.hash);
-  if (!c) return Exit::table_full;
-  place(*c, *choice, now, kNewConnection, out);
+  if (!c || !place(*c, *choice, now, kNewConnection, out)) return Exit::table_full;
   Server& server = services_.server(c->server);
   ++service.traffic.connections;
   ++server.traffic.connections;
@@ -193,7 +190,8 @@ bool Director::keeps(const Connection& ticket) const {
   return server.in_service() && !(settings_.expire_quiescent_template && server.spec.weight == 0);
 }
 
-void Director::place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out) {
+// False: there is no room for it, and it is gone.
+bool Director::place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out) {
   Server& server = services_.server(choice.server);
   join(c, choice.server, server, choice.port);
   connections_.arm(c, now, timeout);
@@ -203,31 +201,71 @@ void Director::place(Connection& c, const Choice& choice, Instant now, Duration 
   }
   if (c.cport.value == 0) {
     ++unknown_ports_;
-  } else {
-    expect_replies(c, out);
+    return true;
   }
-  if (reads_ftp(c.method(), c.key())) {
-    c.peer.ftp = ftp_.take(c.real_server().addr, c.vip().addr, c.client().addr);
-  }
+  if (expect_replies(c, out)) return true;
+  end(c, out);
+  return false;
 }
 
-// NAT: the server's answers come through us, and the host's kernel must leave them alone.
-void Director::expect_replies(Connection& c, Outbox& out) {
-  if (c.method() != Method::masq) return;
-  connections_.add_server_side(c);
+// NAT: the server's answers come through us, and the host's kernel must leave them alone. False: too many connections'
+// answers would look like this one's.
+bool Director::expect_replies(Connection& c, Outbox& out) {
+  if (c.method() != Method::masq) return true;
+  if (!connections_.add_server_side(c)) return false;
   out.change_reply(c.reply_flow(), true);
+  return true;
 }
 
-void Director::know_client_port(Connection& c, Port port, Outbox& out) {
-  FlowKey key = c.key();
-  key.cport = port;
-  connections_.rename(c, key);
+bool Director::know_client_port(Connection& c, Port port, Outbox& out) {
+  const FlowKey unknown = c.key();
+  FlowKey known = unknown;
+  known.cport = port;
+  connections_.rename(c, known);
+  if (!expect_replies(c, out)) {
+    connections_.rename(c, unknown);
+    return false;
+  }
   --unknown_ports_;
-  expect_replies(c, out);
+  return true;
 }
 
-// FTP behind NAT: the data connections that the control connection has just arranged.
-void Director::expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out) {
+// FTP behind NAT: a session for the connection that this packet belongs to, as soon as it needs one: with the first
+// payload. Half of them are for those alone whose server has spoken: clients that do not exist cannot make it do so.
+// False: there is none left.
+bool Director::follow_ftp(const Packet& p, Connection& c, Direction direction) {
+  if (c.peer.ftp != 0 || p.tcp_payload == 0 || is(p, TcpFlags::rst) || !reads_ftp(c.method(), c.key())) return true;
+  const auto state = static_cast<TcpState>(c.state);
+  if (state == TcpState::time_wait || state == TcpState::close) return true;  // what comes now was sent before
+  const bool from_client = direction == Direction::input;
+  if (ftp_.size() >= (from_client ? (ftp_.capacity() + 1) / 2 : ftp_.capacity())) return false;
+  c.peer.ftp = ftp_.take(c.real_server().addr, c.vip().addr, c.client().addr);
+  if (!settings_.sloppy_tcp) begin_with(*ftp_.at(c.peer.ftp), p, from_client);  // else it may be in mid-stream
+  return true;
+}
+
+// The data connections that the control connection has just arranged. False: there is no room for them; then the
+// segment was never here (`before` is the session without it), so that it is read again when its sender repeats it.
+bool Director::arrange(Connection& control, const FtpSession& before, const FtpFound& found, Instant now, Outbox& out) {
+  FtpSession& session = *ftp_.at(control.peer.ftp);
+  ++session.children;  // it stays even if the last of its children makes room
+  const bool expected = expect_data(control, found, now, out);
+  const uint32_t controlled = --session.children;
+  if (!expected) session = before, session.children = controlled;
+  release_ftp(control);
+  return expected;
+}
+
+// A session is needed no longer than there is something to read or to map.
+void Director::release_ftp(Connection& control) {
+  if (control.is_template() || control.peer.ftp == 0) return;
+  const FtpSession& session = *ftp_.at(control.peer.ftp);
+  if (session.children != 0 || !session.over()) return;
+  ftp_.release(control.peer.ftp);
+  control.peer.ftp = 0;
+}
+
+bool Director::expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out) {
   const auto below = [](Port port) { return Port(static_cast<uint16_t>(port.value - 1)); };
   for (const FtpExpectation& data : std::span(found.expected).first(found.count)) {
     const Ip client = control.client().addr, vip = control.vip().addr;
@@ -242,11 +280,12 @@ void Director::expect_data(Connection& control, const FtpFound& found, Instant n
       end(*earlier, out);  // the client's port was another server's a moment ago
     }
     Connection* const c = connections_.create(key, hash);
-    if (!c) return;
+    if (!c) return false;
     c->peer.client_mac = control.peer.client_mac;
     if (control.flags & Connection::inside) c->flags |= Connection::inside;
-    place(*c, {control.server, port, &control}, now, listen(*c, settings_.timeouts), out);
+    if (!place(*c, {control.server, port, &control}, now, listen(*c, settings_.timeouts), out)) return false;
   }
+  return true;
 }
 
 // How many connections this one controls; null: it cannot control any.
@@ -272,7 +311,10 @@ void Director::end(Connection& c, Outbox& out) {
     if (c.cport.value == 0) --unknown_ports_;
     if (c.peer.ftp != 0) ftp_.release(c.peer.ftp);
   }
-  if (Connection* const parent = connections_.at(c.controlled_by)) --*children(*parent);
+  if (Connection* const parent = connections_.at(c.controlled_by)) {
+    --*children(*parent);
+    release_ftp(*parent);
+  }
   connections_.remove(c);
   // Two VIPs may give one client's port the same server: their answers look alike.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {
@@ -292,7 +334,9 @@ void Director::end_orphans(Outbox& out) {
     if (controlled && *controlled != 0) continue;  // it goes with the last of those
     Connection* const parent = connections_.at(c->controlled_by);
     end(*c, out);
-    if (orphan(parent) && *children(*parent) == 0) end(*parent, out);
+    if (!orphan(parent)) continue;
+    const uint32_t* const others = children(*parent);
+    if (!others || *others == 0) end(*parent, out);
   }
   if (orphans_from_ >= connections_.id_limit()) orphans_from_ = kNoConnection;
 }

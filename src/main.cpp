@@ -66,6 +66,14 @@ class PidFile {  // removed again by the process that wrote it
   bool written_ = false;
 };
 
+// Whoever starts us may have closed these three. What is opened first would get their numbers, and leave_terminal()
+// would close it.
+void fill_standard_descriptors() {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
+}
+
 int block_signals() {  // the loop reads them from a descriptor instead
   sigset_t set;
   sigemptyset(&set);
@@ -137,6 +145,7 @@ int run(const Options& options, const Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   Options options;
   for (int letter; (letter = getopt(argc, argv, "ftdvhc:p:")) != -1;) {
     switch (letter) {

@@ -32,9 +32,10 @@ namespace {
 
 using Part = Conversation::Part;
 
-constexpr size_t kRowMost = 1024;                // no row is longer
-constexpr size_t kConnectionRows = 200;          // per piece
-constexpr ConnectionId kConnectionsSeen = 4096;  // entries looked at per piece
+constexpr size_t kRowMost = 1024;  // no row is longer
+// A piece is written between two turns of packets: its share of work is some tens of microseconds.
+constexpr size_t kRows = 24;                    // of a piece
+constexpr ConnectionId kConnectionsSeen = 512;  // entries looked at per piece
 
 void put_traffic(std::string& row, const Traffic& total, const Rates& rates) {
   put(row, "conns", total.connections);
@@ -167,7 +168,7 @@ void add_server(std::string& ready, const Server& server, const Director& direct
 bool add_services(Conversation& c, const Director& director) {
   const Services& services = director.services();
   const auto all = services.services();
-  while (room(c.ready)) {
+  for (size_t rows = 0; rows < kRows && room(c.ready); ++rows) {
     if (c.next_server < c.servers.size()) {
       const Server& server = services.server(c.servers[c.next_server++]);
       if (server.used && server.in_service() && server.key == c.service) add_server(c.ready, server, director);
@@ -198,7 +199,7 @@ void add_connection(std::string& ready, const Connection& connection, Duration l
 
 bool add_connections(Conversation& c, ConnectionTable& connections, Instant now) {
   size_t rows = 0;
-  for (ConnectionId seen = 0; seen < kConnectionsSeen && rows < kConnectionRows && room(c.ready); ++seen) {
+  for (ConnectionId seen = 0; seen < kConnectionsSeen && rows < kRows && room(c.ready); ++seen) {
     if (c.next_connection >= connections.id_limit()) return false;
     const Connection* const connection = connections.at(c.next_connection++);
     if (!connection || connections.expired(*connection, now)) continue;
@@ -221,7 +222,7 @@ void add_timeouts(Conversation& c, const Timeouts& timeouts) {
 }
 
 bool add_exits(Conversation& c, const ExitCounters& exits) {
-  for (; c.next_exit < kExits && room(c.ready); ++c.next_exit) {
+  for (size_t rows = 0; c.next_exit < kExits && rows < kRows && room(c.ready); ++rows, ++c.next_exit) {
     const auto exit = static_cast<Exit>(c.next_exit);
     c.ready += "exit";
     put(c.ready, "name", words(exit).name);
@@ -268,7 +269,7 @@ void add_vip(std::string& ready, const Claims::Claim& claim, const Director& dir
 bool add_vips(Conversation& c, const Director& director) {
   const auto& claims = director.claims().all();  // sorted by address
   auto claim = c.last_vip ? std::ranges::upper_bound(claims, *c.last_vip, {}, &Claims::Claim::vip) : claims.begin();
-  for (; claim != claims.end() && room(c.ready); ++claim) {
+  for (size_t rows = 0; claim != claims.end() && rows < kRows && room(c.ready); ++rows, ++claim) {
     add_vip(c.ready, *claim, director);
     c.last_vip = claim->vip;
   }
@@ -277,9 +278,10 @@ bool add_vips(Conversation& c, const Director& director) {
 
 bool add_neighbors(Conversation& c, const Director& director) {
   const Neighbors& neighbors = director.neighbors();
-  for (; c.next_neighbor < neighbors.slots() && room(c.ready); ++c.next_neighbor) {
+  for (size_t rows = 0; c.next_neighbor < neighbors.slots() && rows < kRows && room(c.ready); ++c.next_neighbor) {
     const Neighbors::Neighbor& n = neighbors.at(c.next_neighbor);
     if (n.wanted == 0) continue;
+    ++rows;
     c.ready += "neighbor";
     put(c.ready, "address", text(n.addr));
     put(c.ready, "link", word(director, n.link));

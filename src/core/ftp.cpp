@@ -25,7 +25,9 @@ Bytes payload(const Frame& frame, const Packet& p) { return Bytes(segment(frame,
 // The number of the first payload byte: a SYN counts one.
 uint32_t data_seq(const Packet& p) { return p.tcp_seq + (has(p, TcpFlags::syn) ? 1 : 0); }
 
-void start(FtpDirection& d, uint32_t first, bool behind_syn) { d = {first, first, true, behind_syn}; }
+void start(FtpDirection& d, uint32_t first, bool behind_syn) {
+  d = {first, first, true, behind_syn, !behind_syn, false, false};
+}
 
 // What a segment brings that was not read yet, counted as read. None: bytes before it are missing.
 struct News {
@@ -39,13 +41,14 @@ std::optional<News> take_news(FtpDirection& d, const Frame& frame, const Packet&
   // No segment without content starts a direction: a keep-alive's number is one too low, and all else would be a gap.
   if (has(p, TcpFlags::rst) || (all.empty() && !fin)) return News{};
   const uint32_t from = data_seq(p);
-  if (!d.started) start(d, from, false);
+  if (!d.started) start(d, from, d.behind_syn);
   const int32_t seen = distance(from, d.next);
   if (seen < 0) return std::nullopt;
   const auto old = static_cast<uint32_t>(seen);
   if (old > all.size()) return News{};  // its FIN, if any, too
   const News news{all.subspan(old), d.next, fin};
   d.next += static_cast<uint32_t>(news.bytes.size()) + (fin ? 1 : 0);
+  d.ended = d.ended || fin;
   d.behind_syn = d.behind_syn && d.next - d.first < kFarFromFirst;
   return news;
 }
@@ -74,11 +77,16 @@ bool cannot_be_true(const FtpSession& s, const Frame& in, const Packet& p) {
   return before_first || s.server_tail.contradicts(payload(in, p), s.server.next - from);
 }
 
-// A direction's receiver has bytes that this room has not seen: it was taken over in mid-stream. They are no gap.
+// A direction's receiver has bytes that this room has not seen: it was taken over in mid-stream. They are no gap. Of a
+// stream that was seen from its beginning nobody can have more than went through here: that number is a forged one.
 bool catch_up(FtpDirection& d, uint32_t acknowledged) {
-  if (!d.started || distance(d.next, acknowledged) <= 0) return false;
+  if (!d.started || !d.mid_stream || distance(d.next, acknowledged) <= 0) return false;
   d.next = acknowledged;
   return true;
+}
+
+void note_heard(FtpDirection& d, uint32_t acknowledged) {
+  d.end_heard = d.end_heard || (d.ended && acknowledged == d.next);
 }
 
 // A 32-bit number in the TCP header, at any alignment, the checksum along with it. A partial one does not hold it.
@@ -149,7 +157,8 @@ void begin_if_accepted(FtpSession& s, const Packet& p) {
 }
 
 void note_end(FtpSession& s, const FtpDirection& d, const Packet& p, const News& news) {
-  s.closed = s.closed || news.fin || (has(p, TcpFlags::rst) && d.started && p.tcp_seq == d.next);
+  s.reset = s.reset || (has(p, TcpFlags::rst) && d.started && p.tcp_seq == d.next);
+  s.closed = s.closed || s.reset || news.fin;
 }
 
 void remember(FtpTail& tail, const Frame& in, const Packet& p, const News& news) {
@@ -234,6 +243,19 @@ FtpSession::FtpSession(Ip server_ip, Ip vip_ip, Ip client_ip)
       replies(server_ip),
       edits(vip_ip) {}
 
+void begin_with(FtpSession& session, const Packet& first_content, bool from_client) {
+  FtpDirection& sender = from_client ? session.client : session.server;
+  FtpDirection& receiver = from_client ? session.server : session.client;
+  start(sender, data_seq(first_content), true);
+  // What it acknowledges is all of the other's SYN: there was nothing else. An ACK number of 0 is none, but of packets
+  // that no host made: then the other direction begins with its own first segment.
+  if (has(first_content, TcpFlags::ack) && first_content.tcp_ack != 0) {
+    start(receiver, first_content.tcp_ack, true);
+  } else {
+    receiver.behind_syn = true;
+  }
+}
+
 FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& packet) {
   FtpOutcome outcome;
   const auto drop = [](FtpOutcome::What why) { return FtpOutcome{why, {}}; };
@@ -253,7 +275,9 @@ FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& pa
       map_sack(s.edits, frame, packet);
     }
     if (catch_up(s.server, acknowledged)) s.replies.lose_place(s.edits), s.server_tail.forget();
-    s.edits.acknowledged(packet.tcp_ack);
+    note_heard(s.server, acknowledged);
+    // Edits that the client cannot have received yet must stay: they will be repeated.
+    if (distance(s.server.next, acknowledged) <= 0) s.edits.acknowledged(packet.tcp_ack);
   }
   session = s;
   return outcome;
@@ -265,7 +289,10 @@ FtpOutcome from_server(FtpSession& session, const Frame& in, const Packet& packe
   if (packet.fragmented()) return drop(FtpOutcome::What::fragment);
   FtpSession s = session;
   begin_if_accepted(s, packet);
-  if (has(packet, TcpFlags::ack) && catch_up(s.client, packet.tcp_ack)) s.commands.lose_place();
+  if (has(packet, TcpFlags::ack)) {
+    if (catch_up(s.client, packet.tcp_ack)) s.commands.lose_place();
+    note_heard(s.client, packet.tcp_ack);
+  }
   const Bytes line = line_apart(s.server, in, packet);
   const bool passive_apart = is_passive_reply(line);
   s.untrue_numbers = s.untrue_numbers || (passive_apart && cannot_be_true(s, in, packet));

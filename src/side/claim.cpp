@@ -100,20 +100,21 @@ Instant Claims::deadline_of(const Claim& c) const {
   return std::min({c.next_announcement, c.next_probe, c.retired_until.value_or(kNever), forget});
 }
 
-void Claims::time_passed(Instant now, std::vector<Say>& say, std::vector<Conflict>& over) {
+void Claims::time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over) {
   if (now < earliest_) return;
   std::erase_if(claims_, [&](const Claim& c) { return c.retired_until && *c.retired_until <= now; });
   earliest_ = kNever;
   for (Claim& claim : claims_) {
-    if (claim.next_announcement <= now) {
+    if (claim.next_announcement <= now && frames >= kAnnouncementFrames) {
+      frames -= kAnnouncementFrames;
       say.push_back({Say::What::announce, claim.vip});
       if (claim.announcements_left > 0) --claim.announcements_left;
       const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
       claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
     }
-    if (claim.next_probe <= now) {
-      const bool probing = settings_.arp_probe_interval != Duration::zero();
-      if (probing) say.push_back({Say::What::probe, claim.vip});
+    const bool probing = settings_.arp_probe_interval != Duration::zero();
+    if (claim.next_probe <= now && (frames > 0 || !probing)) {
+      if (probing) --frames, say.push_back({Say::What::probe, claim.vip});
       claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
     }
     std::erase_if(claim.rivals, [&](const Rival& rival) {

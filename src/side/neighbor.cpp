@@ -17,6 +17,9 @@ namespace {
 
 constexpr Duration kRetry = 1s;  // RFC 1122 section 2.3.2.1: at most one question per second
 constexpr Duration kLongestPause = 8s;
+// Who answers for another's address must not fill the log, nor take turns with its owner at every frame. Linux does the
+// same (arp(7): net.ipv4.neigh.*.locktime).
+constexpr Duration kBelief = 1s;      // so long a new MAC address is believed whatever others say
 constexpr uint32_t kQuestions = 3;    // unanswered: silent; by unicast while refreshing
 constexpr uint32_t kRoomBefore = 64;  // headroom of a held frame
 
@@ -72,6 +75,7 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
   Neighbor& n = neighbors_[*slot];
   ++n.wanted;
   if (fixed) {
+    discard(*slot);  // nobody's answer will release what waits for one
     n.state = State::fixed;
     n.mac = *fixed;
     n.next = kNever;
@@ -89,6 +93,14 @@ void Neighbors::unwant(uint16_t slot) {
   if (--n.wanted != 0) return;
   discard(slot);
   n = Neighbor{};
+}
+
+void Neighbors::ask_anew(uint16_t slot, Instant now) {
+  Neighbor& n = neighbors_[slot];
+  n.state = State::asking;
+  n.mac = {};
+  n.asked = 0;
+  set_next(n, now);
 }
 
 void Neighbors::forget_link(Link link, Instant now) {
@@ -133,6 +145,7 @@ bool Neighbors::heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& o
   if (!slot) return false;
   Neighbor& n = neighbors_[*slot];
   if (n.state == State::fixed) return true;
+  if (n.knows_mac() && n.mac != arp.sender_mac && n.moved != Instant{} && now - n.moved < kBelief) return true;
   answered(n, arp.sender_mac, now, out);
   release(*slot, own, out);
   return true;
@@ -143,6 +156,7 @@ void Neighbors::answered(Neighbor& n, Mac mac, Instant now, Outbox& out) {
     out.say(Severity::notice, "real server " + text(n.addr) + " answers ARP again: " + text(mac));
   } else if (!n.mac.zero() && n.mac != mac) {  // also when the old answer had aged out meanwhile
     out.say(Severity::notice, "real server " + text(n.addr) + " moved from " + text(n.mac) + " to " + text(mac));
+    n.moved = now;
   }
   n.state = State::fresh;
   n.mac = mac;
@@ -198,11 +212,11 @@ void Neighbors::ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outb
   asks.push_back({n.link, n.addr, by_unicast ? std::optional(n.mac) : std::nullopt});
 }
 
-void Neighbors::time_passed(Instant now, std::vector<Ask>& asks, Outbox& out) {
+void Neighbors::time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out) {
   if (now < earliest_) return;
   earliest_ = kNever;
   for (Neighbor& n : used()) {
-    if (n.wanted != 0 && n.next <= now) ask_again(n, now, asks, out);
+    if (n.wanted != 0 && n.next <= now && most > 0) ask_again(n, now, asks, out), --most;
     if (n.wanted != 0) earliest_ = std::min(earliest_, n.next);
   }
 }

@@ -25,7 +25,8 @@
 namespace rawvs {
 namespace {
 
-constexpr int kPerTurn = 8;                 // clients served, and connections accepted, by one call of serve()
+constexpr int kPerTurn = 1;                 // clients served by one call of serve(): packets come first
+constexpr int kAcceptedPerTurn = 4;         // connections
 constexpr uint32_t kListener = UINT32_MAX;  // in epoll's data; others are places in clients
 constexpr Duration kAcceptPause = 1s;       // after accept() failed for want of descriptors or memory
 constexpr mode_t kMode = 0660;
@@ -151,7 +152,7 @@ struct ControlSocket::Impl {
 };
 
 void ControlSocket::Impl::accept_clients(Instant now) {
-  for (int i = 0; i < kPerTurn; ++i) {
+  for (int i = 0; i < kAcceptedPerTurn; ++i) {
     if (used == kClients) return set_accepting(false);  // the others wait in the backlog until one leaves
     Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {

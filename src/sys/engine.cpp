@@ -16,18 +16,21 @@ namespace {
 
 constexpr int kBatchesPerTurn = 4;  // of one interface, before the others get their turn
 
-// Bytes that the director is given at once. It may have to cut all of them into packets that fit a tunnel, each of them
-// a letter of the outbox: there are enough even for segments of 536 bytes, TCP's least (RFC 9293 section 3.7.1).
-constexpr size_t kMostAtOnce = 224 << 10;
-static_assert(kMostAtOnce / 536 + Director::kBatch <= Outbox::kLetters);
-
-size_t fitting(std::span<const Frame> frames) {  // how many of them are given at once, one at least
-  size_t count = 1, bytes = frames[0].size;
-  while (count < frames.size() && (bytes += frames[count].size) <= kMostAtOnce) ++count;
-  return count;
+// A super-frame becomes as many packets as it has segments; others fit tunnels that carry TCP's least segment (RFC 9293
+// section 3.7.1).
+size_t letters_for(const Frame& frame) {
+  constexpr uint32_t kLeastSegment = 536;
+  const bool cut = frame.offload.super_frame() && frame.offload.segment_size != 0;
+  return 1 + frame.size / (cut ? std::min<uint32_t>(frame.offload.segment_size, kLeastSegment) : kLeastSegment);
 }
 
 }  // namespace
+
+size_t fitting(std::span<const Frame> frames) {
+  size_t count = 1, letters = letters_for(frames[0]);
+  while (count < frames.size() && (letters += letters_for(frames[count])) <= Outbox::kLetters) ++count;
+  return count;
+}
 
 Engine::Engine(const Config& config, const std::string& file, const Log& log)
     : config_(config),
@@ -60,6 +63,9 @@ Result<Done> Engine::open_all(int signals) {
     return Error{"no memory for " + std::to_string(config_.settings.max_connections) +
                  " connections: set a smaller max_connections"};
   }
+  if (director_.reassembly().capacity() == 0) {
+    return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
+  }
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = signals;
   if (epoll_ < 0) return Error{system_error("epoll", errno)};
@@ -71,6 +77,11 @@ Result<Done> Engine::open_all(int signals) {
   if (!host_route) return host_route.error();
   host_route_ = std::move(*host_route);
   if (!poll_for(signals_, kSignals) || !poll_for(netlink_->fd(), kNetlink)) return Error{system_error("epoll", errno)};
+  // Services before interfaces: filter and guard are made once, for all of them.
+  for (const Link link : {Link::outside, Link::inside}) {
+    if (const auto known = know_link(link); !known) return known.error();
+  }
+  if (const auto loaded = load_tables(); !loaded) return loaded.error();
   for (const Link link : {Link::outside, Link::inside}) {
     Port& port = ports_[index(link)];
     if (port.name.empty()) continue;
@@ -79,7 +90,6 @@ Result<Done> Engine::open_all(int signals) {
     log_.write(Severity::warning, "interface " + port.name +
                                       (port.facts.ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
   }
-  if (const auto loaded = load_tables(); !loaded) return loaded.error();
   // Last: who sees the control socket may rely on all of the above.
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
@@ -91,14 +101,14 @@ Result<Done> Engine::open_all(int signals) {
 Result<Done> Engine::load_tables() {
   const WantedTables tables = wanted_tables(config_);
   director_.set_groups(tables.groups, now_, outbox_);
-  settle();
+  dispatch();
   for (const WantedService& wanted : tables.services) {
     auto refusal = director_.add(wanted.spec, now_, outbox_);
-    settle();
+    dispatch();
     if (refusal) return Error{"service " + text(wanted.spec.key) + ": " + name(*refusal)};
     for (const ServerSpec& server : wanted.servers) {
       refusal = director_.add_server(wanted.spec.key, server, now_, outbox_);
-      settle();
+      dispatch();
       if (refusal)
         return Error{"service " + text(wanted.spec.key) + ": server " + text(server.at) + ": " + name(*refusal)};
     }
@@ -106,7 +116,7 @@ Result<Done> Engine::load_tables() {
   return Done{};
 }
 
-// A file that is wrong changes nothing. What was done is in the log, whoever asked for it.
+// A file that is wrong changes nothing. What was done is in the log, whoever asked for it. REQUIRES: within change().
 Result<Reloaded> Engine::reload(bool reset) {
   const auto text = read_file(desk_.file);
   auto next = text ? parse_config(*text, desk_.file) : text.error();
@@ -114,7 +124,7 @@ Result<Reloaded> Engine::reload(bool reset) {
     log_.write(Severity::error, next.error().text + "; nothing was changed");
     return next.error();
   }
-  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { settle(); });
+  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
   config_ = std::move(*next);
   for (const std::string& line : done.changes) log_.write(Severity::notice, "reload: " + line);
   for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
@@ -127,6 +137,15 @@ bool Engine::poll_for(int fd, uint64_t what) {
   event.events = EPOLLIN;
   event.data.u64 = what;
   return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+// Many changes at once: filter and guard follow when all are made, since each time they may take long; only then the
+// LAN is told.
+void Engine::change(const std::function<void()>& changes) {
+  director_.hold_speech(true);
+  changes();
+  director_.hold_speech(false);
+  settle();
 }
 
 // Filter and guard first, then the frames: the answer to what is asked now must find the filter open. The ways to new
@@ -168,9 +187,12 @@ void Engine::return_to_host() {
     // Without a guard the kernel has its own copy.
     if (ports_[index(frame.link)].guard) host_route_->send(frame);
   }
-  const HostRoute::Counters& counters = host_route_->counters();
-  if (counters.too_long + counters.failed == 0 || std::exchange(host_route_warned_, true)) return;
-  log_.write(Severity::warning, counters.too_long != 0
+  uint64_t too_long = 0, failed = 0;
+  for (const Link link : {Link::outside, Link::inside}) {
+    too_long += host_route_->counters(link).too_long, failed += host_route_->counters(link).failed;
+  }
+  if (too_long + failed == 0 || std::exchange(host_route_warned_, true)) return;
+  log_.write(Severity::warning, too_long != 0
                                     ? "a NAT server's packet that is none of ours is too long for its way: dropped"
                                     : "a NAT server's packet that is none of ours was refused by this host's kernel: "
                                       "no route, or a firewall's OUTPUT rule");
@@ -181,6 +203,10 @@ void Engine::count_links() {
     const Port& port = ports_[index(link)];
     LinkCounters counters = port.past;
     if (port.socket) counters += port.socket->counters();
+    const HostRoute::Counters& back = host_route_->counters(link);
+    counters.returned = back.sent;
+    counters.return_failed = back.expired + back.too_long + back.failed;
+    if (port.guard && port.guard->knows_flows()) counters.unguarded = flows_.refused();
     director_.link_counted(link, counters);
   }
 }
@@ -189,7 +215,6 @@ void Engine::serve_port(Port& port) {
   if (!port.socket) return;
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
     const size_t count = port.socket->receive(frames_);
-    if (count == 0) break;
     for (auto rest = std::span(frames_).first(count); !rest.empty();) {
       const auto some = rest.first(fitting(rest));
       director_.frames_arrived(some, now_, outbox_);
@@ -199,6 +224,26 @@ void Engine::serve_port(Port& port) {
     port.socket->release();
     if (count < frames_.size()) break;
   }
+}
+
+// Who sees a reply may rely on it: one to a change waits for the next turn, which comes at once, and begins when filter
+// and guard have followed the changes of all clients who were served in this one.
+void Engine::serve_control() {
+  const uint32_t settled = director_.watch_version();
+  change([&] {
+    control_->serve(
+        [&](std::string_view request) {
+          count_links();
+          desk_.wall = wall_offset();  // the wall clock may have been set
+          Conversation reply = answer(request, director_, now_, outbox_, desk_);
+          dispatch();
+          return reply;
+        },
+        [&](Conversation& reply) {
+          return director_.watch_version() == settled ? next_piece(reply, director_, now_) : std::string();
+        },
+        now_);
+  });
 }
 
 Instant Engine::next_deadline() const {
@@ -233,17 +278,7 @@ void Engine::wait_and_serve() {
         break;
       }
       case kNetlink: follow_kernel(netlink_->changed()); break;
-      case kControl:
-        control_->serve(
-            [&](std::string_view request) {
-              count_links();
-              desk_.wall = wall_offset();  // the wall clock may have been set
-              Conversation reply = answer(request, director_, now_, outbox_, desk_);
-              settle();
-              return reply;
-            },
-            [&](Conversation& reply) { return next_piece(reply, director_, now_); }, now_);
-        break;
+      case kControl: serve_control(); break;
       case kSignals: read_signals(); break;
       default: break;
     }
@@ -266,7 +301,7 @@ void Engine::read_signals() {
   while (read(signals_, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGHUP) {
       log_.write(Severity::notice, "SIGHUP: reading " + desk_.file + " again");
-      static_cast<void>(reload(false));  // what came of it is in the log
+      change([&] { static_cast<void>(reload(false)); });  // what came of it is in the log
       continue;
     }
     log_.write(Severity::notice, info.ssi_signo == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "rawvs/capture_filter.h"
 #include "rawvs/engine.h"
@@ -27,10 +28,29 @@ void Engine::follow_kernel(KernelNews news) {
   follow_routes();
 }
 
+// Before it is used: the host's own addresses are known, and services can be told which of them are VIPs.
+Result<Done> Engine::know_link(Link link) {
+  Port& port = ports_[index(link)];
+  if (port.name.empty()) return Done{};
+  auto facts = netlink_->query(port.name);
+  if (!facts) return facts.error();
+  port.facts = *facts;
+  note_own_addresses();
+  facts->up = false;
+  director_.link_changed(link, *facts, now_, outbox_);
+  dispatch();
+  return Done{};
+}
+
 // Learns what the kernel says of the link now, and opens or closes the packet socket accordingly.
 Result<Done> Engine::follow_link(Link link) {
   Port& port = ports_[index(link)];
-  const LinkFacts facts = netlink_->query(port.name);
+  const auto asked = netlink_->query(port.name);
+  if (!asked) {  // what was known last is the best guess
+    port.retry = now_ + kRetryOpen;
+    return asked.error();
+  }
+  const LinkFacts& facts = *asked;
   const bool other = facts.ifindex != port.facts.ifindex || facts.mtu != port.facts.mtu;
   if (port.socket && (other || !facts.usable())) close_port(port);
   if (facts != port.facts) routes_stale_ = true;
@@ -67,8 +87,7 @@ Result<Done> Engine::open_port(Port& port, Link link) {
                                       "unless a firewall rule drops them");
   } else if (auto guard = Guard::attach(port.name, port.facts.ifindex, config_.guard, flows_)) {
     port.guard = std::move(*guard);
-    if (!port.guard->knows_flows()) guard_knows_flows_ = false;
-    director_.guard_knows_flows(guard_knows_flows_);
+    note_guards();
     log_.write(Severity::info, port.name + ": guard attached (" + port.guard->way() + ")");
   } else {
     log_.write(Severity::warning, guard.error().text);
@@ -79,8 +98,20 @@ Result<Done> Engine::open_port(Port& port, Link link) {
 void Engine::close_port(Port& port) {
   if (port.socket) port.past += port.socket->counters();
   port.guard.reset();
+  note_guards();
   port.socket.reset();  // closing takes it out of epoll, too
   port.told = {};       // its deadline, too: it would wake the loop for ever
+}
+
+// Connections may begin before there is a guard that looks them up: an interface is missing that comes back later.
+void Engine::note_guards() {
+  bool any_knows = false, any_does_not = false;
+  for (const Port& port : ports_) {
+    if (port.guard) (port.guard->knows_flows() ? any_knows : any_does_not) = true;
+  }
+  const bool may_know = config_.guard != GuardMode::classic && config_.guard != GuardMode::off;
+  guard_knows_flows_ = any_knows || (may_know && !any_does_not);
+  director_.guard_knows_flows(!any_does_not);
 }
 
 // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request is
@@ -145,12 +176,26 @@ void Engine::follow_routes() {
   for (size_t i = 0; i < kLinks; ++i) ifindexes[i] = ports_[i].facts.ifindex;
   std::vector<Route> routes;
   routes.reserve(servers.size());
+  std::optional<Error> problem;
   for (const Ip server : servers) {
     const auto known = std::ranges::lower_bound(routes_, server, {}, &Route::to);
-    const bool ask = ask_all || known == routes_.end() || known->to != server;
-    routes.push_back(ask ? netlink_->route_to(server, ifindexes) : *known);
+    const bool is_known = known != routes_.end() && known->to == server;
+    if (!problem && (ask_all || !is_known)) {
+      const auto asked = netlink_->route_to(server, ifindexes);
+      if (asked) {
+        routes.push_back(*asked);
+        continue;
+      }
+      problem = asked.error();
+    }
+    if (is_known) routes.push_back(*known);  // what was known last is the best guess
   }
-  if (ask_all) routes_stale_ = false, routes_asked_ = now_;
+  if (problem) {
+    if (!std::exchange(routes_warned_, true)) log_.write(Severity::warning, problem->text);
+    routes_stale_ = true, routes_asked_ = now_;
+  } else if (ask_all) {
+    routes_stale_ = routes_warned_ = false, routes_asked_ = now_;
+  }
   if (routes == routes_) return;
   routes_ = std::move(routes);
   director_.routes_changed(routes_, now_, outbox_);

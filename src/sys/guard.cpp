@@ -74,7 +74,7 @@ struct Guard::Impl {
   std::optional<GuardProgram> program;  // tcx, clsact
   Fd link;                              // tcx
   std::optional<IngressHook> hook;      // clsact, classic; and to clear away what a killed rawvsd left
-  std::vector<Marked> told;             // the program
+  std::vector<Marked> told;             // the program, sorted
   std::string classic;                  // the expression that the classic program is of
 
   Result<Done> attach(GuardMode mode);
@@ -178,18 +178,28 @@ Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
   std::vector<Marked> added, gone;
   std::set_difference(wanted.begin(), wanted.end(), told.begin(), told.end(), std::back_inserter(added));
   std::set_difference(told.begin(), told.end(), wanted.begin(), wanted.end(), std::back_inserter(gone));
-  for (const auto& [what, address] : gone) {
-    if (const int problem = program->unprotect(what, address); problem != 0)
-      return Error{system_error("guard: " + text(address), problem)};
+  // One that fails is told, and tried again with the next change; the others are not kept waiting for it.
+  Result<Done> done = Done{};
+  const auto note = [&](Ip address, int problem) {
+    if (!done) return;
+    const std::string full = problem == E2BIG ? " (it holds " + std::to_string(GuardProgram::kMostAddresses) + ")" : "";
+    done = Error{system_error("guard: " + text(address) + full, problem)};
+  };
+  for (const Marked& m : gone) {
+    if (const int problem = program->unprotect(m.what, m.address); problem != 0) {
+      note(m.address, problem);
+    } else {
+      told.erase(std::ranges::lower_bound(told, m));
+    }
   }
-  for (const auto& [what, address] : added) {
-    if (const int problem = program->protect(what, address); problem != 0)
-      return Error{system_error("guard: " + text(address) + " (it holds " +
-                                    std::to_string(GuardProgram::kMostAddresses) + " VIPs and NAT servers)",
-                                problem)};
+  for (const Marked& m : added) {
+    if (const int problem = program->protect(m.what, m.address); problem != 0) {
+      note(m.address, problem);
+    } else {
+      told.insert(std::ranges::lower_bound(told, m), m);
+    }
   }
-  told = wanted;
-  return Done{};
+  return done;
 }
 
 Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {

@@ -33,11 +33,11 @@ uint32_t destination(Bytes packet) {
 
 struct HostRoute::Impl {
   Fd socket;
-  Counters counters;
+  std::array<Counters, kLinks> counters;
   std::array<uint8_t, 9728> segment{};  // jumbo frames; no card puts together larger segments
 
-  void send_segments(Segmenter& segments);
-  void send_one(Frame frame);
+  void send_segments(Segmenter& segments, Link from);
+  void send_one(Frame frame, Link from);
 };
 
 HostRoute::HostRoute(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -55,7 +55,7 @@ Result<std::unique_ptr<HostRoute>> HostRoute::open() {
 void HostRoute::send(Frame frame) {
   uint8_t& ttl = frame.data[kEthernetSize + kTtl];
   if (ttl <= 1) {
-    ++impl_->counters.expired;
+    ++impl_->counters[index(frame.link)].expired;
     return;
   }
   Packet packet;
@@ -63,16 +63,18 @@ void HostRoute::send(Frame frame) {
   --ttl;  // the header's checksum is wrong now, but the kernel computes it anew in any case (raw(7))
   if (super) {
     Segmenter segments(frame, packet);
-    if (segments.valid() && segments.largest_piece() <= impl_->segment.size()) return impl_->send_segments(segments);
+    if (segments.valid() && segments.largest_piece() <= impl_->segment.size())
+      return impl_->send_segments(segments, frame.link);
   }
-  impl_->send_one(frame);
+  impl_->send_one(frame, frame.link);
 }
 
-void HostRoute::Impl::send_segments(Segmenter& segments) {
-  for (Frame piece; segments.next(segment, piece);) send_one(piece);
+void HostRoute::Impl::send_segments(Segmenter& segments, Link from) {
+  for (Frame piece; segments.next(segment, piece);) send_one(piece, from);
 }
 
-void HostRoute::Impl::send_one(Frame frame) {
+void HostRoute::Impl::send_one(Frame frame, Link from) {
+  Counters& count = counters[index(from)];
   complete_checksum(frame);
   const MutableBytes bytes = frame.bytes().subspan(kEthernetSize);
   const Bytes packet = bytes.first(std::min<size_t>(bytes.size(), load_be16(bytes, 2)));  // without Ethernet's padding
@@ -82,14 +84,14 @@ void HostRoute::Impl::send_one(Frame frame) {
   const ssize_t sent = sendto(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                               reinterpret_cast<const sockaddr*>(&to), sizeof to);
   if (sent >= 0) {
-    ++counters.sent;
+    ++count.sent;
   } else if (errno == EMSGSIZE) {
-    ++counters.too_long;
+    ++count.too_long;
   } else {
-    ++counters.failed;
+    ++count.failed;
   }
 }
 
-const HostRoute::Counters& HostRoute::counters() const { return impl_->counters; }
+const HostRoute::Counters& HostRoute::counters(Link from) const { return impl_->counters[index(from)]; }
 
 }  // namespace rawvs

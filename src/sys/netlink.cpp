@@ -45,7 +45,7 @@ void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress
   found.push_back({{Ip(load_be32(bytes, 0)), info->ifa_prefixlen}, (info->ifa_flags & IFA_F_SECONDARY) != 0});
 }
 
-std::vector<LinkAddress> addresses(Rtnetlink& rtnetlink, int ifindex) {
+Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
   std::vector<FoundAddress> found;
   constexpr int kTries = 3;  // EINTR: the addresses changed while they were being listed
   int problem = EINTR;
@@ -55,6 +55,7 @@ std::vector<LinkAddress> addresses(Rtnetlink& rtnetlink, int ifindex) {
     request.extra<ifaddrmsg>().ifa_family = AF_INET;
     problem = rtnetlink.ask(request, [&](const nlmsghdr* m) { read_address(m, ifindex, found); });
   }
+  if (problem != 0) return Error{system_error("rtnetlink: addresses", problem)};
   std::stable_sort(found.begin(), found.end(),
                    [](const FoundAddress& a, const FoundAddress& b) { return a.secondary < b.secondary; });
   std::vector<LinkAddress> out;
@@ -149,24 +150,24 @@ KernelNews Netlink::changed() {
   return news;
 }
 
-LinkFacts Netlink::query(const std::string& name) {
-  LinkFacts facts;
-  facts.name = name;
+Result<LinkFacts> Netlink::query(const std::string& name) {
+  LinkFacts none;
+  none.name = name;
+  LinkFacts facts = none;
   if (name.empty() || name.size() >= IFNAMSIZ) return facts;
   Request request(RTM_GETLINK, NLM_F_ACK);
   request.extra<ifinfomsg>().ifi_family = AF_UNSPEC;
   mnl_attr_put_strz(request.header(), IFLA_IFNAME, name.c_str());
   const int problem = impl_->questions->ask(request, [&](const nlmsghdr* m) { read_link(m, facts); });
-  if (problem != 0) {  // ENODEV: there is none
-    facts = LinkFacts{};
-    facts.name = name;
-    return facts;
-  }
-  facts.addresses = addresses(*impl_->questions, facts.ifindex);
+  if (problem == ENODEV) return none;
+  if (problem != 0) return Error{system_error("rtnetlink: interface " + name, problem)};
+  auto own = addresses(*impl_->questions, facts.ifindex);
+  if (!own) return at("interface " + name, own.error());
+  facts.addresses = std::move(*own);
   return facts;
 }
 
-Route Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
+Result<Route> Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
   Route route;
   route.to = to;
   route.kind = Route::Kind::unreachable;
@@ -177,9 +178,11 @@ Route Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
   std::array<uint8_t, 4> bytes{};
   store_be32(bytes, 0, to.v4());
   mnl_attr_put(request.header(), RTA_DST, bytes.size(), bytes.data());
-  // An error is an answer, too: no route, or one that refuses.
-  impl_->questions->ask(request, [&](const nlmsghdr* m) { read_route(m, links, route); });
-  return route;
+  const int problem = impl_->questions->ask(request, [&](const nlmsghdr* m) { read_route(m, links, route); });
+  // Some errors are answers: no route, or one that refuses (blackhole: EINVAL).
+  constexpr int kAnswers[] = {0, ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL};
+  if (std::ranges::find(kAnswers, problem) != std::end(kAnswers)) return route;
+  return Error{system_error("rtnetlink: the route to " + text(to), problem)};
 }
 
 }  // namespace rawvs

@@ -214,6 +214,7 @@ bool PacketSocket::filter_is_wide() const { return impl_->wide; }
 
 size_t PacketSocket::receive(std::span<Frame> frames) {
   Impl& s = *impl_;
+  const bool none_lent = s.lent == 0;
   size_t n = 0;
   while (n < frames.size() && s.lent < s.ring.slots) {
     tpacket2_hdr* const slot = s.ring.at(s.next);
@@ -225,6 +226,8 @@ size_t PacketSocket::receive(std::span<Frame> frames) {
     if (s.fill(frames[n], slot, status)) ++n;
   }
   s.counters.received += n;
+  // Only slots that nobody wants: whoever gets no frame gives none back.
+  if (n == 0 && none_lent) release();
   return n;
 }
 
