@@ -5,8 +5,12 @@ CXX        ?= g++
 PKG_CONFIG ?= pkg-config
 DESTDIR    ?=
 prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
 sbindir    ?= $(prefix)/sbin
-mandir     ?= $(prefix)/share/man
+datadir    ?= $(prefix)/share
+mandir     ?= $(datadir)/man
+docdir     ?= $(datadir)/doc/rawvs
+completiondir ?= $(datadir)/bash-completion/completions
 sysconfdir ?= /etc
 
 BUILD      ?= build
@@ -37,11 +41,11 @@ SYS_OBJ    := $(call obj,$(SYS_SRC))
 
 # What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
-override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl inih popt)
+override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl inih popt json-c)
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
 LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl)
-LIBS_ADM   := $(call flags,--libs popt,-lpopt)
+LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked in. Sanitizers want the shared one.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
 
@@ -52,8 +56,15 @@ all: $(PROGRAMS)  ## build the three programs (build/)
 $(BUILD)/rawvsd: $(call obj,src/main.cpp) $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
-$(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/obj/src/wire/addr.o
-	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM)
+# rawvsadm has the daemon's own reader of configurations; of an archive the linker takes what is needed, and no more.
+$(BUILD)/rooms.a: $(PURE_OBJ) $(SYS_OBJ)
+	$(call SHOW,AR   $@)rm -f $@ && $(AR) crs $@ $^
+
+$(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE)
+
+# The client is not in a hurry, and its machine may be small. Not where another optimisation was asked for.
+$(call obj,$(ADM_SRC)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
@@ -84,6 +95,8 @@ setup-lint:
 	@tools/setup lint
 setup-record:
 	@tools/setup record
+setup-deb:
+	@tools/setup deb
 
 # Each of these does all set-up by itself, and builds with what set-up installed: hence make within make.
 demo: setup-test  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
@@ -108,6 +121,7 @@ conformance: setup-test  ## rawvsd against what the kernel's IPVS did (root)
 
 conformance-record: setup-record  ## ask the kernel's IPVS anew: a Debian kernel under QEMU plays every scenario (an hour)
 	@tests/conformance/record
+	@tests/rawvsadm/record
 
 asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
@@ -126,21 +140,59 @@ format:  ## put every C++ file into the house's form
 lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashisms: no finding left
 	@tools/lint
 
-install: all  ## into $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(sysconfdir)/init.d $(DESTDIR)$(sysconfdir)/default
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(sbindir)
-	install -m 755 init/rawvs init/rawvs-realserver $(DESTDIR)$(sysconfdir)/init.d
-	@# What an operator has changed is not overwritten.
-	for file in rawvs.ini default/rawvs default/rawvs-realserver; do \
-	  from=$$(test "$$file" = rawvs.ini && echo etc/rawvs.ini || echo init/$$file); \
-	  test -e $(DESTDIR)$(sysconfdir)/$$file || install -m 644 $$from $(DESTDIR)$(sysconfdir)/$$file; \
+# MODE:FROM:TO. What an operator edits, SETTINGS, is neither overwritten nor removed once it differs.
+INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvsadm:$(sbindir)/rawvsadm \
+              755:$(BUILD)/rawvs-replay:$(bindir)/rawvs-replay \
+              755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \
+              $(foreach part,$(wildcard init/*.sh),644:$(part):$(datadir)/rawvs/$(notdir $(part))) \
+              644:etc/rawvs.ini:$(docdir)/examples/rawvs.ini \
+              644:etc/bash-completion/rawvsadm:$(completiondir)/rawvsadm 644:etc/bash-completion/rawvsd:$(completiondir)/rawvsd \
+              $(foreach page,$(wildcard etc/man/*),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+SETTINGS    = 644:init/default/rawvs:$(sysconfdir)/default/rawvs \
+              644:init/default/rawvs-realserver:$(sysconfdir)/default/rawvs-realserver
+AS_IPVSADM  = ipvsadm ipvsadm-save ipvsadm-restore
+each        = for file in $(1); do mode=$${file%%:*} to="$(DESTDIR)$${file\#\#*:}"; from=$${file\#*:}; from=$${from%:*}; $(2) || exit; done
+
+install: all  ## into $(DESTDIR)$(prefix); starts nothing
+	@$(call each,$(INSTALLED),install -D -m $$mode $$from "$$to")
+	@$(call each,$(SETTINGS),if ! test -e "$$to"; then install -D -m $$mode $$from "$$to"; \
+	  elif ! cmp -s $$from "$$to"; then echo "kept: $$to: it differs from $$from"; fi)
+	@test -n "$(DESTDIR)" || test -e $(sysconfdir)/rawvs.ini || \
+	  echo "next: write $(sysconfdir)/rawvs.ini; $(docdir)/examples/rawvs.ini shows how"
+
+install-ipvsadm:  ## and ipvsadm, ipvsadm-save, ipvsadm-restore as other names of rawvsadm, with init script, for LVS's own tools
+	@script="$(DESTDIR)$(sysconfdir)/init.d/ipvsadm"; for file in $(AS_IPVSADM:%="$(DESTDIR)$(sbindir)/%") "$$script"; do \
+	  test "$$(readlink "$$file")" = rawvsadm || grep -qsw rawvs "$$file" && continue; \
+	  if test -e "$$file" || test -L "$$file"; then echo "install-ipvsadm: $$file is there already: remove it first" >&2; exit 1; fi; \
+	done; \
+	mkdir -p "$(DESTDIR)$(sbindir)" && for name in $(AS_IPVSADM); do ln -sf rawvsadm "$(DESTDIR)$(sbindir)/$$name" || exit; done; \
+	install -D -m 755 init/ipvsadm "$$script"
+
+uninstall:  ## remove what install and install-ipvsadm have put there, but for settings that were changed
+	@for name in $(AS_IPVSADM); do \
+	  link="$(DESTDIR)$(sbindir)/$$name"; test "$$(readlink "$$link")" != rawvsadm || rm "$$link" || exit; \
 	done
+	@script="$(DESTDIR)$(sysconfdir)/init.d/ipvsadm"; ! grep -qsw rawvs "$$script" || rm "$$script"
+	@$(call each,$(INSTALLED),rm -f "$$to")
+	@$(call each,$(SETTINGS),if cmp -s $$from "$$to"; then rm "$$to"; \
+	  elif test -e "$$to"; then echo "kept: $$to: it differs from $$from"; fi)
+	@for folder in $(docdir)/examples $(docdir) $(datadir)/rawvs; do \
+	  if test -d "$(DESTDIR)$$folder"; then rmdir "$(DESTDIR)$$folder" 2>/dev/null || echo "kept: $(DESTDIR)$$folder: not empty"; fi; \
+	done
+
+deb: setup-deb  ## Debian packages; they start nothing until configured (build/deb/)
+	@$(MAKE) --no-print-directory all
+	@umask 022 && rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb && cp -R etc/debian $(BUILD)/deb/debian
+	@umask 022 && top=$$PWD build=$$(cd $(BUILD) && pwd) && cd $(BUILD)/deb && \
+	  $(MAKE) --no-print-directory -f debian/rules binary TOP="$$top" BUILD="$$build" DESTINATION=. >log 2>&1 || \
+	  { tail -n 20 log >&2; echo "make deb: failed; all of it: $(BUILD)/deb/log" >&2; exit 1; }
+	@ls $(BUILD)/deb/*.deb
 
 clean:  ## remove what was built
 	rm -rf $(BUILD) build-asan
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all setup-build setup-test setup-lint setup-record demo test unit lab conformance conformance-record asan bench format lint install clean help
+.PHONY: all setup-build setup-test setup-lint setup-record setup-deb demo test unit lab conformance conformance-record asan bench format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -8,6 +8,7 @@
 
 #include "rawvsadm/recordings.h"
 #include "tools/rawvsadm/listing.h"
+#include "tools/rawvsadm/texts.h"
 
 namespace rawvs::adm {
 namespace {
@@ -103,6 +104,8 @@ void expect_listings(const std::string& file, size_t least) {
 
 TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) { expect_listings("listing.txt", 15); }
 TEST(Rawvsadm, ListsAndSavesTunnelsSctpAndEveryPortAsIpvsadmDoes) { expect_listings("tunnels.txt", 12); }
+
+TEST(Rawvsadm, OrdersAddressesAsIpvsadmDoesAcrossHalfOfThemAll) { expect_listings("order.txt", 2); }
 
 TEST(Rawvsadm, ReadsItsOwnSavedTableAsTheSameTable) {
   for (const char* const file : {"listing.txt", "tunnels.txt"}) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""init/rawvs and init/rawvs-realserver, each under busybox ash and under dash.
+"""init/rawvs, the director's script, under busybox ash and under dash.
 
 Namespaces share the machine's /run: every path is in the lab's own folder.
 """
@@ -11,26 +11,24 @@ import signal
 from case import all_answered, case, same, true
 from daemon import no_process
 from lab.director import TOP, Director, program, virtual
-from lab.frames import ARP, Capture, arp_request
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP, VIP2, mac_of
+from lab.topology import ADDRESS, VIP
 
 SHELLS = (("dash",), ("busybox", "ash"))
-SETTINGS = ("arp_ignore", "arp_announce")
 
 
 class Script:
-    """One of the scripts, under one shell, in a host.  Busybox's shell also gets busybox's ip."""
+    """One of the scripts, under one shell, in a host.  Programs in its folder go first; busybox's ip is one of them."""
 
     def __init__(self, lab, host, name, shell, **settings):
         self.host, self.shell = lab[host], shell
         self.path = TOP / "init" / name
         self.folder = lab.directory / "-".join((name, *shell))
         self.folder.mkdir()
-        self.settings = {"DEFAULTS": self.folder / "default", "LSB_FUNCTIONS": "/nowhere", **settings}
+        self.settings = {"DEFAULTS": self.folder / "default", "LSB_FUNCTIONS": "/nowhere",
+                         "PATH": f"{self.folder}:{os.environ['PATH']}", **settings}
         if shell[0] == "busybox":
             (self.folder / "ip").symlink_to("/bin/busybox" if os.path.exists("/bin/busybox") else "/usr/bin/busybox")
-            self.settings["PATH"] = f"{self.folder}:{os.environ['PATH']}"
 
     def __call__(self, *arguments, **settings):
         environment = [f"{key}={value}" for key, value in {**self.settings, **settings}.items()]
@@ -43,8 +41,12 @@ class Script:
         same(done.returncode, code, f"{' '.join(self.shell)} {self.path.name} {' '.join(arguments)} ({text.strip()})")
         return text
 
-
-# --- the director's script ---
+    def program(self, name, *lines):
+        """A stand-in for a program: a script of these lines."""
+        path = self.folder / name
+        path.write_text("\n".join(("#!/bin/sh", *lines, "")))
+        path.chmod(0o755)
+        return path
 
 
 def director_script(lab, shell):
@@ -65,15 +67,17 @@ def the_script_starts_shows_restarts_and_stops_the_director(lab):
         script, director, pid_file = director_script(lab, shell)
         same(script.gives(3, "status"), "rawvsd is not running\n", "status before")
         script.gives(0, "stop")
-        script.gives(0, "try-restart")
-        true(not pid_file.exists(), "try-restart or stop started the director")
+        for action in ("try-restart", "force-reload"):
+            same(script.gives(0, action), "rawvsd: not running, and left so\n", action)
+        same(script.gives(7, "reload"), "rawvs: reload: rawvsd is not running\n", "reload of what does not run")
+        true(not pid_file.exists(), "something started the director")
         script.gives(0, "start")
         first = pid_in(pid_file)
         same(script.gives(0, "status"), f"rawvsd is running, process {first}\n", "status")
         all_answered(lab.request("client", 10), 10)
         true("already running" in script.gives(0, "start"), "a second start does not say so")
         same(pid_in(pid_file), first, "the process after a second start")
-        for action in ("restart", "force-reload", "try-restart"):
+        for action in ("restart", "try-restart"):
             before = pid_in(pid_file)
             script.gives(0, action)
             true(no_process(before), f"{action} left the old process")
@@ -97,10 +101,11 @@ def a_wrong_configuration_is_refused_at_restart_and_the_old_director_goes_on(lab
         script.gives(0, "start")
         before, right = pid_in(pid_file), director.ini.read_text()
         director.ini.write_text(right + "schedular = rr\n")
-        for action in ("restart", "try-restart", "force-reload"):
+        for action, words in (("restart", "was left running"), ("try-restart", "was left running"),
+                              ("reload", "goes on with"), ("force-reload", "goes on with"), ("check", "")):
             text = script.gives(6, action)
             true(re.search(rf"{director.ini}:\d+: \[virtual web\] schedular: ", text), text)
-            true(f"process {before} was left running" in text, text)
+            true(not words or f"process {before} {words}" in text, text)
             same(pid_in(pid_file), before, "the process afterwards")
         all_answered(lab.request("client", 10), 10)
         script.gives(0, "stop")
@@ -142,7 +147,12 @@ def a_start_that_cannot_work_has_its_own_exit_code(lab):
         script.gives(6, "start", START_WAIT="soon")
         for arguments in ((), ("begin",), ("start", "now")):
             true("usage: " in script.gives(2, *arguments), "no usage")
-        script.gives(3, "reload")
+        for action in ("save", "load"):
+            true("there is no such socket" in script.gives(7, action), f"{action} without a director")
+            true("/nowhere/rawvsadm" in script.gives(5, action, ADMIN="/nowhere/rawvsadm"), "the program is not named")
+        script.gives(5, "check", DAEMON="/nowhere/rawvsd")
+        text = script.gives(0, "check")
+        true("the configuration is valid" in text, text)
         true(not pid_file.exists(), "something was started")
 
 
@@ -151,11 +161,9 @@ def waiting_for_a_start_or_a_stop_has_an_end(lab):
     """A stand-in for a daemon that hangs: no configuration makes rawvsd do so."""
     for shell in SHELLS:
         script, _, pid_file = director_script(lab, shell)
-        hanging = script.folder / "hanging"
-        hanging.write_text("#!/bin/sh\ncase $1 in\n-t) exit 0 ;;\n"
-                           "stays) trap '' TERM; while :; do sleep 0.2; done ;;\nesac\n"
-                           "[ -e $0.ready ] || exec sleep 60\n$0 stays >/dev/null 2>&1 &\necho $! >$4\n")
-        hanging.chmod(0o755)
+        hanging = script.program(
+            "hanging", "case $1 in", "-t) exit 0 ;;", "stays) trap '' TERM; while :; do sleep 0.2; done ;;", "esac",
+            "[ -e $0.ready ] || exec sleep 60", "$0 stays >/dev/null 2>&1 &", "echo $! >$4")
         text = script.gives(1, "start", DAEMON=hanging, START_WAIT=1)
         true("was not ready within 1 s" in text, text)
         (script.folder / "hanging.ready").touch()
@@ -180,167 +188,147 @@ def settings_come_from_the_default_file_and_the_environment_goes_first(lab):
         script.gives(1, "status")
 
 
-# --- the real server's script ---
+# --- reload ---
 
 
-def bare(host):
-    """Takes back what the lab's topology has done to a real server."""
-    host.ip(*[f"addr del {vip}/32 dev lo" for vip in (VIP, VIP2)])
-    host.sysctl(conf__all__arp_ignore=0, conf__all__arp_announce=0)
+@case(needs=("dash",))
+def a_reload_asks_rawvsadm_and_ends_as_it_does(lab):
+    for shell in SHELLS:
+        script, director, pid_file = director_script(lab, shell)
+        script.gives(0, "start")
+        for number, (code, expected) in enumerate(((0, 0), (2, 1), (255, 1))):
+            admin = script.program(f"admin-{number}", "echo \"$@\" >$0.said", f"echo words {number}; exit {code}")
+            for action in ("reload", "force-reload"):
+                text = script.gives(expected, action, ADMIN=admin)
+                same(pathlib.Path(f"{admin}.said").read_text(), f"--socket {director.control} reload\n", "arguments")
+                true(f"words {number}\n" in text, text)
+                said = "goes on with the configuration that it has" if code else f"has read {director.ini} again"
+                true(f"process {pid_in(pid_file)} {said}" in text, text)
+        script.gives(0, "stop")
 
 
-def realserver_script(lab, shell):
-    state = lab.directory / f"{'-'.join(shell)}.state"
-    return Script(lab, "rs1", "rawvs-realserver", shell, STATE=state, VIPS=f"{VIP} {VIP2}"), state
+@case(needs=("dash",))
+def without_rawvsadm_a_reload_is_a_signal_and_the_log_is_named(lab):
+    for shell in SHELLS:
+        script, _, pid_file = director_script(lab, shell)
+        daemon = script.program(
+            "signalled", "case $1 in", "-t) exit 0 ;;",
+            "stays) trap 'echo hup >>$0.got' HUP; echo $$ >$2; while :; do sleep 0.1; done ;;", "esac",
+            "$0 stays $4 >/dev/null 2>&1 &", "until [ -s $4 ]; do sleep 0.1; done")
+        script.gives(0, "start", DAEMON=daemon)
+        text = script.gives(0, "reload", DAEMON=daemon)
+        true("what became of that is in its log" in text and str(pid_in(pid_file)) in text, text)
+        got = pathlib.Path(f"{daemon}.got")
+        eventually(got.exists, 5, "the signal")
+        script.gives(0, "stop", DAEMON=daemon)
+        same(got.read_text(), "hup\n", "signals")
 
 
-def settings_of(host):
-    """Every IPv4 setting of every interface, and what is on lo."""
-    with host.inside():
-        files = sorted(pathlib.Path("/proc/sys/net/ipv4/conf").glob("*/*"))
-        values = {f"{file.parent.name}/{file.name}": file.read_text().strip() for file in files}
-    return values, host.run("ip", "addr", "show", "lo").stdout
-
-
-def changed_since(before, host):
-    """The settings that have other values than before: those values."""
-    return {key: value for key, value in settings_of(host)[0].items() if value != before[0].get(key)}
-
-
-def same_as_before(before, host, what):
-    same(changed_since(before, host), {}, f"settings that differ {what}")
-    same(settings_of(host)[1], before[1], f"lo {what}")
-
-
-def answers_arp(lab, target):
-    """Whether rs1 answers the desk's question for an address.  It answers in order, and always for its own."""
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
-    for address in (target, ADDRESS["rs1"]):
-        asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], address))
-
-    def from_rs1():
-        return [f.source for f in capture.frames() if f.kind == ARP and f.op == 2 and f.sender == mac_of("rs1")]
-
-    eventually(lambda: ADDRESS["rs1"] in from_rs1(), 5, "rs1's ARP reply for its own address")
-    return target in from_rs1()
-
-
-@case(seconds=60, needs=("dash",), servers=("rs1",))
-def a_real_server_serves_without_answering_for_the_vip_and_stop_undoes_exactly_that(lab):
-    bare(lab["rs1"])
-    lab["rs1"].sysctl(conf__eth0__arp_announce=1)  # not everything stands at its default
+@case(seconds=60, needs=("dash",))
+def a_reload_changes_what_the_file_changed_and_connections_go_on(lab):
     lab.serve_web()
-    director = Director(lab, virtual(servers=("rs1",))).start()
     for shell in SHELLS:
-        script, state = realserver_script(lab, shell)
-        before = settings_of(lab["rs1"])
-        true("not started" in script.gives(3, "status"), "status before")
-        for _ in range(2):
-            script.gives(0, "start")
-            same(changed_since(before, lab["rs1"]), {
-                "all/arp_ignore": "1", "all/arp_announce": "2", "eth0/arp_ignore": "1", "eth0/arp_announce": "2"},
-                "settings that start has changed")
-            for number, vip in enumerate((VIP, VIP2), 1):
-                found = lab["rs1"].run("ip", "addr", "show", "lo").stdout
-                true(f"inet {vip}/32 scope host lo:rawvs{number}\n" in found, found)
-        same([answers_arp(lab, vip) for vip in (VIP, VIP2)], [False, False], "answers ARP for the VIPs")
-        expected = "".join(f"{vip} on lo: yes\n{vip} answered for in ARP: no\n" for vip in (VIP, VIP2))
-        expected += "arp_ignore: 1 on all, 1 on eth0\narp_announce: 2 on all, 2 on eth0\n"
-        same(script.gives(0, "status"), expected + "rawvs-realserver: everything is right\n", "status")
-        all_answered(lab.request("client", 10), 10)
-        script.gives(0, "restart")
-        all_answered(lab.request("client", 10), 10)
+        script, director, pid_file = director_script(lab, shell)
+        director.ini.write_text(director.ini.read_text().replace("192.0.2.12", "192.0.2.12 weight=0"))
+        script.gives(0, "start")
+        pid = pid_in(pid_file)
+        with lab.connect("client") as connection:
+            weight = {address: row["weight"] for address, row in director.servers().items()}
+            same(weight, {ADDRESS["rs1"]: "1", ADDRESS["rs2"]: "0"}, "weights before")
+            right = director.ini.read_text()
+            changed = right.replace(" weight=0", " weight=3").replace("192.0.2.11", "192.0.2.11 weight=0")
+            director.ini.write_text(changed)
+            text = script.gives(0, "reload")
+            true(f"process {pid} has read {director.ini} again" in text, text)
+            weight = {address: row["weight"] for address, row in director.servers().items()}
+            same(weight, {ADDRESS["rs1"]: "0", ADDRESS["rs2"]: "3"}, "weights after the reload")
+            same(lab.request("client", 5).of["rs2"], 5, "new connections at rs2")
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            page = b"".join(iter(lambda: connection.recv(4096), b""))
+            true(page.endswith(b"rs1\n"), f"the connection of before is answered by {page!r}")
+        same(pid_in(pid_file), pid, "the process")
         script.gives(0, "stop")
-        same_as_before(before, lab["rs1"], "after the stop")
-        true(not state.exists(), "the state file is still there")
-        script.gives(0, "stop")
-        script.gives(0, "try-restart")
-        same_as_before(before, lab["rs1"], "after try-restart")
-    true("answers ARP for VIP" not in director.log(), director.log())
 
 
-@case(seconds=60, needs=("dash",), servers=("rs1",))
-def what_was_changed_by_hand_in_between_is_left_and_told(lab):
-    bare(lab["rs1"])
+# --- save and load ---
+
+
+@case(seconds=60, needs=("dash",))
+def save_and_load_keep_the_table_in_a_file(lab):
     for shell in SHELLS:
-        script, _ = realserver_script(lab, shell)
-        before = settings_of(lab["rs1"])
-        lab["rs1"].ip(f"addr add {VIP2}/32 dev lo")
-        true(f"VIP {VIP2} was on lo before" in script.gives(0, "start"), "start does not say that a VIP was there")
-        lab["rs1"].sysctl(conf__all__arp_ignore=8, conf__eth0__arp_announce=1)
-        lab["rs1"].ip(f"addr del {VIP}/32 dev lo")
-        true(f"{VIP} on lo: no; expected yes\n" in script.gives(1, "status"), "status does not tell the missing VIP")
-        text = script.gives(0, "stop")
-        for words in (f"VIP {VIP}: was not on lo any more",
-                      "arp_ignore of all: found 8, but start had set 1: left as it is (before: 0)",
-                      "arp_announce of eth0: found 1, but start had set 2: left as it is (before: 0)"):
+        script, director, _ = director_script(lab, shell)
+        rules = lab.directory / f"{'-'.join(shell)}.rules"
+        script.settings["RULES"] = rules
+        script.gives(0, "start")
+        director.admin("-A", "-u", f"{VIP}:53", "-s", "wrr", "-o")
+        director.admin("-a", "-u", f"{VIP}:53", "-r", ADDRESS["rs2"], "-m", "-w", "7")
+        table = director.admin("-S", "-n")
+        script.gives(0, "save")
+        comment, _, saved = rules.read_text().partition("\n")
+        true(comment.startswith("# "), comment)
+        same(saved, table, "the file's lines")
+        director.admin("-D", "-u", f"{VIP}:53")
+        script.gives(0, "load")
+        same(director.admin("-S", "-n"), table, "the table that was loaded")
+        rules.write_text(f"# by hand\n\n-A -t {VIP}:99 -s rr\n")
+        script.gives(0, "load")
+        same(director.admin("-S", "-n"), f"-A -t {VIP}:99 -s rr\n", "the table that was written by hand")
+        director.admin("-C")
+        true("the table is empty" in script.gives(1, "save"), "save of nothing")
+        true("99" in rules.read_text(), "save of an empty table has changed the file")
+        script.gives(0, "stop")
+
+
+@case(seconds=60, needs=("dash",))
+def what_cannot_be_loaded_or_saved_changes_nothing(lab):
+    for shell in SHELLS:
+        script, director, _ = director_script(lab, shell)
+        rules = lab.directory / f"{'-'.join(shell)}.rules"
+        script.settings["RULES"] = rules
+        script.gives(0, "start")
+        table = director.admin("-S", "-n")
+        true(str(rules) in script.gives(6, "load"), "a missing file is not named")
+        for content, code, words in (("", 6, "found no rule"), ("# nothing\n \n", 6, "found no rule"),
+                                     (f"-A -t {VIP}:99 -s rr\n-a -t {VIP}:98 -r 192.0.2.11\n-A -t {VIP}:97 -s rr\n", 1,
+                                      "Service not defined"),
+                                     (f"-A -t {VIP}:99 -s rr\nnonsense\n", 1, "the table of before is put back")):
+            rules.write_text(content)
+            text = script.gives(code, "load")
             true(words in text, f"{words}: not in {text}")
-        same(changed_since(before, lab["rs1"]), {"all/arp_ignore": "8", "eth0/arp_announce": "1"},
-             "what is not as before")
-        true(VIP2 in settings_of(lab["rs1"])[1], "the VIP that was there before start is gone")
-        lab["rs1"].ip(f"addr del {VIP2}/32 dev lo")
-        lab["rs1"].sysctl(conf__all__arp_ignore=0, conf__eth0__arp_announce=0)
+            same(director.admin("-S", "-n"), table, f"the table after {content!r}")
+        true("cannot be written" in script.gives(4, "save", RULES="/nowhere/rules"), "a folder that is not there")
+        before = rules.read_text()
+        rules.with_name(rules.name + ".new").mkdir()
+        true("cannot be written" in script.gives(4, "save"), "a new file that cannot be written")
+        same(rules.read_text(), before, "the file after a save that failed")
+        script.gives(0, "stop")
 
 
-@case(seconds=60, needs=("dash",), servers=("rs1",))
-def a_second_start_makes_right_what_was_changed_by_hand(lab):
-    bare(lab["rs1"])
+@case(seconds=60, needs=("dash",))
+def the_words_of_lvs_own_script_work(lab):
     for shell in SHELLS:
-        script, _ = realserver_script(lab, shell)
-        before = settings_of(lab["rs1"])
-        script.gives(0, "start", VIPS=VIP)
-        lab["rs1"].sysctl(conf__all__arp_ignore=0, conf__eth0__arp_ignore=0)
-        lab["rs1"].ip(f"addr del {VIP}/32 dev lo")
-        script.gives(1, "status", VIPS=VIP)
-        script.gives(0, "start", VIP2, VIP, VIPS="")
-        script.gives(0, "status")
-        script.gives(1, "status", VIPS=VIP)
-        script.gives(0, "restart", VIPS=VIP)
-        same(script.gives(0, "status", VIPS=""), script.gives(0, "status", VIPS=VIP), "status without VIPS")
-        script.gives(0, "stop", VIPS="")
-        same_as_before(before, lab["rs1"], "after the stop")
-
-
-@case(seconds=60, needs=("dash",), servers=("rs1",))
-def status_says_who_answers_arp_as_the_kernel_does(lab):
-    host = lab["rs1"]
-    bare(host)
-    for shell in SHELLS:
-        script, _ = realserver_script(lab, shell)
-        for place in ("lo", "lo scope host", "eth0"):
-            host.ip(f"addr add {VIP}/32 dev {place}")
-            for on_all, on_eth0 in ((0, 0), (1, 0), (0, 1), (2, 0), (0, 3), (5, 0), (8, 0)):
-                host.sysctl(conf__all__arp_ignore=on_all, conf__eth0__arp_ignore=on_eth0)
-                # With 8, it does not answer even for its own address: there is nothing to wait for.
-                answers = False if on_all == 8 else answers_arp(lab, VIP)
-                text = script.gives(3 if place == "eth0" else 1, "status", VIPS=VIP)
-                said = "yes, on eth0; expected no" if answers else "no"
-                true(f"{VIP} answered for in ARP: {said}\n" in text,
-                     f"on {place}, arp_ignore {on_all} and {on_eth0}: answers {answers}, but status says:\n{text}")
-            host.ip(f"addr del {VIP}/32 dev {place.split()[0]}")
-        host.sysctl(conf__all__arp_ignore=0, conf__eth0__arp_ignore=0)
-
-
-@case(seconds=60, needs=("dash",), servers=("rs1",))
-def what_the_script_cannot_do_is_refused_and_nothing_is_changed(lab):
-    bare(lab["rs1"])
-    for shell in SHELLS:
-        script, state = realserver_script(lab, shell)
-        before = settings_of(lab["rs1"])
-        for mode in ("tun", "nat"):
-            text = script.gives(3, "start", MODE=mode)
-            true(f"MODE={mode}: not available in this version" in text, text)
-            script.gives(4, "status", MODE=mode)
-        for code, word, settings in ((6, '"dsr"', {"MODE": "dsr"}), (6, "no VIP", {"VIPS": ""}),
-                                     (6, '"192.0.2.256"', {"VIPS": f"{VIP} 192.0.2.256"}),
-                                     (6, '"192.0.2.100/24"', {"VIPS": "192.0.2.100/24"}),
-                                     (6, '"eth9"', {"INTERFACE": "eth9"}),
-                                     (1, "found on eth0", {"VIPS": ADDRESS["rs1"]}),
-                                     (4, "/nowhere/state", {"STATE": "/nowhere/state"})):
-            text = script.gives(code, "start", **settings)
-            true(word in text, f"{settings}: {text}")
-        script.gives(2, "stop", VIP)
-        script.gives(2, "begin")
-        script.gives(3, "reload")
-        same_as_before(before, lab["rs1"], "after the refusals")
-        true(not state.exists(), "there is a state file")
+        script, director, _ = director_script(lab, shell)
+        rules = lab.directory / f"{'-'.join(shell)}.rules"
+        script.gives(0, "start")
+        environment = {**script.settings, "RULES": rules, "SOCKET": director.control, "ADMIN": program("rawvsadm"),
+                       "RAWVS": script.program("rawvs", f"exec {' '.join(shell)} {script.path} \"$@\"")}
+        ipvsadm = Script(lab, "director", "ipvsadm", shell, **environment)
+        ipvsadm.settings["IPVSADM_DEFAULTS"] = ipvsadm.folder / "default"
+        table = director.admin("-S", "-n")
+        ipvsadm.gives(0, "save")
+        for action in ("load", "restore"):
+            ipvsadm.gives(0, "clear")
+            same(director.admin("-S", "-n"), "", "the table after clear")
+            ipvsadm.gives(0, action)
+            same(director.admin("-S", "-n"), table, f"the table after {action}")
+        same(ipvsadm.gives(0, "status"), director.admin("-L", "-n"), "status")
+        for action in ("stop", "start", "reload"):
+            true("nothing to do" in ipvsadm.gives(0, action), f"{action} without AUTO")
+        same(director.admin("-S", "-n"), table, "the table without AUTO")
+        ipvsadm.settings["IPVSADM_DEFAULTS"].write_text("AUTO=true\n")
+        ipvsadm.gives(0, "stop")
+        same(director.admin("-S", "-n"), "", "the table after stop")
+        ipvsadm.gives(0, "start")
+        same(director.admin("-S", "-n"), table, "the table after start")
+        true("usage: " in ipvsadm.gives(2, "begin") and "usage: " in ipvsadm.gives(2), "no usage")
+        script.gives(0, "stop")

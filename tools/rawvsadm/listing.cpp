@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
+#include <span>
 
 namespace rawvs::adm {
 
@@ -158,6 +158,15 @@ Protocol protocol_of(std::string_view word) {
   return Protocol::any;
 }
 
+// ipvsadm takes the difference of two addresses for a number with a sign: what is more than half of all addresses above
+// the others comes before them, 192.0.2.1 before 10.0.0.1. (Where that makes no order, theirs is nobody's.)
+template <typename Line>
+void turn(std::span<Line> sorted, Endpoint Line::*at) {
+  const auto apart = [&](const Line& a, const Line& b) { return (b.*at).addr.v4() - (a.*at).addr.v4() > 0x80000000; };
+  const auto gap = std::adjacent_find(sorted.begin(), sorted.end(), apart);
+  if (gap != sorted.end()) std::rotate(sorted.begin(), std::next(gap), sorted.end());
+}
+
 }  // namespace
 
 std::string padded(std::string text, size_t width) {
@@ -225,9 +234,18 @@ void ServiceTable::take(const Row& row) {
 }
 
 void ServiceTable::sort() {
-  const auto key = [](const ServiceLine& s) { return std::tuple(s.mark, s.protocol, s.vip); };
-  std::ranges::stable_sort(services_, [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  for (ServiceLine& s : services_) std::ranges::stable_sort(s.servers, {}, &ServerLine::at);
+  const auto kind = [](const ServiceLine& s) { return std::pair(s.mark, s.protocol); };
+  std::ranges::stable_sort(services_, {}, [&](const ServiceLine& s) { return std::pair(kind(s), s.vip); });
+  for (auto first = services_.begin(); first != services_.end();) {
+    const auto other = [&](const ServiceLine& s) { return kind(s) != kind(*first); };
+    const auto end = std::find_if(first, services_.end(), other);
+    turn(std::span(first, end), &ServiceLine::vip);
+    first = end;
+  }
+  for (ServiceLine& s : services_) {
+    std::ranges::stable_sort(s.servers, {}, &ServerLine::at);
+    turn(std::span(s.servers), &ServerLine::at);
+  }
 }
 
 std::string listing(const ServiceTable& table, const ListStyle& style) {

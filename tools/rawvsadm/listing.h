@@ -67,10 +67,6 @@ std::string connections_head(bool engine);
 std::string connection_line(const Row& row, bool engine, const Names* names);
 std::string timeouts_line(const Row& row);
 
-// What ipvsadm has no words for (own.cpp).
-std::string drops_text(const std::vector<std::string>& rows, bool all);
-std::string arp_text(const std::vector<std::string>& rows);
-
 std::string padded(std::string text, size_t width);  // to the right; longer text stays as it is
 
 }  // namespace rawvs::adm

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// main.cpp: rawvsadm: ipvsadm's command line for rawvsd, and more.
-//   rawvsadm [--socket PATH] [ipvsadm's arguments | drops [--all] | arp]
+// main.cpp: rawvsadm: ipvsadm's command line for rawvsd, and words of its own.
+//   rawvsadm [--socket PATH] [ipvsadm's arguments | WORD ... [--json]]
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "called_as.h"
 #include "client.h"
 #include "listing.h"
-#include "rawvs/control.h"
+#include "words.h"
 
 namespace rawvs::adm {
 
@@ -16,10 +18,10 @@ namespace {
 
 constexpr int kUnreachable = 2;  // as ipvsadm ends without its kernel
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 int end(const Ending& ending) {
-  print(ending.out);
+  put(ending.out);
   std::fwrite(ending.err.data(), 1, ending.err.size(), stderr);
   return ending.status;
 }
@@ -28,29 +30,36 @@ int end(const Error& error) { return end(Ending{kUnreachable, "", "rawvsadm: " +
 
 Outcome say(const Ending& ending) { return {end(ending), ending.ends_restore}; }
 
-struct Line {  // getline's
-  char* text = nullptr;
-  size_t room = 0;
-  Line() = default;
-  ~Line() { std::free(text); }
-  Line(const Line&) = delete;
-  Line& operator=(const Line&) = delete;
-};
-
 class Run {
  public:
-  Run(std::string program, std::string socket) : program_(std::move(program)), client_(std::move(socket)) {}
+  // words: whether it has any of its own; as ipvsadm it has not.
+  Run(std::string program, std::string socket, bool words)
+      : program_(std::move(program)), client_(std::move(socket)), words_(words) {}
 
-  int run(const std::vector<std::string>& args) {
-    if (!args.empty() && args[0] == "drops") return drops(args);
-    if (!args.empty() && args[0] == "arp") return arp(args);
+  int run(CommandLine line) {
+    std::vector<std::string>& args = line.args;
+    if (words_ && !args.empty() && !args[0].starts_with('-')) {
+      const Word* const word = find_word(args[0]);
+      if (!word) return end(Ending{kWrong, "", no_such_word(args[0])});
+      const bool ini = std::ranges::find(args, "--ini") != args.end();
+      const char* const option = args[0] == "restore" ? "-R" : args[0] == "save" && !ini ? "-S" : nullptr;
+      if (!option) return obey(*word, std::move(args));
+      args[0] = option;
+    }
     const Parsed parsed = parse(program_, args, names_);
     if (const auto* const ending = std::get_if<Ending>(&parsed)) return end(*ending);
     const auto& command = *std::get_if<Command>(&parsed);
-    return command.verb == Verb::restore ? restore() : obey(command).status;
+    return command.verb == Verb::restore ? restore(line.input) : obey(command).status;
   }
 
  private:
+  int obey(const Word& word, std::vector<std::string> args) {
+    args.erase(args.begin());
+    const bool json = word.tells_json && std::erase(args, "--json") > 0;
+    WordCall call{std::move(args), json, client_, names_, word.name};
+    return word.run(call);
+  }
+
   Outcome obey(const Command& c) {
     if (c.verb == Verb::start_daemon || c.verb == Verb::stop_daemon) {
       return say(unsupported(c.verb, "connections are not synchronised: there is no sync daemon"));
@@ -67,17 +76,17 @@ class Run {
     ServiceTable table(how.columns == Columns::rate);
     bool headed = false;
     const auto asked = client_.ask(wanted, [&](const Row& row) {
-      if (row.word() == "timeouts") print(timeouts_line(row));
+      if (row.word() == "timeouts") put(timeouts_line(row));
       if (row.word() == "connection") {
-        if (!headed) print(connections_head(engine));
+        if (!headed) put(connections_head(engine));
         headed = true;
-        print(connection_line(row, engine, how.names));
+        put(connection_line(row, engine, how.names));
       }
       table.take(row);
     });
     if (!asked) return {end(asked.error()), true};
     if (const auto& refused = *asked) return say(refusal(c.verb, *refused));
-    if (connections && !headed) print(connections_head(engine));
+    if (connections && !headed) put(connections_head(engine));
     if (connections || c.has(Option::timeout)) return {};
     if (c.verb == Verb::list || c.verb == Verb::save) return show(c, table, how);
     return {};
@@ -86,69 +95,50 @@ class Run {
   Outcome show(const Command& c, ServiceTable& table, const ListStyle& how) {
     if (table.lacks_rates()) return say(unsupported(c.verb, "this rawvsd does not tell rates; see --stats"));
     if (how.sorted) table.sort();
-    print(c.verb == Verb::save ? saved(table, how.names) : listing(table, how));
+    put(c.verb == Verb::save ? saved(table, how.names) : listing(table, how));
     return {};
   }
 
-  int restore() {
-    Line line;
-    const RestoreDoors doors{[&]() -> std::optional<std::string> {
-                               const ssize_t size = getline(&line.text, &line.room, stdin);
-                               if (size < 0) return std::nullopt;
-                               return std::string(line.text, static_cast<size_t>(size));
-                             },
-                             [&](const Command& command) { return obey(command); }, say};
+  int restore(const Lines& input) {
+    const RestoreDoors doors{input, [&](const Command& command) { return obey(command); }, say};
     return adm::restore(program_, names_, doors);
-  }
-
-  int drops(const std::vector<std::string>& args) {
-    const bool all = args.size() == 2 && args[1] == "--all";
-    if (args.size() > 1 && !all) return end(Ending{kWrong, "", "rawvsadm: drops: expected nothing more, or --all\n"});
-    return own("exits", [&](const std::vector<std::string>& rows) { return drops_text(rows, all); });
-  }
-
-  int arp(const std::vector<std::string>& args) {
-    if (args.size() > 1) return end(Ending{kWrong, "", "rawvsadm: arp: expected nothing more\n"});
-    return own("arp", arp_text);
-  }
-
-  int own(const std::string& command, const std::function<std::string(const std::vector<std::string>&)>& text) {
-    std::vector<std::string> rows;
-    const auto asked = client_.ask(std::string(kControlVersion) + ' ' + command,
-                                   [&](const Row& row) { rows.emplace_back(row.line()); });
-    if (!asked) return end(asked.error());
-    if (const auto& refused = *asked) return end(refusal(Verb::list, *refused));
-    print(text(rows));
-    return 0;
   }
 
   std::string program_;
   SystemNames names_;
   Client client_;
+  bool words_;
 };
 
-// ipvsadm's messages name it as it was called; we are rawvsadm wherever we are called from.
-std::string program_name(const char* argv0) {
-  const std::string called = argv0 ? argv0 : "rawvsadm";
-  const std::string base = called.substr(called.rfind('/') + 1);
-  return base == "ipvsadm" ? called : base;
+// --socket PATH or --socket=PATH, before everything else, is taken out of args; otherwise: what it is without.
+Result<std::string> socket_path(std::vector<std::string>& args, bool ipvsadm) {
+  constexpr std::string_view kSocket = "--socket";
+  const char* const known = std::getenv("RAWVS_SOCKET");
+  std::string socket = known && *known != '\0' ? known : "/run/rawvs.sock";
+  if (ipvsadm || args.empty() || !args[0].starts_with(kSocket)) return socket;
+  if (args[0] == kSocket) {
+    if (args.size() < 2) return Error{"--socket: expected a path"};
+    socket = args[1];
+    args.erase(args.begin(), args.begin() + 2);
+  } else if (args[0][kSocket.size()] == '=') {
+    socket = args[0].substr(kSocket.size() + 1);
+    args.erase(args.begin());
+  }
+  return socket;
 }
 
 int run(std::vector<std::string> args) {
-  const std::string program = program_name(args[0].c_str());
+  const std::string name = args[0];
   args.erase(args.begin());
-  const char* const known = std::getenv("RAWVS_SOCKET");
-  std::string socket = known && *known != '\0' ? known : "/run/rawvs.sock";
-  constexpr std::string_view kSocket = "--socket";
-  if (!args.empty() && args[0].starts_with(std::string(kSocket) + '=')) {
-    socket = args[0].substr(kSocket.size() + 1);
-    args.erase(args.begin());
-  } else if (!args.empty() && args[0] == kSocket) {
-    if (args.size() < 2) return end(Ending{kWrong, "", "rawvsadm: --socket: expected a path\n"});
-    socket = args[1];
-    args.erase(args.begin(), args.begin() + 2);
-  }
-  return Run(program, socket).run(args);
+  const auto called = called_as(name, std::move(args), standard_input());
+  if (const auto* const ending = std::get_if<Ending>(&called)) return end(*ending);
+  Called wanted = *std::get_if<Called>(&called);
+  const auto socket = socket_path(wanted.runs[0].args, wanted.ipvsadm);
+  if (!socket) return end(socket.error());
+  Run run(wanted.program, *socket, !wanted.ipvsadm);
+  int status = 0;
+  for (CommandLine& line : wanted.runs) status = run.run(std::move(line));
+  return status;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // usage.cpp: what -h and -v print. Called as ipvsadm it is ipvsadm's text to the byte: scripts look for it.
 #include "command.h"
 #include "rawvs/control.h"
+#include "words.h"
 
 namespace rawvs::adm {
 
@@ -94,10 +95,8 @@ Daemon Options:
 )";
 
 constexpr std::string_view kOwnUsage = R"(
-Beyond ipvsadm:
+Beyond ipvsadm (more: @ help WORD; most take --json):
   @ [--socket PATH] ...  talk to the rawvsd behind PATH (default $RAWVS_SOCKET, else /run/rawvs.sock)
-  @ drops [--all]        where packets went: every way out of the director that was taken (--all: or not)
-  @ arp                  VIPs and who else answers for them; neighbours and their MAC addresses
 )";
 
 bool is_ipvsadm(const std::string& program) {
@@ -120,7 +119,7 @@ Ending version(const std::string& program) {
 
 Ending usage(const std::string& program) {
   std::string out = version(program).out + named(kUsage, program);
-  if (!is_ipvsadm(program)) out += named(kOwnUsage, program);
+  if (!is_ipvsadm(program)) out += named(kOwnUsage, program) + words_text(program);
   return {0, out, ""};
 }
 

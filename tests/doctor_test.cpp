@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rawvsadm doctor's judgement: a healthy director's rows and host, one thing made wrong in each, and what is said of
+// it.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "rawvs/tunnel.h"
+#include "tools/rawvsadm/doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+// A director with a service of two DR servers outside and one NAT server inside, a tunnel's service, nothing wrong.
+const std::vector<std::string> kHealthy = {
+    "daemon version=1.0 uptime=3600 size=4096 pid=0 config=/etc/rawvs.ini",
+    "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 conns=9",
+    "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=1 upper=0 lower=0 active=4 inactive=2 "
+    "persistent=0 overloaded=0 reach=ready via=192.0.2.11 mac=02:00:00:00:00:11 conns=9 inpkts=90 outpkts=0",
+    "server service=tcp:192.0.2.100:80 server=203.0.113.21:8080 method=masq weight=1 upper=0 lower=0 active=5 "
+    "inactive=4 persistent=0 overloaded=0 reach=ready via=203.0.113.21 mac=02:00:00:00:01:21 conns=9 inpkts=90 "
+    "outpkts=80",
+    "service service=mark:10 scheduler=rr flags=- persistence=300 netmask=255.255.255.255 ops=0 conns=0",
+    "server service=mark:10 server=192.0.2.12:0 method=route weight=1 upper=8 lower=0 active=1 inactive=0 "
+    "persistent=1 overloaded=0 reach=ready via=192.0.2.12 mac=02:00:00:00:00:12 conns=1 inpkts=9 outpkts=0",
+    "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:10 retired=0",
+    "vip address=192.0.2.199 link=eth0 mac=02:00:00:00:00:10 retired=1",
+    "neighbor address=192.0.2.11 link=eth0 state=fresh mac=02:00:00:00:00:11 servers=1",
+    "neighbor address=192.0.2.12 link=eth0 state=fresh mac=02:00:00:00:00:12 servers=1",
+    "neighbor address=203.0.113.21 link=eth1 state=fresh mac=02:00:00:00:01:21 servers=1",
+    "exit name=forwarded fate=forwarded count=2000000 meaning=sent on to a real server",
+    "exit name=table-full fate=dropped count=0 meaning=no room for another connection: see max_connections",
+    "link name=eth0 guard=tcx received=1000000 kernel_dropped=0 cut=0 sent=1000000 send_failed=0",
+    "link name=eth1 guard=tcx received=1000000 kernel_dropped=0 cut=0 sent=1000000 send_failed=0",
+    "line text=[director]",
+    "line text=interface = eth0",
+    "line text=guard = auto",
+    "line text=max_connections = 1000 ; few",
+    "line text=",
+    "line text=[virtual web]",
+    "line text=scheduler = wlc",
+};
+
+HostLink link(const char* name, const char* address, uint8_t prefix) {
+  HostLink out;
+  out.name = name;
+  out.up = out.carrier = out.forwarding = true;
+  out.mtu = 1500;
+  out.addresses = {{*parse_ip(address), prefix}};
+  return out;
+}
+
+HostFacts healthy_host() {
+  HostFacts host;
+  host.links = {link("lo", "127.0.0.1", 8), link("eth0", "192.0.2.10", 24), link("eth1", "203.0.113.10", 24)};
+  return host;
+}
+
+struct Illness {
+  std::vector<std::pair<std::string, std::string>> changed{};  // in the rows: every place of this text, by that one
+  std::vector<std::string> added{};                            // rows
+  std::function<void(HostFacts&)> host{};
+};
+
+DoctorFacts facts_of(const Illness& illness) {
+  DoctorFacts facts;
+  facts.host = healthy_host();
+  if (illness.host) illness.host(facts.host);
+  std::vector<std::string> rows = kHealthy;
+  for (std::string& row : rows) {
+    for (const auto& [from, to] : illness.changed) {
+      for (size_t at = 0; (at = row.find(from, at)) != std::string::npos; at += to.size()) {
+        row.replace(at, from.size(), to);
+      }
+    }
+  }
+  rows.insert(rows.end(), illness.added.begin(), illness.added.end());
+  for (const std::string& row : rows) {
+    if (!row.empty()) note_row(Row(row), facts);
+  }
+  return facts;
+}
+
+Diagnosis examined(const Illness& illness) { return diagnose(facts_of(illness)); }
+
+std::string checks(const Diagnosis& diagnosis) {
+  std::string out;
+  for (const Finding& f : diagnosis.findings) {
+    out += (out.empty() ? "" : " ") + std::string(name(f.urgency)) + ':' + f.check;
+  }
+  return out;
+}
+
+// Exactly this is found, nothing else; and what is to be typed against it.
+void finds(const Illness& illness, const std::string& check, const std::string& what, const std::string& type) {
+  const Diagnosis diagnosis = examined(illness);
+  ASSERT_EQ(checks(diagnosis), check) << diagnosis_text(diagnosis);
+  const Finding& finding = diagnosis.findings[0];
+  EXPECT_NE(finding.what.find(what), std::string::npos) << finding.what;
+  EXPECT_NE(finding.type.find(type), std::string::npos) << finding.type;
+  EXPECT_FALSE(finding.why.empty());
+}
+
+TEST(Doctor, FindsNothingWrongWithAHealthyDirectorAndSaysWhatItLookedAt) {
+  const Diagnosis diagnosis = examined({});
+  EXPECT_EQ(checks(diagnosis), "");
+  EXPECT_TRUE(diagnosis.well());
+  const std::string text = diagnosis_text(diagnosis);
+  for (const char* const line :
+       {"eth0, eth1 are up, with a carrier", "192.0.2.100 is on no interface of this host",
+        "nobody else has answered ARP for 192.0.2.100", "eth0 has a guard (tcx) and this host forwards",
+        "LRO is off at eth0, eth1", "2 services: each has a server", "3 real servers: none is silent",
+        "1 NAT server: nothing shows that answers go past", "clients send (1500 bytes) fits",
+        "nothing was lost: 2000000 frames", "this host's firewall: iptables-save", "0 errors, 0 warnings, 0 notes"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in:\n" << text;
+  }
+}
+
+TEST(Doctor, FindsAVipOnAnInterfaceOfThisHost) {
+  const auto on_lo = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.100"), 32}); };
+  finds({.host = on_lo}, "warning:vip-on-host", "VIP 192.0.2.100 is configured on this host, on lo",
+        "ip addr del 192.0.2.100/32 dev lo");
+  // A retired one is nobody's concern.
+  const auto retired = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.199"), 32}); };
+  EXPECT_EQ(checks(examined({.host = retired})), "");
+}
+
+TEST(Doctor, FindsAMissingGuardOnlyWhereTheKernelForwards) {
+  const std::pair<std::string, std::string> gone = {"link name=eth0 guard=tcx", "link name=eth0 guard=off"};
+  const std::string rule = "iptables -t raw -I PREROUTING -i eth0 -d 192.0.2.100 -j DROP";
+  finds({.changed = {gone}}, "error:no-guard", "eth0 has no guard (none could be attached", rule);
+  finds({.changed = {gone, {"guard = auto", "guard = off"}}}, "warning:no-guard",
+        "eth0 has no guard (guard = off), and this host forwards", "set guard = auto in /etc/rawvs.ini");
+  const auto host = [](HostFacts& h) { h.links[1].forwarding = false; };
+  const Diagnosis diagnosis = examined({.changed = {gone}, .host = host});
+  EXPECT_EQ(checks(diagnosis), "");
+  EXPECT_NE(diagnosis_text(diagnosis).find("eth0 has no guard, but needs none"), std::string::npos);
+}
+
+TEST(Doctor, SaysThatItDidNotLookAtAGuardThatRawvsdDoesNotTellOf) {
+  const Illness illness{.changed = {{" guard=tcx", ""}}};
+  const Diagnosis diagnosis = examined(illness);
+  EXPECT_EQ(checks(diagnosis), "");
+  EXPECT_EQ(diagnosis.unseen[0], "the guards: this rawvsd does not tell of them; its log does");
+}
+
+TEST(Doctor, FindsAStrictReversePathFilterOnlyWhereServersAnswerFromTheVipThroughThisHost) {
+  const auto strict = [](HostFacts& host) { host.links[1].rp_filter = host.links[2].rp_filter = 1; };
+  EXPECT_EQ(checks(examined({.host = strict})), "");  // the one inside is NAT's
+  const std::pair<std::string, std::string> dr = {"method=masq", "method=route"};
+  finds({.changed = {dr}, .host = strict}, "warning:rp-filter", "rp_filter is strict on eth1",
+        "sysctl -w net.ipv4.conf.eth1.rp_filter=2");
+  const auto loose = [](HostFacts& host) { host.links[2].rp_filter = 2; };
+  EXPECT_EQ(checks(examined({.changed = {dr}, .host = loose})), "");
+  const auto no_router = [](HostFacts& host) { host.links[2].rp_filter = 1, host.links[2].forwarding = false; };
+  EXPECT_EQ(checks(examined({.changed = {dr}, .host = no_router})), "");
+}
+
+TEST(Doctor, FindsRedirectsOnlyWhereNatServersShareTheClientsLink) {
+  const auto sends = [](HostFacts& host) { host.links[1].send_redirects = true; };
+  EXPECT_EQ(checks(examined({.host = sends})), "");
+  finds({.changed = {{"203.0.113.21 link=eth1", "203.0.113.21 link=eth0"}}, .host = sends}, "warning:redirects",
+        "ICMP redirects on eth0", "net.ipv4.conf.all.send_redirects=0");
+}
+
+TEST(Doctor, FindsLargeReceiveOffload) {
+  finds({.host = [](HostFacts& host) { host.links[2].lro = true; }}, "error:lro", "(LRO) is on at eth1",
+        "ethtool -K eth1 lro off");
+}
+
+TEST(Doctor, FindsInterfacesThatAreMissingDownWithoutCarrierOrAddress) {
+  const auto with = [](const std::function<void(HostFacts&)>& host) { return Illness{.host = host}; };
+  finds(with([](HostFacts& h) { h.links.pop_back(); }), "error:no-interface", "there is no interface eth1", "ip link");
+  finds(with([](HostFacts& h) { h.links[2].up = false; }), "error:interface-down", "interface eth1 is down",
+        "ip link set eth1 up");
+  finds(with([](HostFacts& h) { h.links[1].carrier = false; }), "error:no-carrier", "eth0 has no carrier",
+        "ip link show eth0");
+  finds(with([](HostFacts& h) { h.links[2].addresses.clear(); }), "warning:no-address",
+        "eth1 has no address of its own", "ip addr add ADDRESS/BITS dev eth1");
+}
+
+TEST(Doctor, FindsOthersThatAnswerForTheVip) {
+  const std::string row = "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=";
+  finds({.added = {row + "192.0.2.11"}}, "error:server-answers-arp",
+        "real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100",
+        "on 192.0.2.11: sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
+  finds({.added = {row + "-"}}, "error:rival", "02:00:00:00:00:11, which is no real server",
+        "ip neigh | grep 02:00:00:00:00:11");
+}
+
+TEST(Doctor, FindsASilentServerOnceHoweverManyServicesItHas) {
+  const std::string again =
+      "server service=mark:10 server=192.0.2.11:0 method=route weight=1 active=0 inactive=0 reach=silent "
+      "via=192.0.2.11 mac=-";
+  const std::pair<std::string, std::string> silent = {"reach=ready via=192.0.2.11", "reach=silent via=192.0.2.11"};
+  finds({.changed = {silent}, .added = {again}}, "error:silent", "real server 192.0.2.11 does not answer ARP on eth0",
+        "rawvsadm drain 192.0.2.11");
+}
+
+TEST(Doctor, FindsASilentServerByItsNeighbourWhenRawvsdDoesNotTellOfReach) {
+  finds({.changed = {{" reach=ready via=192.0.2.11", ""},
+                     {"192.0.2.11 link=eth0 state=fresh",
+                      "192.0.2.11 link=eth0 "
+                      "state=silent"}}},
+        "error:silent", "real server 192.0.2.11 does not answer ARP on eth0", "ping -c 1 192.0.2.11");
+}
+
+TEST(Doctor, NamesTheGatewayThatIsSilent) {
+  finds({.changed = {{"reach=ready via=203.0.113.21", "reach=silent via=203.0.113.31"}},
+         .added = {"neighbor address=203.0.113.31 link=eth1 state=silent mac=- servers=1"}},
+        "error:silent", "gateway 203.0.113.31 does not answer ARP on eth1: it is the way to 203.0.113.21",
+        "ping -c 1 203.0.113.31");
+}
+
+TEST(Doctor, FindsServersWithoutARouteOnThisHostAndUnderTheVip) {
+  finds({.changed = {{"reach=ready via=203.0.113.21", "reach=no-route via=-"}}}, "error:no-route",
+        "no route to real server 203.0.113.21 through eth0 and eth1", "ip route get 203.0.113.21");
+  const auto here = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.11"), 32}); };
+  finds({.changed = {{"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=no-route via=- mac=-"}}, .host = here},
+        "error:server-is-this-host", "real server 192.0.2.11 is this host itself (lo)", "rawvsadm drain 192.0.2.11");
+  finds({.changed = {{"192.0.2.11:80", "192.0.2.100:80"}, {"via=192.0.2.11", "via=192.0.2.100"}}},
+        "error:server-is-vip", "real server 192.0.2.100 is itself a VIP", "rawvsadm drain 192.0.2.100");
+}
+
+TEST(Doctor, FindsDirectRoutingThroughARouterUnlessTheMacIsFixed) {
+  const std::pair<std::string, std::string> routed = {"reach=ready via=192.0.2.11", "reach=ready via=192.0.2.31"};
+  const std::string hop = "neighbor address=192.0.2.31 link=eth0 servers=1 mac=02:00:00:00:00:31 state=";
+  finds({.changed = {routed}, .added = {hop + "fresh"}}, "error:dr-through-router",
+        "real server 192.0.2.11 is behind a router (192.0.2.31)", "rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.11:80 -i");
+  EXPECT_EQ(checks(examined({.changed = {routed}, .added = {hop + "fixed"}})), "");
+}
+
+TEST(Doctor, FindsTwoDirectServersBehindOneMac) {
+  finds({.changed = {{"02:00:00:00:00:12", "02:00:00:00:00:11"}}}, "warning:same-mac",
+        "192.0.2.11 and 192.0.2.12 have the same MAC address, 02:00:00:00:00:11", "proxy_arp");
+}
+
+TEST(Doctor, FindsServicesThatNobodyServes) {
+  finds({.added = {"service service=udp:192.0.2.100:53 scheduler=rr"}}, "error:no-server",
+        "service udp:192.0.2.100:53 has no real server", "rawvsadm -a -u 192.0.2.100:53 -r SERVER");
+  finds({.changed = {{"method=route weight=1 upper=8", "method=route weight=0 upper=8"}}}, "error:no-weight",
+        "every real server of mark:10 has weight 0", "rawvsadm -e -f 10 -r 192.0.2.12:0 -g -w 1 -x 8");
+  finds({.changed = {{"persistent=1 overloaded=0", "persistent=1 overloaded=1"}}}, "error:overloaded",
+        "every real server of mark:10 has reached its upper threshold",
+        "rawvsadm -e -f 10 -r 192.0.2.12:0 -g -w 1 -x 16");
+  DoctorFacts nothing;
+  EXPECT_EQ(checks(diagnose(nothing)), "note:no-service");
+}
+
+TEST(Doctor, TypesTheWholeCommandOfATunnelsServer) {
+  finds(
+      {.added = {"service service=sctp:192.0.2.100:9 scheduler=rr",
+                 "server service=sctp:192.0.2.100:9 server=192.0.2.12:9 method=tunnel tun-type=gue tun-port=6080 "
+                 "tun-checksum=remote weight=0 upper=0 lower=0"},
+       .host = [](HostFacts& host) { host.links[1].mtu = 1600, host.links[2].mtu = 1600; }},
+      "error:no-weight note:tunnel-mtu", "every real server of sctp:192.0.2.100:9 has weight 0",
+      "rawvsadm -e --sctp-service 192.0.2.100:9 -r 192.0.2.12:9 -i --tun-type gue --tun-port 6080 --tun-remcsum -w 1");
+}
+
+TEST(Doctor, FindsANatServerWhoseAnswersGoElsewhere) {
+  finds({.changed = {{"outpkts=80", "outpkts=0"}}}, "error:nat-gateway",
+        "NAT server 203.0.113.21:8080 got 90 packets for tcp:192.0.2.100:80, and not one came back",
+        "on 203.0.113.21: ip route replace default via 203.0.113.10");
+  // Nine packets may be on their way.
+  EXPECT_EQ(checks(examined({.changed = {{"inpkts=90 outpkts=80", "inpkts=9 outpkts=0"}}})), "");
+}
+
+std::string waiting(const char* client, const char* virtual_at, const char* server, int expires) {
+  return "connection protocol=tcp expires=" + std::to_string(expires) + " state=SYN_RECV client=" + client +
+         " virtual=" + virtual_at + " server=" + server;
+}
+
+std::vector<std::string> three(const char* client, const char* virtual_at, const char* server, int expires) {
+  std::vector<std::string> rows;
+  for (int port = 1; port <= 3; ++port) {
+    rows.push_back(waiting((client + (':' + std::to_string(40000 + port))).c_str(), virtual_at, server, expires));
+  }
+  return rows;
+}
+
+TEST(Doctor, FindsClientsInANatServersOwnNetwork) {
+  EXPECT_TRUE(wants_connections(facts_of({})));
+  finds({.added = three("203.0.113.9", "192.0.2.100:80", "203.0.113.21:8080", 40)}, "error:nat-near-clients",
+        "clients in 203.0.113.0/24 get no answer from NAT server 203.0.113.21:8080",
+        "on 203.0.113.21: ip route replace 203.0.113.0/24 via 203.0.113.10");
+  // A handshake under way is not a stuck one; clients from elsewhere are no sign either, since others are served.
+  for (const auto& [client, expires] : {std::pair{"203.0.113.9", 59}, std::pair{"198.51.100.2", 40}}) {
+    const auto rows = three(client, "192.0.2.100:80", "203.0.113.21:8080", expires);
+    EXPECT_EQ(checks(examined({.added = rows})), "");
+  }
+}
+
+TEST(Doctor, FindsAServerThatAnswersNoClient) {
+  const std::pair<std::string, std::string> idle = {"active=4 inactive=2", "active=3 inactive=0"};
+  EXPECT_TRUE(wants_connections(facts_of({.changed = {idle}})));
+  const auto stuck = three("198.51.100.2", "192.0.2.100:80", "192.0.2.11:80", 40);
+  finds({.changed = {idle}, .added = stuck}, "error:no-answer",
+        "real server 192.0.2.11:80 of tcp:192.0.2.100:80 answers no client: all its 3 connections are in SYN_RECV",
+        "on 192.0.2.11: ss -ltn; ip addr add 192.0.2.100/32 dev lo");
+  // One connection in another state is an answered one.
+  EXPECT_EQ(checks(examined({.changed = {{"active=4 inactive=2", "active=3 inactive=1"}}, .added = stuck})), "");
+}
+
+TEST(Doctor, FindsATunnelThatIsNarrowerThanWhatClientsSend) {
+  const std::pair<std::string, std::string> tunnel = {"server=192.0.2.12:0 method=route",
+                                                      "server=192.0.2.12:0 method=tunnel tun-type=ipip tun-port=0 "
+                                                      "tun-checksum=none"};
+  finds({.changed = {tunnel}}, "note:tunnel-mtu",
+        "the tunnel to 192.0.2.12 carries packets of 1480 bytes, clients' may have 1500",
+        "nothing, if clients hear ICMP; else, here and on the whole way: ip link set eth0 mtu 1520");
+  EXPECT_TRUE(examined({.changed = {tunnel}}).well());
+  const auto narrow = [](HostFacts& host) { host.links[2].mtu = 1299; };
+  finds({.changed = {{"method=masq", "method=tunnel tun-type=ipip"}}, .host = narrow}, "warning:tunnel-mtu",
+        "carries packets of 1279 bytes", "here and on the whole way: ip link set eth1 mtu 1520");
+  finds({.host = [](HostFacts& host) { host.links[2].mtu = 1400; }}, "note:mtu",
+        "the way to 203.0.113.21 carries packets of 1400 bytes", "ip link set eth1 mtu 1500");
+}
+
+TEST(Doctor, TakesTheSameOverheadOfATunnelAsTheDirector) {
+  struct Kind {
+    const char* words;
+    Tunnel tunnel;
+  };
+  for (const Kind& kind :
+       {Kind{"tun-type=ipip", {}}, Kind{"tun-type=gre", {TunnelType::gre, Port(), {}}},
+        Kind{"tun-type=gre tun-checksum=on", {TunnelType::gre, Port(), TunnelChecksum::checksum}},
+        Kind{"tun-type=gue", {TunnelType::gue, Port(6080), {}}},
+        Kind{"tun-type=gue tun-checksum=on", {TunnelType::gue, Port(6080), TunnelChecksum::checksum}}}) {
+    const Diagnosis diagnosis = examined({.changed = {{"method=masq", std::string("method=tunnel ") + kind.words}}});
+    ASSERT_EQ(checks(diagnosis), "note:tunnel-mtu") << kind.words;
+    const std::string left = "carries packets of " + std::to_string(1500 - tunnel_overhead(kind.tunnel)) + " bytes";
+    EXPECT_NE(diagnosis.findings[0].what.find(left), std::string::npos) << diagnosis.findings[0].what;
+  }
+}
+
+TEST(Doctor, FindsFullTablesAndRingsAndSaysWhichSettingToRaise) {
+  finds({.changed = {{"table-full fate=dropped count=0", "table-full fate=dropped count=400"}}}, "warning:table-full",
+        "there was no room for another connection: 400 frames of 2000000 since rawvsd's start",
+        "set max_connections = 2000 in /etc/rawvs.ini (it is 1000), and restart rawvsd");
+  finds({.changed = {{"guard=tcx received=1000000 kernel_dropped=0", "guard=tcx received=1000000 kernel_dropped=5"}}},
+        "note:ring-full note:ring-full", "5 frames of 1000000 were lost at eth0", "set ring_frames = 2048");
+  finds({.changed = {{"name=eth1 guard=tcx received=1000000 kernel_dropped=0 cut=0",
+                      "name=eth1 guard=tcx received=1000000 kernel_dropped=0 cut=900"}}},
+        "warning:queue-full", "900 frames of 1000000 were lost at eth1", "ethtool -K eth1 gro off");
+  finds({.added = {"exit name=hold-full fate=dropped count=300 meaning=x"}}, "warning:hold-full",
+        "too many packets waited",
+        "set arp_hold = 16 in /etc/rawvs.ini (it is 8), and type: "
+        "rawvsadm reload");
+}
+
+TEST(Doctor, SaysHowToGetIntoRawvsdsNetworkNamespace) {
+  const auto elsewhere = [](HostFacts& host) { host = {.known = false, .links = {}}; };
+  const Diagnosis diagnosis = examined({.changed = {{"pid=0", "pid=4711"}}, .host = elsewhere});
+  EXPECT_EQ(checks(diagnosis), "");
+  for (const std::string& line : diagnosis.right) EXPECT_EQ(line.find("on no interface"), std::string::npos) << line;
+  EXPECT_NE(diagnosis.unseen[0].find("nsenter -t 4711 -n rawvsadm doctor"), std::string::npos) << diagnosis.unseen[0];
+}
+
+TEST(Doctor, TellsTheWorstFirst) {
+  const auto host = [](HostFacts& h) { h.links[1].lro = true, h.links[2].mtu = 1400; };
+  const std::pair<std::string, std::string> full = {"table-full fate=dropped count=0", "table-full fate=x count=400"};
+  EXPECT_EQ(checks(examined({.changed = {full}, .host = host})), "error:lro warning:table-full note:mtu");
+}
+
+TEST(Doctor, TellsProgramsTheSameAsPeople) {
+  std::string text =
+      diagnosis_json({.findings = {{Urgency::warning, "mtu", "w", "y", "t"}}, .right = {"a/b"}, .unseen = {"c"}});
+  std::erase_if(text, [](char c) { return c == ' ' || c == '\n'; });
+  EXPECT_EQ(text, R"({"findings":[{"severity":"warning","check":"mtu","what":"w","why":"y","type":"t"}],)"
+                  R"("right":["a/b"],"not_looked_at":["c"]})");
+}
+
+TEST(Doctor, SurvivesRowsThatMakeNoSense) {
+  DoctorFacts facts;
+  for (const char* const row :
+       {"server service=x server=y", "service", "server", "connection state=SYN_RECV", "vip address=1.2.3", "neighbor",
+        "exit", "link", "line text=", "line text= = ", "rival address=192.0.2.1", "daemon pid=x",
+        "service service=tcp:nonsense", "service service=mark:",
+        "connection state=SYN_RECV client=192.0.2.1:1 "
+        "virtual=192.0.2.2:2 server=0.0.0.0:0"}) {
+    note_row(Row(row), facts);
+  }
+  EXPECT_FALSE(diagnosis_text(diagnose(facts)).empty());
+}
+
+}  // namespace
+}  // namespace rawvs::adm

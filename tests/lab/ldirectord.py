@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's ldirectord, unmodified, with rawvsadm in ipvsadm's place: it makes the table and keeps it in order."""
+import re
+import signal
+
+from case import all_answered, case, same
+from ipvsadm import EMPTY, GROUP, Symlinks
+from lab.director import Director
+from lab.namespaces import Trouble, eventually
+from lab.topology import ADDRESS, VIP, VIP2, Load
+
+PATIENCE = 40  # seconds for ldirectord to notice; it looks each second, and starts slowly
+CONFIGURATION = f"""\
+checktimeout = 2
+negotiatetimeout = 2
+checkinterval = 1
+quiescent = yes
+supervised = yes
+logfile = "LOG"
+virtual = {VIP}:80
+\treal = {ADDRESS['rs1']}:80 gate 1
+\treal = {ADDRESS['rs2']}:80 gate 3
+\tfallback = {ADDRESS['rs3']}:80 gate
+\tservice = http
+\tscheduler = wrr
+\tprotocol = tcp
+\tchecktype = negotiate
+\trequest = "index.html"
+\treceive = "^rs"
+virtual = {VIP2}:80
+\treal = {ADDRESS['in1']}:8080 masq
+\treal = {ADDRESS['in2']}:8080 masq 2
+\tservice = http
+\tscheduler = rr
+\tpersistent = 600
+\tnetmask = 255.255.255.0
+\tprotocol = tcp
+\tchecktype = connect
+"""
+OF_A_MARK = f"""\
+checkinterval = 1
+quiescent = no
+supervised = yes
+logfile = "LOG"
+virtual = 10
+\treal = {ADDRESS['rs1']}:80 gate
+\treal = {ADDRESS['rs2']}:80 gate
+\tservice = http
+\tscheduler = wlc
+\tpersistent = 600
+\tprotocol = fwm
+\tchecktype = connect
+\tcheckport = 80
+"""
+FALLBACK = (ADDRESS["rs3"], "Route", 1)
+
+
+def route(rs1, rs2):
+    return [(ADDRESS["rs1"], "Route", rs1), (ADDRESS["rs2"], "Route", rs2)]
+
+
+def masq(in1, in2):
+    return [(ADDRESS["in1"], "Masq", in1), (ADDRESS["in2"], "Masq", in2)]
+
+
+class Watched:
+    """A director whose table is ldirectord's."""
+
+    def __init__(self, lab, configuration=CONFIGURATION, sections=EMPTY):
+        self.director = Director(lab, sections, inside="eth1").start()
+        symlinks = Symlinks(lab, self.director)
+        file = lab.directory / "ldirectord.cf"
+        file.write_text(configuration.replace("LOG", str(lab.directory / "ldirectord.log")))
+        script = symlinks.in_place(f"exec env RAWVS_SOCKET={self.director.control} ldirectord {file} start")
+        self.program = lab["director"].start("sh", "-c", script)
+
+    def table(self):
+        """{VIP or mark: [(server, method, weight), ...]} as rawvsadm -L -n has it."""
+        table = {}
+        for line in self.director.admin("-L", "-n").splitlines():
+            if service := re.match(r"(?:TCP|FWM)  ([\d.]+)(?::\d+)? ", line):
+                table[service[1]] = []
+            if server := re.match(r"  -> (\S+):\d+ +(\w+) +(\d+) ", line):
+                list(table.values())[-1].append((server[1], server[2], int(server[3])))
+        return table
+
+    def wait_for(self, wanted, what):
+        wanted = {service: sorted(servers) for service, servers in wanted.items()}
+        try:
+            eventually(lambda: self.table() == wanted, PATIENCE, what)
+        except Trouble:
+            same(self.table(), wanted, f"the table, where ldirectord has {what}\n{self.program.text()[-800:]}")
+
+
+def web_server(lab, name):
+    root = str(lab.page_root(name))
+    return [p for p in lab.programs if root in p.command and p.running()][-1]
+
+
+def answered_by(lab, expected, count=40, **options):
+    answers = lab.request("client", count, **options)
+    all_answered(answers, count)
+    same(sorted(answers.of), expected, "who answered")
+
+
+@case(seconds=240, needs=("ldirectord", "ipvsadm"), servers=("rs1", "rs2", "rs3"))
+def ldirectord_makes_the_table_quiesces_dead_servers_and_uses_the_fallback(lab):
+    lab.add_inside("in1", "in2")
+    lab.serve_web("rs1", "rs2", "rs3")
+    lab.serve_web("in1", "in2", port=8080)
+    watched = Watched(lab)
+    watched.wait_for({VIP: route(1, 3), VIP2: masq(1, 2)}, "made the table")
+    listing = watched.director.admin("-L", "-n").splitlines()
+    same([line for line in listing if line.startswith("TCP")],
+         [f"TCP  {VIP}:80 wrr", f"TCP  {VIP2}:80 rr persistent 600 mask 255.255.255.0"], "the services")
+    answers = lab.request("client", 40)
+    all_answered(answers, 40)
+    same(dict(answers.of), {"rs1": 10, "rs2": 30}, "who answered how many")
+
+    web_server(lab, "rs1").stop(signal.SIGKILL)
+    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 2)}, "quiesced rs1")
+    load = Load(lab, "client", parallel=4)
+    load.wait_for(100)
+    lab.serve_web("rs1")
+    watched.wait_for({VIP: route(1, 3), VIP2: masq(1, 2)}, "brought rs1 back")
+    load.wait_for(10, "rs1")
+    same(load.stop().failures, [], "requests that failed while rs1 was quiesced, and as it came back")
+
+    for name in ("rs1", "rs2"):
+        web_server(lab, name).stop(signal.SIGKILL)
+    watched.wait_for({VIP: [*route(0, 0), FALLBACK], VIP2: masq(1, 2)}, "turned to the fallback server")
+    answered_by(lab, ["rs3"])
+    lab.serve_web("rs2")
+    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 2)}, "left the fallback server")
+    answered_by(lab, ["rs2"])
+
+    web_server(lab, "in2").stop(signal.SIGKILL)
+    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 0)}, "quiesced in2")
+    answered_by(lab, ["in1"], url=f"http://{VIP2}/")
+    same(watched.director.dropped(), {}, "frames dropped")
+
+    same(watched.program.stop(), 0, f"ldirectord's exit status ({watched.program.text()[-300:]})")
+    same(watched.table(), {}, "what it leaves in the table")
+
+
+@case(seconds=120, needs=("ldirectord", "ipvsadm"))
+def ldirectord_removes_and_adds_the_servers_of_a_mark_without_quiescing(lab):
+    lab.serve_web()
+    watched = Watched(lab, OF_A_MARK, GROUP)
+    both = route(1, 1)
+    watched.wait_for({"10": both}, "made the table")
+    same([line for line in watched.director.admin("-L", "-n").splitlines() if line.startswith("FWM")],
+         ["FWM  10 wlc persistent 600"], "the service")
+    first = next(iter(lab.request("client").of))
+    answered_by(lab, [first], 10)
+    web_server(lab, first).stop(signal.SIGKILL)
+    watched.wait_for({"10": [row for row in both if row[0] != ADDRESS[first]]}, f"removed {first}")
+    answered_by(lab, [{"rs1": "rs2", "rs2": "rs1"}[first]], 10)
+    lab.serve_web(first)
+    watched.wait_for({"10": both}, f"added {first} again")

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rawvsadm_words_test.cpp: rawvsadm's own words: rows in, text and JSON out.
+// Whole words, which ask: rawvsadm_asking_test.cpp.
+#include <gtest/gtest.h>
+#include <pcap/pcap.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "tools/rawvsadm/drain.h"
+#include "tools/rawvsadm/pcapng.h"
+#include "tools/rawvsadm/top.h"
+
+namespace rawvs::adm {
+namespace {
+
+constexpr time_t kNow = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
+constexpr char kSyn[] =                 // 198.51.100.7:40000 > 192.0.2.100:80, TCP SYN
+    "0200000000010200000000020800450000280001000040060000c6336407c00002649c4000500000000100000000500220000000"
+    "0000";
+
+class Utc {  // what clocks show, as long as it lives
+ public:
+  Utc() { setenv("TZ", "UTC", 1), tzset(); }
+};
+
+const std::string kDaemon = "daemon version=0.1.0 uptime=93784 size=4096 pid=17 config=/etc/my rawvs.ini";
+const std::string kService =
+    "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=360 netmask=255.255.255.0 ops=0 conns=10 "
+    "inpkts=9 outpkts=0 inbytes=900 outbytes=0 cps=5 inpps=50 outpps=0 inbps=12000 outbps=0";
+const std::string kServer12 =
+    "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=2 upper=0 lower=0 active=5 inactive=1 "
+    "persistent=0 overloaded=0 reach=ready via=192.0.2.12 mac=02:00:00:00:00:12 conns=6 inpkts=6 outpkts=0 "
+    "inbytes=600 outbytes=0 cps=3 inpps=30 outpps=0 inbps=8000 outbps=0";
+const std::string kServer11 =
+    "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=0 upper=0 lower=0 active=1 inactive=1 "
+    "persistent=3 overloaded=0 reach=ready via=192.0.2.11 mac=02:00:00:00:00:11 conns=4 inpkts=3 outpkts=0 "
+    "inbytes=300 outbytes=0 cps=2 inpps=20 outpps=0 inbps=4000 outbps=0";
+const std::string kMarkService =
+    "service service=mark:10 scheduler=rr flags=- persistence=0 netmask=255.255.255.255 ops=0 conns=0 inpkts=0 "
+    "outpkts=0 inbytes=0 outbytes=0 cps=0 inpps=0 outpps=0 inbps=0 outbps=0";
+const Rows kTable = {kDaemon, kService, kServer12, kServer11, kMarkService};
+
+const Rows kExits = {"exit name=forwarded fate=forwarded count=20 meaning=sent on to a real server",
+                     "exit name=land fate=dropped count=2 meaning=source address is the VIP itself (land attack)",
+                     "exit name=table-full fate=dropped count=40 meaning=no room: see max_connections",
+                     "exit name=hairpin fate=dropped count=0 meaning=never",
+                     "link name=eth0 received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1"};
+const Rows kArp = {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0",
+                   "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=192.0.2.11"};
+
+TEST(Words, StatusIsOneScreenAboutEverything) {
+  const Utc utc;
+  Rows rows = kTable;
+  rows.insert(rows.end(), kExits.begin(), kExits.end());
+  rows.insert(rows.end(), kArp.begin(), kArp.end());
+  EXPECT_EQ(status_text(rows, kNow),
+            "rawvsd 0.1.0, up 1 day 02:03:04 since 2025-12-30 21:56:56, on eth0\n"
+            "\n"
+            "  Server         State                Share  Active  Inact  Conn/s  In B/s  Out B/s\n"
+            "TCP 192.0.2.100:80 wlc persistent 360\n"
+            "  192.0.2.12:80  up                     75%       5      1     3.0    8000        0\n"
+            "  192.0.2.11:80  quiesced (weight 0)    25%       1      1     2.0    4000        0\n"
+            "FWM 10 rr: no real server\n"
+            "\n"
+            "42 packets were dropped:\n"
+            "  table-full  40  no room: see max_connections\n"
+            "  land         2  source address is the VIP itself (land attack)\n"
+            "eth0 lost 3 frames, which came faster than they were read (more ring_frames may help)\n"
+            "eth0 lost 1 frame, which could not be sent\n"
+            "warning: real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: set arp_ignore=1, "
+            "arp_announce=2 there, see rawvs-realserver(8)\n");
+}
+
+TEST(Words, StatusOfAnEmptyTableSaysSoAndOlderRowsAreNoTrouble) {
+  const Utc utc;
+  EXPECT_EQ(status_text({"daemon version=0.1.0 uptime=4 size=64"}, kNow),
+            "rawvsd 0.1.0, up 00:00:04 since 2025-12-31 23:59:56\n\n"
+            "No virtual service: nothing is balanced, no VIP is answered for.\n\nNo packet was dropped.\n");
+  const std::string text = status_text({"service service=udp:192.0.2.100:53 scheduler=rr",
+                                        "server service=udp:192.0.2.100:53 server=192.0.2.11:53 weight=1"},
+                                       kNow);
+  EXPECT_NE(text.find("\n  192.0.2.11:53  up         -       0      0       -       -        -\n"), std::string::npos)
+      << text;
+}
+
+TEST(Words, StatusShowsTheFiveLargestReasonsForDrops) {
+  Rows rows;
+  for (int i = 1; i <= 7; ++i) {
+    rows.push_back("exit name=reason-" + std::to_string(i) + " fate=dropped count=" + std::to_string(i) + " meaning=x");
+  }
+  const std::string text = status_text(rows, kNow);
+  EXPECT_NE(text.find("28 packets were dropped:\n  reason-7  7  x\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("reason-2"), std::string::npos) << text;
+  EXPECT_NE(text.find("  and for 2 other reasons: rawvsadm drops\n"), std::string::npos) << text;
+}
+
+TEST(Words, AServerIsUpOrTheReasonIsNamed) {
+  const auto state = [](const std::string& keys) { return server_state(Row("server server=192.0.2.11:80 " + keys)); };
+  EXPECT_EQ(state("weight=1 overloaded=0 reach=ready via=192.0.2.11"), "up");
+  EXPECT_EQ(state("weight=0 overloaded=0 reach=ready via=192.0.2.11"), "quiesced (weight 0)");
+  EXPECT_EQ(state("weight=1 reach=silent via=192.0.2.11"), "no answer to ARP");
+  EXPECT_EQ(state("weight=1 reach=silent via=192.0.2.1"), "no answer to ARP (gateway 192.0.2.1)");
+  EXPECT_EQ(state("weight=0 reach=no-route via=-"), "no route");
+  EXPECT_EQ(state("weight=1 reach=link-down via=-"), "link down");
+  EXPECT_EQ(state("weight=1 upper=100 active=60 inactive=40 overloaded=1 reach=ready"), "full: 100 of 100");
+  EXPECT_EQ(state("weight=1 reach=asking via=192.0.2.11"), "asking for its MAC");
+}
+
+TEST(Words, RatesAreWrittenShort) {
+  EXPECT_EQ(per_second(0), "0");
+  EXPECT_EQ(per_second(0.5), "0.5");
+  EXPECT_EQ(per_second(9.96), "10");
+  EXPECT_EQ(per_second(9999), "9999");
+  EXPECT_EQ(per_second(12345), "12K");
+  EXPECT_EQ(per_second(125e6), "125M");
+  EXPECT_EQ(per_second(12e12), "12T");
+}
+
+TEST(Words, JsonHasTheProtocolsKeysNumbersAsNumbersAndOwnersListWhatIsTheirs) {
+  Rows rows(kTable.begin(), kTable.begin() + 2);
+  rows.push_back("server service=tcp:192.0.2.100:80 server=192.0.2.11:80 weight=1 mac=-");
+  rows.push_back("service service=mark:10 flags=-");
+  EXPECT_EQ(json_of(rows, {"exit"}).line(),
+            "{ \"exits\": [ ], \"daemon\": { \"version\": \"0.1.0\", \"uptime\": 93784, \"size\": 4096, \"pid\": 17, "
+            "\"config\": \"/etc/my rawvs.ini\" }, \"services\": [ { \"service\": \"tcp:192.0.2.100:80\", "
+            "\"scheduler\": \"wlc\", \"flags\": null, \"persistence\": 360, \"netmask\": \"255.255.255.0\", "
+            "\"ops\": 0, \"conns\": 10, \"inpkts\": 9, \"outpkts\": 0, \"inbytes\": 900, \"outbytes\": 0, \"cps\": 5, "
+            "\"inpps\": 50, \"outpps\": 0, \"inbps\": 12000, \"outbps\": 0, \"servers\": [ { "
+            "\"service\": \"tcp:192.0.2.100:80\", \"server\": \"192.0.2.11:80\", \"weight\": 1, \"mac\": null } ] }, "
+            "{ \"service\": \"mark:10\", \"flags\": null, \"servers\": [ ] } ] }\n");
+  EXPECT_EQ(json_of({"packet time=1767225600.000001 frames=1 text=a=b, \"c\" d", "frame link=eth0 size=60"}).line(),
+            "{ \"packets\": [ { \"time\": 1767225600.000001, \"frames\": [ { \"link\": \"eth0\", \"size\": 60 } ], "
+            "\"text\": \"a=b, \\\"c\\\" d\" } ] }\n");
+  EXPECT_EQ(json_of({"link name=18446744073709551615 received=18446744073709551615"}).line(),
+            "{ \"links\": [ { \"name\": \"18446744073709551615\", \"received\": 18446744073709551615 } ] }\n");
+}
+
+TEST(Words, TopMeasuresBetweenTwoRepliesAndSorts) {
+  const auto rows = [](uint64_t a, uint64_t b, const char* pid) {
+    return Rows{
+        std::string("daemon pid=") + pid, "service service=tcp:192.0.2.100:80",
+        "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 active=9 inactive=0 conns=" + std::to_string(a) +
+            " inpkts=0 outpkts=0 inbytes=0 outbytes=0",
+        "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 active=1 inactive=2 conns=" + std::to_string(b) +
+            " inpkts=0 outpkts=0 inbytes=" + std::to_string(1000 * b) + " outbytes=0"};
+  };
+  Top top;
+  top.take(rows(100, 100, "1"), 50);
+  EXPECT_FALSE(top.has_rates());
+  top.take(rows(110, 140, "1"), 54);
+  ASSERT_TRUE(top.has_rates());
+  EXPECT_EQ(top.text(Top::Key::conns, 24, "12:00:00"),
+            "12:00:00, over 4.0 s: 12 conn/s, 0 pkt/s in, 0 out, 10K B/s in, 0 out\n\n"
+            "Server         Service             Active  Inact  Conn/s  In p/s  Out p/s  In B/s  Out B/s\n"
+            "192.0.2.12:80  TCP 192.0.2.100:80       1      2      10       0        0     10K        0\n"
+            "192.0.2.11:80  TCP 192.0.2.100:80       9      0     2.5       0        0       0        0\n");
+  EXPECT_LT(top.text(Top::Key::active, 24, "").find(".11:80"), top.text(Top::Key::active, 24, "").find(".12:80"));
+  EXPECT_EQ(top.text(Top::Key::conns, 4, "").find(".11:80"), std::string::npos);  // no room for it on the screen
+
+  top.take(rows(6, 140, "1"), 56);  // zeroed: counted from there
+  EXPECT_NE(top.json(Top::Key::conns).line().find("\"cps\": 3.000"), std::string::npos);
+  top.take(rows(8, 200, "2"), 58);  // another rawvsd: all that it counted is new
+  EXPECT_NE(top.json(Top::Key::conns).line().find("\"conns\": 200, \"cps\": 100.000"), std::string::npos);
+  EXPECT_EQ(Top::key("outbytes"), Top::Key::outbytes);
+  EXPECT_FALSE(Top::key("cps"));
+}
+
+TEST(Words, TraceTellsThePacketTheDecisionAndWhatLeft) {
+  const Utc utc;
+  EXPECT_EQ(packet_text({"packet time=1767225600.000001 link=eth0 exit=forwarded fate=forwarded protocol=tcp "
+                         "client=198.51.100.7:40000 virtual=192.0.2.100:80 server=192.0.2.11:80 method=route "
+                         "connection=new frames=2 text=forwarded: to 192.0.2.11:80 by DR, new connection",
+                         "frame link=eth0 direction=in size=60 bytes=0200000000010200000000020800 text=x > y tcp S",
+                         "frame link=eth1 direction=out size=60 bytes=- text=x > y tcp S"}),
+            "00:00:00.000001 eth0 in:  x > y tcp S, 02:00:00:00:00:02 > 02:00:00:00:00:01\n"
+            "    forwarded: to 192.0.2.11:80 by DR, new connection\n"
+            "    eth1 out: x > y tcp S\n");
+  EXPECT_EQ(packet_text({"packet time=1767225601.5 link=eth0 exit=land frames=0 text=land: dropped"}),
+            "00:00:01.5 eth0 in\n    land: dropped\n");
+}
+
+TEST(Words, HexIsReadUpToWhatIsNone) {
+  EXPECT_EQ(bytes_of_hex("00fFa"), (std::vector<uint8_t>{0, 255}));
+  EXPECT_EQ(bytes_of_hex("01x2"), std::vector<uint8_t>{1});
+  EXPECT_TRUE(bytes_of_hex("-").empty());
+}
+
+TEST(Words, ExplanationsAreNumberedAndEndInASentence) {
+  const Rows rows = {"step text=A TCP segment with SYN from x to y.", "step text=No service takes it.",
+                     "verdict exit=reset-sent fate=answered server=- method=- text=The VIP answers with RST."};
+  EXPECT_EQ(explain_text(rows),
+            "1. A TCP segment with SYN from x to y.\n2. No service takes it.\n\nThe VIP answers with RST.\n");
+  EXPECT_EQ(explain_status(rows), 0);
+  EXPECT_EQ(explain_status({"verdict exit=land fate=dropped text=x"}), 1);
+  EXPECT_EQ(explain_status({"verdict exit=not-vip fate=passed text=x"}), 1);
+  EXPECT_EQ(explain_status({"verdict exit=forwarded fate=forwarded text=x"}), 0);
+}
+
+TEST(Words, ChangesAreALineEachAndWhatTakesARestartSaysSo) {
+  EXPECT_EQ(
+      changes_text({"change text=service tcp:192.0.2.100:80: scheduler rr",
+                    "pending text=interface: eth0 -> eth1: takes effect at the next start"}),
+      "service tcp:192.0.2.100:80: scheduler rr\npending: interface: eth0 -> eth1: takes effect at the next start\n");
+  EXPECT_EQ(changes_text({}), "Nothing to change.\n");
+}
+
+TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
+  const std::string tunnel =
+      "server service=mark:10 server=192.0.2.11:0 method=tunnel tun-type=gue tun-port=6080 tun-checksum=remote "
+      "weight=3 "
+      "upper=20 lower=10 active=1 inactive=2 persistent=1 mac=02:00:00:00:00:11";
+  EXPECT_EQ(quiesce_command(Row(tunnel)),
+            "edit-server service=mark:10 server=192.0.2.11:0 method=tunnel upper=20 lower=10 tun-type=gue "
+            "tun-port=6080 tun-checksum=remote weight=0");
+  EXPECT_EQ(undo_line(Row(tunnel)),
+            "rawvsadm -e -f 10 -r 192.0.2.11:0 -i --tun-type gue --tun-port 6080 --tun-remcsum -w 3 -x 20 -y 10");
+  EXPECT_EQ(undo_line(Row("server service=sctp:192.0.2.100:9 server=192.0.2.11:9 method=masq weight=1")),
+            "rawvsadm -e --sctp-service 192.0.2.100:9 -r 192.0.2.11:9 -m -w 1");
+  const Rows rows = {kTable[1], kTable[2], kTable[3], tunnel};
+  const Drained both = drained(rows, *parse_ip("192.0.2.11"), std::nullopt);
+  EXPECT_EQ(both.servers.size(), 2u);
+  EXPECT_FALSE(both.quiesced);
+  EXPECT_EQ(left_text(both), "5 connections left (2 active, 3 inactive)");
+  EXPECT_NE(templates_text(both, "192.0.2.11").find("4 persistent clients still belong to 192.0.2.11"),
+            std::string::npos);
+  const Drained one = drained(rows, *parse_ip("192.0.2.11"), 80);
+  EXPECT_EQ(one.servers.size(), 1u);
+  EXPECT_TRUE(one.quiesced);
+}
+
+TEST(Words, ACaptureIsReadBackByLibpcapAndHoldsItsComments) {
+  char path[] = "/tmp/rawvsadm-pcapng-XXXXXX";
+  const int fd = mkstemp(path);
+  ASSERT_GE(fd, 0);
+  close(fd);
+  Pcapng pcapng(64);
+  const auto bytes = bytes_of_hex(kSyn);
+  std::string file = pcapng.head();
+  file += pcapng.frame({kNow * 1'000'000 + 7, "eth0", true, 1500, bytes, "in: it came"});
+  file += pcapng.frame({kNow * 1'000'000 + 8, "eth1", false, 60, bytes, "out: forwarded to 192.0.2.11 by DR"});
+  file += pcapng.frame({kNow * 1'000'000 + 9, "eth0", true, 5, Bytes(bytes).first(5), ""});
+  std::ofstream(path, std::ios::binary) << file;
+
+  char error[PCAP_ERRBUF_SIZE];
+  const std::unique_ptr<pcap_t, decltype(&pcap_close)> in(pcap_open_offline(path, error), pcap_close);
+  unlink(path);
+  ASSERT_TRUE(in) << error;
+  EXPECT_EQ(pcap_datalink(in.get()), DLT_EN10MB);
+  const size_t lengths[] = {1500, 60, 5};
+  for (size_t i = 0; i < 3; ++i) {
+    pcap_pkthdr* head = nullptr;
+    const uint8_t* data = nullptr;
+    ASSERT_EQ(pcap_next_ex(in.get(), &head, &data), 1) << pcap_geterr(in.get());
+    EXPECT_EQ(head->len, lengths[i]);
+    EXPECT_EQ(head->caplen, std::min(lengths[i], bytes.size()));
+    EXPECT_EQ(head->ts.tv_sec, kNow);
+    EXPECT_EQ(head->ts.tv_usec, static_cast<suseconds_t>(7 + i));
+    EXPECT_EQ(std::memcmp(data, bytes.data(), head->caplen), 0);
+  }
+  pcap_pkthdr* head = nullptr;
+  const uint8_t* data = nullptr;
+  EXPECT_EQ(pcap_next_ex(in.get(), &head, &data), PCAP_ERROR_BREAK);
+
+  // An option: code 1 is a comment, code 2 of a packet its flags; each is padded to four bytes.
+  const std::string comment("\x01\x00\x0b\x00in: it came\x00", 16), inbound("\x02\x00\x04\x00\x01\x00\x00\x00", 8),
+      outbound("\x02\x00\x04\x00\x02\x00\x00\x00", 8);
+  if constexpr (std::endian::native == std::endian::little) {
+    EXPECT_NE(file.find(comment + inbound), std::string::npos);
+    EXPECT_NE(file.find(outbound, file.find("out: forwarded to 192.0.2.11 by DR")), std::string::npos);
+  }
+  EXPECT_EQ(file.size() % 4, 0u);
+}
+
+TEST(Words, ATimeIsReadInMicroseconds) {
+  EXPECT_EQ(microseconds("1767225600.000001"), 1767225600000001u);
+  EXPECT_EQ(microseconds("1767225600"), 1767225600000000u);
+  EXPECT_EQ(microseconds("1.5"), 1500000u);
+  EXPECT_EQ(microseconds("-"), 0u);
+}
+
+}  // namespace
+}  // namespace rawvs::adm

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor.cpp: rawvsadm doctor: asks rawvsd and this host, looks at everything, tells what was found.
+#include "doctor.h"
+
+#include <algorithm>
+
+#include "json.h"
+#include "rawvs/control.h"
+#include "words.h"
+
+namespace rawvs::adm {
+namespace {
+
+constexpr Look kLooks[] = {
+    look_at_interfaces, look_at_vips,        look_at_rivals,   look_at_guards, look_at_rp_filter,
+    look_at_redirects,  look_at_offloads,    look_at_services, look_at_ways,   look_at_neighbors,
+    look_at_answers,    look_at_nat_replies, look_at_mtus,     look_at_losses,
+};
+
+std::vector<std::string> unseen(const DoctorFacts& facts) {
+  std::vector<std::string> out;
+  const std::string pid = std::to_string(facts.daemon.pid);
+  if (!facts.host.known) {
+    out.push_back("this host's interfaces and settings: rawvsd (pid " + pid +
+                  ") runs in another network namespace; type: nsenter -t " + pid + " -n rawvsadm doctor");
+  }
+  const auto& settings = facts.daemon.settings;
+  const bool off = settings.count("guard") != 0 && settings.find("guard")->second == "off";
+  const bool told = std::ranges::all_of(facts.daemon.ports, [](const PortFacts& p) { return !p.guard.empty(); });
+  if (!told && !off) out.emplace_back("the guards: this rawvsd does not tell of them; its log does");
+  out.emplace_back("this host's firewall: iptables-save, nft list ruleset");
+  out.emplace_back("the real servers from within; there: rawvs-realserver status");
+  out.emplace_back("routers on the way: their MTUs and filters");
+  return out;
+}
+
+size_t count(const Findings& findings, Urgency urgency) {
+  return static_cast<size_t>(std::ranges::count(findings, urgency, &Finding::urgency));
+}
+
+std::string counted(const Findings& findings, Urgency urgency) {
+  const size_t n = count(findings, urgency);
+  return std::to_string(n) + ' ' + name(urgency) + (n == 1 ? "" : "s");
+}
+
+Json list_of(const std::vector<std::string>& lines) {
+  Json out = Json::list();
+  for (const std::string& line : lines) out.add(Json::text(line));
+  return out;
+}
+
+// Older ones refuse what they do not know: that is then not looked at.
+Result<bool> ask_if_known(WordCall& call, const std::string& command, DoctorFacts& facts) {
+  const auto asked =
+      call.client.ask(std::string(kControlVersion) + ' ' + command, [&](const Row& row) { note_row(row, facts); });
+  if (!asked) return asked.error();
+  return !*asked;
+}
+
+Result<Done> ask_rawvsd(WordCall& call, DoctorFacts& facts) {
+  if (const auto asked = ask_if_known(call, "list", facts); !asked) return asked.error();
+  facts.host = host_facts(facts.daemon.pid);
+  for (const char* const command : {"arp", "exits", "ini"}) {
+    if (const auto asked = ask_if_known(call, command, facts); !asked) return asked.error();
+  }
+  if (!wants_connections(facts)) return Done{};
+  auto asked = ask_if_known(call, "connections state=SYN_RECV", facts);
+  if (asked && !*asked) asked = ask_if_known(call, "connections", facts);
+  if (!asked) return asked.error();
+  return Done{};
+}
+
+}  // namespace
+
+const char* name(Urgency urgency) {
+  switch (urgency) {
+    case Urgency::note: return "note";
+    case Urgency::warning: return "warning";
+    case Urgency::error: return "error";
+  }
+  return "?";
+}
+
+bool Diagnosis::well() const { return count(findings, Urgency::note) == findings.size(); }
+
+Diagnosis diagnose(const DoctorFacts& facts) {
+  Diagnosis out;
+  for (const Look look : kLooks) {
+    const size_t before = out.findings.size();
+    std::string right = look(facts, out.findings);
+    if (out.findings.size() == before && !right.empty()) out.right.push_back(std::move(right));
+  }
+  std::ranges::stable_sort(out.findings, std::greater{}, &Finding::urgency);
+  out.unseen = unseen(facts);
+  return out;
+}
+
+std::string diagnosis_text(const Diagnosis& diagnosis) {
+  std::string out;
+  for (const Finding& finding : diagnosis.findings) {
+    out += std::string(name(finding.urgency)) + ": " + finding.what + "\n    why:  " + finding.why +
+           "\n    type: " + finding.type + "\n\n";
+  }
+  if (!diagnosis.right.empty()) out += "Looked at and found right:\n";
+  for (const std::string& line : diagnosis.right) out += "    " + line + '\n';
+  if (!diagnosis.right.empty()) out += '\n';
+  out += "Not looked at:\n";
+  for (const std::string& line : diagnosis.unseen) out += "    " + line + '\n';
+  out += '\n' + counted(diagnosis.findings, Urgency::error) + ", " + counted(diagnosis.findings, Urgency::warning) +
+         ", " + counted(diagnosis.findings, Urgency::note) + '\n';
+  return out;
+}
+
+std::string diagnosis_json(const Diagnosis& diagnosis) {
+  Json findings = Json::list();
+  for (const Finding& finding : diagnosis.findings) {
+    findings.add(Json::object()
+                     .set("severity", Json::text(name(finding.urgency)))
+                     .set("check", Json::text(finding.check))
+                     .set("what", Json::text(finding.what))
+                     .set("why", Json::text(finding.why))
+                     .set("type", Json::text(finding.type)));
+  }
+  return Json::object()
+      .set("findings", findings)
+      .set("right", list_of(diagnosis.right))
+      .set("not_looked_at", list_of(diagnosis.unseen))
+      .line();
+}
+
+int doctor_word(WordCall& call) {
+  if (!call.args.empty()) return wrong(call, call.args[0] + ": expected nothing more, or --json");
+  DoctorFacts facts;
+  if (const auto asked = ask_rawvsd(call, facts); !asked) return wrong(call, asked.error().text);
+  const Diagnosis diagnosis = diagnose(facts);
+  print(call.json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
+  return diagnosis.well() ? 0 : kAnswerIsNo;
+}
+
+}  // namespace rawvs::adm

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_facts.cpp: what this host's kernel says of its interfaces: getifaddrs(3), ethtool's ioctl, net.ipv4.conf.
+#include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+struct FreeAddresses {
+  void operator()(ifaddrs* list) const { freeifaddrs(list); }
+};
+struct Descriptor {
+  int fd = -1;
+  explicit Descriptor(int opened) : fd(opened) {}
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+};
+
+std::string first_line(const std::string& path) {  // empty: there is none
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
+  std::array<char, 128> line{};
+  if (!file || !std::fgets(line.data(), line.size(), file.get())) return "";
+  std::string text(line.data());
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+uint32_t sysctl(const std::string& interface, const char* key) {
+  const auto value = parse_number(first_line("/proc/sys/net/ipv4/conf/" + interface + '/' + key), UINT32_MAX);
+  return static_cast<uint32_t>(value.value_or(0));
+}
+
+ifreq asked(const std::string& interface) {
+  ifreq out{};
+  interface.copy(out.ifr_name, sizeof out.ifr_name - 1);
+  return out;
+}
+
+uint32_t mtu(int fd, const std::string& interface) {
+  ifreq ask = asked(interface);
+  return ioctl(fd, SIOCGIFMTU, &ask) == 0 ? static_cast<uint32_t>(ask.ifr_mtu) : 0;
+}
+
+bool has_lro(int fd, const std::string& interface) {
+  ethtool_value flags{};
+  flags.cmd = ETHTOOL_GFLAGS;
+  ifreq ask = asked(interface);
+  ask.ifr_data = reinterpret_cast<char*>(&flags);
+  return ioctl(fd, SIOCETHTOOL, &ask) == 0 && (flags.data & ETH_FLAG_LRO) != 0;
+}
+
+uint32_t host_order(const sockaddr* address) {
+  sockaddr_in in{};
+  std::memcpy(&in, address, sizeof in);
+  const auto bytes = std::bit_cast<std::array<uint8_t, 4>>(in.sin_addr.s_addr);
+  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+HostLink& named(std::vector<HostLink>& links, const char* label) {
+  const std::string name = std::string(label).substr(0, std::string_view(label).find(':'));  // eth0:1 is eth0's
+  const auto known = std::ranges::find(links, name, &HostLink::name);
+  if (known != links.end()) return *known;
+  links.push_back({.name = name, .addresses = {}});
+  return links.back();
+}
+
+// How the kernel joins "all" with the interface's own differs from key to key: ip-sysctl.rst.
+void add_settings(HostLink& link) {
+  link.forwarding = sysctl(link.name, "forwarding") != 0;
+  link.rp_filter = std::max(sysctl("all", "rp_filter"), sysctl(link.name, "rp_filter"));
+  link.send_redirects = sysctl("all", "send_redirects") != 0 || sysctl(link.name, "send_redirects") != 0;
+}
+
+// Whether rawvsd sees the same interfaces as we do. Its pid may be one of another pid namespace: its name is looked at.
+bool same_network(uint64_t pid) {
+  const std::string place = "/proc/" + std::to_string(pid);
+  if (pid == 0 || first_line(place + "/comm") != "rawvsd") return true;  // as good as we know
+  std::array<char, 64> theirs{}, ours{};
+  if (readlink((place + "/ns/net").c_str(), theirs.data(), theirs.size() - 1) < 0) return true;
+  if (readlink("/proc/self/ns/net", ours.data(), ours.size() - 1) < 0) return true;
+  return theirs == ours;
+}
+
+}  // namespace
+
+HostFacts host_facts(uint64_t daemon_pid) {
+  HostFacts out;
+  if (!same_network(daemon_pid)) {
+    out.known = false;
+    return out;
+  }
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0) {
+    out.known = false;
+    return out;
+  }
+  const std::unique_ptr<ifaddrs, FreeAddresses> list(first);
+  for (const ifaddrs* a = list.get(); a != nullptr; a = a->ifa_next) {
+    HostLink& link = named(out.links, a->ifa_name);
+    link.up = (a->ifa_flags & IFF_UP) != 0;
+    link.carrier = (a->ifa_flags & IFF_RUNNING) != 0;
+    if (a->ifa_addr == nullptr || a->ifa_addr->sa_family != AF_INET) continue;
+    const int prefix = a->ifa_netmask != nullptr ? std::popcount(host_order(a->ifa_netmask)) : 32;
+    link.addresses.push_back({Ip(host_order(a->ifa_addr)), static_cast<uint8_t>(prefix)});
+  }
+  const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  for (HostLink& link : out.links) {
+    add_settings(link);
+    link.mtu = mtu(any.fd, link.name);
+    link.lro = has_lro(any.fd, link.name);
+  }
+  return out;
+}
+
+const HostLink* HostFacts::link(std::string_view name) const {
+  const auto found = std::ranges::find(links, name, &HostLink::name);
+  return found != links.end() ? &*found : nullptr;
+}
+
+const HostLink* HostFacts::with(Ip address) const {
+  for (const HostLink& link : links) {
+    if (std::ranges::find(link.addresses, address, &LinkAddress::addr) != link.addresses.end()) return &link;
+  }
+  return nullptr;
+}
+
+const LinkAddress* HostFacts::network_of(Ip other) const {
+  const LinkAddress* best = nullptr;
+  for (const HostLink& link : links) {
+    for (const LinkAddress& a : link.addresses) {
+      if (a.prefix < 32 && a.network().holds(other) && (!best || a.prefix > best->prefix)) best = &a;
+    }
+  }
+  return best;
+}
+
+}  // namespace rawvs::adm

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_host.cpp: what the doctor looks at on this host and its LAN: VIPs, guard, sysctls, offloads, interfaces, ARP,
+// lost frames.
+#include <algorithm>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+void join(std::string& list, const std::string& word) { list += (list.empty() ? "" : ", ") + word; }
+
+std::string names_of(const std::vector<PortFacts>& ports) {
+  std::string out;
+  for (const PortFacts& port : ports) join(out, port.name);
+  return out;
+}
+
+// The VIPs that are answered for.
+std::vector<Ip> live_vips(const DaemonFacts& daemon) {
+  std::vector<Ip> out;
+  for (const VipFacts& vip : daemon.vips) {
+    if (!vip.retired) out.push_back(vip.address);
+  }
+  return out;
+}
+
+std::string names_of(const std::vector<Ip>& vips) {
+  constexpr size_t kMost = 3;
+  std::string out;
+  for (size_t i = 0; i < std::min(kMost, vips.size()); ++i) join(out, text(vips[i]));
+  return out + (vips.size() > kMost ? " and " + std::to_string(vips.size() - kMost) + " more" : "");
+}
+
+bool has_server(const DoctorFacts& facts, const std::string& link, bool nat) {
+  return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
+    return (s.method == "masq") == nat && link_of(facts, s) == link;
+  });
+}
+
+bool switched_off(const DaemonFacts& daemon) {  // by guard = off
+  const auto found = daemon.settings.find("guard");
+  return found != daemon.settings.end() && found->second == "off";
+}
+
+// The guard of one interface, as far as it is known: its way, "off", or empty.
+std::string guard_of(const DaemonFacts& daemon, const PortFacts& port) {
+  return port.guard.empty() && switched_off(daemon) ? "off" : port.guard;
+}
+
+Finding unguarded(const DoctorFacts& facts, const PortFacts& port, const std::vector<Ip>& vips) {
+  std::string rules;
+  for (size_t i = 0; i < std::min<size_t>(3, vips.size()); ++i) {
+    rules +=
+        (i == 0 ? "" : "; ") + ("iptables -t raw -I PREROUTING -i " + port.name + " -d " + text(vips[i])) + " -j DROP";
+  }
+  const bool off = switched_off(facts.daemon);
+  return {off ? Urgency::warning : Urgency::error, "no-guard",
+          port.name + " has no guard (" + (off ? "guard = off" : "none could be attached, rawvsd's log says why") +
+              "), and this host forwards",
+          "its kernel also routes the frames that rawvsd takes, unless a firewall rule drops them: servers get packets "
+          "twice, and NAT servers' answers reach clients untranslated, too",
+          off ? "set guard = auto in " + facts.daemon.config + " and restart rawvsd; or, for each VIP: " + rules
+              : "for each VIP: " + rules};
+}
+
+}  // namespace
+
+std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
+  const std::vector<Ip> vips = live_vips(facts.daemon);
+  if (vips.empty() || !facts.host.known) return "";
+  for (const Ip vip : vips) {
+    for (const HostLink& link : facts.host.links) {
+      const auto own = std::ranges::find(link.addresses, vip, &LinkAddress::addr);
+      if (own == link.addresses.end()) continue;
+      findings.push_back({Urgency::warning, "vip-on-host",
+                          "VIP " + text(vip) + " is configured on this host, on " + link.name,
+                          "what is sent to it goes to the director and never to this host, and servers' answers that "
+                          "come through this host are dropped by its kernel, as if their address were forged",
+                          "ip addr del " + text(vip) + '/' + std::to_string(own->prefix) + " dev " + link.name});
+    }
+  }
+  return names_of(vips) + (vips.size() == 1 ? " is" : " are") + " on no interface of this host, as it has to be";
+}
+
+std::string look_at_guards(const DoctorFacts& facts, Findings& findings) {
+  const std::vector<Ip> vips = live_vips(facts.daemon);
+  std::string right;
+  for (const PortFacts& port : facts.daemon.ports) {
+    const HostLink* const link = facts.host.link(port.name);
+    const std::string guard = guard_of(facts.daemon, port);
+    if (guard.empty() || !link || !link->up) continue;
+    const std::string routes = link->forwarding ? "this host forwards" : "this host does not forward";
+    if (guard != "off") {
+      join(right, port.name + " has a guard (" + guard + ')');
+      right += " and " + routes;
+    } else if (link->forwarding && !vips.empty()) {
+      findings.push_back(unguarded(facts, port, vips));
+    } else {
+      join(right, port.name + " has no guard, but needs none: " + routes);
+    }
+  }
+  return right.empty() ? "" : right + ": its kernel leaves the VIPs' frames alone";
+}
+
+// rawvsd itself is not concerned: it takes frames before the kernel checks anything. But what DR and TUN servers answer
+// through this host is routed by the kernel, and comes from the VIP, whose own network is on the other side.
+std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings) {
+  bool looked = false;
+  for (size_t i = 1; i < facts.daemon.ports.size(); ++i) {
+    const HostLink* const inside = facts.host.link(facts.daemon.ports[i].name);
+    if (!inside || !inside->forwarding || !has_server(facts, inside->name, false)) continue;
+    looked = true;
+    if (inside->rp_filter != 1) continue;
+    for (const Ip vip : live_vips(facts.daemon)) {
+      const LinkAddress* const own = facts.host.network_of(vip);
+      if (own && facts.host.with(own->addr) == inside) continue;
+      findings.push_back({Urgency::warning, "rp-filter",
+                          "rp_filter is strict on " + inside->name + ", where servers of DR or TUN are, and VIP " +
+                              text(vip) + " is not of its network",
+                          "servers whose gateway is this host answer from the VIP, and its kernel drops that as forged",
+                          "sysctl -w net.ipv4.conf." + inside->name + ".rp_filter=2"});
+      break;  // one VIP shows it
+    }
+  }
+  return looked ? "rp_filter: not strict where servers answer through this host" : "";
+}
+
+// The kernel does not see the answers of NAT's connections, but it routes what servers send otherwise; and tells them a
+// shorter way to a client, by which NAT's answers would go past the director.
+std::string look_at_redirects(const DoctorFacts& facts, Findings& findings) {
+  if (facts.daemon.ports.empty()) return "";
+  const HostLink* const outside = facts.host.link(facts.daemon.ports[0].name);
+  if (!outside || !outside->forwarding || !has_server(facts, outside->name, true)) return "";
+  if (outside->send_redirects) {
+    findings.push_back(
+        {Urgency::warning, "redirects",
+         "this host sends ICMP redirects on " + outside->name + ", where both clients and NAT servers are",
+         "a server that asks a client's host something itself is told the way past the director, and from then on its "
+         "answers to that client take it, untranslated",
+         "sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf." + outside->name + ".send_redirects=0"});
+  }
+  return "send_redirects: off on " + outside->name + ", where both clients and NAT servers are";
+}
+
+std::string look_at_offloads(const DoctorFacts& facts, Findings& findings) {
+  for (const PortFacts& port : facts.daemon.ports) {
+    const HostLink* const link = facts.host.link(port.name);
+    if (!link || !link->lro) continue;
+    findings.push_back({Urgency::error, "lro", "large receive offload (LRO) is on at " + link->name,
+                        "it joins packets for good: what comes out can be neither forwarded as it was nor cut again",
+                        "ethtool -K " + link->name + " lro off"});
+  }
+  if (facts.daemon.ports.empty() || !facts.host.known) return "";
+  return "offloads: LRO is off at " + names_of(facts.daemon.ports) + "; all others may be on";
+}
+
+std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
+  if (!facts.host.known) return "";
+  const std::vector<Ip> vips = live_vips(facts.daemon);
+  for (const PortFacts& port : facts.daemon.ports) {
+    const HostLink* const link = facts.host.link(port.name);
+    const std::string nothing = "no frame comes or goes there";
+    if (!link) {
+      findings.push_back(
+          {Urgency::error, "no-interface", "there is no interface " + port.name, nothing,
+           "ip link; then correct interface or inside in " + facts.daemon.config + " and restart rawvsd"});
+    } else if (!link->up) {
+      findings.push_back({Urgency::error, "interface-down", "interface " + port.name + " is down", nothing,
+                          "ip link set " + port.name + " up"});
+    } else if (!link->carrier) {
+      findings.push_back({Urgency::error, "no-carrier", "interface " + port.name + " has no carrier", nothing,
+                          "ip link show " + port.name + "; then look at its cable and the switch's port"});
+    } else if (std::ranges::all_of(link->addresses, [&](const LinkAddress& a) {
+                 return std::ranges::find(vips, a.addr) != vips.end();
+               })) {
+      findings.push_back({Urgency::warning, "no-address", "interface " + port.name + " has no address of its own",
+                          "rawvsd asks for servers in nobody's name there, and has no source address for tunnels",
+                          "ip addr add ADDRESS/BITS dev " + port.name});
+    }
+  }
+  if (facts.daemon.ports.empty()) return "";
+  return names_of(facts.daemon.ports) + (facts.daemon.ports.size() == 1 ? " is" : " are") + " up, with a carrier";
+}
+
+std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
+  for (const RivalFacts& rival : facts.daemon.rivals) {
+    const std::string vip = "VIP " + text(rival.vip);
+    const std::string why = "clients that hear it first go there, past the director, and are not balanced";
+    if (rival.server.empty()) {
+      findings.push_back(
+          {Urgency::error, "rival", rival.mac + ", which is no real server, answers ARP for " + vip, why,
+           "find the machine and take the address from it; it may be another director: ip neigh | grep " + rival.mac});
+    } else {
+      findings.push_back({Urgency::error, "server-answers-arp",
+                          "real server " + rival.server + " (" + rival.mac + ") answers ARP for " + vip, why,
+                          "on " + rival.server +
+                              ": sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2, and have "
+                              "the VIP on lo (rawvs-realserver does all of this)"});
+    }
+  }
+  const std::vector<Ip> vips = live_vips(facts.daemon);
+  return vips.empty() ? "" : "nobody else has answered ARP for " + names_of(vips);
+}
+
+namespace {
+
+// Some lost frames of very many are the past, or a burst; more are a setting that is too small.
+Urgency weighed(uint64_t count, uint64_t of) {
+  constexpr uint64_t kFew = 10000;  // one of so many
+  return count * kFew < of ? Urgency::note : Urgency::warning;
+}
+
+struct Trouble {  // an exit that should not be taken
+  const char* exit;
+  const char* what;
+  const char* why;
+  const char* setting;  // to be raised; null: type says it
+  uint64_t usual, most;
+  const char* type;
+};
+constexpr Trouble kTroubles[] = {
+    {"table-full", "there was no room for another connection", "new clients get no answer", "max_connections", 262144,
+     16777214, nullptr},
+    {"hold-full", "too many packets waited for a server's MAC address", "new connections begin a second late",
+     "arp_hold", 8, 64, nullptr},
+    {"fragment-flood", "there were more fragments than are put together at once", "large datagrams are lost",
+     "max_fragmented", 1024, 8192, nullptr},
+    {"ftp-full", "there was no room for another FTP control connection under NAT", "these clients' transfers fail",
+     "max_ftp", 1024, 65534, nullptr},
+    {"answer-limited", "more pings, resets and ICMP errors were due than reply_rate allows",
+     "closed ports look like filtered ones, and path MTU discovery may fail; or somebody scans the VIPs", "reply_rate",
+     1000, 1000000, nullptr},
+    {"outbox-full", "a packet would have had to be cut into too many pieces", "it was dropped", nullptr, 0, 0,
+     "raise the MTU of the way to the servers, or: ethtool -K INTERFACE gro off"},
+    {"tunnel-narrow", "the way to a tunnel server is too narrow for any packet", "its clients get no answer", nullptr,
+     0, 0, "ip route get SERVER; raise the MTU of that way to 1500"},
+    {"own-frame", "frames came back that this host itself had sent",
+     "there is a loop in the LAN, or another machine has this one's MAC address", nullptr, 0, 0,
+     "tcpdump -e -n -Q in -i INTERFACE ether src MAC; then find the port they come from"},
+    {"hairpin", "a real server was the client of a service that NAT would send back to it",
+     "it gets no answer: it would have to answer itself", nullptr, 0, 0,
+     "let it ask its own address, or one server of the service use forward=dr"},
+};
+
+std::string raised(const DaemonFacts& daemon, const char* setting, uint64_t usual, uint64_t most) {
+  const auto told = daemon.settings.find(setting);
+  const uint64_t now = told == daemon.settings.end() ? usual : parse_number(told->second, UINT32_MAX).value_or(usual);
+  const std::string key(setting);
+  if (now >= most) return key + " is at its most (" + std::to_string(most) + "): have another director share the load";
+  const bool at_start = key.starts_with("max_") || key == "ring_frames";
+  return "set " + key + " = " + std::to_string(std::min(2 * now, most)) + " in " + daemon.config + " (it is " +
+         std::to_string(now) + "), and " + (at_start ? "restart rawvsd" : "type: rawvsadm reload");
+}
+
+std::string frames(uint64_t count) { return std::to_string(count) + (count == 1 ? " frame" : " frames"); }
+
+void look_at_port(const DaemonFacts& daemon, const PortFacts& port, Findings& findings) {
+  const std::string since = " since rawvsd's start, " + std::to_string(daemon.uptime) + " s ago";
+  if (port.kernel_dropped > 0) {
+    findings.push_back({weighed(port.kernel_dropped, port.received), "ring-full",
+                        frames(port.kernel_dropped) + " of " + std::to_string(port.received) + " were lost at " +
+                            port.name + since + ": the receive ring was full",
+                        "TCP slows down for each", raised(daemon, "ring_frames", 1024, 65536)});
+  }
+  if (port.cut > 0) {
+    findings.push_back({weighed(port.cut, port.received), "queue-full",
+                        frames(port.cut) + " of " + std::to_string(port.received) + " were lost at " + port.name +
+                            since + ": larger than the ring's slots, and there was no room for whole ones",
+                        "TCP slows down for each",
+                        "ethtool -K " + port.name + " gro off, so that received frames fit the ring"});
+  }
+  if (port.send_failed > 0) {
+    findings.push_back(
+        {weighed(port.send_failed, port.sent), "not-sent",
+         frames(port.send_failed) + " could not be sent by " + port.name + since + ", of " + std::to_string(port.sent),
+         "the interface was down, or its queue full",
+         "ip -s link show " + port.name + "; ip link set " + port.name + " txqueuelen 10000"});
+  }
+}
+
+}  // namespace
+
+std::string look_at_losses(const DoctorFacts& facts, Findings& findings) {
+  const DaemonFacts& daemon = facts.daemon;
+  const bool all_sendable =
+      std::ranges::all_of(daemon.servers, [&](const ServerFacts& server) { return sendable(daemon, server); });
+  uint64_t received = 0;
+  for (const PortFacts& port : daemon.ports) {
+    received += port.received;
+    look_at_port(daemon, port, findings);
+  }
+  for (const Trouble& trouble : kTroubles) {
+    const auto counted = daemon.exits.find(std::string_view(trouble.exit));
+    if (counted == daemon.exits.end() || counted->second == 0) continue;
+    // Behind a server that is silent packets pile up in any case.
+    if (trouble.exit == std::string_view("hold-full") && !all_sendable) continue;
+    findings.push_back({weighed(counted->second, received), trouble.exit,
+                        std::string(trouble.what) + ": " + frames(counted->second) + " of " + std::to_string(received) +
+                            " since rawvsd's start, " + std::to_string(daemon.uptime) + " s ago",
+                        trouble.why,
+                        trouble.type ? trouble.type : raised(daemon, trouble.setting, trouble.usual, trouble.most)});
+  }
+  return "nothing was lost: " + frames(received) + " received, rings and tables had room";
+}
+
+}  // namespace rawvs::adm

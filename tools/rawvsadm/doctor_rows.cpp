@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_rows.cpp: rawvsd's rows (control.h) as the doctor's facts.
+#include <algorithm>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+constexpr uint64_t kSynReceived = 60;  // seconds that IPVS waits in SYN_RECV
+constexpr uint64_t kFewStuck = 3;      // fewer may be clients that went away
+
+std::string cell(const Row& row, std::string_view key) {
+  const std::string_view value = row.get(key);
+  return std::string(value == "-" ? std::string_view() : value);
+}
+
+ServiceFacts service(const Row& row) {
+  ServiceFacts out;
+  out.key = cell(row, "service");
+  const size_t colon = out.key.find(':');
+  const std::string protocol = out.key.substr(0, colon);
+  for (const Protocol p : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+    if (protocol == name(p)) out.protocol = p;
+  }
+  if (out.protocol != Protocol::any) out.virtual_at = parse_endpoint(std::string_view(out.key).substr(colon + 1));
+  return out;
+}
+
+ServerFacts server(const Row& row, size_t service) {
+  ServerFacts out;
+  out.service = service;
+  out.at = parse_endpoint(row.get("server")).value_or(Endpoint{});
+  out.method = cell(row, "method");
+  out.tunnel = cell(row, "tun-type");
+  out.checksum = cell(row, "tun-checksum");
+  out.tunnel_port = cell(row, "tun-port");
+  out.reach = cell(row, "reach");
+  out.via = parse_ip(row.get("via"));
+  out.mac = cell(row, "mac");
+  out.weight = row.number("weight");
+  out.upper = row.number("upper");
+  out.lower = row.number("lower");
+  out.active = row.number("active");
+  out.inactive = row.number("inactive");
+  out.in_packets = row.number("inpkts");
+  out.out_packets = row.number("outpkts");
+  out.overloaded = row.number("overloaded") != 0;
+  return out;
+}
+
+PortFacts port(const Row& row) {
+  PortFacts out;
+  out.name = cell(row, "name");
+  out.guard = row.has("guard") && cell(row, "guard").empty() ? "off" : cell(row, "guard");
+  out.received = row.number("received");
+  out.kernel_dropped = row.number("kernel_dropped");
+  out.cut = row.number("cut");
+  out.sent = row.number("sent");
+  out.send_failed = row.number("send_failed");
+  return out;
+}
+
+// A line of the INI file: only the keys of [director], its first section, are of use here.
+void note_line(std::string_view line, std::map<std::string, std::string, std::less<>>& settings) {
+  const size_t sign = line.find(" = ");
+  if (sign == std::string_view::npos || line[0] == ';' || line[0] == '#') return;
+  settings.emplace(line.substr(0, sign), line.substr(sign + 3, line.find(" ;") - sign - 3));
+}
+
+void note_daemon(const Row& row, DaemonFacts& daemon) {
+  daemon.pid = row.number("pid");
+  daemon.uptime = row.number("uptime");
+  if (!cell(row, "config").empty()) daemon.config = cell(row, "config");
+}
+
+bool belongs(const ServiceFacts& service, Endpoint virtual_at) {  // a mark's services do not say what they match
+  return !service.virtual_at || (service.virtual_at->addr == virtual_at.addr &&
+                                 (service.virtual_at->port.value == 0 || service.virtual_at->port == virtual_at.port));
+}
+
+// Only connections that a server has not answered for a while are of use here.
+void note_connection(const Row& row, DoctorFacts& facts) {
+  if (row.get("state") != "SYN_RECV") return;
+  const auto at = parse_endpoint(row.get("server")), client = parse_endpoint(row.get("client"));
+  const auto virtual_at = parse_endpoint(row.get("virtual"));
+  if (!at || !client || !virtual_at) return;
+  const LinkAddress* const own = facts.host.network_of(at->addr);
+  for (ServerFacts& server : facts.daemon.servers) {
+    if (server.at.addr != at->addr || !belongs(facts.daemon.services[server.service], *virtual_at)) continue;
+    ++server.syns;
+    if (row.number("expires") + 2 > kSynReceived) return;
+    ++server.stuck;
+    if (own && own->network().holds(client->addr)) ++server.near;
+    return;
+  }
+}
+
+}  // namespace
+
+void note_row(const Row& row, DoctorFacts& facts) {
+  DaemonFacts& daemon = facts.daemon;
+  const std::string_view word = row.word();
+  if (word == "daemon") note_daemon(row, daemon);
+  if (word == "service") daemon.services.push_back(service(row));
+  if (word == "server" && !daemon.services.empty()) daemon.servers.push_back(server(row, daemon.services.size() - 1));
+  if (word == "connection") note_connection(row, facts);
+  if (word == "exit") daemon.exits[cell(row, "name")] = row.number("count");
+  if (word == "link") daemon.ports.push_back(port(row));
+  if (word == "line") note_line(row.tail("text"), daemon.settings);
+  const auto address = parse_ip(row.get("address"));
+  if (!address) return;
+  if (word == "vip") daemon.vips.push_back({*address, row.number("retired") != 0});
+  if (word == "rival") daemon.rivals.push_back({*address, cell(row, "mac"), cell(row, "server")});
+  if (word == "neighbor")
+    daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac")});
+}
+
+bool wants_connections(const DoctorFacts& facts) {  // as IPVS counts, SYN_RECV is active
+  return std::ranges::any_of(facts.daemon.servers, [](const ServerFacts& s) { return s.active >= kFewStuck; });
+}
+
+const NeighborFacts* next_hop(const DaemonFacts& daemon, const ServerFacts& server) {
+  const auto found = std::ranges::find(daemon.neighbors, server.via.value_or(server.at.addr), &NeighborFacts::address);
+  return found != daemon.neighbors.end() ? &*found : nullptr;
+}
+
+std::string link_of(const DoctorFacts& facts, const ServerFacts& server) {
+  if (const NeighborFacts* const hop = next_hop(facts.daemon, server)) return hop->link;
+  const LinkAddress* const own = facts.host.network_of(server.at.addr);
+  const HostLink* const link = own ? facts.host.with(own->addr) : nullptr;
+  return link ? link->name : "";
+}
+
+bool sendable(const DaemonFacts& daemon, const ServerFacts& server) {
+  if (!server.reach.empty()) return server.reach == "ready" || server.reach == "asking";
+  const NeighborFacts* const hop = next_hop(daemon, server);
+  return !hop || hop->state != "silent";
+}
+
+}  // namespace rawvs::adm

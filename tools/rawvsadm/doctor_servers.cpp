@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_servers.cpp: what the doctor looks at of services and real servers: who takes clients, the ways there, what
+// comes back, MTUs.
+#include <algorithm>
+#include <set>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+constexpr uint64_t kFewPackets = 10;     // less than that may be on their way
+constexpr uint64_t kFewConnections = 3;  // less than that may be clients that went away
+
+std::string plural(size_t count, const std::string& word) {
+  return std::to_string(count) + ' ' + word + (count == 1 ? "" : "s");
+}
+
+// Of ipvsadm's command line: -t 192.0.2.100:80.
+std::string option(const ServiceFacts& service) {
+  const std::string rest = service.key.substr(service.key.find(':') + 1);
+  switch (service.protocol) {
+    case Protocol::tcp: return "-t " + rest;
+    case Protocol::udp: return "-u " + rest;
+    case Protocol::sctp: return "--sctp-service " + rest;
+    default: return "-f " + rest;
+  }
+}
+
+std::string option(const ServerFacts& server) {
+  if (server.method == "masq") return "-m";
+  if (server.method != "tunnel") return "-g";
+  const std::string checksum = server.checksum == "on"       ? " --tun-csum"
+                               : server.checksum == "remote" ? " --tun-remcsum"
+                                                             : "";
+  if (server.tunnel == "gue") return "-i --tun-type gue --tun-port " + server.tunnel_port + checksum;
+  return server.tunnel == "gre" ? "-i --tun-type gre" + checksum : "-i";
+}
+
+// The whole command: what is not said again, -e sets to its default.
+std::string edited(const DaemonFacts& daemon, const ServerFacts& server, uint64_t weight, uint64_t upper) {
+  std::string out = "rawvsadm -e " + option(daemon.services[server.service]) + " -r " + text(server.at) + ' ' +
+                    option(server) + " -w " + std::to_string(weight);
+  if (upper > 0) out += " -x " + std::to_string(upper);
+  if (server.lower > 0) out += " -y " + std::to_string(server.lower);
+  return out;
+}
+
+std::vector<const ServerFacts*> servers_of(const DaemonFacts& daemon, size_t service) {
+  std::vector<const ServerFacts*> out;
+  for (const ServerFacts& server : daemon.servers) {
+    if (server.service == service) out.push_back(&server);
+  }
+  return out;
+}
+
+// This host's address that a server would have as its gateway.
+std::string gateway_for(const DoctorFacts& facts, const ServerFacts& server) {
+  if (const LinkAddress* const own = facts.host.network_of(server.at.addr)) return text(own->addr);
+  const HostLink* const link = facts.host.link(link_of(facts, server));
+  return link && !link->addresses.empty() ? text(link->addresses[0].addr) : "this host's address";
+}
+
+std::string interfaces_of(const DaemonFacts& daemon) {
+  std::string out;
+  for (const PortFacts& port : daemon.ports) out += (out.empty() ? "" : " and ") + port.name;
+  return out;
+}
+
+bool is_vip(const DaemonFacts& daemon, Ip address) {
+  return std::ranges::any_of(daemon.vips, [&](const VipFacts& vip) { return !vip.retired && vip.address == address; });
+}
+
+// Why a server cannot be sent to, whatever it does itself; none: it can.
+std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
+  const std::string who = "real server " + text(server.at.addr);
+  const std::string move = "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere";
+  if (is_vip(facts.daemon, server.at.addr)) {
+    return Finding{Urgency::error, "server-is-vip", who + " is itself a VIP of this director",
+                   "nobody answers ARP for it but rawvsd, which does not ask itself", move};
+  }
+  if (const HostLink* const own = facts.host.with(server.at.addr)) {
+    return Finding{Urgency::error, "server-is-this-host", who + " is this host itself (" + own->name + ')',
+                   "rawvsd forwards to other machines only", move};
+  }
+  if (server.reach != "no-route") return std::nullopt;
+  return Finding{Urgency::error, "no-route",
+                 "this host has no route to " + who + " through " + interfaces_of(facts.daemon),
+                 "packets for it are dropped",
+                 "ip route get " + text(server.at.addr) + "; add the route that is missing (ip route add " +
+                     text(server.at.addr) + " via GATEWAY), or name its interface as inside in " + facts.daemon.config};
+}
+
+std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& server) {
+  if (auto lost = astray(facts, server)) return lost;
+  const std::string who = text(server.at.addr), via = text(server.via.value_or(server.at.addr));
+  const NeighborFacts* const hop = next_hop(facts.daemon, server);
+  const std::string link = link_of(facts, server);
+  const std::string on = link.empty() ? "" : " on " + link;
+  if (!sendable(facts.daemon, server) && server.reach != "link-down") {
+    const std::string what = via == who ? "real server " + who + " does not answer ARP" + on
+                                        : "gateway " + via + " does not answer ARP" + on + ": it is the way to " + who;
+    return Finding{Urgency::error, "silent", what, "packets for it are dropped, and clients wait in vain",
+                   "ping -c 1 " + via + "; is it up, is the address right? Until it is: rawvsadm drain " + who};
+  }
+  const bool fixed = hop && hop->state == "fixed";
+  if (server.method != "route" || via == who || fixed) return std::nullopt;
+  const std::string way = "rawvsadm -e " + option(facts.daemon.services[server.service]) + " -r " + text(server.at);
+  return Finding{Urgency::error, "dr-through-router",
+                 "real server " + who + " is behind a router (" + via + "), and direct routing does not pass one",
+                 "the router gets packets to the VIP, and sends them back here",
+                 way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
+}
+
+}  // namespace
+
+std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
+  const DaemonFacts& daemon = facts.daemon;
+  for (size_t i = 0; i < daemon.services.size(); ++i) {
+    const ServiceFacts& service = daemon.services[i];
+    const std::vector<const ServerFacts*> servers = servers_of(daemon, i);
+    const auto weighty = std::ranges::find_if(servers, [](const ServerFacts* s) { return s->weight > 0; });
+    const std::string why = "new clients are refused";
+    if (servers.empty()) {
+      findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
+                          "rawvsadm -a " + option(service) + " -r SERVER"});
+    } else if (weighty == servers.end()) {
+      findings.push_back({Urgency::error, "no-weight", "every real server of " + service.key + " has weight 0", why,
+                          edited(daemon, *servers[0], 1, servers[0]->upper)});
+    } else if (std::ranges::all_of(servers, [](const ServerFacts* s) { return s->weight == 0 || s->overloaded; })) {
+      const ServerFacts& full = **weighty;
+      findings.push_back({Urgency::error, "overloaded",
+                          "every real server of " + service.key + " has reached its upper threshold", why,
+                          edited(daemon, full, full.weight, 2 * full.upper)});
+    }
+  }
+  if (!daemon.services.empty()) {
+    return plural(daemon.services.size(), "service") + ": each has a server that takes new connections";
+  }
+  findings.push_back({Urgency::note, "no-service", "there is no virtual service", "nothing is balanced",
+                      "rawvsadm -A -t VIP:PORT -s wlc; rawvsadm -a -t VIP:PORT -r SERVER"});
+  return "";
+}
+
+std::string look_at_ways(const DoctorFacts& facts, Findings& findings) {
+  std::set<std::pair<std::string, Ip>> said;
+  std::set<Ip> addresses;
+  for (const ServerFacts& server : facts.daemon.servers) {
+    addresses.insert(server.at.addr);
+    auto bad = bad_way(facts, server);
+    if (bad && said.emplace(bad->check, server.at.addr).second) findings.push_back(std::move(*bad));
+  }
+  return addresses.empty() ? "" : plural(addresses.size(), "real server") + ": none is silent or without a way to it";
+}
+
+std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
+  const auto& all = facts.daemon.neighbors;
+  const auto direct = [&](Ip address) {  // by direct routing, and no gateway
+    return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
+      return s.at.addr == address && s.method == "route" && s.via.value_or(address) == address;
+    });
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = i + 1; j < all.size(); ++j) {
+      if (all[i].mac.empty() || all[i].mac != all[j].mac || all[i].link != all[j].link) continue;
+      if (!direct(all[i].address) || !direct(all[j].address)) continue;
+      findings.push_back(
+          {Urgency::warning, "same-mac",
+           text(all[i].address) + " and " + text(all[j].address) + " have the same MAC address, " + all[i].mac,
+           "one machine gets both shares; or a router answers for both (proxy_arp), and direct routing "
+           "does not pass one",
+           "ip neigh | grep " + all[i].mac + "; switch proxy_arp off at that router, or use forward=tun"});
+      return "";  // a router answers for all of them: once is enough
+    }
+  }
+  return "";
+}
+
+std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings) {
+  size_t looked = 0;
+  for (const ServerFacts& server : facts.daemon.servers) {
+    if (server.method != "masq" || !sendable(facts.daemon, server)) continue;
+    ++looked;
+    const ServiceFacts& service = facts.daemon.services[server.service];
+    const LinkAddress* const own = facts.host.network_of(server.at.addr);
+    const std::string gateway = gateway_for(facts, server), who = text(server.at);
+    if (server.in_packets >= kFewPackets && server.out_packets == 0) {
+      const bool wants_answer = service.protocol == Protocol::tcp || service.protocol == Protocol::sctp;
+      findings.push_back(
+          {wants_answer ? Urgency::error : Urgency::warning, "nat-gateway",
+           "NAT server " + who + " got " + plural(server.in_packets, "packet") + " for " + service.key +
+               ", and not one came back through this host",
+           "clients discard answers that are not from the VIP: this host has to be the server's gateway, also to "
+           "clients in its own network; or the server does not answer at all",
+           own ? "on " + text(server.at.addr) + ": ip route replace default via " + gateway
+               : "ip route, on " + text(server.at.addr) +
+                     " and the routers up to it: its way to clients must lead to " + gateway});
+    } else if (server.near >= kFewConnections && own) {
+      findings.push_back({Urgency::error, "nat-near-clients",
+                          "clients in " + text(own->network()) + " get no answer from NAT server " + who +
+                              ", which is in the same network: " + plural(server.near, "connection") + " in SYN_RECV",
+                          "it answers them directly, not through this host, so not from the VIP",
+                          "on " + text(server.at.addr) + ": ip route replace " + text(own->network()) + " via " +
+                              gateway + " (and send_redirects=0 on this host; or use forward=dr)"});
+    }
+  }
+  return looked == 0 ? "" : plural(looked, "NAT server") + ": nothing shows that answers go past this host";
+}
+
+std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
+  size_t looked = 0;
+  for (const ServerFacts& server : facts.daemon.servers) {
+    if (!sendable(facts.daemon, server)) continue;
+    ++looked;
+    const bool nat = server.method == "masq";
+    if (nat && ((server.in_packets >= kFewPackets && server.out_packets == 0) || server.near >= kFewConnections)) {
+      continue;  // that has been said
+    }
+    // Connections in any other state got an answer. (As IPVS counts, SYN_RECV is active.)
+    if (server.stuck < kFewConnections || server.syns < server.active + server.inactive) continue;
+    const ServiceFacts& service = facts.daemon.services[server.service];
+    const std::string vip = service.virtual_at ? text(service.virtual_at->addr) : "VIP";
+    std::string type = "on " + text(server.at.addr) + ": ss -ltn; ";
+    std::string why = "nobody listens there, or a firewall drops them";
+    if (nat) {
+      type += "iptables-save; nft list ruleset";
+    } else if (server.method == "route") {
+      type.append("ip addr add ").append(vip).append("/32 dev lo (rawvs-realserver start)");
+      why.insert(0, "it does not have the VIP, ");
+    } else {
+      type += "ip addr show dev tunl0; sysctl net.ipv4.conf.tunl0.rp_filter (rawvs-realserver start)";
+      why.insert(0, "it does not unwrap them, lacks the VIP, or checks rp_filter; or ");
+    }
+    findings.push_back({Urgency::error, "no-answer",
+                        "real server " + text(server.at) + " of " + service.key + " answers no client: all its " +
+                            plural(server.syns, "connection") + " are in SYN_RECV",
+                        why, type});
+  }
+  return looked == 0 ? "" : "no real server leaves all its clients without an answer";
+}
+
+namespace {
+
+// What the outer headers take (tunnel.h), with no partial checksum.
+uint32_t overhead(const ServerFacts& server) {
+  constexpr uint32_t kIp = 20, kUdp = 8, kGue = 4, kGre = 4, kGreChecksum = 4;
+  if (server.tunnel == "gue") return kIp + kUdp + kGue;
+  if (server.tunnel == "gre") return kIp + kGre + (server.checksum == "on" ? kGreChecksum : 0);
+  return kIp;
+}
+
+}  // namespace
+
+std::string look_at_mtus(const DoctorFacts& facts, Findings& findings) {
+  constexpr uint32_t kComfortable = 1280;  // what programs may take for granted: IPv6's least
+  const HostLink* const outside = facts.daemon.ports.empty() ? nullptr : facts.host.link(facts.daemon.ports[0].name);
+  if (!outside || outside->mtu == 0) return "";
+  std::set<std::pair<std::string, uint32_t>> said;
+  for (const ServerFacts& server : facts.daemon.servers) {
+    const HostLink* const link = facts.host.link(link_of(facts, server));
+    const bool tunnel = server.method == "tunnel";
+    const uint32_t taken = tunnel ? overhead(server) : 0;
+    if (!link || link->mtu < taken || link->mtu - taken >= outside->mtu) continue;
+    if (!said.emplace(link->name, taken).second) continue;
+    const uint32_t left = link->mtu - taken;
+    const bool narrow = left < kComfortable;
+    const std::string size = std::to_string(outside->mtu);
+    findings.push_back(
+        {narrow ? Urgency::warning : Urgency::note, tunnel ? "tunnel-mtu" : "mtu",
+         (tunnel ? "the tunnel to " : "the way to ") + text(server.at.addr) + " carries packets of " +
+             std::to_string(left) + " bytes, clients' may have " + size,
+         "larger ones are refused by ICMP (or cut, where that is allowed): clients behind a firewall that drops ICMP "
+         "hang when they send much",
+         (narrow ? "" : "nothing, if clients hear ICMP; else, ") +
+             std::string("here and on the whole way: ip link set ") + link->name + " mtu " +
+             std::to_string(outside->mtu + taken)});
+  }
+  return facts.daemon.servers.empty()
+             ? ""
+             : "MTU: what clients send (" + std::to_string(outside->mtu) + " bytes) fits the ways to all servers";
+}
+
+}  // namespace rawvs::adm

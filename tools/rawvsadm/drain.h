@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// drain.h: a server in every service that has it: what is asked of rawvsd to quiesce it, what is left, how to undo it.
+// In:  rows of "list".   Out: requests, command lines, sentences.
+// Not: asking, waiting (words_drain.cpp).
+#pragma once
+
+#include <optional>
+
+#include "json.h"
+#include "rawvs/addr.h"
+#include "texts.h"
+
+namespace rawvs::adm {
+
+struct Drained {  // what the rows say of the server
+  Rows servers;   // its rows, one of each service that has it
+  uint64_t active = 0, inactive = 0, persistent = 0;
+  bool quiesced = true;  // all weights are 0
+  uint64_t left() const { return active + inactive; }
+};
+
+// port: only where it has this one.
+Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port);
+
+std::string quiesce_command(const Row& server);  // edit-server with the row's own record, but weight 0
+std::string undo_line(const Row& server);        // rawvsadm -e ...: what makes it as the row says
+std::string left_text(const Drained& drained);   // 3 connections left (1 active, 2 inactive)
+std::string templates_text(const Drained& drained, const std::string& server);  // "" without persistent clients
+
+}  // namespace rawvs::adm

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// json.h: rows of the control protocol as JSON (json-c writes it). The keys are the protocol's; numbers are numbers,
+// and what the protocol writes as - is null. In:  rows.   Out: one object: {"daemon": {...}, "services": [{...,
+// "servers": [...]}], ...}. A row that follows its owner (server, rival, frame) is in its owner's list.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "request.h"
+
+struct json_object;  // json-c's
+
+namespace rawvs::adm {
+
+class Json {  // a value; copies share it
+ public:
+  static Json object();
+  static Json list();
+  static Json text(std::string_view value);
+  static Json number(uint64_t value);
+  static Json fraction(double value);
+  static Json truth(bool value);
+  static Json of(const Row& row);  // its keys, without its word
+
+  Json& set(const char* key, const Json& value);  // of an object
+  Json& add(const Json& value);                   // to a list
+  std::string line() const;                       // as text, and a line end
+
+ private:
+  explicit Json(json_object* value);
+  std::shared_ptr<json_object> value_;
+};
+
+// lists: words whose list is there even when no row came, so that programs need not ask: {"service", "exit"}.
+Json json_of(const std::vector<std::string>& rows, std::initializer_list<const char*> lists = {});
+
+}  // namespace rawvs::adm

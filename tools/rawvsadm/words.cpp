@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// words.cpp: the table of rawvsadm's own words, their help, and what they share.
+#include "words.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "rawvs/control.h"
+#include "word_args.h"
+
+namespace rawvs::adm {
+
+namespace {
+
+constexpr char kFiltersAndState[] =
+    "Filters; what is shown fits all that are given:\n"
+    "  --client IP[/BITS][:PORT]  whose connections, or a whole network's\n"
+    "  --vip IP[:PORT]            to which virtual address\n"
+    "  --server IP[:PORT]         to which real server\n"
+    "  --state WORD               in which state: ESTABLISHED, FIN_WAIT ... as the listing has it\n"
+    "  --protocol P               tcp, udp or sctp\n";
+constexpr char kTraceFilters[] =
+    "A line for the packet as it came, one for what was decided, one for each frame that left. Ends after N packets,\n"
+    "or at Ctrl-C. With --json one object per line.\n"
+    "Filters; what is shown fits all that are given:\n"
+    "  --client IP[/BITS][:PORT]  whose packets, or a whole network's\n"
+    "  --vip IP[:PORT]            to which virtual address\n"
+    "  --server IP[:PORT]         to which real server\n"
+    "  --protocol P               tcp, udp or sctp\n";
+constexpr char kCaptureFilters[] =
+    "A pcapng file for Wireshark and tshark: each packet before and after, with the decision as its comment.\n"
+    "FILE is overwritten; - is standard output. Ends after N packets, or at Ctrl-C. BYTES of each frame are kept, at\n"
+    "most 8192. The filters are those of trace.\n";
+
+constexpr Word kWords[] = {
+    {"status", "", "one screen: services, servers, who is up and why not, rates, drops, conflicts", "", true,
+     status_word},
+    {"top", "[--interval S] [--count N] [--sort KEY]", "live: servers by what they do per second",
+     "S: seconds, 2 if not given. N: how many times. KEY: conns, inpkts, outpkts, inbytes, outbytes or active.\n"
+     "Ends with q or Ctrl-C. With --json one object per line.\n",
+     true, top_word},
+    {"connections", "[filters]", "connections and persistence templates, as ipvsadm -Lnc lists them", kFiltersAndState,
+     true, connections_word},
+    {"drops", "[--all]", "where packets went: every way out of the director that was taken (--all: or not)", "", true,
+     drops_word},
+    {"arp", "", "VIPs and who else answers for them; neighbours and their MAC addresses", "", true, arp_word},
+    {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would become of such a packet, step by step",
+     "Nothing is changed. Exit status 0: it would be sent on, or answered; 1: it would not.\n", true, explain_word},
+    {"trace", "[filters] [--count N]", "live: each packet in and out, with the decision between", kTraceFilters, true,
+     trace_word},
+    {"capture", "FILE [filters] [--count N] [--snap BYTES]", "packets before and after, annotated, for Wireshark",
+     kCaptureFilters, true, capture_word},
+    {"drain", "SERVER[:PORT] [--timeout S]", "give a server no new connections, and wait until it has none",
+     "Its weight becomes 0 in every service. Exit status 0: none is left; 1: some are left after S seconds.\n"
+     "Persistent clients stay with it until their templates expire, unless expire_quiescent_template = 1.\n",
+     true, drain_word},
+    {"reload", "[--reset]", "read the configuration again, and apply what changed in it",
+     "What rawvsadm changed stays, unless the file changed the same record. --reset: the table becomes the file's.\n"
+     "A faulty file changes nothing. Exit status 1: it was faulty.\n",
+     true, reload_word},
+    {"check", "FILE", "is this a valid configuration? Asks no director", "", true, check_word},
+    {"doctor", "", "look for what goes wrong with LVS, and say what to type",
+     "Changes nothing. Exit status 0: all is well; 1: there are findings.\n", true, doctor_word},
+    {"save", "[--ini] [-n]", "the table, for restore; --ini: as a configuration file", "", false, ini_word},
+    {"restore", "", "read what save wrote, from standard input", "", false, nullptr},
+    {"help", "[WORD]", "this list, or more about a word", "", false, help_word},
+};
+
+// Place behind which meanings stand; longer words have theirs on the next line.
+constexpr size_t kMeaningAt = 34;
+
+std::string synopsis(const Word& word) {
+  return word.name + std::string(*word.arguments == '\0' ? "" : " ") + word.arguments;
+}
+
+}  // namespace
+
+std::span<const Word> words() { return kWords; }
+
+const Word* find_word(const std::string& name) {
+  const auto found = std::ranges::find_if(kWords, [&](const Word& word) { return name == word.name; });
+  return found == std::end(kWords) ? nullptr : found;
+}
+
+std::string words_text(const std::string& program) {
+  std::string out;
+  for (const Word& word : kWords) {
+    std::string line = "  " + program + ' ' + synopsis(word);
+    if (line.size() + 2 > kMeaningAt) {
+      out += line + '\n';
+      line.clear();
+    }
+    out += line + std::string(kMeaningAt - line.size(), ' ') + word.meaning + '\n';
+  }
+  return out;
+}
+
+std::string no_such_word(const std::string& name) {
+  std::string known;
+  for (const Word& word : kWords) known += (known.empty() ? "" : ", ") + std::string(word.name);
+  return "rawvsadm: " + name + ": no such word; expected one of " + known +
+         ", or ipvsadm's options (rawvsadm --help)\n";
+}
+
+Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each) {
+  const auto asked = call.client.ask(std::string(kControlVersion) + ' ' + command, each);
+  if (!asked) return std::fprintf(stderr, "rawvsadm: %s\n", asked.error().text.c_str()), kWrong;
+  const auto& refused = *asked;
+  if (!refused) return std::nullopt;
+  std::fprintf(stderr, "rawvsadm: %s: %s\n", call.word, refused->text.c_str());
+  return refused->code == "usage" || refused->code == "version" ? kWrong : kAnswerIsNo;
+}
+
+Status ask(WordCall& call, const std::string& command, std::vector<std::string>& rows) {
+  return ask(call, command, [&](const Row& row) { rows.emplace_back(row.line()); });
+}
+
+int wrong(const WordCall& call, const std::string& text) {
+  std::fprintf(stderr, "rawvsadm: %s: %s\n", call.word, text.c_str());
+  return kWrong;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+int help_word(WordCall& call) {
+  const auto args = read_args(call, {}, 0, 1);
+  if (!args) return wrong(call, args.error().text);
+  if (args->plain.empty()) {
+    print("rawvsadm's own words (ipvsadm's options: rawvsadm --help):\n" + words_text("rawvsadm") +
+          "Most take --json, and print one JSON object with the control protocol's keys. See rawvsadm(8).\n");
+    return 0;
+  }
+  const Word* const word = find_word(args->plain[0]);
+  if (!word) return std::fputs(no_such_word(args->plain[0]).c_str(), stderr), kWrong;
+  print("rawvsadm " + synopsis(*word) + (word->tells_json ? " [--json]" : "") + '\n' + word->meaning + '\n' +
+        word->more);
+  return 0;
+}
+
+}  // namespace rawvs::adm

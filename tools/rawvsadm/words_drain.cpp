@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// words_drain.cpp: drain: no new connections for a server, and waiting until it has none.
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "drain.h"
+#include "word_args.h"
+
+namespace rawvs::adm {
+
+namespace {
+
+class Progress {  // one line that changes on a terminal; else a line whenever there is something new; nothing with
+                  // --json
+ public:
+  explicit Progress(bool silent) : silent_(silent), terminal_(isatty(STDOUT_FILENO) != 0) {}
+  ~Progress() { end(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(const std::string& text) {
+    if (silent_ || text == shown_) return;
+    print(terminal_ ? "\r" + text + "\033[K" : text + '\n');
+    shown_ = text;
+  }
+  void end() {
+    if (terminal_ && !shown_.empty()) print("\n");
+    shown_.clear();
+  }
+
+ private:
+  bool silent_, terminal_;
+  std::string shown_;
+};
+
+struct Asked {
+  std::string server;  // as it was given, understood
+  Ip addr{};
+  std::optional<uint16_t> port;
+  std::optional<uint64_t> timeout;  // seconds
+};
+
+Result<Asked> read_asked(const WordCall& call, const WordArgs& args) {
+  constexpr uint64_t kMostSeconds = 31'536'000;  // a year
+  const std::string& given = args.plain[0];
+  const auto place = read_place(given, Protocol::any, call.names);
+  if (!place || place->ipv6) return Error{"found \"" + given + "\", expected SERVER or SERVER:PORT"};
+  Asked asked{given, place->addr, place->port, std::nullopt};
+  asked.server = text(place->addr) + (place->port ? ':' + std::to_string(*place->port) : "");
+  if (!args.has("timeout")) return asked;
+  const auto timeout = read_count(args, "timeout", 0, kMostSeconds, 0);
+  if (!timeout) return timeout.error();
+  asked.timeout = *timeout;
+  return asked;
+}
+
+std::string undo_text(const Rows& servers) {
+  std::string out;
+  for (const std::string& line : servers) {
+    if (Row(line).number("weight") != 0) out += "  " + undo_line(Row(line)) + '\n';
+  }
+  return out.empty() ? "" : "To give it connections again:\n" + out;
+}
+
+int ended(const WordCall& call, const Asked& asked, const Drained& now, const Rows& before, const std::string& why) {
+  const bool done = now.left() == 0 && why.empty();
+  if (call.json) {
+    Json undo = Json::list();
+    for (const std::string& line : before) undo.add(Json::text(undo_line(Row(line))));
+    Json out = Json::object();
+    out.set("server", Json::text(asked.server)).set("drained", Json::truth(done));
+    out.set("active", Json::number(now.active)).set("inactive", Json::number(now.inactive));
+    out.set("persistent", Json::number(now.persistent)).set("undo", undo);
+    print(out.line());
+  } else {
+    print(templates_text(now, asked.server));
+    if (!done) print(why + ": " + left_text(now) + '\n' + undo_text(before));
+  }
+  return done ? 0 : kAnswerIsNo;
+}
+
+void sleep_a_second() {
+  timespec left{1, 0};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
+
+}  // namespace
+
+int drain_word(WordCall& call) {
+  const auto args = read_args(call, {{"timeout"}}, 1, 1);
+  if (!args) return wrong(call, args.error().text);
+  const auto asked = read_asked(call, *args);
+  if (!asked) return wrong(call, asked.error().text);
+  Rows rows;
+  if (const Status status = ask(call, "list", rows)) return *status;
+  const Rows before = drained(rows, asked->addr, asked->port).servers;
+  if (before.empty()) {
+    std::fprintf(stderr, "rawvsadm: drain: no service has a server %s; see: rawvsadm -Ln\n", asked->server.c_str());
+    return kAnswerIsNo;
+  }
+  for (const std::string& line : before) {
+    if (Row(line).number("weight") == 0) continue;
+    if (const Status status = ask(call, quiesce_command(Row(line)), [](const Row&) {})) return *status;
+    if (!call.json) print(service_name(Row(line).get("service")) + ": " + asked->server + " has weight 0 now\n");
+  }
+  if (!call.json) print(undo_text(before));  // now: whoever interrupts the waiting needs it, too
+
+  Progress progress(call.json);
+  for (uint64_t waited = 0;; ++waited) {
+    rows.clear();
+    if (const Status status = ask(call, "list", rows)) return *status;
+    const Drained now = drained(rows, asked->addr, asked->port);
+    progress.show(left_text(now));
+    const bool late = asked->timeout && waited >= *asked->timeout;
+    const char* const why = now.servers.empty() ? "It was removed meanwhile"
+                            : !now.quiesced     ? "Somebody gave it a weight again"
+                            : now.left() == 0   ? ""
+                            : late              ? "Time is up"
+                                                : nullptr;
+    if (why) return progress.end(), ended(call, *asked, now, before, why);
+    sleep_a_second();
+  }
+}
+
+}  // namespace rawvs::adm

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// words_file.cpp: reload, check, save --ini: the configuration file.
+#include <cstdio>
+
+#include "json.h"
+#include "rawvs/config.h"
+#include "rawvs/sys.h"
+#include "texts.h"
+#include "word_args.h"
+
+namespace rawvs::adm {
+
+std::string changes_text(const Rows& rows) {
+  std::string done, pending;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() == "change") done += std::string(row.tail("text")) + '\n';
+    if (row.word() == "pending") pending += "pending: " + std::string(row.tail("text")) + '\n';
+  }
+  return done.empty() && pending.empty() ? "Nothing to change.\n" : done + pending;
+}
+
+int reload_word(WordCall& call) {
+  const auto args = read_args(call, {{"reset", false}});
+  if (!args) return wrong(call, args.error().text);
+  Rows rows;
+  if (const Status status = ask(call, args->has("reset") ? "reload reset=1" : "reload", rows)) return *status;
+  print(call.json ? json_of(rows, {"change", "pending"}).line() : changes_text(rows));
+  return 0;
+}
+
+int check_word(WordCall& call) {
+  const auto args = read_args(call, {}, 1, 1);
+  if (!args) return wrong(call, args.error().text);
+  const std::string& file = args->plain[0];
+  const auto text = read_file(file);
+  const Result<Config> config = text ? parse_config(*text, file) : text.error();
+  Json out = Json::object().set("file", Json::text(file)).set("valid", Json::truth(static_cast<bool>(config)));
+  if (!config) {
+    if (call.json) print(out.set("error", Json::text(config.error().text)).line());
+    std::fprintf(stderr, "rawvsadm: %s\n", config.error().text.c_str());
+    return kAnswerIsNo;
+  }
+  const auto services = wanted_tables(*config).services;
+  size_t servers = 0;
+  for (const WantedService& service : services) servers += service.servers.size();
+  if (call.json) {
+    print(out.set("services", Json::number(services.size())).set("servers", Json::number(servers)).line());
+    return 0;
+  }
+  const auto counted = [](size_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); };
+  print(file + ": valid: " + counted(services.size(), "virtual service") + ", " + counted(servers, "server") + '\n');
+  return 0;
+}
+
+// -n: as save without --ini has it; a configuration holds numbers in any case.
+int ini_word(WordCall& call) {
+  const auto args = read_args(call, {{"ini", false}, {"n", false}});
+  if (!args) return wrong(call, args.error().text);
+  std::string ini;
+  const Status status = ask(call, "ini", [&](const Row& row) {
+    if (row.word() == "line") ini += std::string(row.tail("text")) + '\n';
+  });
+  if (status) return *status;
+  print(ini);
+  return 0;
+}
+
+}  // namespace rawvs::adm

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// words_status.cpp: status: one screen about everything: services, servers, drops, losses, conflicts.
+#include <algorithm>
+#include <cstdio>
+
+#include "json.h"
+#include "texts.h"
+#include "word_args.h"
+
+namespace rawvs::adm {
+
+namespace {
+
+constexpr size_t kDropsShown = 5;
+
+std::string plural(uint64_t n, const std::string& what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
+
+std::string uptime_text(uint64_t seconds) {
+  constexpr uint64_t kDay = 86400;
+  char clock[16];
+  const auto rest = static_cast<unsigned>(seconds % kDay);
+  std::snprintf(clock, sizeof clock, "%02u:%02u:%02u", rest / 3600, rest / 60 % 60, rest % 60);
+  return (seconds < kDay ? "" : plural(seconds / kDay, "day") + ' ') + clock;
+}
+
+std::string rate_cell(const Row& row, const char* key) {
+  return row.has(key) ? per_second(static_cast<double>(row.number(key))) : "-";
+}
+
+std::string first_line(const Rows& rows, time_t now) {
+  std::string out = "rawvsd", interfaces;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() == "link") interfaces += (interfaces.empty() ? ", on " : " and ") + std::string(row.get("name"));
+    if (row.word() != "daemon") continue;
+    const uint64_t up = row.number("uptime");
+    out += ' ' + std::string(row.get("version")) + ", up " + uptime_text(up) + " since " +
+           clock_text(now - static_cast<time_t>(up));
+  }
+  return out + interfaces + '\n';
+}
+
+Cells server_cells(const Row& row, uint64_t of_service) {
+  const uint64_t own = row.number("active") + row.number("inactive");
+  const std::string share = of_service == 0 ? "-" : std::to_string((own * 100 + of_service / 2) / of_service) + '%';
+  return {"  " + std::string(row.get("server")),
+          server_state(row),
+          share,
+          std::to_string(row.number("active")),
+          std::to_string(row.number("inactive")),
+          rate_cell(row, "cps"),
+          rate_cell(row, "inbps"),
+          rate_cell(row, "outbps")};
+}
+
+// All servers are one table, so that their columns stand below each other; the services' lines are put in between.
+std::string services_part(const Rows& rows) {
+  constexpr uint32_t kRight = 0b11111100;  // all but the server and its state
+  std::vector<uint64_t> totals;            // connections of each service
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() == "service") totals.push_back(0);
+    if (row.word() == "server" && !totals.empty()) totals.back() += row.number("active") + row.number("inactive");
+  }
+  if (totals.empty()) return "No virtual service: nothing is balanced, no VIP is answered for.\n";
+
+  std::vector<Cells> lines = {{"  Server", "State", "Share", "Active", "Inact", "Conn/s", "In B/s", "Out B/s"}};
+  std::vector<std::string> services;
+  std::vector<size_t> first_line;  // of each service's servers
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() == "service") services.push_back(service_text(row)), first_line.push_back(lines.size());
+    if (row.word() == "server" && !services.empty()) lines.push_back(server_cells(row, totals[services.size() - 1]));
+  }
+  first_line.push_back(lines.size());
+
+  const std::string table = aligned(lines, kRight);
+  size_t at = table.find('\n') + 1;
+  std::string out = table.substr(0, at);
+  for (size_t i = 0; i < services.size(); ++i) {
+    out += services[i] + (first_line[i] == first_line[i + 1] ? ": no real server\n" : "\n");
+    for (size_t n = first_line[i]; n < first_line[i + 1]; ++n) {
+      const size_t end = table.find('\n', at) + 1;
+      out += table.substr(at, end - at);
+      at = end;
+    }
+  }
+  return out;
+}
+
+std::string drops_part(const Rows& rows) {
+  struct Reason {
+    uint64_t count;
+    std::string name, meaning;
+  };
+  std::vector<Reason> reasons;
+  uint64_t sum = 0;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "exit" || row.get("fate") != "dropped" || row.number("count") == 0) continue;
+    reasons.push_back({row.number("count"), std::string(row.get("name")), std::string(row.tail("meaning"))});
+    sum += reasons.back().count;
+  }
+  if (reasons.empty()) return "No packet was dropped.\n";
+  std::ranges::stable_sort(reasons, std::greater(), &Reason::count);
+  std::vector<Cells> lines;
+  for (size_t i = 0; i < std::min(reasons.size(), kDropsShown); ++i) {
+    lines.push_back({"  " + reasons[i].name, std::to_string(reasons[i].count), reasons[i].meaning});
+  }
+  std::string out = plural(sum, "packet") + (sum == 1 ? " was" : " were") + " dropped:\n" + aligned(lines, 0b10);
+  if (reasons.size() > kDropsShown) {
+    out += "  and for " + plural(reasons.size() - kDropsShown, "other reason") + ": rawvsadm drops\n";
+  }
+  return out;
+}
+
+std::string losses_part(const Rows& rows) {
+  constexpr std::pair<const char*, const char*> kLosses[] = {
+      {"kernel_dropped", "came faster than they were read (more ring_frames may help)"},
+      {"cut", "were longer than the ring takes"},
+      {"send_failed", "could not be sent"}};
+  std::string out;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "link") continue;
+    for (const auto& [key, meaning] : kLosses) {
+      if (row.number(key) == 0) continue;
+      out += std::string(row.get("name")) + " lost " + plural(row.number(key), "frame") + ", which " + meaning + '\n';
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string per_second(double rate) {
+  constexpr const char* kUnits[] = {"", "K", "M", "G", "T"};
+  constexpr double kTenThousand = 10000;
+  size_t unit = 0;
+  for (; rate >= kTenThousand && unit + 1 < std::size(kUnits); ++unit) rate /= 1000;
+  char text[64];
+  std::snprintf(text, sizeof text, rate > 0 && rate < 9.95 ? "%.1f%s" : "%.0f%s", rate, kUnits[unit]);
+  return text;
+}
+
+std::string clock_text(time_t at) {
+  tm parts{};
+  char text[64];
+  const size_t size = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &parts));
+  return {text, size};
+}
+
+// "tcp:192.0.2.100:80" as ipvsadm's listing has it.
+std::string service_name(std::string_view key) {
+  const size_t colon = std::min(key.find(':'), key.size());
+  std::string protocol(key.substr(0, colon));
+  const std::string rest(key.substr(std::min(colon + 1, key.size())));
+  if (protocol == "mark") return "FWM " + rest;
+  for (char& c : protocol) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return protocol + ' ' + rest;
+}
+
+std::string service_text(const Row& row) {
+  std::string out = service_name(row.get("service")) + ' ' + std::string(row.get("scheduler"));
+  const std::string_view flags = row.get("flags");
+  if (!flags.empty() && flags != "-") out += " (" + std::string(flags) + ')';
+  if (row.number("persistence") != 0) out += " persistent " + std::string(row.get("persistence"));
+  if (row.number("ops") != 0) out += " ops";
+  return out;
+}
+
+// What keeps packets from it comes before what keeps only new connections from it.
+std::string server_state(const Row& row) {
+  const std::string_view reach = row.get("reach"), via = row.get("via"), server = row.get("server");
+  const bool behind = !via.empty() && via != "-" && via != server.substr(0, server.find(':'));
+  const std::string gateway = behind ? " (gateway " + std::string(via) + ')' : "";
+  if (reach == "silent") return "no answer to ARP" + gateway;
+  if (reach == "no-route") return "no route";
+  if (reach == "link-down") return "link down";
+  if (row.has("weight") && row.number("weight") == 0) return "quiesced (weight 0)";
+  if (row.number("overloaded") != 0) {
+    return "full: " + std::to_string(row.number("active") + row.number("inactive")) + " of " +
+           std::to_string(row.number("upper"));
+  }
+  return reach == "asking" ? "asking for its MAC" + gateway : "up";
+}
+
+std::string status_text(const Rows& rows, time_t now) {
+  std::string out = first_line(rows, now) + '\n' + services_part(rows) + '\n' + drops_part(rows) + losses_part(rows);
+  for (const std::string& line : rows) {
+    if (Row(line).word() == "rival") out += rival_advice(Row(line));
+  }
+  return out;
+}
+
+int status_word(WordCall& call) {
+  if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
+  Rows rows;
+  for (const char* const command : {"list", "exits", "arp"}) {
+    if (const Status status = ask(call, command, rows)) return *status;
+  }
+  const auto lists = {"service", "exit", "link", "vip", "neighbor"};
+  print(call.json ? json_of(rows, lists).line() : status_text(rows, std::time(nullptr)));
+  return 0;
+}
+
+}  // namespace rawvs::adm

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// words_tables.cpp: connections, drops, arp: tables of what the director knows.
+#include <algorithm>
+
+#include "json.h"
+#include "listing.h"
+#include "texts.h"
+#include "word_args.h"
+
+namespace rawvs::adm {
+
+std::string aligned(const std::vector<Cells>& lines, uint32_t right) {
+  std::vector<size_t> widths;
+  for (const Cells& cells : lines) {
+    widths.resize(std::max(widths.size(), cells.size()));
+    for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
+  }
+  std::string out;
+  for (const Cells& cells : lines) {
+    std::string line;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const std::string fill(widths[i] - cells[i].size(), ' ');
+      if (i > 0) line += "  ";
+      line += (right >> i & 1) != 0 ? fill + cells[i] : cells[i] + fill;
+    }
+    line.resize(line.find_last_not_of(' ') + 1);  // npos + 1 is 0
+    out += line + '\n';
+  }
+  return out;
+}
+
+std::string rival_advice(const Row& row) {
+  const std::string vip(row.get("address")), rival(row.get("mac")), server(row.get("server"));
+  if (server.empty() || server == "-") {
+    return "warning: " + rival + ", which is no real server, answers ARP for VIP " + vip +
+           ": take the address from that machine\n";
+  }
+  return "warning: real server " + server + " (" + rival + ") answers ARP for VIP " + vip +
+         ": set arp_ignore=1, arp_announce=2 there, see rawvs-realserver(8)\n";
+}
+
+std::string drops_text(const Rows& rows, bool all) {
+  constexpr uint32_t kCount = 1u << 1;
+  std::vector<Cells> lines = {{"Exit", "Count", "Fate", "Meaning"}};
+  std::vector<Cells> links = {{"Interface", "Received", "Lost: no room", "Lost: too long", "Sent", "Lost: not sent"}};
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() == "link") {
+      Cells cells;
+      for (const char* key : {"name", "received", "kernel_dropped", "cut", "sent", "send_failed"}) {
+        cells.emplace_back(row.get(key));
+      }
+      links.push_back(cells);
+    }
+    if (row.word() != "exit" || (!all && row.number("count") == 0)) continue;
+    lines.push_back({std::string(row.get("name")), std::string(row.get("count")), std::string(row.get("fate")),
+                     std::string(row.tail("meaning"))});
+  }
+  std::string out = lines.size() > 1 ? aligned(lines, kCount)
+                                     : "No packet has arrived yet; rawvsadm drops --all names every way out.\n";
+  if (links.size() > 1) out += '\n' + aligned(links, 0);
+  return out;
+}
+
+std::string arp_text(const Rows& rows) {
+  std::vector<Cells> vips = {{"VIP", "Link", "MAC", "Also answered by", "Notes"}};
+  std::vector<Cells> neighbors = {{"Neighbor", "Link", "State", "MAC", "Servers"}};
+  std::string advice;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    const auto cell = [&](std::string_view key) { return std::string(row.get(key)); };
+    if (row.word() == "vip") {
+      vips.push_back({cell("address"), cell("link"), cell("mac"), "-",
+                      row.number("retired") != 0 ? "retired: no service uses it any more" : ""});
+    }
+    if (row.word() == "rival") {
+      if (vips.back()[3] != "-") vips.push_back({"", "", "", "", ""});  // one more of the same VIP
+      vips.back()[3] = cell("mac") + (cell("server") == "-" ? "" : " (real server " + cell("server") + ')');
+      advice += rival_advice(row);
+    }
+    if (row.word() == "neighbor") {
+      neighbors.push_back({cell("address"), cell("link"), cell("state"), cell("mac"), cell("servers")});
+    }
+  }
+  std::string out = vips.size() > 1 ? aligned(vips, 0) : "No VIP is answered for: there is no virtual service.\n";
+  if (!advice.empty()) out += '\n' + advice;
+  if (neighbors.size() > 1) out += '\n' + aligned(neighbors, 0);
+  return out;
+}
+
+namespace {
+
+// One reply as a whole: as text, or as JSON.
+int show(WordCall& call, const char* command, std::initializer_list<const char*> lists,
+         const std::function<std::string(const Rows&)>& text) {
+  Rows rows;
+  if (const Status status = ask(call, command, rows)) return *status;
+  print(call.json ? json_of(rows, lists).line() : text(rows));
+  return 0;
+}
+
+}  // namespace
+
+// Row by row as they come: there may be a million.
+int connections_word(WordCall& call) {
+  const auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"state"}});
+  if (!args) return wrong(call, args.error().text);
+  auto keys = flow_keys(*args, call.names);
+  if (!keys) return wrong(call, keys.error().text);
+  if (args->has("state")) {
+    std::string state = args->value("state");
+    for (char& c : state) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    if (state.empty() || state.find(' ') != std::string::npos) {
+      return wrong(call, "--state: found \"" + state + "\", expected a state of the listing, like ESTABLISHED");
+    }
+    *keys += " state=" + state;
+  }
+  size_t shown = 0;
+  const auto write = [](const std::string& line) { std::fwrite(line.data(), 1, line.size(), stdout); };
+  const std::string head = call.json ? "{ \"connections\": [\n" : connections_head(false);
+  const Status status = ask(call, "connections" + *keys, [&](const Row& row) {
+    if (row.word() != "connection") return;
+    write(shown++ == 0 ? head : call.json ? ",\n" : "");
+    std::string line = call.json ? Json::of(row).line() : connection_line(row, false, nullptr);
+    if (call.json) line.pop_back();
+    write(line);
+  });
+  if (status) return *status;
+  print((shown == 0 ? head : "") + (call.json ? "\n] }\n" : ""));
+  return 0;
+}
+
+int drops_word(WordCall& call) {
+  const auto args = read_args(call, {{"all", false}});
+  if (!args) return wrong(call, args.error().text);
+  const bool all = args->has("all");
+  return show(call, "exits", {"exit", "link"}, [&](const Rows& rows) { return drops_text(rows, all); });
+}
+
+int arp_word(WordCall& call) {
+  if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
+  return show(call, "arp", {"vip", "neighbor"}, arp_text);
+}
+
+}  // namespace rawvs::adm
