@@ -127,9 +127,10 @@ asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
-bench: setup-build  ## what a packet costs inside the director, as ratios of one run
-	@$(MAKE) --no-print-directory $(BUILD)/bench
+bench: setup-test  ## what a packet costs inside the director, and what listings cost packets (root), as ratios of one run
+	@$(MAKE) --no-print-directory all $(BUILD)/bench
 	@$(BUILD)/bench
+	@RAWVS_BIN=$(BUILD) tools/bench-listing
 
 $(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)

@@ -167,7 +167,7 @@ bool Director::kept_from_kernel(const Arrival& a) {
   const bool icmp_error =
       p.protocol == Protocol::icmp && (p.icmp_type == IcmpType::unreachable || p.icmp_type == IcmpType::source_quench ||
                                        p.icmp_type == IcmpType::time_exceeded);
-  return !guard_knows_flows_ && (has_ports(p.protocol) || icmp_error);
+  return !guard_knows_flows_[index(a.frame->link)] && (has_ports(p.protocol) || icmp_error);
 }
 
 Exit Director::give_back(const Arrival& a, Outbox& out) {

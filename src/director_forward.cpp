@@ -161,9 +161,11 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   const auto outer = parse_quote(*a.frame, a.packet);
   if (!outer) return Exit::not_vip;
   const auto servers = services_.servers();
+  const bool to_vip = claims_.takes(a.packet.dst);  // as IPVS: any address of this host will do
   const auto found = std::ranges::find_if(servers, [&](const Server& s) {
     return s.in_service() && s.spec.method == Method::tunnel && s.spec.at.addr == outer->dst &&
-           s.source == outer->src && s.source == a.packet.dst && protocol_of(s.spec.tunnel) == outer->protocol &&
+           s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
+           protocol_of(s.spec.tunnel) == outer->protocol &&
            (s.spec.tunnel.type != TunnelType::gue || s.spec.tunnel.port == outer->dport);
   });
   if (found == servers.end()) return Exit::not_vip;
@@ -270,7 +272,8 @@ Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server,
   const bool keep_df = packet.dont_fragment && settings_.pmtu_disc;
   trim(frame, packet);
   // Many cards look for TCP only behind the first IP header. GUE's remote checksum is the receiver's to complete.
-  if (server.spec.tunnel.checksum != TunnelChecksum::remote) complete_checksum(frame);
+  const Tunnel& tunnel = server.spec.tunnel;
+  if (tunnel.type != TunnelType::gue || tunnel.checksum != TunnelChecksum::remote) complete_checksum(frame);
   if (frame.headroom < kMostTunnelOverhead) {  // whoever brought it left no room before it
     const MutableBytes letter = out.letter();
     if (letter.size() < frame.size) return Exit::outbox_full;
@@ -281,9 +284,9 @@ Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server,
   }
   if (++next_tunnel_id_ == 0) ++next_tunnel_id_;
   // RFC 6864: what is not cut needs none. With DF, what came in fragments is, and what is no one's to answer.
-  const uint32_t size = packet.ip_size + tunnel_overhead(server.spec.tunnel, frame.offload);
+  const uint32_t size = packet.ip_size + tunnel_overhead(tunnel, frame.offload);
   const uint16_t id = keep_df && packet.largest_fragment == 0 && size <= hop.mtu ? uint16_t{0} : next_tunnel_id_;
-  const auto outer = encapsulate(frame, packet, server.spec.tunnel, server.source, server.spec.at.addr, id, keep_df);
+  const auto outer = encapsulate(frame, packet, tunnel, server.source, server.spec.at.addr, id, keep_df);
   if (!outer) return Exit::bad_length;
   packet.ip_size = outer->size - static_cast<uint32_t>(kEthernetSize);
   return depart(*outer, packet, {}, hop, now, out);

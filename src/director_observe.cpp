@@ -37,7 +37,7 @@ Exit Director::decide_observed(Arrival& a, Instant now, Outbox& out) {
   sight.came = {seen_.get(), shown};
   const size_t before = out.departures().size();
   served_by_ = kNoServer;
-  whole_arrived_ = false;
+  whole_arrived_ = opened_ = false;
   sight.exit = as_usual();
   sight.left = std::span(out.departures()).subspan(before);
   // One-packet scheduling leaves no connection behind; a datagram in fragments is a packet of its own.
@@ -46,7 +46,7 @@ Exit Director::decide_observed(Arrival& a, Instant now, Outbox& out) {
     sight.server = &services_.server(served_by_);
     sight.method = sight.server->spec.method;
   }
-  if (sight.server && sight.flow == Sight::Flow::none) sight.flow = Sight::Flow::opened;
+  if (opened_) sight.flow = Sight::Flow::opened;  // perhaps in the place of one that was over
   for (const auto& observer : caring) {
     if (observer && observer->cares(sight.protocol, sight.client, sight.vip, sight.server)) observer->saw(sight);
   }
@@ -61,6 +61,7 @@ void Director::describe(const Arrival& a, Sight& sight) {
   sight.client = from_server ? Endpoint{p.dst, p.dport} : Endpoint{p.src, p.sport};
   sight.vip = from_server ? Endpoint{p.src, p.sport} : Endpoint{p.dst, p.dport};
   sight.server = nullptr;
+  sight.from_server = from_server;
   if (a.role == Role::other) return;
   sight.client = {a.key.client, a.key.cport};
   sight.vip = {a.key.vip, a.key.vport};

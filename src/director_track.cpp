@@ -97,6 +97,7 @@ Exit Director::open(Arrival& a, Service& service, Instant now, Outbox& out) {
   if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return open_once(a, *choice, service, now, out);
   Connection* const c = connections_.create(a.key, a.hash);
   if (!c || !place(*c, *choice, now, kNewConnection, out)) return Exit::table_full;
+  opened_ = true;
   Server& server = services_.server(c->server);
   ++service.traffic.connections;
   ++server.traffic.connections;
@@ -116,6 +117,7 @@ Exit Director::open_once(Arrival& a, const Choice& choice, Service& service, Ins
   ++service.traffic.connections;
   ++server.traffic.connections;
   count_in(a, server);
+  opened_ = true;
   served_by_ = choice.server;
   const Exit exit = forward(a, c, server, now, out);
   rawvs::leave(c, server);

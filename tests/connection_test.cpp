@@ -20,6 +20,10 @@ FlowKey flow(uint32_t n) {
 
 Connection* create(ConnectionTable& t, const FlowKey& k) { return t.create(k, t.hash(k)); }
 Connection* find(ConnectionTable& t, const FlowKey& k) { return t.find(Side::client, k, t.hash(k)); }
+Connection* from_server(ConnectionTable& t, const Connection& c) {
+  const FlowKey key = c.key(Side::server);
+  return t.find(Side::server, key, t.hash(key));
+}
 
 TEST(ConnectionTable, FindsExactlyWhatWasCreatedAndNotRemoved) {
   ConnectionTable table(500, {1, 2}, kStart);
@@ -72,9 +76,10 @@ TEST(ConnectionTable, SaysWhenItIsFullAndTakesAgainAfterwards) {
   EXPECT_EQ(table.size(), 3u);
 }
 
-TEST(ConnectionTable, TakesSixtyFourBytesPerConnection) {
-  const ConnectionTable table(1u << 18, {7, 8}, kStart);
+TEST(ConnectionTable, TakesSixtyFourToEightyBytesPerConnection) {
+  const ConnectionTable table(1u << 18, {7, 8}, kStart), worst((1u << 18) + 1, {7, 8}, kStart);
   EXPECT_LE(table.reserved_bytes(), (size_t{1} << 18) * 64 + 128);
+  EXPECT_LE(worst.reserved_bytes(), (size_t{1} << 18) * 80 + 256);
 }
 
 TEST(ConnectionTable, ATemplateIsNoConnectionWithoutAClientPort) {
@@ -103,9 +108,33 @@ TEST(ConnectionTable, FindsTheNewestOfSeveralWithOneKey) {
   EXPECT_EQ(find(table, flow(1)), first);
 }
 
-Connection* from_server(ConnectionTable& t, const Connection& c) {
-  const FlowKey key = c.key(Side::server);
-  return t.find(Side::server, key, t.hash(key));
+TEST(ConnectionTable, HasNoRoomForMoreThanSoManyAlikeFromEitherSide) {
+  ConnectionTable table(4 * kMostAlike, {11, 12}, kStart);
+  std::vector<Connection*> all;
+  for (uint32_t n = 0; n < kMostAlike; ++n) all.push_back(create(table, flow(1)));
+  EXPECT_EQ(create(table, flow(1)), nullptr);
+  EXPECT_TRUE(create(table, flow(2)));
+  table.remove(*all[7]);
+  EXPECT_TRUE(create(table, flow(1)));
+
+  all.clear();
+  for (uint32_t port = 1; port <= kMostAlike + 1; ++port) {
+    FlowKey key = flow(1);
+    key.vport = Port(static_cast<uint16_t>(port + 1000));
+    Connection* const c = create(table, key);
+    ASSERT_TRUE(c);
+    c->server_v4 = 0xcb00710b;
+    c->rport = Port(8080);
+    EXPECT_EQ(table.add_server_side(*c), port <= kMostAlike) << port;
+    all.push_back(c);
+  }
+  Connection* const refused = all.back();
+  EXPECT_EQ(table.two_sided(), kMostAlike);
+  EXPECT_EQ(refused->flags & Connection::two_sided, 0);
+  EXPECT_EQ(from_server(table, *refused), all[kMostAlike - 1]);
+  table.remove(*all[0]);
+  EXPECT_TRUE(table.add_server_side(*refused));
+  EXPECT_EQ(from_server(table, *refused), refused);
 }
 
 TEST(ConnectionTable, FindsFromTheServersSideOnlyWhatWasAddedThere) {

@@ -127,7 +127,10 @@ TEST(Control, ListsWhatEachInterfaceLost) {
   t.director.link_changed(Link::outside, facts, t.now, t.out);
   t.director.link_counted(Link::outside, {5, 4, 3, 2, 1});
   const std::string exits = t.ask("exits");
-  EXPECT_EQ(count(exits, "\nlink name=eth0 received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1\nend\n"), 1u);
+  EXPECT_EQ(count(exits,
+                  "\nlink name=eth0 received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1 returned=0 return_failed=0 "
+                  "unguarded=0 mtu=1500 guard=off\nend\n"),
+            1u);
 }
 
 TEST(Control, ListsVipsAndNeighbors) {

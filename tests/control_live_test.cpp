@@ -133,6 +133,17 @@ TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
   EXPECT_TRUE(c.over());
 }
 
+TEST_F(LiveTest, ASynOnAConnectionThatIsOverIsANewOne) {
+  web(1);
+  Outbox out;
+  Conversation c = answer("rawvs/1 trace", *director_, now_, out, desk_);
+  for (const char* flags : {"S", "A", "R", "S"}) arrive(frame(Tcp{.flags = flags}));
+  const std::string rows = rest_of(c);
+  const size_t first = rows.find("connection=new"), known = rows.find("connection=known");
+  EXPECT_LT(first, known);
+  EXPECT_NE(rows.find("connection=new", known), std::string::npos) << rows;
+}
+
 TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
   nat(1);
   Outbox out;

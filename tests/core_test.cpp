@@ -221,8 +221,41 @@ TEST(Services, ForgetRemovedServersThatNothingUses) {
   ASSERT_FALSE(s.add({kWeb}));
   ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
   ASSERT_FALSE(s.remove_server(kWeb, {ip("192.0.2.11"), Port(80)}, kNow));
-  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.12:80"), kNow + 119s), Refusal::full);
-  EXPECT_FALSE(s.add_server(kWeb, server("192.0.2.12:80"), kNow + 120s));
+  s.forget_removed(kNow + 119s);
+  EXPECT_TRUE(s.server(0).used);
+  s.forget_removed(kNow + 120s);
+  EXPECT_FALSE(s.server(0).used);
+}
+
+TEST(Services, GiveTheSlotOfAServerThatLeftFirstToANewOneWhenNoneIsFree) {
+  Services s(3);
+  const auto at = [](int n) { return Endpoint{ip("192.0.2.1" + std::to_string(n)), Port(80)}; };
+  const auto add = [&](int n, Instant now) { return s.add_server(kWeb, server(text(at(n)).c_str()), now); };
+  ASSERT_FALSE(s.add({kWeb}));
+  for (int n = 1; n <= 3; ++n) ASSERT_FALSE(add(n, kNow));
+  const std::vector<ServerSlot> slots = s.find(kWeb)->servers;  // of 3, 2, 1
+  s.server(slots[0]).inactive = 1;
+  for (const int n : {3, 1, 2}) ASSERT_FALSE(s.remove_server(kWeb, at(n), kNow + std::chrono::seconds(n == 2 ? 1 : 0)));
+  EXPECT_FALSE(add(4, kNow + 2s));
+  EXPECT_EQ(s.find(kWeb)->servers, std::vector{slots[2]});
+  EXPECT_FALSE(add(2, kNow + 2s));
+  EXPECT_EQ(s.find(kWeb)->servers[0], slots[1]) << "one that returns gets its own";
+  EXPECT_EQ(add(5, kNow + 2s), Refusal::full) << "the third has a connection still";
+  s.server(slots[0]).inactive = 0;
+  EXPECT_FALSE(add(5, kNow + 2s));
+  EXPECT_EQ(s.server(slots[0]).spec.at, at(5));
+}
+
+TEST(Services, AWholeTableCanBeReplacedAtOnce) {
+  Services s(4);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_FALSE(s.add({kWeb}));
+    for (int n = 1; n <= 4; ++n) {
+      const std::string at = "192.0.2." + std::to_string(10 * round + n) + ":80";
+      EXPECT_FALSE(s.add_server(kWeb, server(at.c_str()), kNow)) << at;
+    }
+    s.clear(kNow);
+  }
 }
 
 TEST(Services, KnowTheirVips) {

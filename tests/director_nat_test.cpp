@@ -59,7 +59,7 @@ TEST_F(NatTest, LeavesWhatBelongsToNoConnectionToTheKernel) {
 
 TEST_F(NatTest, GivesBackWhatAGuardThatKnowsNoFlowsHasKept) {
   nat(1);
-  director_->guard_knows_flows(false);
+  director_->guard_knows_flows(Link::inside, false);
   arrive(frame(Tcp{}));
   EXPECT_EQ(answer(1, "SA", 1002), "");
   ASSERT_EQ(out_.returned().size(), 1u);
@@ -149,6 +149,55 @@ TEST_F(NatTest, TranslatesErrorsInBothDirections) {
   const Frame told = out_.departures()[0].frame;
   EXPECT_EQ(Ip(load_be32(told.bytes(), 14 + 28 + 16)), ip("192.0.2.100"));
   EXPECT_EQ(load_be16(told.bytes(), 14 + 28 + 22), 80);
+}
+
+// A mark's NAT server with a port of its own: every port of the VIP looks the same to it.
+TEST_F(NatTest, HasNoRoomForMoreThanSoManyConnectionsWhoseAnswersLookAlike) {
+  const ServiceKey mark{Protocol::any, {}, Mark(10)};
+  director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{1000, 2000}}, Mark(10)}}, now_, out_);
+  nat(1, 8080, {.key = mark});
+  for (uint16_t port = 1000; port < 1000 + kMostAlike; ++port) EXPECT_NE(arrive(frame(Tcp{.dport = port})), "");
+  EXPECT_EQ(arrive(frame(Tcp{.dport = 1999})), "");
+  EXPECT_EQ(count(Exit::table_full), 1u);
+  EXPECT_TRUE(out_.reply_changes().empty());
+  EXPECT_EQ(director_->connections().size(), kMostAlike);
+  EXPECT_EQ(director_->services().servers()[0].references(), kMostAlike);
+  EXPECT_NE(arrive(frame(Tcp{.sport = 1002, .dport = 1999})), "") << "from another port it is another one";
+}
+
+TEST_F(NatTest, CountsWhatCannotBeCutAsWhatItIs) {
+  nat(1);
+  arrive(frame(Tcp{}));
+  const Offload strange{.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 2};
+  EXPECT_EQ(
+      arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x'), .dont_fragment = false}), Link::outside, strange),
+      "");
+  EXPECT_EQ(count(Exit::bad_length), 1u);
+  const Offload endless{.flags = Offload::checksum_valid, .segmentation = Offload::tcp4, .segment_size = 0};
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), Link::outside, endless), "");
+  EXPECT_EQ(count(Exit::bad_length), 2u);
+  EXPECT_EQ(count(Exit::outbox_full), 0u);
+}
+
+TEST_F(NatTest, SaysWhichFragmentsDidNotFitOnTheirWayBackToTheKernel) {
+  nat(1);
+  const auto datagram = [&](uint16_t size) {
+    const FrameBytes whole = frame(Udp{.src = "203.0.113.11", .dst = "198.51.100.9", .data = std::string(size, 'x')});
+    for (size_t at = 34; at < whole.size(); at += size / 2 / 8 * 8) {
+      const size_t end = std::min<size_t>(whole.size(), at + size / 2 / 8 * 8);
+      FrameBytes l4(whole.begin() + static_cast<std::ptrdiff_t>(at), whole.begin() + static_cast<std::ptrdiff_t>(end));
+      const auto word = static_cast<uint16_t>((end == whole.size() ? 0 : 0x2000) | (at - 34) / 8);
+      arrive(ipv4_frame(Mac{{2, 0, 0, 0, 1, 0x11}}, kInsideMac, "203.0.113.11", "198.51.100.9", 17, 64, word, l4),
+             Link::inside);
+    }
+  };
+  datagram(4000);
+  EXPECT_EQ(out_.returned().size(), 3u);
+  EXPECT_EQ(count(Exit::given_back), 1u);
+  datagram(24000);
+  EXPECT_TRUE(out_.returned().empty());
+  EXPECT_EQ(count(Exit::given_back), 1u);
+  EXPECT_EQ(count(Exit::outbox_full), 1u);
 }
 
 TEST_F(NatTest, RefusesAServerThatIsItsOwnClient) {

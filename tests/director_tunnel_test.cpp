@@ -111,6 +111,83 @@ TEST_F(TunnelTest, BelievesNoErrorAboutWhatItDidNotSend) {
   EXPECT_EQ(director_->services().servers()[0].path_mtu, 0);
 }
 
+TEST_F(TunnelTest, BelievesNoErrorAboutAnotherHostsTunnelOrToOneWhoSentNone) {
+  tun();
+  arrive(frame(Tcp{}));
+  const FrameBytes tunnelled = departed();
+  FrameBytes other = tunnelled;
+  other[26 + 3] = 20;  // its outer source
+  fix_ip_checksum(other);
+  EXPECT_EQ(too_big(other, 1400), "");
+  const auto error = [&](const char* to) {
+    return arrive(frame(IcmpError{.src = "192.0.2.1", .dst = to, .about = tunnelled, .quoted = 68}));
+  };
+  EXPECT_EQ(error("192.0.2.20"), "");
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 0);
+  EXPECT_EQ(count(Exit::tunnel_error), 0u);
+  EXPECT_NE(error("192.0.2.10"), "");
+  EXPECT_NE(error("192.0.2.100"), "") << "as IPVS: an address of the same host";
+  EXPECT_EQ(count(Exit::tunnel_error), 2u);
+}
+
+// As the kernel's IPVS does (tunnel_test.cpp has its bytes).
+TEST_F(TunnelTest, LeavesAPartialChecksumToTheReceiverWhereGueSaysSo) {
+  tun({.type = TunnelType::gue, .port = Port(6080), .checksum = TunnelChecksum::remote});
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(outer().at(0).ip_size, 72u) << "a whole one needs no more";
+  const FrameBytes sent = frame(Tcp{.flags = "A", .data = "partial"});
+  arrive(sent, Link::outside, {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 16});
+  const FrameBytes left = departed();
+  ASSERT_EQ(left.size(), sent.size() + 40);
+  EXPECT_EQ((FrameBytes{left.begin() + 42, left.begin() + 54}), (FrameBytes{2, 4, 0, 1, 0x80, 0, 0, 0, 0, 20, 0, 36}));
+  EXPECT_EQ(load_be16(out_.departures()[0].frame.bytes(), 54 + 20 + 16), load_be16({sent.data(), sent.size()}, 50));
+  EXPECT_FALSE(out_.departures()[0].frame.offload.partial_checksum());
+  EXPECT_TRUE(l4_checksum_right(out_.departures()[0].frame, outer().at(0)));
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1421, 'x')}), Link::outside,
+                   {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 16}),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1460 ttl 64"));
+}
+
+TEST_F(TunnelTest, GivesAnIdToWhatIsCutThoughItSaysNotTo) {
+  tun({}, Protocol::udp);
+  arrive(frame(Udp{.dport = 80}));
+  EXPECT_EQ(load_be16(out_.departures().at(0).frame.bytes(), 18), 0) << "whole, and to stay so";
+  const FrameBytes whole = frame(Udp{.dport = 80, .data = std::string(1200, 'x')});
+  for (const auto& [at, end] : {std::pair<size_t, size_t>{34, 634}, {634, whole.size()}}) {
+    const FrameBytes l4(whole.begin() + static_cast<std::ptrdiff_t>(at),
+                        whole.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto word = static_cast<uint16_t>(0x4000 | (end == whole.size() ? 0 : 0x2000) | (at - 34) / 8);
+    arrive(ipv4_frame(kClientMac, kDirectorMac, "198.51.100.1", "192.0.2.100", 17, 64, word, l4));
+  }
+  ASSERT_EQ(out_.departures().size(), 3u);
+  const uint16_t id = load_be16(out_.departures()[0].frame.bytes(), 18);
+  EXPECT_NE(id, 0);
+  for (const Departure& d : out_.departures()) EXPECT_EQ(load_be16(d.frame.bytes(), 18), id);
+}
+
+TEST_F(TunnelTest, SaysThatASuperFrameThatCannotBeCutWasDropped) {
+  tun();
+  arrive(frame(Tcp{}));
+  const uint64_t forwarded = count(Exit::forwarded);
+  const FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(9000, 'x')});
+  Offload tso{.flags = Offload::needs_checksum,
+              .segmentation = Offload::tcp4,
+              .header_size = 54,
+              .segment_size = 0,
+              .checksum_start = 34,
+              .checksum_offset = 16};
+  EXPECT_EQ(arrive(large, Link::outside, tso), "");
+  EXPECT_EQ(count(Exit::bad_length), 1u);
+  tso.segmentation = Offload::udp_l4, tso.segment_size = 1440;  // of a TCP segment
+  EXPECT_EQ(arrive(large, Link::outside, tso), "");
+  EXPECT_EQ(count(Exit::bad_length), 2u);
+  tso.segmentation = Offload::tcp4, tso.segment_size = 20000;
+  FrameBytes huge = frame(Tcp{.flags = "A", .data = std::string(30000, 'x'), .dont_fragment = false});
+  EXPECT_EQ(arrive(huge, Link::outside, tso), "");
+  EXPECT_EQ(count(Exit::outbox_full), 1u) << "no piece of it fits";
+  EXPECT_EQ(count(Exit::forwarded), forwarded);
+}
+
 TEST_F(TunnelTest, CutsASuperFrameIntoSegmentsEachInItsOwnPacket) {
   tun();
   arrive(frame(Tcp{}));

@@ -59,7 +59,7 @@ void DoorFuzz::frames_arrive() {
       f.offload = {.flags = static_cast<uint8_t>(below(4)),
                    .segmentation = one_of<uint8_t>({0, 1, 3, 5, 0x81}),
                    .header_size = any(),
-                   .segment_size = any(),
+                   .segment_size = one_in(3) ? static_cast<uint16_t>(1 + below(4)) : any(),  // more than fit, too
                    .checksum_start = any(),
                    .checksum_offset = any()};
     }
@@ -140,7 +140,7 @@ void DoorFuzz::operator_acts() {
       if (one_in(20)) director_->clear(now_, out_);
       break;
     case 6: director_->set_groups(groups(), now_, out_); break;
-    case 7: director_->guard_knows_flows(one_in(2)); break;
+    case 7: director_->guard_knows_flows(one_in(2) ? Link::inside : Link::outside, one_in(2)); break;
     case 8:
     case 9:
     case 10: director_->edit_server(key, server, now_, out_); break;

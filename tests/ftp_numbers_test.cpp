@@ -252,5 +252,68 @@ TEST(FtpNumbers, ThatStandStillReadOnThroughEndsAndBeginnings) {
   }
 }
 
+TEST(FtpNumbers, AreNotBelievedWhenTheyAcknowledgeWhatNobodySent) {
+  for (const uint32_t beyond : {1u, 10u, 1000u, 0x10000000u}) {
+    Nat nat;
+    nat.shake_hands();
+    nat.say("PASV\r\n");
+    const uint32_t from = nat.s_;
+    nat.reply(kReply.substr(0, 30));
+    nat.client({nat.c_, nat.at_client_ + beyond, "", "A"});
+    nat.server({nat.s_, nat.c_ + beyond, "", "A"});
+    const Seen rest = nat.reply(kReply.substr(30));
+    EXPECT_EQ(rest.expected(), passive(kPort)) << beyond;
+    nat.client({nat.c_, nat.at_client_ + beyond, "", "A"});
+    const Seen again = nat.server({from, nat.c_, kReply});
+    EXPECT_EQ(again.data, kRewritten) << "the client has not got it yet, whoever says so";
+    EXPECT_EQ(again.seq, from);
+    EXPECT_EQ(nat.say("PORT 198,51,100,1,4,1\r\n").expected(), active(1025)) << beyond;
+  }
+}
+
+TEST(FtpNumbers, BeginWithTheFirstContentOfEitherSide) {
+  for (const bool client_first : {false, true}) {
+    Nat nat;
+    const auto first = [&](const Segment& s) {
+      FrameBytes f = client_first ? segment_frame(kClient, kVip, s) : segment_frame(kServer, kClient, s);
+      const Frame in{.data = f.data(), .size = static_cast<uint32_t>(f.size())};
+      Packet p;
+      EXPECT_FALSE(parse_ipv4(in, p));
+      begin_with(nat.session, p, client_first);
+    };
+    if (client_first) {
+      first({nat.c_, nat.s_, "PASV\r\n"});
+    } else {
+      first({nat.s_, nat.c_, "220 ready\r\n"});
+      EXPECT_TRUE(nat.reply("220 ready\r\n").sent());
+    }
+    EXPECT_EQ(nat.client({nat.c_ + 1, nat.at_client_, "ASV\r\n"}).outcome.what, What::out_of_order);
+    nat.say("PASV\r\n");
+    EXPECT_EQ(nat.server({nat.s_ + 3, nat.c_, kReply.substr(3)}).outcome.what, What::out_of_order);
+    EXPECT_EQ(nat.reply(kReply).data, kRewritten);
+    EXPECT_FALSE(nat.session.over());
+  }
+}
+
+TEST(FtpNumbers, AreOverWhenBothEndsWereAcknowledgedOrAResetIsBelieved) {
+  Nat nat;
+  nat.shake_hands();
+  nat.say("PASV\r\n"), nat.reply(kReply);
+  nat.client({nat.c_, nat.at_client_, "", "FA"});
+  nat.server({nat.s_, nat.c_ + 1, "", "FA"});
+  EXPECT_FALSE(nat.session.over());
+  nat.client({nat.c_ + 1, nat.at_client_, "", "A"});
+  EXPECT_FALSE(nat.session.over()) << "of an earlier byte";
+  EXPECT_EQ(nat.client({nat.c_ + 1, nat.at_client_ + 1, "", "A"}).ack, nat.s_ + 1);
+  EXPECT_TRUE(nat.session.over());
+
+  Nat broken;
+  broken.shake_hands();
+  broken.client({broken.c_ + 5, 0, "", "R"});
+  EXPECT_FALSE(broken.session.over());
+  broken.server({broken.s_, 0, "", "R"});
+  EXPECT_TRUE(broken.session.over());
+}
+
 }  // namespace
 }  // namespace rawvs

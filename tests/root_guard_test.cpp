@@ -155,7 +155,7 @@ TEST_P(EveryGuard, TakesOverFromAGuardOfAKilledProcess) {
 TEST_P(EveryGuard, HoldsHundredsOfScatteredVips) {
   auto guard = attach(GetParam());
   ASSERT_TRUE(guard);
-  std::vector<std::string> vips{kRoutedVip};
+  std::vector<std::string> vips{kLocalVip, kRoutedVip};  // the middle of the first hundred, the last
   for (int i = 1; i < 100; ++i) {
     vips.push_back("192.0.2." + std::to_string(2 * i + 1));
     vips.push_back("198.51.100." + std::to_string(2 * i + 1));
@@ -164,6 +164,9 @@ TEST_P(EveryGuard, HoldsHundredsOfScatteredVips) {
   from_client(datagram(kRoutedVip));
   from_client(datagram(kRoutedHost));
   EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  from_client(syn(kLocalVip));
+  from_client(syn(kLocalHost));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalHost));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, EveryGuard,
@@ -195,6 +198,24 @@ TEST_F(GuardOnRouter, PassesWhatItLeavesToTheNextTcxProgram) {
   from_client(syn(kLocalVip));
   from_client(syn(kLocalHost));
   EXPECT_EQ(next_at_client(), refused_by(kLocalHost)) << "the other program was not asked";
+}
+
+TEST_F(GuardOnRouter, SaysThatItIsFullAndFollowsTheVipsAllTheSame) {
+  auto guard = attach(GuardMode::clsact);
+  ASSERT_TRUE(guard);
+  Watch watch;  // nobody sends to any of these but the first
+  for (uint32_t i = 0; i <= 8192; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
+  const auto done = guard->protect(watch, kDirector, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().text,
+            "interface d0: guard: " + text(watch.vips.back()) + " (it holds 8192): Argument list too long");
+  from_client(datagram(kRoutedVip));
+  protect(*guard, {kLocalVip});  // there is room again
+  from_client(syn(kLocalVip));
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "what was guarded before is guarded still";
+  from_client(syn(kLocalHost));
+  EXPECT_EQ(next_at_client(), refused_by(kLocalHost));
 }
 
 TEST_F(GuardOnRouter, LeavesAnEmptyHookThatWasThereBefore) {

@@ -3,6 +3,7 @@
 //
 //   left | l0 192.0.2.1/24 ---- r0 192.0.2.2/24 | right
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -164,6 +165,24 @@ TEST_F(PacketSocketOnVeth, CountsWhatTheRingCouldNotHold) {
   EXPECT_EQ(right->counters().kernel_dropped, 34u);
   ASSERT_TRUE(send_bytes(*left, numbered("after")));
   EXPECT_EQ(next_frame(*right).bytes, numbered("after"));
+}
+
+// Kernels before 4.20 show a socket what other sockets of the host send; newer ones can be asked to.
+TEST_F(PacketSocketOnVeth, GivesSlotsBackThatHoldOnlyFramesOfItsOwnHost) {
+  auto left = at_left("less 1"), right = at_right("udp", 16), other = at_right("less 1");
+  constexpr int kOff = 0;
+  ASSERT_EQ(setsockopt(right->fd(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &kOff, sizeof kOff), 0);
+  std::vector<Frame> frames(64);
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(send_bytes(*other, numbered("our own")));
+    pollfd wait{right->fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&wait, 1, 2000), 1) << round << ": the ring shows nothing";
+    EXPECT_EQ(right->receive(frames), 0u) << round;
+    EXPECT_EQ(poll(&wait, 1, 0), 0) << round << ": frames that nobody wants would wake the loop for ever";
+  }
+  EXPECT_EQ(right->counters().kernel_dropped, 0u);
+  ASSERT_TRUE(send_bytes(*left, numbered("for us")));
+  EXPECT_EQ(next_frame(*right).bytes, numbered("for us"));
 }
 
 TEST_F(PacketSocketOnVeth, TellsOfAnInterfaceThatWentDownAndWorksAgainWhenItIsUp) {

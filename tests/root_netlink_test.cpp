@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // netlink.h against the kernel, in a network namespace.
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <optional>
 
@@ -31,7 +33,7 @@ class NetlinkInNamespace : public RootNet {
     shell(command);
     EXPECT_TRUE(netlink_->changed()) << command;
     EXPECT_FALSE(netlink_->changed()) << command;
-    return netlink_->query("e0");
+    return *netlink_->query("e0");
   }
   std::optional<Netns> space_;
   std::unique_ptr<Netlink> netlink_;
@@ -39,7 +41,7 @@ class NetlinkInNamespace : public RootNet {
 
 TEST_F(NetlinkInNamespace, KnowsThatAnInterfaceIsMissing) {
   for (const std::string name : {"e0", "", "a-name-that-is-too-long-for-linux"}) {
-    const LinkFacts facts = netlink_->query(name);
+    const LinkFacts facts = *netlink_->query(name);
     EXPECT_EQ(facts.ifindex, 0) << name;
     EXPECT_EQ(facts.name, name);
     EXPECT_FALSE(facts.usable());
@@ -104,7 +106,7 @@ TEST_F(NetlinkInNamespace, TakesLostNotificationsForAChange) {
   const KernelNews news = netlink_->changed();
   EXPECT_TRUE(news.links && news.routes);
   EXPECT_FALSE(netlink_->changed());
-  EXPECT_NE(netlink_->query("e0").ifindex, 0);
+  EXPECT_NE(netlink_->query("e0")->ifindex, 0);
 }
 
 // Two links, one more interface: out 192.0.2.1/24, in 198.51.100.1/24 and other 203.0.113.1/28.
@@ -121,7 +123,7 @@ class Routes : public NetlinkInNamespace {
     netlink_->changed();
   }
   Route to(const std::string& address) {
-    return netlink_->route_to(ip(address), {ifindex_of("out"), ifindex_of("in")});
+    return *netlink_->route_to(ip(address), {ifindex_of("out"), ifindex_of("in")});
   }
   static Route expected(const std::string& address, Link link, const std::string& next_hop, const std::string& source,
                         uint16_t mtu = 0) {
@@ -157,8 +159,8 @@ TEST_F(Routes, TellALinkWithoutAnAddressOfOursByItsUnspecifiedSource) {
 
 TEST_F(Routes, MayLeadElsewhere) {
   EXPECT_EQ(to("203.0.113.2").kind, Route::Kind::elsewhere);
-  EXPECT_EQ(netlink_->route_to(ip("198.51.100.7"), {ifindex_of("out"), 0}).kind, Route::Kind::elsewhere);
-  EXPECT_EQ(netlink_->route_to(ip("192.0.2.7"), {0, 0}).kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("198.51.100.7"), {ifindex_of("out"), 0})->kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("192.0.2.7"), {0, 0})->kind, Route::Kind::elsewhere);
 }
 
 TEST_F(Routes, KnowTheHostsOwnAddresses) {
@@ -177,6 +179,27 @@ TEST_F(Routes, KnowWhatCannotBeReached) {
   }
   EXPECT_EQ(to("192.0.2.255").kind, Route::Kind::unreachable) << "a broadcast address";
   EXPECT_EQ(to("224.0.0.1").kind, Route::Kind::unreachable);
+}
+
+// The questions' socket is replaced by something that is none.
+TEST_F(Routes, AndInterfacesAreNotTakenForMissingWhenTheKernelCannotBeAsked) {
+  int questions = -1;
+  for (int fd = 3; fd < 1024 && questions < 0; ++fd) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (fd == netlink_->fd() || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) continue;
+    if (domain == AF_NETLINK) questions = fd;
+  }
+  ASSERT_GE(questions, 0);
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(dup2(null, questions), questions);
+  close(null);
+  const auto facts = netlink_->query("out");
+  ASSERT_FALSE(facts);
+  EXPECT_EQ(facts.error().text, "rtnetlink: interface out: Socket operation on non-socket");
+  const auto route = netlink_->route_to(ip("192.0.2.7"), {ifindex_of("out"), ifindex_of("in")});
+  ASSERT_FALSE(route);
+  EXPECT_EQ(route.error().text, "rtnetlink: the route to 192.0.2.7: Socket operation on non-socket");
 }
 
 TEST_F(Routes, ThroughAnIpv6GatewayCannotBeTaken) {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <random>
 
 #include "cluster.h"
 #include "rawvs/siphash.h"
@@ -69,6 +71,87 @@ TEST(Schedulers, FollowTheirRules) {
     EXPECT_EQ(cluster.ask(std::string(strlen(row.chosen), '1')), row.chosen)
         << name(row.scheduler) << ", row " << &row - kRows;
   }
+}
+
+// IPVS's wrr, loop by loop: ip_vs_wrr_schedule(). None: nobody.
+std::optional<size_t> slow_wrr(const Pool& pool, SchedulerState& state) {
+  if (state.most_weight == 0) return std::nullopt;
+  const size_t head = 0, last_choice = state.position;  // both count from 1 on
+  size_t at = last_choice, stop = head;
+  bool last_pass = false, restarted = false;
+  while (true) {
+    while (++at <= pool.size()) {
+      const Server& s = pool[at - 1];
+      if (!s.overloaded && s.spec.weight >= state.current_weight) return state.position = at, at - 1;
+      if (at == stop) return std::nullopt;
+    }
+    at = head;
+    state.current_weight -= state.step;
+    if (state.current_weight <= 0) {
+      state.current_weight = state.most_weight;
+      if (last_pass || last_choice == head) return std::nullopt;
+      restarted = true;
+    }
+    last_pass = state.current_weight <= state.step;
+    if (last_pass && restarted && last_choice != head) stop = last_choice;
+  }
+}
+
+TEST(Schedulers, WrrPassesOverLevelsAndChoosesAsIfItWalkedThroughThem) {
+  std::mt19937 engine(7);
+  const auto below = [&](uint32_t end) { return static_cast<uint32_t>(engine()) % end; };
+  const int32_t steps[] = {1, 1, 2, 3, 100};
+  uint32_t nobody = 0, chosen = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::vector<Server> all(below(6));
+    std::vector<ServerSlot> order(all.size());
+    for (size_t i = 0; i < all.size(); ++i) order[i] = static_cast<ServerSlot>(i);
+    const int32_t step = steps[below(std::size(steps))];
+    const auto change = [&](Server& s) {
+      s.spec.weight = static_cast<int32_t>(below(below(3) == 0 ? 40 : 5)) * step;
+      s.overloaded = below(3) == 0;
+    };
+    for (Server& s : all) change(s);
+    const Pool pool(all, order);
+    SchedulerState state;
+    begin(Scheduler::wrr, pool, state, 0);
+    for (int call = 0; call < 30; ++call) {
+      if (!all.empty() && below(4) == 0) {
+        Server& s = all[below(static_cast<uint32_t>(all.size()))];
+        if (below(2) == 0) {
+          s.overloaded = !s.overloaded;
+        } else {
+          change(s);
+          server_changed(Scheduler::wrr, pool, state);
+        }
+      }
+      SchedulerState slow = state;
+      const auto want = slow_wrr(pool, slow), got = choose({.scheduler = Scheduler::wrr}, pool, state, {});
+      ASSERT_EQ(got, want) << "round " << round << ", call " << call;
+      ASSERT_EQ(state.position, slow.position) << "round " << round << ", call " << call;
+      ASSERT_EQ(state.current_weight, slow.current_weight) << "round " << round << ", call " << call;
+      ++(got ? chosen : nobody);
+    }
+  }
+  EXPECT_GT(chosen, 10000u);
+  EXPECT_GT(nobody, 1000u);
+}
+
+// Level by level, each of these choices would be a walk through two billion of them.
+TEST(Schedulers, WrrMindsNoGreatWeightOfAServerThatIsOut) {
+  constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
+  Cluster cluster({.scheduler = Scheduler::wrr});
+  cluster.add(2, 1), cluster.add(1, kMost);
+  cluster.server(1).overloaded = true;
+  for (int turn = 0; turn < 100; ++turn) {
+    EXPECT_EQ(cluster.ask("11"), "22");
+    cluster.edit(1, kMost - turn % 2);  // the threshold is the greatest again
+    cluster.server(1).overloaded = true;
+  }
+  cluster.server(2).overloaded = true;
+  EXPECT_EQ(cluster.ask("11"), "--");
+  cluster.server(1).overloaded = false;
+  EXPECT_EQ(cluster.ask("111"), "111");
 }
 
 TEST(Schedulers, FindNobodyWhereNobodyIs) {

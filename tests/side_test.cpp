@@ -22,7 +22,7 @@ class NeighborTest : public testing::Test {
     std::string s;
     for (; now_ <= kStart + end; now_ = std::max(now_ + 1ms, std::min(table_.next_deadline(), kStart + end + 1ms))) {
       std::vector<Ask> asks;
-      table_.time_passed(now_, asks, out_);
+      table_.time_passed(now_, 512, asks, out_);
       for (const Ask& a : asks) {
         s += (s.empty() ? "" : " ") + std::to_string((now_ - kStart) / 1s) + (a.to ? "!" : "");
         EXPECT_EQ(text(a.target), "192.0.2.11");
@@ -124,6 +124,45 @@ TEST_F(NeighborTest, NoticesAServerThatMoved) {
   EXPECT_FALSE(table_.who_has(kServerMac));
 }
 
+TEST_F(NeighborTest, BelievesOnlyOneOtherMacPerSecondHoweverOftenTwoMachinesAnswer) {
+  ASSERT_TRUE(answer());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(answer(kOtherMac));
+    ASSERT_TRUE(answer());
+    EXPECT_EQ(table_.at(slot_).mac, kOtherMac) << i;
+    now_ += 9ms;
+  }
+  EXPECT_EQ(notices(), "real server 192.0.2.11 moved from 02:00:00:00:00:11 to 02:00:00:00:00:22\n");
+  now_ = kStart + 1s;
+  ASSERT_TRUE(answer());
+  EXPECT_EQ(table_.at(slot_).mac, kServerMac);
+  EXPECT_EQ(notices(), "real server 192.0.2.11 moved from 02:00:00:00:00:22 to 02:00:00:00:00:11\n");
+}
+
+TEST_F(NeighborTest, GivesUpTheFramesThatWaitForAnAddressThatBecomesFixed) {
+  FrameBytes b = frame(Tcp{});
+  Frame f;
+  f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(table_.hold(slot_, f, kStart), Hold::held);
+  ASSERT_EQ(table_.want(ip("192.0.2.11"), Link::outside, kOtherMac, kStart), slot_);
+  EXPECT_EQ(table_.at(slot_).holding, 0u);
+  EXPECT_EQ(table_.take_discarded(), 8u);
+}
+
+TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
+  for (uint8_t i = 12; i < 22; ++i)
+    table_.want(ip("192.0.2." + std::to_string(i)), Link::outside, std::nullopt, kStart);
+  std::string targets;
+  for (int call = 0; call < 4; ++call) {
+    EXPECT_LE(table_.next_deadline(), kStart) << call;
+    std::vector<Ask> asks;
+    table_.time_passed(kStart, 3, asks, out_);
+    for (const Ask& a : asks) targets += text(a.target).substr(8) + ' ';
+  }
+  EXPECT_EQ(targets, "11 12 13 14 15 16 17 18 19 20 21 ");
+  EXPECT_EQ(table_.next_deadline(), kStart + 1s);
+}
+
 TEST_F(NeighborTest, NeverAsksForAFixedAddressNorBelievesOthers) {
   const uint16_t fixed = table_.want(ip("192.0.2.12"), Link::outside, kOtherMac, kStart);
   EXPECT_TRUE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.12"), kDirectorMac, ip("192.0.2.10")},
@@ -154,7 +193,7 @@ class ClaimTest : public testing::Test {
     std::string s;
     for (; now_ <= kStart + end; now_ = std::max(now_ + 1ms, std::min(claims_.next_deadline(), kStart + end + 1ms))) {
       std::vector<Say> say;
-      claims_.time_passed(now_, say, over_);
+      claims_.time_passed(now_, 512, say, over_);
       for (const Say& one : say) {
         s += (s.empty() ? "" : " ") + std::to_string((now_ - kStart) / 1s) +
              (one.what == Say::What::announce ? "A" : "P");
@@ -229,6 +268,24 @@ TEST_F(ClaimTest, DefendsAVipEveryTenSecondsHoweverOftenItsRivalSpeaks) {
     answers += said(Duration(second * 1000 + 999)) + ' ';
   }
   EXPECT_EQ(std::ranges::count(answers, 'A'), 3) << answers;  // at 100, 110 and 120
+}
+
+TEST_F(ClaimTest, SaysEverythingThatIsDueHoweverFewFramesFitAtOnce) {
+  std::vector<Ip> vips;
+  for (int i = 1; i <= 5; ++i) vips.push_back(ip("192.0.2." + std::to_string(i)));
+  claims_.set(vips, kStart);
+  const auto all = [&](Instant now) {
+    std::string s;
+    for (int call = 0; call < 10 && claims_.next_deadline() <= now; ++call) {
+      std::vector<Say> say;
+      claims_.time_passed(now, 3, say, over_);  // an announcement and a probe, or three probes
+      for (const Say& one : say) s += text(one.vip).substr(8) + (one.what == Say::What::announce ? 'A' : 'P');
+      s += ' ';
+    }
+    return s;
+  };
+  EXPECT_EQ(all(kStart), "1A 2A 3A 4A 5A ");
+  EXPECT_EQ(all(kStart + 1s), "1A1P 2A2P 3A3P 4A4P 5A5P ");
 }
 
 TEST_F(ClaimTest, DoesNotTakeItselfForARival) {

@@ -240,11 +240,36 @@ TEST(Parse, KnowsWhetherAnL4ChecksumIsRight) {
     partial.offload.flags = Offload::needs_checksum;
     EXPECT_TRUE(l4_checksum_right(partial, p));
   }
+  FrameBytes longer = frame(Udp{});  // bytes behind the datagram are not under its checksum
+  longer.insert(longer.end(), {7, 7, 7});
+  store_be16(longer, 16, static_cast<uint16_t>(longer.size() - 14));
+  fix_ip_checksum(longer);
+  Packet padded;
+  ASSERT_FALSE(parsed(longer, &padded));
+  EXPECT_TRUE(l4_checksum_right(view(longer), padded));
+  longer[longer.size() - 4] ^= 1;
+  EXPECT_FALSE(l4_checksum_right(view(longer), padded));
+  longer[longer.size() - 4] ^= 1;
+  Frame super = view(longer);  // of several datagrams: all of it
+  super.offload.segmentation = Offload::udp_l4, super.offload.segment_size = 5;
+  EXPECT_FALSE(l4_checksum_right(super, padded));
+
   FrameBytes without = frame(Udp{});
   store_be16(without, 40, 0);
   Packet p;
   ASSERT_FALSE(parsed(without, &p));
   EXPECT_TRUE(l4_checksum_right(view(without), p));
+}
+
+TEST(Quote, NamesNoPacketFromOrToPortZero) {
+  for (const FrameBytes& about :
+       {frame(Tcp{}), frame(Tcp{.sport = 0}), frame(Tcp{.dport = 0}), frame(Udp{.sport = 0})}) {
+    FrameBytes b = frame(IcmpError{.about = about});
+    Packet p;
+    ASSERT_FALSE(parsed(b, &p));
+    const bool ports = (about[34] | about[35]) != 0 && (about[36] | about[37]) != 0;
+    EXPECT_EQ(parse_quote(view(b), p).has_value(), ports);
+  }
 }
 
 TEST(Arp, ReadsRequestsAndReplies) {

@@ -28,7 +28,8 @@ struct Conflict {  // another machine says that a VIP is its own
 
 class Claims {
  public:
-  static constexpr size_t kMostRivals = 8;  // of one VIP; more are a broken network, and the first ones show it
+  static constexpr size_t kMostRivals = 8;          // of one VIP; more are a broken network, and the first ones show it
+  static constexpr size_t kAnnouncementFrames = 2;  // a request and a reply
   struct Rival {
     Mac mac{};
     Instant heard{};
@@ -53,8 +54,9 @@ class Claims {
   bool takes(Ip vip) const;        // frames to it are ours: claimed, or retired a short while ago
   std::optional<Conflict> heard(const Arp& arp, Mac own, Instant now);
 
-  // Conflicts that ended are added to over.
-  void time_passed(Instant now, std::vector<Say>& say, std::vector<Conflict>& over);
+  // What is due is added to say, as far as so many frames suffice (an announcement takes kAnnouncementFrames, a probe
+  // one); the rest stays due. Conflicts that ended are added to over.
+  void time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over);
   Instant next_deadline() const { return earliest_; }
 
   const std::vector<Claim>& all() const { return claims_; }  // sorted by address, retired ones included

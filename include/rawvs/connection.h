@@ -2,11 +2,12 @@
 // connection.h: the connection table: found by flow in one or two cache misses, expired by the million, one allocation.
 // In:  flows, deadlines, the time.   Out: entries; the ones whose time has come.
 // Not: what a packet does to its connection (track.h), which server it gets (scheduler.h).
-// An entry is 48 bytes, its places in the two indexes 16: 64 per IPv4 connection, all reserved at start and touched
-// when used (the second index by NAT only). Persistence templates are entries, too, with the client's address masked
-// and no client port. The indexes are open addressing over 4-byte cells with a keyed hash (SipHash-1-3: clients choose
-// their ports, and must not be able to choose collisions). Deadlines are kept in a timing wheel; a packet only moves
-// the deadline in its entry, and the wheel looks again when the old deadline comes.
+// An entry is 48 bytes, its places in the two indexes 16 to 32 (they double at powers of two): 64 to 80 per IPv4
+// connection, all reserved at start and touched when used (the second index by NAT only). Persistence templates are
+// entries, too, with the client's address masked and no client port. The indexes are open addressing over 4-byte cells
+// with a keyed hash (SipHash-1-3: clients choose their ports, and must not be able to choose collisions). Deadlines
+// are kept in a timing wheel; a packet only moves the deadline in its entry, and the wheel looks again when the old
+// deadline comes.
 #pragma once
 
 #include <array>
@@ -25,6 +26,9 @@ enum class Side : uint8_t { client, server };  // from which side a connection i
 
 using ConnectionId = uint32_t;  // index into the table; kNoConnection = none
 inline constexpr ConnectionId kNoConnection = 0;
+// With one key from one side. They lie in a row, so that each costs the next one time, and clients can make them: by
+// asking for many ports of a VIP that NAT sends to one.
+inline constexpr uint32_t kMostAlike = 64;
 inline constexpr uint32_t kMostConnections = (1u << 24) - 2;  // an index cell keeps 24 bits for the entry
 
 struct Connection {  // 48 bytes
@@ -51,7 +55,7 @@ struct Connection {  // 48 bytes
   Protocol protocol;
   uint8_t state;  // TcpState, SctpState; 0 for UDP
   uint8_t flags;
-  uint8_t packets;   // from the client, wraps
+  uint8_t packets;   // from the client, wraps: IPVS's connection synchronisation sends by this number
   uint32_t expires;  // Tick
   union {
     Peer peer;
@@ -83,9 +87,11 @@ class ConnectionTable {
 
   // Of several with one key the newest is found, as in IPVS.
   Connection* find(Side side, const FlowKey& key, uint64_t hash);
-  Connection* create(const FlowKey& key, uint64_t hash);  // null: full. No deadline yet: arm() it
-  void add_server_side(Connection& c);                    // server_v4 and rport are set: from now on found by them, too
-  void rename(Connection& c, const FlowKey& key);         // from now on found, from the client's side, by this key
+  // Null: full, or kMostAlike have this key already. No deadline yet: arm() it.
+  Connection* create(const FlowKey& key, uint64_t hash);
+  // server_v4 and rport are set: from now on found by them, too. False, and nothing done: kMostAlike are.
+  bool add_server_side(Connection& c);
+  void rename(Connection& c, const FlowKey& key);  // from now on found, from the client's side, by this key
   void remove(Connection& c);
 
   void arm(Connection& c, Instant now, Duration timeout);  // a (new) deadline: timeout from now
@@ -110,6 +116,7 @@ class ConnectionTable {
   static constexpr uint32_t kLevels = 3, kSlots = 256;
   uint64_t tick(Instant now) const;
   uint32_t* cells_of(Side side) const { return cells_[static_cast<size_t>(side)]; }
+  bool crowded(Side side, const FlowKey& key, uint64_t hash) const;
   void insert(Side side, ConnectionId id, uint64_t hash);
   void erase(Side side, const Connection& c);
   void place(Connection& c);

@@ -64,7 +64,9 @@
 //               written as an address, and port 0
 //   timeouts    tcp= tcpfin= udp=                              seconds
 //   exit        name= fate= count= meaning=
-//   link        name= received= kernel_dropped= cut= sent= send_failed=    frames; lost: all but received, sent
+//   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard=
+//               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
+//               unguarded: NAT connections that the guard has no room for; guard: how the kernel is kept out, or off
 //   vip         address= link= mac= retired=                   retired=1: its last service went a short while ago
 //   rival       address= mac= server=                          who else answers ARP for that VIP; server: it is, or -
 //   neighbor    address= link= state= mac= servers=

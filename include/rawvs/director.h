@@ -55,7 +55,10 @@ class Director {
   // The ways to the servers that are now known; those not named here are unknown again.
   void routes_changed(std::span<const Route> routes, Instant now, Outbox& out);
   // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
-  void guard_knows_flows(bool knows) { guard_knows_flows_ = knows; }
+  void guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }
+  // True: nothing is announced, and nobody asked, until the outside is ready for answers. What is due then is due
+  // still.
+  void hold_speech(bool hold) { speech_held_ = hold; }
   void link_counted(Link link, const LinkCounters& counters) { counters_[index(link)] = counters; }  // for listings
   Instant next_deadline() const;
 
@@ -89,6 +92,7 @@ class Director {
   const ConnectionTable& connections() const { return connections_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Claims& claims() const { return claims_; }
+  const Reassembly& reassembly() const { return reassembly_; }
   const ExitCounters& exits() const { return exits_; }
   const LinkFacts& link(Link link) const { return links_[index(link)]; }
   const LinkCounters& counters(Link link) const { return counters_[index(link)]; }
@@ -154,10 +158,13 @@ class Director {
   static FlowKey ticket_key(const FlowKey& flow, const Service& service);
   bool keeps(const Connection& ticket) const;
   class Explainer;
-  void place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
-  void know_client_port(Connection& c, Port port, Outbox& out);
-  void expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
-  void expect_replies(Connection& c, Outbox& out);
+  bool place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
+  bool know_client_port(Connection& c, Port port, Outbox& out);
+  bool follow_ftp(const Packet& packet, Connection& c, Direction direction);
+  bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Instant now, Outbox& out);
+  bool expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
+  void release_ftp(Connection& control);
+  bool expect_replies(Connection& c, Outbox& out);
   uint32_t* children(Connection& c);
   void expire(Connection& c, Instant now, Outbox& out);
   void end(Connection& c, Outbox& out);
@@ -166,6 +173,8 @@ class Director {
   // Forwarding: director_forward.cpp.
   Exit carry(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
   Exit carry_reply(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
+  std::optional<Exit> read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Instant now,
+                                     Outbox& out);
   Exit carry_client_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
   Exit carry_server_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
   Exit carry_tunnel_error(const Arrival& a, Instant now, Outbox& out);
@@ -199,6 +208,8 @@ class Director {
   // What changes around it: director_admin.cpp, director_links.cpp.
   void services_changed(Instant now, Outbox& out);
   void place_server(ServerSlot slot, Instant now);
+  void leave_neighbor(Server& server, Instant now);
+  void tidy(Instant now);
   Route route_to(Ip addr) const;
   void refresh_watch();
   void warn_if_own(Ip vip, Outbox& out) const;
@@ -212,7 +223,8 @@ class Director {
 
   Settings settings_;
   bool two_links_;
-  bool guard_knows_flows_ = true;
+  std::array<bool, kLinks> guard_knows_flows_{true, true};
+  bool speech_held_ = false;
   std::array<LinkFacts, kLinks> links_{};
   std::array<LinkCounters, kLinks> counters_{};
   std::vector<Route> routes_;  // sorted by destination
@@ -230,12 +242,15 @@ class Director {
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
   uint16_t next_tunnel_id_ = 1;                // IP identification of outer packets
+  bool untidy_ = false;                        // some server is kept only for the connections that it had
+  Instant tidy_due_ = kNever;                  // when to see whether it can be forgotten
   Instant next_estimate_;                      // when the present interval of all Rates is over
   std::array<Arrival, kBatch> batch_{};
   Arrival whole_{};  // put together from fragments
   Frame whole_frame_{}, edited_frame_{};
   std::vector<std::weak_ptr<Observer>> observers_;
   std::unique_ptr<uint8_t[]> seen_;   // for observers: the packet as it came
+  bool opened_ = false;               // for observers: the packet began a connection
   ServerSlot served_by_ = kNoServer;  // for observers: who got the packet that left no connection
   bool whole_arrived_ = false;        // for observers: the packet completed a datagram, which is whole_
   std::vector<Ask> asks_;

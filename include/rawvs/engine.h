@@ -6,7 +6,9 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <span>
 
 #include "rawvs/config.h"
 #include "rawvs/control_socket.h"
@@ -54,15 +56,19 @@ class Engine {
   Result<Reloaded> reload(bool reset);
   Result<Done> open_all(int signals);
   Result<Done> load_tables();
+  Result<Done> know_link(Link link);
   Result<Done> follow_link(Link link);
   Result<Done> open_port(Port& port, Link link);
   void close_port(Port& port);
+  void note_guards();
   void follow_kernel(KernelNews news);
   void follow_routes();
   void note_own_addresses();
   void follow_watch();
   void watch_port(Port& port);
   void serve_port(Port& port);
+  void serve_control();
+  void change(const std::function<void()>& changes);
   void settle();
   void dispatch();
   void change_replies();
@@ -94,8 +100,13 @@ class Engine {
   int epoll_ = -1;
   int signals_ = -1;
   bool stopping_ = false;
-  bool guard_knows_flows_;
+  bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be
+  bool routes_warned_ = false;                             // since the kernel last told one
   bool flows_warned_ = false, host_route_warned_ = false;  // once is enough: the counters go on
 };
+
+// How many of these frames, one at least, the director is given at once. It may have to cut all of them into packets
+// that fit a tunnel, each of them a letter of the outbox.
+size_t fitting(std::span<const Frame> frames);
 
 }  // namespace rawvs

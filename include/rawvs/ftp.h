@@ -25,6 +25,9 @@ struct FtpDirection {
   uint32_t first = 0, next = 0;  // the first byte's number; the number of the byte to be read next
   bool started = false;          // else they mean nothing
   bool behind_syn = false;       // nothing can be before `first`
+  bool mid_stream = false;       // it was taken over: its receiver may have bytes that were not seen here
+  bool ended = false;            // its FIN was read,
+  bool end_heard = false;        // and acknowledged
 };
 
 // The last bytes that were read of a stream: a segment that says otherwise about them is no repetition.
@@ -48,10 +51,13 @@ struct FtpSession {
   uint32_t offered = 0;         // the first byte's number by a SYN that was not believed; the server may do so
   bool has_offer = false;       // else it means nothing
   bool closed = false;          // a FIN or RST was seen: a SYN begins anew
+  bool reset = false;           // it was a RST, and with the number that hosts believe
   bool untrue_numbers = false;  // the server's were seen to be
   FtpCommands commands;
   FtpReplies replies;
   FtpEdits edits;  // of the server's stream
+  // No segment comes any more whose numbers or bytes matter.
+  bool over() const { return reset || (client.end_heard && server.end_heard); }
 };
 static_assert(std::is_trivially_copyable_v<FtpSession> && sizeof(FtpSession) <= 256);
 
@@ -66,6 +72,10 @@ struct FtpOutcome {
   What what = What::forward;
   FtpFound found{};  // expectations, and refused addresses to be counted; empty when dropped
 };
+
+// For a session that is taken when a connection's first segment with content comes, from whichever side: both streams
+// begin there. Without this call they are taken over in mid-stream.
+void begin_with(FtpSession& session, const Packet& first_content, bool from_client);
 
 // A segment from the client. Its payload stays as it is; its ACK number and SACK blocks are mapped in place.
 FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& packet);

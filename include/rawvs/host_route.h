@@ -31,7 +31,7 @@ class HostRoute {
 
   // REQUIRES: the frame holds a sound IPv4 packet (packet.h). Changes it. Never blocks.
   void send(Frame frame);
-  const Counters& counters() const;
+  const Counters& counters(Link from) const;  // what became of the frames that came in there
 
  private:
   struct Impl;

@@ -26,9 +26,15 @@ struct LinkCounters {           // frames, since start
   uint64_t cut = 0;             // lost: larger than a slot, and there was no room for the whole frame
   uint64_t sent = 0;
   uint64_t send_failed = 0;  // lost: refused by the kernel: queue full, interface down, too long
+  // What came here and was given back to the host's kernel, in packets.
+  uint64_t returned = 0;
+  uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT, time to live over
+  uint64_t unguarded = 0;      // NAT connections that the guards have no room for: the kernel routes their answers, too
+  const char* guard = "off";   // not a number: how the host's kernel is kept out: tcx, clsact, classic; off: not at all
   LinkCounters& operator+=(const LinkCounters& more) {
     received += more.received, kernel_dropped += more.kernel_dropped, cut += more.cut;
     sent += more.sent, send_failed += more.send_failed;
+    returned += more.returned, return_failed += more.return_failed, unguarded += more.unguarded;
     return *this;
   }
 };

@@ -37,6 +37,7 @@ class Neighbors {
     State state = State::asking;
     uint32_t wanted = 0;  // by how many servers; 0 = slot is free
     Mac mac{};            // valid in fresh, refreshing, fixed
+    Instant moved{};      // when another one was believed last
     uint32_t asked = 0;   // questions since the last answer
     Instant last_asked{};
     Instant next = kNever;  // when something is to be done: ask again, refresh
@@ -50,8 +51,9 @@ class Neighbors {
   // Wanted addresses are counted: each want() is answered by one unwant(). kNoNeighbor: no slot left.
   uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
   void unwant(uint16_t slot);
-  void forget_link(Link link, Instant now);  // it came up, or is another one now: ask anew
-  void pause_link(Link link);                // it is down: asking is useless until forget_link()
+  void ask_anew(uint16_t slot, Instant now);  // its fixed address is nobody's wish any more
+  void forget_link(Link link, Instant now);   // it came up, or is another one now: ask anew
+  void pause_link(Link link);                 // it is down: asking is useless until forget_link()
 
   const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
   std::optional<uint16_t> find(Ip addr, Link link) const;
@@ -67,7 +69,8 @@ class Neighbors {
   void recycle();                                                     // the outbox was cleared
   uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
 
-  void time_passed(Instant now, std::vector<Ask>& asks, Outbox& out);
+  // Adds at most so many questions to asks; what else is due stays due.
+  void time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out);
   Instant next_deadline() const { return earliest_; }
 
  private:

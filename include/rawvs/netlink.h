@@ -29,12 +29,13 @@ class Netlink {
   KernelNews changed();  // reads all pending notifications; a lost one may have been of either kind
 
   // The facts of an interface now; ifindex 0 when there is none of this name. Addresses: IPv4, primary ones first.
-  LinkFacts query(const std::string& name);
+  // An error is no answer: the kernel was asked in vain, ask again.
+  Result<LinkFacts> query(const std::string& name);
 
   // The way to an address now; links: the ifindexes of our two links, 0 = there is none. Asked for by destination
   // alone: rules that look at sources or marks do not apply. Of several ways the one that the kernel takes for a packet
-  // of its own.
-  Route route_to(Ip to, const std::array<int, kLinks>& links);
+  // of its own. An error is no answer, as above.
+  Result<Route> route_to(Ip to, const std::array<int, kLinks>& links);
 
  private:
   struct Impl;

@@ -5,6 +5,7 @@
 // there from the start: a full outbox is a counted case (Exit::answer_limited), never an allocation.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,11 +29,13 @@ struct Notice {  // one line for the log; these are rare, so they may allocate
 
 class Outbox {
  public:
-  static constexpr size_t kDepartures = 1024;    // frames per call of the director's door
-  static constexpr size_t kLetters = 512;        // of them originated by the director, or cut from larger ones
-  static constexpr size_t kLetterSize = 9728;    // bytes: the answer to a ping as long as a jumbo frame
-  static constexpr size_t kLetterRoom = 128;     // bytes before each letter: headroom for an outer header
-  static constexpr size_t kReplyChanges = 2048;  // per call
+  static constexpr size_t kDepartures = 1024;  // frames per call of the director's door
+  static constexpr size_t kLetters = 512;      // of them originated by the director, or cut from larger ones
+  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping as long as a jumbo frame
+  static constexpr size_t kLetterRoom = 128;   // bytes before each letter: headroom for an outer header
+  // One more of these is never refused, or the kernel would route a flow that is ours: there is room for what a call
+  // may bring, and if it ever brings more, memory is allocated.
+  static constexpr size_t kReplyChanges = 2048;
 
   Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kStride)) {
     departures_.reserve(kDepartures);
@@ -52,6 +55,7 @@ class Outbox {
     if (letters_used_ == kLetters || full()) return {};
     return {letters_.get() + letters_used_ * kStride + kLetterRoom, kLetterSize};
   }
+  size_t letters_left() const { return std::min(kLetters - letters_used_, kDepartures - departures_.size()); }
   void keep_letter() { ++letters_used_; }
   void send_letter(Link out, size_t size) {
     Frame f;
@@ -67,10 +71,7 @@ class Outbox {
     returned_.push_back(frame);
     return true;
   }
-  bool reply_changes_full() const { return reply_changes_.size() == kReplyChanges; }
-  void change_reply(const ReplyFlow& flow, bool expected) {  // REQUIRES: !reply_changes_full()
-    reply_changes_.push_back({flow, expected});
-  }
+  void change_reply(const ReplyFlow& flow, bool expected) { reply_changes_.push_back({flow, expected}); }
   void say(Severity severity, std::string text) { notices_.push_back({severity, std::move(text)}); }
 
   const std::vector<Departure>& departures() const { return departures_; }

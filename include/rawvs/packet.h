@@ -87,8 +87,8 @@ struct Quote {  // the packet that an ICMP error is about, as far as it is quote
 };
 
 // What an ICMP error quotes (RFC 792: the IP header and eight bytes); none when it is no error, quotes a later
-// fragment, no TCP, UDP or SCTP ports, and no tunnel's header (IP in IP, GRE) either. The types are those that IPVS
-// looks at: unreachable, source quench, time exceeded.
+// fragment, no TCP, UDP or SCTP ports (or 0 as one), and no tunnel's header (IP in IP, GRE) either. The types are those
+// that IPVS looks at: unreachable, source quench, time exceeded.
 std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet);
 
 // The packet inside the tunnel packet that is quoted: `encapsulation` bytes behind its IP header (tunnel.h). None when

@@ -38,7 +38,7 @@ class PacketSocket {
   bool filter_is_wide() const;  // it was replaced: every IPv4 and ARP frame is copied, which costs time but loses none
 
   // The next frames, at most frames.size(); the bytes stay valid and writable until release().
-  // Every frame has at least kHeadroom bytes of headroom.
+  // Every frame has at least kHeadroom bytes of headroom. 0: none waits, and there is nothing to release.
   size_t receive(std::span<Frame> frames);
   void release();  // gives the slots of the last receive() back to the kernel
 

@@ -18,6 +18,7 @@
 //           the greatest such share needs to fit in 6 bits; at least 1. So a server at weight 0 keeps its buckets.
 //   With the flag "fallback", a bucket whose server is out is followed by others: the k-th try, k = 0, 1, ... once
 //   around, hashes the number with (k + first bucket) added (mh), or goes so far on from the first bucket (sh).
+//   So with nearly all servers out, a new client costs up to 4093 hashes under mh: some tens of microseconds.
 // twos takes random numbers from a generator whose seed it is given: the same seed, the same choices.
 #pragma once
 

@@ -3,7 +3,8 @@
 // In:  what an operator wants (specs).   Out: the tables that scheduling and forwarding read, or a Refusal.
 // Not: which server a client gets (scheduler.h), connections (connection.h), MAC addresses (neighbor.h).
 // There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it,
-// so that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does).
+// so that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does); without
+// connections for two minutes, or until the slot is needed.
 #pragma once
 
 #include <optional>
@@ -73,7 +74,7 @@ inline constexpr uint16_t kNoNeighbor = 0xffff;
 
 struct Server {
   ServerSpec spec{};
-  ServiceSlot service = kNoService;                   // kNoService: removed, but connections remain
+  ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
   ServiceKey key{};                                   // the service's, to know a server that returns
   bool used = false;                                  // this slot holds a server
   bool overloaded = false;                            // the upper threshold was reached

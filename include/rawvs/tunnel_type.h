@@ -6,8 +6,10 @@
 
 namespace rawvs {
 
-enum class TunnelType : uint8_t { ipip, gue, gre };              // IPVS's numbers
-enum class TunnelChecksum : uint8_t { none, checksum, remote };  // of the outer header: gue, gre; remote: gue only
+enum class TunnelType : uint8_t { ipip, gue, gre };  // IPVS's numbers
+// Of the outer header: gue, gre. remote: gue only, where a sender on this machine left the inner checksum to others:
+// then the receiver completes it. What comes with a whole one gets an outer checksum, as with `checksum`. So does IPVS.
+enum class TunnelChecksum : uint8_t { none, checksum, remote };
 
 struct Tunnel {
   TunnelType type = TunnelType::ipip;

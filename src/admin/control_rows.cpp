@@ -245,6 +245,11 @@ void add_links(Conversation& c, const Director& director) {
     put(c.ready, "cut", n.cut);
     put(c.ready, "sent", n.sent);
     put(c.ready, "send_failed", n.send_failed);
+    put(c.ready, "returned", n.returned);
+    put(c.ready, "return_failed", n.return_failed);
+    put(c.ready, "unguarded", n.unguarded);
+    put(c.ready, "mtu", director.link(link).mtu);
+    put(c.ready, "guard", n.guard);
     c.ready += '\n';
   }
 }

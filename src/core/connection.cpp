@@ -55,7 +55,7 @@ uint64_t ConnectionTable::tick(Instant now) const { return static_cast<uint64_t>
 uint64_t ConnectionTable::hash(const FlowKey& key) const {
   const uint64_t addresses = uint64_t{key.client.v4()} << 32 | key.vip.v4();
   const uint64_t ports = uint64_t{key.cport.value} << 32 | uint64_t{key.vport.value} << 16 |
-                         static_cast<uint8_t>(key.protocol) << 1 | uint64_t{key.persistence};
+                         uint64_t{static_cast<uint8_t>(key.protocol)} << 1 | uint64_t{key.persistence};
   return siphash13(secret_, addresses, ports);
 }
 
@@ -81,6 +81,15 @@ Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) 
     if (c.key(side) == key) return &c;
   }
   return nullptr;
+}
+
+bool ConnectionTable::crowded(Side side, const FlowKey& key, uint64_t hash) const {
+  const uint32_t* const cells = cells_of(side);
+  uint32_t alike = 0;
+  for (uint64_t i = hash & cell_mask_; cells[i] != 0; i = (i + 1) & cell_mask_) {
+    if ((cells[i] & ~kIdMask) == tag_of(hash) && entries_[cells[i] & kIdMask].key(side) == key) ++alike;
+  }
+  return alike >= kMostAlike;
 }
 
 // An older entry with the same key gives way and moves on: the newest is met first.
@@ -113,7 +122,7 @@ void ConnectionTable::erase(Side side, const Connection& c) {
 }
 
 Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
-  if (used_ == capacity_) return nullptr;
+  if (used_ == capacity_ || crowded(Side::client, key, hash)) return nullptr;
   ConnectionId id = free_;
   if (id != kNoConnection) {
     free_ = entries_[id].timer_next;
@@ -136,10 +145,14 @@ Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
   return &c;
 }
 
-void ConnectionTable::add_server_side(Connection& c) {
+bool ConnectionTable::add_server_side(Connection& c) {
+  const FlowKey key = c.key(Side::server);
+  const uint64_t h = hash(key);
+  if (crowded(Side::server, key, h)) return false;
   c.flags |= Connection::two_sided;
-  insert(Side::server, id(c), hash(c.key(Side::server)));
+  insert(Side::server, id(c), h);
   ++two_sided_;
+  return true;
 }
 
 void ConnectionTable::rename(Connection& c, const FlowKey& key) {

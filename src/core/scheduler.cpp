@@ -45,9 +45,22 @@ void weigh_levels(const Pool& pool, SchedulerState& state) {
   }
 }
 
+// The threshold of the next round: lower by a step, or by as many at once as nobody's weight reaches. The lowest level
+// is never passed over: there it is decided whether to give up.
+int64_t next_level(const Pool& pool, const SchedulerState& state) {
+  int64_t reached = state.step;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!pool[i].overloaded) reached = std::max(reached, int64_t{pool[i].spec.weight});
+  }
+  const int64_t next = state.current_weight - state.step;
+  if (next <= reached) return next;
+  return next - (next - reached + state.step - 1) / state.step * state.step;
+}
+
 // Weighted round robin, interleaved: the list is walked with a falling threshold, and at each level the servers whose
 // weight reaches it are taken. The walk continues from call to call; it gives up after one whole round at the lowest
-// level, where every server of any weight would have been taken.
+// level, where every server of any weight would have been taken. Levels that nobody reaches are passed over at once:
+// walked through, as IPVS does, weights in the billions would cost seconds.
 Choice wrr(const Question& q) {
   const Pool& pool = q.pool;
   SchedulerState& state = q.state;
@@ -65,7 +78,7 @@ Choice wrr(const Question& q) {
       if (at == stop) return std::nullopt;
     }
     at = 0;
-    state.current_weight -= state.step;
+    state.current_weight = next_level(pool, state);
     if (state.current_weight <= 0) {
       state.current_weight = state.most_weight;
       if (last_round || started == 0) return std::nullopt;

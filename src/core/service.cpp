@@ -115,15 +115,22 @@ size_t Services::index_of(const Service& service, Endpoint server) const {
 }
 
 // A free slot; or, when this very server was removed from this very service and connections still remember it, its
-// old one: so it gets its connections and counters back.
+// old one: so it gets its connections and counters back. Where none is free, that of the server that was removed first
+// of those that nothing uses: it had only been waiting to return.
 ServerSlot Services::slot_for(const ServiceKey& key, const ServerSpec& spec) {
-  ServerSlot free = kNoServer;
+  ServerSlot free = kNoServer, longest_gone = kNoServer;
   for (size_t i = 0; i < servers_.size(); ++i) {
     const Server& s = servers_[i];
     if (s.used && !s.in_service() && s.key == key && s.spec.at == spec.at) return static_cast<ServerSlot>(i);
     if (!s.used && free == kNoServer) free = static_cast<ServerSlot>(i);
+    if (!s.used || s.in_service() || s.references() != 0) continue;
+    if (longest_gone == kNoServer || s.removed < servers_[longest_gone].removed) {
+      longest_gone = static_cast<ServerSlot>(i);
+    }
   }
-  return free;
+  if (free != kNoServer || longest_gone == kNoServer) return free;
+  servers_[longest_gone] = Server{};
+  return longest_gone;
 }
 
 std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerSpec& spec, Instant now) {

@@ -16,12 +16,15 @@ namespace {
 
 constexpr int kBatchesPerTurn = 4;  // of one interface, before the others get their turn
 
-// A super-frame becomes as many packets as it has segments; others fit tunnels that carry TCP's least segment (RFC 9293
-// section 3.7.1).
+// A super-frame becomes as many packets as it has segments, and each of them a letter, and one more for each of the
+// pieces that a tunnel may need: here such that TCP's least segment fits (RFC 9293 section 3.7.1).
 size_t letters_for(const Frame& frame) {
-  constexpr uint32_t kLeastSegment = 536;
-  const bool cut = frame.offload.super_frame() && frame.offload.segment_size != 0;
-  return 1 + frame.size / (cut ? std::min<uint32_t>(frame.offload.segment_size, kLeastSegment) : kLeastSegment);
+  constexpr size_t kLeastSegment = 536, kHeaders = 100;
+  const bool super = frame.offload.super_frame() && frame.offload.segment_size != 0;
+  const size_t segment = super ? frame.offload.segment_size : frame.size;
+  const size_t segments = super ? 1 + frame.size / segment : 1;
+  const size_t pieces = 1 + (segment + kHeaders) / kLeastSegment;
+  return segments * (pieces == 1 ? 1 : 1 + pieces);
 }
 
 }  // namespace
@@ -206,6 +209,7 @@ void Engine::count_links() {
     const HostRoute::Counters& back = host_route_->counters(link);
     counters.returned = back.sent;
     counters.return_failed = back.expired + back.too_long + back.failed;
+    if (port.guard) counters.guard = port.guard->way();
     if (port.guard && port.guard->knows_flows()) counters.unguarded = flows_.refused();
     director_.link_counted(link, counters);
   }

@@ -111,7 +111,10 @@ void Engine::note_guards() {
   }
   const bool may_know = config_.guard != GuardMode::classic && config_.guard != GuardMode::off;
   guard_knows_flows_ = any_knows || (may_know && !any_does_not);
-  director_.guard_knows_flows(!any_does_not);
+  for (const Link link : {Link::outside, Link::inside}) {
+    const Guard* const guard = ports_[index(link)].guard.get();
+    director_.guard_knows_flows(link, !guard || guard->knows_flows());
+  }
 }
 
 // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request is

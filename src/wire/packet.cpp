@@ -11,7 +11,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr size_t kMinIp = 20, kMinTcp = 20, kUdpSize = 8, kMinIcmp = 8, kUdpChecksumAt = 6;
+constexpr size_t kMinIp = 20, kMinTcp = 20, kUdpSize = 8, kMinIcmp = 8, kUdpLengthAt = 4, kUdpChecksumAt = 6;
 constexpr size_t kSctpHeader = 12, kSctpChecksumAt = 8, kChunkHeader = 4;
 constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
 
@@ -32,11 +32,10 @@ std::optional<Exit> parse_tcp(Bytes l4, Packet& out) {
   return std::nullopt;
 }
 
-std::optional<Exit> parse_udp(Bytes l4, const Packet& packet, bool super_frame) {
+std::optional<Exit> parse_udp(Bytes l4, bool super_frame) {
   if (l4.size() < kUdpSize) return Exit::truncated;
-  const uint32_t length = load_be16(l4, 4);
-  // A fragmented datagram's length is that of the whole; a super-frame's may be that of one segment.
-  if (length < kUdpSize || (length > l4.size() && !packet.more_fragments && !super_frame)) return Exit::bad_length;
+  const uint32_t length = load_be16(l4, kUdpLengthAt);
+  if (length < kUdpSize || (length > l4.size() && !super_frame)) return Exit::bad_length;  // of one segment, perhaps
   return std::nullopt;
 }
 
@@ -68,7 +67,7 @@ std::optional<Exit> parse_l4(const Frame& frame, Packet& out) {
   switch (out.protocol) {
     case Protocol::icmp: return parse_icmp(l4, out);
     case Protocol::tcp: wrong = parse_tcp(l4, out); break;
-    case Protocol::udp: wrong = parse_udp(l4, out, frame.offload.super_frame()); break;
+    case Protocol::udp: wrong = parse_udp(l4, frame.offload.super_frame()); break;
     case Protocol::sctp: wrong = parse_sctp(l4, out); break;
     default: return std::nullopt;
   }
@@ -105,6 +104,7 @@ std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
   if (q.l4_size() < kPorts) return std::nullopt;
   q.sport = Port(load_be16(ip, header));
   q.dport = Port(load_be16(ip, header + 2));
+  if (q.sport.value == 0 || q.dport.value == 0) return std::nullopt;  // nobody sent that
   return q;
 }
 
@@ -178,14 +178,18 @@ std::optional<Quote> parse_inner_quote(const Frame& frame, const Quote& outer, s
 bool l4_checksum_right(const Frame& frame, const Packet& packet) {
   if (packet.fragmented()) return false;  // nobody can tell from a part
   if (frame.offload.partial_checksum() || (frame.offload.flags & Offload::checksum_valid) != 0) return true;
-  const Bytes l4 = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
+  Bytes l4 = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
   uint64_t sum = 0;
   switch (packet.protocol) {
     case Protocol::icmp: break;
     case Protocol::udp:
       if (load_be16(l4, kUdpChecksumAt) == 0) return true;  // the sender made none
+      // Behind the datagram may be more of the IP packet (RFC 768); a super-frame's length may be that of one segment.
+      if (!frame.offload.super_frame()) l4 = l4.first(load_be16(l4, kUdpLengthAt));
       [[fallthrough]];
-    case Protocol::tcp: sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, packet.l4_size()); break;
+    case Protocol::tcp:
+      sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, static_cast<uint32_t>(l4.size()));
+      break;
     case Protocol::sctp: return sctp_checksum(l4) == load_be32(l4, kSctpChecksumAt);
     default: return true;
   }

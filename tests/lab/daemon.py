@@ -44,6 +44,21 @@ def as_a_daemon_it_writes_its_pid_serves_and_cleans_up(lab):
 
 
 @case()
+def started_with_its_standard_descriptors_closed_it_serves_all_the_same(lab):
+    lab.serve_web()
+    director = Director(lab)
+    pid_file = lab.directory / "rawvs.pid"
+    lab["director"].run("sh", "-c", 'exec "$0" -c "$1" -p "$2" <&- >&- 2>&-', program("rawvsd"), str(director.ini),
+                        str(pid_file))
+    eventually(director.ready, 5, "the control socket")
+    pid = int(pid_file.read_text())
+    same([os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)], ["/dev/null"] * 3, "its descriptors 0 to 2")
+    all_answered(lab.request("client", 10), 10)
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: no_process(pid), 5, "its end")
+
+
+@case()
 def a_wrong_file_is_refused_with_its_line_and_nothing_starts(lab):
     ini = lab.directory / "wrong.ini"
     control = lab.directory / "wrong.sock"

@@ -3,8 +3,9 @@
 import signal
 
 from case import Skip, all_answered, case, same, true
-from lab.director import Director
-from lab.frames import ICMP, Capture
+from lab.director import Director, virtual
+from lab.frames import ARP, ICMP, Capture
+from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP, VIP2, mac_of
 
 DIRECTOR = mac_of("director")
@@ -85,6 +86,42 @@ def the_guard_follows_the_services_that_come_and_go(lab):
     director.admin("-D", "-t", f"{VIP2}:80")
     # Clients' ARP caches still know the address: its last packets are kept from the kernel, too (claim.h: retired).
     true(not kernel_handles_frames_for_the_vip(lab, VIP2), "the kernel got frames to a VIP that was just deleted")
+
+
+def scattered(count):
+    """VIPs of which no two make a network: the longest filters there are."""
+    odd = range(1, 2 * count, 2)
+    return [f"203.0.113.{number}" if number < 256 else f"198.51.100.{number - 156}" for number in odd]
+
+
+def guards_put(monitor):
+    """How often the classic guard was put on an interface, as `tc monitor` saw it."""
+    return len([line for line in monitor.text().splitlines() if "bytecode" in line and "deleted" not in line])
+
+
+@case(seconds=60, needs=("tc",), inside=False)
+def hundreds_of_vips_are_guarded_at_once_and_all_of_them_announced(lab):
+    vips = scattered(199) + [VIP2]
+    monitor = lab["director"].start("tc", "monitor")
+    at_desk = Capture(lab["desk"])
+    sections = [virtual(f"web{number}", vip, servers=()) for number, vip in enumerate(vips[:150])]
+    director = Director(lab, *sections, guard="classic", garp_count=1, garp_interval=0).start()
+    if "guard attached (classic)" not in director.log():
+        raise Skip(f"this kernel has no classic guard: {director.log().strip().splitlines()[-1]}")
+
+    def announced():
+        return {f.source for f in at_desk.frames() if f.kind == ARP and f.op == 2 and not f.outgoing}
+    eventually(lambda: announced() >= set(vips[:150]), 5, "the announcements of all VIPs")
+    at_start = guards_put(monitor)
+    true(1 <= at_start <= 3, f"the guard was put {at_start} times for 150 VIPs\n{monitor.text()[:500]}")
+    true(kernel_handles_frames_for_the_vip(lab, VIP2), "the kernel did not get frames to an address without a service")
+    with director.ini.open("a") as ini:
+        for number, vip in enumerate(vips[150:]):
+            ini.write("\n" + virtual(f"more{number}", vip, servers=()))
+    same(len(director.ask("reload")), 50, "changes that reload made")
+    same(guards_put(monitor) - at_start, 1, "guards that reload put")
+    true(not kernel_handles_frames_for_the_vip(lab, VIP2), "reload answered before its VIPs were guarded")
+    eventually(lambda: announced() >= set(vips), 5, "the announcements of the new VIPs")
 
 
 def try_guard(lab, way, in_tc):

@@ -77,7 +77,7 @@ def what_rawvsadm_changed_survives_a_reload_and_not_a_reset(lab):
     lab.serve_web()
     director = Director(lab).start()
     director.admin("-e", "-t", f"{VIP}:80", "-r", ADDRESS["rs1"], "-w", "0")
-    same(director.admin("reload"), "nothing is different\n", "what reload says")
+    same(director.admin("reload"), "Nothing to change.\n", "what reload says")
     same(director.servers()[ADDRESS["rs1"]]["weight"], "0", "the weight after the reload")
     same(director.admin("reload", "--reset"), f"tcp {VIP}:80: server {ADDRESS['rs1']}:80 weight=1 forward=dr\n",
          "what the reset says")

@@ -102,7 +102,8 @@ def capture_shows_each_packet_before_and_after_with_the_decision(lab):
     capture = started(director, "capture", str(file), "--client", ADDRESS["client"])
     # Written packet by packet: whole at any time, also when Ctrl-C ends it.
     eventually(lambda: lab.request("client").of and file.stat().st_size > 2000, 15, "packets in the file")
-    capture.stop(signal.SIGINT)
+    same(capture.stop(signal.SIGINT), 0, "exit status after Ctrl-C")
+    true("packets, before and after" in capture.text(), f"no last word: {capture.text()!r}")
     content = file.read_bytes()
     true(f"in: forwarded: to {RS1}:80 by DR, new connection".encode() in content, "no comment about the packet in")
     true(f"out: forwarded: to {RS1}:80 by DR, new connection".encode() in content, "no comment about the packet out")
@@ -152,7 +153,7 @@ def top_measures_what_servers_do(lab):
     load = Load(lab, "client")
     load.wait_for(50)
     before = director.servers()
-    blocks = director.admin("top", "--interval", "0.5", "--count", "3", "--json")
+    blocks = director.admin("top", "--interval", "1", "--count", "3", "--json")
     lines = [json.loads(line) for line in blocks.splitlines()]
     after = director.servers()
     load.stop()
@@ -160,7 +161,9 @@ def top_measures_what_servers_do(lab):
     for server in lines[-1]["servers"]:
         address = server["server"].partition(":")[0]
         true(int(before[address]["conns"]) <= server["conns"] <= int(after[address]["conns"]), f"{server}: its total")
-        true(server["cps"] > 0 and server["inbps"] > server["inpps"] > server["cps"], f"{server}: its rates")
+        # A machine that is busy may stand still for one interval, but not for three.
+        rates = [one for line in lines for one in line["servers"] if one["server"] == server["server"] and one["cps"] > 0]
+        true(rates and all(one["inbps"] > one["inpps"] > one["cps"] for one in rates), f"{server}: its rates")
     sorted_ones = told(director, "top", "--count=1", "--interval=0.2", "--sort=inpkts")["servers"]
     rates = [server["inpps"] for server in sorted_ones]
     same(rates, sorted(rates, reverse=True), "rates when sorted by them")

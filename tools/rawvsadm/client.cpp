@@ -2,6 +2,7 @@
 // client.cpp: the way to rawvsd: one SOCK_SEQPACKET connection, one request at a time.
 #include "client.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -52,12 +53,23 @@ Result<Done> Client::put(const std::string& request) {
   }
 }
 
-Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each) {
+// Waits until there is something of the reply. True: the end came first.
+bool Client::ended(int end) const {
+  pollfd wanted[] = {{fd_, POLLIN, 0}, {end, POLLIN, 0}};
+  while (poll(wanted, 2, -1) < 0 && errno == EINTR) continue;
+  return wanted[1].revents != 0;
+}
+
+Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each, int end) {
   if (auto put_there = put(request); !put_there) return put_there.error();
   const std::string place = "rawvsd at " + path_;
   Reply reply;
   std::vector<char> message(kPieceMost + 1);  // one more, so that a longer one is noticed
   for (;;) {
+    if (end >= 0 && ended(end)) {
+      close();
+      return std::optional<Refused>();
+    }
     ssize_t size = 0;
     do size = recv(fd_, message.data(), message.size(), 0);
     while (size < 0 && errno == EINTR);

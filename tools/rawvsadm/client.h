@@ -18,10 +18,12 @@ class Client {
 
   // Rows go to each as they come. An Error when rawvsd is not there, went away, or made no sense; a Refused when it
   // understood and would not. Connects when it must.
-  Result<std::optional<Refused>> ask(const std::string& request, const Reply::EachRow& each);
+  // end: a descriptor, or none. When it can be read the reply is not waited for any more: that is its end.
+  Result<std::optional<Refused>> ask(const std::string& request, const Reply::EachRow& each, int end = -1);
 
  private:
   Result<Done> reach();
+  bool ended(int end) const;
   Result<Done> put(const std::string& request);
   void close();
   std::string path_;

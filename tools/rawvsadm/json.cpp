@@ -15,12 +15,13 @@ namespace rawvs::adm {
 namespace {
 
 // Keys whose values are numbers. A new key is text until it is named here.
-constexpr std::array kNumbers = {
-    "uptime",  "size",        "pid",     "persistence", "ops",      "conns",      "inpkts",         "outpkts",
-    "inbytes", "outbytes",    "cps",     "inpps",       "outpps",   "inbps",      "outbps",         "tun-port",
-    "weight",  "upper",       "lower",   "active",      "inactive", "persistent", "overloaded",     "fixed",
-    "expires", "tcp",         "tcpfin",  "udp",         "count",    "received",   "kernel_dropped", "cut",
-    "sent",    "send_failed", "retired", "servers",     "frames"};
+constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persistence", "ops",        "conns",
+                                 "inpkts",         "outpkts", "inbytes",  "outbytes",    "cps",        "inpps",
+                                 "outpps",         "inbps",   "outbps",   "tun-port",    "weight",     "upper",
+                                 "lower",          "active",  "inactive", "persistent",  "overloaded", "fixed",
+                                 "expires",        "tcp",     "tcpfin",   "udp",         "count",      "received",
+                                 "kernel_dropped", "cut",     "sent",     "send_failed", "returned",   "return_failed",
+                                 "unguarded",      "mtu",     "retired",  "servers",     "frames"};
 constexpr std::array kRestOfLine = {"text", "meaning", "config"};  // may hold blanks and =
 
 template <size_t N>

@@ -60,7 +60,7 @@ constexpr Word kWords[] = {
      true, reload_word},
     {"check", "FILE", "is this a valid configuration? Asks no director", "", true, check_word},
     {"doctor", "", "look for what goes wrong with LVS, and say what to type",
-     "Changes nothing. Exit status 0: all is well; 1: there are findings.\n", true, doctor_word},
+     "Changes nothing. Exit status 0: nothing is wrong, notes at most; 1: errors or warnings.\n", true, doctor_word},
     {"save", "[--ini] [-n]", "the table, for restore; --ini: as a configuration file", "", false, ini_word},
     {"restore", "", "read what save wrote, from standard input", "", false, nullptr},
     {"help", "[WORD]", "this list, or more about a word", "", false, help_word},
@@ -102,8 +102,8 @@ std::string no_such_word(const std::string& name) {
          ", or ipvsadm's options (rawvsadm --help)\n";
 }
 
-Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each) {
-  const auto asked = call.client.ask(std::string(kControlVersion) + ' ' + command, each);
+Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each, int end) {
+  const auto asked = call.client.ask(std::string(kControlVersion) + ' ' + command, each, end);
   if (!asked) return std::fprintf(stderr, "rawvsadm: %s\n", asked.error().text.c_str()), kWrong;
   const auto& refused = *asked;
   if (!refused) return std::nullopt;

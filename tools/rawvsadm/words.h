@@ -40,7 +40,7 @@ std::string no_such_word(const std::string& name);   // the message, with a line
 
 // What words share (words.cpp). A Status is an exit status that is already known: the message has been printed.
 using Status = std::optional<int>;
-Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each);
+Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each, int end = -1);
 Status ask(WordCall& call, const std::string& command, std::vector<std::string>& rows);  // appended
 int wrong(const WordCall& call, const std::string& text);  // says what is wrong with the command line; kWrong
 void print(const std::string& text);                       // to standard output, at once

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "end_signals.h"
 #include "json.h"
 #include "pcapng.h"
 #include "texts.h"
@@ -139,6 +140,7 @@ std::vector<uint8_t> bytes_of_hex(std::string_view hex) {
 }
 
 int trace_word(WordCall& call) {
+  const EndSignals signals;
   const auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"count"}});
   if (!args) return wrong(call, args.error().text);
   const auto command = trace_command(*args, call.names, kTraceSnap);
@@ -150,11 +152,14 @@ int trace_word(WordCall& call) {
     for (size_t i = 1; i < rows.size(); ++i) frames.add(Json::of(Row(rows[i])));
     print(Json::object().set("packet", packet.set("frames", frames)).line());
   });
-  const Status status = ask(call, *command, [&](const Row& row) {
-    packets.take(row);
-    if (row.word() != "lost") return;
-    print(call.json ? Json::object().set("lost", Json::of(row)).line() : lost_text(row));
-  });
+  const Status status = ask(
+      call, *command,
+      [&](const Row& row) {
+        packets.take(row);
+        if (row.word() != "lost") return;
+        print(call.json ? Json::object().set("lost", Json::of(row)).line() : lost_text(row));
+      },
+      signals.fd());
   return status.value_or(0);
 }
 
@@ -188,6 +193,7 @@ struct CloseFile {
 }  // namespace
 
 int capture_word(WordCall& call) {
+  const EndSignals signals;
   const auto args = read_args(
       call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"count"}, WordOption{"snap"}}, 1, 1);
   if (!args) return wrong(call, args.error().text);
@@ -210,12 +216,15 @@ int capture_word(WordCall& call) {
   write(pcapng.head());
   Packets packets([&](const Rows& rows) { write(blocks_of(rows, pcapng)); });
   uint64_t lost = 0;
-  const Status status = ask(call, *command, [&](const Row& row) {
-    packets.take(row);
-    if (row.word() != "lost") return;
-    lost += row.number("count");
-    std::fprintf(stderr, "rawvsadm: capture: %s", lost_text(row).c_str());
-  });
+  const Status status = ask(
+      call, *command,
+      [&](const Row& row) {
+        packets.take(row);
+        if (row.word() != "lost") return;
+        lost += row.number("count");
+        std::fprintf(stderr, "rawvsadm: capture: %s", lost_text(row).c_str());
+      },
+      signals.fd());
   if (status) return *status;
   const std::string told = std::to_string(packets.count()) + " packets, before and after: " + path + '\n';
   FILE* const to = path == "-" ? stderr : stdout;

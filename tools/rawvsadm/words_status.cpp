@@ -118,7 +118,8 @@ std::string losses_part(const Rows& rows) {
   constexpr std::pair<const char*, const char*> kLosses[] = {
       {"kernel_dropped", "came faster than they were read (more ring_frames may help)"},
       {"cut", "were longer than the ring takes"},
-      {"send_failed", "could not be sent"}};
+      {"send_failed", "could not be sent"},
+      {"return_failed", "could not be given back to the host's kernel"}};
   std::string out;
   for (const std::string& line : rows) {
     const Row row(line);

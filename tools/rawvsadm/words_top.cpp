@@ -2,15 +2,14 @@
 // words_top.cpp: top: the waiting, the keys and the screen; what it shows is top.h's.
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
+#include "end_signals.h"
 #include "top.h"
 #include "word_args.h"
 
@@ -44,32 +43,6 @@ class Keyboard {  // without waiting for the end of a line, and without showing 
  private:
   termios before_{};
   bool ours_ = false;
-};
-
-class EndSignals {  // Ctrl-C and its like, as something to wait for; Ctrl-\\ still ends everything at once
- public:
-  EndSignals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-    sigprocmask(SIG_BLOCK, &set, &before_);
-    fd_ = signalfd(-1, &set, SFD_CLOEXEC);
-  }
-  ~EndSignals() {
-    if (fd_ >= 0) close(fd_);
-    sigprocmask(SIG_SETMASK, &before_, nullptr);
-  }
-  EndSignals(const EndSignals&) = delete;
-  EndSignals& operator=(const EndSignals&) = delete;
-  int fd() const { return fd_; }
-  void take() const {  // so that it does not come again when it is no longer blocked
-    signalfd_siginfo info;
-    [[maybe_unused]] const ssize_t size = read(fd_, &info, sizeof info);
-  }
-
- private:
-  sigset_t before_{};
-  int fd_ = -1;
 };
 
 // Until this instant. False: q was typed, or a signal came: that is the end.

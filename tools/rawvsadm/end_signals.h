@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// end_signals.h: Ctrl-C and its like, as something to wait for, so that what is live ends with a last word.
+#pragma once
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+
+namespace rawvs::adm {
+
+class EndSignals {  // Ctrl-\ still ends everything at once
+ public:
+  EndSignals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+    sigprocmask(SIG_BLOCK, &set, &before_);
+    fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  ~EndSignals() {
+    take();
+    if (fd_ >= 0) close(fd_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+  int fd() const { return fd_; }
+  void take() const {  // so that it does not come again when it is no longer blocked
+    signalfd_siginfo info;
+    [[maybe_unused]] const ssize_t size = read(fd_, &info, sizeof info);
+  }
+
+ private:
+  sigset_t before_{};
+  int fd_ = -1;
+};
+
+}  // namespace rawvs::adm
