@@ -67,7 +67,8 @@ class Watched:
     """A director whose table is ldirectord's."""
 
     def __init__(self, lab, configuration=CONFIGURATION, sections=EMPTY):
-        self.director = Director(lab, sections, inside="eth1").start()
+        # A client port that is used again would else go to the server that its old connection remembers, dead or not.
+        self.director = Director(lab, sections, inside="eth1", expire_nodest_conn=1).start()
         symlinks = Symlinks(lab, self.director)
         file = lab.directory / "ldirectord.cf"
         file.write_text(configuration.replace("LOG", str(lab.directory / "ldirectord.log")))
