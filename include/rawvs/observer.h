@@ -19,7 +19,7 @@ struct Sight {  // one packet; everything in it is borrowed
   uint32_t size = 0;                  // of the whole frame
   Endpoint client{}, vip{};           // of its connection; or else source and destination, as the client sees them
   Protocol protocol = Protocol::any;  // the connection's, also of an ICMP error about it
-  bool from_server = false;                // it came from there, or is about what came from there
+  bool from_server = false;           // it came from there, or is about what came from there
   const Server* server = nullptr;     // null: it has none
   Method method = Method::route;      // of a server
   enum class Flow : uint8_t { none, opened, known } flow = Flow::none;
