@@ -214,6 +214,7 @@ Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& i
   packet.dst = inner.dst;
   packet.ip_at = kEthernetSize;
   packet.ip_size = about.size - static_cast<uint32_t>(kEthernetSize);
+  // cppcheck-suppress containerOutOfBounds ; there are kQuotedMost more
   packet.tos = bytes[kEthernetSize + 1];
   const MutableBytes letter = out.letter();
   const size_t size =

@@ -115,6 +115,7 @@ class ConnectionTable {
  private:
   static constexpr uint32_t kLevels = 3, kSlots = 256;
   uint64_t tick(Instant now) const;
+  // cppcheck-suppress CastIntegerToAddressAtReturn ; it is a pointer that is returned
   uint32_t* cells_of(Side side) const { return cells_[static_cast<size_t>(side)]; }
   bool crowded(Side side, const FlowKey& key, uint64_t hash) const;
   void insert(Side side, ConnectionId id, uint64_t hash);

@@ -66,7 +66,7 @@ void Trace::add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint
 
 void Trace::saw(const Sight& s) {
   if (!s.server && filter_.wants_server()) return;
-  const int64_t at = wall_ + s.at.time_since_epoch() / 1ms;
+  const int64_t at = wall_ + s.at.time_since_epoch().count();
   std::string rows = "packet";
   const std::string fraction = std::to_string(1000 + at % 1000).substr(1) + "000";
   put(rows, "time", std::to_string(at / 1000) + '.' + fraction);

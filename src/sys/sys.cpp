@@ -51,7 +51,7 @@ Instant clock_now() {
 int64_t wall_offset() {
   timespec t{};
   clock_gettime(CLOCK_REALTIME, &t);
-  return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000 - clock_now().time_since_epoch() / 1ms;
+  return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000 - clock_now().time_since_epoch().count();
 }
 
 HashKey random_hash_key() {
