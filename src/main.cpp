@@ -112,7 +112,7 @@ void leave_terminal() {
 std::string absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
   char* const here = getcwd(nullptr, 0);  // glibc's and musl's allocate
-  const std::string found = here ? std::string(here) + '/' + path : path;
+  std::string found = here ? std::string(here) + '/' + path : path;
   std::free(here);
   return found;
 }

@@ -227,10 +227,9 @@ Verdict reload(const Call& call) {
 
 Verdict ini(const Call& call) {
   if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
-  std::string_view rest = "";
   const std::string text = ini_text(*call.desk.config, call.director);
   std::vector<std::string> lines;
-  for (rest = text; !rest.empty();) {
+  for (std::string_view rest = text; !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     lines.emplace_back(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));

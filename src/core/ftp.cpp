@@ -63,8 +63,8 @@ Bytes line_apart(const FtpDirection& d, const Frame& frame, const Packet& p) {
 
 bool is_passive_reply(Bytes line) {
   const auto begins = [&](std::string_view code) {
-    return line.size() > code.size() &&
-           std::equal(code.begin(), code.end(), line.begin(), [](char a, uint8_t b) { return a == b; });
+    return line.size() > code.size() && std::equal(code.begin(), code.end(), line.begin(),
+                                                   [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
   };
   return begins("227 ") || begins("229 ");
 }
