@@ -23,14 +23,18 @@ WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wnon-virtual-dtor 
 CXXFLAGS   ?= $(OPTIMIZE)
 STD        := -std=c++20
 # The program itself neither throws nor asks for types at run time; the tests need gtest's exceptions.
-LEAN       := -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections -fstack-protector-strong
+# Nothing unwinds its stack, either: tables for that would only be carried along.
+LEAN       := -fno-exceptions -fno-rtti -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+              -fstack-protector-strong
 # One short line per step; make V=1 shows the commands.
 V          ?= 0
 SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
 COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
 
 PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp src/director*.cpp)
-SYS_SRC    := $(wildcard src/sys/*.cpp)
+# XDP=yes: with AF_XDP (io = xdp), which needs libxdp and libbpf. On trial: not in what is built by default.
+XDP        ?= no
+SYS_SRC    := $(filter-out $(if $(filter yes,$(XDP)),,src/sys/xdp_%),$(wildcard src/sys/*.cpp))
 ADM_SRC    := $(wildcard tools/rawvsadm/*.cpp)
 REPLAY_SRC := $(wildcard tools/rawvs-replay/*.cpp)
 TEST_SRC   := $(wildcard tests/*.cpp)
@@ -42,9 +46,13 @@ SYS_OBJ    := $(call obj,$(SYS_SRC))
 # What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
 override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl inih popt json-c)
+ifeq ($(XDP),yes)
+override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
+LIBS_XDP   := $(call flags,--libs libxdp libbpf)
+endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked in. Sanitizers want the shared one.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
@@ -63,8 +71,13 @@ $(BUILD)/rooms.a: $(PURE_OBJ) $(SYS_OBJ)
 $(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE)
 
-# The client is not in a hurry, and its machine may be small. Not where another optimisation was asked for.
-$(call obj,$(ADM_SRC)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
+# What no packet passes is not in a hurry, and the machine may be small. A new file is built for speed until it is named
+# here. Not where another optimisation was asked for.
+UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_admin.cpp src/director_explain.cpp \
+              src/director_links.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
+              $(addprefix src/sys/,bpf.cpp control_socket.cpp engine_follow.cpp filter_program.cpp frame_io.cpp \
+                guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp)
+$(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
@@ -81,6 +94,13 @@ $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) $(LEAN) -o $@ $<
 
+# Who builds with another XDP than last time gets what depends on it anew.
+$(BUILD)/xdp-$(XDP):
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/xdp-*
+	@touch $@
+$(call obj,src/sys/frame_io.cpp src/admin/config_values.cpp): $(BUILD)/xdp-$(XDP)
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 PURE_ROOMS := $(PURE_OBJ)
@@ -91,6 +111,8 @@ setup-build:
 	@tools/setup build
 setup-test:
 	@tools/setup test
+setup-bench:
+	@tools/setup bench
 setup-lint:
 	@tools/setup lint
 setup-record:
@@ -128,10 +150,22 @@ asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all"
 
-bench: setup-test  ## what a packet costs inside the director, and what listings cost packets (root), as ratios of one run
-	@$(MAKE) --no-print-directory all $(BUILD)/bench
+# QUICK=1: two minutes instead of fifteen. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: others use the
+# machine, too.
+bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: two minutes)
+	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry
 	@$(BUILD)/bench
-	@RAWVS_BIN=$(BUILD) tools/bench-listing
+	@RAWVS_BIN=$(BUILD) BENCH_RESULTS=$(BUILD)/bench-results QUICK=$(QUICK) IO=$(IO) tools/bench/run
+	@test -n "$(QUICK)" || RAWVS_BIN=$(BUILD) tools/bench-listing
+	@RAWVS_BIN=$(BUILD) tools/bench-small
+	@$(BUILD)/bench-expiry
+
+bench-ipvs: setup-record  ## rawvsd beside the kernel's IPVS, both in one boot of a Debian kernel under QEMU: a ratio
+	@$(MAKE) --no-print-directory all $(BUILD)/bench-load
+	@TIMEOUT=1200 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) ROUNDS=$(or $(ROUNDS),3) tools/bench/ipvs
+
+$(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry: $(BUILD)/bench-%: $(BUILD)/obj/tools/bench_%.o $(BUILD)/rooms.a
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
 $(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
@@ -196,5 +230,5 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all setup-build setup-test setup-lint setup-record setup-deb demo test unit lab conformance conformance-record asan bench format lint install install-ipvsadm uninstall deb clean help
+.PHONY: all setup-build setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -93,6 +93,7 @@ Config random_config(Random& r) {
   if (r.coin()) c.control = "/tmp/" + std::string(r.from(1, 100), 'c');
   if (r.coin()) c.control_group = "adm";
   c.guard = static_cast<GuardMode>(r.below(5));
+  c.io = static_cast<IoMode>(r.below(3));  // not xdp, which the program may be built without
   c.ring_frames = r.from(64, 65536);
   c.settings = random_settings(r);
   for (uint32_t i = r.below(4); i > 0; --i) {  // each has VIPs of its own

@@ -70,7 +70,7 @@ constexpr Wrong kWrong[] = {
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, control, control_group, guard, "
-     "ring_frames, max_connections, max_servers, max_fragmented, max_ftp, expire_nodest_conn, "
+     "io, ring_frames, max_connections, max_servers, max_fragmented, max_ftp, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
@@ -148,6 +148,7 @@ constexpr Wrong kWrong[] = {
      ":3: [director] control: \"rawvs.sock\" is not a path for a socket: it begins with \"/\", has no blank, and at "
      "most 107 characters"},
     {kDirector, "control_group = a:b\n", ":3: [director] control_group: \"a:b\" is not the name of a user group"},
+    {kDirector, "io = mmap\n", ":3: [director] io: \"mmap\" is not a way to read frames: auto, ring, socket, xdp"},
     {kDirector, "guard = iptables\n",
      ":3: [director] guard: \"iptables\" is not a guard: auto, tcx, clsact, classic, off"},
     {kDirector, "ring_frames = 63\n", ":3: [director] ring_frames: \"63\" is not a number from 64 to 65536"},

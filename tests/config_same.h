@@ -45,8 +45,8 @@ inline bool same(const GroupConfig& a, const GroupConfig& b) {
 }
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
-  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.ring_frames) ==
-             std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.ring_frames) &&
+  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.io, a.ring_frames) ==
+             std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.io, b.ring_frames) &&
          fields(a.settings) == fields(b.settings) &&
          std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), each) &&
          std::equal(a.virtuals.begin(), a.virtuals.end(), b.virtuals.begin(), b.virtuals.end(), each);
@@ -61,7 +61,7 @@ inline void expect_survives_printing(const Config& config) {
 
 inline constexpr std::string_view kEverything =
     "[director]\ninterface = eth0\ninside = eth1.7\ncontrol = /run/x.sock\ncontrol_group = adm\nguard = classic\n"
-    "ring_frames = 64\nmax_connections = 1001\nmax_servers = 1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
+    "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = 1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"

@@ -29,13 +29,14 @@ TEST(Config, PutsEveryKeyIntoItsField) {
   EXPECT_EQ(std::tie(c.interface, c.inside, c.control, c.control_group),
             std::make_tuple("eth0", "eth1.7", "/run/x.sock", "adm"));
   EXPECT_EQ(c.guard, GuardMode::classic);
+  EXPECT_EQ(c.io, IoMode::socket);
   EXPECT_EQ(c.ring_frames, 64u);
   EXPECT_EQ(fields(c.settings),
             std::make_tuple(1001u, 1002u, 1003u, 1004u, true, true, true, uint8_t{3}, true, false, true,
                             Duration(11min), Duration(12h), Duration(60s), Duration(7200s), Duration(3s), 4u,
                             Duration(5500ms), Duration(6s), 7u, Duration(0s), 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 31));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 32));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));
@@ -176,7 +177,7 @@ TEST(ReferenceFile, HasOneKeyForEachFieldOfSettings) {
   const std::vector<KeyHelp> rows = config_keys();
   const auto director =
       std::count_if(rows.begin(), rows.end(), [](const KeyHelp& r) { return r.section == "director"; });
-  EXPECT_EQ(static_cast<size_t>(director), 6 + std::tuple_size_v<decltype(fields(Settings{}))>);
+  EXPECT_EQ(static_cast<size_t>(director), 7 + std::tuple_size_v<decltype(fields(Settings{}))>);
 }
 
 TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {

@@ -106,7 +106,7 @@ class GuardOnRouter : public RootNet {
 
   FlowMap flows_{16};
   std::optional<Netns> client_, director_, server_;
-  std::unique_ptr<PacketSocket> at_client_, tap_, seen_by_server_;
+  std::unique_ptr<LinkSocket> at_client_, tap_, seen_by_server_;
 };
 
 class EveryGuard : public GuardOnRouter, public testing::WithParamInterface<GuardMode> {

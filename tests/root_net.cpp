@@ -11,6 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "rawvs/packet_socket.h"
+#include "src/sys/plain_socket.h"
+
 namespace rawvs::test {
 namespace {
 
@@ -67,44 +70,79 @@ void RootNet::TearDown() {
   close(home_);
 }
 
-std::unique_ptr<PacketSocket> open_socket(const std::string& interface, const std::string& filter,
-                                          uint32_t ring_frames) {
-  PacketSocket::Options options;
+void VethPair::SetUp() {
+  RootNet::SetUp();
+  if (IsSkipped()) return;
+  left_.emplace(), right_.emplace();
+  right_->enter();
+  write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+  left_->enter();
+  write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+  shell("ip link add l0 address 02:00:00:00:00:01 type veth peer name r0 address 02:00:00:00:00:02 netns " +
+        right_->path());
+  shell("ip addr add 192.0.2.1/24 dev l0 && ip link set l0 up");
+  right_->enter();
+  shell("ip addr add 192.0.2.2/24 dev r0 && ip link set r0 up");
+  wait_for_link("r0");
+  left_->enter();
+  wait_for_link("l0");
+}
+
+void VethPair::TearDown() {
+  RootNet::TearDown();
+  left_.reset(), right_.reset();
+}
+
+void VethPair::wait_for_link(const std::string& name) {
+  shell("for i in $(seq 100); do ip -o link show " + name +
+        " 2>/dev/null | grep -q 'state UP' && exit 0; sleep 0.05; done; exit 1");
+}
+
+std::unique_ptr<LinkSocket> open_socket(const std::string& interface, const std::string& filter, uint32_t ring_frames,
+                                        IoMode mode) {
+  FrameIo::Options options;
   options.ifindex = ifindex_of(interface);
   options.name = interface;
   options.ring_frames = ring_frames;
-  auto opened = PacketSocket::open(options);
-  EXPECT_TRUE(opened) << opened.error().text;
-  if (!opened) return nullptr;
-  if (!filter.empty()) {
-    const auto set = (*opened)->set_filter(filter);
+  std::unique_ptr<LinkSocket> io;
+  if (mode == IoMode::socket) {
+    auto opened = PlainSocket::open(options);
+    EXPECT_TRUE(opened) << opened.error().text;
+    if (opened) io = std::move(*opened);
+  } else {
+    auto opened = PacketSocket::open(options);
+    EXPECT_TRUE(opened) << opened.error().text;
+    if (opened) io = std::move(*opened);
+  }
+  if (io && !filter.empty()) {
+    const auto set = io->set_filter(filter);
     EXPECT_TRUE(set) << set.error().text;
   }
-  return std::move(*opened);
+  return io;
 }
 
-bool send_bytes(PacketSocket& socket, const FrameBytes& bytes, const Offload& offload) {
+bool send_bytes(FrameIo& io, const FrameBytes& bytes, const Offload& offload) {
   FrameBytes copy = bytes;
   Frame frame;
   frame.data = copy.data();
   frame.size = static_cast<uint32_t>(copy.size());
   frame.offload = offload;
-  const uint64_t before = socket.counters().sent;
-  socket.send({&frame, 1});
-  return socket.counters().sent == before + 1;
+  const uint64_t before = io.counters().sent;
+  io.send({&frame, 1});
+  return io.counters().sent == before + 1;
 }
 
-Caught next_frame(PacketSocket& socket) {
+Caught next_frame(FrameIo& io) {
   Caught caught;
   for (int tries = 0; tries < 20 && caught.bytes.empty(); ++tries) {
     Frame frame;
-    if (socket.receive({&frame, 1}) == 1) {
+    if (io.receive({&frame, 1}) == 1) {
       caught = {FrameBytes(frame.data, frame.data + frame.size), frame.offload, frame.vlan, frame.headroom};
     } else {
-      pollfd wait{socket.fd(), POLLIN, 0};
+      pollfd wait{io.fd(), POLLIN, 0};
       poll(&wait, 1, 100);
     }
-    socket.release();
+    io.release();
   }
   return caught;
 }

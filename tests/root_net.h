@@ -6,11 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "frames.h"
-#include "rawvs/packet_socket.h"
+#include "rawvs/link_socket.h"
 
 namespace rawvs::test {
 
@@ -42,9 +43,21 @@ class RootNet : public testing::Test {
   int home_ = -1;
 };
 
-std::unique_ptr<PacketSocket> open_socket(const std::string& interface, const std::string& filter,
-                                          uint32_t ring_frames = 256);
-bool send_bytes(PacketSocket& socket, const FrameBytes& bytes, const Offload& offload = {});  // true: accepted
+inline constexpr Mac kLeft{{2, 0, 0, 0, 0, 1}}, kRight{{2, 0, 0, 0, 0, 2}};
+
+//   left | l0 192.0.2.1/24 ---- r0 192.0.2.2/24 | right
+class VethPair : public RootNet {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+  // The kernel sets a queue in place some time after the cable is in; what is sent before is lost, and called sent.
+  static void wait_for_link(const std::string& name);
+  std::optional<Netns> left_, right_;
+};
+
+std::unique_ptr<LinkSocket> open_socket(const std::string& interface, const std::string& filter,
+                                        uint32_t ring_frames = 256, IoMode mode = IoMode::ring);
+bool send_bytes(FrameIo& io, const FrameBytes& bytes, const Offload& offload = {});  // true: accepted
 
 struct Caught {  // a frame that came, copied
   FrameBytes bytes;
@@ -53,6 +66,6 @@ struct Caught {  // a frame that came, copied
   uint32_t headroom = 0;
 };
 // The next frame, or an empty one after two seconds.
-Caught next_frame(PacketSocket& socket);
+Caught next_frame(FrameIo& io);
 
 }  // namespace rawvs::test

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet_socket.h against the kernel, in network namespaces:
-//
-//   left | l0 192.0.2.1/24 ---- r0 192.0.2.2/24 | right
+// The back ends of frame_io.h that are packet sockets, against the kernel, in network namespaces:
+// See root_net.h, VethPair, for it.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
@@ -11,51 +10,38 @@
 
 #include <optional>
 
+#include "rawvs/packet_socket.h"
 #include "root_net.h"
 
 namespace rawvs::test {
 namespace {
 
-constexpr Mac kLeft{{2, 0, 0, 0, 0, 1}}, kRight{{2, 0, 0, 0, 0, 2}};
-
-class Pair : public RootNet {
+class Pair : public VethPair {
  protected:
-  void SetUp() override {
-    RootNet::SetUp();
-    if (IsSkipped()) return;
-    left_.emplace(), right_.emplace();
-    right_->enter();
-    write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+  std::unique_ptr<LinkSocket> at_left(const std::string& filter) {
     left_->enter();
-    write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
-    shell("ip link add l0 address 02:00:00:00:00:01 type veth peer name r0 address 02:00:00:00:00:02 netns " +
-          right_->path());
-    shell("ip addr add 192.0.2.1/24 dev l0 && ip link set l0 up");
+    return open_socket("l0", filter, 256, mode_);
+  }
+  std::unique_ptr<LinkSocket> at_right(const std::string& filter, uint32_t ring_frames = 256) {
     right_->enter();
-    shell("ip addr add 192.0.2.2/24 dev r0 && ip link set r0 up");
-    left_->enter();
+    return open_socket("r0", filter, ring_frames, mode_);
   }
-  void TearDown() override {
-    RootNet::TearDown();
-    left_.reset(), right_.reset();
-  }
-  std::unique_ptr<PacketSocket> at_left(const std::string& filter) {
-    left_->enter();
-    return open_socket("l0", filter);
-  }
-  std::unique_ptr<PacketSocket> at_right(const std::string& filter, uint32_t ring_frames = 256) {
-    right_->enter();
-    return open_socket("r0", filter, ring_frames);
-  }
-  std::optional<Netns> left_, right_;
+  IoMode mode_ = IoMode::ring;
 };
-using PacketSocketOnVeth = Pair;
+using RingOnVeth = Pair;
+
+class BackEndOnVeth : public Pair, public testing::WithParamInterface<IoMode> {
+ protected:
+  BackEndOnVeth() { mode_ = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Each, BackEndOnVeth, testing::Values(IoMode::ring, IoMode::socket),
+                         [](const auto& one) { return one.param == IoMode::ring ? "Ring" : "Socket"; });
 
 FrameBytes numbered(const std::string& data) {
   return frame(Udp{.src = "192.0.2.1", .dst = "198.51.100.9", .data = data, .from = kLeft, .to = kRight});
 }
 
-TEST_F(PacketSocketOnVeth, CarriesAFrameUnchanged) {
+TEST_P(BackEndOnVeth, CarriesAFrameUnchanged) {
   auto left = at_left("less 1"), right = at_right("udp");
   const FrameBytes sent = numbered("hello");
   ASSERT_TRUE(send_bytes(*left, sent));
@@ -68,7 +54,7 @@ TEST_F(PacketSocketOnVeth, CarriesAFrameUnchanged) {
   EXPECT_EQ(left->counters().sent, 1u);
 }
 
-TEST_F(PacketSocketOnVeth, HasWritableHeadroom) {
+TEST_P(BackEndOnVeth, HasWritableHeadroom) {
   auto left = at_left("less 1"), right = at_right("udp");
   const FrameBytes sent = numbered("hello");
   for (int i = 0; i < 300; ++i) {  // more than once around the ring
@@ -83,7 +69,7 @@ TEST_F(PacketSocketOnVeth, HasWritableHeadroom) {
   }
 }
 
-TEST_F(PacketSocketOnVeth, ReceivesNothingBeforeTheFirstFilterAndThenOnlyWhatItTakes) {
+TEST_P(BackEndOnVeth, ReceivesNothingBeforeTheFirstFilterAndThenOnlyWhatItTakes) {
   auto left = at_left("less 1"), right = at_right("");
   ASSERT_TRUE(send_bytes(*left, numbered("too early")));
   ASSERT_TRUE(right->set_filter("udp dst port 53"));
@@ -94,14 +80,14 @@ TEST_F(PacketSocketOnVeth, ReceivesNothingBeforeTheFirstFilterAndThenOnlyWhatItT
   EXPECT_EQ(next_frame(*right).bytes, numbered("now"));
 }
 
-TEST_F(PacketSocketOnVeth, NamesWhatIsWrongWithAFilter) {
+TEST_P(BackEndOnVeth, NamesWhatIsWrongWithAFilter) {
   auto right = at_right("");
   const auto set = right->set_filter("ether dsst 1");
   ASSERT_FALSE(set);
   EXPECT_EQ(set.error().text.find("interface r0: filter \"ether dsst 1\": "), 0u) << set.error().text;
 }
 
-TEST_F(PacketSocketOnVeth, TakesEveryIpv4AndArpFrameWhenTheFilterIsTooLongForTheKernel) {
+TEST_P(BackEndOnVeth, TakesEveryIpv4AndArpFrameWhenTheFilterIsTooLongForTheKernel) {
   auto left = at_left("less 1"), right = at_right("");
   std::string expression = "udp dst port 1";  // every term is at least one instruction
   for (int port = 2; port < 6000; port += 2) expression += " or port " + std::to_string(port);
@@ -113,7 +99,7 @@ TEST_F(PacketSocketOnVeth, TakesEveryIpv4AndArpFrameWhenTheFilterIsTooLongForThe
   EXPECT_FALSE(right->filter_is_wide());
 }
 
-TEST_F(PacketSocketOnVeth, DoesNotReadBackWhatItSends) {
+TEST_P(BackEndOnVeth, DoesNotReadBackWhatItSends) {
   auto left = at_left("udp"), right = at_right("udp");
   ASSERT_TRUE(send_bytes(*left, numbered("from the left")));
   ASSERT_EQ(next_frame(*right).bytes, numbered("from the left"));
@@ -123,7 +109,7 @@ TEST_F(PacketSocketOnVeth, DoesNotReadBackWhatItSends) {
   EXPECT_EQ(next_frame(*left).bytes, back);  // the first that left sees
 }
 
-TEST_F(PacketSocketOnVeth, TellsTheVlanIdAndTakesAPriorityTagForNone) {
+TEST_P(BackEndOnVeth, TellsTheVlanIdAndTakesAPriorityTagForNone) {
   auto left = at_left("less 1"), right = at_right("udp");
   const FrameBytes plain = numbered("tagged");
   for (const uint16_t tag : {uint16_t{0x2005}, uint16_t{0x2000}}) {  // priority 1
@@ -137,7 +123,7 @@ TEST_F(PacketSocketOnVeth, TellsTheVlanIdAndTakesAPriorityTagForNone) {
   }
 }
 
-TEST_F(PacketSocketOnVeth, SkipsAFrameThatIsRefusedAndSendsTheRest) {
+TEST_P(BackEndOnVeth, SkipsAFrameThatIsRefusedAndSendsTheRest) {
   auto left = at_left("less 1"), right = at_right("udp");
   std::vector<FrameBytes> bytes(150, numbered("good"));
   bytes[0] = bytes[70] = numbered(std::string(3000, 'x'));  // longer than the MTU
@@ -152,7 +138,7 @@ TEST_F(PacketSocketOnVeth, SkipsAFrameThatIsRefusedAndSendsTheRest) {
   for (int i = 0; i < 146; ++i) ASSERT_EQ(next_frame(*right).bytes, numbered("good")) << i;
 }
 
-TEST_F(PacketSocketOnVeth, CountsWhatTheRingCouldNotHold) {
+TEST_F(RingOnVeth, CountsWhatTheRingCouldNotHold) {
   auto left = at_left("less 1"), right = at_right("udp", 16);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(send_bytes(*left, numbered(std::to_string(i))));
   std::vector<Frame> frames(64);
@@ -168,7 +154,7 @@ TEST_F(PacketSocketOnVeth, CountsWhatTheRingCouldNotHold) {
 }
 
 // Kernels before 4.20 show a socket what other sockets of the host send; newer ones can be asked to.
-TEST_F(PacketSocketOnVeth, GivesSlotsBackThatHoldOnlyFramesOfItsOwnHost) {
+TEST_P(BackEndOnVeth, GivesBuffersBackThatHoldOnlyFramesOfItsOwnHost) {
   auto left = at_left("less 1"), right = at_right("udp", 16), other = at_right("less 1");
   constexpr int kOff = 0;
   ASSERT_EQ(setsockopt(right->fd(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &kOff, sizeof kOff), 0);
@@ -185,7 +171,7 @@ TEST_F(PacketSocketOnVeth, GivesSlotsBackThatHoldOnlyFramesOfItsOwnHost) {
   EXPECT_EQ(next_frame(*right).bytes, numbered("for us"));
 }
 
-TEST_F(PacketSocketOnVeth, TellsOfAnInterfaceThatWentDownAndWorksAgainWhenItIsUp) {
+TEST_P(BackEndOnVeth, TellsOfAnInterfaceThatWentDownAndWorksAgainWhenItIsUp) {
   auto left = at_left("less 1"), right = at_right("udp");
   EXPECT_FALSE(left->take_error());
   left_->enter();
@@ -196,11 +182,12 @@ TEST_F(PacketSocketOnVeth, TellsOfAnInterfaceThatWentDownAndWorksAgainWhenItIsUp
   EXPECT_TRUE(left->take_error());
   EXPECT_EQ(left->counters().send_failed, 1u);
   shell("ip link set l0 up");
+  wait_for_link("l0");
   ASSERT_TRUE(send_bytes(*left, numbered("up")));
   EXPECT_EQ(next_frame(*right).bytes, numbered("up"));
 }
 
-TEST_F(PacketSocketOnVeth, NamesAnInterfaceThatIsNotThere) {
+TEST_F(RingOnVeth, NamesAnInterfaceThatIsNotThere) {
   const auto opened = PacketSocket::open({.ifindex = 4711, .name = "eth9"});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().text, "interface eth9: packet socket: bind: No such device");
@@ -236,7 +223,7 @@ class Transfer {
   int sender_, receiver_;
 };
 
-TEST_F(PacketSocketOnVeth, SeesASuperFrameWholeWithItsOffloadFactsAndSendsItOn) {
+TEST_P(BackEndOnVeth, SeesASuperFrameWholeWithItsOffloadFactsAndSendsItOn) {
   auto right = at_right("tcp dst port 5000 and greater 1000");
   auto left = at_left("less 1");
   std::optional<Caught> super;
@@ -273,7 +260,7 @@ TEST_F(PacketSocketOnVeth, SeesASuperFrameWholeWithItsOffloadFactsAndSendsItOn) 
   EXPECT_TRUE(again.offload.partial_checksum());
 }
 
-TEST_F(PacketSocketOnVeth, KeepsLargeAndSmallFramesInOrderAndEndsABatchWhenItsLargeBuffersAreUsedUp) {
+TEST_P(BackEndOnVeth, KeepsLargeAndSmallFramesInOrderAndEndsABatchWhenItsLargeBuffersAreUsedUp) {
   auto right = at_right("tcp dst port 5001 or udp");
   auto left = at_left("less 1");
   const FrameBytes large = frame(Tcp{.src = "192.0.2.1",

@@ -15,6 +15,7 @@
 namespace rawvs {
 
 enum class GuardMode : uint8_t { automatic, tcx, clsact, classic, off };
+enum class IoMode : uint8_t { automatic, ring, socket, xdp };
 
 struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-65535
   Protocol protocol = Protocol::tcp;
@@ -60,7 +61,8 @@ struct Config {
   std::string control = "/run/rawvs.sock";  // control socket
   std::string control_group;                // group that may use it (mode 0660); empty: root's
   GuardMode guard = GuardMode::automatic;
-  uint32_t ring_frames = 1024;  // receive ring of each interface, frames of 2 KB (more with a large MTU)
+  IoMode io = IoMode::automatic;  // how frames are read and sent
+  uint32_t ring_frames = 1024;    // receive ring of each interface, frames of 2 KB (more with a large MTU)
   Settings settings;
   std::vector<GroupConfig> groups;
   std::vector<VirtualConfig> virtuals;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it
-// says. In:  a Config.   Out: a running director, until a signal says stop. One epoll over packet sockets, netlink,
+// says. In:  a Config.   Out: a running director, until a signal says stop. One epoll over frame I/O, netlink,
 // control socket and signals; next_deadline() decides how long it waits. Not: decisions (director.h). Interfaces may be
 // missing, go and come back: they are waited for.
 #pragma once
@@ -12,10 +12,10 @@
 
 #include "rawvs/config.h"
 #include "rawvs/control_socket.h"
+#include "rawvs/frame_io.h"
 #include "rawvs/guard.h"
 #include "rawvs/host_route.h"
 #include "rawvs/netlink.h"
-#include "rawvs/packet_socket.h"
 #include "rawvs/sys.h"
 
 namespace rawvs {
@@ -37,7 +37,7 @@ class Engine {
   struct Port {  // one interface
     std::string name;
     LinkFacts facts;
-    std::unique_ptr<PacketSocket> socket;
+    std::unique_ptr<FrameIo> io;
     std::unique_ptr<Guard> guard;
     struct {  // what the open socket's filter and guard were last told
       Watch watch;
@@ -59,6 +59,7 @@ class Engine {
   Result<Done> know_link(Link link);
   Result<Done> follow_link(Link link);
   Result<Done> open_port(Port& port, Link link);
+  void tell_io(const Port& port, const std::string& skipped);
   void close_port(Port& port);
   void note_guards();
   void follow_kernel(KernelNews news);

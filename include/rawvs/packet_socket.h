@@ -1,62 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet_socket.h: frames from one interface and to it: an AF_PACKET socket with a receive ring and batched sending.
-// In:  an interface, a filter.   Out: frames with their offload facts, lent until release(); frames sent.
+// packet_socket.h: the back end "ring": an AF_PACKET socket with a receive ring.
 // PACKET_MMAP TPACKET_V2 ring (V3's blocks cost half a millisecond), PACKET_VNET_HDR both ways, PACKET_COPY_THRESH for
 // frames larger than a slot, PACKET_IGNORE_OUTGOING. packet(7), Documentation/networking/packet_mmap.rst.
-// Not: what the frames mean. This file moves bytes and decides nothing.
 #pragma once
 
-#include <memory>
-#include <span>
-#include <string>
-
-#include "rawvs/link.h"
-#include "rawvs/outbox.h"
-#include "rawvs/result.h"
+#include "rawvs/link_socket.h"
 
 namespace rawvs {
 
-class PacketSocket {
+class PacketSocket final : public LinkSocket {
  public:
-  struct Options {
-    int ifindex = 0;
-    std::string name;           // for messages
-    Link link = Link::outside;  // what frames are marked with
-    uint32_t ring_frames = 1024;
-    uint16_t mtu = 1500;  // decides the slot size
-  };
   static Result<std::unique_ptr<PacketSocket>> open(const Options& options);
-  ~PacketSocket();
-  PacketSocket(const PacketSocket&) = delete;
-  PacketSocket& operator=(const PacketSocket&) = delete;
+  ~PacketSocket() override;
 
-  int fd() const;  // readable when frames wait
-
-  // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received. An expression that
-  // makes too long a program for the kernel is replaced by "ip or arp".
-  Result<Done> set_filter(const std::string& expression);
-  bool filter_is_wide() const;  // it was replaced: every IPv4 and ARP frame is copied, which costs time but loses none
-
-  // The next frames, at most frames.size(); the bytes stay valid and writable until release().
-  // Every frame has at least kHeadroom bytes of headroom. 0: none waits, and there is nothing to release.
-  size_t receive(std::span<Frame> frames);
-  void release();  // gives the slots of the last receive() back to the kernel
-
-  // Sends frames in order, offload facts along, by as few system calls as possible. Never blocks.
-  void send(std::span<const Frame> frames);
-
-  // Counts so far. Reads the kernel's own drop counter.
-  LinkCounters counters();
-
-  // A pending socket error (interface went down): clears it. True when there was one.
-  bool take_error();
-
-  static constexpr uint32_t kHeadroom = 64;
+  const char* name() const override { return "ring"; }
+  size_t receive(std::span<Frame> frames) override;
+  void release() override;  // gives the slots of the last receive() back to the kernel
 
  private:
-  struct Impl;
-  explicit PacketSocket(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  struct Ring {
+    uint8_t* base = nullptr;
+    size_t bytes = 0;
+    uint32_t slots = 0, slot_bytes = 0;
+    tpacket2_hdr* at(uint32_t slot) const {
+      return reinterpret_cast<tpacket2_hdr*>(base + size_t{slot} * slot_bytes);  // the kernel aligns slots to pages
+    }
+  };
+  explicit PacketSocket(const Options& options);
+  Result<Done> prepare();
+  Result<Done> make_ring();
+  bool fill(Frame& frame, tpacket2_hdr* slot, uint32_t status);
+  bool read_whole(Frame& frame);
+
+  Ring ring_;
+  uint32_t next_ = 0;  // the slot that is filled next
+  uint32_t lent_ = 0;  // slots before it that the director still has
+  size_t whole_lent_ = 0;
+  std::unique_ptr<uint8_t[]> whole_;
 };
 
 }  // namespace rawvs

@@ -83,6 +83,9 @@ constexpr Row<Config> kDirectorRows[] = {
     {"guard", "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto",
      [](Config& c, std::string_view t) { return take(read_guard(t), c.guard); },
      [](const Config& c) { return std::vector<std::string>{name(c.guard)}; }},
+    {"io", "how frames are read and sent: auto, ring, socket or xdp. Default auto",
+     [](Config& c, std::string_view t) { return take(read_io(t), c.io); },
+     [](const Config& c) { return std::vector<std::string>{name(c.io)}; }},
     number<&Config::ring_frames, 64, 65536>("ring_frames",
                                             "receive ring of each interface, frames, 64-65536. Default 1024"),
     number<&Settings::max_connections, 1, kMostConnections>(

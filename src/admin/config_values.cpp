@@ -25,6 +25,13 @@ struct Unit {
 constexpr std::array<Unit, 5> kUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
 
 constexpr std::array<std::string_view, 5> kGuardNames{"auto", "tcx", "clsact", "classic", "off"};
+constexpr std::array<std::string_view, 4> kIoNames{"auto", "ring", "socket", "xdp"};
+
+#ifdef RAWVS_XDP
+constexpr bool kHasXdp = true;
+#else
+constexpr bool kHasXdp = false;
+#endif
 
 // Letters, digits, signs; no blank and nothing beyond ASCII, such as the invisible blanks that web pages hand out.
 bool printable(std::string_view text) {
@@ -96,6 +103,19 @@ Result<GuardMode> read_guard(std::string_view text) {
   return Error{quoted(text) + " is not a guard: " + listed({kGuardNames.begin(), kGuardNames.end()})};
 }
 
+Result<IoMode> read_io(std::string_view text) {
+  const auto* const found = std::find(kIoNames.begin(), kIoNames.end(), text);
+  if (found == kIoNames.end()) {
+    return Error{quoted(text) + " is not a way to read frames: " + listed({kIoNames.begin(), kIoNames.end()})};
+  }
+  const auto mode = static_cast<IoMode>(found - kIoNames.begin());
+  if (mode == IoMode::xdp && !kHasXdp) {
+    return Error{
+        "xdp is not in this program: it was built with XDP=no; use auto, ring or socket, or build it with XDP=yes"};
+  }
+  return mode;
+}
+
 Result<Ip> read_unicast(std::string_view text) {
   const auto address = parse_ip(text);
   if (!address) return Error{quoted(text) + " is not an IPv4 address, such as 192.0.2.100"};
@@ -165,6 +185,7 @@ std::string text(Duration d) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + 's' : std::to_string(ms) + "ms";
 }
 
+const char* name(IoMode mode) { return kIoNames[static_cast<size_t>(mode)].data(); }
 const char* name(GuardMode mode) { return kGuardNames[static_cast<size_t>(mode)].data(); }
 
 }  // namespace rawvs

@@ -31,6 +31,7 @@ Result<std::string> read_optional_interface(std::string_view text);
 Result<std::string> read_path(std::string_view text);
 Result<std::string> read_group_name(std::string_view text);
 Result<GuardMode> read_guard(std::string_view text);
+Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
 Result<Ip> read_unicast(std::string_view text);
 Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
@@ -39,6 +40,7 @@ Result<Duration> read_persistence(std::string_view text);
 Result<Netmask> read_netmask(std::string_view text);  // 255.255.255.0 or /24
 std::string text(Duration d);                         // 900s, 1500ms
 const char* name(GuardMode mode);
+const char* name(IoMode mode);
 
 inline constexpr PortRange kEveryPort{0, 0xffff};  // what "*" stands for
 

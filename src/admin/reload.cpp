@@ -60,8 +60,9 @@ WantedTables tables_of(const Services& services) {
 
 // Decided at start, from memory on; or the way to us, which nobody wants cut off.
 bool needs_restart(std::string_view key) {
-  constexpr std::string_view kKeys[] = {"interface",   "inside",          "control",     "control_group",  "guard",
-                                        "ring_frames", "max_connections", "max_servers", "max_fragmented", "max_ftp"};
+  constexpr std::string_view kKeys[] = {
+      "interface",   "inside",          "control",     "control_group",  "guard",  "io",
+      "ring_frames", "max_connections", "max_servers", "max_fragmented", "max_ftp"};
   return std::ranges::find(kKeys, key) != std::end(kKeys);
 }
 
@@ -71,6 +72,7 @@ void keep_for_restart(const Config& was, Config& next) {
   next.control = was.control;
   next.control_group = was.control_group;
   next.guard = was.guard;
+  next.io = was.io;
   next.ring_frames = was.ring_frames;
   next.settings.max_connections = was.settings.max_connections;
   next.settings.max_servers = was.settings.max_servers;

@@ -164,12 +164,12 @@ void Engine::settle() {
 void Engine::dispatch() {
   change_replies();
   for (const Link link : {Link::outside, Link::inside}) {
-    PacketSocket* const socket = ports_[index(link)].socket.get();
+    FrameIo* const io = ports_[index(link)].io.get();
     departing_.clear();
     for (const Departure& d : outbox_.departures()) {
-      if (d.out == link && socket) departing_.push_back(d.frame);
+      if (d.out == link && io) departing_.push_back(d.frame);
     }
-    if (!departing_.empty()) socket->send(departing_);
+    if (!departing_.empty()) io->send(departing_);
   }
   return_to_host();
   for (const Notice& notice : outbox_.notices()) log_.write(notice.severity, notice.text);
@@ -205,7 +205,7 @@ void Engine::count_links() {
   for (const Link link : {Link::outside, Link::inside}) {
     const Port& port = ports_[index(link)];
     LinkCounters counters = port.past;
-    if (port.socket) counters += port.socket->counters();
+    if (port.io) counters += port.io->counters();
     const HostRoute::Counters& back = host_route_->counters(link);
     counters.returned = back.sent;
     counters.return_failed = back.expired + back.too_long + back.failed;
@@ -216,16 +216,16 @@ void Engine::count_links() {
 }
 
 void Engine::serve_port(Port& port) {
-  if (!port.socket) return;
+  if (!port.io) return;
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
-    const size_t count = port.socket->receive(frames_);
+    const size_t count = port.io->receive(frames_);
     for (auto rest = std::span(frames_).first(count); !rest.empty();) {
       const auto some = rest.first(fitting(rest));
       director_.frames_arrived(some, now_, outbox_);
       dispatch();
       rest = rest.subspan(some.size());
     }
-    port.socket->release();
+    port.io->release();
     if (count < frames_.size()) break;
   }
 }
@@ -277,7 +277,7 @@ void Engine::wait_and_serve() {
       case kInside: {
         Port& port = ports_[index(event.data.u64 == kOutside ? Link::outside : Link::inside)];
         // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
-        if ((event.events & EPOLLERR) && port.socket) port.socket->take_error();
+        if ((event.events & EPOLLERR) && port.io) port.io->take_error();
         serve_port(port);
         break;
       }

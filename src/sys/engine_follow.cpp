@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "rawvs/capture_filter.h"
 #include "rawvs/engine.h"
 
 namespace rawvs {
@@ -52,35 +51,38 @@ Result<Done> Engine::follow_link(Link link) {
   }
   const LinkFacts& facts = *asked;
   const bool other = facts.ifindex != port.facts.ifindex || facts.mtu != port.facts.mtu;
-  if (port.socket && (other || !facts.usable())) close_port(port);
+  if (port.io && (other || !facts.usable())) close_port(port);
   if (facts != port.facts) routes_stale_ = true;
   port.facts = facts;
   note_own_addresses();
   port.retry = kNever;
   Result<Done> opened = Done{};
-  if (!port.socket && facts.usable()) {
+  if (!port.io && facts.usable()) {
     opened = open_port(port, link);
     if (!opened) port.retry = now_ + kRetryOpen;
   }
   // Without a socket the link is as good as down, whatever the kernel says of it.
   LinkFacts known = facts;
-  if (!port.socket) known.up = false;
+  if (!port.io) known.up = false;
   director_.link_changed(link, known, now_, outbox_);
   settle();
   return opened;
 }
 
 Result<Done> Engine::open_port(Port& port, Link link) {
-  auto socket = PacketSocket::open({.ifindex = port.facts.ifindex,
-                                    .name = port.name,
-                                    .link = link,
-                                    .ring_frames = config_.ring_frames,
-                                    .mtu = port.facts.mtu});
-  if (!socket) return socket.error();
-  if (!poll_for((*socket)->fd(), link == Link::outside ? kOutside : kInside)) {
+  auto opened = open_frame_io(config_.io,
+                              {.ifindex = port.facts.ifindex,
+                               .name = port.name,
+                               .link = link,
+                               .ring_frames = config_.ring_frames,
+                               .mtu = port.facts.mtu},
+                              flows_);
+  if (!opened) return opened.error();
+  if (!poll_for(opened->io->fd(), link == Link::outside ? kOutside : kInside)) {
     return Error{system_error(port.name + ": epoll", errno)};
   }
-  port.socket = std::move(*socket);
+  port.io = std::move(opened->io);
+  tell_io(port, opened->skipped);
   if (config_.guard == GuardMode::off) {
     log_.write(Severity::warning, port.name +
                                       ": guard = off: this host's kernel also handles the frames that rawvsd takes, "
@@ -95,12 +97,24 @@ Result<Done> Engine::open_port(Port& port, Link link) {
   return Done{};
 }
 
+void Engine::tell_io(const Port& port, const std::string& skipped) {
+  const std::string place = port.name + ": frames are read by " + port.io->name();
+  if (skipped.empty()) {
+    log_.write(Severity::info, place);
+  } else {
+    log_.write(Severity::warning, place + ": " + skipped);
+  }
+  if (const std::string remark = port.io->remark(); !remark.empty()) {
+    log_.write(Severity::warning, port.name + ": " + remark);
+  }
+}
+
 void Engine::close_port(Port& port) {
-  if (port.socket) port.past += port.socket->counters();
+  if (port.io) port.past += port.io->counters();
   port.guard.reset();
   note_guards();
-  port.socket.reset();  // closing takes it out of epoll, too
-  port.told = {};       // its deadline, too: it would wake the loop for ever
+  port.io.reset();  // closing takes it out of epoll, too
+  port.told = {};   // its deadline, too: it would wake the loop for ever
 }
 
 // Connections may begin before there is a guard that looks them up: an interface is missing that comes back later.
@@ -123,7 +137,7 @@ void Engine::note_guards() {
 void Engine::follow_watch() {
   const Watch& wanted = director_.watch();
   for (Port& port : ports_) {
-    if (!port.socket) continue;
+    if (!port.io) continue;
     const bool new_place = port.told.mac != port.facts.mac || port.told.hosts != hosts_;
     const bool same = port.told.version == director_.watch_version() && !new_place;
     if (same && now_ < port.told.again) continue;
@@ -147,9 +161,9 @@ void Engine::watch_port(Port& port) {
       log_.write(Severity::warning, done.error().text);
     }
   }
-  if (const auto done = port.socket->set_filter(capture_filter(port.told.watch, port.facts.mac)); !done) {
+  if (const auto done = port.io->watch(port.told.watch, port.facts.mac); !done) {
     log_.write(Severity::error, done.error().text);
-  } else if (port.socket->filter_is_wide()) {
+  } else if (port.io->filter_is_wide()) {
     log_.write(Severity::info,
                port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
   }

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Lanes: every forwarder has a network of its own, all of one form, so that they stay as they are while rounds go from
+one to the next.
+
+    client ────────────────── director ────────────────── server
+   192.0.2.1       192.0.2.10          203.0.113.10      203.0.113.11, .12
+                   VIP 192.0.2.100
+       └───────────────────────────────────────────────────┘
+                 the answers' way with DR, which does not pass the director
+
+The director has one core for itself: RPS brings it what its interfaces receive.  Client and server have the other one.
+Everybody runs at nice -20: what else the machine does disturbs less then, and all alike.  On a machine that others
+use BENCH_REALTIME=1 takes real-time scheduling for the directors and for single packets; the kernel's own threads then
+wait for them, and overload is another thing.
+"""
+import os
+
+from lab.director import Director, program
+from lab.namespaces import Trouble, eventually
+
+CLIENT, VIP, SERVERS = "192.0.2.1", "192.0.2.100", ("203.0.113.11", "203.0.113.12")
+OUTSIDE, INSIDE = "192.0.2.10", "203.0.113.10"
+MAC = {"client": "02:00:00:00:00:01", "director": "02:00:00:00:00:10", "inside": "02:00:00:00:01:10",
+       "server": "02:00:00:00:01:11", "short cut": "02:00:00:00:02:11"}
+LOAD_CORE, DIRECTOR_CORE = 0, 1
+LONG = 7200  # seconds: connections last as long as the benchmark
+SINK = ("table netdev sink { chain in { type filter hook ingress device eth0 priority 0; "
+        "ip protocol { 4, 17 } drop; }; }")
+
+
+class Lane:
+    """Client, director and server of one forwarder."""
+
+    def __init__(self, network, name, short_cut=False):
+        self.network, self.name, self.directory = network, name, network.directory
+        self.key = f"{len(network.hosts)}"
+        self.client, self.director, self.server = (network.host(f"{self.key}{part}") for part in "cds")
+        self.target = VIP  # what the load is sent to
+        self.flows = 1000
+        self.programs = []  # the director's
+        self.rawvs = None
+        cable(self.client, "eth0", MAC["client"], self.director, "eth0", MAC["director"])
+        cable(self.director, "eth1", MAC["inside"], self.server, "eth0", MAC["server"])
+        self.client.ip(f"addr add {CLIENT}/24 dev eth0", f"route add 203.0.113.0/24 via {OUTSIDE}")
+        self.director.ip(f"addr add {OUTSIDE}/24 dev eth0", f"addr add {INSIDE}/24 dev eth1",
+                         f"route add 198.51.100.0/24 via {CLIENT}")
+        self.server.ip(*[f"addr add {address}/24 dev eth0" for address in SERVERS],
+                       f"route add default via {INSIDE}")
+        # A director that is no host answers no ARP for the VIP.
+        self.client.ip(f"neigh replace {VIP} lladdr {MAC['director']} dev eth0 nud permanent")
+        if short_cut:
+            cable(self.client, "eth1", "02:00:00:00:02:01", self.server, "eth1", MAC["short cut"])
+            self.server.ip(f"addr add {VIP}/32 dev lo", f"route add {CLIENT}/32 dev eth1")
+            receive_on(self.client, "eth1", LOAD_CORE)
+        receive_on(self.client, "eth0", LOAD_CORE)
+        receive_on(self.server, "eth0", LOAD_CORE)
+        for interface in ("eth0", "eth1"):
+            receive_on(self.director, interface, DIRECTOR_CORE)
+        for host in (self.client, self.director, self.server):
+            host.sysctl(ip_local_port_range="1024 65535", tcp_tw_reuse=1)
+        self.server.run("nft", SINK)
+
+    def __getitem__(self, name):  # what lab's Director asks its network for
+        return getattr(self, name)
+
+    def start(self, *command, ready=None):
+        """A program of the director, on the director's core."""
+        started = self.director.start(*on_core(DIRECTOR_CORE), *command)
+        self.programs.append(started)
+        if ready:
+            eventually(lambda: not started.running() or ready(started), 10, f"{self.name}: {command[0]}")
+            if not started.running():
+                raise Trouble(f"{self.name}: {command[0]} ended at once: {started.text().strip()}")
+        return started
+
+    def processes(self):
+        """The ids of the director's processes, with their children."""
+        found = [started.pid for started in self.programs]
+        for pid in found:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+                found += [int(word) for word in children.read().split()]
+        return found
+
+    def known(self):
+        """The connections that rawvsd knows."""
+        rows = [row for row in self.rawvs.ask("list") if row["row"] == "server"]
+        return sum(int(row["active"]) + int(row["inactive"]) for row in rows)
+
+
+REALTIME = os.environ.get("BENCH_REALTIME", "0") not in ("", "0")
+
+
+def on_core(core, realtime=REALTIME):
+    return [*(["chrt", "-f", "1"] if realtime else ["nice", "-n", "-20"]), "taskset", "-c", str(core)]
+
+
+def cable(one, one_end, one_mac, other, other_end, other_mac):
+    one.ip(f"link add {one_end} address {one_mac} type veth peer name {other_end} address {other_mac} "
+           f"netns {other.namespace}", f"link set {one_end} up")
+    other.ip(f"link set {other_end} up")
+
+
+def receive_on(host, interface, core):
+    """RPS: what arrives is handled by this core, not by the sender's."""
+    host.run("sh", "-c", f"echo {1 << core:x} > /sys/class/net/{interface}/queues/rx-0/rps_cpus")
+
+
+def bare(network):
+    lane = Lane(network, "bare ring forwarder", short_cut=True)
+    lane.start(program("bench-bare"), "eth0", "eth1", VIP, MAC["server"], ready=lambda p: "ready" in p.text())
+    return lane
+
+
+def kernel(network):
+    lane = Lane(network, "kernel forwarding")
+    lane.director.sysctl(ip_forward=1)
+    lane.target = SERVERS[0]
+    return lane
+
+
+def nft(network, name="nftables DNAT", udp_seconds=LONG):
+    lane = Lane(network, name)
+    lane.director.sysctl(ip_forward=1)
+    lane.director.run("nft", f"table ip nat {{ chain in {{ type nat hook prerouting priority dstnat; ip daddr {VIP} "
+                             f"dnat to numgen inc mod 2 map {{ 0: {SERVERS[0]}, 1: {SERVERS[1]} }}; }}; }}")
+    lane.director.run("sh", "-c", f"for f in udp_timeout udp_timeout_stream; do "
+                                  f"echo {udp_seconds} > /proc/sys/net/netfilter/nf_conntrack_$f; done")
+    return lane
+
+
+METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
+
+
+def ipvs(network, method):
+    """The kernel's own, where it has one."""
+    lane = Lane(network, f"kernel IPVS {METHODS[method]}", short_cut=method == "dr")
+    lane.director.sysctl(ip_forward=1)
+    lane.director.ip(f"addr add {VIP}/32 dev eth0")
+    flag = {"dr": "-g", "tun": "-i", "nat": "-m"}[method]
+    lane.director.run("ipvsadm", "--set", "0", "0", str(LONG))
+    for service in ("-u", f"{VIP}:80"), ("-t", f"{VIP}:80"):
+        lane.director.run("ipvsadm", "-A", *service, "-s", "rr")
+        for address in SERVERS:
+            lane.director.run("ipvsadm", "-a", *service, "-r", f"{address}:80", flag)
+    return lane
+
+
+def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, name=None):
+    lane = Lane(network, name or f"rawvs {METHODS[method]}" + (f" {io}" if io else ""), short_cut=method == "dr")
+    lane.flows = flows
+    servers = "\n".join(f"server = {address} forward={method}" for address in SERVERS)
+    sections = [f"[virtual {protocol}{port}]\naddress = {VIP}\nports = {protocol}/{port}\nscheduler = rr\n{servers}\n"
+                for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]
+    settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "max_connections": max(262144, flows + flows // 16)}
+    if io:
+        settings["io"] = io
+    lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", **settings)
+    lane.rawvs.start()
+    os.sched_setaffinity(lane.rawvs.program.pid, {DIRECTOR_CORE})
+    if REALTIME:
+        os.sched_setscheduler(lane.rawvs.program.pid, os.SCHED_FIFO, os.sched_param(1))
+    else:
+        os.setpriority(os.PRIO_PROCESS, lane.rawvs.program.pid, -20)
+    lane.programs.append(lane.rawvs.program)
+    return lane
+
+
+HAPROXY = """global
+  nbthread 1
+  maxconn 5000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+"""
+NGINX_STREAM = """worker_processes 1; daemon off; pid {pid}; error_log stderr;
+include /etc/nginx/modules-enabled/*stream*.conf;
+events {{ worker_connections 8000; }}
+stream {{
+{rest}
+}}
+"""
+
+
+def haproxy(network):
+    lane = Lane(network, "HAProxy, mode tcp")
+    text = HAPROXY
+    for port in (80, 5201):
+        text += f"listen port{port}\n  bind {VIP}:{port}\n" + "".join(
+            f"  server s{number} {address}:{port}\n" for number, address in enumerate(SERVERS))
+    return proxy(lane, text, ["haproxy", "-db", "-f"])
+
+
+def nginx_stream(network):
+    lane = Lane(network, "nginx stream")
+    rest = ""
+    for port in (80, 5201):
+        servers = " ".join(f"server {address}:{port};" for address in SERVERS)
+        rest += f"upstream s{port} {{ {servers} }}\nserver {{ listen {VIP}:{port}; proxy_pass s{port}; }}\n"
+    return proxy(lane, NGINX_STREAM.format(pid=lane.directory / f"stream{lane.key}.pid", rest=rest), ["nginx", "-c"])
+
+
+def proxy(lane, text, command):
+    """A proxy has the VIP, and its own sockets."""
+    lane.director.ip(f"addr add {VIP}/32 dev eth0")
+    file = lane.directory / f"proxy{lane.key}.conf"
+    file.write_text(text)
+    lane.start(*command, str(file), ready=lambda p: p.listens_on(80))
+    return lane

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Packets through a lane: the highest rate without loss, the rate under overload, latency, the director's CPU time."""
+import dataclasses
+import os
+import random
+
+from bench.lanes import DIRECTOR_CORE, LOAD_CORE, on_core
+from lab.director import program
+from lab.namespaces import Trouble, run
+
+LOSSLESS = 0.001  # lost at most: a virtual machine loses some when its host takes the core away
+SLOWEST, FASTEST = 20_000, 2_000_000
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass
+class Trial:
+    sent: float
+    received: float
+    in_time: float
+    seconds: float
+    stamped: float = 0
+    p50: float = 0
+    p99: float = 0
+    p999: float = 0
+
+    @property
+    def offered(self):
+        return self.sent / self.seconds
+
+    @property
+    def forwarded(self):
+        """Packets per second while packets were offered: a queue that is emptied later does not count."""
+        return self.in_time / self.seconds
+
+    @property
+    def lost(self):
+        return 1 - self.received / self.sent
+
+
+def trial(lane, rate, seconds, *words, size=60, flows=None):
+    if flows:  # of so many that they are new: another part of them each time
+        words = (*words, f"first={random.randrange(flows)}")
+    done = run(*on_core(LOAD_CORE), program("bench-load"), lane.client.namespace, lane.server.namespace,
+               f"rate={rate}", f"seconds={seconds}", f"flows={flows or lane.flows}", f"size={size}",
+               f"to={lane.target}", *words, timeout=120)
+    return Trial(**{key: float(value) for key, value in (word.split("=") for word in done.stdout.split())})
+
+
+def fill(lane):
+    """Every flow once, until the director knows them all."""
+    for rate in (150_000, 100_000, 60_000, 30_000, 2_000):
+        trial(lane, rate, 1, "in-order")
+        if not lane.rawvs or lane.known() >= lane.flows:
+            return
+    raise Trouble(f"{lane.name}: {lane.known()} connections, expected {lane.flows}")
+
+
+def fastest(lane, seconds):
+    """What the generator can send at all."""
+    return trial(lane, FASTEST, seconds).offered
+
+
+def lossless(lane, limit, seconds, steps=8, slowest=SLOWEST, **options):
+    """The highest rate at which no more than LOSSLESS is lost; a failure counts when it repeats."""
+    def passes(rate):
+        for _ in range(2):
+            one = trial(lane, rate, seconds, **options)
+            if one.lost <= LOSSLESS and one.offered > 0.97 * rate:
+                return True
+        return False
+
+    low, high = slowest, limit
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return low
+
+
+def busy_seconds(lane):
+    """Of the director's core: its programs, interrupts, and what the kernel does in them."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        row = next(line.split() for line in stat if line.startswith(f"cpu{DIRECTOR_CORE} "))
+    ticks = int(row[6]) + int(row[7])  # irq, softirq
+    for pid in lane.processes():
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            ticks += sum(int(word) for word in stat.read().rpartition(")")[2].split()[11:13])  # utime, stime
+    return ticks / TICK
+
+
+def cpu_per_packet(lane, rate, seconds, **options):
+    """Microseconds of the director's core per packet."""
+    before = busy_seconds(lane)
+    one = trial(lane, rate, seconds, **options)
+    return (busy_seconds(lane) - before) / one.received * 1e6
+
+
+def alone(lane, seconds):
+    """Latency of one packet at a time."""
+    return trial(lane, 100_000, seconds, "alone")
+
+
+def loaded(lane, rate, seconds):
+    return trial(lane, rate, seconds, "stamps")

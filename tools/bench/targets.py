@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The targets: ratios within one run, what was wanted, what was got."""
+from bench.report import BARE, HAPROXY, KERNEL, NFT, STREAM
+
+MEGABYTE = 1024  # KB
+
+
+def targets(samples, io):
+    """(sentence, got or None, wanted, whether more is better)"""
+    for back_end in io:
+        end = f" {back_end}" if back_end else ""
+        dr, tun, nat = (f"rawvs {method}{end}" for method in ("DR", "TUN", "NAT"))
+        if back_end == "xdp":
+            yield from xdp_targets(samples, dr, nat)
+        else:
+            for lane, few, many in ((dr, 0.90, 0.75), (tun, 0.85, None), (nat, 0.85, None)):
+                yield f"{lane}: lossless rate, of the bare ring forwarder's", of(samples, lane, BARE), few, True
+                if many:
+                    got = of(samples, f"{lane}, 1,000,000", BARE)
+                    yield f"{lane}, 1,000,000 connections: the same", got, many, True
+        for lane in (dr, tun, nat):
+            kept = of(samples, lane, lane, "overload_60", "lossless_60")
+            yield f"{lane}: rate under overload, of its own lossless one", kept, 0.8, True
+            cost = of(samples, f"{lane}, 1,000,000", lane, "cpu_60")
+            yield f"{lane}: CPU per packet with 1,000,000 connections, of that with 1,000", cost, 1.3, False
+            few = of(samples, lane, BARE, "alone_p50")
+            yield f"{lane}: latency of one packet, of the bare forwarder's", few, 1.2, False
+        for lane in (dr, nat):
+            for other, wanted in ((HAPROXY, 2), (STREAM, 2), (NFT, 0.9)):
+                yield f"{lane}: HTTP requests/s, of {other}", of(samples, lane, other, "requests_new"), wanted, True
+            cost = of(samples, lane, HAPROXY, "cpu_request")
+            yield f"{lane}: the director's CPU time per HTTP request, of {HAPROXY}", cost, 0.5, False
+            yield f"{lane}: TCP throughput, of {KERNEL}", of(samples, lane, KERNEL, "gbits"), 0.8, True
+        yield f"{dr}: memory (Pss) of HAProxy's", of(samples, dr, HAPROXY, "idle_pss_kb"), 0.1, False
+        yield f"{dr}: memory per connection, of HAProxy's", per_connection(samples, dr), 0.1, False
+        yield f"{dr}: resident, one service, MB", value(samples, dr, "idle_resident_kb", MEGABYTE), 8, False
+        many = value(samples, f"{dr}, 1,000,000", "resident_kb", MEGABYTE)
+        yield f"{dr}: resident, 1,000,000 connections, MB", many, 80, False
+        yield f"{dr}: wake-ups in 3 s without a packet", value(samples, dr, "wakeups_3s"), 0, False
+    yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 700, False
+
+
+def xdp_targets(samples, dr, nat):
+    for lane in (dr, nat):
+        yield f"{lane}: lossless rate, of {NFT}", of(samples, lane, NFT), 1.0, True
+        yield f"{lane}: rate under overload, of {NFT}", of(samples, lane, NFT, "overload_60"), 1.0, True
+        yield f"{lane}: lossless rate, of the ring's", of(samples, lane, lane.replace("xdp", "ring")), 1.5, True
+
+
+def per_connection(samples, lane):
+    full, idle = value(samples, f"{lane}, 1,000,000", "pss_kb"), value(samples, lane, "idle_pss_kb")
+    proxy = value(samples, HAPROXY, "bytes_per_connection")
+    return (full - idle) * 1024 / 1_000_000 / proxy if full and idle and proxy else None
+
+
+def of(samples, lane, other, quantity="lossless_60", of_other=None):
+    if not samples.has(lane, quantity) or not samples.has(other, of_other or quantity):
+        return None
+    return samples.ratio(lane, other, quantity, of_other)
+
+
+def value(samples, lane, quantity, scale=1.0):
+    return samples.median(lane, quantity) / scale if samples.has(lane, quantity) else None
+
+
+def say_targets(samples, io):
+    print("\nTargets\n")
+    for sentence, got, wanted, more in targets(samples, io):
+        if got is None:
+            print(f"  {'-':<7} {sentence}: not measured in this run")
+            continue
+        met = got >= wanted if more else got <= wanted
+        print(f"  {'met' if met else 'MISSED':<7} {sentence}: {got:.2f}, wanted {'>=' if more else '<='} {wanted}")
