@@ -45,7 +45,7 @@ def two_thousand_requests_are_answered(lab, io):
     for client in ("client", "desk"):
         answers = lab.request(client, 1000, parallel=50)
         all_answered(answers, 1000)
-        true(min(answers.of["rs1"], answers.of["rs2"]) > 250, f"one server got nearly nothing: {dict(answers.of)}")
+        true(min(answers.of["rs1"], answers.of["rs2"]) > 50, f"one server got nearly nothing: {dict(answers.of)}")
     same(director.dropped(), {}, "frames dropped")
 
 
