@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it
-// says. In:  a Config.   Out: a running director, until a signal says stop. One epoll over frame I/O, netlink,
+// says. In:  a Config.   Out: a running director, until a signal says stop. One poll() over frame I/O, netlink,
 // control socket and signals; next_deadline() decides how long it waits. Not: decisions (director.h). Interfaces may be
 // missing, go and come back: they are waited for.
 #pragma once
+
+#include <poll.h>
 
 #include <array>
 #include <functional>
@@ -50,8 +52,6 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
-  enum Source : uint64_t { kOutside, kInside, kNetlink, kControl, kSignals };  // of events
-
   Engine(const Config& config, const std::string& file, const Log& log);
   Result<Reloaded> reload(bool reset);
   Result<Done> open_all(int signals);
@@ -76,10 +76,10 @@ class Engine {
   void return_to_host();
   void count_links();
   void wait_and_serve();
+  void serve(std::span<const pollfd> ready);
   void read_signals();
   Instant routes_due() const;
   Instant next_deadline() const;
-  bool poll_for(int fd, uint64_t what);
 
   Config config_;  // in effect
   Desk desk_;
@@ -98,7 +98,6 @@ class Engine {
   Instant routes_asked_{};     // when all were asked for
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
-  int epoll_ = -1;
   int signals_ = -1;
   bool stopping_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.cpp: the loop. A turn: wait; read the clock; frames, link changes, requests, deadlines; send what came out.
+// poll(), not epoll: five descriptors are few, and nobody calls back for every frame that arrives while we are awake.
 #include "rawvs/engine.h"
 
-#include <sys/epoll.h>
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 namespace rawvs {
 namespace {
 
-constexpr int kBatchesPerTurn = 4;  // of one interface, before the others get their turn
+constexpr size_t kFramesPerTurn = 256;  // of one interface, before the others get their turn
 
 // A super-frame becomes as many packets as it has segments, and each of them a letter, and one more for each of the
 // pieces that a tunnel may need: here such that TCP's least segment fits (RFC 9293 section 3.7.1).
@@ -51,7 +52,6 @@ Engine::Engine(const Config& config, const std::string& file, const Log& log)
 
 Engine::~Engine() {
   for (Port& port : ports_) close_port(port);
-  if (epoll_ >= 0) close(epoll_);
 }
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
@@ -69,9 +69,7 @@ Result<Done> Engine::open_all(int signals) {
   if (director_.reassembly().capacity() == 0) {
     return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
   }
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = signals;
-  if (epoll_ < 0) return Error{system_error("epoll", errno)};
   if (const auto way = ControlSocket::make_way(config_.control); !way) return way.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
@@ -79,7 +77,6 @@ Result<Done> Engine::open_all(int signals) {
   auto host_route = HostRoute::open();
   if (!host_route) return host_route.error();
   host_route_ = std::move(*host_route);
-  if (!poll_for(signals_, kSignals) || !poll_for(netlink_->fd(), kNetlink)) return Error{system_error("epoll", errno)};
   // Services before interfaces: filter and guard are made once, for all of them.
   for (const Link link : {Link::outside, Link::inside}) {
     if (const auto known = know_link(link); !known) return known.error();
@@ -97,7 +94,6 @@ Result<Done> Engine::open_all(int signals) {
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
   control_ = std::move(*control);
-  if (!poll_for(control_->fd(), kControl)) return Error{system_error("epoll", errno)};
   return Done{};
 }
 
@@ -133,13 +129,6 @@ Result<Reloaded> Engine::reload(bool reset) {
   for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
   if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
   return done;
-}
-
-bool Engine::poll_for(int fd, uint64_t what) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = what;
-  return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 // Many changes at once: filter and guard follow when all are made, since each time they may take long; only then the
@@ -215,10 +204,11 @@ void Engine::count_links() {
   }
 }
 
+// Until there is none left: more arrive while some are sent, and to wait for them costs more than to look.
 void Engine::serve_port(Port& port) {
-  if (!port.io) return;
-  for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
+  for (size_t served = 0; port.io && served < kFramesPerTurn;) {
     const size_t count = port.io->receive(frames_);
+    if (count == 0) break;
     for (auto rest = std::span(frames_).first(count); !rest.empty();) {
       const auto some = rest.first(fitting(rest));
       director_.frames_arrived(some, now_, outbox_);
@@ -226,7 +216,7 @@ void Engine::serve_port(Port& port) {
       rest = rest.subspan(some.size());
     }
     port.io->release();
-    if (count < frames_.size()) break;
+    served += count;
   }
 }
 
@@ -261,32 +251,21 @@ void Engine::run() {
 }
 
 void Engine::wait_and_serve() {
-  std::array<epoll_event, 8> events{};
   const Instant deadline = next_deadline();
   int wait_ms = -1;
   if (deadline != kNever) {
     const auto wait = std::clamp<Duration::rep>((deadline - clock_now()).count(), 0, 60'000);
     wait_ms = static_cast<int>(wait);
   }
-  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  const auto fd_of = [](const Port& port) { return port.io ? port.io->fd() : -1; };  // -1: poll() passes it over
+  std::array<pollfd, 5> ready{{{fd_of(ports_[0]), POLLIN, 0},
+                               {fd_of(ports_[1]), POLLIN, 0},
+                               {netlink_->fd(), POLLIN, 0},
+                               {control_->fd(), POLLIN, 0},
+                               {signals_, POLLIN, 0}}};
+  const bool any = poll(ready.data(), ready.size(), wait_ms) > 0;
   now_ = clock_now();
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events[static_cast<size_t>(i)];
-    switch (event.data.u64) {
-      case kOutside:
-      case kInside: {
-        Port& port = ports_[index(event.data.u64 == kOutside ? Link::outside : Link::inside)];
-        // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
-        if ((event.events & EPOLLERR) && port.io) port.io->take_error();
-        serve_port(port);
-        break;
-      }
-      case kNetlink: follow_kernel(netlink_->changed()); break;
-      case kControl: serve_control(); break;
-      case kSignals: read_signals(); break;
-      default: break;
-    }
-  }
+  if (any) serve(ready);
   if (now_ >= director_.next_deadline()) {
     director_.time_passed(now_, outbox_);
     dispatch();
@@ -298,6 +277,19 @@ void Engine::wait_and_serve() {
   for (const Link link : {Link::outside, Link::inside}) {
     if (now_ >= ports_[index(link)].retry) static_cast<void>(follow_link(link));  // the error was logged the first time
   }
+}
+
+// Ports come first, in the order of Link; then netlink, control socket, signals.
+void Engine::serve(std::span<const pollfd> ready) {
+  for (size_t i = 0; i < kLinks; ++i) {
+    if (ready[i].revents == 0) continue;
+    // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
+    if ((ready[i].revents & POLLERR) && ports_[i].io) ports_[i].io->take_error();
+    serve_port(ports_[i]);
+  }
+  if (ready[kLinks].revents != 0) follow_kernel(netlink_->changed());
+  if (ready[kLinks + 1].revents != 0) serve_control();
+  if (ready[kLinks + 2].revents != 0) read_signals();
 }
 
 void Engine::read_signals() {

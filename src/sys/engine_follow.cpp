@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine_follow.cpp: what changes around the loop, and is followed: interfaces, routes, what the director watches.
-#include <sys/epoll.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "rawvs/engine.h"
@@ -78,9 +75,6 @@ Result<Done> Engine::open_port(Port& port, Link link) {
                                .mtu = port.facts.mtu},
                               flows_);
   if (!opened) return opened.error();
-  if (!poll_for(opened->io->fd(), link == Link::outside ? kOutside : kInside)) {
-    return Error{system_error(port.name + ": epoll", errno)};
-  }
   port.io = std::move(opened->io);
   tell_io(port, opened->skipped);
   if (config_.guard == GuardMode::off) {
@@ -113,7 +107,7 @@ void Engine::close_port(Port& port) {
   if (port.io) port.past += port.io->counters();
   port.guard.reset();
   note_guards();
-  port.io.reset();  // closing takes it out of epoll, too
+  port.io.reset();
   port.told = {};   // its deadline, too: it would wake the loop for ever
 }
 
