@@ -222,6 +222,30 @@ TEST_P(GuardThatKnowsFlows, CountsFlowsThatDoNotFit) {
   EXPECT_FALSE(routed(answer(Protocol::tcp, 8080, 17)));
 }
 
+TEST_P(GuardThatKnowsFlows, TakesManyChangesAtOnceInTheirOrder) {
+  std::vector<ReplyChange> changes;
+  for (uint16_t port = 1; port <= 12; ++port) changes.push_back({flow(Protocol::tcp, 8080, port), true});
+  for (uint16_t port = 1; port <= 9; port += 2) changes.push_back({flow(Protocol::tcp, 8080, port), false});
+  changes.push_back({flow(Protocol::tcp, 8080, 9), false});   // is not there any more
+  changes.push_back({flow(Protocol::tcp, 8080, 11), false});  // nor is the one before: this one is still done
+  changes.push_back({flow(Protocol::tcp, 8080, 3), true});
+  flows_.change(changes);
+  EXPECT_EQ(flows_.refused(), 0u);
+  for (uint16_t port = 1; port <= 12; ++port) {
+    EXPECT_EQ(routed(answer(Protocol::tcp, 8080, port)), port % 2 == 1 && port != 3) << port;
+  }
+}
+
+TEST_P(GuardThatKnowsFlows, PutsInAsManyOfManyAsFit) {
+  std::vector<ReplyChange> changes;
+  for (uint16_t port = 1; port <= 20; ++port) changes.push_back({flow(Protocol::tcp, 8080, port), true});
+  flows_.change(changes);
+  EXPECT_EQ(flows_.refused(), 4u);
+  EXPECT_EQ(flows_.problem(), E2BIG);
+  EXPECT_FALSE(routed(answer(Protocol::tcp, 8080, 16)));
+  EXPECT_TRUE(routed(answer(Protocol::tcp, 8080, 17)));
+}
+
 TEST_P(ClassicGuard, DropsWhateverMayBeAnAnswer) {
   EXPECT_FALSE(guard_->knows_flows());
   for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -16,6 +18,13 @@ namespace {
 // Not in every system's linux/bpf.h (Linux 6.6).
 constexpr uint32_t kTcxIngress = 46;      // BPF_TCX_INGRESS
 constexpr uint32_t kBeforeAll = 1u << 3;  // BPF_F_BEFORE, relative to nothing
+constexpr int kUpdateBatch = 26, kDeleteBatch = 27;  // BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH (Linux 5.6)
+struct BatchAttributes {                             // bpf_attr.batch
+  uint64_t in, out, keys, values;
+  uint32_t count, map_fd;
+  uint64_t element_flags, flags;
+};
+constexpr uint32_t kKeysAtOnce = 64;
 
 int bpf(int command, bpf_attr& attributes) {
   return static_cast<int>(syscall(SYS_bpf, command, &attributes, sizeof attributes));
@@ -61,7 +70,7 @@ Result<BpfMap> BpfMap::make(size_t key_size, uint32_t most_keys) {
   }
   if (!map && errno == EINVAL) map = create_map(key_size, most_keys, 0);  // Linux 4.5 never preallocates
   if (!map) return Error{system_error("bpf map", errno)};
-  return BpfMap(std::move(map));
+  return BpfMap(std::move(map), key_size);
 }
 
 int BpfMap::put(const void* key) {
@@ -79,6 +88,57 @@ int BpfMap::remove(const void* key) {
   attributes.map_fd = static_cast<uint32_t>(fd());
   attributes.key = address_of(key);
   return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+// One system call: `count` becomes how many of the keys are done. 0, or why the next one is not.
+int BpfMap::change(int batch_command, const uint8_t* keys, uint32_t& count) {
+  constexpr int kNotSupported = 524;  // ENOTSUPP, which the kernel lets out here
+  if (batches_ && count > 1) {
+    static constexpr auto kOnes = [] {
+      std::array<uint32_t, kKeysAtOnce> ones{};
+      ones.fill(1);
+      return ones;
+    }();
+    count = std::min(count, kKeysAtOnce);
+    BatchAttributes batch{};
+    batch.keys = address_of(keys);
+    batch.values = address_of(kOnes.data());
+    batch.count = count;
+    batch.map_fd = static_cast<uint32_t>(fd());
+    const bool done = syscall(SYS_bpf, batch_command, &batch, sizeof batch) == 0;
+    const int problem = done ? 0 : errno;
+    batches_ = problem != EINVAL && problem != kNotSupported;
+    if (batches_) {
+      count = std::min(count, batch.count);
+      return problem;
+    }
+  }
+  const int problem = batch_command == kUpdateBatch ? put(keys) : remove(keys);
+  count = problem == 0 ? 1 : 0;
+  return problem;
+}
+
+BpfMap::Refused BpfMap::change_all(int batch_command, const uint8_t* keys, uint32_t count) {
+  Refused refused;
+  while (count != 0) {
+    uint32_t done = count;
+    const int problem = change(batch_command, keys, done);
+    if (problem != 0) {
+      if (problem != ENOENT) refused = {refused.keys + 1, problem};
+      done = std::min(done + 1, count);
+    }
+    keys += done * key_size_;
+    count -= done;
+  }
+  return refused;
+}
+
+BpfMap::Refused BpfMap::put_all(const void* keys, uint32_t count) {
+  return change_all(kUpdateBatch, static_cast<const uint8_t*>(keys), count);
+}
+
+BpfMap::Refused BpfMap::remove_all(const void* keys, uint32_t count) {
+  return change_all(kDeleteBatch, static_cast<const uint8_t*>(keys), count);
 }
 
 Result<Fd> load_bpf_classifier(std::span<const bpf_insn> code, const char* name) {

@@ -4,6 +4,7 @@
 
 #include <linux/bpf.h>
 
+#include <cstdint>
 #include <span>
 
 #include "fd.h"
@@ -19,9 +20,21 @@ class BpfMap {  // a set of keys: that a key is there is all that counts
   int put(const void* key);
   int remove(const void* key);
 
+  // The same of keys one behind another, by as few system calls as the kernel allows (one, from Linux 5.6 on).
+  struct Refused {
+    uint32_t keys = 0;
+    int problem = 0;  // of the last of them
+  };
+  Refused put_all(const void* keys, uint32_t count);
+  Refused remove_all(const void* keys, uint32_t count);
+
  private:
-  explicit BpfMap(Fd fd) : fd_(std::move(fd)) {}
+  BpfMap(Fd fd, size_t key_size) : fd_(std::move(fd)), key_size_(key_size) {}
+  int change(int batch_command, const uint8_t* keys, uint32_t& count);
+  Refused change_all(int batch_command, const uint8_t* keys, uint32_t count);
   Fd fd_;
+  size_t key_size_;
+  bool batches_ = true;  // until the kernel says otherwise
 };
 
 Result<Fd> load_bpf_classifier(std::span<const bpf_insn> code, const char* name);

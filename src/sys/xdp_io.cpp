@@ -20,10 +20,13 @@
 namespace rawvs {
 namespace {
 
-constexpr uint32_t kSent = 512;          // buffers to send with, and slots of their ring
+constexpr uint32_t kSent = 2048;         // buffers to send with, and slots of their ring: 32 super-frames' segments
 constexpr uint32_t kHeadOfBuffer = 256;  // XDP_PACKET_HEADROOM: what the kernel leaves free before a frame
 constexpr uint32_t kSmall = 2048, kLarge = 4096;
 constexpr uint32_t kTag = 4;
+constexpr uint32_t kOthersTurn = 16;  // calls of receive() after which the packet socket is asked in any case
+constexpr size_t kOthersMost = 8;     // frames of it then
+constexpr int kMostPerCall = 9;       // XDP_MAX_TX_SKB_BUDGET (Linux 6.17): frames that one call sends
 
 uint32_t chunk_for(uint16_t mtu) { return mtu + ETH_HLEN + kTag + kHeadOfBuffer <= kSmall ? kSmall : kLarge; }
 
@@ -104,6 +107,8 @@ Result<Done> XdpIo::make_socket() {
     xsk_ = nullptr;
     return error("AF_XDP socket", -failed);
   }
+  // Otherwise 32, and a batch takes more calls.
+  static_cast<void>(setsockopt(xsk_socket__fd(xsk_), SOL_XDP, kMostPerCall, &kSent, sizeof kSent));
   std::vector<uint64_t> all(received_chunks_);
   for (uint32_t i = 0; i < received_chunks_; ++i) all[i] = uint64_t{i} * chunk_;
   refill(all);
@@ -120,10 +125,14 @@ Result<Done> XdpIo::watch(const Watch& watch, Mac own) {
   return done ? done : at("interface " + options_.name, done.error());
 }
 
+// What XDP passes to the kernel (ARP, other queues' frames) comes by the packet socket, at a system call each time: when
+// nothing else is there, or when it has waited long.
 size_t XdpIo::receive(std::span<Frame> frames) {
   if (waiting_ != 0) push();
-  size_t n = take(frames);
-  if (n < frames.size()) n += rest_->receive(frames.subspan(n));
+  const bool others_turn = ++calls_ % kOthersTurn == 0;
+  size_t n = others_turn ? rest_->receive(frames.first(std::min(frames.size(), kOthersMost))) : 0;
+  n += take(frames.subspan(n));
+  if (n == 0 && !others_turn) n = rest_->receive(frames);
   if (n == 0) error_seen_ = take_error();  // what woke us may have been one
   return n;
 }
@@ -168,17 +177,14 @@ void XdpIo::send(std::span<const Frame> frames) {
     // The packet socket does what AF_XDP cannot: cut super-frames; and it says what is too long.
     const bool fits = frame.size >= ETH_HLEN && frame.size <= uint32_t{options_.mtu} + ETH_HLEN;
     const bool special = frame.offload.super_frame() || frame.vlan != 0 || !fits;
-    if (special) {
-      push();
-      rest_->send({&frame, 1});
-    } else if (!put(frame)) {
-      ++counters_.send_failed;
-    }
+    if (!special && put(frame)) continue;
+    push();
+    rest_->send({&frame, 1});
   }
   push();
 }
 
-// False: all buffers are on their way.
+// False: all buffers are on their way: what was sent waits in somebody's queue.
 bool XdpIo::put(const Frame& frame) {
   if (free_.empty()) push();
   uint32_t at = 0;

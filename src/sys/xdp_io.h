@@ -55,6 +55,7 @@ class XdpIo final : public FrameIo {
   std::unique_ptr<XdpProgram> program_;  // detached before the socket is closed
   std::vector<uint64_t> lent_, free_;    // addresses of buffers: that the director has; to send with
   uint32_t waiting_ = 0;                 // frames in the ring that the kernel has not taken
+  uint32_t calls_ = 0;                   // of receive()
   bool error_seen_ = false;
   LinkCounters counters_{};
 };
