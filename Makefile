@@ -32,8 +32,8 @@ SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
 COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
 
 PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp src/director*.cpp)
-# XDP=yes: with AF_XDP (io = xdp), which needs libxdp and libbpf. On trial: not in what is built by default.
-XDP        ?= no
+# AF_XDP (io = xdp) is built in where libxdp and libbpf are; XDP=no: without it all the same.
+XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)
 SYS_SRC    := $(filter-out $(if $(filter yes,$(XDP)),,src/sys/xdp_%),$(wildcard src/sys/*.cpp))
 ADM_SRC    := $(wildcard tools/rawvsadm/*.cpp)
 REPLAY_SRC := $(wildcard tools/rawvs-replay/*.cpp)
