@@ -35,22 +35,24 @@ struct Door {
   std::unique_ptr<PacketSocket> socket;
 };
 
-Door open_door(Netlink& netlink, const std::string& name) {
+Door open_door(Netlink& netlink, const std::string& name, uint32_t ring_frames) {
   Door door{wanted(netlink.query(name)), nullptr};
   if (!door.facts.usable()) fail(name + ": no such interface, or it is down");
-  door.socket = wanted(PacketSocket::open({.ifindex = door.facts.ifindex, .name = name}));
+  door.socket = wanted(PacketSocket::open(
+      {.ifindex = door.facts.ifindex, .name = name, .ring_frames = ring_frames}));
   return door;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) return std::fputs("usage: bench-bare INTERFACE INSIDE VIP MAC-OF-THE-SERVER\n", stderr), 2;
+  if (argc != 6) return std::fputs("usage: bench-bare INTERFACE INSIDE VIP MAC-OF-THE-SERVER RING-FRAMES\n", stderr), 2;
+  const auto ring_frames = static_cast<uint32_t>(std::strtoul(argv[5], nullptr, 10));
   const auto vip = parse_ip(argv[3]);
   const auto server = parse_mac(argv[4]);
   if (!vip || !server) return std::fputs("bench-bare: expected an address and a MAC address\n", stderr), 2;
   auto netlink = wanted(Netlink::open());
-  const Door outside = open_door(*netlink, argv[1]), inside = open_door(*netlink, argv[2]);
+  const Door outside = open_door(*netlink, argv[1], ring_frames), inside = open_door(*netlink, argv[2], ring_frames);
   wanted(outside.socket->set_filter("dst host " + text(*vip)));
   FlowMap no_flows(1);
   const auto guard = wanted(Guard::attach(argv[1], outside.facts.ifindex, GuardMode::automatic, no_flows));

@@ -8,12 +8,23 @@ one to the next.
        └───────────────────────────────────────────────────┘
                  the answers' way with DR, which does not pass the director
 
-The director has one core for itself: RPS brings it what its interfaces receive.  Client and server have the other one.
+The director has one core for itself.  How it gets there what its interfaces receive:
+  steered  by RPS: the sender's core interrupts it, for each packet when they are few.  What XDP takes is taken before
+           that, on the sender's core, as with a card that interrupts another core than the director's.
+  polled   by a kernel thread on the director's core that empties the interface's queue, as a card's driver does (veth
+           with GRO, NAPI threaded).  There XDP, too, is paid for by the director's core; and a virtual interface has to
+           make an XDP buffer of each packet first, which a card does not.
+The packets' sink is the server's ingress hook, still on the director's core: no interrupt for what a card would just
+send.  With whole connections the server receives on its own core.  Client and server have the other core.
 Everybody runs at nice -20: what else the machine does disturbs less then, and all alike.  On a machine that others
 use BENCH_REALTIME=1 takes real-time scheduling for the directors and for single packets; the kernel's own threads then
 wait for them, and overload is another thing.
 """
+import contextlib
 import os
+import pathlib
+import subprocess
+import tempfile
 
 from lab.director import Director, program
 from lab.namespaces import Trouble, eventually
@@ -29,10 +40,11 @@ SINK = ("table netdev sink { chain in { type filter hook ingress device eth0 pri
 
 
 class Lane:
-    """Client, director and server of one forwarder."""
+    """Client, director and server of one forwarder.  whole: for whole connections, not for packets."""
 
-    def __init__(self, network, name, short_cut=False):
+    def __init__(self, network, name, short_cut=False, whole=False, polled=False):
         self.network, self.name, self.directory = network, name, network.directory
+        self.polled = polled
         self.key = f"{len(network.hosts)}"
         self.client, self.director, self.server = (network.host(f"{self.key}{part}") for part in "cds")
         self.target = VIP  # what the load is sent to
@@ -51,17 +63,27 @@ class Lane:
         if short_cut:
             cable(self.client, "eth1", "02:00:00:00:02:01", self.server, "eth1", MAC["short cut"])
             self.server.ip(f"addr add {VIP}/32 dev lo", f"route add {CLIENT}/32 dev eth1")
-            receive_on(self.client, "eth1", LOAD_CORE)
-        receive_on(self.client, "eth0", LOAD_CORE)
-        receive_on(self.server, "eth0", LOAD_CORE)
-        for interface in ("eth0", "eth1"):
-            receive_on(self.director, interface, DIRECTOR_CORE)
+            if whole:
+                receive_on(self.client, "eth1", LOAD_CORE)
+        if whole:
+            receive_on(self.client, "eth0", LOAD_CORE)
+            receive_on(self.server, "eth0", LOAD_CORE)
+        if polled:
+            poll_on(self.client, self.director, "eth0", DIRECTOR_CORE)
+        else:
+            for interface in ("eth0", "eth1"):
+                receive_on(self.director, interface, DIRECTOR_CORE)
         for host in (self.client, self.director, self.server):
             host.sysctl(ip_local_port_range="1024 65535", tcp_tw_reuse=1)
         self.server.run("nft", SINK)
 
     def __getitem__(self, name):  # what lab's Director asks its network for
         return getattr(self, name)
+
+    @property
+    def ring_frames(self):
+        """While the kernel's thread works nobody else does, for some milliseconds: the ring should hold so much."""
+        return 4096 if self.polled else 1024
 
     def start(self, *command, ready=None):
         """A program of the director, on the director's core."""
@@ -105,27 +127,59 @@ def receive_on(host, interface, core):
     host.run("sh", "-c", f"echo {1 << core:x} > /sys/class/net/{interface}/queues/rx-0/rps_cpus")
 
 
-def bare(network):
-    lane = Lane(network, "bare ring forwarder", short_cut=True)
-    lane.start(program("bench-bare"), "eth0", "eth1", VIP, MAC["server"], ready=lambda p: "ready" in p.text())
+def poll_on(sender, receiver, interface, core):
+    """NAPI in a thread on this core, for packets that come from the sender's eth0."""
+    sender.run("ethtool", "-K", "eth0", "tso", "off")  # or veth does not queue them
+    before = napi_threads()
+    receiver.run("ethtool", "-K", interface, "gro", "on")
+    receiver.run("sh", "-c", f"echo 1 > /sys/class/net/{interface}/threaded")
+    for pid in napi_threads() - before:
+        os.sched_setaffinity(pid, {core})
+
+
+def napi_threads():
+    found = set()
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # it has ended
+            if comm.read_text(encoding="ascii", errors="replace").startswith("napi/"):
+                found.add(int(comm.parent.name))
+    return found
+
+
+def bare(network, polled=False):
+    lane = Lane(network, named("bare ring forwarder", polled), short_cut=True, polled=polled)
+    lane.start(program("bench-bare"), "eth0", "eth1", VIP, MAC["server"], str(lane.ring_frames),
+               ready=lambda p: "ready" in p.text())
     return lane
 
 
-def kernel(network):
-    lane = Lane(network, "kernel forwarding")
+def named(name, polled):
+    return f"{name}, polled" if polled else name
+
+
+def kernel(network, whole=False, polled=False):
+    lane = Lane(network, named("kernel forwarding", polled), whole=whole, polled=polled)
     lane.director.sysctl(ip_forward=1)
     lane.target = SERVERS[0]
     return lane
 
 
-def nft(network, name="nftables DNAT", udp_seconds=LONG):
-    lane = Lane(network, name)
+def nft(network, udp_seconds=LONG, whole=False, polled=False):
+    lane = Lane(network, named("nftables DNAT", polled), whole=whole, polled=polled)
     lane.director.sysctl(ip_forward=1)
     lane.director.run("nft", f"table ip nat {{ chain in {{ type nat hook prerouting priority dstnat; ip daddr {VIP} "
                              f"dnat to numgen inc mod 2 map {{ 0: {SERVERS[0]}, 1: {SERVERS[1]} }}; }}; }}")
     lane.director.run("sh", "-c", f"for f in udp_timeout udp_timeout_stream; do "
                                   f"echo {udp_seconds} > /proc/sys/net/netfilter/nf_conntrack_$f; done")
     return lane
+
+
+def has_xdp():
+    """Is rawvsd built with AF_XDP?"""
+    with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="ascii") as file:
+        file.write("[director]\ninterface = eth0\nio = xdp\n")
+        file.flush()
+        return subprocess.run([program("rawvsd"), "-t", "-c", file.name], capture_output=True, check=False).returncode == 0
 
 
 METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
@@ -145,13 +199,15 @@ def ipvs(network, method):
     return lane
 
 
-def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, name=None):
-    lane = Lane(network, name or f"rawvs {METHODS[method]}" + (f" {io}" if io else ""), short_cut=method == "dr")
+def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, name=None, whole=False, polled=False):
+    name = named(name or f"rawvs {METHODS[method]}" + (f" {io}" if io else ""), polled)
+    lane = Lane(network, name, short_cut=method == "dr", whole=whole, polled=polled)
     lane.flows = flows
     servers = "\n".join(f"server = {address} forward={method}" for address in SERVERS)
     sections = [f"[virtual {protocol}{port}]\naddress = {VIP}\nports = {protocol}/{port}\nscheduler = rr\n{servers}\n"
                 for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]
-    settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "max_connections": max(262144, flows + flows // 16)}
+    settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "ring_frames": lane.ring_frames,
+                "max_connections": max(262144, flows + flows // 16)}
     if io:
         settings["io"] = io
     lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", **settings)
@@ -184,7 +240,7 @@ stream {{
 
 
 def haproxy(network):
-    lane = Lane(network, "HAProxy, mode tcp")
+    lane = Lane(network, "HAProxy, mode tcp", whole=True)
     text = HAPROXY
     for port in (80, 5201):
         text += f"listen port{port}\n  bind {VIP}:{port}\n" + "".join(
@@ -193,7 +249,7 @@ def haproxy(network):
 
 
 def nginx_stream(network):
-    lane = Lane(network, "nginx stream")
+    lane = Lane(network, "nginx stream", whole=True)
     rest = ""
     for port in (80, 5201):
         servers = " ".join(f"server {address}:{port};" for address in SERVERS)

@@ -9,6 +9,7 @@ import subprocess
 
 BARE, KERNEL, NFT, HAPROXY, STREAM = ("bare ring forwarder", "kernel forwarding", "nftables DNAT", "HAProxy, mode tcp",
                                       "nginx stream")
+POLLED = ", polled"
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -76,35 +77,47 @@ def ratio(samples, lane, other, quantity, of_other=None):
 
 def show(samples, head, rounds):
     print(f"Forwarders, one core each, the load from another. {head}")
-    most = samples.median("generator", "offered_60") / 1000
-    print(f"Medians of {rounds} rounds, every forwarder in turn; ratios are medians of each round's ratios.\n"
-          f"The generator sends {most:.0f} kpps at most: who comes near it may be faster than the table says.")
-    rows = []
-    for lane in samples.lanes("lossless_60"):
-        rows.append([lane, number(samples, lane, "lossless_60", scale=1000), spread(samples, lane, "lossless_60", 1000),
-                     ratio(samples, lane, BARE, "lossless_60"), ratio(samples, lane, NFT, "lossless_60"),
-                     number(samples, lane, "overload_60", scale=1000),
-                     ratio(samples, lane, lane, "overload_60", "lossless_60"),
-                     number(samples, lane, "lossless_1400", scale=1000), ratio(samples, lane, BARE, "lossless_1400"),
-                     number(samples, lane, "cpu_60", "{:.2f}")])
-    table("Packets: 1000/s without loss, and forwarded when twice as many are offered; CPU microseconds per packet",
-          (("", 26), ("60 B", 6), ("spread", 12), ("of bare", 9), ("of nft", 8), ("overload", 10), ("of lossl.", 10),
-           ("1400 B", 8), ("of bare", 9), ("CPU us", 8)), rows)
+    print(f"Medians of {rounds} rounds, every forwarder in turn; ratios are medians of each round's ratios.")
+    everybody = samples.lanes("lossless_60")
+    show_packets(samples, "Packets, steered to the director's core (RPS)", "",
+                 [lane for lane in everybody if not lane.endswith(POLLED)])
+    show_packets(samples, "Packets, polled by a thread of the director's core (NAPI)", POLLED,
+                 [lane for lane in everybody if lane.endswith(POLLED)])
     show_latency(samples)
     show_whole(samples)
     show_memory(samples)
+
+
+def show_packets(samples, title, kind, lanes):
+    if not lanes:
+        return
+    bare, nft = BARE + kind, NFT + kind
+    rows = []
+    for lane in lanes:
+        rows.append([lane, number(samples, lane, "lossless_60", scale=1000), spread(samples, lane, "lossless_60", 1000),
+                     ratio(samples, lane, bare, "lossless_60"), ratio(samples, lane, nft, "lossless_60"),
+                     number(samples, lane, "overload_60", scale=1000),
+                     ratio(samples, lane, lane, "overload_60", "lossless_60"),
+                     ratio(samples, lane, nft, "overload_60"),
+                     number(samples, lane, "lossless_1400", scale=1000), ratio(samples, lane, bare, "lossless_1400"),
+                     number(samples, lane, "cpu_60", "{:.2f}")])
+    most = samples.median("generator" + kind, "offered_60") / 1000
+    table(f"{title}: 1000/s without loss, and forwarded when twice as many are\n"
+          f"offered; CPU microseconds per packet. The generator sends {most:.0f} at most: who comes near may be faster",
+          (("", 27), ("60 B", 6), ("spread", 12), ("of bare", 9), ("of nft", 8), ("overload", 10), ("of lossl.", 10),
+           ("of nft", 8), ("1400 B", 8), ("of bare", 9), ("CPU us", 8)), rows)
 
 
 def show_latency(samples):
     rows = [[lane, *(number(samples, lane, f"{load}_{part}") for load in ("alone", "load50")
                      for part in ("p50", "p99", "p999"))] for lane in samples.lanes("alone_p50")]
     table("Latency, microseconds: one packet at a time; at half of the lossless rate",
-          (("", 26), ("p50", 8), ("p99", 8), ("p99.9", 8), ("p50", 10), ("p99", 8), ("p99.9", 8)), rows)
+          (("", 27), ("p50", 8), ("p99", 8), ("p99.9", 8), ("p50", 10), ("p99", 8), ("p99.9", 8)), rows)
     rows = [[lane, number(samples, lane, "new_connections", scale=1000),
              spread(samples, lane, "new_connections", 1000), ratio(samples, lane, NFT, "new_connections")]
             for lane in samples.lanes("new_connections")]
     table("New connections, 1000/s without loss (UDP; each packet begins one, which ends after a second)",
-          (("", 26), ("1000/s", 8), ("spread", 12), ("of nft", 8)), rows)
+          (("", 27), ("1000/s", 8), ("spread", 12), ("of nft", 8)), rows)
 
 
 def show_whole(samples):
@@ -116,7 +129,7 @@ def show_whole(samples):
              number(samples, lane, "retransmissions")] for lane in samples.lanes("requests_new")]
     table("HTTP requests/s (wrk, 64 connections): a new connection each, director's CPU microseconds; kept alive.\n"
           "TCP Gbit/s (iperf3). Both ends share a core: where the director's is not busy, they are what is measured",
-          (("", 22), ("new", 7), ("spread", 14), ("of HAProxy", 12), ("of nft", 8), ("CPU us", 8), ("of HAProxy", 12),
+          (("", 23), ("new", 7), ("spread", 14), ("of HAProxy", 12), ("of nft", 8), ("CPU us", 8), ("of HAProxy", 12),
            ("failed", 8), ("kept", 8), ("Gbit/s", 8), ("of kernel", 11), ("resent", 8)), rows)
 
 

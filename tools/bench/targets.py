@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The targets: ratios within one run, what was wanted, what was got."""
-from bench.report import BARE, HAPROXY, KERNEL, NFT, STREAM
+from bench.report import BARE, HAPROXY, KERNEL, NFT, POLLED, STREAM
 
 MEGABYTE = 1024  # KB
 
@@ -8,19 +8,10 @@ MEGABYTE = 1024  # KB
 def targets(samples, io):
     """(sentence, got or None, wanted, whether more is better)"""
     for back_end in io:
-        end = f" {back_end}" if back_end else ""
-        dr, tun, nat = (f"rawvs {method}{end}" for method in ("DR", "TUN", "NAT"))
-        if back_end == "xdp":
-            yield from xdp_targets(samples, dr, nat)
-        else:
-            for lane, few, many in ((dr, 0.90, 0.75), (tun, 0.85, None), (nat, 0.85, None)):
-                yield f"{lane}: lossless rate, of the bare ring forwarder's", of(samples, lane, BARE), few, True
-                if many:
-                    got = of(samples, f"{lane}, 1,000,000", BARE)
-                    yield f"{lane}, 1,000,000 connections: the same", got, many, True
-        for lane in (dr, tun, nat):
-            kept = of(samples, lane, lane, "overload_60", "lossless_60")
-            yield f"{lane}: rate under overload, of its own lossless one", kept, 0.8, True
+        for kind in ("", POLLED):
+            yield from packet_targets(samples, back_end, kind)
+        dr, nat = (f"rawvs {method} {back_end}" for method in ("DR", "NAT"))
+        for lane in (dr, f"rawvs TUN {back_end}", nat):
             cost = of(samples, f"{lane}, 1,000,000", lane, "cpu_60")
             yield f"{lane}: CPU per packet with 1,000,000 connections, of that with 1,000", cost, 1.3, False
             few = of(samples, lane, BARE, "alone_p50")
@@ -28,23 +19,35 @@ def targets(samples, io):
         for lane in (dr, nat):
             for other, wanted in ((HAPROXY, 2), (STREAM, 2), (NFT, 0.9)):
                 yield f"{lane}: HTTP requests/s, of {other}", of(samples, lane, other, "requests_new"), wanted, True
-            cost = of(samples, lane, HAPROXY, "cpu_request")
-            yield f"{lane}: the director's CPU time per HTTP request, of {HAPROXY}", cost, 0.5, False
+            for other in (HAPROXY, STREAM):
+                could = of(samples, other, lane, "cpu_request")
+                yield f"{lane}: HTTP requests that its CPU time would do, of {other}", could, 2, True
             yield f"{lane}: TCP throughput, of {KERNEL}", of(samples, lane, KERNEL, "gbits"), 0.8, True
         yield f"{dr}: memory (Pss) of HAProxy's", of(samples, dr, HAPROXY, "idle_pss_kb"), 0.1, False
         yield f"{dr}: memory per connection, of HAProxy's", per_connection(samples, dr), 0.1, False
-        yield f"{dr}: resident, one service, MB", value(samples, dr, "idle_resident_kb", MEGABYTE), 8, False
         many = value(samples, f"{dr}, 1,000,000", "resident_kb", MEGABYTE)
         yield f"{dr}: resident, 1,000,000 connections, MB", many, 80, False
         yield f"{dr}: wake-ups in 3 s without a packet", value(samples, dr, "wakeups_3s"), 0, False
     yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 700, False
 
 
-def xdp_targets(samples, dr, nat):
-    for lane in (dr, nat):
-        yield f"{lane}: lossless rate, of {NFT}", of(samples, lane, NFT), 1.0, True
-        yield f"{lane}: rate under overload, of {NFT}", of(samples, lane, NFT, "overload_60"), 1.0, True
-        yield f"{lane}: lossless rate, of the ring's", of(samples, lane, lane.replace("xdp", "ring")), 1.5, True
+def packet_targets(samples, back_end, kind):
+    """kind: steered or polled, as lanes.py explains."""
+    dr, tun, nat = (f"rawvs {method} {back_end}{kind}" for method in ("DR", "TUN", "NAT"))
+    if back_end == "xdp":
+        for lane in (dr, nat):
+            yield f"{lane}: lossless rate, of {NFT}", of(samples, lane, NFT + kind), 1.0, True
+            yield f"{lane}: rate under overload, of {NFT}", of(samples, lane, NFT + kind, "overload_60"), 1.0, True
+            yield f"{lane}: lossless rate, of the ring's", of(samples, lane, lane.replace("xdp", "ring")), 1.5, True
+    else:
+        for lane, few in ((dr, 0.90), (tun, 0.85), (nat, 0.85)):
+            yield f"{lane}: lossless rate, of the bare ring forwarder's", of(samples, lane, BARE + kind), few, True
+        if not kind:
+            got = of(samples, f"{dr}, 1,000,000", BARE)
+            yield f"{dr}, 1,000,000 connections: the same", got, 0.75, True
+    for lane in (dr, tun, nat):
+        kept = of(samples, lane, lane, "overload_60", "lossless_60")
+        yield f"{lane}: rate under overload, of its own lossless one", kept, 0.8, True
 
 
 def per_connection(samples, lane):
