@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it
-// says. In:  a Config.   Out: a running director, until a signal says stop. One poll() over frame I/O, netlink,
-// control socket and signals; next_deadline() decides how long it waits. Not: decisions (director.h). Interfaces may be
-// missing, go and come back: they are waited for.
+// says. In:  a Config.   Out: a running director, until a signal says stop. One poll() over frame I/O and, behind an
+// epoll, netlink, control socket and signals; next_deadline() decides how long it waits. Not: decisions (director.h).
+// Interfaces may be missing, go and come back: they are waited for.
 #pragma once
-
-#include <poll.h>
 
 #include <array>
 #include <functional>
@@ -52,6 +50,8 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
+  enum Source : uint64_t { kNetlink, kControl, kSignals };  // of events
+
   Engine(const Config& config, const std::string& file, const Log& log);
   Result<Reloaded> reload(bool reset);
   Result<Done> open_all(int signals);
@@ -67,7 +67,8 @@ class Engine {
   void note_own_addresses();
   void follow_watch();
   void watch_port(Port& port);
-  void serve_port(Port& port);
+  size_t serve_port(Port& port);
+  void serve_ports();
   void serve_control();
   void change(const std::function<void()>& changes);
   void settle();
@@ -76,10 +77,11 @@ class Engine {
   void return_to_host();
   void count_links();
   void wait_and_serve();
-  void serve(std::span<const pollfd> ready);
+  void serve_others();
   void read_signals();
   Instant routes_due() const;
   Instant next_deadline() const;
+  bool poll_for(int fd, uint64_t what);
 
   Config config_;  // in effect
   Desk desk_;
@@ -98,6 +100,7 @@ class Engine {
   Instant routes_asked_{};     // when all were asked for
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
+  int others_ = -1;  // epoll: what is no interface
   int signals_ = -1;
   bool stopping_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be

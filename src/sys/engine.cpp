@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.cpp: the loop. A turn: wait; read the clock; frames, link changes, requests, deadlines; send what came out.
-// poll(), not epoll: five descriptors are few, and nobody calls back for every frame that arrives while we are awake.
+// poll(), not epoll, for the frames: nobody calls back for every one that arrives while we are awake. What seldom speaks
+// waits behind one epoll, so that poll() has three descriptors to look at.
 #include "rawvs/engine.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kFramesPerTurn = 256;  // of one interface, before the others get their turn
+constexpr size_t kFramesPerTurn = 512;  // before others get their turn
 
 // A super-frame becomes as many packets as it has segments, and each of them a letter, and one more for each of the
 // pieces that a tunnel may need: here such that TCP's least segment fits (RFC 9293 section 3.7.1).
@@ -52,6 +54,7 @@ Engine::Engine(const Config& config, const std::string& file, const Log& log)
 
 Engine::~Engine() {
   for (Port& port : ports_) close_port(port);
+  if (others_ >= 0) close(others_);
 }
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
@@ -69,7 +72,9 @@ Result<Done> Engine::open_all(int signals) {
   if (director_.reassembly().capacity() == 0) {
     return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
   }
+  others_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = signals;
+  if (others_ < 0) return Error{system_error("epoll", errno)};
   if (const auto way = ControlSocket::make_way(config_.control); !way) return way.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
@@ -77,6 +82,7 @@ Result<Done> Engine::open_all(int signals) {
   auto host_route = HostRoute::open();
   if (!host_route) return host_route.error();
   host_route_ = std::move(*host_route);
+  if (!poll_for(signals_, kSignals) || !poll_for(netlink_->fd(), kNetlink)) return Error{system_error("epoll", errno)};
   // Services before interfaces: filter and guard are made once, for all of them.
   for (const Link link : {Link::outside, Link::inside}) {
     if (const auto known = know_link(link); !known) return known.error();
@@ -94,6 +100,7 @@ Result<Done> Engine::open_all(int signals) {
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
   control_ = std::move(*control);
+  if (!poll_for(control_->fd(), kControl)) return Error{system_error("epoll", errno)};
   return Done{};
 }
 
@@ -129,6 +136,13 @@ Result<Reloaded> Engine::reload(bool reset) {
   for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
   if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
   return done;
+}
+
+bool Engine::poll_for(int fd, uint64_t what) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = what;
+  return epoll_ctl(others_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 // Many changes at once: filter and guard follow when all are made, since each time they may take long; only then the
@@ -204,20 +218,28 @@ void Engine::count_links() {
   }
 }
 
-// Until there is none left: more arrive while some are sent, and to wait for them costs more than to look.
-void Engine::serve_port(Port& port) {
-  for (size_t served = 0; port.io && served < kFramesPerTurn;) {
-    const size_t count = port.io->receive(frames_);
-    if (count == 0) break;
-    for (auto rest = std::span(frames_).first(count); !rest.empty();) {
-      const auto some = rest.first(fitting(rest));
-      director_.frames_arrived(some, now_, outbox_);
-      dispatch();
-      rest = rest.subspan(some.size());
-    }
-    port.io->release();
-    served += count;
+// One batch, if there is one: how many frames.
+size_t Engine::serve_port(Port& port) {
+  const size_t count = port.io ? port.io->receive(frames_) : 0;
+  if (count == 0) return 0;
+  for (auto rest = std::span(frames_).first(count); !rest.empty();) {
+    const auto some = rest.first(fitting(rest));
+    director_.frames_arrived(some, now_, outbox_);
+    dispatch();
+    rest = rest.subspan(some.size());
   }
+  port.io->release();
+  return count;
+}
+
+// Until none is left: more arrive while some are sent, and to look for them costs less than to wait.
+void Engine::serve_ports() {
+  size_t served = 0, last = 0;
+  do {
+    last = 0;
+    for (Port& port : ports_) last += serve_port(port);
+    served += last;
+  } while (last != 0 && served < kFramesPerTurn);
 }
 
 // Who sees a reply may rely on it: one to a change waits for the next turn, which comes at once, and begins when filter
@@ -258,14 +280,18 @@ void Engine::wait_and_serve() {
     wait_ms = static_cast<int>(wait);
   }
   const auto fd_of = [](const Port& port) { return port.io ? port.io->fd() : -1; };  // -1: poll() passes it over
-  std::array<pollfd, 5> ready{{{fd_of(ports_[0]), POLLIN, 0},
-                               {fd_of(ports_[1]), POLLIN, 0},
-                               {netlink_->fd(), POLLIN, 0},
-                               {control_->fd(), POLLIN, 0},
-                               {signals_, POLLIN, 0}}};
+  std::array<pollfd, 3> ready{
+      {{fd_of(ports_[0]), POLLIN, 0}, {fd_of(ports_[1]), POLLIN, 0}, {others_, POLLIN, 0}}};
   const bool any = poll(ready.data(), ready.size(), wait_ms) > 0;
   now_ = clock_now();
-  if (any) serve(ready);
+  if (any) {
+    for (size_t i = 0; i < kLinks; ++i) {
+      // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
+      if ((ready[i].revents & POLLERR) && ports_[i].io) ports_[i].io->take_error();
+    }
+    if (ready[0].revents != 0 || ready[1].revents != 0) serve_ports();
+    if (ready[2].revents != 0) serve_others();
+  }
   if (now_ >= director_.next_deadline()) {
     director_.time_passed(now_, outbox_);
     dispatch();
@@ -279,17 +305,17 @@ void Engine::wait_and_serve() {
   }
 }
 
-// Ports come first, in the order of Link; then netlink, control socket, signals.
-void Engine::serve(std::span<const pollfd> ready) {
-  for (size_t i = 0; i < kLinks; ++i) {
-    if (ready[i].revents == 0) continue;
-    // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
-    if ((ready[i].revents & POLLERR) && ports_[i].io) ports_[i].io->take_error();
-    serve_port(ports_[i]);
+void Engine::serve_others() {
+  std::array<epoll_event, 3> events{};
+  const int count = epoll_wait(others_, events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    switch (events[static_cast<size_t>(i)].data.u64) {
+      case kNetlink: follow_kernel(netlink_->changed()); break;
+      case kControl: serve_control(); break;
+      case kSignals: read_signals(); break;
+      default: break;
+    }
   }
-  if (ready[kLinks].revents != 0) follow_kernel(netlink_->changed());
-  if (ready[kLinks + 1].revents != 0) serve_control();
-  if (ready[kLinks + 2].revents != 0) read_signals();
 }
 
 void Engine::read_signals() {
