@@ -20,7 +20,7 @@
 namespace rawvs {
 namespace {
 
-constexpr uint32_t kSent = 2048;         // buffers to send with, and slots of their ring: 32 super-frames' segments
+constexpr uint32_t kSent = 1024;         // buffers to send with, and slots of their ring; others go by the packet socket
 constexpr uint32_t kHeadOfBuffer = 256;  // XDP_PACKET_HEADROOM: what the kernel leaves free before a frame
 constexpr uint32_t kSmall = 2048, kLarge = 4096;
 constexpr uint32_t kTag = 4;
