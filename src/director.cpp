@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "rawvs/split.h"
+#include "director_pieces.h"
 
 namespace rawvs {
 
@@ -172,17 +172,10 @@ bool Director::kept_from_kernel(const Arrival& a) {
 
 Exit Director::give_back(const Arrival& a, Outbox& out) {
   const uint16_t largest = a.packet.largest_fragment;
-  if (largest == 0) return out.give_back(*a.frame) ? Exit::given_back : Exit::outbox_full;
+  const auto given = [&](const Frame& frame) { return out.give_back(frame) ? Exit::given_back : Exit::outbox_full; };
+  if (largest == 0) return given(*a.frame);
   Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts);
-  if (!fragments.valid()) return Exit::bad_length;
-  if (fragments.largest_piece() > Outbox::kLetterSize) return Exit::outbox_full;
-  for (Frame piece;;) {
-    const MutableBytes letter = out.letter();
-    if (letter.empty()) return Exit::outbox_full;
-    if (!fragments.next(letter, piece)) return Exit::given_back;
-    out.keep_letter();
-    if (!out.give_back(piece)) return Exit::outbox_full;
-  }
+  return each_piece(fragments, out, given);
 }
 
 bool Director::from_nat_server(Ip addr) const { return std::ranges::binary_search(watch_.nat_servers, addr); }

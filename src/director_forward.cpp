@@ -3,9 +3,9 @@
 // methods and both directions; what differs is which headers are rewritten and where the frame goes.
 #include <algorithm>
 
+#include "director_pieces.h"
 #include "rawvs/director.h"
 #include "rawvs/rewrite.h"
-#include "rawvs/split.h"
 #include "rawvs/track.h"
 #include "rawvs/tunnel.h"
 
@@ -38,14 +38,6 @@ Protocol protocol_of(const Tunnel& tunnel) {
 Exit sent_on(Exit exit, const FtpFound& found) {
   const bool sent = exit == Exit::forwarded || exit == Exit::answer_forwarded;
   return sent && found.refused != 0 ? Exit::ftp_refused : exit;
-}
-
-// What cannot be cut, whatever room there is; or whose pieces do not fit into letters.
-template <class Cutter>
-std::optional<Exit> cannot_cut(const Cutter& cutter) {
-  if (!cutter.valid()) return Exit::bad_length;
-  if (cutter.largest_piece() > Outbox::kLetterSize) return Exit::outbox_full;
-  return std::nullopt;
 }
 
 // Without the padding of short Ethernet frames.
@@ -254,18 +246,12 @@ Exit Director::forward_tunnelled(Arrival& a, const Server& server, const Hop& ho
 
   // No segmenter behind us knows of the outer header: the super-frame is cut here, and each segment gets its own.
   Segmenter segments(*a.frame, a.packet);
-  if (const auto wrong = cannot_cut(segments)) return *wrong;
-  Exit exit = Exit::outbox_full;
-  for (Frame piece;;) {
-    const MutableBytes letter = out.letter();
-    if (letter.empty()) return Exit::outbox_full;
-    if (!segments.next(letter, piece)) return exit;
-    out.keep_letter();
+  return each_piece(segments, out, [&](Frame& piece) {
     piece.headroom = Outbox::kLetterRoom;
     Packet packet;
     if (const auto wrong = parse_ipv4(piece, packet)) return *wrong;
-    exit = wrap_and_depart(piece, packet, server, hop, now, out);
-  }
+    return wrap_and_depart(piece, packet, server, hop, now, out);
+  });
 }
 
 Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Instant now,
@@ -344,34 +330,17 @@ Exit Director::depart(Frame frame, const Packet& p, std::span<const uint16_t> cu
 
 Exit Director::depart_segmented(const Frame& frame, const Packet& p, const Hop& hop, Instant now, Outbox& out) {
   Segmenter segments(frame, p);
-  if (const auto wrong = cannot_cut(segments)) return *wrong;
-  Exit exit = Exit::outbox_full;
-  for (Frame piece;;) {
-    const MutableBytes letter = out.letter();
-    if (letter.empty()) return Exit::outbox_full;
-    if (!segments.next(letter, piece)) return exit;
-    out.keep_letter();
-    if (piece.size - kEthernetSize <= hop.mtu) {
-      exit = depart_whole(piece, hop, now, out);
-      continue;
-    }
+  return each_piece(segments, out, [&](Frame& piece) {
+    if (piece.size - kEthernetSize <= hop.mtu) return depart_whole(piece, hop, now, out);
     complete_checksum(piece);
-    exit = depart_cut(piece, hop.mtu, {}, hop, now, out);
-  }
+    return depart_cut(piece, hop.mtu, {}, hop, now, out);
+  });
 }
 
 Exit Director::depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
                           Outbox& out) {
   Fragmenter fragments(frame, mtu, Fragmenter::DontFragment::keep, cuts);
-  if (const auto wrong = cannot_cut(fragments)) return *wrong;
-  Exit exit = Exit::outbox_full;
-  for (Frame piece;;) {
-    const MutableBytes letter = out.letter();
-    if (letter.empty()) return Exit::outbox_full;
-    if (!fragments.next(letter, piece)) return exit;
-    out.keep_letter();
-    exit = depart_whole(piece, hop, now, out);
-  }
+  return each_piece(fragments, out, [&](const Frame& piece) { return depart_whole(piece, hop, now, out); });
 }
 
 Exit Director::depart_whole(const Frame& frame, const Hop& hop, Instant now, Outbox& out) {

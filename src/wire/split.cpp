@@ -55,6 +55,17 @@ uint32_t largest_given(std::span<const uint16_t> cuts, uint32_t payload) {
   return largest;
 }
 
+// The header and a part of the payload, as a frame of their own. REQUIRES: out has room.
+Frame copy_piece(const Frame& whole, uint32_t header, uint32_t at, uint32_t size, MutableBytes out) {
+  std::memcpy(out.data(), whole.data, header);
+  std::memcpy(out.data() + header, whole.data + header + at, size);
+  Frame piece = whole;
+  piece.data = out.data();
+  piece.size = header + size;
+  piece.headroom = 0;
+  return piece;
+}
+
 }  // namespace
 
 Fragmenter::Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df, std::span<const uint16_t> cuts)
@@ -91,12 +102,7 @@ bool Fragmenter::next(MutableBytes out, Frame& piece) {
   const uint32_t size = std::min(step_, end - at_);
   if (!valid_ || done_ || out.size() < header_ + size) return false;
   if (!cuts_.empty()) cuts_ = cuts_.subspan(1);
-  std::memcpy(out.data(), whole_.data, header_);
-  std::memcpy(out.data() + header_, whole_.data + header_ + at_, size);
-  piece = whole_;
-  piece.data = out.data();
-  piece.size = header_ + size;
-  piece.headroom = 0;
+  piece = copy_piece(whole_, header_, at_, size, out);
   done_ = at_ + size == payload_;
   if (size != payload_) {
     const MutableBytes ip = out.subspan(kEthernetSize, header_ - kEthernetSize);
@@ -131,12 +137,7 @@ uint32_t Segmenter::largest_piece() const {
 bool Segmenter::next(MutableBytes out, Frame& piece) {
   const uint32_t size = std::min<uint32_t>(super_.offload.segment_size, payload_ - at_);
   if (!valid_ || done_ || out.size() < header_ + size) return false;
-  std::memcpy(out.data(), super_.data, header_);
-  std::memcpy(out.data() + header_, super_.data + header_ + at_, size);
-  piece = super_;
-  piece.data = out.data();
-  piece.size = header_ + size;
-  piece.headroom = 0;
+  piece = copy_piece(super_, header_, at_, size, out);
   done_ = at_ + size == payload_;
 
   const MutableBytes ip = out.subspan(ip_at_, l4_at_ - ip_at_), l4 = out.subspan(l4_at_, piece.size - l4_at_);
