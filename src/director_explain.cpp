@@ -14,16 +14,6 @@ constexpr size_t kServersNamed = 32;  // of a service, in the words about its sc
 std::string seconds(Duration d) { return std::to_string(d / 1s) + " s"; }
 std::string counted(uint64_t n, const char* what) { return std::to_string(n) + ' ' + what; }
 
-const char* method_word(Method method) {
-  switch (method) {
-    case Method::masq: return "NAT";
-    case Method::tunnel: return "TUN";
-    case Method::local: return "local";
-    case Method::route: return "DR";
-  }
-  return "?";
-}
-
 const char* packet_word(Protocol protocol) {
   switch (protocol) {
     case Protocol::tcp: return "TCP segment with SYN";
@@ -78,8 +68,7 @@ class Director::Explainer {
   void settle(Exit exit, std::string text) { e_.exit = exit, e_.text = std::move(text); }
 
   const Connection* find(const FlowKey& key) const {
-    // Looking up does not change the table; it only has no const face.
-    auto& table = const_cast<ConnectionTable&>(d_.connections_);
+    const ConnectionTable& table = d_.connections_;
     const Connection* const c = table.find(Side::client, key, table.hash(key));
     return c && !table.expired(*c, now_) ? c : nullptr;
   }
@@ -93,7 +82,7 @@ class Director::Explainer {
     if (!c) return step("No connection with these addresses and ports is known."), false;
     const Server& server = d_.services_.server(c->server);
     step("A connection is known: " + std::string(state_name(*c)) + ", to real server " + text(c->real_server()) +
-         " by " + method_word(c->method()) + ", expires in " + seconds(d_.connections_.left(*c, now_)) + '.');
+         " by " + name(c->method()) + ", expires in " + seconds(d_.connections_.left(*c, now_)) + '.');
     if (d_.settings_.expire_nodest_conn && (!server.in_service() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
@@ -108,8 +97,7 @@ class Director::Explainer {
   }
 
   Explanation unknown() {
-    const Service* const service =
-        flow_.cport == kFtpData ? nullptr : const_cast<Services&>(d_.services_).classify(flow_);
+    const Service* const service = flow_.cport == kFtpData ? nullptr : d_.services_.classify(flow_);
     if (flow_.cport == kFtpData) step("Nothing is ever scheduled from port 20, FTP's data port, as in IPVS.");
     if (!service) {
       if (flow_.cport != kFtpData) step("No virtual service takes this protocol and port.");
@@ -186,7 +174,7 @@ class Director::Explainer {
     if (!hop.knows_mac && next.state == Neighbors::State::silent) {
       return settle(Exit::server_silent, "It is dropped: the server does not answer ARP.");
     }
-    const std::string to = " to real server " + text(at) + " by " + method_word(method) + '.';
+    const std::string to = " to real server " + text(at) + " by " + name(method) + '.';
     if (!hop.knows_mac) return settle(Exit::held, "It is held until the server answers ARP, and then sent on" + to);
     settle(Exit::forwarded, "It is sent on" + to);
   }

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "rawvs/flow.h"
 #include "rawvs/frame.h"
@@ -86,7 +87,10 @@ class ConnectionTable {
   void prefetch_entry(Side side, uint64_t hash) const;
 
   // Of several with one key the newest is found, as in IPVS.
-  Connection* find(Side side, const FlowKey& key, uint64_t hash);
+  const Connection* find(Side side, const FlowKey& key, uint64_t hash) const;
+  Connection* find(Side side, const FlowKey& key, uint64_t hash) {
+    return const_cast<Connection*>(std::as_const(*this).find(side, key, hash));
+  }
   // Null: full, or kMostAlike have this key already. No deadline yet: arm() it.
   Connection* create(const FlowKey& key, uint64_t hash);
   // server_v4 and rport are set: from now on found by them, too. False, and nothing done: kMostAlike are.

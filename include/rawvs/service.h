@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "rawvs/addr.h"
@@ -23,7 +24,8 @@ namespace rawvs {
 
 enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, range, invalid, full, unsupported };
 
-enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers; NAT, -, TUN, DR
+enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers
+const char* name(Method m);                                  // NAT, local, TUN, DR
 
 enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr, twos, count_ };
 const char* name(Scheduler s);
@@ -153,10 +155,12 @@ class Services {
   void forget_removed(Instant now);   // frees the slots of removed servers that nothing uses any more
 
   bool empty() const { return by_key_.empty(); }
-  Service* find(const ServiceKey& key);
   const Service* find(const ServiceKey& key) const;
-  Service* classify(const FlowKey& flow);  // the service that this new connection belongs to
-  std::vector<Ip> vips() const;            // addresses that some service is at: sorted, each once
+  Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
+  // The service that this new connection belongs to.
+  const Service* classify(const FlowKey& flow) const;
+  Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }
+  std::vector<Ip> vips() const;  // addresses that some service is at: sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }

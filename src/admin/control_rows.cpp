@@ -63,16 +63,6 @@ const char* word(Method method) {
   return "?";
 }
 
-const char* method_word(Method method) {
-  switch (method) {
-    case Method::masq: return "NAT";
-    case Method::local: return "local";
-    case Method::tunnel: return "TUN";
-    case Method::route: return "DR";
-  }
-  return "?";
-}
-
 const char* word(Director::Reach reach) {
   switch (reach) {
     case Director::Reach::ready: return "ready";

@@ -19,8 +19,7 @@ inline void put(std::string& row, std::string_view key, Duration d) {
   put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
 }
 
-const char* word(Method method);         // route, tunnel, masq: the protocol's
-const char* method_word(Method method);  // DR, TUN, NAT: people's
+const char* word(Method method);  // route, tunnel, masq: the protocol's; people's is name() in service.h
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
 std::string word(const ServiceKey& key);                // tcp:192.0.2.100:80

@@ -20,9 +20,9 @@ std::string decision(const Sight& s) {
   std::string out = words(s.exit).name;
   const bool forwarded = words(s.exit).fate == Fate::forwarded;
   if (s.server && (s.exit == Exit::answer_forwarded || s.from_server)) {
-    out += ": from " + text(s.server->spec.at.addr) + " by " + std::string(method_word(s.method));
+    out += ": from " + text(s.server->spec.at.addr) + " by " + std::string(name(s.method));
   } else if (s.server) {
-    out += std::string(forwarded ? ": to " : ": of ") + text(s.server->spec.at) + " by " + method_word(s.method);
+    out += std::string(forwarded ? ": to " : ": of ") + text(s.server->spec.at) + " by " + name(s.method);
   } else if (!forwarded) {
     out += std::string(": ") + words(s.exit).meaning;
   }

@@ -72,12 +72,12 @@ void ConnectionTable::prefetch_entry(Side side, uint64_t hash) const {
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
 }
 
-Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) {
+const Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) const {
   const uint32_t* const cells = cells_of(side);
   const uint32_t tag = tag_of(hash);
   for (uint64_t i = hash & cell_mask_; cells[i] != 0; i = (i + 1) & cell_mask_) {
     if ((cells[i] & ~kIdMask) != tag) continue;
-    Connection& c = entries_[cells[i] & kIdMask];
+    const Connection& c = entries_[cells[i] & kIdMask];
     if (c.key(side) == key) return &c;
   }
   return nullptr;

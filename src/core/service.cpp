@@ -35,6 +35,16 @@ Pool pool_of(std::span<const Server> servers, const Service& service) { return {
 
 }  // namespace
 
+const char* name(Method m) {
+  switch (m) {
+    case Method::masq: return "NAT";
+    case Method::local: return "local";
+    case Method::tunnel: return "TUN";
+    case Method::route: return "DR";
+  }
+  return "?";
+}
+
 std::string text(const ServiceKey& key) {
   if (key.mark.value != 0) return "mark " + std::to_string(key.mark.value);
   return std::string(name(key.protocol)) + ' ' + text(key.vip);
@@ -47,11 +57,6 @@ size_t Services::KeyHash::operator()(const ServiceKey& k) const {
 }
 
 Services::Services(uint32_t max_servers) : servers_(std::min<uint32_t>(max_servers, kNoServer)) {}
-
-Service* Services::find(const ServiceKey& key) {
-  const auto found = by_key_.find(key);
-  return found == by_key_.end() ? nullptr : &services_[found->second];
-}
 
 const Service* Services::find(const ServiceKey& key) const {
   const auto found = by_key_.find(key);
@@ -245,18 +250,18 @@ std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
 
 // IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
 // service, which takes its data connections, too; then the service of every port.
-Service* Services::classify(const FlowKey& flow) {
+const Service* Services::classify(const FlowKey& flow) const {
   if (!groups_.empty()) {
     if (const auto mark = mark_of(flow)) {
-      if (Service* const service = find({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
+      if (const Service* const service = find({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
     }
   }
   const auto at_port = [&](Port port) {
     return find({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
   };
-  if (Service* const service = at_port(flow.vport)) return service;
+  if (const Service* const service = at_port(flow.vport)) return service;
   if (flow.protocol == Protocol::tcp && (flow.vport == kFtpData || flow.vport.value >= kFirstUnprivileged)) {
-    if (Service* const service = at_port(kFtp)) return service;
+    if (const Service* const service = at_port(kFtp)) return service;
   }
   return at_port(Port(0));
 }
