@@ -67,6 +67,11 @@ constexpr Row<Section> mark_row(const char* help) {
           }};
 }
 
+constexpr Row<Config> at_start(Row<Config> row) {
+  row.at_start = true;
+  return row;
+}
+
 constexpr Duration::rep kTenth = 100, kSecond = 1000, kDay = 86'400'000, kMonth = 31 * kDay;
 
 template <auto kField>
@@ -75,26 +80,29 @@ constexpr Row<Config> timeout(std::string_view key, const char* help) {
 }
 
 constexpr Row<Config> kDirectorRows[] = {
-    word<&Config::interface, read_interface>("interface", "where clients are; VIPs are answered for here. Required"),
-    word<&Config::inside, read_optional_interface>("inside", "where real servers are, if elsewhere. Default: none"),
-    word<&Config::control, read_path>("control", "path of the control socket. Default /run/rawvs.sock"),
-    word<&Config::control_group, read_group_name>("control_group",
-                                                  "user group that may use the control socket. Default: none, root's"),
-    {"guard", "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto",
-     [](Config& c, std::string_view t) { return take(read_guard(t), c.guard); },
-     [](const Config& c) { return std::vector<std::string>{name(c.guard)}; }},
-    {"io", "how frames are read and sent: auto, ring, socket or xdp. Default auto",
-     [](Config& c, std::string_view t) { return take(read_io(t), c.io); },
-     [](const Config& c) { return std::vector<std::string>{name(c.io)}; }},
-    number<&Config::ring_frames, 64, 65536>("ring_frames",
-                                            "receive ring of each interface, frames, 64-65536. Default 1024"),
-    number<&Settings::max_connections, 1, kMostConnections>(
-        "max_connections", "entries of the connection table, 1-16777214. Default 262144"),
-    number<&Settings::max_servers, 1, kNoServer - 1>("max_servers",
-                                                     "real servers of all services, 1-65534. Default 1024"),
-    number<&Settings::max_fragmented, Reassembly::kLeast, Reassembly::kMost>(
-        "max_fragmented", "fragmented datagrams being put together, 4-8192. Default 1024"),
-    number<&Settings::max_ftp, 1, 65534>("max_ftp", "FTP control connections behind NAT, 1-65534. Default 1024"),
+    at_start(word<&Config::interface, read_interface>("interface",
+                                                      "where clients are; VIPs are answered for here. Required")),
+    at_start(word<&Config::inside, read_optional_interface>("inside",
+                                                            "where real servers are, if elsewhere. Default: none")),
+    at_start(word<&Config::control, read_path>("control", "path of the control socket. Default /run/rawvs.sock")),
+    at_start(word<&Config::control_group, read_group_name>(
+        "control_group", "user group that may use the control socket. Default: none, root's")),
+    at_start({"guard", "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto",
+              [](Config& c, std::string_view t) { return take(read_guard(t), c.guard); },
+              [](const Config& c) { return std::vector<std::string>{name(c.guard)}; }}),
+    at_start({"io", "how frames are read and sent: auto, ring, socket or xdp. Default auto",
+              [](Config& c, std::string_view t) { return take(read_io(t), c.io); },
+              [](const Config& c) { return std::vector<std::string>{name(c.io)}; }}),
+    at_start(number<&Config::ring_frames, 64, 65536>("ring_frames",
+                                                     "receive ring of each interface, frames, 64-65536. Default 1024")),
+    at_start(number<&Settings::max_connections, 1, kMostConnections>(
+        "max_connections", "entries of the connection table, 1-16777214. Default 262144")),
+    at_start(number<&Settings::max_servers, 1, kNoServer - 1>("max_servers",
+                                                              "real servers of all services, 1-65534. Default 1024")),
+    at_start(number<&Settings::max_fragmented, Reassembly::kLeast, Reassembly::kMost>(
+        "max_fragmented", "fragmented datagrams being put together, 4-8192. Default 1024")),
+    at_start(
+        number<&Settings::max_ftp, 1, 65534>("max_ftp", "FTP control connections behind NAT, 1-65534. Default 1024")),
     on_off<&Settings::expire_nodest_conn>("expire_nodest_conn",
                                           "schedule anew when a connection's server was removed. Default 0"),
     on_off<&Settings::expire_quiescent_template>("expire_quiescent_template",

@@ -21,6 +21,7 @@ struct Row {  // one key
   std::optional<Error> (*set)(Section&, std::string_view text) = nullptr;
   std::vector<std::string> (*texts)(const Section&) = nullptr;  // values as read by set(); none: not set
   size_t (*count)(const Section&) = nullptr;  // only of a key that may stand several times: its values so far
+  bool at_start = false;                      // decided at start: memory, or the way to us, which nobody wants cut off
 };
 
 std::span<const Row<Config>> director_rows();

@@ -58,26 +58,14 @@ WantedTables tables_of(const Services& services) {
   return tables;
 }
 
-// Decided at start, from memory on; or the way to us, which nobody wants cut off.
-bool needs_restart(std::string_view key) {
-  constexpr std::string_view kKeys[] = {
-      "interface",   "inside",          "control",     "control_group",  "guard",  "io",
-      "ring_frames", "max_connections", "max_servers", "max_fragmented", "max_ftp"};
-  return std::ranges::find(kKeys, key) != std::end(kKeys);
-}
-
+// What is decided at start stays as it is until the next one.
 void keep_for_restart(const Config& was, Config& next) {
-  next.interface = was.interface;
-  next.inside = was.inside;
-  next.control = was.control;
-  next.control_group = was.control_group;
-  next.guard = was.guard;
-  next.io = was.io;
-  next.ring_frames = was.ring_frames;
-  next.settings.max_connections = was.settings.max_connections;
-  next.settings.max_servers = was.settings.max_servers;
-  next.settings.max_fragmented = was.settings.max_fragmented;
-  next.settings.max_ftp = was.settings.max_ftp;
+  for (const Row<Config>& row : director_rows()) {
+    if (!row.at_start) continue;
+    const std::vector<std::string> texts = row.texts(was);
+    // These texts were read once, so they are right.
+    static_cast<void>(row.set(next, texts.empty() ? std::string_view() : std::string_view(texts[0])));
+  }
 }
 
 // A virtual that balances several ports under a mark nobody gave keeps the mark: its connections' templates are under
@@ -117,7 +105,7 @@ class Reload {
       const std::string from = before.empty() ? "" : before[0], to = after.empty() ? "" : after[0];
       const std::string line =
           std::string(row.key) + ": " + (from.empty() ? "none" : from) + " -> " + (to.empty() ? "none" : to);
-      if (needs_restart(row.key)) {
+      if (row.at_start) {
         done_.pending.push_back(line + ": takes effect at the next start");
       } else if (!row.set(live, to)) {
         done_.changes.push_back(line);
