@@ -58,9 +58,20 @@ class Assembler {  // jumps are forward only: jump to a label now, say later whe
   void jump_if_equal(Register r, int32_t value, Label& to) { jump(BPF_JEQ, r, value, to); }
   void jump_unless_equal(Register r, int32_t value, Label& to) { jump(BPF_JNE, r, value, to); }
   void jump(Label& to) { jump(BPF_JA, 0, 0, to); }
+  void jump_if_greater(Register r, Register than, Label& to) {
+    to.push_back(code_.size());
+    put(insn(BPF_JMP | BPF_JGT | BPF_X, r, than, 0, 0));
+  }
   void put_map(Register dst, int map) {  // two instructions long
     put(insn(BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, map));
     put(bpf_insn{});
+  }
+  void look_up(int map, int key_at, Label& found) {  // the key is on the stack
+    put_map(r1, map);
+    put(copy(r2, stack));
+    put(add(r2, key_at));
+    put(call(BPF_FUNC_map_lookup_elem));
+    jump_unless_equal(r0, 0, found);
   }
   void here(const Label& label) {
     for (const size_t from : label) code_[from].off = static_cast<int16_t>(code_.size() - from - 1);

@@ -77,18 +77,11 @@ class Program {
     a_.put(call(BPF_FUNC_skb_load_bytes));
     a_.jump_unless_equal(r0, 0, next_);
   }
-  void look_up(int map, int key_at, Label& found) {
-    a_.put_map(r1, map);
-    a_.put(copy(r2, stack));
-    a_.put(add(r2, key_at));
-    a_.put(call(BPF_FUNC_map_lookup_elem));
-    a_.jump_unless_equal(r0, 0, found);
-  }
   void look_up_address(Guarded what, int address_at, Label& found) {
     a_.put(load_word(r0, stack, address_at));
     a_.put(store_word(kKeyAt + static_cast<int>(offsetof(Key, address)), r0));
     a_.put(store_word_value(kKeyAt, static_cast<int32_t>(what)));
-    look_up(addresses_, kKeyAt, found);
+    a_.look_up(addresses_, kKeyAt, found);
   }
   void copy_word(int from, int to) {
     a_.put(load_word(r0, stack, from));
@@ -153,7 +146,7 @@ void Program::ipv4() {
   ports_in_quote();
   a_.here(ports_known);
   a_.put(store_word(kReplyProtocol, r8));
-  look_up(*flows_, kReplyAt, drop_);
+  a_.look_up(*flows_, kReplyAt, drop_);
   a_.jump(next_);
   a_.here(fragment_);
   fragment();

@@ -60,17 +60,6 @@ class Program {
   void to_us();
   void vip();
   void answer();
-  void look_up(int map, int key_at) {
-    a_.put_map(r1, map);
-    a_.put(copy(r2, stack));
-    a_.put(add(r2, key_at));
-    a_.put(call(BPF_FUNC_map_lookup_elem));
-    a_.jump_unless_equal(r0, 0, redirect_);
-  }
-  void jump_if_greater(Register a, Register b, Label& to) {
-    to.push_back(a_.code().size());
-    a_.put(insn(BPF_JMP | BPF_JGT | BPF_X, a, b, 0, 0));
-  }
 
   Facts facts_;
   Assembler a_;
@@ -83,10 +72,10 @@ void Program::start() {
   a_.put(load(BPF_W, r8, r6, offsetof(xdp_md, data_end)));
   a_.put(copy(r0, r7));
   a_.put(add(r0, kIpEnd));
-  jump_if_greater(r0, r8, pass_);
+  a_.jump_if_greater(r0, r8, pass_);
   a_.put(copy(r0, r7));
   a_.put(add(r0, static_cast<int32_t>(facts_.longest)));
-  jump_if_greater(r8, r0, pass_);
+  a_.jump_if_greater(r8, r0, pass_);
 }
 
 void Program::to_us() {  // unfragmented IPv4
@@ -113,7 +102,7 @@ void Program::to_us() {  // unfragmented IPv4
 void Program::vip() {
   a_.put(load(BPF_W, r0, r7, kDestination));
   a_.put(store(BPF_W, kVipAt, r0));
-  look_up(facts_.vips, kVipAt);
+  a_.look_up(facts_.vips, kVipAt, redirect_);
 }
 
 void Program::answer() {
@@ -133,12 +122,12 @@ void Program::answer() {
   a_.put(add_register(r1, r9));
   a_.put(copy(r2, r1));
   a_.put(add(r2, kIp + 4));
-  jump_if_greater(r2, r8, pass_);
+  a_.jump_if_greater(r2, r8, pass_);
   a_.put(load(BPF_H, r0, r1, kIp));
   a_.put(store(BPF_H, field(offsetof(ReplyKey, server_port)), r0));
   a_.put(load(BPF_H, r0, r1, kIp + 2));
   a_.put(store(BPF_H, field(offsetof(ReplyKey, client_port)), r0));
-  look_up(*facts_.flows, kReplyAt);
+  a_.look_up(*facts_.flows, kReplyAt, redirect_);
 }
 
 std::vector<bpf_insn> Program::assemble() {

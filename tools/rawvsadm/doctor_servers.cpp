@@ -5,6 +5,7 @@
 #include <set>
 
 #include "doctor.h"
+#include "rawvs/tunnel.h"
 
 namespace rawvs::adm {
 namespace {
@@ -241,12 +242,12 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
 
 namespace {
 
-// What the outer headers take (tunnel.h), with no partial checksum.
 uint32_t overhead(const ServerFacts& server) {
-  constexpr uint32_t kIp = 20, kUdp = 8, kGue = 4, kGre = 4, kGreChecksum = 4;
-  if (server.tunnel == "gue") return kIp + kUdp + kGue;
-  if (server.tunnel == "gre") return kIp + kGre + (server.checksum == "on" ? kGreChecksum : 0);
-  return kIp;
+  Tunnel tunnel;
+  if (server.tunnel == "gue") tunnel.type = TunnelType::gue;
+  if (server.tunnel == "gre") tunnel.type = TunnelType::gre;
+  if (server.checksum == "on") tunnel.checksum = TunnelChecksum::checksum;
+  return tunnel_overhead(tunnel);
 }
 
 }  // namespace
