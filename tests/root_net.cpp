@@ -121,6 +121,25 @@ std::unique_ptr<LinkSocket> open_socket(const std::string& interface, const std:
   return io;
 }
 
+SuperFrame super_frame(Mac from, size_t payload) {
+  const bool rightwards = from == kLeft;
+  SuperFrame made{frame(Tcp{.src = rightwards ? "192.0.2.1" : "192.0.2.2",
+                            .dst = rightwards ? "192.0.2.2" : "192.0.2.1",
+                            .dport = 5001,
+                            .flags = "A",
+                            .data = std::string(payload, 'x'),
+                            .from = from,
+                            .to = rightwards ? kRight : kLeft}),
+                  {}};
+  made.offload.flags = Offload::needs_checksum;
+  made.offload.segmentation = Offload::tcp4;
+  made.offload.header_size = 54;
+  made.offload.segment_size = 1448;
+  made.offload.checksum_start = 34;
+  made.offload.checksum_offset = 16;
+  return made;
+}
+
 bool send_bytes(FrameIo& io, const FrameBytes& bytes, const Offload& offload) {
   FrameBytes copy = bytes;
   Frame frame;

@@ -59,6 +59,13 @@ std::unique_ptr<LinkSocket> open_socket(const std::string& interface, const std:
                                         uint32_t ring_frames = 256, IoMode mode = IoMode::ring);
 bool send_bytes(FrameIo& io, const FrameBytes& bytes, const Offload& offload = {});  // true: accepted
 
+struct SuperFrame {
+  FrameBytes bytes;
+  Offload offload;
+};
+// A TCP segment to the other end's port 5001, longer than any packet, its checksum partial. from: kLeft or kRight.
+SuperFrame super_frame(Mac from, size_t payload);
+
 struct Caught {  // a frame that came, copied
   FrameBytes bytes;
   Offload offload;

@@ -263,20 +263,7 @@ TEST_P(BackEndOnVeth, SeesASuperFrameWholeWithItsOffloadFactsAndSendsItOn) {
 TEST_P(BackEndOnVeth, KeepsLargeAndSmallFramesInOrderAndEndsABatchWhenItsLargeBuffersAreUsedUp) {
   auto right = at_right("tcp dst port 5001 or udp");
   auto left = at_left("less 1");
-  const FrameBytes large = frame(Tcp{.src = "192.0.2.1",
-                                     .dst = "192.0.2.2",
-                                     .dport = 5001,
-                                     .flags = "A",
-                                     .data = std::string(30000, 'x'),
-                                     .from = kLeft,
-                                     .to = kRight});
-  Offload offload;
-  offload.flags = Offload::needs_checksum;
-  offload.segmentation = Offload::tcp4;
-  offload.header_size = 54;
-  offload.segment_size = 1448;
-  offload.checksum_start = 34;
-  offload.checksum_offset = 16;
+  const auto [large, offload] = super_frame(kLeft, 30000);
   constexpr size_t kPairs = 40;
   for (size_t i = 0; i < kPairs; ++i) {
     ASSERT_TRUE(send_bytes(*left, large, offload));

@@ -207,20 +207,7 @@ TEST_F(XdpOnVeth, FindsOutThatAChecksumIsPartialAndCompletesItWhenSending) {
 }
 
 TEST_F(XdpOnVeth, SendsASuperFrameWholeByThePacketSocketBeside) {
-  const FrameBytes large = frame(Tcp{.src = "192.0.2.2",
-                                     .dst = "192.0.2.1",
-                                     .dport = 5001,
-                                     .flags = "A",
-                                     .data = std::string(20000, 'x'),
-                                     .from = kRight,
-                                     .to = kLeft});
-  Offload offload;
-  offload.flags = Offload::needs_checksum;
-  offload.segmentation = Offload::tcp4;
-  offload.header_size = 54;
-  offload.segment_size = 1448;
-  offload.checksum_start = 34;
-  offload.checksum_offset = 16;
+  const auto [large, offload] = super_frame(kRight, 20000);
   ASSERT_TRUE(at_left_->set_filter("tcp dst port 5001"));
   ASSERT_TRUE(send_bytes(*io_, large, offload));
   const Caught got = next_frame(*at_left_);
