@@ -150,9 +150,9 @@ asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all"
 
-# QUICK=1: two minutes instead of fifteen. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: others use the
+# QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: others use the
 # machine, too.
-bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: two minutes)
+bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: three minutes)
 	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry
 	@$(BUILD)/bench
 	@RAWVS_BIN=$(BUILD) BENCH_RESULTS=$(BUILD)/bench-results QUICK=$(QUICK) IO=$(IO) tools/bench/run
