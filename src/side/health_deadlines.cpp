@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// health_deadlines.cpp: the heap of deadlines. Entries remember their place, so that a deadline can be moved without
+// being looked for, and nobody stands in the heap twice.
+#include "rawvs/health.h"
+
+namespace rawvs {
+
+void Deadlines::make_room(size_t size) {
+  if (size <= place_.size()) return;
+  place_.resize(size, kNowhere);
+  heap_.reserve(place_.capacity());
+}
+
+void Deadlines::put(size_t place, Entry entry) {
+  heap_[place] = entry;
+  place_[entry.who] = static_cast<uint32_t>(place);
+}
+
+void Deadlines::rise(size_t place, Entry entry) {
+  while (place > 0 && entry.when < heap_[(place - 1) / 2].when) {
+    put(place, heap_[(place - 1) / 2]);
+    place = (place - 1) / 2;
+  }
+  put(place, entry);
+}
+
+void Deadlines::sink(size_t place, Entry entry) {
+  for (size_t child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
+    if (child + 1 < heap_.size() && heap_[child + 1].when < heap_[child].when) ++child;
+    if (heap_[child].when >= entry.when) break;
+    put(place, heap_[child]);
+    place = child;
+  }
+  put(place, entry);
+}
+
+void Deadlines::set(uint32_t who, Instant when) {
+  size_t place = place_[who];
+  Entry entry{when, who};
+  if (when == kNever) {
+    if (place == kNowhere) return;
+    place_[who] = kNowhere;
+    entry = heap_.back();  // it takes the place that is free now
+    heap_.pop_back();
+    if (place == heap_.size()) return;
+  } else if (place == kNowhere) {
+    place = heap_.size();
+    heap_.push_back(entry);
+  }
+  if (place > 0 && entry.when < heap_[(place - 1) / 2].when) {
+    rise(place, entry);
+  } else {
+    sink(place, entry);
+  }
+}
+
+}  // namespace rawvs
