@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// probe_program.cpp: a child that borrows our memory until it becomes the program, as posix_spawn(3)'s does, which
+// cannot change the user: fork() would copy the page tables of a large table of connections each time.
+#include "probe_program.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "rawvs/sys.h"
+
+namespace rawvs {
+namespace {
+
+#ifndef SYS_close_range
+#define SYS_close_range 436  // older headers; the same on every architecture of ours
+#endif
+
+// The C library's setuid() and its like tell all threads, of which the child has none, in memory that is ours. And on
+// some 32-bit machines the plain numbers are those of calls with 16-bit ids.
+#ifdef SYS_setuid32
+constexpr long kSetGroups = SYS_setgroups32, kSetGid = SYS_setgid32, kSetUid = SYS_setuid32;
+#else
+constexpr long kSetGroups = SYS_setgroups, kSetGid = SYS_setgid, kSetUid = SYS_setuid;
+#endif
+
+constexpr size_t kStack = 64 * 1024;  // of the child, until it becomes the program
+constexpr int kOldestDescriptors = 1024;
+
+struct Start {  // what the child is told, and where it says why it failed
+  const char* path;
+  char* const* argv;
+  char* const* environment;
+  int null, output;
+  bool drop;  // rights
+  uid_t uid;
+  gid_t gid;
+  const char* failed = nullptr;
+  int error = 0;
+};
+
+int fail(Start& start, const char* what) {
+  start.error = errno;
+  start.failed = what;
+  _exit(127);
+}
+
+void forget_signals() {  // what we block and ignore, the program must not
+  for (int number = 1; number < NSIG; ++number) static_cast<void>(std::signal(number, SIG_DFL));
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Ours are close-on-exec; this one is for what a library may have opened.
+void close_others() {
+  if (syscall(SYS_close_range, 3, UINT_MAX, 0) == 0) return;
+  for (int fd = 3; fd < kOldestDescriptors; ++fd) close(fd);
+}
+
+// In the child, on a stack that the sanitizers do not know.
+__attribute__((no_sanitize("address", "undefined"))) int become_program(void* argument) {
+  Start& start = *static_cast<Start*>(argument);
+  forget_signals();
+  if (setsid() < 0) return fail(start, "setsid");
+  if (dup2(start.null, 0) < 0 || dup2(start.output, 1) < 0 || dup2(start.output, 2) < 0) return fail(start, "dup2");
+  close_others();
+  if (chdir("/") != 0) return fail(start, "chdir /");
+  if (start.drop) {
+    if (syscall(kSetGroups, 0, nullptr) != 0) return fail(start, "setgroups");
+    if (syscall(kSetGid, start.gid) != 0) return fail(start, "setgid");
+    if (syscall(kSetUid, start.uid) != 0) return fail(start, "setuid");
+  }
+  execve(start.path, start.argv, start.environment);
+  return fail(start, start.path);
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const std::string& word : words) out.push_back(const_cast<char*>(word.c_str()));  // execve(2) changes nothing
+  out.push_back(nullptr);
+  return out;
+}
+
+struct FileClose {
+  void operator()(FILE* file) const { fclose(file); }
+};
+
+}  // namespace
+
+Result<User> find_user(const std::string& name) {
+  const std::unique_ptr<FILE, FileClose> file(fopen("/etc/passwd", "re"));
+  if (!file) return Error{system_error("/etc/passwd", errno)};
+  while (const passwd* const entry = fgetpwent(file.get())) {
+    if (name == entry->pw_name) return User{name, entry->pw_uid, entry->pw_gid};
+  }
+  return Error{"there is no user \"" + name + "\" in /etc/passwd"};
+}
+
+Result<Program> run_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                            const User& user) {
+  if (argv.empty() || !argv[0].starts_with('/'))
+    return Error{"not an absolute path: \"" + (argv.empty() ? "" : argv[0]) + '"'};
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Error{system_error("pipe", errno)};
+  Program program{-1, Fd(ends[0])};
+  const Fd output(ends[1]);  // ours is closed when the child has its own
+  const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!null) return Error{system_error("/dev/null", errno)};
+  if (fcntl(program.output.get(), F_SETFL, O_NONBLOCK) != 0) return Error{system_error("pipe", errno)};
+
+  const std::vector<char*> arguments = pointers(argv), variables = pointers(environment);
+  const bool drop = geteuid() == 0 || geteuid() != user.uid;
+  Start start{argv[0].c_str(), arguments.data(), variables.data(), null.get(), output.get(), drop, user.uid, user.gid};
+  const auto stack = std::make_unique<std::array<char, kStack>>();
+  // No handler of ours may run in the child, in our memory.
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  // Stacks grow downwards wherever this runs. The call returns when the child has become the program or has ended.
+  program.pid = clone(become_program, stack->data() + stack->size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  const int error = errno;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (program.pid < 0) return Error{system_error("clone", error)};
+  if (!start.failed) return program;
+  static_cast<void>(waitpid(program.pid, nullptr, 0));
+  const bool rights = start.failed != start.path && std::string_view(start.failed).starts_with("set");
+  return Error{
+      system_error(rights ? "user \"" + user.name + "\": " + start.failed : std::string(start.failed), start.error)};
+}
+
+}  // namespace rawvs

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// root_probe.h: probes.h in a network namespace of its own, with servers to ask. The clock is passed: time passes when
+// a test says so.
+//   192.0.2.1 and 192.0.2.2 are here; 198.51.100.9 is silent; 203.0.113.0/24 cannot be reached; the rest has no route
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "rawvs/probes.h"
+#include "root_net.h"
+#include "src/sys/fd.h"
+
+namespace rawvs::test {
+
+inline constexpr Ip kHere{0xc0000201}, kAlsoHere{0xc0000202}, kSilent{0xc6336409}, kUnreachable{0xcb007101},
+    kNowhere{0xcb007201};
+
+class ProbeTest : public RootNet {
+ protected:
+  static constexpr Instant kStart{1000s};
+
+  void SetUp() override;
+
+  using Meanwhile = std::function<void()>;
+  void start(const CheckSpec& spec, const ProbeTarget& target, uint64_t id = 1);
+  ProbeFinding next(const Meanwhile& meanwhile = {});  // the next finding at kStart; id 0: none came within seconds
+  bool quiet(const Meanwhile& meanwhile = {});         // no finding in a while
+  ProbeFinding ask(const CheckSpec& spec, const ProbeTarget& target, const Meanwhile& meanwhile = {});
+  ProbeFinding at_timeout();  // the only finding when two seconds have passed
+
+  std::unique_ptr<Probes> probes_;
+
+ private:
+  ProbeFinding finding_within(int tries, const Meanwhile& meanwhile);
+};
+
+CheckSpec spec_of(CheckKind kind);  // with a timeout of two seconds
+ProbeTarget at(Ip addr, uint16_t port);
+Fd listener(uint16_t port, int type, int backlog = 512);  // at kHere, non-blocking
+
+// Accepts one connection, reads something, and writes a piece each time that it is let. TCP has to show them apart.
+class SlowServer {
+ public:
+  SlowServer(uint16_t port, std::vector<std::string> pieces, bool closes);
+  void go_on();
+  const std::string& heard() const { return heard_; }
+  Ip client() const { return client_; }
+
+ private:
+  Fd listener_, connection_;
+  std::vector<std::string> pieces_;
+  size_t next_ = 0;
+  bool closes_;
+  std::string heard_;
+  Ip client_{};
+};
+
+class Child {  // another program
+ public:
+  explicit Child(std::vector<std::string> argv);
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+ private:
+  int pid_ = -1;
+};
+
+class Folder {  // of programs that anybody may run
+ public:
+  Folder();
+  ~Folder();
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string script(const std::string& name, const std::string& text) const;  // its path
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace rawvs::test
