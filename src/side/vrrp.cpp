@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vrrp.cpp: one VRRP instance: its state machine, its timers, what it hears and says.
+//   initialize  not started, or stopped
+//   backup      another is master, or may be: listens
+//   master      speaks every interval, has the VIPs
+//   fault       would be one of these, but its interface or a track is not well: neither speaks nor listens
+#include "rawvs/vrrp.h"
+
+#include <utility>
+
+namespace rawvs {
+
+namespace {
+
+// Others' adverts must not make us send without end: one answer serves all that came within the shortest interval.
+constexpr Duration kBetweenAnswers = 10ms;
+constexpr Duration kBetweenAnnouncements = 1s;
+constexpr Duration kBetweenTellings = 600s;  // of the same oddity
+
+// An owner takes over whatever is configured (RFC 9568 section 6.1: Preempt_Mode). Who wants to be master, but waits
+// for the others of its group, has had its preempt_delay already.
+bool preempts(const Vrrp::Instance& i) {
+  if (i.priority == kVrrpOwner) return true;
+  return i.spec.preempt && (i.spec.preempt_delay == Duration::zero() || i.wants_master);
+}
+
+// Why a backup takes over.
+std::string reason_of_silence(const Vrrp::Instance& i, Instant now) {
+  if (i.ended) return text(*i.ended) + " has stopped being master";
+  if (!i.master) return "no master was heard for " + seconds_text(now - i.since);
+  const std::string who = text(i.master->address) + " (priority " + std::to_string(i.master->priority) + ')';
+  const bool alive = now - i.master->heard < 2 * i.interval;
+  if (alive && i.master->priority < i.priority) return who + " is weaker, ours is " + std::to_string(i.priority);
+  return who + " was silent for " + seconds_text(now - i.master->heard);
+}
+
+}  // namespace
+
+Duration vrrp_skew(uint8_t version, uint8_t priority, Duration interval) {
+  const Duration whole = version == 2 ? Duration(1s) : interval;
+  return Duration(((256 - priority) * whole.count() + 255) / 256);
+}
+
+// One rule is not kept: an owner ignores nobody. The RFCs let it ignore all adverts; but if two hosts take themselves
+// for the owner, there would be two masters for ever. So the one with the smaller address gives way, as others do.
+VrrpStep vrrp_step(VrrpState state, VrrpEvent event, bool preempts) {
+  using S = VrrpState;
+  using A = VrrpAct;
+  const VrrpStep stay{state, A::nothing};
+  switch (state) {
+    case S::initialize:
+    case S::fault:
+      switch (event) {
+        case VrrpEvent::start: return {S::backup, A::nothing};
+        case VrrpEvent::start_owner: return {S::master, A::nothing};
+        case VrrpEvent::stop: return {S::initialize, A::nothing};
+        case VrrpEvent::hurt: return {S::fault, A::nothing};
+        case VrrpEvent::silence:
+        case VrrpEvent::advert_due:
+        case VrrpEvent::heard_end:
+        case VrrpEvent::heard_stronger:
+        case VrrpEvent::heard_equal:
+        case VrrpEvent::heard_weaker:
+        case VrrpEvent::group_left: return stay;
+      }
+      break;
+    case S::backup:
+      switch (event) {
+        case VrrpEvent::stop: return {S::initialize, A::nothing};
+        case VrrpEvent::hurt: return {S::fault, A::nothing};
+        case VrrpEvent::silence: return {S::master, A::nothing};
+        case VrrpEvent::heard_end: return {S::backup, A::hasten};
+        case VrrpEvent::heard_stronger:
+        case VrrpEvent::heard_equal: return {S::backup, A::follow};
+        case VrrpEvent::heard_weaker: return {S::backup, preempts ? A::nothing : A::follow};
+        case VrrpEvent::start:
+        case VrrpEvent::start_owner:
+        case VrrpEvent::advert_due:
+        case VrrpEvent::group_left: return stay;
+      }
+      break;
+    case S::master:
+      switch (event) {
+        case VrrpEvent::stop: return {S::initialize, A::resign};
+        case VrrpEvent::hurt: return {S::fault, A::resign};
+        case VrrpEvent::group_left: return {S::backup, A::resign};
+        case VrrpEvent::advert_due: return {S::master, A::advertise};
+        case VrrpEvent::heard_stronger: return {S::backup, A::follow};
+        case VrrpEvent::heard_end:
+        case VrrpEvent::heard_equal:
+        case VrrpEvent::heard_weaker: return {S::master, A::answer};
+        case VrrpEvent::start:
+        case VrrpEvent::start_owner:
+        case VrrpEvent::silence: return stay;
+      }
+      break;
+  }
+  return stay;
+}
+
+std::string seconds_text(Duration d) {
+  const std::string ms = std::to_string(1000 + d.count() % 1000);
+  return std::to_string(d.count() / 1000) + '.' + ms.substr(1) + " s";
+}
+
+const char* name(VrrpState state) {
+  switch (state) {
+    case VrrpState::initialize: return "initialize";
+    case VrrpState::backup: return "backup";
+    case VrrpState::master: return "master";
+    case VrrpState::fault: return "fault";
+  }
+  return "?";
+}
+
+std::string text(const VrrpTransition& t) {
+  return "vrrp " + t.name + ": " + name(t.from) + " -> " + name(t.to) + ": " + t.reason;
+}
+
+VrrpStep Vrrp::apply(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out) {
+  const VrrpStep s = vrrp_step(i.state, event, preempts(i));
+  if (s.next != i.state) {
+    std::string reason = cause.why;
+    if (event == VrrpEvent::silence && reason.empty()) reason = reason_of_silence(i, now);
+    if (event == VrrpEvent::heard_stronger) {
+      const std::string theirs = std::to_string(cause.priority);
+      reason = text(cause.from) + (cause.priority > i.priority
+                                       ? " has priority " + theirs + ", ours is " + std::to_string(i.priority)
+                                       : " has the same priority " + theirs + " and the greater address");
+    }
+    enter(i, s.next, std::move(reason), now, out);
+  }
+  perform(i, s.act, cause, now, out);
+  return s;
+}
+
+bool Vrrp::Instance::may_tell(size_t oddity, Instant now) {
+  if (told[oddity] != kNever && now - told[oddity] < kBetweenTellings) return false;
+  told[oddity] = now;
+  return true;
+}
+
+// Everything that a state begins with, however it was come by.
+void Vrrp::enter(Instance& i, VrrpState next, std::string reason, Instant now, VrrpOutbox& out) {
+  const VrrpState before = std::exchange(i.state, next);
+  i.since = now;
+  i.reason = std::move(reason);
+  i.timers = {};
+  i.interval = i.spec.interval;
+  i.wants_master = i.waited_again = false;
+  i.master.reset(), i.ended.reset();
+  out.transitions_.push_back({i.spec.name, i.spec.link, i.spec.vrid, before, next, i.reason});
+  if (next == VrrpState::backup) {
+    const bool short_listening = before == VrrpState::initialize && i.spec.begins_as_master;
+    const Duration skew = vrrp_skew(i.spec.version, i.priority, i.interval);
+    listen(i, (short_listening ? 1 : kVrrpSilentIntervals) * i.interval + skew, now);
+  } else if (next == VrrpState::master) {
+    ++i.counters.became_master;
+    i.last_announced = now;  // the transition itself says so
+    speak(i, i.priority, now, out);
+    due(i.timers.advert, now + i.spec.interval);
+  }
+}
+
+void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, Instant now, VrrpOutbox& out) {
+  switch (act) {
+    case VrrpAct::nothing: break;
+    case VrrpAct::follow:
+      if (i.spec.version == 3) i.interval = cause.interval;
+      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), now);
+      break;
+    case VrrpAct::hasten: listen(i, vrrp_skew(i.spec.version, i.priority, i.interval), now); break;
+    case VrrpAct::advertise: {
+      // A turn that comes a little late must not make the next one later.
+      const bool in_time = now - i.timers.advert < i.spec.interval;
+      due(i.timers.advert, (in_time ? i.timers.advert : now) + i.spec.interval);
+      speak(i, i.priority, now, out);
+      break;
+    }
+    case VrrpAct::answer:
+      if (now - i.last_sent >= kBetweenAnswers) {
+        ++i.counters.answered;
+        speak(i, i.priority, now, out);
+        due(i.timers.advert, now + i.spec.interval);
+      }
+      announce(i, now, out);  // who heard the other believes it now
+      break;
+    case VrrpAct::resign: speak(i, kVrrpEnd, now, out); break;
+  }
+}
+
+void Vrrp::listen(Instance& i, Duration wait, Instant now) {
+  due(i.timers.down, now + wait);
+  i.wants_master = i.waited_again = false;
+}
+
+void Vrrp::speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out) {
+  i.last_sent = now;
+  const Ip source = source_of(i);
+  if (i.state == VrrpState::master) i.master = Master{source, priority, now};
+  if (source.unspecified() || !links_[index(i.spec.link)].usable()) return;
+  const VrrpSpec& spec = i.spec;
+  VrrpAdvert advert;
+  advert.version = spec.version, advert.vrid = spec.vrid, advert.priority = priority, advert.interval = spec.interval;
+  advert.checksum = spec.checksum;
+  advert.auth = spec.password.empty() ? VrrpAuth::none : VrrpAuth::password;
+  advert.password = vrrp_password(spec.password);
+  advert.addresses = VrrpAddresses(spec.addresses);
+  const std::span<const Ip> to = spec.peers.empty() ? std::span(&kVrrpGroup, 1) : std::span(spec.peers);
+  for (const Ip destination : to) {
+    std::array<uint8_t, kMostVrrpSize> bytes;
+    const size_t size = write_vrrp(bytes, advert, source, destination);
+    const auto from = spec.virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
+    out.sends_.push_back({spec.link, spec.vrid, priority, source, destination, from, out.bytes_.size(), size});
+    out.bytes_.insert(out.bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+  ++(priority == kVrrpEnd ? i.counters.ends_sent : i.counters.sent);
+}
+
+void Vrrp::announce(Instance& i, Instant now, VrrpOutbox& out) {
+  if (now - i.last_announced < kBetweenAnnouncements) {
+    due(i.timers.announce, i.last_announced + kBetweenAnnouncements);
+    return;
+  }
+  i.timers.announce = kNever;
+  i.last_announced = now;
+  out.announce_.insert(out.announce_.end(), i.spec.addresses.begin(), i.spec.addresses.end());
+}
+
+void Vrrp::time_passed(Instant now, VrrpOutbox& out) {
+  if (now < earliest_) return;
+  for (Instance& i : instances_) {
+    if (i.timers.announce <= now) announce(i, now, out);
+    if (i.timers.advert <= now) {
+      const Duration silence = now - i.last_sent;
+      apply(i, VrrpEvent::advert_due, {}, now, out);
+      if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, now, out);
+    } else if (i.timers.silence() <= now) {
+      silent(i, now, out);
+    }
+  }
+  earliest_ = kNever;
+  for (const Instance& i : instances_) earliest_ = std::min(earliest_, i.timers.next());
+}
+
+// The master's time is over. But if we come so late that its adverts may have been lost on the way to us, because
+// nobody took them from the socket, it gets another chance: one.
+void Vrrp::silent(Instance& i, Instant now, VrrpOutbox& out) {
+  const Duration late = now - i.timers.silence();
+  if (late > i.interval / 2 && !i.waited_again) {
+    const bool preempting = i.timers.preempt <= now;
+    listen(i, i.interval + vrrp_skew(i.spec.version, i.priority, i.interval), now);
+    i.waited_again = true;
+    if (preempting) i.timers.preempt = i.timers.down;
+    woke_late(i, late, now, out);
+    return;
+  }
+  if (!group_ready(i)) {  // the last of them that wants to takes the others along
+    i.wants_master = true;
+    i.timers.down = i.timers.preempt = kNever;
+    return;
+  }
+  happened(i, VrrpEvent::silence, {}, now, out);
+}
+
+void Vrrp::woke_late(Instance& i, Duration silence, Instant now, VrrpOutbox& out) {
+  ++i.counters.woke_late;
+  const bool master = i.state == VrrpState::master;
+  if (master) announce(i, now, out);
+  if (!i.may_tell(kWokeLate, now)) return;
+  out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name +
+                                                 (master ? ": sent no advert for " + seconds_text(silence) +
+                                                               ": others may have taken over meanwhile; announcing"
+                                                         : ": looked at the clock " + seconds_text(silence) +
+                                                               " late: listening again before taking over")});
+}
+
+}  // namespace rawvs

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vrrp_group.cpp: all VRRP instances of this host: what is configured, what interfaces and tracks mean for them, and
+// groups. A group becomes master when each of its instances would, not when the first one would: else a group that is
+// cut off on one of two links would take the VIPs of both, lose them again to the master on the other, and so on for
+// ever. It stops being master when one of them does.
+#include <utility>
+
+#include "rawvs/vrrp.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kPasswordSize = std::tuple_size_v<VrrpPassword>;
+constexpr Duration kLongestPreemptDelay = 1000s;
+constexpr int kMostWeight = 253;
+
+bool same_router(const VrrpSpec& a, const VrrpSpec& b) {
+  return a.link == b.link && a.vrid == b.vrid && a.version == b.version;
+}
+
+// What is wrong with one of them, seen alone.
+std::optional<std::string> fault_of(const VrrpSpec& s) {
+  if (s.name.empty()) return "it has no name";
+  if (s.version != 2 && s.version != 3) return "version " + std::to_string(s.version) + " is neither 2 nor 3";
+  if (s.vrid == 0) return "vrid 0 is not between 1 and 255";
+  if (s.priority == kVrrpEnd) return "priority 0 is not between 1 and 255";
+  const Duration unit = s.version == 2 ? Duration(1s) : Duration(10ms);
+  const Duration longest = s.version == 2 ? kLongestVrrp2Interval : kLongestVrrpInterval;
+  if (s.interval < unit || s.interval > longest || s.interval % unit != Duration::zero()) {
+    return "interval " + seconds_text(s.interval) +
+           (s.version == 2 ? " is not one of 1 s to 255 s, whole seconds, as version 2 has them"
+                           : " is not one of 0.01 s to 40.95 s, in steps of 0.01 s");
+  }
+  if (s.preempt_delay < Duration::zero() || s.preempt_delay > kLongestPreemptDelay) {
+    return "preempt_delay " + seconds_text(s.preempt_delay) + " is not between 0 and 1000 s";
+  }
+  if (!s.preempt && s.begins_as_master) return "without preempt it cannot begin as master";
+  if (!s.password.empty() && s.version == 3) return "version 3 has no password";
+  if (s.password.size() > kPasswordSize) return "its password has more than 8 bytes";
+  if (s.addresses.empty() || s.addresses.size() > kMostVrrpAddresses) return "it must have 1 to 255 addresses";
+  for (const Ip a : s.addresses) {
+    if (!a.unicast()) return "address " + text(a) + " cannot be a host's";
+  }
+  if (s.peers.size() > kMostVrrpPeers) return "it has more than 64 peers";
+  for (const Ip p : s.peers) {
+    if (!p.unicast() || p == s.source) return "peer " + text(p) + " cannot be another host's";
+  }
+  if (!s.source.unspecified() && !s.source.unicast()) return "source " + text(s.source) + " cannot be a host's";
+  if (s.tracks.size() > kMostVrrpTracks) return "it has more than 64 tracks";
+  for (const VrrpTrack& t : s.tracks) {
+    if (t.weight < -kMostWeight || t.weight > kMostWeight) {
+      return "track " + t.name + ": weight " + std::to_string(t.weight) + " is not between -253 and 253";
+    }
+    if (t.weight != 0 && !s.group.empty()) {
+      return "track " + t.name + ": instances of a group cannot have weights: theirs is the group's fate";
+    }
+  }
+  return std::nullopt;
+}
+
+uint8_t effective_priority(const Vrrp::Instance& i) {
+  if (i.spec.priority == kVrrpOwner) return kVrrpOwner;
+  int priority = i.spec.priority;
+  for (size_t t = 0; t < i.spec.tracks.size(); ++t) {
+    const int weight = i.spec.tracks[t].weight;
+    if (i.well[t] == (weight > 0)) priority += weight;
+  }
+  return static_cast<uint8_t>(std::clamp(priority, 1, kVrrpOwner - 1));
+}
+
+}  // namespace
+
+Result<Done> check_vrrp(std::span<const VrrpSpec> specs) {
+  std::vector<std::pair<Ip, const VrrpSpec*>> addresses;
+  std::array<size_t, kLinks> on_link{};
+  for (const VrrpSpec& s : specs) {
+    const std::string place = "vrrp " + s.name;
+    if (const auto fault = fault_of(s)) return at(place, {*fault});
+    for (const VrrpSpec& other : specs.first(static_cast<size_t>(&s - specs.data()))) {
+      if (other.name == s.name) return at(place, {"there are two of this name"});
+      if (other.link == s.link && other.vrid == s.vrid) {
+        return at(place, {"vrid " + std::to_string(s.vrid) + " is that of " + other.name + ", on the same interface"});
+      }
+    }
+    if (++on_link[index(s.link)] > kMostInstances) return at(place, {"more than 255 on one interface"});
+    for (const Ip a : s.addresses) addresses.emplace_back(a, &s);
+  }
+  std::ranges::sort(addresses);
+  const auto twice = std::ranges::adjacent_find(addresses, {}, &std::pair<Ip, const VrrpSpec*>::first);
+  if (twice != addresses.end()) {
+    return at("vrrp " + twice[1].second->name,
+              {"address " + text(twice->first) + " is in " + twice->second->name + ", too, or in it twice"});
+  }
+  return Done{};
+}
+
+void Vrrp::configure(std::vector<VrrpSpec> specs, Instant now, VrrpOutbox& out) {
+  std::vector<Instance> before = std::exchange(instances_, {});
+  instances_.resize(specs.size());
+  std::vector<bool> changed(specs.size());
+  for (Instance& old : before) {
+    const auto at = std::ranges::find_if(specs, [&](const VrrpSpec& s) { return same_router(s, old.spec); });
+    if (at != specs.end()) {
+      const auto n = static_cast<size_t>(at - specs.begin());
+      changed[n] = at->interval != old.spec.interval || at->addresses != old.spec.addresses;
+      instances_[n] = std::move(old);
+    } else if (old.state != VrrpState::initialize) {
+      apply(old, VrrpEvent::stop, {.why = "removed from the configuration"}, now, out);
+    }
+  }
+  for (size_t n = 0; n < specs.size(); ++n) take_spec(instances_[n], std::move(specs[n]));
+  number();
+  find_sources();
+  for (size_t n = 0; n < instances_.size(); ++n) {
+    Instance& i = instances_[n];
+    review(i, now, out);
+    if (i.state == VrrpState::initialize && started_) set_off(i, now, out);
+    if (changed[n] && i.state == VrrpState::master) {
+      speak(i, i.priority, now, out);
+      due(i.timers.advert, now + i.spec.interval);
+    } else if (changed[n] && i.state == VrrpState::backup && !i.wants_master) {
+      i.interval = i.spec.interval;
+      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), now);
+    }
+  }
+}
+
+// Its priority stays what it was: review() makes it what it is to be, and does what follows from that.
+void Vrrp::take_spec(Instance& i, VrrpSpec spec) {
+  std::vector<bool> well(spec.tracks.size(), true);
+  for (size_t t = 0; t < spec.tracks.size(); ++t) {
+    const auto known = std::ranges::find(i.spec.tracks, spec.tracks[t].name, &VrrpTrack::name);
+    if (known != i.spec.tracks.end()) well[t] = i.well[static_cast<size_t>(known - i.spec.tracks.begin())];
+  }
+  i.well = std::move(well);
+  i.spec = std::move(spec);
+  i.sorted = i.spec.addresses;
+  std::ranges::sort(i.sorted);
+}
+
+// Which group is which, and whose each VIP is.
+void Vrrp::number() {
+  owned_.clear();
+  uint16_t groups = 0;
+  for (size_t n = 0; n < instances_.size(); ++n) {
+    Instance& i = instances_[n];
+    for (const Ip vip : i.spec.addresses) owned_.push_back({vip, static_cast<uint16_t>(n)});
+    const auto known = std::ranges::find_if(instances_.begin(), instances_.begin() + static_cast<std::ptrdiff_t>(n),
+                                            [&](const Instance& o) { return o.spec.group == i.spec.group; });
+    i.group = i.spec.group.empty() ? uint16_t{0} : &*known != &i ? known->group : ++groups;
+  }
+  std::ranges::sort(owned_, {}, &Owned::vip);
+}
+
+// An owner's VIP is its host's own address, and may be the only one there is.
+void Vrrp::find_sources() {
+  const auto borrowed = [&](const LinkAddress& a) {
+    const auto at = std::ranges::lower_bound(owned_, a.addr, {}, &Owned::vip);
+    return at != owned_.end() && at->vip == a.addr && instances_[at->instance].spec.priority != kVrrpOwner;
+  };
+  for (size_t l = 0; l < kLinks; ++l) {
+    const auto& all = links_[l].addresses;
+    const auto own = std::ranges::find_if_not(all, borrowed);
+    sources_[l] = own == all.end() ? Ip() : own->addr;
+  }
+}
+
+Ip Vrrp::source_of(const Instance& i) const {
+  return i.spec.source.unspecified() ? sources_[index(i.spec.link)] : i.spec.source;
+}
+
+Vrrp::Instance* Vrrp::find(Link link, uint8_t vrid) {
+  const auto found =
+      std::ranges::find_if(instances_, [&](const Instance& i) { return i.spec.link == link && i.spec.vrid == vrid; });
+  return found == instances_.end() ? nullptr : &*found;
+}
+
+bool Vrrp::may_answer(Ip vip) const {
+  const auto at = std::ranges::lower_bound(owned_, vip, {}, &Owned::vip);
+  return at == owned_.end() || at->vip != vip || instances_[at->instance].state == VrrpState::master;
+}
+
+std::optional<Mac> Vrrp::mac_of(Ip vip) const {
+  const auto at = std::ranges::lower_bound(owned_, vip, {}, &Owned::vip);
+  if (at == owned_.end() || at->vip != vip || !instances_[at->instance].spec.virtual_mac) return std::nullopt;
+  return virtual_router_mac(instances_[at->instance].spec.vrid);
+}
+
+void Vrrp::start(Instant now, VrrpOutbox& out) {
+  started_ = true;
+  for (Instance& i : instances_) {
+    if (i.state == VrrpState::initialize) set_off(i, now, out);
+  }
+}
+
+void Vrrp::stop(Instant now, VrrpOutbox& out) {
+  started_ = false;
+  for (Instance& i : instances_) apply(i, VrrpEvent::stop, {.why = "stopped"}, now, out);
+}
+
+void Vrrp::link_changed(Link link, const LinkFacts& facts, Instant now, VrrpOutbox& out) {
+  links_[index(link)] = facts;
+  find_sources();
+  for (Instance& i : instances_) {
+    if (i.spec.link == link) review(i, now, out);
+  }
+}
+
+void Vrrp::track(size_t instance, size_t which, bool well, Instant now, VrrpOutbox& out) {
+  Instance& i = instances_[instance];
+  if (i.well[which] == well) return;
+  i.well[which] = well;
+  review(i, now, out);
+}
+
+// Why an instance cannot run; none: it can.
+std::optional<std::string> Vrrp::ailment(const Instance& i) const {
+  const LinkFacts& link = links_[index(i.spec.link)];
+  const char* fault = nullptr;
+  if (i.spec.track_link && link.ifindex == 0) {
+    fault = " is missing";
+  } else if (i.spec.track_link && !link.up) {
+    fault = " is down";
+  } else if (i.spec.track_link && !link.carrier) {
+    fault = " has no carrier";
+  } else if (source_of(i).unspecified()) {
+    fault = " has no address to send adverts from";
+  }
+  if (fault) return "interface " + link.name + fault;
+  for (size_t t = 0; t < i.spec.tracks.size(); ++t) {
+    if (i.spec.tracks[t].weight == 0 && !i.well[t]) return i.spec.tracks[t].name + ": not well";
+  }
+  return std::nullopt;
+}
+
+void Vrrp::set_off(Instance& i, Instant now, VrrpOutbox& out) {
+  if (auto ailing = ailment(i)) {
+    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, now, out);
+    return;
+  }
+  const bool owner = i.priority == kVrrpOwner;
+  const std::string why = i.state == VrrpState::fault ? "well again" : "started";
+  const bool at_once = owner && i.group == 0;
+  happened(i, at_once ? VrrpEvent::start_owner : VrrpEvent::start, {.why = owner ? why + " with priority 255" : why},
+           now, out);
+  if (owner && i.state == VrrpState::backup) due(i.timers.down, now);  // as soon as its group can
+}
+
+// Its link, its tracks or its priority may be others now.
+void Vrrp::review(Instance& i, Instant now, VrrpOutbox& out) {
+  const uint8_t before = std::exchange(i.priority, effective_priority(i));
+  if (i.state == VrrpState::initialize) return;
+  auto ailing = ailment(i);
+  if (ailing && i.state != VrrpState::fault) {
+    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, now, out);
+  } else if (!ailing && i.state == VrrpState::fault) {
+    set_off(i, now, out);
+  } else if (i.priority != before && i.state == VrrpState::master) {
+    speak(i, i.priority, now, out);  // a backup that is stronger now need not wait for the next advert to know
+    due(i.timers.advert, now + i.spec.interval);
+  } else if (i.priority != before && i.timers.down != kNever) {
+    const auto skew = [&](uint8_t priority) { return vrrp_skew(i.spec.version, priority, i.interval); };
+    due(i.timers.down, std::max(now, i.timers.down + skew(i.priority) - skew(before)));
+    if (i.master && i.master->priority >= i.priority) i.timers.preempt = kNever;
+  }
+}
+
+void Vrrp::happened(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out) {
+  const VrrpState before = i.state;
+  const VrrpStep s = apply(i, event, cause, now, out);
+  if (i.group == 0) return;
+  // An instance that is new in a group of masters joins them as soon as it hears no other master.
+  const bool only_listens = i.state == VrrpState::backup && before != VrrpState::master && s.act != VrrpAct::follow;
+  if (!only_listens && (i.state != before || s.act == VrrpAct::follow)) group_follows(i, now, out);
+}
+
+bool Vrrp::group_ready(const Instance& i) const {
+  if (i.group == 0) return true;
+  return std::ranges::all_of(instances_, [&](const Instance& other) {
+    return &other == &i || other.group != i.group || other.wants_master || other.state == VrrpState::master;
+  });
+}
+
+void Vrrp::group_follows(const Instance& first, Instant now, VrrpOutbox& out) {
+  const bool master = first.state == VrrpState::master;
+  for (Instance& i : instances_) {
+    if (&i == &first || i.group != first.group) continue;
+    if (i.state != (master ? VrrpState::backup : VrrpState::master)) continue;
+    const std::string why =
+        "group " + i.spec.group + ": " + first.spec.name + (master ? " became " : " is in ") + name(first.state);
+    apply(i, master ? VrrpEvent::silence : VrrpEvent::group_left, {.why = why}, now, out);
+  }
+}
+
+}  // namespace rawvs

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vrrp_heard.cpp: what an instance makes of an advert: which rules of reception it breaks (RFC 9568 and RFC 3768,
+// section 7.1, and those of unicast peers), what is odd about it, and which event it is to the state machine.
+#include "rawvs/vrrp.h"
+
+namespace rawvs {
+
+namespace {
+
+VrrpEvent event_of(uint8_t priority, Ip from, uint8_t own_priority, Ip own) {
+  if (priority == kVrrpEnd) return VrrpEvent::heard_end;
+  if (priority > own_priority) return VrrpEvent::heard_stronger;
+  if (priority < own_priority) return VrrpEvent::heard_weaker;
+  return from > own ? VrrpEvent::heard_stronger : VrrpEvent::heard_equal;
+}
+
+bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in whatever order
+  const auto theirs = advert.addresses.list();
+  if (std::ranges::equal(theirs, i.spec.addresses)) return true;
+  if (theirs.size() != i.sorted.size()) return false;
+  std::array<Ip, kMostVrrpAddresses> sorted;
+  std::ranges::copy(theirs, sorted.begin());
+  const auto used = std::span(sorted).first(theirs.size());
+  std::ranges::sort(used);
+  return std::ranges::equal(used, i.sorted);
+}
+
+}  // namespace
+
+std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, Instant now, VrrpOutbox& out) {
+  VrrpAdvert advert;
+  auto refusal = parse_vrrp(in, advert);
+  Instance* const i = find(link, advert.vrid);
+  if (!i) {
+    if (!refusal) refusal = VrrpRefusal::vrid;
+    ++strangers_[static_cast<size_t>(*refusal)];
+    return refusal;
+  }
+  if (!refusal) refusal = broken_rule(*i, in, advert);
+  if (!refusal) {
+    accept(*i, advert, in.source, now, out);
+    return std::nullopt;
+  }
+  const auto which = static_cast<size_t>(*refusal);
+  ++i->counters.refused[which];
+  if (*refusal != VrrpRefusal::idle && i->may_tell(which, now)) {
+    out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": advert from " + text(in.source) +
+                                                   " refused: " + words(*refusal).meaning});
+  }
+  return refusal;
+}
+
+std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagram& in, const VrrpAdvert& a) const {
+  const VrrpSpec& spec = i.spec;
+  if (in.source == source_of(i)) return VrrpRefusal::own_address;
+  if (a.version != spec.version) return VrrpRefusal::version;
+  if (in.destination.multicast() != spec.peers.empty()) return VrrpRefusal::destination;
+  if (!spec.peers.empty()) {
+    if (std::ranges::find(spec.peers, in.source) == spec.peers.end()) return VrrpRefusal::peer;
+    if (in.ttl < spec.min_ttl) return VrrpRefusal::ttl;
+  }
+  if (spec.version == 2) {
+    if (a.auth != (spec.password.empty() ? VrrpAuth::none : VrrpAuth::password)) return VrrpRefusal::auth_type;
+    if (!spec.password.empty() && !same_password(a.password, vrrp_password(spec.password))) {
+      return VrrpRefusal::password;
+    }
+    if (a.interval != spec.interval) return VrrpRefusal::interval;
+    // RFC 3768 section 7.1: unless its sender owns the addresses, and so must know.
+    if (spec.same_addresses && a.priority != kVrrpOwner && !same_addresses(i, a)) return VrrpRefusal::addresses;
+  }
+  const bool awake = i.state == VrrpState::backup || i.state == VrrpState::master;
+  return awake ? std::nullopt : std::optional(VrrpRefusal::idle);
+}
+
+// Odd, but used all the same: to ignore a master for it would make a second one.
+void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out) {
+  const auto tell = [&](VrrpOddity oddity, const std::string& what) {
+    if (i.may_tell(oddity, now)) {
+      out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name + ": " + text(from) + what});
+    }
+  };
+  if (advert.version == 3 && advert.checksum == VrrpChecksum::message) ++i.counters.message_checksums;
+  if (advert.interval != i.spec.interval) {
+    ++i.counters.other_interval;
+    tell(kOtherInterval,
+         " has the interval " + seconds_text(advert.interval) + ", ours is " + seconds_text(i.spec.interval));
+  }
+  if (!same_addresses(i, advert)) {
+    ++i.counters.other_addresses;
+    tell(kOtherAddresses, " has other addresses in its adverts than are configured here");
+  }
+}
+
+void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out) {
+  ++i.counters.heard;
+  if (advert.priority == kVrrpEnd) ++i.counters.ends_heard;
+  compare(i, advert, from, now, out);
+  const VrrpEvent event = event_of(advert.priority, from, i.priority, source_of(i));
+  const Duration silence = now - i.last_sent;  // before it is answered
+  if (i.state == VrrpState::backup && event == VrrpEvent::heard_weaker) {
+    // The delay begins with the first of them.
+    const bool delayed = i.spec.preempt && i.spec.preempt_delay > Duration::zero();
+    if (delayed && i.timers.preempt == kNever) due(i.timers.preempt, now + i.spec.preempt_delay);
+  } else if (event != VrrpEvent::heard_end) {
+    i.timers.preempt = kNever;
+  }
+  happened(i, event, {advert.priority, from, advert.interval, {}}, now, out);
+  if (i.state == VrrpState::master) {
+    // It yields before it would announce anything: only who is master still has something to announce.
+    if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, now, out);
+  } else if (event == VrrpEvent::heard_end) {
+    i.master.reset();
+    i.ended = from;
+  } else {
+    i.master = Master{from, advert.priority, now};
+    i.ended.reset();
+  }
+}
+
+}  // namespace rawvs

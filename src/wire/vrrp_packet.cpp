@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vrrp_packet.cpp: VRRP's bytes to facts and back.
+//   0  version (high nibble), type (low nibble)
+//   1  virtual router id        2  priority        3  number of addresses
+//   4  version 2: authentication type, 5 interval (s); version 3: four reserved bits, 12 bits of interval (10 ms)
+//   6  checksum, 16 bits
+//   8  the addresses; version 2 has eight bytes of authentication data behind them
+#include "rawvs/vrrp_packet.h"
+
+#include <algorithm>
+
+#include "rawvs/checksum.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kHeaderSize = 8;
+constexpr size_t kChecksumAt = 6;
+constexpr size_t kAuthSize = 8;
+constexpr uint8_t kAdvertisement = 1;
+constexpr uint16_t kIntervalMask = 0x0fff;  // the reserved bits are ignored (RFC 9568 section 5.2.6)
+constexpr Duration kHundredth = 10ms;
+
+size_t size_of(uint8_t version, size_t addresses) {
+  return kHeaderSize + 4 * addresses + (version == 2 ? kAuthSize : 0);
+}
+
+uint64_t pseudo_sum(Ip source, Ip destination, size_t size) {
+  return pseudo_header_sum(source, destination, static_cast<Protocol>(kVrrpProtocol), static_cast<uint32_t>(size));
+}
+
+// Which reading of the checksum makes it right, if any does.
+std::optional<VrrpChecksum> right_checksum(const VrrpDatagram& in, uint8_t version) {
+  constexpr uint16_t kRight = 0xffff;  // a sum with its own complement in it
+  if (version == 3) {
+    const uint64_t pseudo = pseudo_sum(in.source, in.destination, in.payload.size());
+    if (checksum_fold(checksum_add(in.payload, pseudo)) == kRight) return VrrpChecksum::pseudo_header;
+  }
+  if (checksum_fold(checksum_add(in.payload)) == kRight) return VrrpChecksum::message;
+  return std::nullopt;
+}
+
+// The interval's 16 bits: what stands before the checksum. None: there is no number for it.
+std::optional<uint16_t> interval_bits(const VrrpAdvert& a) {
+  const Duration unit = a.version == 2 ? Duration(1s) : kHundredth;
+  const Duration longest = a.version == 2 ? kLongestVrrp2Interval : kLongestVrrpInterval;
+  if (a.interval < unit || a.interval > longest || a.interval % unit != Duration::zero()) return std::nullopt;
+  const auto number = static_cast<uint16_t>(a.interval / unit);
+  return a.version == 2 ? static_cast<uint16_t>(static_cast<uint16_t>(a.auth) << 8 | number) : number;
+}
+
+}  // namespace
+
+VrrpPassword vrrp_password(std::string_view text) {
+  VrrpPassword p{};
+  std::copy_n(text.begin(), std::min(text.size(), p.size()), p.begin());
+  return p;
+}
+
+bool same_password(const VrrpPassword& a, const VrrpPassword& b) {
+  uint8_t differing = 0;
+  for (size_t i = 0; i < a.size(); ++i) differing = static_cast<uint8_t>(differing | (a[i] ^ b[i]));
+  return differing == 0;
+}
+
+// In the order of section 7.1 of the RFCs, so that a packet that breaks several rules is counted as they would.
+std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
+  const Bytes b = in.payload;
+  out = VrrpAdvert{};
+  out.vrid = b.size() >= 2 ? b[1] : uint8_t{0};
+  if (!in.source.unicast()) return VrrpRefusal::source;
+  if (in.destination.multicast() && in.ttl != kVrrpTtl) return VrrpRefusal::ttl;
+  if (b.size() < kHeaderSize) return VrrpRefusal::truncated;
+  out.version = b[0] >> 4;
+  if (out.version != 2 && out.version != 3) return VrrpRefusal::version;
+  if ((b[0] & 0x0f) != kAdvertisement) return VrrpRefusal::type;
+  const size_t count = b[3];
+  const size_t size = size_of(out.version, count);
+  if (b.size() < size) return VrrpRefusal::truncated;
+  if (b.size() > size) return VrrpRefusal::overlong;
+  const auto checksum = right_checksum(in, out.version);
+  if (!checksum) return VrrpRefusal::checksum;
+  if (count == 0) return VrrpRefusal::no_addresses;
+  out.checksum = *checksum;
+  out.priority = b[2];
+  for (size_t i = 0; i < count; ++i) out.addresses.add(Ip(load_be32(b, kHeaderSize + 4 * i)));
+  if (out.version == 3) {
+    out.interval = kHundredth * (load_be16(b, 4) & kIntervalMask);
+    // Who believed it would take its sender for dead at once.
+    if (out.interval == Duration::zero()) return VrrpRefusal::interval;
+    return std::nullopt;
+  }
+  out.auth = static_cast<VrrpAuth>(b[4]);
+  out.interval = std::chrono::seconds(b[5]);
+  std::ranges::copy(b.last(kAuthSize), out.password.begin());
+  return std::nullopt;
+}
+
+size_t write_vrrp(MutableBytes out, const VrrpAdvert& a, Ip source, Ip destination) {
+  if ((a.version != 2 && a.version != 3) || a.addresses.size() == 0) return 0;
+  const auto interval = interval_bits(a);
+  const size_t size = size_of(a.version, a.addresses.size());
+  if (!interval || out.size() < size) return 0;
+  const MutableBytes b = out.first(size);
+  std::ranges::fill(b, uint8_t{0});
+  b[0] = static_cast<uint8_t>(a.version << 4 | kAdvertisement);
+  b[1] = a.vrid;
+  b[2] = a.priority;
+  b[3] = static_cast<uint8_t>(a.addresses.size());
+  store_be16(b, 4, *interval);
+  size_t at = kHeaderSize;
+  for (const Ip address : a.addresses.list()) store_be32(b, at, address.v4()), at += 4;
+  if (a.version == 2 && a.auth == VrrpAuth::password) std::ranges::copy(a.password, b.last(kAuthSize).begin());
+  const bool pseudo = a.version == 3 && a.checksum == VrrpChecksum::pseudo_header;
+  const uint64_t sum = checksum_add(b, pseudo ? pseudo_sum(source, destination, size) : 0);
+  store_be16(b, kChecksumAt, static_cast<uint16_t>(~checksum_fold(sum)));
+  return size;
+}
+
+}  // namespace rawvs
