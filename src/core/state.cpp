@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// state.cpp: a table becomes bytes. Three walks through it: templates, then FTP's control connections, then the rest,
+// so that who reads the bytes knows a controller before those that it controls.
+#include "rawvs/state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rawvs/crc32c.h"
+#include "state_marks.h"
+#include "state_rows.h"
+
+namespace rawvs {
+
+using namespace state;
+
+namespace {
+
+constexpr uint32_t kNoNumber = 0xffffffff;
+constexpr ConnectionId kAhead = 8;  // entries: the index is the slow part, and its cells are fetched before
+
+// Room for one more row of this size, all zero.
+MutableBytes append(std::vector<uint8_t>& rows, size_t size) {
+  rows.resize(rows.size() + size);
+  return MutableBytes(rows).last(size);
+}
+
+uint32_t left_units(Duration left) {
+  return static_cast<uint32_t>(std::clamp<Duration::rep>(left / kLeftUnit, 0, kMostLeft));
+}
+
+void put_direction(MutableBytes row, size_t at, const FtpDirection& d) {
+  store_be32(row, at, d.first);
+  store_be32(row, at + 4, d.next);
+  store_be32(row, at + 8,
+             uint32_t{d.started} | uint32_t{d.behind_syn} << 1 | uint32_t{d.mid_stream} << 2 | uint32_t{d.ended} << 3 |
+                 uint32_t{d.end_heard} << 4);
+}
+
+// What the readers of the two streams were amid is left out: they begin at the next line.
+void put_session(MutableBytes row, const FtpSession& s) {
+  store_be32(row, kEntrySize, s.edits.to_client(s.server.next) - s.server.next);
+  store_be32(row, kEntrySize + 4, s.offered);
+  store_be32(
+      row, kEntrySize + 8,
+      uint32_t{s.has_offer} | uint32_t{s.closed} << 1 | uint32_t{s.reset} << 2 | uint32_t{s.untrue_numbers} << 3);
+  put_direction(row, kEntrySize + 12, s.client);
+  put_direction(row, kEntrySize + 24, s.server);
+}
+
+// Is it another that is found by this name from that side?
+bool behind(const StateTables& tables, const Connection& c, Side side) {
+  const FlowKey key = c.key(side);
+  return tables.connections.find(side, key, tables.connections.hash(key)) != &c;
+}
+
+FtpSession* session_of(const StateTables& tables, const Connection& c) {
+  return c.is_template() ? nullptr : tables.ftp.at(c.peer.ftp);
+}
+
+bool controls(const StateTables& tables, const Connection& c) {
+  if (c.is_template()) return c.stay.children != 0;
+  const FtpSession* const session = session_of(tables, c);
+  return session && session->children != 0;
+}
+
+}  // namespace
+
+StateWriter::StateWriter(const StateClock& clock) : clock_(clock) {
+  servers_.reserve(kRowsPerBlock * kServerSize);
+  rows_.reserve(kRowsPerBlock * kControlSize);
+  portion_.reserve(kHeaderSize + 3 * kBlockSize + kRowsPerBlock * (kServerSize + kControlSize) + kEndSize);
+}
+
+Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places) {
+  portion_.clear();
+  if (pass_ == Pass::header) put_header(tables), end_pass(tables);
+  const Pass pass = pass_;
+  size_t rows = 0;
+  for (; places != 0 && rows < kRowsPerBlock && pass_ == pass && pass != Pass::end && pass != Pass::over; --places) {
+    if (at_ >= tables.connections.id_limit()) {
+      end_pass(tables);
+      break;
+    }
+    const uint32_t before = written_;
+    look(tables, at_++, now);
+    rows += written_ - before;
+  }
+  put_rows(server_rows, servers_, now);
+  put_rows(pass == Pass::controls ? control_rows : entry_rows, rows_, now);
+  if (pass_ == Pass::end) {
+    store_be32(append(rows_, kEndSize), 0, written_);
+    put_rows(end_row, rows_, now);
+    pass_ = Pass::over;
+  }
+  return portion_;
+}
+
+// A walk that would find nothing is left out.
+void StateWriter::end_pass(const StateTables& tables) {
+  at_ = 1;
+  pass_ = static_cast<Pass>(static_cast<uint8_t>(pass_) + 1);
+  const auto has_templates = [](const Server& s) { return s.used && s.persistent != 0; };
+  if (pass_ == Pass::templates && std::ranges::none_of(tables.services.servers(), has_templates))
+    pass_ = Pass::controls;
+  if (pass_ == Pass::controls && tables.ftp.size() == 0) pass_ = Pass::others;
+}
+
+void StateWriter::put_header(const StateTables& tables) {
+  const MutableBytes h = append(portion_, kHeaderSize);
+  std::ranges::copy(kMagic, h.begin());
+  store_be32(h, 8, kByteOrder);
+  store_be16(h, 12, kVersion);
+  store_be16(h, 14, kHeaderSize);
+  store_be16(h, 16, kServerSize);
+  store_be16(h, 18, kEntrySize);
+  store_be16(h, 20, kControlSize);
+  store_be32(h, 24, tables.connections.size());
+  store_be32(h, 28, tables.connections.id_limit());
+  store_be64(h, 32, static_cast<uint64_t>(clock_.now.time_since_epoch().count()));
+  store_be64(h, 40, static_cast<uint64_t>(clock_.wall));
+  std::ranges::copy(clock_.boot, h.begin() + kBootAt);
+  store_be32(h, kHeaderCheckAt, crc32c(h.first(kHeaderCheckAt)));
+}
+
+void StateWriter::look(const StateTables& tables, ConnectionId id, Instant now) {
+  const Connection* const soon = tables.connections.at(id + kAhead);
+  if (soon && (soon->flags & Connection::two_sided) != 0) {  // behind() will ask for it
+    tables.connections.prefetch_cell(Side::server, tables.connections.hash(soon->key(Side::server)));
+  }
+  const Connection* const c = tables.connections.at(id);
+  if (!c) return;
+  const bool control = session_of(tables, *c) != nullptr;
+  const Pass its = c->is_template() ? Pass::templates : control ? Pass::controls : Pass::others;
+  if (its != pass_) return;
+  // What is over goes with the next look at it, unless it controls others. A control connection that gave way to a
+  // newer one is there for those alone, and nothing is lost for them without it.
+  if (tables.connections.expired(*c, now) && !controls(tables, *c)) return;
+  if (control && behind(tables, *c, Side::client)) return;
+  put(tables, *c, now);
+}
+
+void StateWriter::put(const StateTables& tables, const Connection& c, Instant now) {
+  const uint32_t server = server_number(tables, c.server, now);
+  if (server == kNoNumber) return;
+  const FtpSession* const session = session_of(tables, c);
+  const MutableBytes row = append(rows_, session ? kControlSize : kEntrySize);
+  const bool is_behind = (c.flags & Connection::two_sided) != 0 && behind(tables, c, Side::server);
+  store_be32(row, 0, c.client_v4);
+  store_be32(row, 4, c.vip_v4);
+  store_be16(row, 8, c.cport.value);
+  store_be16(row, 10, c.vport.value);
+  store_be16(row, 12, c.rport.value);
+  row[14] = static_cast<uint8_t>(c.protocol);
+  row[15] = c.state;
+  row[16] = c.flags & kKeptFlags;
+  row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0));
+  row[18] = c.packets;
+  store_be32(row, 20, server);
+  store_be32(row, 24, left_units(tables.connections.left(c, now)));
+  store_be32(row, 28, tables.connections.id(c));
+  store_be32(row, 32, c.controlled_by);
+  if (c.is_template()) {
+    store_be32(row, 36, c.stay.seconds);
+  } else {
+    std::ranges::copy(c.peer.client_mac, row.begin() + 36);
+  }
+  if (session) put_session(row, *session);
+  ++written_;
+}
+
+// The number of the row that names this server, which is written first if it was not yet: or if the slot has become
+// another's since.
+uint32_t StateWriter::server_number(const StateTables& tables, ServerSlot slot, Instant now) {
+  if (slot >= tables.services.servers().size()) return kNoNumber;
+  const Server& server = tables.services.server(slot);
+  if (known_.empty()) known_.resize(tables.services.servers().size(), {.number = kNoNumber});
+  Known& known = known_[slot];
+  if (known.number != kNoNumber && known.key == server.key && known.at == server.spec.at) return known.number;
+  if (servers_written_ == kMostServerRows) return kNoNumber;
+  known = {servers_written_++, server.key, server.spec.at};
+  const ServiceKey& key = server.key;
+  const MutableBytes row = append(servers_, kServerSize);
+  store_be32(row, 0, known.number);
+  row[4] = static_cast<uint8_t>(key.protocol);
+  row[5] = server.overloaded ? ServerNotes::overloaded : 0;
+  store_be16(row, 6, key.vip.port.value);
+  store_be32(row, 8, key.vip.addr.v4());
+  store_be32(row, 12, key.mark.value);
+  if (key.mark.value != 0) {
+    const MarkPrint print = print_of(tables.services, key.mark);
+    store_be64(row, 16, print.matches);
+    store_be64(row, 24, print.address);
+  }
+  store_be32(row, 32, known.at.addr.v4());
+  store_be16(row, 36, known.at.port.value);
+  if (server.path_mtu != 0 && now < server.path_mtu_until) {
+    store_be16(row, 38, server.path_mtu);
+    store_be32(row, 40, left_units(server.path_mtu_until - now));
+  }
+  return known.number;
+}
+
+void StateWriter::put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now) {
+  if (rows.empty()) return;
+  const MutableBytes h = append(portion_, kBlockSize);
+  store_be32(h, 0, kBlockMark);
+  h[4] = kind;
+  store_be16(h, 6, static_cast<uint16_t>(rows.size() / row_size(kind)));
+  store_be32(h, 8, static_cast<uint32_t>(rows.size()));
+  store_be32(h, 12, blocks_++);
+  store_be32(h, 16, static_cast<uint32_t>(std::max<Duration::rep>((now - clock_.now).count(), 0)));
+  store_be32(h, 20, crc32c(rows));
+  store_be32(h, 24, crc32c(h.first(24)));
+  portion_.insert(portion_.end(), rows.begin(), rows.end());
+  rows.clear();
+}
+
+// --- words --------------------------------------------------------------------------------------------------------
+
+const char* name(StateFault fault) {
+  switch (fault) {
+    case StateFault::none: return "nothing";
+    case StateFault::too_short: return "it is too short";
+    case StateFault::not_a_state: return "it is no state of rawvsd";
+    case StateFault::byte_order: return "its byte order is another";
+    case StateFault::version: return "it is another version's";
+    case StateFault::layout: return "its entries are another version's";
+    case StateFault::damaged: return "its header is damaged";
+  }
+  return "?";
+}
+
+const char* name(Untaken why) {
+  switch (why) {
+    case Untaken::damaged: return "in damaged blocks";
+    case Untaken::malformed: return "malformed";
+    case Untaken::over: return "over meanwhile";
+    case Untaken::no_service: return "without service";
+    case Untaken::no_server: return "without server";
+    case Untaken::lost_server: return "whose server's name is damaged";
+    case Untaken::newer: return "begun anew";
+    case Untaken::no_room: return "without room";
+    case Untaken::count_: break;
+  }
+  return "?";
+}
+
+uint32_t StateReport::left_out() const {
+  uint32_t sum = 0;
+  for (const uint32_t n : untaken) sum += n;
+  return sum;
+}
+
+std::string text(const StateReport& r) {
+  const auto some = [](uint32_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); };
+  std::string line = some(r.connections, "connection") + " and " + some(r.templates, "template") + " taken back";
+  if (const uint32_t out = r.left_out(); out != 0) {
+    line += ", " + std::to_string(out) + " not:";
+    for (size_t i = 0; i < r.untaken.size(); ++i) {
+      if (r.untaken[i] != 0) line += ' ' + std::to_string(r.untaken[i]) + ' ' + name(static_cast<Untaken>(i)) + ',';
+    }
+    line.pop_back();
+  }
+  if (r.damaged_blocks != 0) line += "; " + some(r.damaged_blocks, "block") + " damaged";
+  if (!r.complete) line += "; its end is missing";
+  return line;
+}
+
+}  // namespace rawvs

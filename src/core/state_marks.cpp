@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// state_marks.cpp: prints of marks, and marks by them.
+#include "state_marks.h"
+
+#include <algorithm>
+
+#include "rawvs/siphash.h"
+
+namespace rawvs::state {
+
+namespace {
+
+constexpr uint32_t kChosenMarks = 0x52560000;  // config_tables.cpp chooses from here on; below, people do
+
+}  // namespace
+
+MarkPrint print_of(const Services& services, Mark mark) {
+  MarkPrint sum;
+  for (const GroupMatch& match : services.groups()) {
+    if (match.mark != mark) continue;
+    uint64_t print = siphash13(HashKey{}, uint64_t{match.vip.v4()} << 32 | match.clients.base.v4(),
+                               uint64_t{match.clients.prefix} << 8 | static_cast<uint8_t>(match.protocol));
+    for (const PortRange& range : match.ports) {
+      print = siphash13(HashKey{}, print, uint64_t{range.first} << 16 | range.last);
+    }
+    sum.matches += print;
+    sum.address = std::max(sum.address, siphash13(HashKey{}, uint64_t{match.vip.v4()}, 0));
+  }
+  return sum;
+}
+
+MarkHere mark_here(const Services& services, Mark was, const MarkPrint& print) {
+  const auto balanced = [&](Mark mark) {
+    return services.find({.protocol = Protocol::any, .vip = {}, .mark = mark}) != nullptr;
+  };
+  const bool chosen = was.value >= kChosenMarks;
+  if (balanced(was) && (!chosen || print_of(services, was).matches == print.matches)) return {was, false};
+  MarkHere at_address;
+  bool several = false;
+  Mark last{};  // a mark's matches often follow one another
+  for (const GroupMatch& match : services.groups()) {
+    if (match.mark == last || !balanced(match.mark)) continue;
+    last = match.mark;
+    const MarkPrint here = print_of(services, match.mark);
+    if (here.matches == print.matches) return {match.mark, false};
+    if (here.address != print.address || match.mark == at_address.mark) continue;
+    several = at_address.mark.value != 0;
+    at_address = {match.mark, true};
+  }
+  return chosen && !several ? at_address : MarkHere{};
+}
+
+}  // namespace rawvs::state

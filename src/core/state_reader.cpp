@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// state_reader.cpp: bytes of an earlier process become entries, made as the live path makes them: director_track.cpp's
+// place(), but for what only the past knows: state, half-seen or not, deadline, who controls whom.
+#include "rawvs/state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rawvs/crc32c.h"
+#include "rawvs/track.h"
+#include "state_marks.h"
+#include "state_rows.h"
+
+namespace rawvs {
+
+using namespace state;
+
+namespace {
+
+constexpr size_t kAhead = 8;              // rows
+constexpr size_t kSearched = 65536;       // bytes in which a block's beginning is looked for, by one call
+constexpr Duration kStillControls = 60s;  // as director_track.cpp's: who is over, but controls others, gets it
+constexpr Duration kOldestBelieved = 400 * 24h;
+constexpr Port kNoPort{0xffff};          // of a template that is not valid any more
+constexpr uint16_t kLeastPathMtu = 68;   // RFC 791
+constexpr int32_t kMostShift = 1 << 20;  // of an FTP stream
+
+bool active(const Connection& c) {
+  if (c.protocol == Protocol::tcp) return rawvs::active(static_cast<TcpState>(c.state));
+  return c.protocol == Protocol::sctp && rawvs::active(static_cast<SctpState>(c.state));
+}
+
+FlowKey key_of(Bytes row) {
+  return {Ip(load_be32(row, 0)),    Ip(load_be32(row, 4)),          Port(load_be16(row, 8)),
+          Port(load_be16(row, 10)), static_cast<Protocol>(row[14]), (row[16] & Connection::persistence) != 0};
+}
+
+FtpDirection direction(Bytes row, size_t at) {
+  const uint32_t flags = load_be32(row, at + 8);
+  const auto set = [&](int bit) { return (flags >> bit & 1) != 0; };
+  return {load_be32(row, at), load_be32(row, at + 4), set(0), set(1), set(2), set(3), set(4)};
+}
+
+// Edits that are acknowledged leave a shift behind; each is worth so many bytes.
+void shift_by(FtpEdits& edits, int32_t shift) {
+  const int32_t text = edits.vip().size;
+  while (shift != 0) {
+    const int32_t part = std::clamp(shift, text - 255, text - 1);
+    const int32_t region = text - part;
+    edits.open(0);
+    for (int32_t n = 0; n < region; ++n) edits.grow();
+    edits.finish();
+    edits.acknowledged(edits.to_client(static_cast<uint32_t>(region)));
+    shift -= part;
+  }
+}
+
+int32_t shift_of(Bytes session) { return static_cast<int32_t>(load_be32(session, 0)); }
+
+// Readers begin at the next line. A reply may be due whose command was read before: what it says of others' addresses
+// is refused in any case.
+void get_session(Bytes row, FtpSession& s) {
+  shift_by(s.edits, shift_of(row));
+  s.offered = load_be32(row, 4);
+  const uint32_t flags = load_be32(row, 8);
+  s.has_offer = (flags & 1) != 0;
+  s.closed = (flags & 2) != 0;
+  s.reset = (flags & 4) != 0;
+  s.untrue_numbers = (flags & 8) != 0;
+  s.client = direction(row, 12);
+  s.server = direction(row, 24);
+  s.replies.asked_pasv();
+  s.replies.asked_epsv();
+}
+
+}  // namespace
+
+struct StateReader::Block {
+  uint8_t kind = 0;
+  uint32_t number = 0;
+  Duration at{};  // after the header
+  Bytes rows{};
+  bool sound = false;
+};
+
+struct StateReader::Entry {
+  explicit Entry(Bytes row);
+  bool is_template() const { return key.persistence; }
+  Method method() const { return static_cast<Method>(flags >> Connection::method_shift & 3); }
+  bool makes_sense() const;
+
+  FlowKey key{};
+  Port rport{};
+  uint8_t state, flags, notes, packets;
+  uint32_t server, seconds;
+  Duration left{};
+  ConnectionId id, controller;
+  std::array<uint8_t, 6> client_mac{};
+  Bytes session{};                 // of a control connection
+  const Origin* origin = nullptr;  // when it fits
+};
+
+StateReader::Entry::Entry(Bytes row)
+    : key(key_of(row)),
+      rport(load_be16(row, 12)),
+      state(row[15]),
+      flags(row[16]),
+      notes(row[17]),
+      packets(row[18]),
+      server(load_be32(row, 20)),
+      seconds(load_be32(row, 36)),
+      left(load_be32(row, 24) * kLeftUnit),
+      id(load_be32(row, 28)),
+      controller(load_be32(row, 32)),
+      session(row.subspan(kEntrySize)) {
+  std::ranges::copy(row.subspan(36, client_mac.size()), client_mac.begin());
+}
+
+bool StateReader::Entry::makes_sense() const {
+  if ((flags & ~kKeptFlags) != 0 || left > kMostLeft * kLeftUnit) return false;
+  if (is_template()) {
+    return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
+  }
+  const bool tcp = key.protocol == Protocol::tcp, nat = method() == Method::masq;
+  // Only FTP expects a client's port that it does not know.
+  if (key.cport.value == 0 && !(tcp && nat && session.empty())) return false;
+  if (!session.empty()) {
+    const int32_t shift = shift_of(session);
+    if (!tcp || !nat || key.vport != kFtp || shift > kMostShift || shift < -kMostShift) return false;
+  }
+  switch (key.protocol) {
+    case Protocol::tcp: return state < static_cast<uint8_t>(TcpState::count_);
+    case Protocol::sctp: return state < static_cast<uint8_t>(SctpState::count_);
+    case Protocol::udp: return state == 0;
+    default: return false;
+  }
+}
+
+StateReader::StateReader(Bytes state, const StateClock& clock) : state_(state) {
+  fault_ = read_header(clock);
+  finished_ = fault_ != StateFault::none;
+}
+
+StateFault StateReader::read_header(const StateClock& clock) {
+  if (state_.size() < kHeaderSize) return StateFault::too_short;
+  if (!std::ranges::equal(kMagic, state_.first(kMagic.size()))) return StateFault::not_a_state;
+  if (load_be32(state_, 8) != kByteOrder) return StateFault::byte_order;
+  if (load_be16(state_, 12) != kVersion) return StateFault::version;
+  if (load_be32(state_, kHeaderCheckAt) != crc32c(state_.first(kHeaderCheckAt))) return StateFault::damaged;
+  if (load_be16(state_, 14) != kHeaderSize || load_be16(state_, 16) != kServerSize ||
+      load_be16(state_, 18) != kEntrySize || load_be16(state_, 20) != kControlSize) {
+    return StateFault::layout;
+  }
+  entries_written_ = load_be32(state_, 24);
+  id_limit_ = std::min(load_be32(state_, 28), kMostConnections + 1);
+  // Of this boot, if it is the same, the clock that never steps tells how long ago it was; else the other one.
+  const bool same_boot = std::ranges::equal(clock.boot, state_.subspan(kBootAt, clock.boot.size())) &&
+                         std::ranges::any_of(clock.boot, [](uint8_t b) { return b != 0; });
+  const uint64_t then = load_be64(state_, same_boot ? 32 : 40);
+  const auto now = static_cast<uint64_t>(same_boot ? clock.now.time_since_epoch().count() : clock.wall);
+  const uint64_t most = static_cast<uint64_t>(kOldestBelieved.count());
+  const uint64_t ago = then >= now ? 0 : std::min(now - then, most);
+  written_ = clock.now - Duration(static_cast<Duration::rep>(ago));
+  at_ = kHeaderSize;
+  return StateFault::none;
+}
+
+// The next block whose own header is right. Where one is damaged, so is what it says of its length: then the next
+// beginning is looked for, byte by byte.
+bool StateReader::find_block(Block& block) {
+  for (size_t searched = 0; searched < kSearched; ++searched, ++at_) {
+    const Bytes rest = state_.subspan(at_);
+    if (rest.size() < kBlockSize) return at_ = state_.size(), false;
+    if (load_be32(rest, 0) != kBlockMark || load_be32(rest, 24) != crc32c(rest.first(24))) continue;
+    const size_t size = load_be32(rest, 8), there = rest.size() - kBlockSize;
+    const size_t rows = load_be16(rest, 6);
+    block = {.kind = rest[4],
+             .number = load_be32(rest, 12),
+             .at = Duration(load_be32(rest, 16)),
+             .rows = rest.subspan(kBlockSize, std::min(size, there))};
+    block.sound = rows != 0 && rows <= kRowsPerBlock && size == rows * row_size(block.kind) && size <= there &&
+                  crc32c(block.rows) == load_be32(rest, 20);
+    at_ += kBlockSize + block.rows.size();
+    return true;
+  }
+  return false;
+}
+
+bool StateReader::read(const StateTables& tables, Instant now, Outbox& out) {
+  if (finished_) return false;
+  Block block;
+  if (find_block(block)) {
+    report_.damaged_blocks += block.number > next_block_ ? block.number - next_block_ : 0;
+    if (block.sound && block.number >= next_block_) {
+      read_block(block, tables, now, out);
+    } else {
+      ++report_.damaged_blocks;
+    }
+    next_block_ = std::max(next_block_, block.number + 1);
+  }
+  if (at_ < state_.size() && !report_.complete) return true;
+  finish(tables);
+  return false;
+}
+
+void StateReader::read_block(const Block& block, const StateTables& tables, Instant now, Outbox& out) {
+  const Duration passed = std::max<Duration>(now - (written_ + block.at), Duration::zero());
+  const size_t size = row_size(block.kind);
+  for (Bytes rest = block.rows; !rest.empty(); rest = rest.subspan(size)) {
+    const Bytes row = rest.first(size);
+    if (block.kind == server_rows) {
+      read_server(row, passed, tables, now);
+    } else if (block.kind == end_row) {
+      entries_written_ = load_be32(row, 0);
+      report_.complete = true;
+    } else {
+      ++entries_seen_;
+      if (rest.size() > kAhead * size) {  // the index is the slow part: its cells are fetched some rows before
+        const FlowKey soon = key_of(rest.subspan(kAhead * size, size));
+        tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
+      }
+      if (const auto why = read_entry(row, passed, tables, now, out)) count(*why);
+    }
+  }
+}
+
+void StateReader::read_server(Bytes row, Duration passed, const StateTables& tables, Instant now) {
+  const uint32_t number = load_be32(row, 0);
+  if (number >= kMostServerRows) return;
+  if (number >= origins_.size()) origins_.resize(number + 1);
+  Origin& o = origins_[number];
+  o = {};
+  o.known = true;
+  o.overloaded = (row[5] & ServerNotes::overloaded) != 0;
+  o.was = {static_cast<Protocol>(row[4]), {Ip(load_be32(row, 8)), Port(load_be16(row, 6))}, Mark(load_be32(row, 12))};
+  o.at = {Ip(load_be32(row, 32)), Port(load_be16(row, 36))};
+  o.is = o.was;
+  o.why = Untaken::no_service;
+  if (o.was.mark.value != 0) {
+    const MarkHere here = mark_here(tables.services, o.was.mark, {load_be64(row, 16), load_be64(row, 24)});
+    if (here.mark.value == 0) return;
+    o.is = {.protocol = Protocol::any, .vip = {}, .mark = here.mark};
+    o.by_address_alone = here.by_address_alone;
+  }
+  const Service* const service = tables.services.find(o.is);
+  if (!service) return;
+  o.why = Untaken::no_server;
+  for (const ServerSlot slot : service->servers) {
+    if (tables.services.server(slot).spec.at == o.at) o.slot = slot;
+  }
+  if (o.slot == kNoServer) return;
+  Server& server = tables.services.server(o.slot);
+  const uint16_t path_mtu = load_be16(row, 38);
+  const Duration believed = std::min(load_be32(row, 40), kMostLeft) * kLeftUnit - passed;
+  if (path_mtu < kLeastPathMtu || believed <= Duration::zero() || server.path_mtu != 0) return;
+  server.path_mtu = path_mtu;
+  server.path_mtu_until = now + believed;
+}
+
+std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const StateTables& tables, Instant now,
+                                               Outbox& out) {
+  Entry e(row);
+  if (!e.makes_sense()) return Untaken::malformed;
+  if (const auto why = fit(e, tables)) return why;
+  e.left -= passed;
+  if (e.left <= Duration::zero()) {
+    if ((e.notes & Notes::controls) == 0) return Untaken::over;
+    e.left = kStillControls;
+    if (e.is_template()) e.seconds = static_cast<uint32_t>(kStillControls / 1s);
+  }
+  return take(e, tables, now, out);
+}
+
+// Is there still the service that it was of, and its server? A template's mark becomes today's.
+std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) const {
+  if (e.server >= origins_.size() || !origins_[e.server].known) return Untaken::lost_server;
+  const Origin& o = origins_[e.server];
+  if (o.slot == kNoServer) return o.why;
+  const Server& server = tables.services.server(o.slot);  // it may have left since its row was read
+  if (!server.in_service() || server.key != o.is || server.spec.at != o.at) return Untaken::no_server;
+  if (o.was.mark.value == 0) {
+    if (e.key.protocol != o.was.protocol || e.key.vip != o.was.vip.addr) return Untaken::malformed;
+  } else if (e.is_template()) {
+    if (e.key.protocol != Protocol::any || e.key.vip != Ip(o.was.mark.value)) return Untaken::malformed;
+    e.key.vip = Ip(o.is.mark.value);
+  } else if (o.by_address_alone && tables.services.classify(e.key) != tables.services.find(o.is)) {
+    return Untaken::no_service;
+  }
+  e.origin = &o;
+  return std::nullopt;
+}
+
+std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tables, Instant now, Outbox& out) {
+  ConnectionTable& connections = tables.connections;
+  const uint64_t hash = connections.hash(e.key);
+  const bool retired = e.is_template() && e.key.vport == kNoPort;  // many may have its name: none is ever found
+  if (Connection* const there = retired ? nullptr : connections.find(Side::client, e.key, hash)) {
+    if (e.is_template() && there->server == e.origin->slot) remember(e, connections.id(*there));
+    return Untaken::newer;
+  }
+  uint16_t session = 0;
+  if (!e.session.empty()) {
+    session = tables.ftp.take(e.origin->at.addr, e.key.vip, e.key.client);
+    if (session == 0) return Untaken::no_room;
+    get_session(e.session, *tables.ftp.at(session));
+  }
+  Connection* const c = connections.create(e.key, hash);
+  if (!c) {
+    if (session != 0) tables.ftp.release(session);
+    return Untaken::no_room;
+  }
+  Server& server = tables.services.server(e.origin->slot);
+  join(*c, e.origin->slot, server, e.rport);
+  // A server that was edited keeps its connections as they are.
+  c->flags = static_cast<uint8_t>((c->flags & ~kKeptFlags) | e.flags);
+  c->state = e.state;
+  c->packets = e.packets;
+  if (e.is_template()) {
+    c->stay = {0, e.seconds};
+  } else {
+    c->peer = {e.client_mac, session};
+    if (active(*c)) c->flags &= static_cast<uint8_t>(~Connection::inactive), --server.inactive, ++server.active;
+  }
+  connections.arm(*c, now, e.left);
+  if (!expect_replies(*c, e, tables, out)) {
+    leave(*c, server);
+    connections.remove(*c);
+    if (session != 0) tables.ftp.release(session);
+    return Untaken::no_room;
+  }
+  server.was_nat |= c->method() == Method::masq && !c->is_template();
+  link(*c, e, tables);
+  ++(c->is_template() ? report_.templates : report_.connections);
+  if (session != 0) ++report_.ftp_sessions;
+  return std::nullopt;
+}
+
+// NAT's answers are expected from now on. False: too many connections' answers would look like this one's.
+bool StateReader::expect_replies(Connection& c, const Entry& e, const StateTables& tables, Outbox& out) {
+  if (c.is_template()) return true;
+  if (c.cport.value == 0) return ++tables.unknown_ports, true;
+  if (c.method() != Method::masq) return true;
+  const FlowKey key = c.key(Side::server);
+  Connection* const first = tables.connections.find(Side::server, key, tables.connections.hash(key));
+  if (!tables.connections.add_server_side(c)) return false;
+  // The newest is found, and this one is it now; but it was not.
+  if (first && (e.notes & Notes::behind) != 0) tables.connections.rename(*first, first->key());
+  out.change_reply(c.reply_flow(), true);
+  return true;
+}
+
+// Who may control others is known by the id that it had.
+void StateReader::remember(const Entry& e, ConnectionId now) {
+  if (controllers_.empty()) controllers_.resize(id_limit_);
+  if (e.id < controllers_.size()) controllers_[e.id] = now;
+}
+
+void StateReader::link(Connection& c, const Entry& e, const StateTables& tables) {
+  if (c.is_template() || c.peer.ftp != 0) remember(e, tables.connections.id(c));
+  if (e.controller == kNoConnection || c.is_template()) return;
+  const ConnectionId its = e.controller < controllers_.size() ? controllers_[e.controller] : kNoConnection;
+  Connection* const controller = tables.connections.at(its);
+  // One server serves both; and what FTP arranges is for its own client.
+  const auto arranged = [&] {
+    return c.peer.ftp == 0 && controller->peer.ftp != 0 && controller->client_v4 == c.client_v4;
+  };
+  const bool fits = controller && controller->server == c.server && (controller->is_template() || arranged());
+  if (!fits) {
+    ++report_.uncontrolled;
+    return;
+  }
+  c.controlled_by = its;
+  ++(controller->is_template() ? controller->stay.children : tables.ftp.at(controller->peer.ftp)->children);
+}
+
+// What hangs on all entries: between its thresholds a server that was overloaded still is.
+void StateReader::finish(const StateTables& tables) {
+  finished_ = true;
+  if (entries_written_ > entries_seen_) count(Untaken::damaged, entries_written_ - entries_seen_);
+  for (const Origin& o : origins_) {
+    if (!o.overloaded || o.slot == kNoServer) continue;
+    Server& server = tables.services.server(o.slot);
+    const uint64_t total = uint64_t{server.active} + server.inactive;
+    const ServerSpec& s = server.spec;
+    if (server.in_service() && s.upper != 0 && (s.lower != 0 ? total >= s.lower : total * 4 >= uint64_t{s.upper} * 3)) {
+      server.overloaded = true;
+    }
+  }
+  origins_ = {};
+  controllers_ = {};
+}
+
+}  // namespace rawvs

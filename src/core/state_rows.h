@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// state_rows.h: where everything lies in a state's bytes. Private to state.cpp and state_reader.cpp.
+//
+//   header   72: magic 8, byte order 4, version 2, header's size 2, sizes of the rows of a server, of an entry and of a
+//                control connection 2 each, zero 2, entries 4, limit of their ids 4, clock since boot 8, wall clock 8
+//                (milliseconds), boot id 16, zero 4, CRC32C of what stands before it 4
+//   block    28: mark 4, kind 1, zero 1, rows 2, bytes of them 4, number 4, when (milliseconds after the header) 4,
+//                CRC32C of the rows 4, CRC32C of what stands before it 4; then the rows
+//   server   48: number 4, protocol 1, flags 1, VIP's port 2, VIP 4, mark 4, print of the mark's matches 8, print of
+//                their addresses 8, server 4, its port 2, path MTU 2, how long it is believed (10 ms) 4, zero 4
+//   entry    44: client 4, VIP 4 (mark), ports of client, VIP and server 2 each, protocol 1, state 1, flags 1, notes 1,
+//                packets 1, zero 1, server's number 4, left (10 ms) 4, id 4, controller's id 4, MAC address 6 and zero
+//                2, or a template's seconds 4 and zero 4
+//   control  80: an entry; shift 4, offered 4, flags 4, two directions: first 4, next 4, flags 4
+//   end       4: entries written
+#pragma once
+
+#include <array>
+
+#include "rawvs/bytes.h"
+#include "rawvs/connection.h"
+
+namespace rawvs::state {
+
+inline constexpr std::array<uint8_t, 8> kMagic{'r', 'a', 'w', 'v', 's', 0, 's', 't'};
+inline constexpr uint32_t kByteOrder = 0x01020304, kBlockMark = 0x52565342;  // "RVSB"
+inline constexpr uint16_t kVersion = 1;
+inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEntrySize = 44, kControlSize = 80,
+                        kEndSize = 4;
+inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
+inline constexpr size_t kRowsPerBlock = 256;
+inline constexpr uint32_t kMostServerRows = 1u << 16;  // far more than there are slots: each slot's many lives
+inline constexpr Duration kLeftUnit = 10ms;
+inline constexpr uint32_t kMostLeft = 100 * 86400 * 32;  // in these units: what 31 days may be, and some
+inline constexpr uint32_t kMostSeconds = 31 * 86400;     // of a template: as ipvsadm's
+
+enum Kind : uint8_t { server_rows = 1, entry_rows, control_rows, end_row };
+constexpr size_t row_size(uint8_t kind) {  // 0: there is no such kind
+  switch (kind) {
+    case server_rows: return kServerSize;
+    case entry_rows: return kEntrySize;
+    case control_rows: return kControlSize;
+    case end_row: return kEndSize;
+    default: return 0;
+  }
+}
+
+struct Notes {  // of an entry
+  enum : uint8_t {
+    behind = 1,    // from the server's side another is found first
+    controls = 2,  // other connections
+  };
+};
+struct ServerNotes {
+  enum : uint8_t { overloaded = 1 };
+};
+inline constexpr uint8_t kKeptFlags =
+    Connection::no_output | Connection::inside | Connection::persistence | (3u << Connection::method_shift);
+
+inline void store_be64(MutableBytes b, size_t at, uint64_t v) {
+  store_be32(b, at, static_cast<uint32_t>(v >> 32));
+  store_be32(b, at + 4, static_cast<uint32_t>(v));
+}
+inline uint64_t load_be64(Bytes b, size_t at) { return uint64_t{load_be32(b, at)} << 32 | load_be32(b, at + 4); }
+
+}  // namespace rawvs::state
