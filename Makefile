@@ -76,7 +76,10 @@ $(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
 UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_admin.cpp src/director_explain.cpp \
               src/director_links.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
               $(addprefix src/sys/,bpf.cpp control_socket.cpp engine_follow.cpp filter_program.cpp frame_io.cpp \
-                guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp)
+                guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp \
+                engine_ha.cpp engine_state.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
+              $(wildcard src/sys/probe_*.cpp src/side/vrrp*.cpp src/side/health*.cpp) src/wire/vrrp_packet.cpp \
+              $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp)
 $(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
@@ -182,6 +185,7 @@ INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvsadm:$(sbin
               755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \
               $(foreach part,$(wildcard init/*.sh),644:$(part):$(datadir)/rawvs/$(notdir $(part))) \
               644:etc/rawvs.ini:$(docdir)/examples/rawvs.ini \
+              $(foreach file,$(wildcard etc/examples/*.ini),644:$(file):$(docdir)/examples/$(notdir $(file))) \
               644:etc/bash-completion/rawvsadm:$(completiondir)/rawvsadm 644:etc/bash-completion/rawvsd:$(completiondir)/rawvsd \
               $(foreach page,$(wildcard etc/man/*),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 SETTINGS    = 644:init/default/rawvs:$(sysconfdir)/default/rawvs \

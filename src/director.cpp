@@ -107,6 +107,7 @@ Exit Director::arp_arrived(const Arrival& a, Instant now, Outbox& out) {
 
 Exit Director::ip_arrived(Arrival& a, Instant now, Outbox& out) {
   const bool to_vip = claims_.takes(a.packet.dst);
+  if (to_vip && claims_.stands_by(a.packet.dst)) return Exit::standby;
   if (a.packet.fragmented()) {
     if (to_vip || from_nat_server(a.packet.src)) return fragment_arrived(a, now, out);
     return Exit::not_vip;

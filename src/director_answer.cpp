@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director_answer.cpp: what a VIP says itself: what nobody else takes is answered as a host answers that has the VIP
 // and nothing listening; and the ICMP errors of a router.
+#include "director_pieces.h"
 #include "rawvs/director.h"
-#include "rawvs/split.h"
 
 namespace rawvs {
 
@@ -59,12 +59,8 @@ Exit Director::answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Ou
   whole.data = letter.data();
   whole.size = static_cast<uint32_t>(size);
   Fragmenter fragments(whole, links_[index(a.frame->link)].mtu);
-  for (Frame piece;;) {
-    const MutableBytes part = out.letter();
-    if (part.empty()) return Exit::outbox_full;
-    if (!fragments.next(part, piece)) return exit;
-    out.send_letter(a.frame->link, piece.size);
-  }
+  return each_piece(fragments, out,
+                    [&](const Frame& piece) { return out.send(a.frame->link, piece) ? exit : Exit::outbox_full; });
 }
 
 }  // namespace rawvs

@@ -23,6 +23,7 @@ const char* packet_word(Protocol protocol) {
 }
 
 std::string why_not(const Server& s) {
+  if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0) return "down, as its check says";
   if (s.spec.weight == 0) return "weight 0: no new connections";
   if (s.overloaded) {
     return "full: " + counted(uint64_t{s.active} + s.inactive, "connections, upper=") + std::to_string(s.spec.upper);
@@ -85,6 +86,9 @@ class Director::Explainer {
          " by " + name(c->method()) + ", expires in " + seconds(d_.connections_.left(*c, now_)) + '.');
     if (d_.settings_.expire_nodest_conn && (!server.in_service() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
+    }
+    if (server.standing == Standing::resets) {
+      return step("Its server is down and on_down is reset: this packet ends it."), false;
     }
     if (flow_.protocol != Protocol::udp && reusable(*c, d_.settings_.conn_reuse_mode)) {
       return step("It is over, so this packet may begin another one (conn_reuse_mode)."), false;

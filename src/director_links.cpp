@@ -160,6 +160,16 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
   services_changed(now, out);
 }
 
+void Director::stand_by(std::vector<Ip> vips, Instant now, Outbox& out) {
+  claims_.stand_by(std::move(vips), now);
+  speak(now, out);
+}
+
+void Director::announce(Ip vip, Instant now, Outbox& out) {
+  claims_.announce(vip, now);
+  speak(now, out);
+}
+
 void Director::time_passed(Instant now, Outbox& out) {
   neighbors_.recycle();
   uint32_t work = kExpireWork;

@@ -53,6 +53,7 @@ Connection* Director::track(const Arrival& a, Instant now, Outbox& out) {
 bool Director::over(const Arrival& a, const Connection& c) const {
   const Server& server = services_.server(c.server);
   if (settings_.expire_nodest_conn && !server.in_service()) return true;
+  if (server.standing == Standing::resets) return true;
   if (a.role != Role::request || !begins(a.packet)) return false;
   return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);
 }
@@ -189,7 +190,8 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
 // Is the template's server still one to stay with?
 bool Director::keeps(const Connection& ticket) const {
   const Server& server = services_.server(ticket.server);
-  return server.in_service() && !(settings_.expire_quiescent_template && server.spec.weight == 0);
+  if (!server.in_service() || server.standing == Standing::drains || server.standing == Standing::resets) return false;
+  return !settings_.expire_quiescent_template || server.spec.weight != 0;
 }
 
 // False: there is no room for it, and it is gone.

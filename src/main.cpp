@@ -13,6 +13,7 @@
 
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
+#include "sys/state_file.h"
 
 namespace {
 
@@ -77,9 +78,10 @@ void fill_standard_descriptors() {
 int block_signals() {  // the loop reads them from a descriptor instead
   sigset_t set;
   sigemptyset(&set);
-  for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set, s);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and we want to know how checks' programs end
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -117,8 +119,26 @@ std::string absolute(const std::string& path) {
   return found;
 }
 
-int run(const Options& options, const Config& config) {
-  const int ready = options.foreground ? -1 : detach();
+// Where this program lies now, so that another one that is put there later can take its place.
+std::string own_path() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
+}
+
+// Returns only when it failed.
+void replace(Engine& engine, const std::string& path, char** argv, const Log& log) {
+  const auto memory = engine.state_for_heir();
+  if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
+  engine.leave_guards();
+  execv(path.c_str(), argv);
+  log.write(Severity::error, system_error(path, errno) + "; this program goes on");
+}
+
+int run(const Options& options, const Config& config, char** argv) {
+  const bool heir = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
+  const std::string path = own_path();
+  const int ready = options.foreground || heir ? -1 : detach();
   const auto say_ready = [&](char code) {  // if nobody waits for it any more, that changes nothing
     [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
   };
@@ -137,7 +157,8 @@ int run(const Options& options, const Config& config) {
   log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                   (config.inside.empty() ? "" : " and " + config.inside));
   say_ready(kOk);
-  (*engine)->run();
+  while ((*engine)->run() == Engine::End::replace) replace(**engine, path, argv, log);
+  if (!config.state.empty()) (*engine)->leave_guards();
   log.write(Severity::notice, "rawvsd ends");
   return kOk;
 }
@@ -169,5 +190,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "rawvsd: %s: the configuration is valid\n", options.config.c_str());
     return kOk;
   }
-  return run(options, *config);
+  return run(options, *config, argv);
 }

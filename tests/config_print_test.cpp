@@ -121,6 +121,7 @@ Config random_config(Random& r) {
 
 TEST(PrintConfig, IsReadBackAsTheSameConfig) {
   expect_survives_printing(parsed(kEverything));
+  expect_survives_printing(parsed(kEverythingElse));
   Random r(1);
   for (int i = 0; i < 500; ++i) expect_survives_printing(random_config(r));
 }
@@ -144,7 +145,9 @@ void expect_answer(const std::string& text) {
 }
 
 TEST(ParseConfig, AnswersEveryTruncation) {
-  for (size_t keep = 0; keep <= kEverything.size(); ++keep) expect_answer(std::string(kEverything.substr(0, keep)));
+  for (const std::string_view all : {kEverything, kEverythingElse}) {
+    for (size_t keep = 0; keep <= all.size(); ++keep) expect_answer(std::string(all.substr(0, keep)));
+  }
 }
 
 TEST(ParseConfig, AnswersEveryMutation) {

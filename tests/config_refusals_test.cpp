@@ -52,8 +52,10 @@ constexpr Wrong kWrong[] = {
     {kDirector, "[virtul web]\n", ":3: [virtul web]: no such section; did you mean \"virtual\"?"},
     {kDirector, "[groups g]\n", ":3: [groups g]: no such section; did you mean \"group\"?"},
     {kDirector, "[service web]\n",
-     ":3: [service web]: no such section; there are [director], [virtual NAME], [group NAME]"},
-    {kDirector, "[]\n", ":3: []: no such section; there are [director], [virtual NAME], [group NAME]"},
+     ":3: [service web]: no such section; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp "
+     "NAME]"},
+    {kDirector, "[]\n",
+     ":3: []: no such section; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME]"},
     {kDirector, "[Director]\n", ":3: [Director]: no such section; did you mean \"director\"?"},
     {"", "[director main]\ninterface = eth0\n", ":1: [director main]: this section takes no name"},
     {kDirector, "[virtual]\n", ":3: [virtual]: expected one name, without blanks: [virtual NAME]"},
@@ -70,14 +72,16 @@ constexpr Wrong kWrong[] = {
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, control, control_group, guard, "
-     "io, ring_frames, max_connections, max_servers, max_fragmented, max_ftp, expire_nodest_conn, "
+     "io, state, state_interval, ring_frames, max_connections, max_servers, max_fragmented, max_ftp, "
+     "expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
      "arp_probe_interval, reply_rate, reply_burst"},
     {kVirtual, "colour = red\n",
      ":4: [virtual web] colour: no such key; this section has address, ports, mark, scheduler, "
-     "scheduler_flags, persistence, netmask, one_packet, server"},
+     "scheduler_flags, persistence, netmask, one_packet, server, check, on_down, inhibit, "
+     "slow_start, quorum, hysteresis, flaps_allowed, sorry"},
     {kDirector, "server = 192.0.2.11\n", ":3: [director] server: no such key here; it belongs in [virtual NAME]"},
     {kVirtual, "max_connections = 5\n",
      ":4: [virtual web] max_connections: no such key here; it belongs in [director]"},
@@ -227,7 +231,7 @@ constexpr Wrong kWrong[] = {
      ":6: [virtual web] server: \"wieght=2\": no such option; did you mean \"weight\"?"},
     {kWeb, "server = 192.0.2.11 # first\n",
      ":6: [virtual web] server: \"#\": no such option: weight, forward, mac, upper, lower, tun_type, tun_port, "
-     "tun_checksum; a comment behind a value begins with \" ;\""},
+     "tun_checksum, check; a comment behind a value begins with \" ;\""},
     {kWeb, "server = 192.0.2.11 weight\n", ":6: [virtual web] server: \"weight\" has no value: weight=..."},
     {kWeb, "server = 192.0.2.11 weight=-1\n",
      ":6: [virtual web] server: weight: \"-1\" is not a number from 0 to 2147483647"},

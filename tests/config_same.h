@@ -31,22 +31,36 @@ inline auto fields(const ServerSpec& s) {
   return std::tie(at, method, weight, upper, lower, tunnel, mac);
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
-  const auto& [name, line, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, servers] = v;
-  return std::tie(name, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet);
+  const auto& [name, line, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, servers,
+               check, health, sorry] = v;
+  return std::tie(name, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, check, health);
 }
 
 inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
-  return fields(a) == fields(b) &&
+  const bool same_sorry =
+      a.sorry.has_value() == b.sorry.has_value() && (!a.sorry || fields(*a.sorry) == fields(*b.sorry));
+  return fields(a) == fields(b) && same_sorry &&
          std::equal(a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(),
-                    [](const ServerSpec& x, const ServerSpec& y) { return fields(x) == fields(y); });
+                    [](const ServerConfig& x, const ServerConfig& y) {
+                      const ServerSpec& one = x;
+                      const ServerSpec& other = y;
+                      return fields(one) == fields(other) && x.check == y.check;
+                    });
+}
+inline bool same(const CheckConfig& a, const CheckConfig& b) { return a.name == b.name && a.spec == b.spec; }
+inline bool same(const VrrpConfig& a, const VrrpConfig& b) {
+  return a.name == b.name && a.spec == b.spec && a.notify == b.notify;
 }
 inline bool same(const GroupConfig& a, const GroupConfig& b) {
   return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);
 }
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
-  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.io, a.ring_frames) ==
-             std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.io, b.ring_frames) &&
+  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.io, a.state, a.state_interval,
+                  a.ring_frames) == std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.io, b.state,
+                                             b.state_interval, b.ring_frames) &&
+         std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
+         std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) &&
          std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), each) &&
          std::equal(a.virtuals.begin(), a.virtuals.end(), b.virtuals.begin(), b.virtuals.end(), each);
@@ -61,7 +75,8 @@ inline void expect_survives_printing(const Config& config) {
 
 inline constexpr std::string_view kEverything =
     "[director]\ninterface = eth0\ninside = eth1.7\ncontrol = /run/x.sock\ncontrol_group = adm\nguard = classic\n"
-    "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = 1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
+    "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
+    "1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"
@@ -82,5 +97,23 @@ inline constexpr std::string_view kEverything =
     "server = 192.0.2.16:5353 forward=nat\nserver = 192.0.2.16:5354 forward=nat\n"
     "server = 192.0.2.17:53 forward=tun tun_type=gre tun_checksum=on\nserver = 192.0.2.18 forward=tun\n"
     "[virtual sctp]\naddress = 192.0.2.104\nports = sctp/9\nscheduler = mh\nscheduler_flags = mh-port\n";
+
+// And what is about servers, programs and boxes that die.
+inline constexpr std::string_view kEverythingElse =
+    "[director]\ninterface = eth0\ninside = eth1\nstate = /run/x.state\nstate_interval = 11s\n"
+    "[check page]\ntype = http\nport = 81\ninterval = 1s\njitter = 0\ntimeout = 300ms\nretries = 0\n"
+    "retry_delay = 200ms\nrise = 2\nfall = 3\nstart = up\npath = /a\nhost = www.example.org\n"
+    "status = 200,301-302\nbody = all is well\n"
+    "[check echo]\ntype = udp\nsend = ping\nexpect = pong\n"
+    "[check names]\ntype = dns\nquery = www.example.org\nquery_type = TXT\nrcode = 3\n"
+    "[check own]\ntype = exec\nprogram = /bin/true -x\nuser = daemon\n"
+    "[virtual checked]\naddress = 192.0.2.105\nports = tcp/80\ncheck = page\non_down = reset\ninhibit = 0\n"
+    "slow_start = 30s\nquorum = 2\nhysteresis = 1\nflaps_allowed = 5\nsorry = 192.0.2.19 forward=nat\n"
+    "server = 192.0.2.11 check=own\nserver = 192.0.2.12 check=none\nserver = 192.0.2.13 check=icmp\n"
+    "[vrrp shop]\non = inside\nvrid = 51\nversion = 2\npriority = 150\ninterval = 2s\npreempt = 0\n"
+    "preempt_delay = 3s\naddress = 192.0.2.100 192.0.2.101\npeer = 203.0.113.2\nsource = 203.0.113.3\n"
+    "min_ttl = 254\npassword = secret\ntrack = checked\ntrack = web weight=-20\nnotify = /bin/true\n"
+    "[vrrp other]\nvrid = 52\naddress = 192.0.2.102\nstart = master\nchecksum = message\ngroup = both\n"
+    "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";
 
 }  // namespace rawvs

@@ -151,7 +151,8 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
   for (const KeyHelp& row : config_keys()) {
     EXPECT_TRUE(std::find(seen.begin(), seen.end(), std::pair(row.section, row.key)) != seen.end()) << row.key;
     EXPECT_FALSE(row.help.empty()) << row.key;
-    const auto required = {"interface", "address", "ports", "mark", "match", "server"};
+    const auto required = {"interface", "address", "ports", "mark",   "match",    "server", "sorry", "port",
+                           "program",   "vrid",    "peer",  "source", "password", "group",  "track", "notify"};
     const bool has_default = std::find(required.begin(), required.end(), row.key) == required.end();
     const bool written =
         std::find(at_default.begin(), at_default.end(), std::pair(row.section, row.key)) != at_default.end();
@@ -177,7 +178,41 @@ TEST(ReferenceFile, HasOneKeyForEachFieldOfSettings) {
   const std::vector<KeyHelp> rows = config_keys();
   const auto director =
       std::count_if(rows.begin(), rows.end(), [](const KeyHelp& r) { return r.section == "director"; });
-  EXPECT_EQ(static_cast<size_t>(director), 7 + std::tuple_size_v<decltype(fields(Settings{}))>);
+  EXPECT_EQ(static_cast<size_t>(director), 9 + std::tuple_size_v<decltype(fields(Settings{}))>);
+}
+
+TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
+  const Config c = parsed(kEverythingElse);
+  EXPECT_EQ(c.state, "/run/x.state");
+  EXPECT_EQ(c.state_interval, Duration(11s));
+  const std::vector<WantedChecks> checks = wanted_checks(c);
+  ASSERT_EQ(checks.size(), 1u);  // the other virtual's servers are not asked
+  EXPECT_EQ(text(checks[0].service), "tcp 192.0.2.105:80");
+  EXPECT_EQ(checks[0].policy, (HealthPolicy{.on_down = OnDown::reset,
+                                            .inhibit = false,
+                                            .slow_start = 30s,
+                                            .quorum = 2,
+                                            .hysteresis = 1,
+                                            .sorry_server = true,
+                                            .flaps_allowed = 5}));
+  ASSERT_EQ(checks[0].servers.size(), 3u);
+  EXPECT_EQ(checks[0].servers[0].check->program, "/bin/true -x");
+  EXPECT_EQ(checks[0].servers[1].check, nullptr);
+  EXPECT_EQ(checks[0].servers[2].check->kind, CheckKind::icmp);
+  EXPECT_EQ(text(checks[0].sorry->at), "192.0.2.19:80");
+  EXPECT_EQ(c.checks[0].spec.status, (std::vector<CheckSpec::Range>{{200, 200}, {301, 302}}));
+  EXPECT_EQ(c.checks[0].spec.timeout, Duration(300ms));
+  EXPECT_TRUE(c.checks[0].spec.starts_up);
+
+  const std::vector<VrrpSpec> vrrps = wanted_vrrp(c);
+  ASSERT_EQ(vrrps.size(), 2u);
+  EXPECT_EQ(vrrps[0].link, Link::inside);
+  EXPECT_EQ(vrrps[0].interval, Duration(2s));
+  EXPECT_EQ(vrrps[0].addresses.size(), 2u);
+  EXPECT_EQ(vrrps[0].tracks, (std::vector<VrrpTrack>{{"checked", 0}, {"web", -20}}));
+  EXPECT_EQ(vrrps[0].password, "secret");
+  EXPECT_EQ(vrrps[1].checksum, VrrpChecksum::message);
+  EXPECT_TRUE(vrrps[1].begins_as_master);
 }
 
 TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {

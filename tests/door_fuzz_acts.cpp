@@ -147,8 +147,8 @@ void DoorFuzz::operator_acts() {
     case 11:
     case 12:
     case 13: director_->remove_server(key, server.at, now_, out_); break;
-    case 14:
-    case 15:
+    case 14: director_->set_standing(key, server.at, static_cast<Standing>(below(4)), one_in(2) ? 0 : INT32_MAX); break;
+    case 15: director_->stand_by(one_in(3) ? std::vector{key.vip.addr} : std::vector<Ip>(), now_, out_); break;
     case 16:
     case 17:
     case 18: director_->add(service_spec(service_key()), now_, out_); break;

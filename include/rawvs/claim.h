@@ -42,16 +42,21 @@ class Claims {
     std::vector<Rival> rivals{};             // who else answers for it
     std::optional<Instant> defended{};       // when that last made us announce it
     std::optional<Instant> retired_until{};  // no service any more: not answered for, but not forgotten either
+    bool standby = false;                    // another director is its master (VRRP): as retired, but without end
+    bool answered() const { return !retired_until && !standby; }
   };
 
   explicit Claims(const Settings& settings) : settings_(settings) {}
 
   void set(const std::vector<Ip>& vips, Instant now);  // exactly these are ours now; sorted
+  void stand_by(std::vector<Ip> vips, Instant now);    // of exactly these, sorted, another director is master now
   void announce_all(Instant now);                      // the link came (back): tell everybody
-  void settings_changed(Instant now);                  // intervals are others now: none is waited for longer than it is
+  void announce(Ip vip, Instant now);
+  void settings_changed(Instant now);  // intervals are others now: none is waited for longer than it is
 
   bool answers_for(Ip vip) const;  // ARP requests for it are answered
-  bool takes(Ip vip) const;        // frames to it are ours: claimed, or retired a short while ago
+  bool takes(Ip vip) const;        // frames to it are ours: claimed, or retired a short while ago, or on standby
+  bool stands_by(Ip vip) const;    // frames to it are ours, and dropped: its master is another
   std::optional<Conflict> heard(const Arp& arp, Mac own, Instant now);
 
   // What is due is added to say, as far as so many frames suffice (an announcement takes kAnnouncementFrames, a probe
@@ -67,8 +72,11 @@ class Claims {
   Duration patience() const;  // how long a silent rival is remembered
   Instant deadline_of(const Claim& claim) const;
 
+  void begin(Claim& claim, Instant now);  // it is answered for from now on
+
   const Settings& settings_;
   std::vector<Claim> claims_;
+  std::vector<Ip> standby_;    // sorted; services or not
   Instant earliest_ = kNever;  // nothing is due before; may be too early, never too late
 };
 

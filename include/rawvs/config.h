@@ -5,12 +5,16 @@
 // loader, rawvsd -t and the test that etc/rawvs.ini mentions every key walk the same rows.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "rawvs/check.h"
+#include "rawvs/health.h"
 #include "rawvs/result.h"
 #include "rawvs/service.h"
 #include "rawvs/settings.h"
+#include "rawvs/vrrp.h"
 
 namespace rawvs {
 
@@ -21,6 +25,10 @@ struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-655
   Protocol protocol = Protocol::tcp;
   std::vector<PortRange> ports;
   friend bool operator==(const PortMatch&, const PortMatch&) = default;
+};
+
+struct ServerConfig : ServerSpec {
+  std::string check{};  // name of a [check], or a kind of check; empty: as the virtual says
 };
 
 struct VirtualConfig {  // [virtual NAME]
@@ -39,7 +47,16 @@ struct VirtualConfig {  // [virtual NAME]
   Duration persistence{};  // 0: none
   Netmask netmask{};       // of clients, for persistence
   bool one_packet = false;
-  std::vector<ServerSpec> servers;  // port 0: the virtual's own
+  std::vector<ServerConfig> servers;  // port 0: the virtual's own
+  std::string check;                  // of its servers; empty, or none: nobody asks, all are well
+  HealthPolicy health;
+  std::optional<ServerSpec> sorry;  // used while too few servers are well
+};
+
+struct CheckConfig {  // [check NAME]
+  std::string name;
+  int line = 0;
+  CheckSpec spec;
 };
 
 struct GroupConfig {  // [group NAME]
@@ -55,6 +72,13 @@ struct GroupConfig {  // [group NAME]
   std::vector<Match> matches;
 };
 
+struct VrrpConfig {  // [vrrp NAME]
+  std::string name;
+  int line = 0;
+  VrrpSpec spec;       // without addresses: those of all virtuals
+  std::string notify;  // program; empty: none
+};
+
 struct Config {
   std::string interface;                    // where clients are; VIPs are answered for here
   std::string inside;                       // where real servers are, if elsewhere
@@ -62,10 +86,14 @@ struct Config {
   std::string control_group;                // group that may use it (mode 0660); empty: root's
   GuardMode guard = GuardMode::automatic;
   IoMode io = IoMode::automatic;  // how frames are read and sent
+  std::string state;              // file in RAM where connections survive a restart; empty: they do not
+  Duration state_interval{};      // how often it is written while we run; 0: only at the end
   uint32_t ring_frames = 1024;    // receive ring of each interface, frames of 2 KB (more with a large MTU)
   Settings settings;
   std::vector<GroupConfig> groups;
+  std::vector<CheckConfig> checks;
   std::vector<VirtualConfig> virtuals;
+  std::vector<VrrpConfig> vrrps;
 };
 
 Result<Config> parse_config(std::string_view text, std::string_view file_name);
@@ -84,8 +112,24 @@ struct WantedTables {
 };
 WantedTables wanted_tables(const Config& config);
 
+// How the servers of those services are asked that have checks, and what follows.
+struct WantedChecks {
+  std::string name;  // of its virtual
+  ServiceKey service;
+  HealthPolicy policy;
+  struct Server {
+    Endpoint at{};
+    std::shared_ptr<const CheckSpec> check{};  // null: not asked
+  };
+  std::vector<Server> servers;
+  std::optional<ServerSpec> sorry;
+};
+std::vector<WantedChecks> wanted_checks(const Config& config);
+
+std::vector<VrrpSpec> wanted_vrrp(const Config& config);  // as many as config.vrrps, in their order
+
 struct KeyHelp {        // for tests and for printing help
-  std::string section;  // "director", "virtual", "group"
+  std::string section;  // "director", "check", "virtual", "group", "vrrp"
   std::string key;
   std::string help;
 };

@@ -27,6 +27,7 @@
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
+//   vrrp                                      rows: vrrp
 //   explain          protocol client virtual  rows: step, then verdict; nothing is changed
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
@@ -57,6 +58,10 @@
 //   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
+//               [wanted=] [health= for= flaps= why=]
+//               wanted: the weight that the operator gave, if checks allow less
+//               health=up|down|damped|unknown: as its check says, if it has one; for: seconds; flaps: how often it went
+//               within ten minutes; why: in words
 //               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -; fixed=1: mac is
 //               not asked for
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
@@ -70,6 +75,8 @@
 //   vip         address= link= mac= retired=                   retired=1: its last service went a short while ago
 //   rival       address= mac= server=                          who else answers ARP for that VIP; server: it is, or -
 //   neighbor    address= link= state= mac= servers=
+//   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=
+//               sent= heard= became-master= refused= why=     for: seconds in this state; why: in words
 //   step        text=                                          what the director looks at, in order, and what it finds
 //   verdict     exit= fate= server= method= text=              server, method: - when there is none
 //   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
@@ -106,6 +113,9 @@ inline constexpr std::string_view kVersion = "0.1.0";
 
 const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
+class Ward;
+class Vrrp;
+
 // What the daemon knows and the director does not. It outlives the conversations.
 struct Desk {
   Instant started{};               // when the daemon began
@@ -113,6 +123,8 @@ struct Desk {
   uint32_t pid = 0;                // of the daemon
   std::string file{};              // that reload reads; empty: none
   const Config* config = nullptr;  // as it is in effect; null: none
+  const Ward* ward = nullptr;      // what checks say; null: there are none
+  const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
   std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
 };
 
@@ -120,7 +132,19 @@ class Trace;  // private to the control room
 struct FlowFilter;
 
 struct Conversation {  // one request's reply on its way
-  enum class Part : uint8_t { nothing, daemon, services, connections, timeouts, exits, links, vips, neighbors, trace };
+  enum class Part : uint8_t {
+    nothing,
+    daemon,
+    services,
+    connections,
+    timeouts,
+    exits,
+    links,
+    vrrp,
+    vips,
+    neighbors,
+    trace
+  };
   Part part = Part::nothing;  // what is to be written next
   std::string ready{};        // text not yet handed out
   const Desk* desk = nullptr;

@@ -20,6 +20,7 @@
 #include "rawvs/reassembly.h"
 #include "rawvs/route.h"
 #include "rawvs/settings.h"
+#include "rawvs/state.h"
 #include "rawvs/tcp_state.h"
 
 namespace rawvs {
@@ -52,6 +53,9 @@ class Director {
   void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
+  // Of these VIPs, sorted, another director is master (VRRP): they are not answered for, packets to them are dropped.
+  void stand_by(std::vector<Ip> vips, Instant now, Outbox& out);
+  void announce(Ip vip, Instant now, Outbox& out);  // once more: another may have been believed meanwhile
   // The ways to the servers that are now known; those not named here are unknown again.
   void routes_changed(std::span<const Route> routes, Instant now, Outbox& out);
   // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
@@ -69,6 +73,9 @@ class Director {
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out);
+  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight) {
+    return services_.set_standing(key, server, standing, most_weight);
+  }
   std::optional<Refusal> zero(const ServiceKey& key) { return services_.zero(key); }
   void zero_all() { services_.zero_all(); }
   void clear(Instant now, Outbox& out);
@@ -78,6 +85,11 @@ class Director {
   void set_settings(const Settings& settings, Instant now);
   // From the next packet on, as long as the observer lives. False: there are enough of them.
   bool observe(const std::shared_ptr<Observer>& observer);
+
+  // State that survives a restart (state.h): what it is written of, and taken back into. When StateReader has read all:
+  // state_restored().
+  StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_}; }
+  void state_restored(Instant now, Outbox& out) { services_changed(now, out); }
 
   // What there is to see. Before rates are read: estimate(), so that they are today's.
   void estimate(Instant now);

@@ -16,14 +16,17 @@
 #include "rawvs/guard.h"
 #include "rawvs/host_route.h"
 #include "rawvs/netlink.h"
+#include "rawvs/probes.h"
 #include "rawvs/sys.h"
+#include "rawvs/vrrp.h"
+#include "rawvs/ward.h"
 
 namespace rawvs {
 
 class Engine {
  public:
   // Everything that can be wrong at start is found here, so that a daemon fails before it detaches.
-  // signals: a signalfd; SIGTERM and SIGINT on it end run(), SIGHUP reloads.
+  // signals: a signalfd; SIGTERM and SIGINT on it end run(), SIGHUP reloads, SIGUSR2 asks to be replaced.
   // file: the configuration's absolute path, which SIGHUP and rawvsadm reload read again.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
                                                int signals);
@@ -31,10 +34,18 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  void run();
+  enum class End : uint8_t { stop, replace };
+  End run();
+  // After End::replace, right before exec(): the connections, for the program that takes this one's place. When exec()
+  // fails, the memory is given up and run() called again.
+  Result<class StateMemory> state_for_heir();
+  // At the end, if connections were saved, and before exec(): between this program and the next one the host's kernel
+  // would route NAT servers' answers untranslated, and clients would reset them. For some seconds it still will not.
+  void leave_guards() const;
 
  private:
-  struct Port {  // one interface
+  struct Saving;  // of connections, into a file
+  struct Port {   // one interface
     std::string name;
     LinkFacts facts;
     std::unique_ptr<FrameIo> io;
@@ -50,7 +61,7 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
-  enum Source : uint64_t { kNetlink, kControl, kSignals };  // of events
+  enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp };  // of events
 
   Engine(const Config& config, const std::string& file, const Log& log);
   Result<Reloaded> reload(bool reset);
@@ -79,6 +90,26 @@ class Engine {
   void wait_and_serve();
   void serve_others();
   void read_signals();
+  // State that survives: engine_state.cpp.
+  void restore_state();
+  void save_some();
+  void save_all();
+  void give_up_saving(const Error& error);
+  bool may_be_replaced();
+  // Checks and VRRP: engine_ha.cpp.
+  Result<Done> follow_checks(bool at_start);
+  void settle_checks();
+  void serve_checks();
+  Result<Done> follow_vrrp();
+  void start_vrrp();
+  void stop_vrrp();
+  void vrrp_link_changed(Link link);
+  void serve_vrrp();
+  void act_on_vrrp();
+  void note_standby();
+  void follow_tracks();
+  void notify(const VrrpTransition& transition);
+  Instant ha_deadline() const;
   Instant routes_due() const;
   Instant next_deadline() const;
   bool poll_for(int fd, uint64_t what);
@@ -92,6 +123,14 @@ class Engine {
   std::unique_ptr<Netlink> netlink_;
   std::unique_ptr<ControlSocket> control_;
   std::unique_ptr<HostRoute> host_route_;
+  Ward ward_;
+  std::vector<WantedChecks> checks_;  // as the configuration wants them
+  std::unique_ptr<Probes> probes_;    // null: nobody was ever to be asked
+  Vrrp vrrp_;
+  VrrpOutbox vrrp_out_;
+  std::unique_ptr<class VrrpSocket> vrrp_socket_;  // null: there was never an instance
+  std::vector<pid_t> notifiers_;                   // programs that may still run
+  bool vrrp_started_ = false, vrrp_warned_ = false, probes_warned_ = false;
   FlowMap flows_;
   std::array<Port, kLinks> ports_;
   std::vector<Ip> hosts_;      // the host's own addresses on our links, sorted
@@ -102,7 +141,10 @@ class Engine {
   std::vector<Frame> departing_;
   int others_ = -1;  // epoll: what is no interface
   int signals_ = -1;
-  bool stopping_ = false;
+  std::unique_ptr<Saving> saving_;  // null: nothing is being written
+  Instant state_due_ = kNever;      // the next portion, or state
+  bool state_warned_ = false;
+  bool stopping_ = false, replacing_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be
   bool routes_warned_ = false;                             // since the kernel last told one
   bool flows_warned_ = false, host_route_warned_ = false;  // once is enough: the counters go on

@@ -53,6 +53,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(own_frame,           dropped,   "own-frame",           "sent by this interface itself: a loop, or a copied MAC address") \
   X(stray_reset,         dropped,   "stray-reset",         "RST that belongs to no connection: never answered")       \
   X(stray_icmp,          dropped,   "stray-icmp",          "ICMP that is neither a ping nor an error about a connection, or cannot be sent on: never answered")                     \
+  X(standby,             dropped,   "standby",             "to a VIP whose master is another director (VRRP)")        \
   X(server_gone,         dropped,   "server-gone",         "its connection's real server was removed from the service") \
   X(server_silent,       dropped,   "server-silent",       "its real server does not answer ARP")                     \
   X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \

@@ -66,6 +66,9 @@ class Guard {
 
   const char* way() const;  // "tcx", "clsact", "classic"
 
+  // The descriptor that keeps it attached: whoever has it open keeps the guard, as it is. -1: it stays until detached.
+  int link_fd() const;
+
  private:
   struct Impl;
   explicit Guard(std::unique_ptr<Impl> impl);

@@ -74,8 +74,15 @@ inline constexpr ServerSlot kNoServer = 0xffff;
 inline constexpr ServiceSlot kNoService = 0xffff;
 inline constexpr uint16_t kNoNeighbor = 0xffff;
 
+// What becomes of a server's connections, as health checks have it. serves: nothing, it is well. keeps: nothing, though
+// it is not. drains: its persistence templates decide no more. resets: its connections are over with their next packet.
+enum class Standing : uint8_t { serves, keeps, drains, resets };
+
 struct Server {
-  ServerSpec spec{};
+  ServerSpec spec{};                // its weight: in effect, at most most_weight
+  int32_t wanted_weight = 1;        // the operator's
+  int32_t most_weight = INT32_MAX;  // what health checks and slow start allow
+  Standing standing = Standing::serves;
   ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
   ServiceKey key{};                                   // the service's, to know a server that returns
   bool used = false;                                  // this slot holds a server
@@ -93,6 +100,11 @@ struct Server {
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
+  ServerSpec wanted() const {  // as the operator has it, whatever health checks say
+    ServerSpec all = spec;
+    all.weight = wanted_weight;
+    return all;
+  }
   uint32_t references() const { return active + inactive + persistent; }
 };
 
@@ -147,6 +159,8 @@ class Services {
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
+  // As health checks find it; an edit of the server does not change that, its removal does.
+  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight);
   std::optional<Refusal> zero(const ServiceKey& key);
   void zero_all();
   void clear(Instant now);

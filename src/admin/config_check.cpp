@@ -306,6 +306,10 @@ Error fault(std::string_view file, int line, const Place& place, std::string_vie
   return at(std::string(file) + ':' + std::to_string(line) + ": [" + place.title + "] " + std::string(key), problem);
 }
 
-std::optional<Error> check(const Config& config, const Places& places) { return Checker(config, places).run(); }
+std::optional<Error> check(const Config& config, const Places& places) {
+  if (auto problem = Checker(config, places).run()) return problem;
+  if (auto problem = check_health(config, places)) return problem;
+  return check_vrrp(config, places);
+}
 
 }  // namespace rawvs

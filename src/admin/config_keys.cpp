@@ -93,6 +93,10 @@ constexpr Row<Config> kDirectorRows[] = {
     at_start({"io", "how frames are read and sent: auto, ring, socket or xdp. Default auto",
               [](Config& c, std::string_view t) { return take(read_io(t), c.io); },
               [](const Config& c) { return std::vector<std::string>{name(c.io)}; }}),
+    at_start(word<&Config::state, read_state_path>(
+        "state", "file in RAM where connections survive a restart, such as /run/rawvs.state. Default: none")),
+    at_start(duration<&Config::state_interval, kSecond, kDay, Zero::allowed>(
+        "state_interval", "how often it is written, for a crash, 1s-24h; 0 = at the end only. Default 0s")),
     at_start(number<&Config::ring_frames, 64, 65536>("ring_frames",
                                                      "receive ring of each interface, frames, 64-65536. Default 1024")),
     at_start(number<&Settings::max_connections, 1, kMostConnections>(
@@ -181,7 +185,7 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
      [](const VirtualConfig& v) { return std::vector<std::string>{v.one_packet ? "1" : "0"}; }},
     {"server",
      "real server: IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N] [lower=N] [tun_type=ipip|gue|gre] "
-     "[tun_port=N] [tun_checksum=none|on|remote]. Repeatable",
+     "[tun_port=N] [tun_checksum=none|on|remote] [check=NAME]. Repeatable",
      [](VirtualConfig& v, std::string_view t) -> std::optional<Error> {
        const auto server = read_server(t);
        if (!server) return server.error();
@@ -190,10 +194,47 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
      },
      [](const VirtualConfig& v) {
        std::vector<std::string> all;
-       for (const ServerSpec& server : v.servers) all.push_back(text(server));
+       for (const ServerConfig& server : v.servers) all.push_back(text(server));
        return all;
      },
      [](const VirtualConfig& v) { return v.servers.size(); }},
+    {"check", "how its servers are asked: the name of a [check], or arp, icmp, tcp, tls, http; none. Default none",
+     [](VirtualConfig& v, std::string_view t) {
+       const auto problem = take(read_check_name(t), v.check);
+       if (v.check == "none") v.check.clear();
+       return problem;
+     },
+     [](const VirtualConfig& v) { return v.check.empty() ? std::vector<std::string>() : std::vector{v.check}; }},
+    {"on_down", "connections of a server that went: keep, drain (no new ones of its clients) or reset. Default keep",
+     [](VirtualConfig& v, std::string_view t) { return take(read_on_down(t), v.health.on_down); },
+     [](const VirtualConfig& v) { return std::vector<std::string>{name(v.health.on_down)}; }},
+    {"inhibit", "1: a server that is down stays listed, with weight 0; 0: it is taken out. Default 1",
+     [](VirtualConfig& v, std::string_view t) { return take(read_switch(t), v.health.inhibit); },
+     [](const VirtualConfig& v) { return std::vector<std::string>{v.health.inhibit ? "1" : "0"}; }},
+    {"slow_start", "how long a server that came (back) takes to its full weight, 1s-1h; 0 = at once. Default 0",
+     [](VirtualConfig& v, std::string_view t) {
+       return take(read_duration(t, 1s, 1h, Zero::allowed), v.health.slow_start);
+     },
+     [](const VirtualConfig& v) { return std::vector{text(v.health.slow_start)}; }},
+    {"quorum", "least sum of the weights that are well, before sorry is used, 1-4294967295. Default 1",
+     [](VirtualConfig& v, std::string_view t) { return take(read_number(t, 1, UINT32_MAX), v.health.quorum); },
+     [](const VirtualConfig& v) { return std::vector{std::to_string(v.health.quorum)}; }},
+    {"hysteresis", "so much more than quorum until sorry is left, 0-4294967295. Default 0",
+     [](VirtualConfig& v, std::string_view t) { return take(read_number(t, 0, UINT32_MAX), v.health.hysteresis); },
+     [](const VirtualConfig& v) { return std::vector{std::to_string(v.health.hysteresis)}; }},
+    {"flaps_allowed", "how often a server may go in 10 minutes before its return is delayed, 0-15; 0 = any. Default 3",
+     [](VirtualConfig& v, std::string_view t) {
+       return take(read_number(t, 0, Health::kFlapsKept - 1), v.health.flaps_allowed);
+     },
+     [](const VirtualConfig& v) { return std::vector{std::to_string(v.health.flaps_allowed)}; }},
+    {"sorry", "server that is used while too few are well: as server=. Default: none",
+     [](VirtualConfig& v, std::string_view t) -> std::optional<Error> {
+       const auto server = read_server(t);
+       if (!server) return server.error();
+       v.sorry = *server;
+       return std::nullopt;
+     },
+     [](const VirtualConfig& v) { return v.sorry ? std::vector{text(*v.sorry)} : std::vector<std::string>(); }},
 };
 
 template <class Section>
@@ -212,6 +253,8 @@ std::vector<KeyHelp> config_keys() {
   add_help("director", director_rows(), all);
   add_help("virtual", virtual_rows(), all);
   add_help("group", group_rows(), all);
+  add_help("check", check_rows(), all);
+  add_help("vrrp", vrrp_rows(), all);
   return all;
 }
 

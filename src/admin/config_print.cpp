@@ -15,10 +15,17 @@ void print_line(std::string_view key, std::string_view value, std::string& out) 
 }
 
 template <class Section>
+bool prints(const Section&, std::string_view) {
+  return true;
+}
+bool prints(const CheckConfig& check, std::string_view key) { return heeds(check.spec.kind, key); }
+
+template <class Section>
 void print_section(const std::string& title, const Section& section, std::span<const Row<Section>> rows,
                    std::string& out) {
   out.append(out.empty() ? "[" : "\n[").append(title).append("]\n");
   for (const Row<Section>& row : rows) {
+    if (!prints(section, row.key)) continue;
     for (const std::string& value : row.texts(section)) print_line(row.key, value, out);
   }
 }
@@ -29,7 +36,9 @@ std::string print_config(const Config& config) {
   std::string out;
   print_section("director", config, director_rows(), out);
   for (const GroupConfig& group : config.groups) print_section("group " + group.name, group, group_rows(), out);
+  for (const CheckConfig& c : config.checks) print_section("check " + c.name, c, check_rows(), out);
   for (const VirtualConfig& v : config.virtuals) print_section("virtual " + v.name, v, virtual_rows(), out);
+  for (const VrrpConfig& v : config.vrrps) print_section("vrrp " + v.name, v, vrrp_rows(), out);
   return out;
 }
 

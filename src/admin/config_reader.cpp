@@ -7,6 +7,7 @@
 #include <ini.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "config_rows.h"
@@ -16,6 +17,7 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kNameMost = 32;
+constexpr std::array<std::string_view, 5> kSections{"director", "virtual", "group", "check", "vrrp"};
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 std::string in_hex(char c) {
@@ -70,7 +72,7 @@ class Reader {
   }
 
  private:
-  enum class Kind : uint8_t { none, director, group, virtual_service };
+  enum class Kind : uint8_t { none, director, group, check, virtual_service, vrrp };
 
   static char* next_line(char* out, int size, void* self) {
     return static_cast<Reader*>(self)->next_line(out, static_cast<size_t>(size)) ? out : nullptr;
@@ -127,7 +129,9 @@ Place* Reader::place() {
     case Kind::none: break;
     case Kind::director: return &places_.director;
     case Kind::group: return &places_.groups.back();
+    case Kind::check: return &places_.checks.back();
     case Kind::virtual_service: return &places_.virtuals.back();
+    case Kind::vrrp: return &places_.vrrps.back();
   }
   return nullptr;
 }
@@ -142,10 +146,12 @@ bool Reader::begin_section(std::string_view line) {
   }
   const auto inner = words(line.substr(1, close - 1));
   const std::string_view kind = inner.empty() ? std::string_view() : inner[0];
-  if (kind != "director" && kind != "virtual" && kind != "group") {
-    const std::string guess = did_you_mean(kind, {"director", "virtual", "group"});
+  if (std::ranges::find(kSections, kind) == kSections.end()) {
+    const std::string guess = did_you_mean(kind, {kSections.begin(), kSections.end()});
     return refuse(
-        title, {"no such section" + (guess.empty() ? "; there are [director], [virtual NAME], [group NAME]" : guess)});
+        title,
+        {"no such section" +
+         (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME]" : guess)});
   }
   if (kind == "director") {
     return inner.size() == 1 ? begin_director() : refuse(title, {"this section takes no name"});
@@ -158,6 +164,8 @@ bool Reader::begin_section(std::string_view line) {
   }
   const std::string plain = std::string(kind) + ' ' + std::string(inner[1]);
   if (kind == "group") return begin_named(Kind::group, plain, inner[1], config_.groups, places_.groups);
+  if (kind == "vrrp") return begin_named(Kind::vrrp, plain, inner[1], config_.vrrps, places_.vrrps);
+  if (kind == "check") return begin_named(Kind::check, plain, inner[1], config_.checks, places_.checks);
   return begin_named(Kind::virtual_service, plain, inner[1], config_.virtuals, places_.virtuals);
 }
 
@@ -191,7 +199,9 @@ bool Reader::take_pair(std::string_view key, std::string_view value) {
     case Kind::none: break;
     case Kind::director: return set(director_rows(), config_, key, value);
     case Kind::group: return set(group_rows(), config_.groups.back(), key, value);
+    case Kind::check: return set(check_rows(), config_.checks.back(), key, value);
     case Kind::virtual_service: return set(virtual_rows(), config_.virtuals.back(), key, value);
+    case Kind::vrrp: return set(vrrp_rows(), config_.vrrps.back(), key, value);
   }
   return refuse(key, {"stands before any section; a file begins with [director]"});
 }
@@ -221,7 +231,8 @@ bool Reader::set(std::span<const Row<Section>> rows, Section& section, std::stri
 
 std::string Reader::unknown(std::string_view key) const {
   if (key.empty()) return "no key before the \"=\"";
-  const char* const section = kind_ == Kind::director ? "director" : kind_ == Kind::group ? "group" : "virtual";
+  constexpr std::array kNames{"", "director", "group", "check", "virtual", "vrrp"};  // by Kind
+  const std::string_view section = kNames[static_cast<size_t>(kind_)];
   const std::vector<KeyHelp> all = config_keys();
   std::vector<std::string_view> here;
   std::string elsewhere;
@@ -229,11 +240,10 @@ std::string Reader::unknown(std::string_view key) const {
     if (row.section == section) here.emplace_back(row.key);
     if (row.key == key && elsewhere.empty()) elsewhere = row.section;
   }
-  if (!elsewhere.empty()) {
-    return "no such key here; it belongs in [" + elsewhere + (elsewhere == "director" ? "]" : " NAME]");
-  }
   const std::string guess = did_you_mean(key, here);
-  return "no such key" + (guess.empty() ? "; this section has " + listed(here) : guess);
+  if (!guess.empty()) return "no such key" + guess;
+  if (elsewhere.empty()) return "no such key; this section has " + listed(here);
+  return "no such key here; it belongs in [" + elsewhere + (elsewhere == "director" ? "]" : " NAME]");
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct Row {  // one key
 std::span<const Row<Config>> director_rows();
 std::span<const Row<GroupConfig>> group_rows();
 std::span<const Row<VirtualConfig>> virtual_rows();
+std::span<const Row<CheckConfig>> check_rows();  // config_keys_check.cpp
+std::span<const Row<VrrpConfig>> vrrp_rows();    // config_keys_vrrp.cpp
 
 struct Place {                                              // a section of the file
   std::string title;                                        // virtual web
@@ -38,12 +40,16 @@ struct Place {                                              // a section of the 
 struct Places {
   std::string_view file;
   Place director{"director", 0, {}};
-  std::vector<Place> groups, virtuals;  // as in Config
+  std::vector<Place> groups, checks, virtuals, vrrps;  // as in Config
 };
 Error fault(std::string_view file, int line, const Place& place, std::string_view key, const Error& problem);
 
 // What no single line can tell: keys that are missing, and values that contradict each other (config_check.cpp).
 std::optional<Error> check(const Config& config, const Places& places);
+std::optional<Error> check_health(const Config& config, const Places& places);  // config_check_health.cpp
+std::optional<Error> check_vrrp(const Config& config, const Places& places);    // config_check_vrrp.cpp
+bool heeds(CheckKind kind, std::string_view key);                               // is that key of [check] for it?
+const CheckSpec* find_check(const Config& config, std::string_view name);       // of its section; null: there is none
 
 // The mark that each virtual balances, chosen ones included; 0: it is a service of one address and port.
 std::vector<Mark> marks_of_virtuals(const Config& config);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_server.cpp: a real server in one line: "IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N]
-// [lower=N]", and how a tunnel wraps: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]".
+// [lower=N]", and how a tunnel wraps: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]"; and
+// how it is asked: "[check=NAME]".
 
 #include <array>
 #include <optional>
@@ -20,14 +21,14 @@ std::optional<Error> set_count(uint32_t& count, std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<Error> set_weight(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_weight(ServerConfig& server, std::string_view text) {
   const auto number = read_number(text, 0, kWeightMost);
   if (!number) return number.error();
   server.weight = static_cast<int32_t>(*number);
   return std::nullopt;
 }
 
-std::optional<Error> set_forward(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_forward(ServerConfig& server, std::string_view text) {
   for (const Method method : {Method::route, Method::tunnel, Method::masq}) {
     if (text != forward_word(method)) continue;
     server.method = method;
@@ -36,7 +37,7 @@ std::optional<Error> set_forward(ServerSpec& server, std::string_view text) {
   return Error{quoted(text) + " is not a way to forward: dr, tun, nat"};
 }
 
-std::optional<Error> set_tunnel_type(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_tunnel_type(ServerConfig& server, std::string_view text) {
   const auto type = parse_tunnel_type(text);
   if (!type) {
     return Error{quoted(text) + " is not a type of tunnel: " + listed({kTunnelTypes.begin(), kTunnelTypes.end()})};
@@ -45,14 +46,14 @@ std::optional<Error> set_tunnel_type(ServerSpec& server, std::string_view text) 
   return std::nullopt;
 }
 
-std::optional<Error> set_tunnel_port(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_tunnel_port(ServerConfig& server, std::string_view text) {
   const auto number = read_number(text, 1, UINT16_MAX);
   if (!number) return number.error();
   server.tunnel.port = Port(static_cast<uint16_t>(*number));
   return std::nullopt;
 }
 
-std::optional<Error> set_tunnel_checksum(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_tunnel_checksum(ServerConfig& server, std::string_view text) {
   const auto checksum = parse_tunnel_checksum(text);
   if (!checksum) {
     return Error{quoted(text) +
@@ -62,7 +63,7 @@ std::optional<Error> set_tunnel_checksum(ServerSpec& server, std::string_view te
   return std::nullopt;
 }
 
-std::optional<Error> set_mac(ServerSpec& server, std::string_view text) {
+std::optional<Error> set_mac(ServerConfig& server, std::string_view text) {
   const auto mac = parse_mac(text);
   if (!mac) return Error{quoted(text) + " is not a MAC address, such as 02:00:00:00:00:01"};
   if (mac->group() || mac->zero()) return Error{quoted(text) + " is not the MAC address of one machine"};
@@ -70,19 +71,27 @@ std::optional<Error> set_mac(ServerSpec& server, std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Error> set_check(ServerConfig& server, std::string_view text) {
+  const auto check = read_check_name(text);
+  if (!check) return check.error();
+  server.check = *check;
+  return std::nullopt;
+}
+
 struct Option {
   std::string_view word;
-  std::optional<Error> (*set)(ServerSpec& server, std::string_view text);
+  std::optional<Error> (*set)(ServerConfig& server, std::string_view text);
 };
-constexpr std::array<Option, 8> kOptions{{
+constexpr std::array<Option, 9> kOptions{{
     {"weight", set_weight},
     {"forward", set_forward},
     {"mac", set_mac},
-    {"upper", [](ServerSpec& s, std::string_view t) { return set_count(s.upper, t); }},
-    {"lower", [](ServerSpec& s, std::string_view t) { return set_count(s.lower, t); }},
+    {"upper", [](ServerConfig& s, std::string_view t) { return set_count(s.upper, t); }},
+    {"lower", [](ServerConfig& s, std::string_view t) { return set_count(s.lower, t); }},
     {"tun_type", set_tunnel_type},
     {"tun_port", set_tunnel_port},
     {"tun_checksum", set_tunnel_checksum},
+    {"check", set_check},
 }};
 
 Result<Endpoint> read_endpoint(std::string_view text) {
@@ -95,7 +104,7 @@ Result<Endpoint> read_endpoint(std::string_view text) {
   return *endpoint;
 }
 
-std::optional<Error> set_option(ServerSpec& server, std::array<bool, kOptions.size()>& seen, std::string_view word) {
+std::optional<Error> set_option(ServerConfig& server, std::array<bool, kOptions.size()>& seen, std::string_view word) {
   const size_t equals = word.find('=');
   const std::string_view wanted = word.substr(0, equals);
   for (size_t i = 0; i < kOptions.size(); ++i) {
@@ -125,12 +134,12 @@ std::optional<Error> tunnel_without_tun(const ServerSpec& server, const std::arr
 
 }  // namespace
 
-Result<ServerSpec> read_server(std::string_view text) {
+Result<ServerConfig> read_server(std::string_view text) {
   const auto all = words(text);
   if (all.empty()) return Error{"no value; expected IP or IP:PORT, and options, such as 192.0.2.11 weight=1"};
   const auto endpoint = read_endpoint(all[0]);
   if (!endpoint) return endpoint.error();
-  ServerSpec server;
+  ServerConfig server;
   server.at = *endpoint;
   std::array<bool, kOptions.size()> seen{};
   for (size_t i = 1; i < all.size(); ++i) {
@@ -160,6 +169,11 @@ std::string text(const ServerSpec& server) {
   if (server.upper != 0) all += " upper=" + std::to_string(server.upper);
   if (server.lower != 0) all += " lower=" + std::to_string(server.lower);
   return all;
+}
+
+std::string text(const ServerConfig& server) {
+  const std::string all = text(static_cast<const ServerSpec&>(server));
+  return server.check.empty() ? all : all + " check=" + server.check;
 }
 
 }  // namespace rawvs

@@ -24,7 +24,8 @@ bool has_every_port(const VirtualConfig& v) {
 }
 
 WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key) {
-  WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet}, v.servers};
+  WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet},
+                       {v.servers.begin(), v.servers.end()}};
   // A port that is not given is the service's; behind a mark, and of every port, that is 0: the packet's own.
   for (ServerSpec& server : wanted.servers) {
     if (server.at.port.value == 0) server.at.port = key.vip.port;
@@ -43,6 +44,39 @@ void want_groups(Ip vip, const PortMatch& match, const Network& clients, Mark ma
 bool more_specific(const GroupMatch& a, const GroupMatch& b) {
   const auto width = [](const GroupMatch& match) { return match.ports[0].last - match.ports[0].first; };
   return width(a) != width(b) ? width(a) < width(b) : a.clients.prefix > b.clients.prefix;
+}
+
+// Where a check without a port of its own knocks: where the service is; of several ports at the first one.
+Port asked_port(const Config& config, const VirtualConfig& v) {
+  if (!v.ports.empty()) return Port(v.ports[0].ports[0].first);
+  for (const GroupConfig& group : config.groups) {
+    if (group.mark == v.mark) return Port(group.matches[0].ports.ports[0].first);
+  }
+  return Port();
+}
+
+std::shared_ptr<const CheckSpec> check_of(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
+  const std::string& wanted = server.check.empty() ? v.check : server.check;
+  if (wanted.empty() || wanted == "none") return nullptr;
+  const CheckSpec* const section = find_check(config, wanted);
+  CheckSpec spec = section ? *section : CheckSpec{};
+  spec.name = wanted;
+  if (!section) spec.kind = *read_check_kind(wanted);
+  if (spec.port.value == 0) spec.port = server.at.port.value != 0 ? server.at.port : asked_port(config, v);
+  return std::make_shared<const CheckSpec>(std::move(spec));
+}
+
+void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {
+  WantedChecks wanted{v.name, key, v.health, {}, v.sorry};
+  wanted.policy.sorry_server = v.sorry.has_value();
+  for (const ServerConfig& server : v.servers) {
+    Endpoint at = server.at;
+    if (at.port.value == 0) at.port = key.vip.port;
+    wanted.servers.push_back({at, check_of(config, v, server)});
+  }
+  if (wanted.sorry && wanted.sorry->at.port.value == 0) wanted.sorry->at.port = key.vip.port;
+  const auto asked = [](const WantedChecks::Server& server) { return server.check != nullptr; };
+  if (std::ranges::any_of(wanted.servers, asked)) all.push_back(std::move(wanted));
 }
 
 }  // namespace
@@ -88,6 +122,37 @@ WantedTables wanted_tables(const Config& config) {
   }
   std::stable_sort(wanted.groups.begin(), wanted.groups.end(), more_specific);
   return wanted;
+}
+
+std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
+  std::set<Ip> vips;
+  for (const GroupMatch& match : wanted_tables(config).groups) vips.insert(match.vip);
+  for (const VirtualConfig& v : config.virtuals) {
+    if (v.address) vips.insert(*v.address);
+  }
+  std::vector<VrrpSpec> all;
+  for (const VrrpConfig& v : config.vrrps) {
+    VrrpSpec spec = v.spec;
+    spec.name = v.name;
+    if (spec.addresses.empty()) spec.addresses.assign(vips.begin(), vips.end());
+    all.push_back(std::move(spec));
+  }
+  return all;
+}
+
+std::vector<WantedChecks> wanted_checks(const Config& config) {
+  std::vector<WantedChecks> all;
+  const std::vector<Mark> marks = marks_of_virtuals(config);
+  for (size_t i = 0; i < config.virtuals.size(); ++i) {
+    const VirtualConfig& v = config.virtuals[i];
+    if (marks[i].value != 0) want_checks(config, v, {.vip = {}, .mark = marks[i]}, all);
+    for (const PortMatch& match : v.ports) {
+      if (marks[i].value == 0) {
+        want_checks(config, v, {match.protocol, {*v.address, Port(match.ports[0].first)}, Mark()}, all);
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace rawvs

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kInterfaceNameMost = 15;  // IFNAMSIZ - 1
 constexpr size_t kSocketPathMost = 107;    // sockaddr_un, without the NUL behind it
+constexpr size_t kStatePathMost = 150;     // inih cuts lines
 constexpr size_t kGroupNameMost = 32;
 constexpr Duration kPersistenceMost = 31 * 24h;  // as ipvsadm's
 
@@ -88,6 +89,13 @@ Result<std::string> read_path(std::string_view text) {
   if (sound) return std::string(text);
   return Error{quoted(text) +
                " is not a path for a socket: it begins with \"/\", has no blank, and at most 107 characters"};
+}
+
+Result<std::string> read_state_path(std::string_view text) {
+  const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kStatePathMost && printable(text);
+  if (sound || text.empty()) return std::string(text);
+  return Error{quoted(text) +
+               " is not a path for a file: it begins with \"/\", has no blank, and at most 150 characters"};
 }
 
 Result<std::string> read_group_name(std::string_view text) {

@@ -29,6 +29,7 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
 Result<std::string> read_interface(std::string_view text);
 Result<std::string> read_optional_interface(std::string_view text);
 Result<std::string> read_path(std::string_view text);
+Result<std::string> read_state_path(std::string_view text);  // or nothing
 Result<std::string> read_group_name(std::string_view text);
 Result<GuardMode> read_guard(std::string_view text);
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
@@ -42,17 +43,25 @@ std::string text(Duration d);                         // 900s, 1500ms
 const char* name(GuardMode mode);
 const char* name(IoMode mode);
 
+// Checks (config_keys_check.cpp, config_values_check.cpp)
+Result<CheckKind> read_check_kind(std::string_view text);
+Result<std::string> read_check_name(std::string_view text);  // of a section, or a kind, or none
+Result<OnDown> read_on_down(std::string_view text);
+const char* name(CheckKind kind);
+const char* name(OnDown what);
+
 inline constexpr PortRange kEveryPort{0, 0xffff};  // what "*" stands for
 
 // Values of several words (config_ports.cpp, config_server.cpp)
 Result<std::vector<PortMatch>> read_ports(std::string_view text);           // tcp/80,443 udp/5000-5010
 Result<std::vector<GroupConfig::Match>> read_match(std::string_view text);  // VIP tcp/80 udp/5000-5010 [from NET]
-Result<ServerSpec> read_server(std::string_view text);                      // IP[:PORT] [weight=N] ...
+Result<ServerConfig> read_server(std::string_view text);                    // IP[:PORT] [weight=N] ...
 std::string text(PortRange range);
 std::string text(const PortMatch& match);
 std::string text(const std::vector<PortMatch>& ports);
 std::string text(const GroupConfig::Match& match);
 std::string text(const ServerSpec& server);
+std::string text(const ServerConfig& server);
 std::string_view forward_word(Method method);  // dr, tun, nat
 
 }  // namespace rawvs

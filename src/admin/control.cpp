@@ -35,7 +35,7 @@ struct Call {
 };
 
 // The director's refusal in words.
-Verdict verdict(const Call& call, std::optional<Refusal> refusal) {
+Objection verdict(const Call& call, std::optional<Refusal> refusal) {
   if (!refusal) return std::nullopt;
   const std::string service = "service " + std::string(call.values.text(Key::service));
   const std::string server = "server " + std::string(call.values.text(Key::server));
@@ -60,7 +60,7 @@ Verdict verdict(const Call& call, std::optional<Refusal> refusal) {
 using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Instant, Outbox&);
 
 // What IPVS leaves to ipvsadm, and what a director that answers ARP for the address must not take.
-Verdict check_service(const ServiceSpec& spec) {
+Objection check_service(const ServiceSpec& spec) {
   if (spec.key.mark.value != 0) return std::nullopt;
   const auto invalid = [&](const char* text) { return refused(Refusal::invalid, rawvs::text(spec.key) + ": " + text); };
   if (!spec.key.vip.addr.unicast()) return invalid("expected a unicast address");
@@ -73,7 +73,7 @@ Verdict check_service(const ServiceSpec& spec) {
   return std::nullopt;
 }
 
-Verdict put_service(const Call& call, AddOrEdit action, bool adds) {
+Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   ServiceSpec spec;
   if (auto fault = read_service_key(call.values, spec.key)) return fault;
   const auto& word = call.values.of(Key::scheduler);
@@ -91,16 +91,16 @@ Verdict put_service(const Call& call, AddOrEdit action, bool adds) {
   return verdict(call, (call.director.*action)(spec, call.now, call.out));
 }
 
-Verdict add_service(const Call& call) { return put_service(call, &Director::add, true); }
-Verdict edit_service(const Call& call) { return put_service(call, &Director::edit, false); }
+Objection add_service(const Call& call) { return put_service(call, &Director::add, true); }
+Objection edit_service(const Call& call) { return put_service(call, &Director::edit, false); }
 
-Verdict delete_service(const Call& call) {
+Objection delete_service(const Call& call) {
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
   return verdict(call, call.director.remove(key, call.now, call.out));
 }
 
-Verdict add_server(const Call& call) {
+Objection add_server(const Call& call) {
   ServiceKey key;
   ServerSpec spec;
   if (auto fault = read_server(call.values, key, spec)) return fault;
@@ -110,14 +110,14 @@ Verdict add_server(const Call& call) {
   return verdict(call, call.director.add_server(key, spec, call.now, call.out));
 }
 
-Verdict edit_server(const Call& call) {
+Objection edit_server(const Call& call) {
   ServiceKey key;
   ServerSpec spec;
   if (auto fault = read_server(call.values, key, spec)) return fault;
   return verdict(call, call.director.edit_server(key, spec, call.now, call.out));
 }
 
-Verdict delete_server(const Call& call) {
+Objection delete_server(const Call& call) {
   ServiceKey key;
   Endpoint server;
   if (auto fault = read_service_key(call.values, key)) return fault;
@@ -126,16 +126,16 @@ Verdict delete_server(const Call& call) {
   return verdict(call, call.director.remove_server(key, server, call.now, call.out));
 }
 
-Verdict clear(const Call& call) { return call.director.clear(call.now, call.out), std::nullopt; }
+Objection clear(const Call& call) { return call.director.clear(call.now, call.out), std::nullopt; }
 
-Verdict zero(const Call& call) {
+Objection zero(const Call& call) {
   if (!call.values.of(Key::service)) return call.director.zero_all(), std::nullopt;
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
   return verdict(call, call.director.zero(key));
 }
 
-Verdict set_timeouts(const Call& call) {
+Objection set_timeouts(const Call& call) {
   Timeouts timeouts = call.director.settings().timeouts;
   for (const auto& [key, field] : {std::pair{Key::tcp, &Timeouts::tcp}, std::pair{Key::tcpfin, &Timeouts::tcpfin},
                                    std::pair{Key::udp, &Timeouts::udp}}) {
@@ -147,7 +147,7 @@ Verdict set_timeouts(const Call& call) {
   return std::nullopt;
 }
 
-Verdict list(const Call& call) {
+Objection list(const Call& call) {
   call.reply.part = Part::daemon;
   if (!call.values.of(Key::service)) return std::nullopt;
   ServiceKey key;
@@ -159,7 +159,7 @@ Verdict list(const Call& call) {
   return std::nullopt;
 }
 
-Verdict connections(const Call& call) {
+Objection connections(const Call& call) {
   FlowFilter filter;
   if (auto fault = read_flow(call.values, false, filter)) return fault;
   call.reply.filter = std::make_shared<const FlowFilter>(filter);
@@ -168,7 +168,7 @@ Verdict connections(const Call& call) {
   return std::nullopt;
 }
 
-Verdict explain(const Call& call) {
+Objection explain(const Call& call) {
   FlowFilter flow;
   if (auto fault = read_flow(call.values, true, flow)) return fault;
   const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
@@ -189,7 +189,7 @@ Verdict explain(const Call& call) {
   return std::nullopt;
 }
 
-Verdict trace(const Call& call) {
+Objection trace(const Call& call) {
   FlowFilter filter;
   uint64_t count = 0, snap = 0;
   if (auto fault = read_flow(call.values, false, filter)) return fault;
@@ -214,7 +214,7 @@ void add_texts(std::string& rows, const char* row, const std::vector<std::string
   }
 }
 
-Verdict reload(const Call& call) {
+Objection reload(const Call& call) {
   uint64_t reset = 0;
   if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
   if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
@@ -225,7 +225,7 @@ Verdict reload(const Call& call) {
   return std::nullopt;
 }
 
-Verdict ini(const Call& call) {
+Objection ini(const Call& call) {
   if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
   const std::string text = ini_text(*call.desk.config, call.director);
   std::vector<std::string> lines;
@@ -239,14 +239,14 @@ Verdict ini(const Call& call) {
 }
 
 template <Part kPart>
-Verdict show(const Call& call) {
+Objection show(const Call& call) {
   return call.reply.part = kPart, std::nullopt;
 }
 
 struct Command {
   std::string_view word;
   uint32_t needs, takes;  // sets of keys; takes: besides those needed
-  Verdict (*run)(const Call& call);
+  Objection (*run)(const Call& call);
 };
 constexpr uint32_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
 constexpr Command kCommands[] = {
@@ -264,6 +264,7 @@ constexpr Command kCommands[] = {
     {"timeouts", 0, 0, show<Part::timeouts>},
     {"exits", 0, 0, show<Part::exits>},
     {"arp", 0, 0, show<Part::vips>},
+    {"vrrp", 0, 0, show<Part::vrrp>},
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
     {"reload", 0, bit(Key::reset), reload},
@@ -280,7 +281,7 @@ std::string names(uint32_t keys) {
   return out;
 }
 
-Verdict read_word(const Command& command, std::string_view word, Values& values) {
+Objection read_word(const Command& command, std::string_view word, Values& values) {
   const size_t sign = word.find('=');
   if (sign == std::string_view::npos || sign == 0) return usage(shortly_quoted(word) + ": expected KEY=VALUE");
   const std::string_view key = word.substr(0, sign);
@@ -313,7 +314,7 @@ std::string_view take_word(std::string_view& rest) {  // up to the next blank, w
 bool strange(char c) { return c < ' ' || c > '~'; }
 
 // The letters of a request, and its version; what follows the version is left in rest.
-Verdict check_form(std::string_view request, std::string_view& rest) {
+Objection check_form(std::string_view request, std::string_view& rest) {
   if (request.size() > kRequestMost) {
     return usage("a request of more than " + std::to_string(kRequestMost) + " bytes: expected at most that");
   }
@@ -333,8 +334,8 @@ Verdict check_form(std::string_view request, std::string_view& rest) {
   return std::nullopt;
 }
 
-Verdict carry_out(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
-                  Conversation& reply) {
+Objection carry_out(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
+                    Conversation& reply) {
   std::string_view rest;
   if (auto fault = check_form(request, rest)) return fault;
   const std::string_view word = take_word(rest);
@@ -359,7 +360,7 @@ Verdict carry_out(std::string_view request, Director& director, Instant now, Out
 Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk) {
   Conversation reply;
   reply.desk = &desk;
-  const Verdict fault = carry_out(request, director, now, out, desk, reply);
+  const Objection fault = carry_out(request, director, now, out, desk, reply);
   if (fault) return {.ready = "error " + fault->code + ' ' + fault->text + "\nend\n"};
   reply.ready = "ok\n" + reply.ready + (reply.part == Part::nothing ? "end\n" : "");
   return reply;

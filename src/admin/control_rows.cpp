@@ -126,7 +126,7 @@ void add_service(std::string& ready, const Service& service) {
   ready += '\n';
 }
 
-void add_server(std::string& ready, const Server& server, const Director& director) {
+void add_server(std::string& ready, const Server& server, const Director& director, const Desk* desk, Instant now) {
   ready += "server";
   put(ready, "service", word(server.key));
   put(ready, "server", text(server.spec.at));
@@ -150,18 +150,22 @@ void add_server(std::string& ready, const Server& server, const Director& direct
   put(ready, "mac", next && next->knows_mac() ? text(next->mac) : "-");
   put(ready, "fixed", server.spec.mac ? 1 : 0);
   put_traffic(ready, server.traffic, server.rates);
+  if (server.wanted_weight != server.spec.weight) put(ready, "wanted", static_cast<uint64_t>(server.wanted_weight));
+  put_health(ready, desk, server, now);
   ready += '\n';
 }
 
 // A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
 // server that is gone when its turn comes is left out.
-bool add_services(Conversation& c, const Director& director) {
+bool add_services(Conversation& c, const Director& director, Instant now) {
   const Services& services = director.services();
   const auto all = services.services();
   for (size_t rows = 0; rows < kRows && room(c.ready); ++rows) {
     if (c.next_server < c.servers.size()) {
       const Server& server = services.server(c.servers[c.next_server++]);
-      if (server.used && server.in_service() && server.key == c.service) add_server(c.ready, server, director);
+      if (server.used && server.in_service() && server.key == c.service) {
+        add_server(c.ready, server, director, c.desk, now);
+      }
       continue;
     }
     if (c.next_service >= std::min(c.services_end, all.size())) return false;
@@ -300,11 +304,12 @@ Part add_rows(Conversation& c, Director& director, Instant now) {
   switch (c.part) {
     case Part::nothing: break;
     case Part::daemon: return add_daemon(c, director.connections(), now), Part::services;
-    case Part::services: return add_services(c, director) ? c.part : Part::nothing;
+    case Part::services: return add_services(c, director, now) ? c.part : Part::nothing;
     case Part::connections: return add_connections(c, director.connections(), now) ? c.part : Part::nothing;
     case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
     case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
     case Part::links: return add_links(c, director), Part::nothing;
+    case Part::vrrp: return add_vrrp(c.ready, c.desk, director, now), Part::nothing;
     case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
     case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
     case Part::trace: return add_sights(c) ? c.part : Part::nothing;

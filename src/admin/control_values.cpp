@@ -17,7 +17,7 @@ Fault bad_value(Key key, std::string_view found, std::string_view expected) {
 }
 
 // 24 or 255.255.255.0. Any mask is taken, as by IPVS, also one that is no prefix.
-Verdict read_netmask(const Values& values, Netmask& out) {
+Objection read_netmask(const Values& values, Netmask& out) {
   const auto& found = values.of(Key::netmask);
   if (!found) return std::nullopt;
   if (const auto length = parse_number(*found, 32)) {
@@ -30,7 +30,7 @@ Verdict read_netmask(const Values& values, Netmask& out) {
   return std::nullopt;
 }
 
-Verdict read_flags(const Values& values, std::optional<Scheduler> scheduler, uint8_t& out) {
+Objection read_flags(const Values& values, std::optional<Scheduler> scheduler, uint8_t& out) {
   const auto& found = values.of(Key::flags);
   if (!found) return std::nullopt;
   for (std::string_view rest = *found;;) {
@@ -51,7 +51,7 @@ Verdict read_flags(const Values& values, std::optional<Scheduler> scheduler, uin
   }
 }
 
-Verdict read_mac(const Values& values, ServerSpec& out) {
+Objection read_mac(const Values& values, ServerSpec& out) {
   const auto& mac = values.of(Key::mac);
   if (!mac) return std::nullopt;
   out.mac = parse_mac(*mac);
@@ -59,7 +59,7 @@ Verdict read_mac(const Values& values, ServerSpec& out) {
   return bad_value(Key::mac, *mac, "the MAC address of one machine, like 02:00:00:00:00:01");
 }
 
-Verdict read_method(const Values& values, Method& out) {
+Objection read_method(const Values& values, Method& out) {
   const std::string_view found = values.of(Key::method).value_or("route");
   if (found == "route") return out = Method::route, std::nullopt;
   if (found == "tunnel") return out = Method::tunnel, std::nullopt;
@@ -67,7 +67,7 @@ Verdict read_method(const Values& values, Method& out) {
   return bad_value(Key::method, found, "route, tunnel or masq");
 }
 
-Verdict read_tunnel(const Values& values, Method method, Tunnel& out) {
+Objection read_tunnel(const Values& values, Method method, Tunnel& out) {
   for (const Key key : {Key::tun_type, Key::tun_port, Key::tun_checksum}) {
     if (method == Method::tunnel || !values.of(key)) continue;
     return usage(std::string(kKeyNames[static_cast<size_t>(key)]) + "=: expected only with method=tunnel");
@@ -87,7 +87,7 @@ Verdict read_tunnel(const Values& values, Method method, Tunnel& out) {
     out.checksum = *found;
   }
   const auto fault = tunnel_fault(out, '-');
-  return fault ? Verdict(usage(fault->text)) : std::nullopt;
+  return fault ? Objection(usage(fault->text)) : std::nullopt;
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ std::string shortly_quoted(std::string_view found) {
   return out.append(found.size() > kMost ? "...\"" : "\"");
 }
 
-Verdict read_number(const Values& values, Key key, uint64_t most, uint64_t& out) {
+Objection read_number(const Values& values, Key key, uint64_t most, uint64_t& out) {
   const auto& found = values.of(key);
   if (!found) return std::nullopt;
   const auto number = parse_number(*found, most);
@@ -111,7 +111,7 @@ Verdict read_number(const Values& values, Key key, uint64_t most, uint64_t& out)
   return std::nullopt;
 }
 
-Verdict read_service_key(const Values& values, ServiceKey& out) {
+Objection read_service_key(const Values& values, ServiceKey& out) {
   const std::string_view found = values.text(Key::service);
   const size_t colon = std::min(found.find(':'), found.size());
   const std::string_view kind = found.substr(0, colon), rest = found.substr(std::min(colon + 1, found.size()));
@@ -130,7 +130,7 @@ Verdict read_service_key(const Values& values, ServiceKey& out) {
 }
 
 // A port that is left out is the service's; behind a mark there is no one port: 0 stands for the packet's own.
-Verdict read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out) {
+Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out) {
   const std::string_view found = values.text(Key::server);
   const auto at = parse_endpoint(found);
   if (!at) return bad_value(Key::server, found, "IP:PORT");
@@ -139,7 +139,7 @@ Verdict read_endpoint(const Values& values, const ServiceKey& service, Endpoint&
   return std::nullopt;
 }
 
-Verdict read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out) {
+Objection read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out) {
   uint64_t persistence = 0, ops = 0;
   if (auto fault = read_number(values, Key::persistence, kMostSeconds, persistence)) return fault;
   if (auto fault = read_number(values, Key::ops, 1, ops)) return fault;
@@ -151,7 +151,7 @@ Verdict read_service(const Values& values, std::optional<Scheduler> scheduler, S
   return std::nullopt;
 }
 
-Verdict read_flow(const Values& values, bool exact, FlowFilter& out) {
+Objection read_flow(const Values& values, bool exact, FlowFilter& out) {
   if (const auto& found = values.of(Key::protocol)) {
     constexpr std::array kFlows{Protocol::tcp, Protocol::udp, Protocol::sctp};
     const auto* const known = std::ranges::find_if(kFlows, [&](Protocol p) { return *found == name(p); });
@@ -170,7 +170,7 @@ Verdict read_flow(const Values& values, bool exact, FlowFilter& out) {
     }
     if (exact && !out.client_port) return bad_value(Key::client, *found, expected);
   }
-  const auto read_end = [&](Key key, std::optional<Ip>& addr, std::optional<Port>& port) -> Verdict {
+  const auto read_end = [&](Key key, std::optional<Ip>& addr, std::optional<Port>& port) -> Objection {
     const auto& found = values.of(key);
     if (!found) return std::nullopt;
     const auto end = parse_endpoint(*found);
@@ -184,7 +184,7 @@ Verdict read_flow(const Values& values, bool exact, FlowFilter& out) {
   return read_end(Key::server, out.server, out.server_port);
 }
 
-Verdict read_server(const Values& values, ServiceKey& service, ServerSpec& out) {
+Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out) {
   if (auto fault = read_service_key(values, service)) return fault;
   if (auto fault = read_endpoint(values, service, out.at)) return fault;
   uint64_t weight = 1, upper = 0, lower = 0;

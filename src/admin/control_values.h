@@ -17,7 +17,7 @@ namespace rawvs {
 struct Fault {  // why a request is not carried out
   std::string code, text;
 };
-using Verdict = std::optional<Fault>;
+using Objection = std::optional<Fault>;
 
 Fault usage(std::string text);
 Fault refused(Refusal why, std::string text);
@@ -44,18 +44,18 @@ struct Values {  // what a request gives for each key
 inline constexpr uint64_t kMostSeconds = 31 * 86400;  // of a timeout: ipvsadm's limit
 
 // Each reader leaves its target alone when the key is not given.
-Verdict read_number(const Values& values, Key key, uint64_t most, uint64_t& out);
-Verdict read_service_key(const Values& values, ServiceKey& out);
-Verdict read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out);
+Objection read_number(const Values& values, Key key, uint64_t most, uint64_t& out);
+Objection read_service_key(const Values& values, ServiceKey& out);
+Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out);
 
 // All of a service's record but its scheduler, whose name the caller has looked up already: flags belong to one. None:
 // the name is no scheduler's.
-Verdict read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out);
+Objection read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out);
 
 // Flow keys: protocol, client, virtual, server. exact: one flow, all of it but its server, no network.
-Verdict read_flow(const Values& values, bool exact, FlowFilter& out);
+Objection read_flow(const Values& values, bool exact, FlowFilter& out);
 
 // The service a server is in, and its record.
-Verdict read_server(const Values& values, ServiceKey& service, ServerSpec& out);
+Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out);
 
 }  // namespace rawvs

@@ -52,7 +52,7 @@ WantedTables tables_of(const Services& services) {
   for (const Service& service : services.services()) {
     if (!service.used) continue;
     WantedService& wanted = tables.services.emplace_back(WantedService{service.spec, {}});
-    for (const ServerSlot slot : service.servers) wanted.servers.push_back(services.server(slot).spec);
+    for (const ServerSlot slot : service.servers) wanted.servers.push_back(services.server(slot).wanted());
     std::ranges::reverse(wanted.servers);  // newest first there
   }
   return tables;
@@ -160,7 +160,7 @@ class Reload {
     for (const ServerSpec& server : next.servers) {
       const ServerSpec* const old = before ? find(*before, server.at) : nullptr;
       if (old && same(*old, server)) continue;
-      const ServerSpec* const there = in_service(key, server.at);
+      const std::optional<ServerSpec> there = in_service(key, server.at);
       const std::string line = rawvs::text(key) + ": server " + rawvs::text(server);
       if (!there) {
         step(director_.add_server(key, server, now_, out_), line + ": added");
@@ -186,12 +186,12 @@ class Reload {
     step(director_.edit_server(key, server, now_, out_), line);
   }
 
-  const ServerSpec* in_service(const ServiceKey& key, Endpoint at) const {
+  std::optional<ServerSpec> in_service(const ServiceKey& key, Endpoint at) const {
     const Services& services = director_.services();
     for (const ServerSlot slot : services.find(key)->servers) {
-      if (services.server(slot).spec.at == at) return &services.server(slot).spec;
+      if (services.server(slot).spec.at == at) return services.server(slot).wanted();
     }
-    return nullptr;
+    return std::nullopt;
   }
 
   Director& director_;
@@ -214,6 +214,33 @@ Reloaded reload(const Config& was, Config& next, bool reset, Director& director,
   keep_for_restart(was, next);
   return work.take();
 }
+
+namespace {
+
+// The checks of the virtual that asks for this service, and what follows from them: only the file knows them.
+void keep_checks(const Config& config, const ServiceKey& key, VirtualConfig& v) {
+  const std::vector<Mark> marks = marks_of_virtuals(config);
+  for (size_t i = 0; i < config.virtuals.size(); ++i) {
+    const VirtualConfig& from = config.virtuals[i];
+    const bool marked = key.mark.value != 0 && marks[i] == key.mark;
+    const bool plain = marks[i].value == 0 && from.address == key.vip.addr &&
+                       std::ranges::any_of(from.ports, [&](const PortMatch& match) {
+                         return match.protocol == key.protocol && match.ports[0].first == key.vip.port.value;
+                       });
+    if (!marked && !plain) continue;
+    v.check = from.check;
+    v.health = from.health;
+    v.sorry = from.sorry;
+    for (ServerConfig& server : v.servers) {
+      for (const ServerConfig& known : from.servers) {
+        const Port port = known.at.port.value != 0 ? known.at.port : key.vip.port;
+        if (Endpoint{known.at.addr, port} == server.at) server.check = known.check;
+      }
+    }
+  }
+}
+
+}  // namespace
 
 std::string ini_text(const Config& config, const Director& director) {
   Config live = config;
@@ -238,7 +265,8 @@ std::string ini_text(const Config& config, const Director& director) {
     v.persistence = service.spec.persistence;
     v.netmask = service.spec.netmask;
     v.one_packet = service.spec.one_packet;
-    v.servers = service.servers;
+    for (const ServerSpec& server : service.servers) v.servers.push_back({server, {}});
+    keep_checks(config, key, v);
     v.mark = key.mark;
     if (key.mark.value == 0) {
       v.address = key.vip.addr;

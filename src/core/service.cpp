@@ -153,6 +153,9 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.served = service->serial;
   server.key = key;
   server.spec = spec;
+  server.wanted_weight = spec.weight;
+  server.most_weight = INT32_MAX;
+  server.standing = Standing::serves;
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
@@ -172,9 +175,28 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no word for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
+  server.wanted_weight = spec.weight;
+  server.spec.weight = std::min(spec.weight, server.most_weight);
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
-  if (spec.weight != 0) server.last_weight = spec.weight;
+  if (server.spec.weight != 0) server.last_weight = server.spec.weight;
+  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at, Standing standing,
+                                              int32_t most_weight) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  const size_t index = index_of(*service, at);
+  if (index == service->servers.size()) return Refusal::no_server;
+  Server& server = servers_[service->servers[index]];
+  server.standing = standing;
+  server.most_weight = most_weight;
+  const int32_t weight = std::min(server.wanted_weight, most_weight);
+  if (weight == server.spec.weight) return std::nullopt;
+  server.spec.weight = weight;
+  if (weight != 0) server.last_weight = weight;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;
 }

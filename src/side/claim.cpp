@@ -27,13 +27,41 @@ bool Claims::takes(Ip vip) const { return find(vip) != nullptr; }
 
 bool Claims::answers_for(Ip vip) const {
   const Claim* const claim = find(vip);
-  return claim && !claim->retired_until;
+  return claim && claim->answered();
+}
+
+bool Claims::stands_by(Ip vip) const {
+  const Claim* const claim = find(vip);
+  return claim && claim->standby;
+}
+
+// Switches and hosts may still believe another machine.
+void Claims::begin(Claim& claim, Instant now) {
+  claim.announcements_left = settings_.garp_count;
+  claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
+  claim.next_probe = now + kFirstProbe;
+  earliest_ = now;
+}
+
+void Claims::stand_by(std::vector<Ip> vips, Instant now) {
+  standby_ = std::move(vips);
+  for (Claim& claim : claims_) {
+    const bool standby = std::ranges::binary_search(standby_, claim.vip);
+    if (claim.retired_until || standby == claim.standby) continue;
+    claim = Claim{.vip = claim.vip, .standby = standby};
+    if (!standby) begin(claim, now);
+  }
+}
+
+void Claims::announce(Ip vip, Instant now) {
+  Claim* const claim = find(vip);
+  if (claim && claim->answered()) begin(*claim, now);
 }
 
 void Claims::set(const std::vector<Ip>& vips, Instant now) {
   for (Claim& claim : claims_) {
     if (claim.retired_until || std::ranges::binary_search(vips, claim.vip)) continue;
-    claim = Claim{.vip = claim.vip};
+    claim = Claim{.vip = claim.vip, .standby = claim.standby};
     claim.retired_until = now + kRetirement;
     earliest_ = std::min(earliest_, *claim.retired_until);
   }
@@ -41,21 +69,14 @@ void Claims::set(const std::vector<Ip>& vips, Instant now) {
     Claim* claim = find(vip);
     if (claim && !claim->retired_until) continue;
     if (!claim) claim = &*claims_.insert(std::ranges::lower_bound(claims_, vip, {}, &Claim::vip), Claim{});
-    *claim = Claim{.vip = vip};
-    claim->announcements_left = settings_.garp_count;
-    claim->next_announcement = settings_.garp_count == 0 ? kNever : now;
-    claim->next_probe = now + kFirstProbe;
-    earliest_ = now;
+    *claim = Claim{.vip = vip, .standby = std::ranges::binary_search(standby_, vip)};
+    if (!claim->standby) begin(*claim, now);
   }
 }
 
 void Claims::announce_all(Instant now) {
   for (Claim& claim : claims_) {
-    if (claim.retired_until) continue;
-    claim.announcements_left = settings_.garp_count;
-    claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
-    claim.next_probe = now + kFirstProbe;
-    earliest_ = now;
+    if (claim.answered()) begin(claim, now);
   }
 }
 
@@ -64,7 +85,7 @@ void Claims::settings_changed(Instant now) {
     if (interval != Duration::zero()) next = std::min(next, now + interval);
   };
   for (Claim& claim : claims_) {
-    if (claim.retired_until) continue;
+    if (!claim.answered()) continue;
     within(claim.next_announcement, settings_.garp_interval);
     within(claim.next_probe, settings_.arp_probe_interval);
     earliest_ = std::min(earliest_, deadline_of(claim));
@@ -73,7 +94,7 @@ void Claims::settings_changed(Instant now) {
 
 std::optional<Conflict> Claims::heard(const Arp& arp, Mac own, Instant now) {
   Claim* const claim = find(arp.sender);
-  if (!claim || claim->retired_until || arp.sender_mac == own) return std::nullopt;
+  if (!claim || !claim->answered() || arp.sender_mac == own) return std::nullopt;
   // Whoever heard the rival now believes it: say again whose the VIP is, but do not start a shouting match.
   if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
     claim->announcements_left = std::max(claim->announcements_left, 1u);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine.cpp: the loop. A turn: wait; read the clock; frames, link changes, requests, deadlines; send what came out.
-// poll(), not epoll, for the frames: nobody calls back for every one that arrives while we are awake. What seldom speaks
-// waits behind one epoll, so that poll() has three descriptors to look at.
+// poll(), not epoll, for the frames: nobody calls back for every one that arrives while we are awake. What seldom
+// speaks waits behind one epoll, so that poll() has three descriptors to look at.
 #include "rawvs/engine.h"
 
 #include <poll.h>
@@ -13,6 +13,9 @@
 #include <cerrno>
 #include <csignal>
 #include <utility>
+
+#include "engine_saving.h"
+#include "vrrp_socket.h"
 
 namespace rawvs {
 namespace {
@@ -40,11 +43,18 @@ size_t fitting(std::span<const Frame> frames) {
 
 Engine::Engine(const Config& config, const std::string& file, const Log& log)
     : config_(config),
-      desk_{clock_now(), 0,        static_cast<uint32_t>(getpid()),
-            file,        &config_, [this](bool reset) { return reload(reset); }},
+      desk_{clock_now(),
+            0,
+            static_cast<uint32_t>(getpid()),
+            file,
+            &config_,
+            &ward_,
+            &vrrp_,
+            [this](bool reset) { return reload(reset); }},
       log_(log),
       now_(desk_.started),
       director_(config.settings, random_hash_key(), !config.inside.empty(), now_),
+      ward_(config.settings.max_servers, random_hash_key().k0),
       flows_(config.settings.max_connections),
       guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
   departing_.reserve(Outbox::kDepartures);
@@ -87,7 +97,9 @@ Result<Done> Engine::open_all(int signals) {
   for (const Link link : {Link::outside, Link::inside}) {
     if (const auto known = know_link(link); !known) return known.error();
   }
+  if (const auto followed = follow_vrrp(); !followed) return followed.error();
   if (const auto loaded = load_tables(); !loaded) return loaded.error();
+  if (const auto followed = follow_checks(true); !followed) return followed.error();
   for (const Link link : {Link::outside, Link::inside}) {
     Port& port = ports_[index(link)];
     if (port.name.empty()) continue;
@@ -96,6 +108,8 @@ Result<Done> Engine::open_all(int signals) {
     log_.write(Severity::warning, "interface " + port.name +
                                       (port.facts.ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
   }
+  restore_state();
+  start_vrrp();
   // Last: who sees the control socket may rely on all of the above.
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
@@ -132,6 +146,9 @@ Result<Reloaded> Engine::reload(bool reset) {
   }
   Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
   config_ = std::move(*next);
+  if (const auto followed = follow_checks(false); !followed) log_.write(Severity::error, followed.error().text);
+  if (const auto followed = follow_vrrp(); !followed) log_.write(Severity::error, followed.error().text);
+  start_vrrp();
   for (const std::string& line : done.changes) log_.write(Severity::notice, "reload: " + line);
   for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
   if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
@@ -150,6 +167,7 @@ bool Engine::poll_for(int fd, uint64_t what) {
 void Engine::change(const std::function<void()>& changes) {
   director_.hold_speech(true);
   changes();
+  settle_checks();
   director_.hold_speech(false);
   settle();
 }
@@ -263,13 +281,19 @@ void Engine::serve_control() {
 }
 
 Instant Engine::next_deadline() const {
-  Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due()});
+  Instant first =
+      std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(), state_due_});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
 
-void Engine::run() {
-  while (!stopping_) wait_and_serve();
+Engine::End Engine::run() {
+  replacing_ = false;
+  while (!stopping_ && !replacing_) wait_and_serve();
+  if (replacing_) return End::replace;
+  stop_vrrp();
+  save_all();
+  return End::stop;
 }
 
 void Engine::wait_and_serve() {
@@ -280,10 +304,10 @@ void Engine::wait_and_serve() {
     wait_ms = static_cast<int>(wait);
   }
   const auto fd_of = [](const Port& port) { return port.io ? port.io->fd() : -1; };  // -1: poll() passes it over
-  std::array<pollfd, 3> ready{
-      {{fd_of(ports_[0]), POLLIN, 0}, {fd_of(ports_[1]), POLLIN, 0}, {others_, POLLIN, 0}}};
+  std::array<pollfd, 3> ready{{{fd_of(ports_[0]), POLLIN, 0}, {fd_of(ports_[1]), POLLIN, 0}, {others_, POLLIN, 0}}};
   const bool any = poll(ready.data(), ready.size(), wait_ms) > 0;
   now_ = clock_now();
+  serve_vrrp();
   if (any) {
     for (size_t i = 0; i < kLinks; ++i) {
       // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
@@ -296,6 +320,8 @@ void Engine::wait_and_serve() {
     director_.time_passed(now_, outbox_);
     dispatch();
   }
+  serve_checks();
+  save_some();
   if (now_ >= routes_due()) follow_routes();
   follow_watch();
   control_->wake(now_);
@@ -324,6 +350,11 @@ void Engine::read_signals() {
     if (info.ssi_signo == SIGHUP) {
       log_.write(Severity::notice, "SIGHUP: reading " + desk_.file + " again");
       change([&] { static_cast<void>(reload(false)); });  // what came of it is in the log
+      continue;
+    }
+    if (info.ssi_signo == SIGUSR2) {
+      log_.write(Severity::notice, "SIGUSR2: the program is to be replaced");
+      replacing_ = may_be_replaced();
       continue;
     }
     log_.write(Severity::notice, info.ssi_signo == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");

@@ -63,6 +63,7 @@ Result<Done> Engine::follow_link(Link link) {
   if (!port.io) known.up = false;
   director_.link_changed(link, known, now_, outbox_);
   settle();
+  vrrp_link_changed(link);
   return opened;
 }
 
@@ -108,7 +109,7 @@ void Engine::close_port(Port& port) {
   port.guard.reset();
   note_guards();
   port.io.reset();
-  port.told = {};   // its deadline, too: it would wake the loop for ever
+  port.told = {};  // its deadline, too: it would wake the loop for ever
 }
 
 // Connections may begin before there is a guard that looks them up: an interface is missing that comes back later.

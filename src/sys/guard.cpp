@@ -246,6 +246,7 @@ Result<Done> Guard::protect(const Watch& watch, Mac own, const std::vector<Ip>& 
   return done ? done : at("interface " + g.interface, done.error());
 }
 
+int Guard::link_fd() const { return impl_->link ? impl_->link.get() : -1; }
 bool Guard::knows_flows() const { return impl_->program.has_value(); }
 const char* Guard::way() const { return impl_->way; }
 

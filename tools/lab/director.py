@@ -34,9 +34,9 @@ def virtual(name="web", address=VIP, ports="tcp/80", servers=("rs1", "rs2"), **k
 class Director:
     """One rawvsd.  Settings are keys of [director]; sections are the rest of the file."""
 
-    def __init__(self, network, *sections, name="rawvs", **settings):
+    def __init__(self, network, *sections, name="rawvs", host="director", **settings):
         self.network = network
-        self.host = network["director"]
+        self.host = network[host]
         self.control = network.directory / f"{name}.sock"
         self.ini = network.directory / f"{name}.ini"
         settings = {"interface": "eth0", "control": self.control, **settings}
@@ -101,6 +101,14 @@ class Director:
         rows = [row for row in self.ask("exits") if row["row"] == "exit" and row["fate"] == "dropped"]
         return {row["name"]: int(row["count"]) for row in rows if int(row["count"])}
 
+    def health(self):
+        """What checks say of the servers, by address: "up", "down", ...; and why."""
+        return {address: (row.get("health"), row.get("why")) for address, row in self.servers().items()}
+
+    def wait_for_health(self, name, condition, seconds=20):
+        eventually(lambda: self.health().get(ADDRESS[name], ("",))[0] == condition, seconds,
+                   f"{name} {condition}; its check says {self.health().get(ADDRESS[name])}")
+
     def servers(self):
         """The rows of the real servers, by address."""
         rows = [row for row in self.ask("list") if row["row"] == "server"]
@@ -109,7 +117,7 @@ class Director:
 
 def row_of(line):
     """`server weight=1 meaning=the rest` as a dictionary.  Only a last key's value holds blanks."""
-    last = next((key for key in ("meaning", "text", "config") if f" {key}=" in line), None)
+    last = next((key for key in ("meaning", "text", "config", "why") if f" {key}=" in line), None)
     head, _, rest = line.partition(f" {last}=")
     kind, *words = head.split(" ")
     row = {"row": kind, **dict(word.partition("=")[::2] for word in words)}

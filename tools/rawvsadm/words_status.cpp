@@ -88,6 +88,36 @@ std::string services_part(const Rows& rows) {
   return out;
 }
 
+// Who is master, in a line for each instance.
+std::string vrrp_part(const Rows& rows) {
+  std::string out;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "vrrp") continue;
+    out += "VRRP " + std::string(row.get("name")) + ": " + std::string(row.get("state")) + " for " +
+           plural(row.number("for"), "second") + ", priority " + std::string(row.get("priority"));
+    if (row.get("state") != "master" && row.get("master") != "-") {
+      out += "; master is " + std::string(row.get("master")) + " (priority " + std::string(row.get("master-priority")) +
+             ')';
+    }
+    out += ": " + std::string(row.tail("why")) + '\n';
+  }
+  return out;
+}
+
+// Why servers are out.
+std::string reasons_part(const Rows& rows) {
+  std::string out;
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "server" || !row.has("health") || row.get("health") == "up" || row.get("health") == "unknown")
+      continue;
+    out += std::string(row.get("server")) + " is " + std::string(row.get("health")) + ": " +
+           std::string(row.tail("why")) + '\n';
+  }
+  return out;
+}
+
 std::string drops_part(const Rows& rows) {
   struct Reason {
     uint64_t count;
@@ -178,6 +208,10 @@ std::string server_state(const Row& row) {
   if (reach == "silent") return "no answer to ARP" + gateway;
   if (reach == "no-route") return "no route";
   if (reach == "link-down") return "link down";
+  if (row.has("health") && row.get("health") != "up") {
+    return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +
+           std::to_string(row.number("for")) + " s";
+  }
   if (row.has("weight") && row.number("weight") == 0) return "quiesced (weight 0)";
   if (row.number("overloaded") != 0) {
     return "full: " + std::to_string(row.number("active") + row.number("inactive")) + " of " +
@@ -187,7 +221,8 @@ std::string server_state(const Row& row) {
 }
 
 std::string status_text(const Rows& rows, time_t now) {
-  std::string out = first_line(rows, now) + '\n' + services_part(rows) + '\n' + drops_part(rows) + losses_part(rows);
+  std::string out = first_line(rows, now) + vrrp_part(rows) + '\n' + services_part(rows) + reasons_part(rows) + '\n' +
+                    drops_part(rows) + losses_part(rows);
   for (const std::string& line : rows) {
     if (Row(line).word() == "rival") out += rival_advice(Row(line));
   }
@@ -197,10 +232,10 @@ std::string status_text(const Rows& rows, time_t now) {
 int status_word(WordCall& call) {
   if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
   Rows rows;
-  for (const char* const command : {"list", "exits", "arp"}) {
+  for (const char* const command : {"list", "exits", "vrrp", "arp"}) {
     if (const Status status = ask(call, command, rows)) return *status;
   }
-  const auto lists = {"service", "exit", "link", "vip", "neighbor"};
+  const auto lists = {"service", "exit", "link", "vrrp", "vip", "neighbor"};
   print(call.json ? json_of(rows, lists).line() : status_text(rows, std::time(nullptr)));
   return 0;
 }

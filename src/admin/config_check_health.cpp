@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_check_health.cpp: [check] sections, and who names them: what no single line can tell.
+
+#include <algorithm>
+#include <array>
+
+#include "config_rows.h"
+#include "config_values.h"
+
+namespace rawvs {
+namespace {
+
+struct Need {  // a key that only these kinds of check heed
+  std::string_view key;
+  std::array<CheckKind, 2> kinds;
+};
+constexpr std::array<Need, 11> kNeeds{{
+    {"path", {CheckKind::http, CheckKind::http}},
+    {"host", {CheckKind::http, CheckKind::tls}},
+    {"status", {CheckKind::http, CheckKind::http}},
+    {"body", {CheckKind::http, CheckKind::http}},
+    {"send", {CheckKind::udp, CheckKind::udp}},
+    {"expect", {CheckKind::udp, CheckKind::udp}},
+    {"query", {CheckKind::dns, CheckKind::dns}},
+    {"query_type", {CheckKind::dns, CheckKind::dns}},
+    {"rcode", {CheckKind::dns, CheckKind::dns}},
+    {"program", {CheckKind::exec, CheckKind::exec}},
+    {"user", {CheckKind::exec, CheckKind::exec}},
+}};
+
+bool has_port(CheckKind kind) { return kind != CheckKind::arp && kind != CheckKind::icmp; }
+
+std::optional<Error> section(const CheckConfig& c, const Place& place, std::string_view file) {
+  const auto wrong = [&](std::string_view key, const std::string& text) {
+    return fault(file, place.line_of(key), place, key, {text});
+  };
+  const std::string kind = name(c.spec.kind);
+  for (const auto& [key, line] : place.keys) {
+    if (heeds(c.spec.kind, key)) continue;
+    const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
+    return wrong(key, std::string("is for type = ") + name(need->kinds[0]) + "; this check has type = " + kind);
+  }
+  if (c.spec.kind == CheckKind::exec && c.spec.program.empty()) {
+    return wrong("program", "missing; type = exec runs a program");
+  }
+  if (c.spec.port.value != 0 && !has_port(c.spec.kind)) return wrong("port", "type = " + kind + " asks no port");
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool heeds(CheckKind kind, std::string_view key) {
+  const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
+  return need == kNeeds.end() || std::ranges::find(need->kinds, kind) != need->kinds.end();
+}
+
+const CheckSpec* find_check(const Config& config, std::string_view name) {
+  const auto found = std::ranges::find(config.checks, name, &CheckConfig::name);
+  return found == config.checks.end() ? nullptr : &found->spec;
+}
+
+std::optional<Error> check_health(const Config& config, const Places& places) {
+  for (size_t i = 0; i < config.checks.size(); ++i) {
+    if (auto problem = section(config.checks[i], places.checks[i], places.file)) return problem;
+  }
+  std::vector<std::string_view> known{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
+  for (const CheckConfig& c : config.checks) known.emplace_back(c.name);
+  const auto unknown = [&](std::string_view name) -> std::optional<Error> {
+    if (name.empty() || std::ranges::find(known, name) != known.end()) return std::nullopt;
+    const std::string guess = did_you_mean(name, known);
+    return Error{"there is no [check " + std::string(name) + "]" +
+                 (guess.empty() ? "; there are " + listed(known) : guess)};
+  };
+  for (size_t i = 0; i < config.virtuals.size(); ++i) {
+    const VirtualConfig& v = config.virtuals[i];
+    const Place& place = places.virtuals[i];
+    if (const auto problem = unknown(v.check))
+      return fault(places.file, place.line_of("check"), place, "check", *problem);
+    for (size_t n = 0; n < v.servers.size(); ++n) {
+      if (const auto problem = unknown(v.servers[n].check)) {
+        return fault(places.file, place.line_of("server", n), place, "server", at("check", *problem));
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace rawvs

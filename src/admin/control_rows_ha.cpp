@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_rows_ha.cpp: what checks say of a server, and who is master: for listings.
+#include "control_words.h"
+#include "rawvs/control.h"
+#include "rawvs/vrrp.h"
+#include "rawvs/ward.h"
+
+namespace rawvs {
+
+void put_health(std::string& row, const Desk* desk, const Server& server, Instant now) {
+  const Health::TargetHealth* const health =
+      desk && desk->ward ? desk->ward->find(server.key, server.spec.at) : nullptr;
+  if (!health || !health->target.check) return;
+  put(row, "health", name(health->condition));
+  put(row, "for", now - health->since);
+  put(row, "flaps", desk->ward->health().flaps(health->target.id, now));
+  put(row, "why", health->reason);  // the last key: it has blanks
+}
+
+void add_vrrp(std::string& ready, const Desk* desk, const Director& director, Instant now) {
+  if (!desk || !desk->vrrp) return;
+  for (const Vrrp::Instance& i : desk->vrrp->all()) {
+    ready += "vrrp";
+    put(ready, "name", i.spec.name);
+    put(ready, "link", word(director, i.spec.link));
+    put(ready, "vrid", i.spec.vrid);
+    put(ready, "version", i.spec.version);
+    put(ready, "state", name(i.state));
+    put(ready, "priority", i.priority);
+    put(ready, "master", i.master ? text(i.master->address) : "-");
+    put(ready, "master-priority", i.master ? i.master->priority : 0);
+    put(ready, "for", now - i.since);
+    put(ready, "sent", i.counters.sent);
+    put(ready, "heard", i.counters.heard);
+    put(ready, "became-master", i.counters.became_master);
+    uint64_t refused = 0;
+    for (const uint64_t n : i.counters.refused) refused += n;
+    put(ready, "refused", refused);
+    put(ready, "why", i.reason);
+    ready += '\n';
+  }
+}
+
+}  // namespace rawvs

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine_state.cpp: connections that survive a restart, an upgrade in place, and, up to state_interval, a crash:
+// written a portion per turn of the loop, taken back at the start.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "engine_saving.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr Duration kBetweenPortions = 1ms;  // packets come first
+constexpr Duration kRetrySaving = 10s;
+constexpr unsigned kGuardsLeft = 10;  // seconds
+constexpr int kMostOpen = 4096;       // descriptors
+
+// What the program before us has handed over; or else what was saved.
+Result<std::optional<StateImage>> find_state(const std::string& path) {
+  auto inherited = StateImage::inherited();
+  if (!inherited || *inherited || path.empty()) return inherited;
+  return StateImage::open(path);
+}
+
+}  // namespace
+
+// At start, when services and interfaces are there: what an earlier process has left.
+void Engine::restore_state() {
+  const auto image = find_state(config_.state);
+  if (config_.state_interval != Duration::zero()) state_due_ = now_ + config_.state_interval;
+  if (!image) return log_.write(Severity::warning, image.error().text);
+  if (!*image) return;
+  StateReader reader((*image)->bytes(), state_clock());
+  if (reader.fault() != StateFault::none) {
+    return log_.write(Severity::warning,
+                      std::string("connections of an earlier process are not taken back: ") + name(reader.fault()));
+  }
+  for (bool more = true; more;) {
+    more = reader.read(director_.state_tables(), now_, outbox_);
+    dispatch();
+  }
+  director_.state_restored(now_, outbox_);
+  dispatch();
+  log_.write(Severity::notice, text(reader.report()));
+}
+
+// One portion, if it is time for one.
+void Engine::save_some() {
+  if (now_ < state_due_) return;
+  if (!saving_) {
+    auto file = StateFile::create(config_.state);
+    if (!file) return give_up_saving(file.error());
+    saving_ = std::make_unique<Saving>(Saving{std::move(*file), StateWriter(state_clock())});
+  }
+  const auto written = saving_->file.append(saving_->writer.next(director_.state_tables(), now_));
+  if (!written) return give_up_saving(written.error());
+  state_due_ = now_ + kBetweenPortions;
+  if (!saving_->writer.done()) return;
+  if (const auto kept = saving_->file.keep(); !kept) return give_up_saving(kept.error());
+  saving_.reset();
+  state_warned_ = false;
+  state_due_ = config_.state_interval == Duration::zero() ? kNever : now_ + config_.state_interval;
+}
+
+void Engine::give_up_saving(const Error& error) {
+  saving_.reset();
+  state_due_ =
+      config_.state_interval == Duration::zero() ? kNever : now_ + std::max(kRetrySaving, config_.state_interval);
+  if (!std::exchange(state_warned_, true)) log_.write(Severity::warning, "connections are not saved: " + error.text);
+}
+
+// At the end: all that is left, at once.
+void Engine::save_all() {
+  if (config_.state.empty()) return;
+  saving_.reset();
+  state_due_ = now_;
+  for (bool more = true; more;) {
+    save_some();
+    more = saving_ != nullptr;
+    state_due_ = now_;
+  }
+  state_due_ = kNever;
+}
+
+// For the program that takes our place: into memory whose descriptor it inherits.
+Result<StateMemory> Engine::state_for_heir() {
+  auto memory = StateMemory::create();
+  if (!memory) return memory.error();
+  for (StateWriter writer(state_clock()); !writer.done();) {
+    if (const auto written = memory->append(writer.next(director_.state_tables(), now_)); !written)
+      return written.error();
+  }
+  if (const auto done = memory->hand_over(); !done) return done.error();
+  return memory;
+}
+
+// A grandchild that nobody has to wait for, with nothing open but the guards' links.
+void Engine::leave_guards() const {
+  std::vector<int> links;
+  for (const Port& port : ports_) {
+    if (port.guard && port.guard->link_fd() >= 0) links.push_back(port.guard->link_fd());
+  }
+  if (links.empty()) return;
+  const pid_t child = fork();
+  if (child > 0) waitpid(child, nullptr, 0);
+  if (child != 0) return;
+  setsid();
+  if (fork() != 0) _exit(0);
+  const auto limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
+  for (int fd = 0; fd < std::min(limit, kMostOpen); ++fd) {
+    if (std::ranges::find(links, fd) == links.end()) close(fd);
+  }
+  sleep(kGuardsLeft);
+  _exit(0);
+}
+
+// SIGUSR2. Only whom the configuration lets start anew is replaced: else the new program would end at once.
+bool Engine::may_be_replaced() {
+  const auto text = read_file(desk_.file);
+  const auto next = text ? parse_config(*text, desk_.file) : text.error();
+  if (next) return true;
+  log_.write(Severity::error, next.error().text + "; the program is not replaced");
+  return false;
+}
+
+}  // namespace rawvs

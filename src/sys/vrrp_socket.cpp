@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// vrrp_socket.cpp: the raw socket behind vrrp_socket.h.
+#include "vrrp_socket.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "rawvs/sys.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kLeastHeader = 20;
+constexpr int kPriority = 6;  // TC_PRIO_INTERACTIVE: before bulk in a queue of the interface
+
+in_addr wire(Ip address) { return {htonl(address.v4())}; }
+
+}  // namespace
+
+Result<std::unique_ptr<VrrpSocket>> VrrpSocket::open() {
+  Fd fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kVrrpProtocol));
+  if (!fd) return Error{system_error("vrrp: raw socket", errno)};
+  const auto set = [&](int level, int option, int value) {
+    return setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
+  };
+  const bool done = set(IPPROTO_IP, IP_MULTICAST_TTL, kVrrpTtl) && set(IPPROTO_IP, IP_TTL, kVrrpTtl) &&
+                    set(IPPROTO_IP, IP_TOS, kVrrpTos) && set(IPPROTO_IP, IP_MULTICAST_LOOP, 0) &&
+                    set(IPPROTO_IP, IP_MULTICAST_ALL, 0) && set(IPPROTO_IP, IP_PKTINFO, 1) &&
+                    set(SOL_SOCKET, SO_PRIORITY, kPriority);
+  if (!done) return Error{system_error("vrrp: raw socket's options", errno)};
+  return std::unique_ptr<VrrpSocket>(new VrrpSocket(std::move(fd)));
+}
+
+int VrrpSocket::join(int ifindex) {
+  const ip_mreqn group{wire(kVrrpGroup), {}, ifindex};
+  if (setsockopt(fd_.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) == 0) return 0;
+  return errno == EADDRINUSE ? 0 : errno;  // joined before
+}
+
+std::optional<VrrpSocket::Heard> VrrpSocket::receive() {
+  iovec part{bytes_.data(), bytes_.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = recvmsg(fd_.get(), &message, MSG_DONTWAIT);
+  if (got < static_cast<ssize_t>(kLeastHeader)) return std::nullopt;
+  const Bytes packet(bytes_.data(), static_cast<size_t>(got));
+  const size_t header = (packet[0] & 0x0fu) * 4u, total = load_be16(packet, 2);
+  Heard heard;
+  if (header < kLeastHeader || header > packet.size()) return heard;  // refused as too short
+  heard.packet.ttl = packet[8];
+  heard.packet.source = Ip(load_be32(packet, 12));
+  heard.packet.destination = Ip(load_be32(packet, 16));
+  const size_t end = total >= header && total <= packet.size() ? total : packet.size();
+  heard.packet.payload = packet.first(end).subspan(header);
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
+    in_pktinfo info{};
+    std::memcpy(&info, CMSG_DATA(c), sizeof info);
+    heard.ifindex = info.ipi_ifindex;
+  }
+  return heard;
+}
+
+int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr = wire(destination);
+  iovec part{const_cast<uint8_t*>(payload.data()), payload.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
+  msghdr message{};
+  message.msg_name = &to;
+  message.msg_namelen = sizeof to;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = IPPROTO_IP;
+  c->cmsg_type = IP_PKTINFO;
+  c->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+  in_pktinfo info{};
+  info.ipi_ifindex = ifindex;
+  info.ipi_spec_dst = wire(source);
+  std::memcpy(CMSG_DATA(c), &info, sizeof info);
+  return sendmsg(fd_.get(), &message, MSG_DONTWAIT) >= 0 ? 0 : errno;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_refusals_ha_test.cpp: wrong [check] and [vrrp] sections, and what is said about each.
+
+#include <gtest/gtest.h>
+
+#include "rawvs/config.h"
+
+namespace rawvs {
+namespace {
+
+constexpr std::string_view kDirector = "[director]\ninterface = eth0\n";  // next: line 3
+constexpr std::string_view kWeb =
+    "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";  // next: line 6
+
+struct Wrong {
+  std::string_view before, text, error;  // the error behind the file's name
+};
+
+constexpr Wrong kWrong[] = {
+    {kWeb, "[check c]\ntype = web\n",
+     ":7: [check c] type: \"web\" is not a kind of check: arp, icmp, tcp, tls, http, udp, dns, exec"},
+    {kWeb, "[check c]\ntype = dns\npath = /x\n", ":8: [check c] path: is for type = http; this check has type = dns"},
+    {kWeb, "[check c]\ntype = exec\n", ":6: [check c] program: missing; type = exec runs a program"},
+    {kWeb, "[check c]\nport = 80\ntype = icmp\n", ":7: [check c] port: type = icmp asks no port"},
+    {kWeb, "[check c]\nstatus = 300-200\n",
+     ":7: [check c] status: \"300-200\": a range goes from the lower status to the higher one, at most 599"},
+    {kWeb, "[check c]\ninterval = 10ms\n", ":7: [check c] interval: \"10ms\" is out of range: 100ms to 86400s"},
+    {kWeb, "check = page\n",
+     ":6: [virtual web] check: there is no [check page]; there are arp, icmp, tcp, tls, http, dns, none"},
+    {kWeb, "check = htp\n", ":6: [virtual web] check: there is no [check htp]; did you mean \"http\"?"},
+    {kWeb, "server = 192.0.2.12 check=x\n",
+     ":6: [virtual web] server: check: there is no [check x]; there are arp, icmp, tcp, tls, http, dns, none"},
+    {kWeb, "on_down = kill\n",
+     ":6: [virtual web] on_down: \"kill\" is not what becomes of connections: keep, drain, reset"},
+    {kWeb, "[vrrp v]\npriority = 7\n", ":6: [vrrp v] vrid: missing; the directors of one network share it"},
+    {kWeb, "[vrrp v]\nvrid = 7\non = inside\n", ":8: [vrrp v] on: inside: there is no inside interface"},
+    {kWeb, "[vrrp v]\nvrid = 7\ntrack = shop\n", ":8: [vrrp v] track: there is no [virtual shop]"},
+    {kWeb, "[vrrp v]\nvrid = 7\npassword = much-too-long\n",
+     ":8: [vrrp v] password: has 13 characters; at most 8 are allowed"},
+    {kDirector, "[vrrp v]\nvrid = 7\n", ":3: [vrrp v] address: missing, and this file has no virtual"},
+    {kWeb, "[vrrp v]\nvrid = 7\n[vrrp w]\nvrid = 7\n", ":8: vrrp w: vrid 7 is that of v, on the same interface"},
+};
+
+TEST(ConfigRefusals, SayWhatIsWrongWithChecksAndVrrp) {
+  for (const Wrong& wrong : kWrong) {
+    const std::string text = std::string(wrong.before) + std::string(wrong.text);
+    const auto config = parse_config(text, "rawvs.ini");
+    if (config) {
+      ADD_FAILURE() << "accepted:\n" << text;
+    } else {
+      EXPECT_EQ(config.error().text, "rawvs.ini" + std::string(wrong.error)) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rawvs

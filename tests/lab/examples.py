@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""etc/examples: each file starts a director as it stands, and what it says is what `rawvsadm status` shows."""
+import re
+
+from case import case, same, true
+from lab.director import TOP, Director
+
+EXAMPLES = sorted((TOP / "etc" / "examples").glob("*.ini"))
+
+
+def each_example(function):
+    for file in EXAMPLES:
+        def one(lab, file=file):
+            function(lab, file)
+        one.__name__ = f"{function.__name__}_{file.stem.replace('-', '_')}"
+        one.__module__ = function.__module__
+        case()(one)
+    return function
+
+
+@each_example
+def a_director_starts_with_the_example(lab, file):
+    director = Director(lab)
+    text = file.read_text()
+    # Only where it may write is another place: hosts of the lab share one file system.
+    text = text.replace("[director]\n", f"[director]\ncontrol = {director.control}\n")
+    director.ini.write_text(text.replace("/run/rawvs.state", str(lab.directory / "rawvs.state")))
+    director.start()
+    services = [row["service"] for row in director.ask("list") if row["row"] == "service"]
+    same(len(services), len(re.findall(r"^\[virtual ", text, re.M)), "services")
+    servers = set(re.findall(r"^(?:server|sorry) = ([\d.]+)", text, re.M))
+    same({row["server"].partition(":")[0] for row in director.ask("list") if row["row"] == "server"}, servers, "servers")
+    true("warning: eth0" not in director.log(), director.log())

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Health checks: servers whose service dies get nothing, and come back; real programs on both sides."""
+from case import all_answered, case, same, true
+from lab.director import Director, virtual
+from lab.namespaces import eventually
+from lab.topology import ADDRESS
+from programs import serve_names
+
+
+def check(name="well", **keys):
+    """A [check] section that is quick."""
+    keys = {"interval": "300ms", "timeout": "500ms", "retries": 0, **keys}
+    return f"[check {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def web(lab, name):
+    """A web server on this host that can be stopped."""
+    root = lab.directory / f"www-{name}"
+    root.mkdir(exist_ok=True)
+    (root / "index.html").write_text(f"{name}\n")
+    httpd = lab[name].start("busybox", "httpd", "-f", "-p", "0.0.0.0:80", "-h", str(root))
+    eventually(lambda: httpd.listens_on(80), 5, f"the web server of {name}")
+    return httpd
+
+
+def all_up(director, *names):
+    for name in names:
+        director.wait_for_health(name, "up")
+
+
+@case(seconds=60)
+def a_server_whose_service_dies_gets_nothing_until_it_answers_again(lab):
+    web(lab, "rs1")
+    second = web(lab, "rs2")
+    director = Director(lab, check(), virtual(check="well", scheduler="rr")).start()
+    all_up(director, "rs1", "rs2")
+    same(set(lab.request("client", 10).of), {"rs1", "rs2"}, "servers that answer")
+    second.stop()
+    director.wait_for_health("rs2", "down")
+    same(director.health()[ADDRESS["rs2"]][1], "tcp 192.0.2.12:80: connection refused, 1 of 1", "the reason")
+    answers = lab.request("client", 40, parallel=5)
+    all_answered(answers, 40)
+    same(dict(answers.of), {"rs1": 40}, "answers while rs2 is down")
+    status = director.admin("status")
+    true("192.0.2.12:80 is down: tcp 192.0.2.12:80: connection refused" in status, f"status: {status}")
+    true("tcp 192.0.2.100:80: server 192.0.2.12:80 is down: tcp 192.0.2.12:80: connection refused" in director.log(),
+         director.log())
+    web(lab, "rs2")
+    all_up(director, "rs2")
+    same(set(lab.request("client", 10).of), {"rs1", "rs2"}, "servers that answer")
+
+
+@case(seconds=60)
+def a_page_with_another_status_takes_its_server_out(lab):
+    lab.serve_web()
+    (lab.page_root("rs1") / "alive").write_text("all is well\n")
+    page = check(type="http", path="/alive", body="well")
+    director = Director(lab, page, virtual(check="well", scheduler="rr")).start()
+    all_up(director, "rs1")
+    director.wait_for_health("rs2", "down")
+    same(director.health()[ADDRESS["rs2"]][1],
+         "http 192.0.2.12:80: HTTP status 404, expected 200-299, 1 of 1", "the reason")
+    answers = lab.request("client", 10)
+    same(dict(answers.of), {"rs1": 10}, "answers")
+    (lab.page_root("rs2") / "alive").write_text("all is well here, too\n")
+    all_up(director, "rs2")
+
+
+@case(seconds=60)
+def nothing_goes_to_a_server_before_its_first_success_unless_it_starts_up(lab):
+    web(lab, "rs1")
+    lab["rs2"].run("sh", "-c", "echo 'table ip f { chain i { type filter hook input priority 0; tcp dport 80 drop; }; }' "
+                               "| nft -f -")
+    director = Director(lab, check("slow", interval="60s", timeout="20s"), virtual(check="slow")).start()
+
+    def facts(service, name):
+        row = next(row for row in director.ask("list")
+                   if row.get("server") and row["service"] == service and row["server"].startswith(ADDRESS[name]))
+        return row["health"], row["weight"], row.get("wanted", row["weight"])
+    eventually(lambda: facts("tcp:192.0.2.100:80", "rs1") == ("up", "1", "1"), 10, "rs1 up")
+    same(facts("tcp:192.0.2.100:80", "rs2"), ("unknown", "0", "1"), "rs2 while it has not answered yet")
+    same(dict(lab.request("client", 6).of), {"rs1": 6}, "answers")
+    director.admin("reload")
+    same(facts("tcp:192.0.2.100:80", "rs2"), ("unknown", "0", "1"), "the same after a reload")
+
+
+@case(seconds=60)
+def a_server_whose_check_trusts_it_gets_connections_before_the_first_answer(lab):
+    lab["rs1"].run("sh", "-c", "echo 'table ip f { chain i { type filter hook input priority 0; tcp dport 81 drop; }; }' "
+                               "| nft -f -")
+    trusting = check("trusting", interval="60s", timeout="20s", port=81, start="up")
+    lab.serve_web("rs1")
+    director = Director(lab, trusting, virtual(servers=("rs1",), check="trusting")).start()
+    same(director.servers()[ADDRESS["rs1"]]["health"], "unknown", "its condition")
+    all_answered(lab.request("client", 3), 3)
+
+
+@case(seconds=60)
+def connections_of_a_server_that_went_are_reset_when_that_is_wanted(lab):
+    web(lab, "rs1")
+    second = web(lab, "rs2")
+    director = Director(lab, check(), virtual(check="well", scheduler="rr", on_down="reset")).start()
+    all_up(director, "rs1", "rs2")
+    idle = [lab.connect("client") for _ in range(4)]
+    eventually(lambda: [int(row["active"]) for row in director.servers().values()] == [2, 2], 5, "two on each server")
+    lab["rs2"].run("sh", "-c", "echo 'table ip f { chain o { type filter hook output priority 0; tcp sport 80 drop; }; }' "
+                               "| nft -f -")  # it is gone without a word
+    second.stop()
+    director.wait_for_health("rs2", "down")
+    outcome = []
+    for s in idle:
+        try:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            outcome.append("answered" if s.recv(4096).startswith(b"HTTP/1.") else "something else")
+        except ConnectionResetError:
+            outcome.append("reset")
+        s.close()
+    same(sorted(outcome), ["answered"] * 2 + ["reset"] * 2, "what clients got")
+
+
+@case(seconds=60)
+def the_sorry_server_is_used_while_too_few_are_well(lab):
+    first, second = web(lab, "rs1"), web(lab, "rs2")
+    lab["desk"].ip("addr add 192.0.2.100/32 dev lo")
+    lab["desk"].sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
+    lab.serve_web("desk")
+    director = Director(lab, check(), virtual(check="well", quorum=2, sorry=ADDRESS["desk"])).start()
+    all_up(director, "rs1", "rs2")
+    eventually(lambda: director.servers()[ADDRESS["rs1"]]["weight"] == "1", 5, "the servers in use")
+    same(set(lab.request("client", 10).of) - {"rs1", "rs2"}, set(), "others that answer")
+    second.stop()
+    director.wait_for_log("too few servers are well (")
+    same(dict(lab.request("client", 10).of), {"desk": 10}, "answers while only rs1 is well")
+    web(lab, "rs2")
+    director.wait_for_log("enough servers are well (")
+    same(set(lab.request("client", 10).of) - {"rs1", "rs2"}, set(), "others that answer")
+    first.stop()
+
+
+@case(seconds=60)
+def checks_of_every_kind_find_their_server_well(lab):
+    lab.serve_web()
+    serve_names(lab, "rs1", "rs2", address=ADDRESS.get)
+    script = lab.directory / "check-shop"
+    script.write_text("#!/bin/sh\necho $RAWVS_SERVER $RAWVS_PORT\n[ $RAWVS_SERVER = 192.0.2.11 ]\n")
+    script.chmod(0o755)
+    lab.directory.chmod(0o755)
+    kinds = {"arp": {}, "icmp": {}, "tcp": {"port": 80}, "http": {"port": 80}, "udp": {"port": 53},
+             "dns": {"query": "who.example", "query_type": "TXT", "port": 53}, "exec": {"program": script}}
+    sections = [check(kind, type=kind, **keys) for kind, keys in kinds.items()]
+    sections += [virtual(name=f"v{n}", ports=f"tcp/{8000 + n}", check=kind) for n, kind in enumerate(kinds)]
+    director = Director(lab, *sections).start()
+    wanted = {(kind, name): "down" if (kind, name) == ("exec", "rs2") else "up"
+              for kind in kinds for name in ("rs1", "rs2")}
+
+    def found():
+        rows = {(row["service"], row["server"].partition(":")[0]): row.get("health")
+                for row in director.ask("list") if row["row"] == "server"}
+        return {(kind, name): rows[f"tcp:192.0.2.100:{8000 + n}", ADDRESS[name]]
+                for n, kind in enumerate(kinds) for name in ("rs1", "rs2")}
+    eventually(lambda: found() == wanted, 15, "every verdict")
+    whys = [row.get("why", "") for row in director.ask("list") if row.get("health") == "down"]
+    same(whys, ["exec 192.0.2.12:8006: exit status 1: 192.0.2.12 8006, 1 of 1"], "the program's reason")

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""VRRP: two directors, one of them master; with each other, and with keepalived as it comes."""
+import signal
+
+from case import all_answered, case, same, true
+from lab.director import Director, virtual
+from lab.namespaces import eventually
+from lab.topology import VIP, Load
+
+OTHER = "192.0.2.20"
+KEEPALIVED = """global_defs {{ router_id other }}
+vrrp_instance web {{
+  state BACKUP
+  interface eth0
+  version {version}
+  virtual_router_id 51
+  priority {priority}
+  advert_int {interval}
+  {more}
+  virtual_ipaddress {{ {vip}/32 }}
+}}
+"""
+
+
+def instance(priority, **keys):
+    keys = {"vrid": 51, "priority": priority, **keys}
+    return "[vrrp web]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def second_host(lab):
+    lab.host("other").wire("eth0", "02:00:00:00:00:20", f"{OTHER}/24")
+    lab["other"].ip("route add default via 192.0.2.1")
+    lab["other"].sysctl(ip_forward=1)
+
+
+def directors(lab, first=150, second=100, **keys):
+    """Two of them, the first one master."""
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), instance(first, **keys)).start()
+    wait_for_state(one, "master")
+    other = Director(lab, virtual(), instance(second, **keys), name="other", host="other").start()
+    wait_for_state(other, "backup")
+    return one, other
+
+
+def state(director):
+    return next(row["state"] for row in director.ask("vrrp"))
+
+
+def wait_for_state(director, wanted, seconds=10):
+    eventually(lambda: state(director) == wanted, seconds, f"the state {wanted}; it is {director.ask('vrrp')}")
+
+
+@case(seconds=60)
+def the_backup_takes_over_from_a_master_that_is_killed(lab):
+    one, other = directors(lab)
+    all_answered(lab.request("client", 20), 20)
+    same(other.exits()["arp-answered"], 0, "ARP requests that the backup answered")
+    load = Load(lab, "client", parallel=4, patience=15)
+    load.wait_for(20)
+    one.program.stop(signal.SIGKILL)
+    wait_for_state(other, "master")
+    load.wait_for(50)
+    load.stop()
+    all_answered(lab.request("client", 20), 20)
+    true("master" in other.admin("status"), other.admin("status"))
+
+
+@case(seconds=60)
+def a_master_that_stops_hands_over_at_once_and_takes_back_what_is_its_own(lab):
+    one, other = directors(lab)
+    one.stop()
+    wait_for_state(other, "master", 3)
+    all_answered(lab.request("client", 20), 20)
+    true("backup -> master: 192.0.2.10 has stopped being master" in other.log(), other.log())
+    again = Director(lab, virtual(), instance(150)).start()
+    wait_for_state(again, "master")
+    wait_for_state(other, "backup")
+    all_answered(lab.request("client", 20), 20)
+
+
+@case(seconds=60)
+def a_master_that_was_stopped_for_a_while_finds_another_and_yields(lab):
+    one, other = directors(lab, interval="100ms")
+    one.program.send(signal.SIGSTOP)
+    wait_for_state(other, "master")
+    one.program.send(signal.SIGCONT)
+    wait_for_state(one, "master")  # it has the higher priority
+    wait_for_state(other, "backup")
+    all_answered(lab.request("client", 20), 20)
+
+
+@case(seconds=60)
+def a_cut_cable_makes_two_masters_and_a_mended_one_makes_one(lab):
+    one, other = directors(lab, interval="100ms")
+    lab["director"].ip("link set eth0 down")
+    wait_for_state(one, "fault")
+    wait_for_state(other, "master")
+    all_answered(lab.request("desk", 10), 10)
+    lab["director"].ip("link set eth0 up")
+    wait_for_state(one, "master")
+    wait_for_state(other, "backup")
+    all_answered(lab.request("desk", 10), 10)
+
+
+@case(seconds=60)
+def unicast_peers_need_no_multicast(lab):
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), instance(150, peer=OTHER)).start()
+    other = Director(lab, virtual(), instance(100, peer="192.0.2.10"), name="other", host="other").start()
+    wait_for_state(one, "master")
+    wait_for_state(other, "backup")
+    same(next(row["master"] for row in other.ask("vrrp")), "192.0.2.10", "the master that the backup knows")
+
+
+@case(seconds=60)
+def too_few_servers_well_is_a_reason_to_let_the_other_be_master(lab):
+    second_host(lab)
+    lab.serve_web("rs1")
+    check = "[check well]\ninterval = 300ms\nretries = 0\n"
+    one = Director(lab, check, virtual(check="well", quorum=2), instance(150, track="web")).start()
+    other = Director(lab, virtual(), instance(100), name="other", host="other").start()
+    wait_for_state(one, "fault")
+    wait_for_state(other, "master")
+    lab.serve_web("rs2")
+    wait_for_state(one, "master")
+    wait_for_state(other, "backup")
+
+
+def keepalived(lab, priority, version=2, interval=1, more=""):
+    file = lab.directory / "keepalived.conf"
+    file.write_text(KEEPALIVED.format(version=version, priority=priority, interval=interval, vip=VIP, more=more))
+    return lab["other"].start("keepalived", "-n", "-l", "-P", "-f", str(file), "-p", str(lab.directory / "k.pid"),
+                              "-r", str(lab.directory / "kv.pid"))
+
+
+def has_vip(lab):
+    return VIP in lab["other"].run("ip", "-4", "addr", "show", "dev", "eth0").stdout
+
+
+def with_keepalived(lab, version, interval, more="", **keys):
+    """Ours is master; keepalived follows when it is killed, and yields when it is back."""
+    second_host(lab)
+    lab.serve_web()
+    keys = {"version": version, "interval": f"{interval}s" if interval >= 1 else f"{int(interval * 1000)}ms", **keys}
+    one = Director(lab, virtual(), instance(150, **keys)).start()
+    wait_for_state(one, "master")
+    other = keepalived(lab, 100, version, interval, more)
+    eventually(lambda: "BACKUP STATE" in other.text(), 10, f"keepalived's backup state: {other.text()}")
+    all_answered(lab.request("client", 10), 10)
+    true(not has_vip(lab), f"keepalived has the VIP: {other.text()}")
+    one.program.stop(signal.SIGKILL)
+    eventually(lambda: has_vip(lab), 10, f"keepalived as master: {other.text()}")
+    again = Director(lab, virtual(), instance(150, **keys)).start()
+    wait_for_state(again, "master")
+    eventually(lambda: not has_vip(lab), 10, f"keepalived as backup: {other.text()}")
+    refused = [row["refused"] for row in again.ask("vrrp")]
+    same(refused, ["0"], "adverts of keepalived that were refused")
+    true("bogus" not in other.text().lower() and "invalid" not in other.text().lower(), other.text())
+
+
+@case(seconds=60, needs=("keepalived",))
+def keepalived_follows_and_yields_in_version_2(lab):
+    with_keepalived(lab, 2, 1)
+
+
+@case(seconds=60, needs=("keepalived",))
+def keepalived_follows_and_yields_in_version_2_with_a_password(lab):
+    with_keepalived(lab, 2, 1, "authentication { auth_type PASS\n auth_pass secret }", password="secret")
+
+
+@case(seconds=60, needs=("keepalived",))
+def keepalived_follows_and_yields_in_version_3(lab):
+    with_keepalived(lab, 3, 0.1)
+
+
+@case(seconds=60, needs=("keepalived",))
+def ours_is_the_backup_of_keepalived_and_takes_over(lab):
+    second_host(lab)
+    lab.serve_web()
+    other = keepalived(lab, 200)
+    eventually(lambda: has_vip(lab), 15, f"keepalived as master: {other.text()}")
+    one = Director(lab, virtual(), instance(150, version=2)).start()
+    wait_for_state(one, "backup")
+    eventually(lambda: next(row["master"] for row in one.ask("vrrp")) == OTHER, 10, "the master that ours knows")
+    other.stop()  # it says so
+    wait_for_state(one, "master", 3)
+    all_answered(lab.request("client", 10), 10)
