@@ -18,7 +18,7 @@
 
 namespace rawvs::test {
 
-inline constexpr Instant kStart{};
+constexpr Instant kStart{};
 inline const ServiceKey kShop{Protocol::any, {}, Mark(7)};
 
 inline Ip client(uint32_t i) {  // the recorded ones: spread over 198.18.0.0/15

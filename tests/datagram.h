@@ -13,7 +13,7 @@
 namespace rawvs::test {
 
 inline constexpr HashKey kSecret{0x0123456789abcdef, 0xfedcba9876543210};
-inline constexpr Instant kStart{};
+constexpr Instant kStart{};
 inline constexpr uint16_t kDf = 0x4000, kMore = 0x2000;
 
 inline FrameBytes bytes_of(const Frame& f) { return {f.data, f.data + f.size}; }

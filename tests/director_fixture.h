@@ -11,7 +11,7 @@ namespace rawvs {
 
 using namespace test;
 
-inline constexpr Instant kStart{1000s};
+constexpr Instant kStart{1000s};
 
 inline std::string mac_of(int last) { return text(Mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(last)}}); }
 

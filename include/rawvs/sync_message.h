@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sync_message.h: connections as directors tell each other: messages of IPVS's sync protocol, versions 0 and 1.
+// In:  a datagram, hostile as any.   Out: a message whose every entry lies inside it, or the refusal that says what is
+// wrong; and back: entries into bytes. Not: what becomes of the connections (sync.h), sockets, keys, HMAC itself.
+// No RFC has it; the source is what a kernel's IPVS sends, recorded in tests/sync_recorded.h. All numbers are
+// big-endian.
+//
+// Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) and parameters
+// (type, length, data), each entry at a multiple of 4. What lies behind the last entry a kernel's backup does not look
+// at, and parameters of a type with bit 0x40 it skips. So messages of rawvs carry more, and a kernel takes them all the
+// same:
+//   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client is inside (1), 0 (1)
+//   trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
+//   if sealed 40 more: time (8, ms since 1970), HMAC-SHA256 with the shared key over all before it (32)
+// A request is a message without entries: to a kernel one that says nothing.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "rawvs/addr.h"
+#include "rawvs/bytes.h"
+#include "rawvs/time.h"
+
+namespace rawvs {
+
+enum class SyncRefusal : uint8_t {
+  // of a whole message
+  truncated,      // shorter than its header, or than its entries want
+  length,         // it says another length than it has
+  version,        // neither 0 nor 1
+  entry_size,     // an entry too small for what it is, or reaching behind the message
+  entry_version,  // an entry of another version than 0
+  entry_type,     // neither IPv4 nor IPv6
+  parameter,      // reaches behind its entry, comes twice, or has another length than it must
+  other_id,       // another group's
+  own,            // sent by this director
+  unsealed,       // a key is set here, and it has no seal
+  seal,           // made with another key, or changed on its way
+  stale,          // sealed too long ago, or in the future
+  replayed,       // its number was there already
+  crowded,        // more senders than can be told apart
+  // of one entry; the others are taken
+  ipv6,
+  unknown_parameter,  // that its sender wants understood
+  protocol,           // none that is balanced
+  state,              // none that the protocol has
+  no_client_port,
+  no_server,  // no service here has this server
+  late,       // the end of a connection that has been replaced
+  count_
+};
+const char* name(SyncRefusal why);  // truncated, bad-length, ...
+
+using UnixTime = Strong<struct UnixTimeTag, uint64_t>;  // ms since 1970: what two directors' clocks have in common
+
+struct SyncFlags {  // IPVS's; the lowest three bits are the Method
+  enum : uint32_t {
+    method_mask = 7,
+    no_output = 0x80,
+    inactive = 0x100,
+    server_shift = 0x200,  // the server's sequence numbers are shifted (IPVS: OUT_SEQ),
+    client_shift = 0x400,  // the client's are
+    no_client_port = 0x800,
+    persistence = 0x1000,
+  };
+};
+
+struct SyncShift {                                 // NAT of FTP: what is added to a direction's sequence numbers
+  uint32_t from = 0, shift = 0, shift_before = 0;  // behind the number `from`; up to it
+  friend bool operator==(const SyncShift&, const SyncShift&) = default;
+};
+struct SyncShifts {
+  SyncShift client, server;
+  friend bool operator==(const SyncShifts&, const SyncShifts&) = default;
+};
+
+struct SyncExtra {      // what only rawvs tells, and only rawvs reads
+  Duration left{};      // until the entry's deadline
+  Mac client_mac{};     // where answers go; zero: of a template
+  bool inside = false;  // the client is on Link::inside
+  friend bool operator==(const SyncExtra&, const SyncExtra&) = default;
+};
+
+struct SyncEntry {
+  Protocol protocol = Protocol::any;  // any number: it is the sender's
+  uint16_t state = 0;                 // TcpState, SctpState; of a template 1: assured
+  uint32_t flags = 0;                 // SyncFlags, and others
+  Endpoint client{}, vip{}, server{};
+  Mark mark{};
+  uint32_t timeout = 0;  // seconds, the state's or the template's; 0: not told (version 0)
+  std::optional<SyncShifts> shifts{};
+  Bytes engine_data{}, engine_name{};  // of a persistence engine; parsed: borrowed from the datagram
+  std::optional<SyncExtra> extra{};
+  bool is_template() const { return (flags & SyncFlags::persistence) != 0; }
+};
+
+struct SyncTrailer {
+  bool request = false;   // "tell me all of your connections"
+  bool complete = false;  // with this message all of them have been told
+  uint32_t sender = 0;    // a random number that a director chooses at its start
+  uint32_t number = 0;    // of this sender's message: one more than of the one before
+  friend bool operator==(const SyncTrailer&, const SyncTrailer&) = default;
+};
+
+using SyncDigest = std::array<uint8_t, 32>;
+using SyncSeal = std::function<SyncDigest(Bytes)>;  // HMAC-SHA256 with the shared key; empty: no key
+bool same(const SyncDigest& a, Bytes b);            // takes as long whether they are or not
+
+struct SyncMessage {  // parse_sync() promises that all of this lies inside the datagram
+  uint8_t version = 1;
+  uint8_t id = 0;
+  uint8_t count = 0;
+  Bytes entries{};
+  std::optional<SyncTrailer> trailer{};
+  Bytes sealed{};  // what the seal is over; empty: there is none
+  UnixTime time{};
+  Bytes seal{};
+};
+
+// Borrows from the datagram. A message that a kernel would take in part only is refused as a whole.
+std::optional<SyncRefusal> parse_sync(Bytes datagram, SyncMessage& out);
+
+class SyncEntries {  // of a parsed message, one after the other
+ public:
+  explicit SyncEntries(const SyncMessage& m) : rest_(m.entries), left_(m.count), version_(m.version) {}
+  bool next(SyncEntry& out, std::optional<SyncRefusal>& refusal);  // false: there are no more
+
+ private:
+  Bytes rest_;
+  uint8_t left_, version_;
+};
+
+inline constexpr size_t kSyncLeast = 160, kSyncMost = 65507;  // bytes of a message; the least holds any entry of ours
+
+class SyncComposer {  // version 1, IPv4; all memory is taken at construction
+ public:
+  // max_length: bytes of a message (ipvsadm --sync-maxlen), brought between kSyncLeast and kSyncMost. trailer: 0, or
+  // the bytes that are kept free for one.
+  SyncComposer(uint8_t id, size_t max_length, size_t trailer);
+  bool add(const SyncEntry& entry);  // false: the message is full, or the entry could not be in any
+  bool empty() const { return finished_ || count_ == 0; }
+  size_t room() const;  // entries without shifts and engines that one message holds
+  // The message, valid until the next add(), which begins another one.
+  Bytes finish();
+  Bytes finish(const SyncTrailer& trailer, const SyncSeal& seal, UnixTime now);  // an empty seal: without
+
+ private:
+  void begin();
+  MutableBytes grow(size_t size);
+
+  std::vector<uint8_t> bytes_;
+  size_t most_, trailer_;
+  uint8_t id_;
+  uint8_t count_ = 0;
+  bool finished_ = false;
+};
+inline constexpr size_t kSyncTrailer = 16, kSyncSealedTrailer = 56;  // bytes
+
+}  // namespace rawvs

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sync_recorded.h: what a kernel's IPVS (Linux 6.1, ipvsadm --start-daemon master --syncid 7) sent to 224.0.0.81:8848:
+// the datagram of each, in hex, and what is in it, a line per entry. Service ports: 80, 53, 99 DR; 81 TUN; 82, 21 NAT;
+// 90, 91 mark 10; 95 mark 11.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rawvs::test {
+
+using Datagram = std::vector<uint8_t>;
+
+inline Datagram from_hex(std::string_view hex) {
+  Datagram d;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    d.push_back(static_cast<uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return d;
+}
+inline std::string to_hex(std::span<const uint8_t> bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string s;
+  for (const uint8_t byte : bytes) s += {kDigits[byte >> 4], kDigits[byte & 15]};
+  return s;
+}
+
+struct RecordedSync {
+  const char* name;
+  const char* bytes;
+  const char* says;
+};
+
+inline constexpr RecordedSync kRecordedSync[] = {
+    // DR: SYN, ACK, and the third packet of the client
+    {"tcp_dr_established", "0007002c010100000006002400000083000103e9005000500000000000000384c6336401c0000264c000020b",
+     "tcp 198.51.100.1:1001 192.0.2.100:80 192.0.2.11:80 DR state 1 no-output mark 0 timeout 900\n"},
+    // its FIN
+    {"tcp_dr_fin_wait", "0007002c010100000006002400000183000403e9005000500000000000000078c6336401c0000264c000020b",
+     "tcp 198.51.100.1:1001 192.0.2.100:80 192.0.2.11:80 DR state 4 no-output inactive mark 0 timeout 120\n"},
+    // DR: SYN, ACK, RST
+    {"tcp_dr_close", "0007002c010100000006002400000183000603ea00500050000000000000000ac6336401c0000264c000020b",
+     "tcp 198.51.100.1:1002 192.0.2.100:80 192.0.2.11:80 DR state 6 no-output inactive mark 0 timeout 10\n"},
+    // TUN: two connections, three packets each
+    {"tcp_tunnel_established_twice",
+     "00070050020100000006002400000082000103e9005100510000000000000384c6336402c0000264c000020b00060024"
+     "00000082000103ea005100510000000000000384c6336402c0000264c000020b",
+     "tcp 198.51.100.2:1001 192.0.2.100:81 192.0.2.11:81 TUN state 1 no-output mark 0 timeout 900\n"
+     "tcp 198.51.100.2:1002 192.0.2.100:81 192.0.2.11:81 TUN state 1 no-output mark 0 timeout 900\n"},
+    // NAT to another port: three packets of the client
+    {"tcp_nat_established", "0007002c010100000006002400000000000103e900521f900000000000000384c6336403c0000264cb00710b",
+     "tcp 198.51.100.3:1001 192.0.2.100:82 203.0.113.11:8080 NAT state 1 mark 0 timeout 900\n"},
+    // the server's FIN, acknowledged
+    {"tcp_nat_close_wait_and_more",
+     "0007002c010100000006002400000100000403e900521f900000000000000078c6336403c0000264cb00710b",
+     "tcp 198.51.100.3:1001 192.0.2.100:82 203.0.113.11:8080 NAT state 4 inactive mark 0 timeout 120\n"},
+    // the client's FIN
+    {"tcp_nat_time_wait", "0007002c010100000006002400000100000503e900521f900000000000000078c6336403c0000264cb00710b",
+     "tcp 198.51.100.3:1001 192.0.2.100:82 203.0.113.11:8080 NAT state 5 inactive mark 0 timeout 120\n"},
+    // UDP, DR: three datagrams
+    {"udp_dr", "0007002c010100000011002400000183000003e900350035000000000000012cc6336404c0000264c000020b",
+     "udp 198.51.100.4:1001 192.0.2.100:53 192.0.2.11:53 DR state 0 no-output inactive mark 0 timeout 300\n"},
+    // mark 10, persistence 360 s: SYN, ACK, ACK; the template with each of them
+    {"mark_group",
+     "0007009804010000000000240000118300000000000000000000000a00000168c63364050000000ac000020b00000024"
+     "0000118300010000000000000000000a00000168c63364050000000ac000020b0006002400000083000103e9005a005a"
+     "0000000a00000384c6336405c0000264c000020b000000240000118300010000000000000000000a00000168c6336405"
+     "0000000ac000020b",
+     "ip 198.51.100.5:0 0.0.0.10:0 192.0.2.11:0 DR state 0 no-output inactive template mark 10 timeout 360\n"
+     "ip 198.51.100.5:0 0.0.0.10:0 192.0.2.11:0 DR state 1 no-output inactive template mark 10 timeout 360\n"
+     "tcp 198.51.100.5:1001 192.0.2.100:90 192.0.2.11:90 DR state 1 no-output mark 10 timeout 900\n"
+     "ip 198.51.100.5:0 0.0.0.10:0 192.0.2.11:0 DR state 1 no-output inactive template mark 10 timeout 360\n"},
+    // and a SYN to the group's other port
+    {"mark_group_second_port",
+     "0007002c01010000000000240000118300010000000000000000000a00000168c63364050000000ac000020b",
+     "ip 198.51.100.5:0 0.0.0.10:0 192.0.2.11:0 DR state 1 no-output inactive template mark 10 timeout 360\n"},
+    // persistence 100 s, netmask 255.255.255.0
+    {"persistent_netmask",
+     "0007009804010000000600240000118300000000005500550000000000000064c6336400c0000264c000020b00060024"
+     "0000118300010000005500550000000000000064c6336400c0000264c000020b0006002400000083000103e900550055"
+     "0000000000000384c6336406c0000264c000020b000600240000118300010000005500550000000000000064c6336400"
+     "c0000264c000020b",
+     "tcp 198.51.100.0:0 192.0.2.100:85 192.0.2.11:85 DR state 0 no-output inactive template mark 0 timeout 100\n"
+     "tcp 198.51.100.0:0 192.0.2.100:85 192.0.2.11:85 DR state 1 no-output inactive template mark 0 timeout 100\n"
+     "tcp 198.51.100.6:1001 192.0.2.100:85 192.0.2.11:85 DR state 1 no-output mark 0 timeout 900\n"
+     "tcp 198.51.100.0:0 192.0.2.100:85 192.0.2.11:85 DR state 1 no-output inactive template mark 0 timeout 100\n"},
+    // a service of every port, persistence 200 s
+    {"persistent_every_port",
+     "00070098040100000006002400001183000000000000000000000000000000c8c6336407c0000265c000020b00060024"
+     "00001183000100000000000000000000000000c8c6336407c0000265c000020b0006002400000083000103e91e611e61"
+     "0000000000000384c6336407c0000265c000020b0006002400001183000100000000000000000000000000c8c6336407"
+     "c0000265c000020b",
+     "tcp 198.51.100.7:0 192.0.2.101:0 192.0.2.11:0 DR state 0 no-output inactive template mark 0 timeout 200\n"
+     "tcp 198.51.100.7:0 192.0.2.101:0 192.0.2.11:0 DR state 1 no-output inactive template mark 0 timeout 200\n"
+     "tcp 198.51.100.7:1001 192.0.2.101:7777 192.0.2.11:7777 DR state 1 no-output mark 0 timeout 900\n"
+     "tcp 198.51.100.7:0 192.0.2.101:0 192.0.2.11:0 DR state 1 no-output inactive template mark 0 timeout 200\n"},
+    // SCTP, DR: INIT, COOKIE-ECHO, DATA, SHUTDOWN
+    {"sctp_dr",
+     "0007005002010000008400240000008300080001006300630000000000000384c6336408c0000264c000020b00840024"
+     "00000183000a000100630063000000000000003dc6336408c0000264c000020b",
+     "sctp 198.51.100.8:1 192.0.2.100:99 192.0.2.11:99 DR state 8 no-output mark 0 timeout 900\n"
+     "sctp 198.51.100.8:1 192.0.2.100:99 192.0.2.11:99 DR state 10 no-output inactive mark 0 timeout 61\n"},
+    // FTP, NAT: PASV and its data connection, with which the control connection is told again
+    {"ftp_nat",
+     "000700bc050100000006002400010000000103e9001500150000000000000384c6336409c0000264cb00710b00060024"
+     "00010000000103e9001500150000000000000384c6336409c0000264cb00710b0006002400010000000103e900150015"
+     "0000000000000384c6336409c0000264cb00710b0006002400010000000107d1271127110000000000000384c6336409"
+     "c0000264cb00710b0006002400010000000103e9001500150000000000000384c6336409c0000264cb00710b",
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 conntrack mark 0 timeout 900\n"
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 conntrack mark 0 timeout 900\n"
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 conntrack mark 0 timeout 900\n"
+     "tcp 198.51.100.9:2001 192.0.2.100:10001 203.0.113.11:10001 NAT state 1 conntrack mark 0 timeout 900\n"
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 conntrack mark 0 timeout 900\n"},
+    // mark 11, NAT to a server with a port of its own, which is used for nothing
+    {"mark_nat",
+     "0007009804010000000000240000110000000000000000000000000b00000032c633640a0000000bcb00710b00000024"
+     "0000110000010000000000000000000b00000032c633640a0000000bcb00710b0006002400000000000103e9005f005f"
+     "0000000b00000384c633640ac0000264cb00710b000000240000110000010000000000000000000b00000032c633640a"
+     "0000000bcb00710b",
+     "ip 198.51.100.10:0 0.0.0.11:0 203.0.113.11:0 NAT state 0 inactive template mark 11 timeout 50\n"
+     "ip 198.51.100.10:0 0.0.0.11:0 203.0.113.11:0 NAT state 1 inactive template mark 11 timeout 50\n"
+     "tcp 198.51.100.10:1001 192.0.2.100:95 203.0.113.11:95 NAT state 1 mark 11 timeout 900\n"
+     "ip 198.51.100.10:0 0.0.0.11:0 203.0.113.11:0 NAT state 1 inactive template mark 11 timeout 50\n"},
+    {"version_0_tcp_dr_established", "0107001c000603e900500050c6336401c0000264c000020b00830001",
+     "tcp 198.51.100.1:1001 192.0.2.100:80 192.0.2.11:80 DR state 1 no-output mark 0 timeout 0\n"},
+    {"version_0_tcp_nat_established", "0107001c000603e900521f90c6336403c0000264cb00710b00000001",
+     "tcp 198.51.100.3:1001 192.0.2.100:82 203.0.113.11:8080 NAT state 1 mark 0 timeout 0\n"},
+    {"version_0_mark_group",
+     "02070034000603e9005a005ac6336405c0000264c000020b008300010000000000000000c63364050000000ac000020b"
+     "11830001",
+     "tcp 198.51.100.5:1001 192.0.2.100:90 192.0.2.11:90 DR state 1 no-output mark 0 timeout 0\n"
+     "ip 198.51.100.5:0 0.0.0.10:0 192.0.2.11:0 DR state 1 no-output inactive template mark 0 timeout 0\n"},
+    {"version_0_ftp_nat",
+     "0307004c000603e900150015c6336409c0000264cb00710b00000001000607d127112711c6336409c0000264cb00710b"
+     "00000001000603e900150015c6336409c0000264cb00710b00000001",
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 mark 0 timeout 0\n"
+     "tcp 198.51.100.9:2001 192.0.2.100:10001 203.0.113.11:10001 NAT state 1 mark 0 timeout 0\n"
+     "tcp 198.51.100.9:1001 192.0.2.100:21 203.0.113.11:21 NAT state 1 mark 0 timeout 0\n"},
+};
+
+// The other way round: what rawvs sends, as a kernel's backup was given it. It said nothing to the request, and took
+// all seven entries of the answer: 'ipvsadm -Lnc' listed them, and their next packets went to their servers.
+inline constexpr char kRequest[] = "000700180001000072767331010000000102030400000001";
+inline constexpr char kTakenByAKernel[] =
+    "00070184070100000006003200000083000103e9005000500000000000000384c6336401c0000264c000020b500c0004"
+    "93e0020000000001000000000006003200000183000403ea005000500000000000000078c6336401c0000264c000020b"
+    "500c000493e0020000000001000000000006003200000082000103e9005100510000000000000384c6336402c0000264"
+    "c000020b500c000493e0020000000001000000000006003200000000000103e900521f900000000000000384c6336403"
+    "c0000264cb00710b500c000493e0020000000001000000000011003200000183000003e900350035000000000000012c"
+    "c6336404c0000264c000020b500c000493e002000000000100000000000000320000118300010000000000000000000a"
+    "00000168c63364050000000ac000020b500c000493e0000000000000000000000006003200000083000103e9005a005a"
+    "0000000a00000384c6336405c0000264c000020b500c000493e002000000000100000000727673310200000001020304"
+    "00000002";
+
+}  // namespace rawvs::test
