@@ -168,9 +168,12 @@ TEST_F(ExecProbeTest, StartsTheProgramWithSignalsAsTheyAreByDefault) {
   sigprocmask(SIG_BLOCK, &blocked, &before);
   const auto pipe_before = std::signal(SIGPIPE, SIG_IGN);
   CheckSpec spec = spec_of(CheckKind::exec);
-  // GNU make leaves 32 and 33 ignored, which the C library keeps for itself and does not give back.
-  spec.program = "/bin/grep -cE ^Sig(Blk|Ign):.0000000(00|18)0000000$ /proc/self/status";
-  EXPECT_EQ(ask(spec, at(kHere, 80)).text, "exit status 0: 2");
+  for (const char* line : {"SigBlk", "SigIgn"}) {
+    spec.program = "/bin/grep ^" + std::string(line) + ": /proc/self/status";
+    const std::string text = ask(spec, at(kHere, 80)).text;
+    // The 28 lowest signals: the C library keeps 32 and 33, which GNU make leaves ignored, for itself.
+    EXPECT_TRUE(text.starts_with("exit status 0: " + std::string(line)) && text.ends_with("0000000")) << text;
+  }
   spec.program = "/bin/pwd";
   EXPECT_EQ(ask(spec, at(kHere, 80)).text, "exit status 0: /");
   std::signal(SIGPIPE, pipe_before);
