@@ -45,14 +45,14 @@ SYS_OBJ    := $(call obj,$(SYS_SRC))
 
 # What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
-override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl inih popt json-c)
+override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl nettle inih popt json-c)
 ifeq ($(XDP),yes)
 override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
 LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(LIBS_XDP)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked in. Sanitizers want the shared one.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
@@ -74,10 +74,10 @@ $(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
 # What no packet passes is not in a hurry, and the machine may be small. A new file is built for speed until it is named
 # here. Not where another optimisation was asked for.
 UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_admin.cpp src/director_explain.cpp \
-              src/director_links.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
+              src/director_links.cpp src/director_sync.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
               $(addprefix src/sys/,bpf.cpp control_socket.cpp engine_follow.cpp filter_program.cpp frame_io.cpp \
                 guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp \
-                engine_ha.cpp engine_state.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
+                engine_ha.cpp engine_state.cpp engine_sync.cpp sync_socket.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
               $(wildcard src/sys/probe_*.cpp src/side/vrrp*.cpp src/side/health*.cpp) src/wire/vrrp_packet.cpp \
               $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp)
 $(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)

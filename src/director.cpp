@@ -21,7 +21,7 @@ std::optional<Exit> misaddressed(const Ethernet& e, Mac own) {
   if (e.src == own) return Exit::own_frame;
   if (e.kind == Kind::other) return Exit::not_ipv4;
   if (e.dst != own && !(e.kind == Kind::arp && e.dst.group())) return Exit::other_mac;
-  if (e.src.group()) return Exit::bad_source;
+  if (e.src.group() || e.src == Mac{}) return Exit::bad_source;  // 0: of who is not known (Connection::Peer)
   return std::nullopt;
 }
 

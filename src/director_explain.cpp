@@ -113,7 +113,7 @@ class Director::Explainer {
          (s.one_packet ? ", one-packet scheduling" : "") + ", " + counted(service->servers.size(), "real servers") +
          '.');
     if (s.persistence > Duration::zero()) {
-      const FlowKey key = ticket_key(flow_, *service);
+      const FlowKey key = template_key(flow_, service->spec);
       const Connection* const ticket = find(key);
       const std::string who = text(key.client) + (s.netmask == Netmask{} ? "" : " and its network");
       if (ticket && d_.keeps(*ticket)) {

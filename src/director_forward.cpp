@@ -62,7 +62,9 @@ void Director::count_out(const Arrival& a, Server& server) {
 }
 
 void Director::age(const Arrival& a, Connection& c, Server& server, Direction direction, Instant now) {
+  const uint8_t before = c.state;
   connections_.arm(c, now, rawvs::advance(c, server, a.packet, direction, settings_.timeouts));
+  if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
   if (!assures(c, direction)) return;
   Connection* const parent = connections_.at(c.controlled_by);
   if (parent && parent->is_template()) parent->state = 1;
@@ -74,6 +76,7 @@ Exit Director::carry(Arrival& a, Connection& c, Server& server, Instant now, Out
   if (c.cport.value == 0 && !know_client_port(c, a.packet.sport, out)) return Exit::table_full;
   age(a, c, server, Direction::input, now);
   ++c.packets;
+  if (told_) told_->packet(c, sync_view(), now);
   c.peer.client_mac = a.ethernet.src.bytes;
   c.flags = static_cast<uint8_t>(a.frame->link == Link::inside ? c.flags | Connection::inside
                                                                : c.flags & ~Connection::inside);
@@ -99,6 +102,8 @@ Exit Director::carry_reply(Arrival& a, Connection& c, Server& server, Instant no
     if (const auto refused = read_ftp_reply(a, c, mtu, found, now, out)) return *refused;
   }
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
+  // Another director has told of it, a kernel: it is the host's routes that know the way, until the client speaks.
+  if (c.peer.client_mac == Mac{}.bytes) return out.give_back(*a.frame) ? Exit::answer_forwarded : Exit::outbox_full;
   return sent_on(to_client(a, c, now, out), found);
 }
 

@@ -144,23 +144,13 @@ std::optional<size_t> Director::schedule(const FlowKey& flow, Service& service, 
                 Pool(services_.servers(), service.servers), service.state, {flow.client, flow.cport, flow.vip, now});
 }
 
-// The key of the client's template, as IPVS has it:
-//   a service of one port: protocol, VIP, port;  FTP and every port: protocol, VIP, 0;  a mark: the mark
-FlowKey Director::ticket_key(const FlowKey& flow, const Service& service) {
-  const ServiceSpec& s = service.spec;
-  const bool per_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port && flow.vport != kFtp;
-  FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};
-  if (s.key.mark.value != 0) key.vip = Ip(s.key.mark.value), key.protocol = Protocol::any;
-  return key;
-}
-
 // Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
 // valid template the scheduler does, and its choice becomes the template.
 std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& service, Instant now, Outbox& out,
                                                Exit& why) {
   const ServiceSpec& s = service.spec;
   const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
-  const FlowKey key = ticket_key(flow, service);
+  const FlowKey key = template_key(flow, s);
   const uint64_t hash = connections_.hash(key);
   Connection* ticket = connections_.find(Side::client, key, hash);
   if (ticket && connections_.expired(*ticket, now)) {
@@ -168,9 +158,7 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
     ticket = connections_.find(Side::client, key, hash);
   }
   if (ticket && !keeps(*ticket)) {
-    // As in IPVS it stays, for the connections it controls, but is never found again.
-    ticket->rport = kNoPort;
-    connections_.rename(*ticket, {key.client, key.vip, Port(0), kNoPort, key.protocol, true});
+    retire(*ticket);
     ticket = nullptr;
   }
   if (!ticket) {
@@ -185,6 +173,13 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
   connections_.arm(*ticket, now, std::chrono::seconds(ticket->stay.seconds));
   const Port at_server = services_.server(ticket->server).spec.at.port;
   return Choice{ticket->server, own_port && at_server.value != 0 ? at_server : flow.vport, ticket};
+}
+
+// As in IPVS it stays, for the connections it controls, but is never found again.
+void Director::retire(Connection& ticket) {
+  const FlowKey key = ticket.key();
+  ticket.rport = kNoPort;
+  connections_.rename(ticket, {key.client, key.vip, Port(0), kNoPort, key.protocol, true});
 }
 
 // Is the template's server still one to stay with?
@@ -319,6 +314,7 @@ void Director::end(Connection& c, Outbox& out) {
     --*children(*parent);
     release_ftp(*parent);
   }
+  if (told_) told_->ended(connections_.id(c));
   connections_.remove(c);
   // Two VIPs may give one client's port the same server: their answers look alike.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {

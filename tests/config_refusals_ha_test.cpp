@@ -38,6 +38,12 @@ constexpr Wrong kWrong[] = {
     {kWeb, "[vrrp v]\nvrid = 7\npassword = much-too-long\n",
      ":8: [vrrp v] password: has 13 characters; at most 8 are allowed"},
     {kDirector, "[vrrp v]\nvrid = 7\n", ":3: [vrrp v] address: missing, and this file has no virtual"},
+    {kWeb, "[sync]\non = inside\n", ":7: [sync] on: inside: there is no inside interface"},
+    {kWeb, "[sync]\ngroup = 192.0.2.1\n", ":7: [sync] group: \"192.0.2.1\" is not a multicast address"},
+    {kWeb, "[sync]\nkey = secret\n", ":7: [sync] key: has 6 characters; 8 to 64 are allowed"},
+    {kWeb, "[sync]\nrole = slave\n", ":7: [sync] role: \"slave\" is not one of auto, master, backup, both"},
+    {kWeb, "[sync]\n[sync]\n", ":7: [sync]: already on line 6"},
+    {kWeb, "[sync web]\n", ":6: [sync web]: this section takes no name"},
     {kWeb, "[vrrp v]\nvrid = 7\n[vrrp w]\nvrid = 7\n", ":8: vrrp w: vrid 7 is that of v, on the same interface"},
 };
 

@@ -53,9 +53,10 @@ constexpr Wrong kWrong[] = {
     {kDirector, "[groups g]\n", ":3: [groups g]: no such section; did you mean \"group\"?"},
     {kDirector, "[service web]\n",
      ":3: [service web]: no such section; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp "
-     "NAME]"},
+     "NAME], [sync]"},
     {kDirector, "[]\n",
-     ":3: []: no such section; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME]"},
+     ":3: []: no such section; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME], "
+     "[sync]"},
     {kDirector, "[Director]\n", ":3: [Director]: no such section; did you mean \"director\"?"},
     {"", "[director main]\ninterface = eth0\n", ":1: [director main]: this section takes no name"},
     {kDirector, "[virtual]\n", ":3: [virtual]: expected one name, without blanks: [virtual NAME]"},
@@ -405,7 +406,8 @@ TEST(ConfigRefusals, LetTheMoreSpecificOfTwoServicesBe) {
 
 TEST(ConfigRefusals, SuggestTheKeyForEverySlipOfOneLetter) {
   for (const KeyHelp& row : config_keys()) {
-    const std::string section = row.section == "director" ? "[director]\n" : '[' + row.section + " x]\n";
+    const bool only = row.section == "director" || row.section == "sync";
+    const std::string section = '[' + row.section + (only ? "]\n" : " x]\n");
     for (size_t i = 1; i < row.key.size(); ++i) {
       std::string slip = row.key;
       slip.erase(i, 1);

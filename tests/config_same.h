@@ -51,6 +51,12 @@ inline bool same(const CheckConfig& a, const CheckConfig& b) { return a.name == 
 inline bool same(const VrrpConfig& a, const VrrpConfig& b) {
   return a.name == b.name && a.spec == b.spec && a.notify == b.notify;
 }
+inline bool same(const std::optional<SyncConfig>& a, const std::optional<SyncConfig>& b) {
+  if (!a || !b) return a.has_value() == b.has_value();
+  SyncConfig moved = *a;
+  moved.line = b->line;
+  return moved == *b;
+}
 inline bool same(const GroupConfig& a, const GroupConfig& b) {
   return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);
 }
@@ -61,7 +67,7 @@ inline bool same(const Config& a, const Config& b) {
                                              b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
-         fields(a.settings) == fields(b.settings) &&
+         fields(a.settings) == fields(b.settings) && same(a.sync, b.sync) &&
          std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), each) &&
          std::equal(a.virtuals.begin(), a.virtuals.end(), b.virtuals.begin(), b.virtuals.end(), each);
 }
@@ -114,6 +120,9 @@ inline constexpr std::string_view kEverythingElse =
     "preempt_delay = 3s\naddress = 192.0.2.100 192.0.2.101\npeer = 203.0.113.2\nsource = 203.0.113.3\n"
     "min_ttl = 254\npassword = secret\ntrack = checked\ntrack = web weight=-20\nnotify = /bin/true\n"
     "[vrrp other]\nvrid = 52\naddress = 192.0.2.102\nstart = master\nchecksum = message\ngroup = both\n"
-    "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";
+    "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n"
+    "[sync]\nrole = both\non = inside\nid = 7\ngroup = 224.0.0.82\nport = 8849\nttl = 2\n"
+    "peer = 203.0.113.2 203.0.113.3\nkey = a secret of ours\nwindow = 1m\nthreshold = 4\nperiod = 51\n"
+    "refresh_period = 10s\nretries = 3\ntemplates_only = yes\nfull_every = 0\nmax_length = 1400\n";
 
 }  // namespace rawvs

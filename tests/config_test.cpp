@@ -152,7 +152,7 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
     EXPECT_TRUE(std::find(seen.begin(), seen.end(), std::pair(row.section, row.key)) != seen.end()) << row.key;
     EXPECT_FALSE(row.help.empty()) << row.key;
     const auto required = {"interface", "address", "ports", "mark",   "match",    "server", "sorry", "port",
-                           "program",   "vrid",    "peer",  "source", "password", "group",  "track", "notify"};
+                           "program",   "vrid",    "peer",  "source", "password", "group",  "track", "notify", "key"};
     const bool has_default = std::find(required.begin(), required.end(), row.key) == required.end();
     const bool written =
         std::find(at_default.begin(), at_default.end(), std::pair(row.section, row.key)) != at_default.end();
@@ -213,6 +213,12 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
   EXPECT_EQ(vrrps[0].password, "secret");
   EXPECT_EQ(vrrps[1].checksum, VrrpChecksum::message);
   EXPECT_TRUE(vrrps[1].begins_as_master);
+  ASSERT_TRUE(c.sync);
+  EXPECT_EQ(c.sync->role, SyncRole::both);
+  EXPECT_EQ(c.sync->peers.size(), 2u);
+  EXPECT_EQ(c.sync->settings.id, 7);
+  EXPECT_EQ(c.sync->settings.refresh_period, Duration(10s));
+  EXPECT_TRUE(c.sync->settings.persist_mode);
 }
 
 TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {

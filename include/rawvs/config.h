@@ -14,6 +14,7 @@
 #include "rawvs/result.h"
 #include "rawvs/service.h"
 #include "rawvs/settings.h"
+#include "rawvs/sync.h"
 #include "rawvs/vrrp.h"
 
 namespace rawvs {
@@ -79,6 +80,24 @@ struct VrrpConfig {  // [vrrp NAME]
   std::string notify;  // program; empty: none
 };
 
+// Whether connections are told and heard. automatic: both; and if there is VRRP, told only by who is master of
+// something.
+enum class SyncRole : uint8_t { automatic, master, backup, both };
+
+struct SyncConfig {  // [sync]
+  int line = 0;
+  SyncRole role = SyncRole::automatic;
+  Link link = Link::outside;
+  Ip group{0xe0000051};   // 224.0.0.81
+  uint16_t port = 8848;   // UDP
+  uint8_t ttl = 1;        // of multicast
+  std::vector<Ip> peers;  // none: multicast
+  std::string key;        // shared secret; empty: messages are neither sealed nor looked at for a seal
+  SyncSettings settings;
+  friend bool operator==(const SyncConfig&, const SyncConfig&) = default;
+};
+const char* name(SyncRole role);  // auto, master, backup, both
+
 struct Config {
   std::string interface;                    // where clients are; VIPs are answered for here
   std::string inside;                       // where real servers are, if elsewhere
@@ -94,6 +113,7 @@ struct Config {
   std::vector<CheckConfig> checks;
   std::vector<VirtualConfig> virtuals;
   std::vector<VrrpConfig> vrrps;
+  std::optional<SyncConfig> sync;  // none: connections stay here
 };
 
 Result<Config> parse_config(std::string_view text, std::string_view file_name);
@@ -129,7 +149,7 @@ std::vector<WantedChecks> wanted_checks(const Config& config);
 std::vector<VrrpSpec> wanted_vrrp(const Config& config);  // as many as config.vrrps, in their order
 
 struct KeyHelp {        // for tests and for printing help
-  std::string section;  // "director", "check", "virtual", "group", "vrrp"
+  std::string section;  // "director", "check", "virtual", "group", "vrrp", "sync"
   std::string key;
   std::string help;
 };

@@ -43,7 +43,7 @@ struct Connection {  // 48 bytes
     used = 128,        // the entry is in use
   };
   struct Peer {                         // of a connection:
-    std::array<uint8_t, 6> client_mac;  // where its packets came from, and answers go
+    std::array<uint8_t, 6> client_mac;  // where its packets came from, and answers go; 0: not known yet
     uint16_t ftp;                       // its session in ftp.h, 0 = none
   };
   struct Stay {         // of a template:

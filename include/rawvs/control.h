@@ -28,6 +28,7 @@
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //   vrrp                                      rows: vrrp
+//   sync                                      rows: sync, if connections are told to other directors or heard
 //   explain          protocol client virtual  rows: step, then verdict; nothing is changed
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
@@ -77,6 +78,10 @@
 //   neighbor    address= link= state= mac= servers=
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=
 //               sent= heard= became-master= refused= why=     for: seconds in this state; why: in words
+//   sync        role=auto|master|backup|both leads= hears= link= id= group= port= ttl= maxlen= peers= sealed= messages=
+//               entries= unsent= overflows= heard= taken= lost= refused= strangers= ours= no-room= complete=
+//               leads=1: it tells; entries: told; taken: entries heard; lost: messages whose numbers are missing;
+//               ours: entries about connections whose packets come here; complete=1: all connections were heard once
 //   step        text=                                          what the director looks at, in order, and what it finds
 //   verdict     exit= fate= server= method= text=              server, method: - when there is none
 //   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
@@ -116,6 +121,19 @@ const char* name(Refusal refusal);  // exists, no-service, no-server, no-schedul
 class Ward;
 class Vrrp;
 
+struct SyncCounters {      // of what becomes of messages and their entries outside of the sender and the receiver
+  uint64_t unsent = 0;     // messages that the kernel did not take
+  uint64_t strangers = 0;  // messages of who is no peer, or came in elsewhere
+  uint64_t ours = 0;       // entries about connections whose packets come to us
+  uint64_t no_room = 0;    // entries that found the table full
+};
+struct SyncDesk {  // what there is to see of connections told and heard; null: they stay here
+  const SyncConfig* config = nullptr;
+  const SyncSender* sender = nullptr;
+  const SyncReceiver* receiver = nullptr;
+  const SyncCounters* counters = nullptr;
+};
+
 // What the daemon knows and the director does not. It outlives the conversations.
 struct Desk {
   Instant started{};               // when the daemon began
@@ -125,6 +143,7 @@ struct Desk {
   const Config* config = nullptr;  // as it is in effect; null: none
   const Ward* ward = nullptr;      // what checks say; null: there are none
   const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
+  SyncDesk sync{};
   std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
 };
 
@@ -141,6 +160,7 @@ struct Conversation {  // one request's reply on its way
     exits,
     links,
     vrrp,
+    sync,
     vips,
     neighbors,
     trace

@@ -21,6 +21,7 @@
 #include "rawvs/route.h"
 #include "rawvs/settings.h"
 #include "rawvs/state.h"
+#include "rawvs/sync.h"
 #include "rawvs/tcp_state.h"
 
 namespace rawvs {
@@ -90,6 +91,11 @@ class Director {
   // state_restored().
   StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_}; }
   void state_restored(Instant now, Outbox& out) { services_changed(now, out); }
+
+  // Connections that other directors know of (sync.h). What packets do to ours the sender is told; null: nobody is.
+  void tell(SyncSender* sender) { told_ = sender; }
+  SyncView sync_view() { return {connections_, services_, &ftp_, settings_.timeouts}; }
+  bool adopt(const Adoption& heard, Instant now, Outbox& out);  // false: there is no room for it
 
   // What there is to see. Before rates are read: estimate(), so that they are today's.
   void estimate(Instant now);
@@ -167,8 +173,8 @@ class Director {
   std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
   std::optional<Choice> choose_server(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
-  static FlowKey ticket_key(const FlowKey& flow, const Service& service);
   bool keeps(const Connection& ticket) const;
+  void retire(Connection& ticket);
   class Explainer;
   bool place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
   bool know_client_port(Connection& c, Port port, Outbox& out);
@@ -244,6 +250,7 @@ class Director {
   ConnectionTable connections_;
   Reassembly reassembly_;
   FtpSessions ftp_;
+  SyncSender* told_ = nullptr;
   Neighbors neighbors_;
   Claims claims_;
   Composer composer_;

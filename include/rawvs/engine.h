@@ -44,8 +44,9 @@ class Engine {
   void leave_guards() const;
 
  private:
-  struct Saving;  // of connections, into a file
-  struct Port {   // one interface
+  struct Saving;   // of connections, into a file
+  struct Syncing;  // of connections, with other directors
+  struct Port {    // one interface
     std::string name;
     LinkFacts facts;
     std::unique_ptr<FrameIo> io;
@@ -61,7 +62,7 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
-  enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp };  // of events
+  enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp, kSync };  // of events
 
   Engine(const Config& config, const std::string& file, const Log& log);
   Result<Reloaded> reload(bool reset);
@@ -109,6 +110,14 @@ class Engine {
   void note_standby();
   void follow_tracks();
   void notify(const VrrpTransition& transition);
+  // Connections that other directors know: engine_sync.cpp.
+  Result<Done> follow_sync();
+  void sync_link_changed(Link link);
+  void note_sync_leader();
+  bool ours_by_vrrp(Ip vip) const;
+  void hear_sync();
+  void tell_sync();
+  Instant sync_deadline() const;
   Instant ha_deadline() const;
   Instant routes_due() const;
   Instant next_deadline() const;
@@ -141,8 +150,9 @@ class Engine {
   std::vector<Frame> departing_;
   int others_ = -1;  // epoll: what is no interface
   int signals_ = -1;
-  std::unique_ptr<Saving> saving_;  // null: nothing is being written
-  Instant state_due_ = kNever;      // the next portion, or state
+  std::unique_ptr<Syncing> syncing_;  // null: connections stay here
+  std::unique_ptr<Saving> saving_;    // null: nothing is being written
+  Instant state_due_ = kNever;        // the next portion, or state
   bool state_warned_ = false;
   bool stopping_ = false, replacing_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be

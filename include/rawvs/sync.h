@@ -5,10 +5,11 @@
 //
 // What is told, as by IPVS: TCP that is ESTABLISHED, or was and closes; SCTP likewise; UDP; persistence templates. A
 // new state at once; else every `period` packets, from the `threshold`th on; a template with the connections it
-// controls. A message goes when it is full, or 2 s after its first entry. Other than in IPVS an entry is written when
-// its message goes, so it says the newest state, and no message says the same connection twice; a template is told
-// again after 10 s, not with each packet; and all connections are told, a portion every 10 ms, to who asks for them,
-// every `full_every`, and when the queue has overflowed.
+// controls. A message goes when it is full, or 200 ms after its first entry. Other than in IPVS, which waits for 2 s
+// and three packets: what is younger is lost with its master. Other than there, too, an entry is written when its
+// message goes, so it says the newest state, and no message says the same connection twice; a template is told again
+// after 10 s, not with each packet; and all connections are told, a portion every 10 ms, to who asks for them, every
+// `full_every`, and when the queue has overflowed.
 //
 // A backup asks when it starts, and when numbers of messages are missing. It takes connections of servers that it knows
 // and no others (a kernel's backup keeps those, too, and sends their packets to an address that it was told).
@@ -26,13 +27,15 @@ namespace rawvs {
 struct SyncSettings {                   // IPVS's sysctls have the same names with sync_ before, and the same defaults
   uint8_t id = 0;                       // syncid; a backup whose id is 0 takes every other's messages
   uint16_t max_length = 1472;           // sync-maxlen: bytes of a message
-  uint32_t threshold = 3, period = 50;  // told with every 50th packet, from the third on; period 0: at the third only
+  uint32_t threshold = 2, period = 50;  // told with every 50th packet, from the second on, which establishes TCP (IPVS:
+                                        // from the third); period 0: at the second only
   Duration refresh_period{};            // not 0: told when its deadline has moved by so much, or by half of its timeout
   uint8_t retries = 0;                  // and so many times again, after an eighth of that; 3 at most
   bool persist_mode = false;            // templates only, not the connections they control
   bool extra = true;                    // tell what only rawvs reads; a kernel skips it
   Duration full_every = 120s;           // all connections again; 0: only to who asks
   Duration window = 30s;                // with a key: how far directors' clocks may differ; 0: nobody looks
+  friend bool operator==(const SyncSettings&, const SyncSettings&) = default;
 };
 
 struct SyncView {  // what there is to tell about
@@ -42,7 +45,7 @@ struct SyncView {  // what there is to tell about
   const Timeouts& timeouts;
 };
 
-// Deadlines: flush: what is queued goes 2 s after the first of it. portion: the next part of "all connections".
+// Deadlines: flush: what is queued goes 200 ms after the first of it. portion: the next part of "all connections".
 // full: "all connections" begins again.
 class SyncSender {
  public:

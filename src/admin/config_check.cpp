@@ -309,7 +309,8 @@ Error fault(std::string_view file, int line, const Place& place, std::string_vie
 std::optional<Error> check(const Config& config, const Places& places) {
   if (auto problem = Checker(config, places).run()) return problem;
   if (auto problem = check_health(config, places)) return problem;
-  return check_vrrp(config, places);
+  if (auto problem = check_vrrp(config, places)) return problem;
+  return check_sync(config, places);
 }
 
 }  // namespace rawvs

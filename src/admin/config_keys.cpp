@@ -255,6 +255,7 @@ std::vector<KeyHelp> config_keys() {
   add_help("group", group_rows(), all);
   add_help("check", check_rows(), all);
   add_help("vrrp", vrrp_rows(), all);
+  add_help("sync", sync_rows(), all);
   return all;
 }
 

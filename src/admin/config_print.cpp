@@ -39,6 +39,7 @@ std::string print_config(const Config& config) {
   for (const CheckConfig& c : config.checks) print_section("check " + c.name, c, check_rows(), out);
   for (const VirtualConfig& v : config.virtuals) print_section("virtual " + v.name, v, virtual_rows(), out);
   for (const VrrpConfig& v : config.vrrps) print_section("vrrp " + v.name, v, vrrp_rows(), out);
+  if (config.sync) print_section("sync", *config.sync, sync_rows(), out);
   return out;
 }
 

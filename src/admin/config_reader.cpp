@@ -17,7 +17,7 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kNameMost = 32;
-constexpr std::array<std::string_view, 5> kSections{"director", "virtual", "group", "check", "vrrp"};
+constexpr std::array<std::string_view, 6> kSections{"director", "virtual", "group", "check", "vrrp", "sync"};
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 std::string in_hex(char c) {
@@ -72,7 +72,7 @@ class Reader {
   }
 
  private:
-  enum class Kind : uint8_t { none, director, group, check, virtual_service, vrrp };
+  enum class Kind : uint8_t { none, director, group, check, virtual_service, vrrp, sync };
 
   static char* next_line(char* out, int size, void* self) {
     return static_cast<Reader*>(self)->next_line(out, static_cast<size_t>(size)) ? out : nullptr;
@@ -96,7 +96,7 @@ class Reader {
   }
 
   bool begin_section(std::string_view line);
-  bool begin_director();
+  bool begin_only(Kind kind, Place& place);
   template <class Section>
   bool begin_named(Kind kind, std::string_view title, std::string_view name, std::vector<Section>& sections,
                    std::vector<Place>& places);
@@ -132,6 +132,7 @@ Place* Reader::place() {
     case Kind::check: return &places_.checks.back();
     case Kind::virtual_service: return &places_.virtuals.back();
     case Kind::vrrp: return &places_.vrrps.back();
+    case Kind::sync: return &places_.sync;
   }
   return nullptr;
 }
@@ -151,10 +152,11 @@ bool Reader::begin_section(std::string_view line) {
     return refuse(
         title,
         {"no such section" +
-         (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME]" : guess)});
+         (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME], [sync]" : guess)});
   }
-  if (kind == "director") {
-    return inner.size() == 1 ? begin_director() : refuse(title, {"this section takes no name"});
+  if (kind == "director" || kind == "sync") {
+    if (inner.size() != 1) return refuse(title, {"this section takes no name"});
+    return kind == "director" ? begin_only(Kind::director, places_.director) : begin_only(Kind::sync, places_.sync);
   }
   if (inner.size() != 2) {
     return refuse(title, {"expected one name, without blanks: [" + std::string(kind) + " NAME]"});
@@ -169,12 +171,11 @@ bool Reader::begin_section(std::string_view line) {
   return begin_named(Kind::virtual_service, plain, inner[1], config_.virtuals, places_.virtuals);
 }
 
-bool Reader::begin_director() {
-  if (places_.director.line != 0) {
-    return refuse("[director]", {"already on line " + std::to_string(places_.director.line)});
-  }
-  kind_ = Kind::director;
-  places_.director.line = line_;
+bool Reader::begin_only(Kind kind, Place& place) {
+  if (place.line != 0) return refuse('[' + place.title + ']', {"already on line " + std::to_string(place.line)});
+  kind_ = kind;
+  place.line = line_;
+  if (kind == Kind::sync) config_.sync.emplace().line = line_;
   return true;
 }
 
@@ -202,6 +203,7 @@ bool Reader::take_pair(std::string_view key, std::string_view value) {
     case Kind::check: return set(check_rows(), config_.checks.back(), key, value);
     case Kind::virtual_service: return set(virtual_rows(), config_.virtuals.back(), key, value);
     case Kind::vrrp: return set(vrrp_rows(), config_.vrrps.back(), key, value);
+    case Kind::sync: return set(sync_rows(), *config_.sync, key, value);
   }
   return refuse(key, {"stands before any section; a file begins with [director]"});
 }
@@ -231,7 +233,7 @@ bool Reader::set(std::span<const Row<Section>> rows, Section& section, std::stri
 
 std::string Reader::unknown(std::string_view key) const {
   if (key.empty()) return "no key before the \"=\"";
-  constexpr std::array kNames{"", "director", "group", "check", "virtual", "vrrp"};  // by Kind
+  constexpr std::array kNames{"", "director", "group", "check", "virtual", "vrrp", "sync"};  // by Kind
   const std::string_view section = kNames[static_cast<size_t>(kind_)];
   const std::vector<KeyHelp> all = config_keys();
   std::vector<std::string_view> here;
@@ -243,7 +245,7 @@ std::string Reader::unknown(std::string_view key) const {
   const std::string guess = did_you_mean(key, here);
   if (!guess.empty()) return "no such key" + guess;
   if (elsewhere.empty()) return "no such key; this section has " + listed(here);
-  return "no such key here; it belongs in [" + elsewhere + (elsewhere == "director" ? "]" : " NAME]");
+  return "no such key here; it belongs in [" + elsewhere + (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
 }
 
 }  // namespace

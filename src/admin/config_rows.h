@@ -29,6 +29,7 @@ std::span<const Row<GroupConfig>> group_rows();
 std::span<const Row<VirtualConfig>> virtual_rows();
 std::span<const Row<CheckConfig>> check_rows();  // config_keys_check.cpp
 std::span<const Row<VrrpConfig>> vrrp_rows();    // config_keys_vrrp.cpp
+std::span<const Row<SyncConfig>> sync_rows();    // config_keys_sync.cpp
 
 struct Place {                                              // a section of the file
   std::string title;                                        // virtual web
@@ -39,7 +40,7 @@ struct Place {                                              // a section of the 
 
 struct Places {
   std::string_view file;
-  Place director{"director", 0, {}};
+  Place director{"director", 0, {}}, sync{"sync", 0, {}};
   std::vector<Place> groups, checks, virtuals, vrrps;  // as in Config
 };
 Error fault(std::string_view file, int line, const Place& place, std::string_view key, const Error& problem);
@@ -48,6 +49,7 @@ Error fault(std::string_view file, int line, const Place& place, std::string_vie
 std::optional<Error> check(const Config& config, const Places& places);
 std::optional<Error> check_health(const Config& config, const Places& places);  // config_check_health.cpp
 std::optional<Error> check_vrrp(const Config& config, const Places& places);    // config_check_vrrp.cpp
+std::optional<Error> check_sync(const Config& config, const Places& places);    // config_keys_sync.cpp
 bool heeds(CheckKind kind, std::string_view key);                               // is that key of [check] for it?
 const CheckSpec* find_check(const Config& config, std::string_view name);       // of its section; null: there is none
 

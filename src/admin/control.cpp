@@ -265,6 +265,7 @@ constexpr Command kCommands[] = {
     {"exits", 0, 0, show<Part::exits>},
     {"arp", 0, 0, show<Part::vips>},
     {"vrrp", 0, 0, show<Part::vrrp>},
+    {"sync", 0, 0, show<Part::sync>},
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
     {"reload", 0, bit(Key::reset), reload},

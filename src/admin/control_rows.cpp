@@ -310,6 +310,7 @@ Part add_rows(Conversation& c, Director& director, Instant now) {
     case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
     case Part::links: return add_links(c, director), Part::nothing;
     case Part::vrrp: return add_vrrp(c.ready, c.desk, director, now), Part::nothing;
+    case Part::sync: return add_sync(c.ready, c.desk, director), Part::nothing;
     case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
     case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
     case Part::trace: return add_sights(c) ? c.part : Part::nothing;

@@ -41,4 +41,38 @@ void add_vrrp(std::string& ready, const Desk* desk, const Director& director, In
   }
 }
 
+void add_sync(std::string& ready, const Desk* desk, const Director& director) {
+  if (!desk || !desk->sync.config) return;
+  const SyncConfig& s = *desk->sync.config;
+  const SyncSender::Counters& told = desk->sync.sender->counters();
+  const SyncReceiver::Counters& heard = desk->sync.receiver->counters();
+  ready += "sync";
+  put(ready, "role", name(s.role));
+  put(ready, "leads", desk->sync.sender->leads());
+  put(ready, "hears", s.role != SyncRole::master);
+  put(ready, "link", word(director, s.link));
+  put(ready, "id", s.settings.id);
+  put(ready, "group", text(s.group));
+  put(ready, "port", s.port);
+  put(ready, "ttl", s.ttl);
+  put(ready, "maxlen", s.settings.max_length);
+  put(ready, "peers", s.peers.size());
+  put(ready, "sealed", !s.key.empty());
+  put(ready, "messages", told.messages);
+  put(ready, "entries", told.entries);
+  put(ready, "unsent", desk->sync.counters->unsent);
+  put(ready, "overflows", told.overflows);
+  put(ready, "heard", heard.messages);
+  put(ready, "taken", heard.entries);
+  put(ready, "lost", heard.lost);
+  uint64_t refused = 0;
+  for (const uint64_t n : heard.refused) refused += n;
+  put(ready, "refused", refused);
+  put(ready, "strangers", desk->sync.counters->strangers);
+  put(ready, "ours", desk->sync.counters->ours);
+  put(ready, "no-room", desk->sync.counters->no_room);
+  put(ready, "complete", desk->sync.receiver->complete());
+  ready += '\n';
+}
+
 }  // namespace rawvs

@@ -11,7 +11,7 @@ namespace rawvs {
 namespace {
 
 constexpr auto kTick = 10ms;
-constexpr Duration kFlush = 2s, kPortionEvery = 10ms;
+constexpr Duration kFlush = 200ms, kPortionEvery = 10ms;
 constexpr Duration kParentAgain = 10s;         // what controls connections that have packets
 constexpr uint32_t kPortionMessages = 4;       // per kPortionEvery: 16,000 connections per second
 constexpr uint32_t kPortionVisits = 4096;      // entries of the table per message, used or not
@@ -181,6 +181,9 @@ void SyncSender::touch(const Connection& c, const SyncView& view, Instant now) {
   const bool counted = settings_.period != 0
                            ? c.packets % settings_.period == settings_.threshold % settings_.period
                            : settings_.refresh_period != Duration::zero() || c.packets == settings_.threshold;
+  // Who was no connection yet with its threshold's packet (a SYN came twice) must not wait for the next period.
+  const bool first = (told_[id] & ~kNotDeadline) == 0 && c.packets >= settings_.threshold;
+  if (first) return enqueue(id, now);
   if (counted && !fresh(c, id, Duration::zero(), view, now)) enqueue(id, now);
 }
 

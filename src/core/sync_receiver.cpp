@@ -97,6 +97,7 @@ void Adoption::update(Connection& c, Server& its_own) const {
   }
 }
 
+// A service of one port: protocol, VIP, port;  FTP and every port: protocol, VIP, 0;  a mark: the mark.
 FlowKey template_key(const FlowKey& flow, const ServiceSpec& s) {
   const bool per_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port && flow.vport != kFtp;
   FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "engine_saving.h"
+#include "engine_syncing.h"
 #include "vrrp_socket.h"
 
 namespace rawvs {
@@ -43,14 +44,9 @@ size_t fitting(std::span<const Frame> frames) {
 
 Engine::Engine(const Config& config, const std::string& file, const Log& log)
     : config_(config),
-      desk_{clock_now(),
-            0,
-            static_cast<uint32_t>(getpid()),
-            file,
-            &config_,
-            &ward_,
-            &vrrp_,
-            [this](bool reset) { return reload(reset); }},
+      desk_{clock_now(), 0,        static_cast<uint32_t>(getpid()),
+            file,        &config_, &ward_,
+            &vrrp_,      {},       [this](bool reset) { return reload(reset); }},
       log_(log),
       now_(desk_.started),
       director_(config.settings, random_hash_key(), !config.inside.empty(), now_),
@@ -110,6 +106,7 @@ Result<Done> Engine::open_all(int signals) {
   }
   restore_state();
   start_vrrp();
+  if (const auto followed = follow_sync(); !followed) return followed.error();
   // Last: who sees the control socket may rely on all of the above.
   auto control = ControlSocket::listen(config_.control, config_.control_group);
   if (!control) return control.error();
@@ -149,6 +146,7 @@ Result<Reloaded> Engine::reload(bool reset) {
   if (const auto followed = follow_checks(false); !followed) log_.write(Severity::error, followed.error().text);
   if (const auto followed = follow_vrrp(); !followed) log_.write(Severity::error, followed.error().text);
   start_vrrp();
+  if (const auto followed = follow_sync(); !followed) log_.write(Severity::error, followed.error().text);
   for (const std::string& line : done.changes) log_.write(Severity::notice, "reload: " + line);
   for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
   if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
@@ -281,8 +279,8 @@ void Engine::serve_control() {
 }
 
 Instant Engine::next_deadline() const {
-  Instant first =
-      std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(), state_due_});
+  Instant first = std::min(
+      {director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(), sync_deadline(), state_due_});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
@@ -321,6 +319,7 @@ void Engine::wait_and_serve() {
     dispatch();
   }
   serve_checks();
+  tell_sync();
   save_some();
   if (now_ >= routes_due()) follow_routes();
   follow_watch();
@@ -339,6 +338,7 @@ void Engine::serve_others() {
       case kNetlink: follow_kernel(netlink_->changed()); break;
       case kControl: serve_control(); break;
       case kSignals: read_signals(); break;
+      case kSync: hear_sync(); break;
       default: break;
     }
   }

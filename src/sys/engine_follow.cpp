@@ -64,6 +64,7 @@ Result<Done> Engine::follow_link(Link link) {
   director_.link_changed(link, known, now_, outbox_);
   settle();
   vrrp_link_changed(link);
+  sync_link_changed(link);
   return opened;
 }
 

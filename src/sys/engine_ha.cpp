@@ -136,7 +136,7 @@ void Engine::act_on_vrrp() {
     notify(t);
   }
   for (const Notice& notice : vrrp_out_.notices()) log_.write(notice.severity, notice.text);
-  if (!vrrp_out_.transitions().empty()) note_standby();
+  if (!vrrp_out_.transitions().empty()) note_standby(), note_sync_leader();
   for (const Ip vip : vrrp_out_.announce()) director_.announce(vip, now_, outbox_);
   vrrp_out_.clear();
   dispatch();

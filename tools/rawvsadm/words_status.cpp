@@ -105,6 +105,30 @@ std::string vrrp_part(const Rows& rows) {
   return out;
 }
 
+// Connections told to other directors, and heard from them.
+std::string sync_part(const Rows& rows) {
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "sync") continue;
+    std::string out = "Sync: ";
+    if (row.number("leads") != 0) {
+      out += plural(row.number("entries"), "connection") + " told";
+      if (row.number("unsent") != 0) out += ", " + plural(row.number("unsent"), "message") + " not sent";
+    } else {
+      out += row.get("role") == "backup" ? "tells nobody" : "tells nobody while another is master";
+    }
+    if (row.number("hears") != 0) {
+      out += "; " + plural(row.number("taken"), "connection") + " heard";
+      out += row.number("complete") != 0 ? ", all of another's" : "";
+    }
+    for (const char* const bad : {"lost", "refused", "strangers", "no-room"}) {
+      if (row.number(bad) != 0) out += ", " + std::to_string(row.number(bad)) + ' ' + bad;
+    }
+    return out + '\n';
+  }
+  return "";
+}
+
 // Why servers are out.
 std::string reasons_part(const Rows& rows) {
   std::string out;
@@ -221,8 +245,8 @@ std::string server_state(const Row& row) {
 }
 
 std::string status_text(const Rows& rows, time_t now) {
-  std::string out = first_line(rows, now) + vrrp_part(rows) + '\n' + services_part(rows) + reasons_part(rows) + '\n' +
-                    drops_part(rows) + losses_part(rows);
+  std::string out = first_line(rows, now) + vrrp_part(rows) + sync_part(rows) + '\n' + services_part(rows) +
+                    reasons_part(rows) + '\n' + drops_part(rows) + losses_part(rows);
   for (const std::string& line : rows) {
     if (Row(line).word() == "rival") out += rival_advice(Row(line));
   }
@@ -232,10 +256,10 @@ std::string status_text(const Rows& rows, time_t now) {
 int status_word(WordCall& call) {
   if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
   Rows rows;
-  for (const char* const command : {"list", "exits", "vrrp", "arp"}) {
+  for (const char* const command : {"list", "exits", "vrrp", "sync", "arp"}) {
     if (const Status status = ask(call, command, rows)) return *status;
   }
-  const auto lists = {"service", "exit", "link", "vrrp", "vip", "neighbor"};
+  const auto lists = {"service", "exit", "link", "vrrp", "sync", "vip", "neighbor"};
   print(call.json ? json_of(rows, lists).line() : status_text(rows, std::time(nullptr)));
   return 0;
 }

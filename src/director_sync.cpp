@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// director_sync.cpp: what another director has told becomes a connection of ours, as if its packets had come here.
+#include "rawvs/director.h"
+#include "rawvs/track.h"
+
+namespace rawvs {
+
+bool Director::adopt(const Adoption& heard, Instant now, Outbox& out) {
+  Connection* c = connections_.at(heard.old);
+  if (heard.what == Adoption::What::replace && c) {
+    // What controls others stays for them. A newer connection is found before it; a template must not come back.
+    const uint32_t* const controlled = children(*c);
+    if (!controlled || *controlled == 0) {
+      end(*c, out);
+    } else if (c->is_template()) {
+      retire(*c);
+    }
+    c = nullptr;
+  }
+  Server& server = services_.server(heard.server);
+  if (c) {
+    heard.update(*c, server);
+    connections_.arm(*c, now, heard.left);
+  } else {
+    c = connections_.create(heard.key, connections_.hash(heard.key));
+    if (!c) return false;
+    heard.begin(*c, server);
+    connections_.arm(*c, now, heard.left);
+    if (!c->is_template() && !expect_replies(*c, out)) return end(*c, out), false;
+  }
+  Connection* const parent = connections_.at(heard.parent);
+  if (parent && c->controlled_by == kNoConnection) {
+    c->controlled_by = heard.parent;
+    ++*children(*parent);
+  }
+  return true;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine_syncing.h: what the engine keeps while connections are told and heard. Private to the engine.
+#pragma once
+
+#include <memory>
+
+#include "rawvs/engine.h"
+#include "rawvs/sync.h"
+#include "sync_socket.h"
+
+namespace rawvs {
+
+struct Engine::Syncing {
+  SyncConfig config;
+  std::unique_ptr<SyncSocket> socket;
+  SyncSender sender;
+  SyncReceiver receiver;
+  SyncCounters counters{};
+  int warned = 0;  // the errno that the log has heard of
+  bool tells() const { return config.role != SyncRole::backup; }
+  bool hears() const { return config.role != SyncRole::master; }
+};
+
+}  // namespace rawvs

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Two directors by their doors: what packets do to the first one's connections the second one is told.
+#include "director_fixture.h"
+#include "rawvs/sync.h"
+
+namespace rawvs {
+namespace {
+
+constexpr UnixTime kClock{1'700'000'000'000};
+constexpr uint32_t kCapacity = 262144;
+
+class DirectorSyncTest : public DirectorTest {
+ protected:
+  template <class Services>
+  void both(const Services& services, const SyncSettings& settings = {}) {
+    sender_ = std::make_unique<SyncSender>(settings, kCapacity, 1, SyncSeal{}, kStart);
+    receiver_ = std::make_unique<SyncReceiver>(settings, 2, SyncSeal{});
+    services();
+    director_->tell(sender_.get());
+    sender_->lead(true, kStart);
+    swap();
+    make({});
+    services();
+    swap();
+  }
+  void swap() {
+    std::swap(director_, other_);
+    if (!director_) make({});
+  }
+  // All that the first director has to say, and the second hears; then the second is the one that frames come to.
+  // How many entries could not be taken.
+  int fail_over() {
+    int refused = 0;
+    now_ += 200ms;
+    while (const auto message = sender_->next(director_->sync_view(), now_, kClock)) {
+      EXPECT_FALSE(receiver_->arrived(*message, now_, kClock));
+      Adoption entry;
+      while (receiver_->next(other_->sync_view(), entry)) refused += !other_->adopt(entry, now_, out_);
+    }
+    swap();
+    return refused;
+  }
+  std::string from_inside(const std::string& flags) {
+    return arrive(frame(Tcp{.src = "203.0.113.11",
+                            .dst = "198.51.100.1",
+                            .sport = 8080,
+                            .dport = 1001,
+                            .flags = flags,
+                            .from = Mac{{2, 0, 0, 0, 1, 0x11}},
+                            .to = kInsideMac}),
+                  Link::inside);
+  }
+  const Server& server_of(size_t n) {
+    return director_->services().server(director_->services().services()[0].servers[n]);
+  }
+
+  std::unique_ptr<Director> other_;
+  std::unique_ptr<SyncSender> sender_;
+  std::unique_ptr<SyncReceiver> receiver_;
+};
+
+TEST_F(DirectorSyncTest, TheOtherOneSendsTheNextPacketToTheSameServer) {
+  both([&] { web(2); });
+  arrive(frame(Tcp{.sport = 999}));  // the first server's turn is over
+  const std::string first = arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A"}));
+  EXPECT_EQ(fail_over(), 0);
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "PA"})).substr(0, 35), first.substr(0, 35)) << "MAC addresses";
+  EXPECT_EQ(count(Exit::forwarded), 1u);
+  EXPECT_EQ(server_of(0).active + server_of(1).active, 1u);
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 999, .flags = "A"})).find("R"),
+            arrive(frame(Tcp{.sport = 999, .flags = "A"})).find("R"))
+      << "whose handshake was not over is not told";
+  EXPECT_EQ(count(Exit::reset_sent), 2u);
+}
+
+TEST_F(DirectorSyncTest, NatsAnswersFindTheirClientBeforeItSpeaks) {
+  both([&] { nat(1); });
+  arrive(frame(Tcp{}));
+  from_inside("SA");
+  arrive(frame(Tcp{.flags = "A"}));
+  out_.clear();
+  EXPECT_EQ(fail_over(), 0);
+  ASSERT_EQ(out_.reply_changes().size(), 1u) << "what the guard has to keep from the host's kernel";
+  EXPECT_TRUE(out_.reply_changes()[0].expected);
+  EXPECT_EQ(from_inside("PA"), to_client("192.0.2.100:80 > 198.51.100.1:1001 PA ttl 63"));
+  EXPECT_EQ(count(Exit::answer_forwarded), 1u);
+}
+
+TEST_F(DirectorSyncTest, AKernelDoesNotSayWhereClientsAreThenTheHostKnows) {
+  both([&] { nat(1); }, {.extra = false});
+  arrive(frame(Tcp{}));
+  from_inside("SA");
+  arrive(frame(Tcp{.flags = "A"}));
+  EXPECT_EQ(fail_over(), 0);
+  EXPECT_EQ(from_inside("PA"), "");
+  ASSERT_EQ(out_.returned().size(), 1u);
+  const Frame& f = out_.returned()[0];
+  EXPECT_NE(describe({f.data, f.data + f.size}).find("192.0.2.100:80 > 198.51.100.1:1001 PA"), std::string::npos);
+  arrive(frame(Tcp{.flags = "A"}));
+  EXPECT_EQ(from_inside("PA"), to_client("192.0.2.100:80 > 198.51.100.1:1001 PA ttl 63"));
+}
+
+TEST_F(DirectorSyncTest, WhatEndsOnOneEndsOnTheOther) {
+  both([&] { nat(1); });
+  arrive(frame(Tcp{}));
+  from_inside("SA");
+  arrive(frame(Tcp{.flags = "A"}));
+  fail_over();
+  swap();
+  arrive(frame(Tcp{.flags = "R"}));
+  fail_over();
+  EXPECT_EQ(director_->connections().size(), 1u);
+  EXPECT_EQ(server_of(0).active, 0u);
+  EXPECT_EQ(server_of(0).inactive, 1u);
+  pass(11s);  // CLOSE lasts for 10 s
+  EXPECT_EQ(director_->connections().size(), 0u);
+  EXPECT_EQ(server_of(0).inactive, 0u);
+}
+
+TEST_F(DirectorSyncTest, AConnectionThatGoesToAnotherServerThereIsReplaced) {
+  both([&] { web(2); });
+  arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A"}));
+  swap();
+  arrive(frame(Tcp{.sport = 999}));
+  const std::string there = arrive(frame(Tcp{}));  // its other server's turn
+  swap();
+  EXPECT_EQ(fail_over(), 0);
+  const std::string now = arrive(frame(Tcp{.flags = "A"}));
+  EXPECT_NE(now.substr(0, 35), there.substr(0, 35));
+  EXPECT_EQ(director_->connections().size(), 2u);
+  EXPECT_EQ(server_of(0).active + server_of(1).active + server_of(0).inactive + server_of(1).inactive, 2u);
+}
+
+TEST_F(DirectorSyncTest, ATableThatIsFullSaysSo) {
+  both([&] { web(1); });
+  arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A"}));
+  swap();
+  Settings small;
+  small.max_connections = 1;
+  make(small);
+  web(1);
+  arrive(frame(Tcp{.sport = 999}));
+  swap();
+  EXPECT_EQ(fail_over(), 1);
+  EXPECT_EQ(director_->connections().size(), 1u);
+}
+
+}  // namespace
+}  // namespace rawvs

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Connections that other directors know: the master is killed, and none of them breaks."""
+import signal
+import socket
+
+from case import all_answered, case, same, true
+from lab.director import Director, virtual
+from lab.namespaces import eventually
+from lab.topology import VIP
+from nat import IN, inside_web, nat
+from programs import unwrap_at
+from survival import DOWNLOADS, SIZE, Downloads
+from tunnel import tun
+from vrrp import OTHER, instance, second_host, wait_for_state
+
+OTHER_INSIDE = "203.0.113.30"
+PAGE = b"GET / HTTP/1.0\r\n\r\n"
+
+
+def sync(**keys):
+    return "[sync]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def counters(director):
+    return director.ask("sync")[0]
+
+
+def pair(lab, service, settings=None, **keys):
+    """Two directors, the first one master by VRRP (version 3, ten adverts a second)."""
+    if "other" not in lab.hosts:
+        second_host(lab)
+    sections = (service, sync(**keys))
+    one = Director(lab, *sections, instance(150, interval="100ms"), **(settings or {})).start()
+    wait_for_state(one, "master")
+    other = Director(lab, *sections, instance(100, interval="100ms"), name="other", host="other",
+                     **(settings or {})).start()
+    wait_for_state(other, "backup")
+    return one, other
+
+
+def known(director, count):
+    """Until the director has so many connections whose handshake is over."""
+    states = ("ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT")  # NAT sees a server's FIN, whose data is still on its way
+    eventually(lambda: sum(row["state"] in states for row in director.ask("connections")) >= count, 10,
+               f"{count} connections that are established")
+
+
+def talks(s):
+    s.sendall(PAGE)
+    true(s.recv(4096).startswith(b"HTTP/1."), "what an idle connection got")
+    s.close()
+
+
+def master_dies(one, other, downloads, idle):
+    known(other, DOWNLOADS + 1)
+    one.program.stop(signal.SIGKILL)
+    wait_for_state(other, "master")
+    downloads.all_arrive()
+    talks(idle)
+    same(other.exits()["reset-sent"], 0, "RSTs of the new master")
+
+
+@case(seconds=120)
+def two_hundred_downloads_and_an_idle_session_survive_the_master_by_direct_routing(lab):
+    lab.serve_web()
+    one, other = pair(lab, virtual())
+    idle = lab.connect("client")
+    downloads = Downloads(lab, one, "rs1", "rs2", size=3 * SIZE)
+    master_dies(one, other, downloads, idle)
+
+
+@case(seconds=120)
+def two_hundred_downloads_and_an_idle_session_survive_the_master_through_tunnels(lab):
+    lab.serve_web()
+    unwrap_at(lab, "rs1", "rs2")
+    one, other = pair(lab, tun("rs1", "rs2"))
+    idle = lab.connect("client")
+    downloads = Downloads(lab, one, "rs1", "rs2", size=3 * SIZE)
+    master_dies(one, other, downloads, idle)
+
+
+@case(seconds=120)
+def two_hundred_downloads_and_an_idle_session_survive_the_master_through_nat(lab):
+    inside_web(lab)
+    second_host(lab)
+    lab["other"].wire("eth1", "02:00:00:00:01:30", f"{OTHER_INSIDE}/24", lan="inside")
+    one, other = pair(lab, nat(*IN), {"inside": "eth1"})
+    idle = lab.connect("client")
+    downloads = Downloads(lab, one, *IN, size=3 * SIZE)
+    known(other, DOWNLOADS + 1)
+    # The whole box: a kernel that goes on forwarding without its director would send answers as they are.
+    lab["director"].ip("link set eth0 down", "link set eth1 down")
+    one.program.stop(signal.SIGKILL)
+    wait_for_state(other, "master")
+    for name in IN:
+        lab[name].ip(f"route replace default via {OTHER_INSIDE}")
+    downloads.all_arrive()
+    talks(idle)
+    same(other.exits()["reset-sent"], 0, "RSTs of the new master")
+
+
+@case(seconds=120)
+def a_director_that_joins_is_told_all_and_can_die_for_the_other(lab):
+    lab.serve_web()
+    one, other = pair(lab, virtual(persistence="300s"))
+    idle = [lab.connect("client") for _ in range(20)]
+    known(other, 20)
+    other.program.stop(signal.SIGKILL)
+    again = Director(lab, virtual(persistence="300s"), sync(), instance(100, interval="100ms"), name="other",
+                     host="other").start()
+    eventually(lambda: counters(again)["complete"] == "1", 10, "all connections")
+    known(again, 20)
+    servers = {row["server"] for row in one.ask("connections")}
+    same({row["server"] for row in again.ask("connections")}, servers, "servers of the connections")
+    same(len([row for row in again.ask("connections") if row["state"] == "ASSURED"]), 1, "templates")
+    one.program.stop(signal.SIGKILL)
+    wait_for_state(again, "master")
+    for s in idle:
+        talks(s)
+
+
+@case(seconds=60)
+def who_has_another_key_or_none_is_not_believed(lab):
+    lab.serve_web()
+    one, other = pair(lab, virtual(), key="a secret of ours")
+    idle = lab.connect("client")
+    known(other, 1)
+    same(counters(one)["sealed"], "1", "sealed")
+    other.stop()
+    for wrong in ({}, {"key": "another secret"}):
+        stranger = Director(lab, virtual(), sync(**wrong), name="other", host="other").start()  # tells: has no VRRP
+        refused = int(counters(one)["refused"])
+        eventually(lambda: int(counters(one)["refused"]) > refused, 10, "its request to be refused")
+        stranger.stop()
+    talks(idle)
+
+
+@case(seconds=60)
+def peers_are_told_by_unicast_and_nobody_else_is_heard(lab):
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), sync(role="master", peer=OTHER), instance(150, start="master")).start()
+    wait_for_state(one, "master")
+    other = Director(lab, virtual(), sync(role="backup", peer="192.0.2.10"), instance(100), name="other",
+                     host="other").start()
+    idle = lab.connect("client")
+    known(other, 1)
+    same(counters(one)["entries"] != "0", True, "entries that were told")
+    with lab["desk"].inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(bytes(8), (OTHER, 8848))
+    eventually(lambda: counters(other)["strangers"] == "1", 5, "the stranger's message to be counted")
+    talks(idle)
