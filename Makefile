@@ -185,7 +185,9 @@ INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvsadm:$(sbin
               755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \
               $(foreach part,$(wildcard init/*.sh),644:$(part):$(datadir)/rawvs/$(notdir $(part))) \
               644:etc/rawvs.ini:$(docdir)/examples/rawvs.ini \
-              $(foreach file,$(wildcard etc/examples/*.ini),644:$(file):$(docdir)/examples/$(notdir $(file))) \
+              $(foreach file,$(wildcard etc/examples/*.ini etc/examples/ecmp/*.ini etc/examples/ecmp/*.conf), \
+                644:$(file):$(docdir)/$(file:etc/%=%)) \
+              755:etc/examples/ecmp/rawvs-announce:$(docdir)/examples/ecmp/rawvs-announce \
               644:etc/bash-completion/rawvsadm:$(completiondir)/rawvsadm 644:etc/bash-completion/rawvsd:$(completiondir)/rawvsd \
               $(foreach page,$(wildcard etc/man/*),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 SETTINGS    = 644:init/default/rawvs:$(sysconfdir)/default/rawvs \
@@ -216,7 +218,7 @@ uninstall:  ## remove what install and install-ipvsadm have put there, but for s
 	@$(call each,$(INSTALLED),rm -f "$$to")
 	@$(call each,$(SETTINGS),if cmp -s $$from "$$to"; then rm "$$to"; \
 	  elif test -e "$$to"; then echo "kept: $$to: it differs from $$from"; fi)
-	@for folder in $(docdir)/examples $(docdir) $(datadir)/rawvs; do \
+	@for folder in $(docdir)/examples/ecmp $(docdir)/examples $(docdir) $(datadir)/rawvs; do \
 	  if test -d "$(DESTDIR)$$folder"; then rmdir "$(DESTDIR)$$folder" 2>/dev/null || echo "kept: $(DESTDIR)$$folder: not empty"; fi; \
 	done
 

@@ -5,14 +5,16 @@ import re
 from case import case, same, true
 from lab.director import TOP, Director
 
-EXAMPLES = sorted((TOP / "etc" / "examples").glob("*.ini"))
+HERE = TOP / "etc" / "examples"
+EXAMPLES = sorted(HERE.rglob("*.ini"))
 
 
 def each_example(function):
     for file in EXAMPLES:
         def one(lab, file=file):
             function(lab, file)
-        one.__name__ = f"{function.__name__}_{file.stem.replace('-', '_')}"
+        name = re.sub(r"\W", "_", str(file.relative_to(HERE).with_suffix("")))
+        one.__name__ = f"{function.__name__}_{name}"
         one.__module__ = function.__module__
         case()(one)
     return function

@@ -28,7 +28,8 @@ from lab.namespaces import Network, Trouble, eventually
 
 VIP, VIP2 = "192.0.2.100", "192.0.2.101"
 ADDRESS = {"router": "192.0.2.1", "director": "192.0.2.10", "rs1": "192.0.2.11", "rs2": "192.0.2.12",
-           "rs3": "192.0.2.13", "desk": "192.0.2.50", "client": "198.51.100.2", "inner": "203.0.113.20",
+           "rs3": "192.0.2.13", "rs4": "192.0.2.14", "desk": "192.0.2.50",
+           "client": "198.51.100.2", "inner": "203.0.113.20",
            "in1": "203.0.113.21", "in2": "203.0.113.22", "far1": "203.0.113.71", "far2": "203.0.113.72"}
 DIRECTOR_INSIDE = "203.0.113.10"
 NEAR = {"lan": {"gate1": "192.0.2.31", "gate2": "192.0.2.32"},  # the gates' addresses towards the director

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  What breaks when one
+goes is measured: a line with the number, per way to schedule.
+
+    client ──── router ──┬── director   192.0.2.10      all three with BIRD; the router has the VIP's route from the
+                         ├── other      192.0.2.20      directors, by BGP
+                         └── rs1 ... rs4                the VIP, 203.0.113.100, on lo
+"""
+import functools
+import json
+import signal
+
+from case import case, same, true
+from lab.director import TOP, Director, program, virtual
+from lab.namespaces import Trouble, eventually
+from lab.topology import ADDRESS
+from many_flows import ManyFlows
+from vrrp import OTHER, second_host
+
+EXAMPLE = TOP / "etc" / "examples" / "ecmp"
+VIP = "203.0.113.100"
+SERVERS = ("rs1", "rs2", "rs3", "rs4")
+COUNT = 500
+ONE, BOTH = ADDRESS["director"], {ADDRESS["director"], OTHER}
+ecmp_case = functools.partial(case, seconds=150, needs=("bird", "birdc"), servers=SERVERS, inside=False)
+
+
+def measured(text):
+    print(f"      measured: {text}", flush=True)
+
+
+class Bird:
+    def __init__(self, lab, host, file):
+        self.lab, self.host = lab, lab[host]
+        self.socket = lab.directory / f"{host}.bird.ctl"
+        self.configuration = lab.directory / f"{host}.bird.conf"
+        text = (EXAMPLE / file).read_text().replace("log syslog all", "log stderr all")
+        self.configuration.write_text(text.replace("multiplier 5", "multiplier 20"))  # the machine may be busy
+        self.start()
+
+    def start(self):
+        self.program = self.host.start("bird", "-f", "-c", str(self.configuration), "-s", str(self.socket))
+        eventually(lambda: "up and running" in self.ask("show", "status"), 10, "BIRD")
+
+    def ask(self, *words):
+        return self.host.run("birdc", "-s", str(self.socket), *words, check=False).stdout
+
+
+class Node:
+    """A director with all that the example has beside it."""
+
+    def __init__(self, lab, host, *sections, **settings):
+        self.lab = lab
+        self.director = Director(lab, name=host, host=host)
+        text = (EXAMPLE / "director.ini").read_text()
+        for key, value in {"control": self.director.control, **settings}.items():
+            text = "".join(line for line in text.splitlines(True) if not line.startswith(f"{key} = "))
+            text = text.replace("[director]\n", f"[director]\n{key} = {value}\n")
+        self.director.ini.write_text("\n".join((text, *sections)))
+        self.bird = Bird(lab, host, "director.bird.conf")
+        self.director.start()
+        self.announce = lab[host].start(
+            "env", "DEFAULTS=/nowhere", f"ADMIN={program('rawvsadm')}", f"SOCKET={self.director.control}",
+            f"BIRD_SOCKET={self.bird.socket}", "INTERVAL=0.2", "PATIENCE=4", "sh", str(EXAMPLE / "rawvs-announce"), "run")
+
+    def die(self):
+        self.director.program.stop(signal.SIGKILL)
+
+    def connections(self, port=80):
+        """How many it has sent on to servers."""
+        rows = [row for row in self.director.ask("list") if row.get("service") == f"tcp:{VIP}:{port}"]
+        return sum(int(row["active"]) for row in rows if row["row"] == "server")
+
+
+def site(lab, *sections, **settings):
+    """The router and both directors, with the route to both."""
+    second_host(lab)
+    Bird(lab, "router", "router.bird.conf")
+    nodes = [Node(lab, host, *sections, **settings) for host in ("director", "other")]
+    wait_for_route(lab, BOTH, nodes)
+    return nodes
+
+
+def next_hops(lab):
+    """The routers' ways to the VIP."""
+    routes = json.loads(lab["router"].run("ip", "-j", "route", "show", VIP).stdout or "[]")
+    return {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}
+
+
+def wait_for_route(lab, hops, nodes):
+    try:
+        eventually(lambda: next_hops(lab) == hops, 40, f"a route over {sorted(hops)}")
+    except Trouble as trouble:
+        said = "; ".join(node.announce.text()[-300:] + node.bird.program.text()[-300:] for node in nodes)
+        raise Trouble(f"{trouble}; it goes over {sorted(next_hops(lab))}: {said}") from None
+
+
+def plain(name, port, scheduler):
+    return virtual(name, address=VIP, ports=f"tcp/{port}", servers=SERVERS, scheduler=scheduler)
+
+
+def flows_to(lab, *ports):
+    """Every server has the VIP, and answers on these ports of it."""
+    lab["router"].sysctl(fib_multipath_hash_policy=1)
+    for name in SERVERS:
+        lab[name].ip(f"addr add {VIP}/32 dev lo")
+    many = ManyFlows(lab, VIP)
+    for port in ports:
+        for name in SERVERS:
+            many.serve(name, port)
+    return many
+
+
+@ecmp_case()
+def with_mh_no_connection_breaks_when_a_director_dies_and_comes_back_and_with_wlc_most_do(lab):
+    with flows_to(lab, 80, 81) as many:
+        one, other = site(lab, plain("plain", 81, "wlc"))
+        flows, others = many.open(80, COUNT), many.open(81, COUNT)
+        moved, plain_moved = one.connections(80), one.connections(81)
+        true(100 < moved < 400, f"the router sent {moved} of {COUNT} to one director")
+        one.die()
+        broken, plain_broken = many.exchange(flows), many.exchange(others)
+        same(next_hops(lab), {OTHER}, "the way that is left")
+        measured(f"a director of two dies, {moved} of {COUNT} connections move: {broken} break with mh; "
+                 f"with wlc {plain_broken} of {plain_moved}")
+        same(broken, 0, "connections that broke with mh")
+        true(plain_broken > plain_moved / 2 > 50, f"with wlc {plain_broken} broke of {plain_moved}")
+
+        others = many.open(81, COUNT)
+        one.director.start()
+        wait_for_route(lab, BOTH, (one, other))
+        broken, plain_broken = many.exchange(flows), many.exchange(others)
+        back, plain_back = one.connections(80), one.connections(81)
+        measured(f"it comes back, {back} of {COUNT} connections move: {broken} break with mh; "
+                 f"with wlc {plain_broken} of {plain_back}")
+        same(broken, 0, "connections that broke with mh")
+        true(back > 50, f"{back} of {COUNT} came back to the director")
+        true(plain_broken > plain_back / 2 > 25, f"with wlc {plain_broken} broke of {plain_back}")
+
+
+@ecmp_case()
+def without_sloppy_tcp_every_connection_that_moves_breaks(lab):
+    with flows_to(lab, 80) as many:
+        one, _ = site(lab, sloppy_tcp=0)
+        flows = many.open(80, COUNT)
+        moved = one.connections()
+        one.die()
+        broken = many.exchange(flows)
+        measured(f"without sloppy_tcp {broken} of {moved} break")
+        true(broken >= moved > 100, f"{broken} broke of {moved}")
+
+
+@ecmp_case()
+def with_mh_no_connection_breaks_when_a_whole_box_dies(lab):
+    with flows_to(lab, 80) as many:
+        one, other = site(lab)
+        flows = many.open(80, COUNT)
+        true(one.connections() > 100, f"{one.connections()} connections of one director")
+        lab["director"].ip("link set eth0 down")  # BFD notices that, no program says so
+        for gone in (one.announce, one.director.program, one.bird.program):
+            gone.stop(signal.SIGKILL)
+        same(many.exchange(flows), 0, "connections that broke")
+        wait_for_route(lab, {OTHER}, (one, other))
+
+
+@ecmp_case()
+def a_director_that_cannot_serve_has_no_route(lab):
+    with flows_to(lab, 80):
+        one, other = nodes = site(lab)
+        one.director.program.send(signal.SIGSTOP)  # the program lives, and answers nobody
+        wait_for_route(lab, {OTHER}, nodes)
+        one.director.program.send(signal.SIGCONT)
+        wait_for_route(lab, BOTH, nodes)
+        for name in SERVERS:  # no server is left
+            other.director.admin("-e", "-t", f"{VIP}:80", "-r", ADDRESS[name], "-w", "0")
+        wait_for_route(lab, {ONE}, nodes)
+        true(f"tcp:{VIP}:80: servers of weight 0 are well, expected 1" in other.announce.text(), other.announce.text())
+        other.director.admin("-e", "-t", f"{VIP}:80", "-r", ADDRESS["rs1"], "-w", "1")
+        wait_for_route(lab, BOTH, nodes)
+        one.bird.program.stop(signal.SIGKILL)  # BIRD alone; its protocol is off when it starts
+        wait_for_route(lab, {OTHER}, nodes)
+        one.bird.start()
+        wait_for_route(lab, BOTH, nodes)
+        one.announce.stop()
+        wait_for_route(lab, {OTHER}, nodes)
+
+
+@ecmp_case()
+def a_server_less_moves_few_connections_of_the_others_with_mh_and_most_with_sh(lab):
+    with flows_to(lab, 80, 82) as many:
+        one, other = site(lab, plain("sources", 82, "sh") + "scheduler_flags = sh-port\n")
+        flows, others = many.open(80, COUNT), many.open(82, COUNT)
+        for node in (one, other):
+            for port in (80, 82):
+                node.director.admin("-d", "-t", f"{VIP}:{port}", "-r", f"{ADDRESS['rs2']}:{port}")
+        flows, others = ([flow for flow in some if flow.server != 2] for some in (flows, others))
+        broken, plain_broken = many.exchange(flows), many.exchange(others)
+        same((broken, plain_broken), (0, 0), "other servers' connections that broke when the server went")
+        moved, plain_moved = one.connections(80), one.connections(82)
+        one.die()
+        broken, plain_broken = many.exchange(flows), many.exchange(others)
+        measured(f"one server of four is removed: no other's connection breaks; then a director dies, and with mh "
+                 f"{broken} of {moved} that move break; with sh {plain_broken} of {plain_moved}")
+        true(broken * 4 < plain_broken, f"{broken} broke with mh, {plain_broken} with sh")
+
+
+@ecmp_case(daemon=False)
+def a_router_alone_breaks_connections_of_other_servers_when_one_goes(lab):
+    with flows_to(lab, 80) as many:
+        ways = [f"nexthop via {ADDRESS[name]}" for name in SERVERS]
+        lab["router"].ip(f"route replace {VIP}/32 {' '.join(ways)}")
+        flows = many.open(80, COUNT)
+        lab["router"].ip(f"route replace {VIP}/32 {' '.join(ways[1:])}")
+        others = [flow for flow in flows if flow.server != 1]
+        broken = many.exchange(others)
+        measured(f"no director, the router spreads over four servers and one goes: of the others' {len(others)} "
+                 f"connections {broken} break")
+        true(broken > len(others) / 10, f"{broken} of {len(others)} broke")
