@@ -140,6 +140,19 @@ TEST(Words, JsonHasTheProtocolsKeysNumbersAsNumbersAndOwnersListWhatIsTheirs) {
             "{ \"links\": [ { \"name\": \"18446744073709551615\", \"received\": 18446744073709551615 } ] }\n");
 }
 
+TEST(Words, JsonKeepsReasonsWholeAndCountsOfChecksAndVrrpNumbers) {
+  EXPECT_EQ(json_of({"server weight=0 wanted=2 health=down for=7 flaps=1 why=tcp 192.0.2.11:80: a=b, 3 of 3"}).line(),
+            "{ \"servers\": [ { \"weight\": 0, \"wanted\": 2, \"health\": \"down\", \"for\": 7, \"flaps\": 1, "
+            "\"why\": \"tcp 192.0.2.11:80: a=b, 3 of 3\" } ] }\n");
+  EXPECT_EQ(
+      json_of({"vrrp name=web vrid=51 state=backup priority=100 master=192.0.2.20 master-priority=150 for=1 heard=2 "
+               "became-master=0 refused=3 why=a higher one"})
+          .line(),
+      "{ \"vrrps\": [ { \"name\": \"web\", \"vrid\": 51, \"state\": \"backup\", \"priority\": 100, \"master\": "
+      "\"192.0.2.20\", \"master-priority\": 150, \"for\": 1, \"heard\": 2, \"became-master\": 0, \"refused\": 3, "
+      "\"why\": \"a higher one\" } ] }\n");
+}
+
 TEST(Words, TopMeasuresBetweenTwoRepliesAndSorts) {
   const auto rows = [](uint64_t a, uint64_t b, const char* pid) {
     return Rows{

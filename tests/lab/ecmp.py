@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  What breaks when one
-goes is measured: a line with the number, per way to schedule.
+"""etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  What breaks when
+one goes is measured: a line with the number, per way to schedule.
 
     client ──── router ──┬── director   192.0.2.10      all three with BIRD; the router has the VIP's route from the
                          ├── other      192.0.2.20      directors, by BGP
@@ -49,7 +49,7 @@ class Bird:
 class Node:
     """A director with all that the example has beside it."""
 
-    def __init__(self, lab, host, *sections, **settings):
+    def __init__(self, lab, host, *sections, shell=("sh",), **settings):
         self.lab = lab
         self.director = Director(lab, name=host, host=host)
         text = (EXAMPLE / "director.ini").read_text()
@@ -59,9 +59,10 @@ class Node:
         self.director.ini.write_text("\n".join((text, *sections)))
         self.bird = Bird(lab, host, "director.bird.conf")
         self.director.start()
-        self.announce = lab[host].start(
-            "env", "DEFAULTS=/nowhere", f"ADMIN={program('rawvsadm')}", f"SOCKET={self.director.control}",
-            f"BIRD_SOCKET={self.bird.socket}", "INTERVAL=0.2", "PATIENCE=4", "sh", str(EXAMPLE / "rawvs-announce"), "run")
+        self.script = ("env", "DEFAULTS=/nowhere", f"ADMIN={program('rawvsadm')}", f"SOCKET={self.director.control}",
+                       f"BIRD_SOCKET={self.bird.socket}", f"PIDFILE={lab.directory / host}.pid", "INTERVAL=0.2",
+                       "PATIENCE=4", *shell, str(EXAMPLE / "rawvs-announce"))
+        self.announce = lab[host].start(*self.script, "run")
 
     def die(self):
         self.director.program.stop(signal.SIGKILL)
@@ -76,7 +77,8 @@ def site(lab, *sections, **settings):
     """The router and both directors, with the route to both."""
     second_host(lab)
     Bird(lab, "router", "router.bird.conf")
-    nodes = [Node(lab, host, *sections, **settings) for host in ("director", "other")]
+    nodes = [Node(lab, host, *sections, shell=shell, **settings)
+             for host, shell in (("director", ("dash",)), ("other", ("busybox", "ash")))]
     wait_for_route(lab, BOTH, nodes)
     return nodes
 
@@ -183,6 +185,43 @@ def a_director_that_cannot_serve_has_no_route(lab):
         wait_for_route(lab, BOTH, nodes)
         one.announce.stop()
         wait_for_route(lab, {OTHER}, nodes)
+
+
+@ecmp_case()
+def the_announcement_starts_and_stops_as_a_service_does(lab):
+    with flows_to(lab, 80):
+        nodes = site(lab)
+        for node, left in zip(nodes, ({OTHER}, {ONE})):
+            def service(action, node=node):
+                return node.director.host.run(*node.script, action, check=False).returncode
+
+            node.announce.stop()
+            wait_for_route(lab, left, nodes)
+            same([service(action) for action in ("status", "start", "start", "status")], [3, 0, 0, 0], "exit codes")
+            wait_for_route(lab, BOTH, nodes)
+            same([service(action) for action in ("stop", "status", "stop", "nonsense")], [0, 3, 0, 2], "exit codes")
+            wait_for_route(lab, left, nodes)
+            same(service("start"), 0, "exit code")
+            wait_for_route(lab, BOTH, nodes)
+
+
+@ecmp_case()
+def a_server_that_drains_costs_its_own_moving_connections_and_no_others(lab):
+    with flows_to(lab, 80) as many:
+        one, other = site(lab)
+        flows = many.open(80, COUNT)
+        moved = {name: int(one.director.servers()[ADDRESS[name]]["active"]) for name in SERVERS}
+        for node in (one, other):
+            node.director.admin("-e", "-t", f"{VIP}:80", "-r", ADDRESS["rs2"], "-w", "0")
+        same(many.exchange(flows), 0, "connections that broke when the server drained")
+        one.die()
+        many.exchange(flows)
+        of_drained = sum(not flow.whole for flow in flows if flow.server == 2)
+        of_others = sum(not flow.whole for flow in flows if flow.server != 2)
+        measured(f"one server of four drains, then a director dies: {of_drained} of its {moved['rs2']} connections "
+                 f"that move break, {of_others} of the others' {sum(moved.values()) - moved['rs2']}")
+        same(of_others, 0, "other servers' connections that broke")
+        true(of_drained > 0, "no connection broke of the server that drained: the README says that they do")
 
 
 @ecmp_case()

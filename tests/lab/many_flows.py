@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hundreds of TCP connections to a VIP, and the servers that they end at, in one loop of this process.
 
-A client sends one byte, and its server answers with its own number. What breaks is known by that: a reset, an end, or no
-answer.
+A client sends one byte, and its server answers with its own number.  What breaks is known by that: a reset, an end, or
+no answer.
 """
 import contextlib
 import pathlib
@@ -38,8 +38,8 @@ class ManyFlows:
         if soft < 8192:
             resource.setrlimit(resource.RLIMIT_NOFILE, (8192 if hard < 0 else min(hard, 8192), hard))
         self.lab, self.vip = lab, vip
-        # Between namespaces, a router hashes by what the sender's socket has drawn, which is drawn anew for a segment that
-        # is sent again.  On a real wire a connection's hash stays.
+        # Between namespaces, a router hashes by what the sender's socket has drawn, which is drawn anew for a segment
+        # that is sent again.  On a real wire a connection's hash stays.
         with contextlib.suppress(OSError), lab["client"].inside():
             pathlib.Path("/proc/sys/net/core/txrehash").write_text("0\n")
         self.selector = selectors.DefaultSelector()

@@ -22,7 +22,9 @@ constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persi
                                  "expires",        "tcp",     "tcpfin",   "udp",         "count",      "received",
                                  "kernel_dropped", "cut",     "sent",     "send_failed", "returned",   "return_failed",
                                  "unguarded",      "mtu",     "retired",  "servers",     "frames"};
-constexpr std::array kRestOfLine = {"text", "meaning", "config"};  // may hold blanks and =
+constexpr std::array kNumbersOfCare = {"wanted", "for",     "flaps",         "vrid",           "priority",
+                                       "heard",  "refused", "became-master", "master-priority"};  // checks and VRRP
+constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may hold blanks and =
 
 template <size_t N>
 bool holds(const std::array<const char*, N>& keys, std::string_view key) {
@@ -36,7 +38,8 @@ json_object* string(std::string_view text) {
 json_object* value_of(const std::string& key, const std::string& value) {
   if (holds(kRestOfLine, key)) return key == "config" && value == "-" ? nullptr : string(value);
   if (value == "-" || value.empty()) return nullptr;
-  const auto number = holds(kNumbers, key) ? parse_number(value, UINT64_MAX) : std::nullopt;
+  const bool counts = holds(kNumbers, key) || holds(kNumbersOfCare, key);
+  const auto number = counts ? parse_number(value, UINT64_MAX) : std::nullopt;
   if (number) return json_object_new_uint64(*number);
   // The very digits: a time with six decimals has more of them than a double is printed with.
   if (key == "time") return json_object_new_double_s(std::strtod(value.c_str(), nullptr), value.c_str());
