@@ -49,13 +49,15 @@ class Bird:
 class Node:
     """A director with all that the example has beside it."""
 
-    def __init__(self, lab, host, *sections, shell=("sh",), **settings):
+    def __init__(self, lab, host, *sections, shell=("sh",), check=None, **settings):
         self.lab = lab
         self.director = Director(lab, name=host, host=host)
         text = (EXAMPLE / "director.ini").read_text()
         for key, value in {"control": self.director.control, **settings}.items():
             text = "".join(line for line in text.splitlines(True) if not line.startswith(f"{key} = "))
             text = text.replace("[director]\n", f"[director]\n{key} = {value}\n")
+        if check:  # another way to ask, with all that the example says besides
+            text = text.replace("type = tcp\n", f"type = exec\nprogram = {check}\n")
         self.director.ini.write_text("\n".join((text, *sections)))
         self.bird = Bird(lab, host, "director.bird.conf")
         self.director.start()
@@ -163,6 +165,22 @@ def with_mh_no_connection_breaks_when_a_whole_box_dies(lab):
             gone.stop(signal.SIGKILL)
         same(many.exchange(flows), 0, "connections that broke")
         wait_for_route(lab, {OTHER}, (one, other))
+
+
+@ecmp_case()
+def with_mh_no_connection_breaks_when_rawvsd_is_started_anew_and_its_route_stays(lab):
+    check = lab.directory / "check"  # of one server the director knows later than of the others
+    check.write_text(f"#!/bin/sh\n[ $RAWVS_SERVER != {ADDRESS['rs2']} ] || sleep 1\n")
+    check.chmod(0o755)
+    with flows_to(lab, 80) as many:
+        one, _ = site(lab, check=check)
+        flows = many.open(80, COUNT)
+        one.announce.stop(signal.SIGKILL)  # nobody withdraws the route
+        one.die()
+        one.director.start()
+        same(many.exchange(flows), 0, "connections that broke")
+        same(next_hops(lab), BOTH, "the ways to the VIP")
+        true(one.connections() > 100, f"{one.connections()} connections of the director that was started anew")
 
 
 @ecmp_case()
