@@ -4,7 +4,7 @@ import signal
 
 from case import all_answered, case, same, true
 from lab.director import Director, virtual
-from lab.namespaces import eventually
+from lab.namespaces import Trouble, eventually
 from lab.topology import VIP, Load
 
 OTHER = "192.0.2.20"
@@ -22,9 +22,9 @@ vrrp_instance web {{
 """
 
 
-def instance(priority, **keys):
+def instance(priority, name="web", **keys):
     keys = {"vrid": 51, "priority": priority, **keys}
-    return "[vrrp web]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+    return f"[vrrp {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
 def second_host(lab):
@@ -33,23 +33,34 @@ def second_host(lab):
     lab["other"].sysctl(ip_forward=1)
 
 
-def directors(lab, first=150, second=100, **keys):
+def directors(lab, first=150, second=100, service=None, settings=None, **keys):
     """Two of them, the first one master."""
     second_host(lab)
-    lab.serve_web()
-    one = Director(lab, virtual(), instance(first, **keys)).start()
+    if service is None:
+        lab.serve_web()
+    service, settings = service or virtual(), settings or {}
+    one = Director(lab, service, instance(first, **keys), **settings).start()
     wait_for_state(one, "master")
-    other = Director(lab, virtual(), instance(second, **keys), name="other", host="other").start()
+    other = Director(lab, service, instance(second, **keys), name="other", host="other", **settings).start()
     wait_for_state(other, "backup")
     return one, other
 
 
-def state(director):
-    return next(row["state"] for row in director.ask("vrrp"))
+def row_of_instance(director, name="web"):
+    return next(row for row in director.ask("vrrp") if row["name"] == name)
 
 
-def wait_for_state(director, wanted, seconds=10):
-    eventually(lambda: state(director) == wanted, seconds, f"the state {wanted}; it is {director.ask('vrrp')}")
+def state(director, name="web"):
+    return row_of_instance(director, name)["state"]
+
+
+def wait_for_state(director, wanted, seconds=10, name="web"):
+    def reached():
+        return state(director, name) == wanted
+    try:
+        eventually(reached, seconds, f"the state {wanted}")
+    except Trouble as trouble:
+        raise Trouble(f"{trouble}; it is {row_of_instance(director, name)}") from None
 
 
 @case(seconds=60)
