@@ -17,10 +17,12 @@ namespace {
 bool has_ports(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || p == Protocol::sctp; }
 
 // Frames that their Ethernet header alone keeps from us.
-std::optional<Exit> misaddressed(const Ethernet& e, Mac own) {
+std::optional<Exit> misaddressed(const Ethernet& e, Mac own, std::span<const Mac> more) {
   if (e.src == own) return Exit::own_frame;
   if (e.kind == Kind::other) return Exit::not_ipv4;
-  if (e.dst != own && !(e.kind == Kind::arp && e.dst.group())) return Exit::other_mac;
+  if (e.dst != own && !(e.kind == Kind::arp && e.dst.group()) && !std::ranges::binary_search(more, e.dst)) {
+    return Exit::other_mac;
+  }
   if (e.src.group() || e.src == Mac{}) return Exit::bad_source;  // 0: of who is not known (Connection::Peer)
   return std::nullopt;
 }
@@ -52,7 +54,8 @@ void Director::parse(Arrival& a) {
   const Frame& frame = *a.frame;
   a.role = Role::other;
   a.exit = parse_ethernet(frame, a.ethernet);
-  if (!a.exit) a.exit = misaddressed(a.ethernet, links_[index(frame.link)].mac);
+  const size_t link = index(frame.link);
+  if (!a.exit) a.exit = misaddressed(a.ethernet, links_[link].mac, watch_.macs[link]);
   if (a.exit || a.ethernet.kind == Kind::arp) return;
 
   a.exit = parse_ipv4(frame, a.packet);
@@ -93,13 +96,14 @@ Exit Director::arp_arrived(const Arrival& a, Instant now, Outbox& out) {
   Arp arp;
   if (const auto wrong = parse_arp(*a.frame, arp)) return *wrong;
   if (arp.sender_mac == own) return Exit::own_frame;
-  if (answers_on(link) && claims_.answers_for(arp.sender)) {
-    if (const auto conflict = claims_.heard(arp, own, now)) say(*conflict, out);
+  if (claims_.answers_for(arp.sender, link)) {
+    if (const auto conflict = claims_.heard(arp, link, own, now)) say(*conflict, out);
     return Exit::arp_conflict;
   }
   const bool learned = neighbors_.heard(arp, link, own, now, out);
-  if (arp.op == Arp::Op::request && answers_on(link) && claims_.answers_for(arp.target)) {
-    send_arp(link, arp.sender_mac, {Arp::Op::reply, own, arp.target, arp.sender_mac, arp.sender}, out);
+  if (arp.op == Arp::Op::request && claims_.answers_for(arp.target, link)) {
+    const Mac answer = mac_of(*claims_.find(arp.target));
+    send_arp(link, arp.sender_mac, {Arp::Op::reply, answer, arp.target, arp.sender_mac, arp.sender}, out);
     return Exit::arp_answered;
   }
   return learned ? Exit::arp_learned : Exit::arp_other;

@@ -102,8 +102,9 @@ Director::Reach Director::reach(const Server& server) const {
 void Director::services_changed(Instant now, Outbox& out) {
   const std::vector<Ip> vips = services_.vips();
   for (const Ip vip : vips) {
-    if (!claims_.answers_for(vip)) warn_if_own(vip, out);
+    if (!claims_.answers_for(vip) && !claims_.stands_by(vip)) warn_if_own(vip, out);
   }
+  claims_.share(claimable(vips), now);
   claims_.set(vips, now);
   for (size_t slot = 0; slot < services_.servers().size(); ++slot) place_server(static_cast<ServerSlot>(slot), now);
   for (const Link link : {Link::outside, Link::inside}) {

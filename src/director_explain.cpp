@@ -45,13 +45,17 @@ class Director::Explainer {
       step(text(flow_.vip) + " is no VIP: no virtual service has this address.");
       return end(Exit::not_vip, "It is left to this host's kernel.");
     }
-    const LinkFacts& outside = d_.links_[index(Link::outside)];
+    const Claims::Claim& claim = *d_.claims_.find(flow_.vip);
+    const LinkFacts& place = d_.links_[index(claim.link)];
+    if (claim.standby) {
+      step(text(flow_.vip) + " is a VIP whose master is another director (VRRP): ARP for it is not answered here.");
+      return end(Exit::standby, "It is dropped: the master sends it on.");
+    }
     step(text(flow_.vip) + " is a VIP" +
-         (d_.claims_.answers_for(flow_.vip)
-              ? ": ARP for it is answered with " + text(outside.mac) + " on " + outside.name
-              : ", retired: its last service went a short while ago") +
+         (claim.answered() ? ": ARP for it is answered with " + text(d_.mac_of(claim)) + " on " + place.name
+                           : ", retired: its last service went a short while ago") +
          '.');
-    if (!outside.usable()) step("But " + outside.name + " is down: nothing can arrive there now.");
+    if (!place.usable()) step("But " + place.name + " is down: nothing can arrive there now.");
     if (d_.services_.empty()) {
       step("There is no virtual service at all: rawvsd stands aside.");
       return answered_as_host();

@@ -106,6 +106,9 @@ void Director::refresh_watch() {
   Watch now;
   untidy_ = false;
   for (const Claims::Claim& claim : claims_.all()) now.vips.push_back(claim.vip);
+  for (const Shared& s : shared_) {
+    if (s.ours && !s.mac.zero()) now.macs[index(s.link)].push_back(s.mac);
+  }
   for (const Server& server : services_.servers()) {
     if (!server.used) continue;
     // A removed server's connections still answer.
@@ -116,10 +119,12 @@ void Director::refresh_watch() {
     if (server.neighbor != kNoNeighbor) now.neighbors.push_back(neighbors_.at(server.neighbor).addr);
   }
   if (!now.nat_servers.empty()) now.icmp_errors = true;
-  for (std::vector<Ip>* const list : {&now.neighbors, &now.nat_servers}) {
-    std::ranges::sort(*list);
-    list->erase(std::unique(list->begin(), list->end()), list->end());
-  }
+  const auto tidy_up = [](auto& list) {
+    std::ranges::sort(list);
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  };
+  tidy_up(now.neighbors), tidy_up(now.nat_servers);
+  for (std::vector<Mac>& macs : now.macs) tidy_up(macs);
   if (now == watch_) return;
   watch_ = std::move(now);
   ++watch_version_;
@@ -155,14 +160,30 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
     neighbors_.pause_link(link);
   } else if (anew) {
     neighbors_.forget_link(link, now);
-    if (answers_on(link)) claims_.announce_all(now);
+    claims_.announce_all(link, now);
   }
   services_changed(now, out);
 }
 
-void Director::stand_by(std::vector<Ip> vips, Instant now, Outbox& out) {
-  claims_.stand_by(std::move(vips), now);
-  speak(now, out);
+void Director::share(std::vector<Shared> shared, Instant now, Outbox& out) {
+  shared_ = std::move(shared);
+  services_changed(now, out);
+}
+
+// Not the host's own addresses, unless they are VIPs: a master with priority 255 has them, and its kernel answers.
+std::vector<Shared> Director::claimable(const std::vector<Ip>& vips) const {
+  std::vector<Shared> out;
+  for (const Shared& s : shared_) {
+    const bool own = std::ranges::any_of(links_, [&](const LinkFacts& link) {
+      return std::ranges::find(link.addresses, s.vip, &LinkAddress::addr) != link.addresses.end();
+    });
+    if (!own || std::ranges::binary_search(vips, s.vip)) out.push_back(s);
+  }
+  return out;
+}
+
+Mac Director::mac_of(const Claims::Claim& claim) const {
+  return claim.mac.zero() ? links_[index(claim.link)].mac : claim.mac;
 }
 
 void Director::announce(Ip vip, Instant now, Outbox& out) {
@@ -198,7 +219,9 @@ void Director::give_up_fragments(Instant now, Outbox& out) {
     if (!first.data || parse_ipv4(first, packet) || !claims_.takes(packet.dst) || packet.protocol == Protocol::icmp) {
       continue;
     }
-    if (!errors_.take(now)) continue;
+    if (claims_.stands_by(packet.dst) || !errors_.take(now)) continue;
+    // From the interface's MAC address: a virtual one that it came to may be another director's by now.
+    std::ranges::copy(links_[index(first.link)].mac.bytes, first.data);
     constexpr uint8_t kInReassembly = 1;
     const MutableBytes letter = out.letter();
     const size_t size =
@@ -229,15 +252,16 @@ void Director::speak(Instant now, Outbox& out) {
     send_arp(ask.link, ask.to.value_or(kBroadcastMac),
              {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target}, out);
   }
-  const LinkFacts& outside = links_[index(Link::outside)];
   for (const Say& s : says_) {
+    const Mac mac = s.mac.zero() ? links_[index(s.link)].mac : s.mac;
     if (s.what == Say::What::probe) {
-      send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, own_address(Link::outside), Mac{}, s.vip},
-               out);
+      // Our own address has the interface's MAC address: nobody may learn it with a virtual one (RFC 9568 8.1.2).
+      const Ip asker = s.mac.zero() ? own_address(s.link) : Ip();
+      send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, asker, Mac{}, s.vip}, out);
       continue;
     }
-    send_arp(Link::outside, kBroadcastMac, {Arp::Op::request, outside.mac, s.vip, Mac{}, s.vip}, out);
-    send_arp(Link::outside, kBroadcastMac, {Arp::Op::reply, outside.mac, s.vip, kBroadcastMac, s.vip}, out);
+    send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, s.vip, Mac{}, s.vip}, out);
+    send_arp(s.link, kBroadcastMac, {Arp::Op::reply, mac, s.vip, kBroadcastMac, s.vip}, out);
   }
   for (const Conflict& conflict : conflicts_) say(conflict, out);
 }
@@ -246,7 +270,7 @@ void Director::send_arp(Link link, Mac to, const Arp& arp, Outbox& out) {
   const LinkFacts& facts = links_[index(link)];
   if (!facts.usable()) return;
   const MutableBytes letter = out.letter();
-  const size_t size = letter.empty() ? 0 : composer_.arp(letter, facts.mac, to, arp);
+  const size_t size = letter.empty() ? 0 : composer_.arp(letter, arp.sender_mac, to, arp);
   if (size != 0) out.send_letter(link, size);
 }
 

@@ -12,6 +12,7 @@ namespace rawvs {
 namespace {
 
 constexpr Mac kOwn{{2, 0, 0, 0, 0, 1}}, kOther{{2, 0, 0, 0, 0, 2}};
+constexpr std::array kMine{kOwn};
 constexpr Ip kClient(0xc6336407), kVip(0xc0000264), kServer(0xc000020b);  // 198.51.100.7, 192.0.2.100, 192.0.2.11
 constexpr size_t kKernelsMost = 4096;                                     // BPF_MAXINSNS
 
@@ -60,7 +61,7 @@ FrameBytes fragment(FrameBytes f, uint16_t word) {
 }
 using Ips = std::vector<Ip>;
 Watch watching(Ips vips, Ips neighbors = {}, Ips nat_servers = {}, bool icmp_errors = false) {
-  return {std::move(vips), std::move(neighbors), std::move(nat_servers), icmp_errors};
+  return {std::move(vips), std::move(neighbors), std::move(nat_servers), icmp_errors, {}};
 }
 const Watch kBoth = watching({kVip}, {kServer}), kNat = watching({kVip}, {}, {kServer});
 
@@ -106,14 +107,29 @@ std::vector<Ip> neighbours(Ip first, uint32_t count) {
 
 Ip after(Ip a) { return Ip(a.v4() + 1); }
 
+TEST(CaptureFilter, TakesWhatIsSentToAnyOfOurMacAddresses) {
+  constexpr std::array kTwo{kOwn, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
+  constexpr Mac kAnotherRouters{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}};
+  for (const std::string& expression : {capture_filter(kNat, kTwo), guard_filter(kNat, kTwo, {})}) {
+    const Filter filter(expression);
+    for (const Mac& mac : kTwo) {
+      EXPECT_TRUE(filter.takes(ipv4(mac, kClient, kVip)));
+      EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kClient, mac)));
+      EXPECT_FALSE(filter.takes(ipv4(mac, kClient, after(kServer))));
+    }
+    EXPECT_FALSE(filter.takes(ipv4(kAnotherRouters, kClient, kVip)));
+    EXPECT_FALSE(filter.takes(of_protocol(6, kServer, kClient, kAnotherRouters)));
+  }
+}
+
 TEST(CaptureFilter, SaysWhatItTakesInPcapsWords) {
-  EXPECT_EQ(capture_filter(kBoth, kOwn),
+  EXPECT_EQ(capture_filter(kBoth, kMine),
             "(ether dst 02:00:00:00:00:01 and arp) or (ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.100)) or "
             "(arp host 192.0.2.100) or (arp src host 192.0.2.11)");
 }
 
 TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
-  const Filter filter(capture_filter(kBoth, kOwn));
+  const Filter filter(capture_filter(kBoth, kMine));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kBroadcastMac, kClient, kVip)));
@@ -123,7 +139,7 @@ TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
 }
 
 TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
-  const Filter filter(capture_filter(kBoth, kOwn));
+  const Filter filter(capture_filter(kBoth, kMine));
   EXPECT_TRUE(filter.takes(arp(kRequest, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kReply, kVip, kClient)));  // another machine says that it is its own
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
@@ -133,20 +149,20 @@ TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
 }
 
 TEST(CaptureFilter, TakesNothingWhenThereIsNothingToTake) {
-  const Filter filter(capture_filter({}, kOwn));
+  const Filter filter(capture_filter({}, kMine));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, Ip(0))));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kVip)));
 }
 
 TEST(CaptureFilter, TakesOnlyArpWhenThereAreOnlyServers) {
-  const Filter filter(capture_filter(watching({}, {kServer}), kOwn));
+  const Filter filter(capture_filter(watching({}, {kServer}), kMine));
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kServer)));
 }
 
 TEST(CaptureFilter, TakesWhateverANatServerSendsToOurMac) {
-  const Filter filter(capture_filter(kNat, kOwn));
+  const Filter filter(capture_filter(kNat, kMine));
   EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kClient)));
   EXPECT_TRUE(filter.takes(of_protocol(132, kServer, kClient)));
   EXPECT_TRUE(filter.takes(fragment(of_protocol(17, kServer, kClient), 5)));
@@ -154,14 +170,14 @@ TEST(CaptureFilter, TakesWhateverANatServerSendsToOurMac) {
   EXPECT_FALSE(filter.takes(of_protocol(6, after(kServer), kClient)));
   EXPECT_FALSE(filter.takes(of_protocol(6, kClient, kServer)));
   EXPECT_TRUE(filter.takes(of_protocol(6, kClient, kVip)));
-  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {kServer}), kOwn)).takes(of_protocol(6, kServer, kClient)));
+  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {kServer}), kMine)).takes(of_protocol(6, kServer, kClient)));
 }
 
 TEST(CaptureFilter, TakesIcmpErrorsToOurMacWhenTheyAreWanted) {
   Watch watch = kBoth;
   for (const bool wanted : {false, true}) {
     watch.icmp_errors = wanted;
-    const Filter filter(capture_filter(watch, kOwn));
+    const Filter filter(capture_filter(watch, kMine));
     for (const int type : {3, 4, 11}) {
       EXPECT_EQ(filter.takes(icmp(type, kClient, kServer)), wanted) << type;
       EXPECT_FALSE(filter.takes(icmp(type, kClient, kServer, kOther))) << type;
@@ -169,12 +185,12 @@ TEST(CaptureFilter, TakesIcmpErrorsToOurMacWhenTheyAreWanted) {
     }
     for (const int type : {0, 5, 8, 12, 13}) EXPECT_FALSE(filter.takes(icmp(type, kClient, kServer))) << type;
   }
-  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {}, true), kOwn)).takes(icmp(3, kClient, kServer)));
+  EXPECT_TRUE(Filter(capture_filter(watching({}, {}, {}, true), kMine)).takes(icmp(3, kClient, kServer)));
 }
 
 TEST(CaptureFilter, WritesNeighbouringAddressesAsOneNetworkWithoutTakingMore) {
   const std::vector<Ip> vips = neighbours(Ip(0xc0000264), 100);  // 192.0.2.100 to 192.0.2.199
-  const std::string expression = capture_filter(watching(vips), kOwn);
+  const std::string expression = capture_filter(watching(vips), kMine);
   EXPECT_NE(expression.find("ip dst net 192.0.2.104/29"), std::string::npos) << expression;
   const Filter filter(expression);
   EXPECT_LT(filter.instructions(), 60u);
@@ -184,7 +200,7 @@ TEST(CaptureFilter, WritesNeighbouringAddressesAsOneNetworkWithoutTakingMore) {
 
 TEST(CaptureFilter, IsExactForAFewDozenAddresses) {
   const std::vector<Ip> vips = scattered(64, 1);
-  const Filter filter(capture_filter(watching(vips), kOwn));
+  const Filter filter(capture_filter(watching(vips), kMine));
   for (const Ip vip : vips) {
     EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip)));
     EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, after(vip))));
@@ -193,7 +209,7 @@ TEST(CaptureFilter, IsExactForAFewDozenAddresses) {
 
 TEST(CaptureFilter, FitsTheKernelWithHundredsOfVipsAndAThousandServersAndLosesNone) {
   const Watch watch{scattered(300, 2), scattered(1000, 3), scattered(1000, 5), true};
-  const Filter filter(capture_filter(watch, kOwn));
+  const Filter filter(capture_filter(watch, kMine));
   EXPECT_LE(filter.instructions(), 1000u);  // far below kKernelsMost: older kernels also count bytes
   for (const Ip vip : watch.vips) EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip))) << text(vip);
   for (const Ip vip : watch.vips) EXPECT_TRUE(filter.takes(arp(kRequest, kClient, vip))) << text(vip);
@@ -204,21 +220,21 @@ TEST(CaptureFilter, FitsTheKernelWithHundredsOfVipsAndAThousandServersAndLosesNo
 }
 
 TEST(CaptureFilter, CopesWithTheEndsOfTheAddressSpace) {
-  const Filter filter(capture_filter(watching({Ip(0), Ip(0xffffffff)}), kOwn));
+  const Filter filter(capture_filter(watching({Ip(0), Ip(0xffffffff)}), kMine));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, Ip(0))));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, Ip(0xffffffff))));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
 }
 
 TEST(GuardFilter, TakesFramesToAVipAndArpRequestsForIt) {
-  const Filter filter(guard_filter(kBoth, kOwn, {}));
+  const Filter filter(guard_filter(kBoth, kMine, {}));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kRequest, kClient, kVip)));
   EXPECT_TRUE(filter.takes(arp(kRequest, kServer, kVip)));
 }
 
 TEST(GuardFilter, LeavesEverythingElseToTheHost) {
-  const Filter filter(guard_filter(kBoth, kOwn, {}));
+  const Filter filter(guard_filter(kBoth, kMine, {}));
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kServer)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kVip, kClient)));
@@ -228,14 +244,14 @@ TEST(GuardFilter, LeavesEverythingElseToTheHost) {
 }
 
 TEST(GuardFilter, TakesNothingWithoutVips) {
-  const Filter filter(guard_filter(watching({}, {kServer}), kOwn, {}));
+  const Filter filter(guard_filter(watching({}, {kServer}), kMine, {}));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kVip)));
 }
 
 TEST(GuardFilter, IsExactForHundredsOfVips) {
   const std::vector<Ip> vips = scattered(300, 4);
-  const Filter filter(guard_filter(watching(vips), kOwn, {}));
+  const Filter filter(guard_filter(watching(vips), kMine, {}));
   EXPECT_LE(filter.instructions(), kKernelsMost);
   for (const Ip vip : vips) {
     EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, vip))) << text(vip);
@@ -246,7 +262,7 @@ TEST(GuardFilter, IsExactForHundredsOfVips) {
 }
 
 TEST(GuardFilter, TakesWhatANatServerSendsThatMayBeOfAConnection) {
-  const Filter filter(guard_filter(kNat, kOwn, {}));
+  const Filter filter(guard_filter(kNat, kMine, {}));
   for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}, uint8_t{132}}) {
     EXPECT_TRUE(filter.takes(of_protocol(protocol, kServer, kClient))) << int{protocol};
     EXPECT_FALSE(filter.takes(of_protocol(protocol, kServer, kClient, kOther))) << int{protocol};
@@ -259,12 +275,12 @@ TEST(GuardFilter, TakesWhatANatServerSendsThatMayBeOfAConnection) {
   EXPECT_TRUE(filter.takes(fragment(of_protocol(47, kServer, kClient), 1)));
   EXPECT_FALSE(filter.takes(fragment(of_protocol(47, kServer, kClient), 0x4000)));  // do not fragment
   EXPECT_TRUE(filter.takes(of_protocol(6, kClient, kVip)));
-  EXPECT_TRUE(Filter(guard_filter(watching({}, {}, {kServer}), kOwn, {})).takes(of_protocol(6, kServer, kClient)));
+  EXPECT_TRUE(Filter(guard_filter(watching({}, {}, {kServer}), kMine, {})).takes(of_protocol(6, kServer, kClient)));
 }
 
 TEST(GuardFilter, LeavesWhatANatServerSendsToTheHostItself) {
   const Ip host(0xc0000201), inside(0xc6336401);  // 192.0.2.1, 198.51.100.1
-  const Filter filter(guard_filter(kNat, kOwn, {host, inside}));
+  const Filter filter(guard_filter(kNat, kMine, {host, inside}));
   EXPECT_FALSE(filter.takes(of_protocol(6, kServer, host)));
   EXPECT_FALSE(filter.takes(of_protocol(6, kServer, inside)));
   EXPECT_TRUE(filter.takes(of_protocol(6, kServer, kClient)));

@@ -213,6 +213,7 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
   EXPECT_EQ(vrrps[0].password, "secret");
   EXPECT_EQ(vrrps[1].checksum, VrrpChecksum::message);
   EXPECT_TRUE(vrrps[1].begins_as_master);
+  EXPECT_TRUE(vrrps[1].virtual_mac);
   ASSERT_TRUE(c.sync);
   EXPECT_EQ(c.sync->role, SyncRole::both);
   EXPECT_EQ(c.sync->peers.size(), 2u);

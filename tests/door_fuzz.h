@@ -63,6 +63,7 @@ class DoorFuzz : public testing::Test {
   ServiceSpec service_spec(const ServiceKey& key);
   ServerSpec server_spec(const ServiceKey& key);
   std::vector<GroupMatch> groups();
+  std::vector<Shared> shared(Ip vip);
   LinkFacts facts(Link link);
 
   // What must hold.

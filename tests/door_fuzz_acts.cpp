@@ -101,6 +101,21 @@ ServerSpec DoorFuzz::server_spec(const ServiceKey& key) {
   return spec;
 }
 
+// A VIP, and an address that is none, on either link, with and without virtual MAC addresses.
+std::vector<Shared> DoorFuzz::shared(Ip vip) {
+  std::vector<Shared> out;
+  for (const Ip address : {vip, ip("203.0.113.1")}) {
+    if (one_in(2)) continue;
+    const auto vrid = static_cast<uint8_t>(1 + below(3));
+    const Mac mac = one_in(2) ? Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}} : Mac{};
+    out.push_back({address, one_in(2) ? Link::inside : Link::outside, one_in(2), mac});
+  }
+  std::ranges::sort(out, {}, &Shared::vip);
+  const auto twice = [](const Shared& a, const Shared& b) { return a.vip == b.vip; };
+  out.erase(std::unique(out.begin(), out.end(), twice), out.end());
+  return out;
+}
+
 std::vector<GroupMatch> DoorFuzz::groups() {
   std::vector<GroupMatch> all;
   for (uint32_t n = below(5); n > 0; --n) {
@@ -148,7 +163,7 @@ void DoorFuzz::operator_acts() {
     case 12:
     case 13: director_->remove_server(key, server.at, now_, out_); break;
     case 14: director_->set_standing(key, server.at, static_cast<Standing>(below(4)), one_in(2) ? 0 : INT32_MAX); break;
-    case 15: director_->stand_by(one_in(3) ? std::vector{key.vip.addr} : std::vector<Ip>(), now_, out_); break;
+    case 15: director_->share(shared(key.vip.addr), now_, out_); break;
     case 16:
     case 17:
     case 18: director_->add(service_spec(service_key()), now_, out_); break;

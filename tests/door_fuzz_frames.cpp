@@ -191,7 +191,8 @@ void DoorFuzz::cut(const Made& m) {
 }
 
 DoorFuzz::Made DoorFuzz::addressed(Made m) {
-  const Mac to = mac_of(m.link);
+  const auto& virtual_macs = director_->watch().macs[index(m.link)];
+  const Mac to = virtual_macs.empty() || one_in(2) ? mac_of(m.link) : virtual_macs[0];
   std::copy_n(to.bytes.begin(), 6, m.bytes.begin());
   if (one_in(2000)) std::copy_n(to.bytes.begin(), 6, m.bytes.begin() + 6);     // a loop
   put_be16(m.bytes.data() + 18, ip_id_ = static_cast<uint16_t>(ip_id_ + 64));  // room for a super-frame's segments

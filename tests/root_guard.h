@@ -72,7 +72,7 @@ class GuardOnRouter : public RootNet {
     Watch watch;
     for (const std::string& vip : vips) watch.vips.push_back(ip(vip));
     std::sort(watch.vips.begin(), watch.vips.end());
-    const auto done = guard.protect(watch, kDirector, {});
+    const auto done = guard.protect(watch, {&kDirector, 1}, {});
     EXPECT_TRUE(done) << done.error().text;
   }
 

@@ -62,7 +62,7 @@ class GuardOfNat : public EveryGuard {
     EveryGuard::TearDown();
   }
   void tell() {
-    const auto done = guard_->protect(watch_, kInside, {ip("192.0.2.1"), ip(kHost)});
+    const auto done = guard_->protect(watch_, {&kInside, 1}, {ip("192.0.2.1"), ip(kHost)});
     EXPECT_TRUE(done) << done.error().text;
   }
   void expect_replies(const ReplyFlow& which) { change(which, true); }
@@ -177,7 +177,7 @@ TEST_P(GuardThatKnowsFlows, HasOneMapForBothLinksThatOutlivesTheGuards) {
   EXPECT_FALSE(routed(answer(Protocol::tcp)));
   EXPECT_FALSE(routed(answer(Protocol::udp)));
 
-  ASSERT_TRUE(other->protect(watch_, kDirector, {}));
+  ASSERT_TRUE(other->protect(watch_, {&kDirector, 1}, {}));
   FrameBytes from_outside = answer(Protocol::tcp, 8080, 1001, 0, kNatServer, kDirector);
   shell("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.d0.rp_filter=0");
   from_client(from_outside);

@@ -9,8 +9,9 @@
 namespace rawvs::test {
 namespace {
 
-constexpr const char *kRoutedVip = "203.0.113.100", *kRoutedHost = "203.0.113.101";  // both behind the server
-constexpr const char *kLocalVip = "192.0.2.100", *kLocalHost = "192.0.2.1";          // both the director's own
+constexpr const char *kRoutedVip = "203.0.113.100", *kRoutedHost = "203.0.113.101",
+                     *kRoutedOther = "203.0.113.102";                        // all behind the server
+constexpr const char *kLocalVip = "192.0.2.100", *kLocalHost = "192.0.2.1";  // both the director's own
 
 TEST_P(EveryGuard, KeepsTheKernelFromRoutingAVipsFramesButNotTheTapFromSeeingThem) {
   from_client(datagram(kRoutedVip));
@@ -63,6 +64,29 @@ TEST_P(EveryGuard, FollowsTheVips) {
   protect(*guard, {});
   from_client(datagram(kRoutedHost));
   EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+}
+
+// Frames to a virtual MAC address are another host's for the kernel, until the guard says otherwise.
+TEST_P(EveryGuard, LetsTheKernelRouteWhatWasSentToAVirtualMacAddressOfOurs) {
+  constexpr std::array kMacs{kDirector, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
+  constexpr Mac kAnotherRouters{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}};
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  Watch watch;
+  watch.vips = {ip(kRoutedVip)};
+  ASSERT_TRUE(guard->protect(watch, kMacs, {}));
+  from_client(datagram(kRoutedVip, kMacs[1]));
+  from_client(datagram(kRoutedHost, kAnotherRouters));
+  from_client(datagram(kRoutedHost, kMacs[1]));
+  from_client(datagram(kRoutedOther));
+  if (std::string(guard->way()) != "classic") {
+    EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  }
+  EXPECT_EQ(next_at_server(), routed(kRoutedOther));
+  protect(*guard, {kRoutedVip});  // no longer
+  from_client(datagram(kRoutedHost, kMacs[1]));
+  from_client(datagram(kRoutedOther));
+  EXPECT_EQ(next_at_server(), routed(kRoutedOther));
 }
 
 TEST_P(EveryGuard, IsGoneWhenItIsDetached) {
@@ -205,7 +229,7 @@ TEST_F(GuardOnRouter, SaysThatItIsFullAndFollowsTheVipsAllTheSame) {
   ASSERT_TRUE(guard);
   Watch watch;  // nobody sends to any of these but the first
   for (uint32_t i = 0; i <= 8192; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
-  const auto done = guard->protect(watch, kDirector, {});
+  const auto done = guard->protect(watch, {&kDirector, 1}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().text,
             "interface d0: guard: " + text(watch.vips.back()) + " (it holds 8192): Argument list too long");

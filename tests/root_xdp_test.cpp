@@ -52,7 +52,7 @@ class XdpOnVeth : public VethPair {
     io_.reset(), tap_.reset(), at_left_.reset();
   }
   void tell() {
-    const auto told = io_->watch(watch_, kRight);
+    const auto told = io_->watch(watch_, {&kRight, 1});
     ASSERT_TRUE(told) << told.error().text;
   }
   void send(const FrameBytes& bytes) { ASSERT_TRUE(send_bytes(*at_left_, bytes)); }
@@ -106,6 +106,23 @@ TEST_F(XdpOnVeth, LeavesToTheKernelWhatIsNotSurelyTheDirectors) {
   EXPECT_EQ(next_frame(*io_).bytes, who_has);
   send(to_vip("last"));
   EXPECT_EQ(next_frame(*io_).bytes, to_vip("last"));
+}
+
+TEST_F(XdpOnVeth, TakesWhatIsSentToAVirtualMacAddressOfOurs) {
+  constexpr std::array kMacs{kRight, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
+  ASSERT_TRUE(io_->watch(watch_, kMacs));
+  send(to_vip("virtual", kMacs[1]));
+  EXPECT_EQ(next_frame(*io_).bytes, to_vip("virtual", kMacs[1]));
+  send(to_vip("own"));
+  EXPECT_EQ(next_frame(*io_).bytes, to_vip("own"));
+  const FrameBytes other = to_vip("another's", {{0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}});
+  send(other);
+  EXPECT_EQ(next_frame(*tap_).bytes, other);
+  EXPECT_NE(output_of("bridge fdb show dev r0 self").find("00:00:5e:00:01:33"), std::string::npos);
+  tell();
+  send(to_vip("no longer", kMacs[1]));
+  EXPECT_EQ(next_frame(*tap_).bytes, to_vip("no longer", kMacs[1]));
+  EXPECT_EQ(output_of("bridge fdb show dev r0 self").find("00:00:5e:00:01:33"), std::string::npos);
 }
 
 TEST_F(XdpOnVeth, FollowsItsVips) {
@@ -228,7 +245,7 @@ TEST_F(XdpOnVeth, WorksByTheKernelsGenericXdpWhereTheDriverHasNone) {
   XdpIo& generic = **opened;
   EXPECT_FALSE(generic.native());
   EXPECT_NE(generic.remark(), "");
-  ASSERT_TRUE(generic.watch(watch_, kRight));
+  ASSERT_TRUE(generic.watch(watch_, {&kRight, 1}));
   auto tap = open_socket("b0", "ip");
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(send_bytes(*at_left_, to_vip(std::to_string(i))));

@@ -203,7 +203,7 @@ class ClaimTest : public testing::Test {
     return s;
   }
   std::optional<Conflict> heard(Mac mac) {
-    return claims_.heard({Arp::Op::reply, mac, ip("192.0.2.100"), {}, {}}, kDirectorMac, now_);
+    return claims_.heard({Arp::Op::reply, mac, ip("192.0.2.100"), {}, {}}, Link::outside, kDirectorMac, now_);
   }
   Settings settings_;
   Claims claims_{settings_};
@@ -291,6 +291,51 @@ TEST_F(ClaimTest, SaysEverythingThatIsDueHoweverFewFramesFitAtOnce) {
 TEST_F(ClaimTest, DoesNotTakeItselfForARival) {
   claims_.set({ip("192.0.2.100")}, kStart);
   EXPECT_FALSE(heard(kDirectorMac));
+}
+
+constexpr Mac kVirtualMac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}};
+
+TEST_F(ClaimTest, AnswersForASharedAddressOnItsLinkWhileItIsOurs) {
+  const Ip gateway = ip("203.0.113.1");
+  claims_.share({{gateway, Link::inside, false, {}}}, kStart);
+  EXPECT_FALSE(claims_.answers_for(gateway));
+  EXPECT_TRUE(claims_.stands_by(gateway));
+  EXPECT_EQ(said(100s), "");
+  claims_.share({{gateway, Link::inside, true, {}}}, now_);
+  EXPECT_TRUE(claims_.answers_for(gateway, Link::inside));
+  EXPECT_FALSE(claims_.answers_for(gateway, Link::outside));
+  EXPECT_EQ(said(103s), "100A 101A 101P 102A");
+  claims_.share({{gateway, Link::inside, true, {}}}, now_);
+  EXPECT_EQ(said(104s), "") << "it was ours already";
+  claims_.share({}, now_);
+  EXPECT_FALSE(claims_.answers_for(gateway));
+  EXPECT_TRUE(claims_.takes(gateway)) << "retired, not forgotten";
+}
+
+TEST_F(ClaimTest, AnswersForAServicesVipOutsideWhereverItsInstanceSpeaks) {
+  claims_.share({{ip("192.0.2.100"), Link::inside, true, kVirtualMac}}, kStart);
+  claims_.set({ip("192.0.2.99"), ip("192.0.2.100"), ip("192.0.2.101")}, kStart);
+  EXPECT_EQ(claims_.all().size(), 3u);
+  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.100"), Link::outside));
+  EXPECT_TRUE(claims_.find(ip("192.0.2.100"))->mac.zero()) << "the virtual MAC address is the inside link's";
+  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.101"), Link::outside));
+  claims_.set({}, kStart + 1s);
+  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.100"), Link::inside)) << "the instance still has it";
+  EXPECT_FALSE(claims_.answers_for(ip("192.0.2.101")));
+}
+
+TEST_F(ClaimTest, AnnouncesAVirtualMacAddressAndTakesNobodyWhoHasItForARival) {
+  claims_.set({ip("192.0.2.100")}, kStart);
+  said(1s);
+  claims_.share({{ip("192.0.2.100"), Link::outside, true, kVirtualMac}}, now_);
+  std::vector<Say> say;
+  claims_.time_passed(now_, 512, say, over_);
+  ASSERT_EQ(say.size(), 1u);
+  EXPECT_EQ(say[0].mac, kVirtualMac);
+  EXPECT_EQ(say[0].what, Say::What::announce);
+  EXPECT_FALSE(heard(kVirtualMac)) << "the other director, for a moment";
+  EXPECT_FALSE(claims_.heard({Arp::Op::reply, kOtherMac, ip("192.0.2.100"), {}, {}}, Link::inside, kInsideMac, now_));
+  EXPECT_TRUE(heard(kOtherMac));
 }
 
 TEST(Limit, GivesABurstThenSoManyPerSecond) {

@@ -136,7 +136,7 @@ TEST_F(VrrpTest, SpeaksToItsPeersOnlyAndHearsNobodyElse) {
   wait(1s);
   ASSERT_EQ(out_.sends().size(), 2u);
   EXPECT_EQ(text(out_.sends()[0].source), "192.0.2.20");
-  EXPECT_EQ(text(*out_.sends()[0].from), "00:00:5e:00:01:33");
+  EXPECT_FALSE(out_.sends()[0].from) << "they go by the host's routes, from the interface's MAC address";
   EXPECT_EQ(sent(), "100>192.0.2.9 100>203.0.113.9");
   EXPECT_EQ(one().counters.sent, 2u);
   const Ip self = ip("192.0.2.20");
@@ -262,6 +262,8 @@ TEST_F(VrrpTest, AnswersForAVipOnlyAsMasterAndForOthersAlways) {
   EXPECT_FALSE(vrrp_.mac_of(ip("192.0.2.99")));
   wait(4s);
   EXPECT_TRUE(vrrp_.may_answer(ip("192.0.2.100")));
+  ASSERT_FALSE(out_.sends().empty());
+  EXPECT_EQ(text(*out_.sends()[0].from), "00:00:5e:00:01:33");
 }
 
 }  // namespace

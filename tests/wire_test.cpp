@@ -317,6 +317,24 @@ TEST_F(ComposeTest, AnswersAPingWithItsOwnData) {
   EXPECT_EQ(FrameBytes(reply.begin() + 38, reply.end()), FrameBytes(ping.begin() + 38, ping.end()));
 }
 
+TEST_F(ComposeTest, SendsAnAdvertToTheGroupFromAVirtualMacAddress) {
+  VrrpAdvert advert;
+  advert.vrid = 51;
+  advert.addresses.add(ip("192.0.2.100"));
+  std::array<uint8_t, kMostVrrpSize> message;
+  const size_t size = write_vrrp(message, advert, ip("192.0.2.10"), kVrrpGroup);
+  const Bytes payload = Bytes(message).first(size);
+  FrameBytes sent = composed(composer_.advert(buffer_, virtual_router_mac(51), ip("192.0.2.10"), payload));
+  FrameBytes expected = ipv4_frame(virtual_router_mac(51), kVrrpGroupMac, "192.0.2.10", "224.0.0.18", kVrrpProtocol,
+                                   kVrrpTtl, 0, FrameBytes(payload.begin(), payload.end()));
+  expected[15] = kVrrpTos;
+  std::copy_n(sent.begin() + 18, 2, expected.begin() + 18);  // the identification is anything
+  fix_ip_checksum(expected);
+  EXPECT_EQ(sent, expected);
+  EXPECT_EQ(composer_.advert(MutableBytes(buffer_).first(40), virtual_router_mac(51), ip("192.0.2.10"), payload), 0u);
+  EXPECT_EQ(composer_.advert(buffer_, virtual_router_mac(51), ip("192.0.2.10"), {}), 0u);
+}
+
 TEST_F(ComposeTest, ResetsAsRfc9293Says) {
   FrameBytes syn = frame(Tcp{.flags = "S", .seq = 1000});
   FrameBytes rst = composed(composer_.tcp_reset(buffer_, view(syn), packet_of(syn)));

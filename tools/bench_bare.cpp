@@ -38,8 +38,7 @@ struct Door {
 Door open_door(Netlink& netlink, const std::string& name, uint32_t ring_frames) {
   Door door{wanted(netlink.query(name)), nullptr};
   if (!door.facts.usable()) fail(name + ": no such interface, or it is down");
-  door.socket = wanted(PacketSocket::open(
-      {.ifindex = door.facts.ifindex, .name = name, .ring_frames = ring_frames}));
+  door.socket = wanted(PacketSocket::open({.ifindex = door.facts.ifindex, .name = name, .ring_frames = ring_frames}));
   return door;
 }
 
@@ -58,7 +57,7 @@ int main(int argc, char** argv) {
   const auto guard = wanted(Guard::attach(argv[1], outside.facts.ifindex, GuardMode::automatic, no_flows));
   Watch watch;
   watch.vips = {*vip};
-  wanted(guard->protect(watch, outside.facts.mac, {}));
+  wanted(guard->protect(watch, {&outside.facts.mac, 1}, {}));
   std::printf("ready, guard %s\n", guard->way());
   std::fflush(stdout);
 

@@ -4,6 +4,7 @@
 // eBPF drops the same set.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "rawvs/director.h"
@@ -11,13 +12,13 @@
 namespace rawvs {
 
 // Frames for the packet socket. To our MAC: IPv4 to a VIP or from a NAT server, ICMP errors if they are wanted, ARP;
-// and any ARP about a VIP or from a neighbour.
-std::string capture_filter(const Watch& watch, Mac own);
+// and any ARP about a VIP or from a neighbour. own: our MAC addresses on this link, the interface's first.
+std::string capture_filter(const Watch& watch, std::span<const Mac> own);
 
 // Frames the host's own kernel must not see: those to our MAC and a VIP, and ARP requests for a VIP. And those to our
 // MAC from a NAT server, but to the host's own addresses (sorted), that may be of a connection: TCP, UDP, SCTP, ICMP
 // errors, fragments; the director gives back what is of none. VLAN-tagged frames are not among them; the caller's
 // filter has to exclude those, since a pcap expression cannot see a stripped tag.
-std::string guard_filter(const Watch& watch, Mac own, const std::vector<Ip>& hosts);
+std::string guard_filter(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
 
 }  // namespace rawvs

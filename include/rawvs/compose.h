@@ -9,6 +9,7 @@
 
 #include "rawvs/arp.h"
 #include "rawvs/packet.h"
+#include "rawvs/vrrp_packet.h"
 
 struct libnet_context;
 
@@ -22,6 +23,9 @@ class Composer {
   Composer& operator=(const Composer&) = delete;
 
   size_t arp(MutableBytes out, Mac from, Mac to, const Arp& arp);
+
+  // An advert (vrrp_packet.h) to the multicast group, from this MAC address.
+  size_t advert(MutableBytes out, Mac from, Ip source, Bytes message);
 
   // The answer to a ping: same identifier, sequence number and data (RFC 792).
   size_t echo_reply(MutableBytes out, const Frame& asked, const Packet& ping);

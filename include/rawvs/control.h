@@ -73,7 +73,8 @@
 //   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard=
 //               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
 //               unguarded: NAT connections that the guard has no room for; guard: how the kernel is kept out, or off
-//   vip         address= link= mac= retired=                   retired=1: its last service went a short while ago
+//   vip         address= link= mac= retired= standby=          retired=1: its last service went a short while ago;
+//                                                              standby=1: another director has it (VRRP)
 //   rival       address= mac= server=                          who else answers ARP for that VIP; server: it is, or -
 //   neighbor    address= link= state= mac= servers=
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=

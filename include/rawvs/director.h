@@ -31,6 +31,7 @@ struct Watch {                  // what the outside must deliver to the director
   std::vector<Ip> neighbors;    // sorted: ARP from these: servers, or gateways to them
   std::vector<Ip> nat_servers;  // sorted: IPv4 from these, sent to our MAC address, may be answers to translate
   bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets under NAT or in a tunnel
+  std::array<std::vector<Mac>, kLinks> macs{};  // sorted: ours on that link beside the interface's own (VRRP)
   friend bool operator==(const Watch&, const Watch&) = default;
 };
 
@@ -54,8 +55,9 @@ class Director {
   void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
-  // Of these VIPs, sorted, another director is master (VRRP): they are not answered for, packets to them are dropped.
-  void stand_by(std::vector<Ip> vips, Instant now, Outbox& out);
+  // Exactly these addresses, sorted, several directors share (VRRP). Those whose master is another are not answered
+  // for, packets to them are dropped. The host's own that are no VIPs are left to the host.
+  void share(std::vector<Shared> shared, Instant now, Outbox& out);
   void announce(Ip vip, Instant now, Outbox& out);  // once more: another may have been believed meanwhile
   // The ways to the servers that are now known; those not named here are unknown again.
   void routes_changed(std::span<const Route> routes, Instant now, Outbox& out);
@@ -110,6 +112,7 @@ class Director {
   const ConnectionTable& connections() const { return connections_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Claims& claims() const { return claims_; }
+  Mac mac_of(const Claims::Claim& claim) const;  // what ARP says of it
   const Reassembly& reassembly() const { return reassembly_; }
   const ExitCounters& exits() const { return exits_; }
   const LinkFacts& link(Link link) const { return links_[index(link)]; }
@@ -230,10 +233,10 @@ class Director {
   void tidy(Instant now);
   Route route_to(Ip addr) const;
   void refresh_watch();
+  std::vector<Shared> claimable(const std::vector<Ip>& vips) const;
   void warn_if_own(Ip vip, Outbox& out) const;
   Ip own_address(Link link) const;
   Link link_towards(Ip addr) const;
-  bool answers_on(Link link) const { return link == Link::outside; }
   void speak(Instant now, Outbox& out);
   void say(const Conflict& conflict, Outbox& out) const;
   static void say(const Route& route, Outbox& out);
@@ -253,6 +256,7 @@ class Director {
   SyncSender* told_ = nullptr;
   Neighbors neighbors_;
   Claims claims_;
+  std::vector<Shared> shared_;
   Composer composer_;
   Limit resets_, errors_, echoes_;
   ExitCounters exits_;

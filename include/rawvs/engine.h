@@ -53,7 +53,7 @@ class Engine {
     std::unique_ptr<Guard> guard;
     struct {  // what the open socket's filter and guard were last told
       Watch watch;
-      Mac mac{};
+      std::vector<Mac> macs{};  // ours, the interface's first
       std::vector<Ip> hosts{};
       std::optional<uint32_t> version{};
       Instant again = kNever;  // when to tell them of changed servers
@@ -79,6 +79,7 @@ class Engine {
   void note_own_addresses();
   void follow_watch();
   void watch_port(Port& port);
+  std::vector<Mac> macs_of(const Port& port) const;
   size_t serve_port(Port& port);
   void serve_ports();
   void serve_control();
@@ -107,7 +108,7 @@ class Engine {
   void vrrp_link_changed(Link link);
   void serve_vrrp();
   void act_on_vrrp();
-  void note_standby();
+  void share_addresses();
   void follow_tracks();
   void notify(const VrrpTransition& transition);
   // Connections that other directors know: engine_sync.cpp.

@@ -39,8 +39,9 @@ class FrameIo {
   virtual std::string remark() const = 0;  // one line about it for the log, or empty
   virtual int fd() const = 0;              // readable when frames wait
 
-  // What is delivered from now on; before the first call nothing is. own: the interface's MAC address.
-  virtual Result<Done> watch(const Watch& watch, Mac own) = 0;
+  // What is delivered from now on; before the first call nothing is. own: our MAC addresses there, the interface's
+  // first; the interface takes frames to the others, too, from now on.
+  virtual Result<Done> watch(const Watch& watch, std::span<const Mac> own) = 0;
   // The kernel takes no filter that long: every IPv4 and ARP frame is delivered, which costs time but loses none.
   virtual bool filter_is_wide() const = 0;
 

@@ -55,10 +55,12 @@ class Guard {
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  // What is dropped for the kernel from now on: frames to these VIPs (and to `own`, this interface's MAC); from NAT
-  // servers the answers of the flows that the map holds, and fragments, which do not show their ports. hosts: the
-  // host's own addresses, sorted. What a NAT server sends there is dropped only if it is of a known flow.
-  Result<Done> protect(const Watch& watch, Mac own, const std::vector<Ip>& hosts);
+  // What is dropped for the kernel from now on: frames to these VIPs (and to `own`, our MAC addresses there, the
+  // interface's first); from NAT servers the answers of the flows that the map holds, and fragments, which do not show
+  // their ports. hosts: the host's own addresses, sorted. What a NAT server sends there is dropped only if it is of a
+  // known flow. What is not dropped the kernel takes for the host's, whichever of `own` it was sent to: so it routes
+  // for those whose gateway has a virtual MAC address. (Not in the classic way, and not before Linux 4.8.)
+  Result<Done> protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
 
   // False: this way of guarding cannot tell flows apart. It drops everything of TCP, UDP and SCTP, ICMP errors and
   // fragments that a NAT server does not send to one of `hosts`, and the director has to give back what is not its own.

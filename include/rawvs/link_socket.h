@@ -30,7 +30,7 @@ class LinkSocket : public FrameIo {
   ~LinkSocket() override;
   int fd() const final { return fd_; }
   std::string remark() const override;
-  Result<Done> watch(const Watch& watch, Mac own) final;
+  Result<Done> watch(const Watch& watch, std::span<const Mac> own) final;
   bool filter_is_wide() const final { return wide_; }
   void send(std::span<const Frame> frames) final;
   LinkCounters counters() final;
@@ -60,9 +60,11 @@ class LinkSocket : public FrameIo {
   static constexpr size_t kBatch = 64;  // frames per sendmmsg(); more gains nothing measurable
   size_t gather(std::span<const Frame> frames);
   void flush(size_t count);
+  bool listen_to(Mac mac, bool wanted);
 
   int fd_ = -1;
   bool wide_ = false;
+  std::vector<Mac> more_{};  // what the interface takes frames to, beside its own
   std::array<VnetHeader, kBatch> headers_{};
   std::array<std::array<iovec, 2>, kBatch> parts_{};
   std::array<mmsghdr, kBatch> messages_{};

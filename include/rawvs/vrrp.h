@@ -108,7 +108,7 @@ struct VrrpSend {  // the IPv4 packet around it: protocol 112, TTL kVrrpTtl, TOS
   Link link = Link::outside;
   uint8_t vrid = 0, priority = 0;
   Ip source{}, destination{};  // destination: kVrrpGroup (then kVrrpGroupMac), or a peer (then by the routing table)
-  std::optional<Mac> from{};   // Ethernet source, if not the interface's
+  std::optional<Mac> from{};   // Ethernet source, if not the interface's; only of multicast
   size_t at = 0, size = 0;     // its bytes: VrrpOutbox::payload()
 };
 

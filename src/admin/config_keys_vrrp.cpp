@@ -141,6 +141,8 @@ constexpr Row<VrrpConfig> kRows[] = {
        return all;
      },
      [](const VrrpConfig& v) { return v.spec.tracks.size(); }},
+    on_off<&VrrpSpec::virtual_mac>(
+        "virtual_mac", "1: the addresses have the MAC address 00:00:5e:00:01:VRID, whoever is master. Default 0"),
     {"notify", "program that is told: PROGRAM NAME STATE PRIORITY. Default: none",
      [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
        if (!t.starts_with('/') || words(t).size() != 1) return Error{quoted(t) + " is not an absolute path"};

@@ -251,9 +251,10 @@ void add_links(Conversation& c, const Director& director) {
 void add_vip(std::string& ready, const Claims::Claim& claim, const Director& director) {
   ready += "vip";
   put(ready, "address", text(claim.vip));
-  put(ready, "link", word(director, Link::outside));
-  put(ready, "mac", text(director.link(Link::outside).mac));
+  put(ready, "link", word(director, claim.link));
+  put(ready, "mac", text(director.mac_of(claim)));
   put(ready, "retired", claim.retired_until ? 1 : 0);
+  put(ready, "standby", claim.standby ? 1 : 0);
   ready += '\n';
   for (const Claims::Rival& rival : claim.rivals) {
     const auto server = director.neighbors().who_has(rival.mac);

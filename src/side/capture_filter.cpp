@@ -71,8 +71,10 @@ std::string any_of(const std::vector<Network>& networks, std::string_view what) 
   return out.empty() ? out : out + ")";
 }
 
-std::string to_mac(Mac own, const std::string& condition) {
-  return "(ether dst " + text(own) + " and " + condition + ")";
+std::string to_mac(std::span<const Mac> own, const std::string& condition) {
+  std::string to;
+  for (const Mac& mac : own) to += (to.empty() ? "ether dst " : " or ether dst ") + text(mac);
+  return (own.size() > 1 ? "((" + to + ")" : "(" + to) + " and " + condition + ")";
 }
 
 // Unreachable, source quench, time exceeded, parameter problem (RFC 792). pcap looks at first fragments only.
@@ -83,7 +85,7 @@ constexpr std::string_view kWithPorts = "ip[9] = 6 or ip[9] = 17 or ip[9] = 132"
 
 }  // namespace
 
-std::string capture_filter(const Watch& watch, Mac own) {
+std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
   const auto vips = covering_networks(watch.vips, kMostTerms);
   const auto neighbors = covering_networks(watch.neighbors, kMostTerms);
   const auto nat_servers = covering_networks(watch.nat_servers, kMostTerms / 2);
@@ -97,7 +99,7 @@ std::string capture_filter(const Watch& watch, Mac own) {
   return out;
 }
 
-std::string guard_filter(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+std::string guard_filter(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
   const auto vips = exact_networks(watch.vips), nat_servers = exact_networks(watch.nat_servers);
   std::string out;
   if (!vips.empty()) {

@@ -210,7 +210,9 @@ void Vrrp::speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out) {
   for (const Ip destination : to) {
     std::array<uint8_t, kMostVrrpSize> bytes;
     const size_t size = write_vrrp(bytes, advert, source, destination);
-    const auto from = spec.virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
+    // To peers they go by routes: they are no news for the switches of this network.
+    const bool virtual_mac = spec.virtual_mac && destination == kVrrpGroup;
+    const auto from = virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
     out.sends_.push_back({spec.link, spec.vrid, priority, source, destination, from, out.bytes_.size(), size});
     out.bytes_.insert(out.bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
   }

@@ -127,6 +127,13 @@ void Engine::note_guards() {
   }
 }
 
+std::vector<Mac> Engine::macs_of(const Port& port) const {
+  std::vector<Mac> all{port.facts.mac};
+  const auto& more = director_.watch().macs[static_cast<size_t>(&port - ports_.data())];
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request is
 // answered. A change of neighbours may wait a moment: compiling a long filter takes milliseconds, and a restored table
 // changes a thousand.
@@ -134,7 +141,7 @@ void Engine::follow_watch() {
   const Watch& wanted = director_.watch();
   for (Port& port : ports_) {
     if (!port.io) continue;
-    const bool new_place = port.told.mac != port.facts.mac || port.told.hosts != hosts_;
+    const bool new_place = port.told.macs != macs_of(port) || port.told.hosts != hosts_;
     const bool same = port.told.version == director_.watch_version() && !new_place;
     if (same && now_ < port.told.again) continue;
     port.told.version = director_.watch_version();
@@ -149,15 +156,15 @@ void Engine::follow_watch() {
 // The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
 void Engine::watch_port(Port& port) {
   port.told.watch = director_.watch();
-  port.told.mac = port.facts.mac;
+  port.told.macs = macs_of(port);
   port.told.hosts = hosts_;
   port.told.again = kNever;
   if (port.guard) {
-    if (const auto done = port.guard->protect(port.told.watch, port.facts.mac, hosts_); !done) {
+    if (const auto done = port.guard->protect(port.told.watch, port.told.macs, hosts_); !done) {
       log_.write(Severity::warning, done.error().text);
     }
   }
-  if (const auto done = port.io->watch(port.told.watch, port.facts.mac); !done) {
+  if (const auto done = port.io->watch(port.told.watch, port.told.macs); !done) {
     log_.write(Severity::error, done.error().text);
   } else if (port.io->filter_is_wide()) {
     log_.write(Severity::info,

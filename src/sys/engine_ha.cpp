@@ -81,7 +81,7 @@ Result<Done> Engine::follow_vrrp() {
   }
   vrrp_.configure(wanted_vrrp(config_), now_, vrrp_out_);
   act_on_vrrp();
-  note_standby();
+  share_addresses();
   return Done{};
 }
 
@@ -125,7 +125,8 @@ void Engine::act_on_vrrp() {
   for (const VrrpSend& send : vrrp_out_.sends()) {
     const bool multicast = send.destination == kVrrpGroup;
     const int ifindex = multicast ? ports_[index(send.link)].facts.ifindex : 0;
-    const int problem = vrrp_socket_->send(ifindex, send.source, send.destination, vrrp_out_.payload(send));
+    const int problem = send.from ? vrrp_socket_->send_frame(ifindex, *send.from, send.source, vrrp_out_.payload(send))
+                                  : vrrp_socket_->send(ifindex, send.source, send.destination, vrrp_out_.payload(send));
     if (problem == 0 || vrrp_warned_) continue;
     vrrp_warned_ = true;
     log_.write(Severity::warning,
@@ -136,23 +137,24 @@ void Engine::act_on_vrrp() {
     notify(t);
   }
   for (const Notice& notice : vrrp_out_.notices()) log_.write(notice.severity, notice.text);
-  if (!vrrp_out_.transitions().empty()) note_standby(), note_sync_leader();
+  if (!vrrp_out_.transitions().empty()) share_addresses(), note_sync_leader();
   for (const Ip vip : vrrp_out_.announce()) director_.announce(vip, now_, outbox_);
   vrrp_out_.clear();
   dispatch();
 }
 
-// The VIPs of instances that are not master are others'.
-void Engine::note_standby() {
-  std::vector<Ip> others;
-  for (const Vrrp::Instance& instance : vrrp_.all()) {
-    for (const Ip vip : instance.spec.addresses) {
-      if (!vrrp_.may_answer(vip)) others.push_back(vip);
+// The addresses of instances that are not master are others'. Filter and guard first: what is asked now is answered to
+// a MAC address that was not ours before.
+void Engine::share_addresses() {
+  std::vector<Shared> shared;
+  for (const Vrrp::Instance& i : vrrp_.all()) {
+    for (const Ip vip : i.spec.addresses) {
+      shared.push_back({vip, i.spec.link, vrrp_.may_answer(vip), vrrp_.mac_of(vip).value_or(Mac{})});
     }
   }
-  std::ranges::sort(others);
-  others.erase(std::unique(others.begin(), others.end()), others.end());
-  director_.stand_by(std::move(others), now_, outbox_);
+  std::ranges::sort(shared, {}, &Shared::vip);
+  director_.share(std::move(shared), now_, outbox_);
+  follow_watch();
   dispatch();
 }
 

@@ -21,7 +21,7 @@ namespace {
 // libpcap's optimizer takes 0.6 ms for 50 addresses, 175 ms for 400: they are given to it in pieces.
 constexpr size_t kAddressesAtOnce = 64;
 
-std::vector<std::string> expressions(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+std::vector<std::string> expressions(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
   std::vector<std::string> out;
   for (const auto list : {&Watch::vips, &Watch::nat_servers}) {
     for (auto rest = std::span(watch.*list); !rest.empty();) {
@@ -103,9 +103,9 @@ struct Guard::Impl {
   Result<Done> attach_by_tcx();
   Result<Done> attach_by_clsact();
   Result<Done> attach_by_classic();
-  Result<Done> learn_flows();
+  Result<Done> learn(bool flows_wanted, std::span<const Mac> macs);
   Result<Done> protect_by_map(const std::vector<Marked>& wanted);
-  Result<Done> protect_by_expression(const Watch& watch, Mac own, const std::vector<Ip>& hosts);
+  Result<Done> protect_by_expression(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
   void detach();
 };
 
@@ -184,15 +184,21 @@ Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int i
   return std::unique_ptr<Guard>(new Guard(std::move(impl)));
 }
 
-// From now on the program looks flows up, too. It takes the old one's place between two frames.
-Result<Done> Guard::Impl::learn_flows() {
-  const auto map = flows.open();
-  if (!map) return map.error();
-  auto learned = program->with_flows(*map);
+// From now on the program looks flows up, too, and knows these MAC addresses. Another one takes its place between two
+// frames.
+Result<Done> Guard::Impl::learn(bool flows_wanted, std::span<const Mac> macs) {
+  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}};
+  if (flows_wanted) {
+    const auto map = flows.open();
+    if (!map) return map.error();
+    more.flow_map = *map;
+  }
+  if (more == program->knows()) return Done{};
+  auto learned = program->with(more);
   if (!learned) return learned.error();
   const int problem = link ? replace_program(link.get(), learned->get()) : hook->put_guard(learned->get());
-  if (problem != 0) return Error{system_error("bpf program for NAT", problem)};
-  program->take(std::move(*learned));
+  if (problem != 0) return Error{system_error("bpf program for NAT or a virtual MAC address", problem)};
+  program->take(std::move(*learned), std::move(more));
   return Done{};
 }
 
@@ -224,7 +230,8 @@ Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
   return done;
 }
 
-Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, std::span<const Mac> own,
+                                                const std::vector<Ip>& hosts) {
   std::vector<std::string> wanted = expressions(watch, own, hosts);
   if (wanted == classic) return Done{};
   const auto compiled = classic_program(wanted, watch.vips.size() + watch.nat_servers.size());
@@ -234,14 +241,15 @@ Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, Mac own, con
   return Done{};
 }
 
-Result<Done> Guard::protect(const Watch& watch, Mac own, const std::vector<Ip>& hosts) {
+Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
   Impl& g = *impl_;
   Result<Done> done = Done{};
   if (!g.program) {
     done = g.protect_by_expression(watch, own, hosts);
-  } else {  // the program asks whether the frame was sent to this host, so the MAC address need not be told
+  } else {  // the program asks whether the frame was sent to this host, so the interface's MAC address need not be told
     done = g.protect_by_map(marked(watch, hosts));
-    if (done && !watch.nat_servers.empty() && !g.program->knows_flows()) done = g.learn_flows();
+    const bool flows_wanted = !watch.nat_servers.empty() || g.program->knows().flow_map;
+    if (done) done = g.learn(flows_wanted, own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());
 }

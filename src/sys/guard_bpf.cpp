@@ -3,6 +3,7 @@
 //   ARP requests for a VIP;  and of IPv4 that was sent to our MAC:
 //   to a VIP;  fragments from a NAT server, but to the host's own addresses;  answers of known flows;
 //   ICMP errors that quote a packet to a server in a known flow.
+// What was sent to a virtual MAC address of ours it makes the host's own first.
 // No loops, no access to the frame but by helpers: Linux 4.5 verifies it.
 #include "guard_bpf.h"
 
@@ -54,12 +55,14 @@ constexpr int kReplyServer = kReplyAt + static_cast<int>(offsetof(ReplyKey, serv
 // r6: the frame's __sk_buff. r7: where the ports are in the frame. r8: the protocol that they belong to.
 class Program {
  public:
-  Program(int addresses, std::optional<int> flows) : addresses_(addresses), flows_(flows) {}
+  Program(int addresses, const GuardProgram::Knowledge& knows)
+      : addresses_(addresses), flows_(knows.flow_map), macs_(knows.macs) {}
   std::vector<bpf_insn> assemble();
 
  private:
   using Label = Assembler::Label;
   void start();
+  void adopt(const Label& host);
   void ask_who_has();
   void ipv4();
   void fragment();
@@ -102,6 +105,7 @@ class Program {
 
   int addresses_;
   std::optional<int> flows_;
+  std::span<const Mac> macs_;
   Assembler a_;
   Label next_, drop_, arp_;
 };
@@ -118,7 +122,31 @@ void Program::start() {
   a_.jump_if_equal(r0, ETH_P_ARP, arp_);
   a_.jump_unless_equal(r0, ETH_P_IP, next_);
   a_.put(load_word(r0, r6, offsetof(__sk_buff, pkt_type)));
-  a_.jump_unless_equal(r0, PACKET_HOST, next_);
+  if (macs_.empty()) return a_.jump_unless_equal(r0, PACKET_HOST, next_);
+  Label host;
+  a_.jump_if_equal(r0, PACKET_HOST, host);
+  a_.jump_unless_equal(r0, PACKET_OTHERHOST, next_);
+  adopt(host);
+}
+
+// The kernel's IP drops what is another host's; as the host's own it goes its usual way, firewall and all. (Linux 4.8)
+void Program::adopt(const Label& host) {
+  Label ours;
+  for (const Mac& mac : macs_) {
+    Label other;
+    for (int at = 0; at < 6; at += 2) {
+      a_.put(load_frame16(at));
+      a_.jump_unless_equal(r0, load_be16(mac.bytes, static_cast<size_t>(at)), other);
+    }
+    a_.jump(ours);
+    a_.here(other);
+  }
+  a_.jump(next_);
+  a_.here(ours);
+  a_.put(copy(r1, r6));
+  a_.put(set(r2, PACKET_HOST));
+  a_.put(call(BPF_FUNC_skb_change_type));
+  a_.here(host);
 }
 
 void Program::ask_who_has() {
@@ -210,13 +238,13 @@ ReplyKey key_of(const ReplyFlow& flow) {
 Result<GuardProgram> GuardProgram::load() {
   auto addresses = BpfMap::make(sizeof(Key), kMostAddresses);
   if (!addresses) return addresses.error();
-  auto program = load_bpf_classifier(Program(addresses->fd(), std::nullopt).assemble(), kGuardName);
+  auto program = load_bpf_classifier(Program(addresses->fd(), {}).assemble(), kGuardName);
   if (!program) return program.error();
   return GuardProgram(std::move(*addresses), std::move(*program));
 }
 
-Result<Fd> GuardProgram::with_flows(int flow_map) const {
-  return load_bpf_classifier(Program(addresses_.fd(), flow_map).assemble(), kGuardName);
+Result<Fd> GuardProgram::with(const Knowledge& more) const {
+  return load_bpf_classifier(Program(addresses_.fd(), more).assemble(), kGuardName);
 }
 
 int GuardProgram::protect(Guarded what, Ip address) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "bpf.h"
 #include "rawvs/outbox.h"
@@ -30,13 +31,19 @@ class GuardProgram {
  public:
   static constexpr uint32_t kMostAddresses = 8192;  // the map takes memory only as it fills
 
-  static Result<GuardProgram> load();  // knows no flows yet
+  struct Knowledge {  // what is written into the program itself
+    std::optional<int> flow_map{};
+    std::vector<Mac> macs{};  // frames to these, too, are the host's own
+    friend bool operator==(const Knowledge&, const Knowledge&) = default;
+  };
+
+  static Result<GuardProgram> load();  // knows nothing of that yet
   int fd() const { return program_.get(); }
 
   // Returns another program with the same map of addresses: to be put in this one's place, then take() it.
-  Result<Fd> with_flows(int flow_map) const;
-  void take(Fd with_flows) { program_ = std::move(with_flows), knows_flows_ = true; }
-  bool knows_flows() const { return knows_flows_; }
+  Result<Fd> with(const Knowledge& more) const;
+  void take(Fd program, Knowledge knows) { program_ = std::move(program), knows_ = std::move(knows); }
+  const Knowledge& knows() const { return knows_; }
 
   // From the next frame on. Both return 0 or an errno.
   int protect(Guarded what, Ip address);
@@ -46,7 +53,7 @@ class GuardProgram {
   GuardProgram(BpfMap addresses, Fd program) : addresses_(std::move(addresses)), program_(std::move(program)) {}
   BpfMap addresses_;
   Fd program_;
-  bool knows_flows_ = false;
+  Knowledge knows_{};
 };
 
 }  // namespace rawvs

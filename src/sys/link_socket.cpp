@@ -87,7 +87,28 @@ Result<Done> LinkSocket::bind_to_interface() {
   return Done{};
 }
 
-Result<Done> LinkSocket::watch(const Watch& watch, Mac own) { return set_filter(capture_filter(watch, own)); }
+Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
+  if (const auto done = set_filter(capture_filter(watch, own)); !done) return done;
+  const auto wanted = own.subspan(1);
+  std::erase_if(
+      more_, [&](const Mac& mac) { return std::ranges::find(wanted, mac) == wanted.end() && listen_to(mac, false); });
+  for (const Mac& mac : wanted) {
+    if (std::ranges::find(more_, mac) != more_.end()) continue;
+    if (!listen_to(mac, true)) return error("frames to " + text(mac));
+    more_.push_back(mac);
+  }
+  return Done{};
+}
+
+// A card without room for one more address is made promiscuous by the kernel itself. The address goes with the socket.
+bool LinkSocket::listen_to(Mac mac, bool wanted) {
+  packet_mreq request{};
+  request.mr_ifindex = options_.ifindex;
+  request.mr_type = PACKET_MR_UNICAST;
+  request.mr_alen = static_cast<unsigned short>(mac.bytes.size());
+  std::ranges::copy(mac.bytes, request.mr_address);
+  return set_option(SOL_PACKET, wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request);
+}
 
 Result<Done> LinkSocket::set_filter(const std::string& expression) {
   constexpr int kWholeFrame = 262144;  // more than any frame has

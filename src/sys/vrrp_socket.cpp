@@ -3,6 +3,7 @@
 #include "vrrp_socket.h"
 
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -32,7 +33,11 @@ Result<std::unique_ptr<VrrpSocket>> VrrpSocket::open() {
                     set(IPPROTO_IP, IP_MULTICAST_ALL, 0) && set(IPPROTO_IP, IP_PKTINFO, 1) &&
                     set(SOL_SOCKET, SO_PRIORITY, kPriority);
   if (!done) return Error{system_error("vrrp: raw socket's options", errno)};
-  return std::unique_ptr<VrrpSocket>(new VrrpSocket(std::move(fd)));
+  // Protocol 0: nothing is ever received here.
+  Fd frames(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!frames) return Error{system_error("vrrp: packet socket", errno)};
+  static_cast<void>(setsockopt(frames.get(), SOL_SOCKET, SO_PRIORITY, &kPriority, sizeof kPriority));
+  return std::unique_ptr<VrrpSocket>(new VrrpSocket(std::move(fd), std::move(frames)));
 }
 
 int VrrpSocket::join(int ifindex) {
@@ -91,6 +96,18 @@ int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
   info.ipi_spec_dst = wire(source);
   std::memcpy(CMSG_DATA(c), &info, sizeof info);
   return sendmsg(fd_.get(), &message, MSG_DONTWAIT) >= 0 ? 0 : errno;
+}
+
+int VrrpSocket::send_frame(int ifindex, Mac from, Ip source, Bytes payload) {
+  std::array<uint8_t, kEthernetSize + kLeastHeader + kMostVrrpSize> frame;
+  const size_t size = composer_.advert(frame, from, source, payload);
+  if (size == 0) return EMSGSIZE;
+  sockaddr_ll to{};
+  to.sll_family = AF_PACKET;
+  to.sll_ifindex = ifindex;
+  const ssize_t sent =
+      sendto(frames_.get(), frame.data(), size, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  return sent >= 0 ? 0 : errno;
 }
 
 }  // namespace rawvs

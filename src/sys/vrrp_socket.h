@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // vrrp_socket.h: VRRP packets in and out, by a raw socket of the host's kernel: it joins the group, asks for peers' MAC
-// addresses and knows the ways to them; and adverts do not wait behind data. raw(7), ip(7).
+// addresses and knows the ways to them; and adverts do not wait behind data. Those from a virtual MAC address go by a
+// packet socket, since the kernel would put the interface's before them. raw(7), ip(7), packet(7).
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <optional>
 
 #include "fd.h"
+#include "rawvs/compose.h"
 #include "rawvs/result.h"
 #include "rawvs/vrrp_packet.h"
 
@@ -29,10 +31,13 @@ class VrrpSocket {
   // From `source`, which is an address of the host. To the group by that interface, or to a peer by the host's routes:
   // then ifindex is 0. 0 or an errno. Never blocks.
   int send(int ifindex, Ip source, Ip destination, Bytes payload);
+  // To the group, with this Ethernet source. 0 or an errno. Never blocks.
+  int send_frame(int ifindex, Mac from, Ip source, Bytes payload);
 
  private:
-  explicit VrrpSocket(Fd fd) : fd_(std::move(fd)) {}
-  Fd fd_;
+  VrrpSocket(Fd fd, Fd frames) : fd_(std::move(fd)), frames_(std::move(frames)) {}
+  Fd fd_, frames_;
+  Composer composer_;
   std::array<uint8_t, 60 + kMostVrrpSize + 1> bytes_{};  // the longest header, and one byte more than an advert has
 };
 

@@ -20,7 +20,7 @@
 namespace rawvs {
 namespace {
 
-constexpr uint32_t kSent = 1024;         // buffers to send with, and slots of their ring; others go by the packet socket
+constexpr uint32_t kSent = 1024;  // buffers to send with, and slots of their ring; others go by the packet socket
 constexpr uint32_t kHeadOfBuffer = 256;  // XDP_PACKET_HEADROOM: what the kernel leaves free before a frame
 constexpr uint32_t kSmall = 2048, kLarge = 4096;
 constexpr uint32_t kTag = 4;
@@ -119,14 +119,14 @@ std::string XdpIo::remark() const {
   return program_->native() ? "" : "its driver has no XDP: the kernel's generic one is used";
 }
 
-Result<Done> XdpIo::watch(const Watch& watch, Mac own) {
+Result<Done> XdpIo::watch(const Watch& watch, std::span<const Mac> own) {
   if (const auto done = rest_->watch(watch, own); !done) return done.error();
   const auto done = program_->watch(watch, own);
   return done ? done : at("interface " + options_.name, done.error());
 }
 
-// What XDP passes to the kernel (ARP, other queues' frames) comes by the packet socket, at a system call each time: when
-// nothing else is there, or when it has waited long.
+// What XDP passes to the kernel (ARP, other queues' frames) comes by the packet socket, at a system call each time:
+// when nothing else is there, or when it has waited long.
 size_t XdpIo::receive(std::span<Frame> frames) {
   if (waiting_ != 0) push();
   const bool others_turn = ++calls_ % kOthersTurn == 0;

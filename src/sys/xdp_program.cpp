@@ -46,7 +46,7 @@ constexpr bpf_insn store(int size, int at, Register src) {
 class Program {
  public:
   struct Facts {
-    Mac own;
+    std::span<const Mac> own;
     uint32_t longest;
     int vips, sockets;
     std::optional<int> flows;
@@ -79,12 +79,19 @@ void Program::start() {
 }
 
 void Program::to_us() {  // unfragmented IPv4
-  const auto& mac = facts_.own.bytes;
-  for (int at = 0; at < 6; at += 2) {
-    const auto i = static_cast<size_t>(at);
-    a_.put(load(BPF_H, r0, r7, at));
-    a_.jump_unless_equal(r0, as_loaded(mac[i], mac[i + 1]), pass_);
+  Label ours;
+  for (const Mac& mac : facts_.own) {
+    Label other;
+    for (int at = 0; at < 6; at += 2) {
+      const auto i = static_cast<size_t>(at);
+      a_.put(load(BPF_H, r0, r7, at));
+      a_.jump_unless_equal(r0, as_loaded(mac.bytes[i], mac.bytes[i + 1]), other);
+    }
+    a_.jump(ours);
+    a_.here(other);
   }
+  a_.jump(pass_);
+  a_.here(ours);
   a_.put(load(BPF_H, r0, r7, kType));
   a_.jump_unless_equal(r0, as_loaded(0x08, 0x00), pass_);
   Label known;
@@ -157,14 +164,15 @@ Result<std::unique_ptr<XdpProgram>> XdpProgram::attach(int ifindex, uint32_t lon
   made->sockets_.reset(
       bpf_map_create(BPF_MAP_TYPE_XSKMAP, kName, sizeof(uint32_t), sizeof(uint32_t), kQueues, nullptr));
   if (!made->sockets_) return Error{system_error("map of AF_XDP sockets", errno)};
-  auto program = made->load({}, false);
+  constexpr Mac kNobody{};
+  auto program = made->load({&kNobody, 1}, false);
   if (!program) return program.error();
   made->program_ = std::move(*program);
   if (const auto attached = made->attach_to(ifindex); !attached) return attached.error();
   return made;
 }
 
-Result<Fd> XdpProgram::load(Mac own, bool with_flows) {
+Result<Fd> XdpProgram::load(std::span<const Mac> own, bool with_flows) {
   std::optional<int> flows;
   if (with_flows) {
     const auto map = flows_.open();
@@ -198,15 +206,15 @@ Result<Done> XdpProgram::redirect_to(int xsk) {
   return Done{};
 }
 
-Result<Done> XdpProgram::watch(const Watch& watch, Mac own) {
+Result<Done> XdpProgram::watch(const Watch& watch, std::span<const Mac> own) {
   const bool needs_flows = knows_flows_ || !watch.nat_servers.empty();
-  if (own != own_ || needs_flows != knows_flows_) {
+  if (!std::ranges::equal(own, own_) || needs_flows != knows_flows_) {
     auto next = load(own, needs_flows);
     if (!next) return next.error();
     if (const int problem = replace_program(link_.get(), next->get()); problem != 0)
       return Error{system_error("xdp program", problem)};
     program_ = std::move(*next);
-    own_ = own, knows_flows_ = needs_flows;
+    own_.assign(own.begin(), own.end()), knows_flows_ = needs_flows;
   }
   return follow_vips(watch.vips);
 }

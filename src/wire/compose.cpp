@@ -49,6 +49,17 @@ size_t Composer::arp(MutableBytes out, Mac from, Mac to, const Arp& arp) {
   return finish(out, built);
 }
 
+size_t Composer::advert(MutableBytes out, Mac from, Ip source, Bytes message) {
+  if (!net_ || message.empty()) return 0;
+  const bool built =
+      libnet_build_ipv4(static_cast<uint16_t>(kIpHeader + message.size()), kVrrpTos, next_id_++, 0, kVrrpTtl,
+                        kVrrpProtocol, 0, NetworkOrder(source).number(), NetworkOrder(kVrrpGroup).number(),
+                        message.data(), static_cast<uint32_t>(message.size()), net_.get(), 0) != -1 &&
+      libnet_build_ethernet(kVrrpGroupMac.bytes.data(), from.bytes.data(), kEtherTypeIpv4, nullptr, 0, net_.get(), 0) !=
+          -1;
+  return finish(out, built);
+}
+
 size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& ping) {
   const Bytes request = Bytes(asked.bytes()).subspan(ping.l4_at, ping.l4_size());
   return icmp(

@@ -70,8 +70,10 @@ std::string arp_text(const Rows& rows) {
     const Row row(line);
     const auto cell = [&](std::string_view key) { return std::string(row.get(key)); };
     if (row.word() == "vip") {
-      vips.push_back({cell("address"), cell("link"), cell("mac"), "-",
-                      row.number("retired") != 0 ? "retired: no service uses it any more" : ""});
+      const char* const note = row.number("retired") != 0   ? "retired: no service uses it any more"
+                               : row.number("standby") != 0 ? "standby: another director has it (VRRP)"
+                                                            : "";
+      vips.push_back({cell("address"), cell("link"), cell("mac"), "-", note});
     }
     if (row.word() == "rival") {
       if (vips.back()[3] != "-") vips.push_back({"", "", "", "", ""});  // one more of the same VIP

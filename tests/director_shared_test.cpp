@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Addresses that several directors share by VRRP, through the director's door: answered for, or not, on the right link,
+// with the right MAC address.
+#include "director_fixture.h"
+
+namespace rawvs {
+namespace {
+
+constexpr Mac kVirtualMac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}, kOtherVirtualMac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}};
+constexpr const char* kGateway = "203.0.113.1";
+
+class SharedTest : public DirectorTest {
+ protected:
+  // What is said of it right away.
+  std::string share(std::vector<Shared> shared) {
+    out_.clear();
+    director_->share(std::move(shared), now_, out_);
+    return left();
+  }
+  std::string share_vip(bool ours, Mac mac = {}) { return share({{ip("192.0.2.100"), Link::outside, ours, mac}}); }
+  std::string share_gateway(bool ours, Mac mac = {}) { return share({{ip(kGateway), Link::inside, ours, mac}}); }
+  std::string ask_inside(const char* target = kGateway) {
+    return arrive(frame(ArpFrame{.sender_mac = Mac{{2, 0, 0, 0, 1, 0x11}}, .sender = "203.0.113.11", .target = target}),
+                  Link::inside);
+  }
+};
+
+TEST_F(SharedTest, AVipHasItsVirtualMacAddressInAnswersAnnouncementsAndProbes) {
+  web(1);
+  EXPECT_EQ(share_vip(true, kVirtualMac),
+            "00:00:5e:00:01:33>ff:ff:ff:ff:ff:ff arp who-has 192.0.2.100 tell 192.0.2.100 00:00:5e:00:01:33 | "
+            "00:00:5e:00:01:33>ff:ff:ff:ff:ff:ff arp 192.0.2.100 is-at 00:00:5e:00:01:33 to 192.0.2.100 "
+            "ff:ff:ff:ff:ff:ff");
+  EXPECT_EQ(arrive(frame(ArpFrame{})),
+            "00:00:5e:00:01:33>02:00:00:00:00:01 arp 192.0.2.100 is-at 00:00:5e:00:01:33 to 192.0.2.1 "
+            "02:00:00:00:00:01");
+  EXPECT_NE(pass(1s).find("00:00:5e:00:01:33>ff:ff:ff:ff:ff:ff arp who-has 192.0.2.100 tell 0.0.0.0 00:00:5e:00:01:33"),
+            std::string::npos)
+      << "the probe must not teach anybody this MAC address for our own address: " << left();
+}
+
+TEST_F(SharedTest, FramesToAVirtualMacAddressAreTheMastersOnItsLinkAlone) {
+  web(1);
+  share_vip(true, kVirtualMac);
+  EXPECT_EQ(director_->watch().macs[index(Link::outside)], std::vector{kVirtualMac});
+  EXPECT_TRUE(director_->watch().macs[index(Link::inside)].empty());
+  EXPECT_EQ(arrive(frame(Tcp{.to = kVirtualMac})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
+  EXPECT_EQ(arrive(frame(Ping{.to = kVirtualMac})),
+            "00:00:5e:00:01:33>02:00:00:00:00:01 192.0.2.100 > 198.51.100.1 icmp 0/0 ttl 64");
+  arrive(frame(Tcp{.to = kOtherVirtualMac}));
+  arrive(frame(Tcp{.to = kVirtualMac}), Link::inside);
+  EXPECT_EQ(count(Exit::other_mac), 2u);
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));
+  share_vip(false, kVirtualMac);
+  EXPECT_TRUE(director_->watch().macs[index(Link::outside)].empty());
+  EXPECT_EQ(arrive(frame(Tcp{.to = kVirtualMac})), "");
+  EXPECT_EQ(count(Exit::other_mac), 3u);
+  EXPECT_EQ(arrive(frame(Tcp{})), "");
+  EXPECT_EQ(count(Exit::standby), 1u);
+}
+
+TEST_F(SharedTest, TheOtherDirectorsAnnouncementsAreNoConflict) {
+  web(1);
+  share_vip(true, kVirtualMac);
+  arrive(frame(ArpFrame{.sender_mac = kVirtualMac, .sender = "192.0.2.100"}));
+  EXPECT_EQ(notices(), "");
+  arrive(frame(ArpFrame{.sender_mac = kClientMac, .sender = "192.0.2.100"}));
+  EXPECT_NE(notices().find("another machine (02:00:00:00:00:01) answers ARP for VIP 192.0.2.100"), std::string::npos);
+}
+
+TEST_F(SharedTest, AGatewayIsAnsweredForInsideByTheMasterAlone) {
+  EXPECT_EQ(share_gateway(false), "");
+  EXPECT_EQ(ask_inside(), "");
+  EXPECT_EQ(share_gateway(true),
+            "02:00:00:00:01:10>ff:ff:ff:ff:ff:ff arp who-has 203.0.113.1 tell 203.0.113.1 02:00:00:00:01:10 | "
+            "02:00:00:00:01:10>ff:ff:ff:ff:ff:ff arp 203.0.113.1 is-at 02:00:00:00:01:10 to 203.0.113.1 "
+            "ff:ff:ff:ff:ff:ff");
+  EXPECT_EQ(director_->watch().vips, std::vector{ip(kGateway)});
+  for (const Departure& d : out_.departures()) EXPECT_EQ(d.out, Link::inside);
+  EXPECT_EQ(ask_inside(),
+            "02:00:00:00:01:10>02:00:00:00:01:11 arp 203.0.113.1 is-at 02:00:00:00:01:10 to 203.0.113.11 "
+            "02:00:00:00:01:11");
+  EXPECT_EQ(arrive(frame(ArpFrame{.target = kGateway})), "") << "outside";
+  EXPECT_EQ(arrive(frame(Ping{.src = "203.0.113.11", .dst = kGateway, .to = kInsideMac}), Link::inside),
+            "02:00:00:00:01:10>02:00:00:00:00:01 203.0.113.1 > 203.0.113.11 icmp 0/0 ttl 64");
+  share_gateway(false);
+  EXPECT_EQ(ask_inside(), "");
+}
+
+TEST_F(SharedTest, NatServersAnswersThatComeToTheGatewaysVirtualMacAddressAreTranslated) {
+  nat(1);
+  share_gateway(true, kOtherVirtualMac);
+  arrive(frame(Tcp{}));
+  EXPECT_EQ(arrive(frame(Tcp{.src = "203.0.113.11",
+                             .dst = "198.51.100.1",
+                             .sport = 8080,
+                             .dport = 1001,
+                             .flags = "SA",
+                             .from = Mac{{2, 0, 0, 0, 1, 0x11}},
+                             .to = kOtherVirtualMac}),
+                   Link::inside),
+            to_client("192.0.2.100:80 > 198.51.100.1:1001 SA ttl 63"));
+}
+
+// A master with priority 255 has the address on its interface.
+TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHostUnlessItIsAVip) {
+  EXPECT_EQ(share({{ip("203.0.113.10"), Link::inside, true, {}}}), "");
+  EXPECT_EQ(ask_inside("203.0.113.10"), "");
+  EXPECT_TRUE(director_->watch().vips.empty());
+  web(1);
+  EXPECT_NE(share({{ip("192.0.2.100"), Link::outside, true, {}}, {ip("203.0.113.10"), Link::inside, true, {}}}), "x");
+  EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
+}
+
+TEST_F(SharedTest, AnExplanationNamesTheOtherDirector) {
+  web(1);
+  share_vip(false);
+  const FlowKey flow{ip("198.51.100.1"), ip("192.0.2.100"), Port(1001), Port(80), Protocol::tcp, false};
+  const Explanation e = director_->explain(flow, now_);
+  EXPECT_EQ(e.exit, Exit::standby);
+  share_vip(true, kVirtualMac);
+  const Explanation ours = director_->explain(flow, now_);
+  EXPECT_EQ(ours.exit, Exit::forwarded);
+  EXPECT_NE(ours.steps[1].find("answered with 00:00:5e:00:01:33 on eth0"), std::string::npos) << ours.steps[1];
+}
+
+}  // namespace
+}  // namespace rawvs
