@@ -83,6 +83,21 @@ TEST_F(ReloadTest, TheSameFileChangesNothing) {
   EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\n" + kShop), "");
 }
 
+TEST_F(ReloadTest, TellsWhatIsDifferentOfChecksAndVrrp) {
+  start(kDirector + kWeb + "[check a]\ntype = tcp\n[check b]\ntype = tcp\n" +
+        "[vrrp web]\nvrid = 51\nversion = 2\npassword = old\n[vrrp gone]\nvrid = 53\naddress = 192.0.2.99\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "[check a]\ntype = tcp\ninterval = 9s\n" +
+                   "[vrrp web]\nvrid = 51\nversion = 2\npriority = 50\npassword = new\ntrack = web\n" +
+                   "[vrrp more]\nvrid = 52\naddress = 192.0.2.98\n"),
+            "check a: interval: 5s -> 9s\n"
+            "check b: removed\n"
+            "vrrp web: priority: 100 -> 50\n"
+            "vrrp web: password: changed\n"
+            "vrrp web: track: none -> web\n"
+            "vrrp more: added\n"
+            "vrrp gone: removed\n");
+}
+
 TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
   start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\nserver = 192.0.2.13\n" + kShop);
   director_.services().servers();  // slots stay where they are

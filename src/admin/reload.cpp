@@ -36,6 +36,12 @@ std::string text(const ServiceSpec& s) {
   return s.one_packet ? out + " one_packet=1" : out;
 }
 
+std::string joined(const std::vector<std::string>& values) {
+  std::string out;
+  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
+  return out.empty() ? "none" : out;
+}
+
 const WantedService* find(const WantedTables& tables, const ServiceKey& key) {
   const auto found = std::ranges::find_if(tables.services, [&](const WantedService& s) { return s.spec.key == key; });
   return found == tables.services.end() ? nullptr : &*found;
@@ -133,10 +139,37 @@ class Reload {
     }
   }
 
+  // What the engine makes of sections that are no part of the tables; here it is only told.
+  template <class Section>
+  void sections(const std::string& kind, std::span<const Row<Section>> rows, const std::vector<Section>& was,
+                const std::vector<Section>& next) {
+    for (const Section& section : next) {
+      const std::string name = kind + ' ' + section.name + ": ";
+      const auto before = std::ranges::find(was, section.name, &Section::name);
+      if (before == was.end()) {
+        note(name + "added");
+        continue;
+      }
+      for (const Row<Section>& row : rows) keys(row, name, row.texts(*before), row.texts(section));
+    }
+    for (const Section& section : was) {
+      if (std::ranges::find(next, section.name, &Section::name) == next.end()) {
+        note(kind + ' ' + section.name + ": removed");
+      }
+    }
+  }
+
   Reloaded take() { return std::move(done_); }
 
  private:
   void note(std::string line) { done_.changes.push_back(std::move(line)); }
+  template <class Section>
+  void keys(const Row<Section>& row, const std::string& name, const std::vector<std::string>& was,
+            const std::vector<std::string>& next) {
+    if (was == next) return;
+    const bool secret = row.key == "password";  // the log is read by more people than the file
+    note(name + std::string(row.key) + (secret ? ": changed" : ": " + joined(was) + " -> " + joined(next)));
+  }
   void step(std::optional<Refusal> refusal, const std::string& line) {
     dispatch_();
     if (!refusal) return note(line);
@@ -211,6 +244,8 @@ Reloaded reload(const Config& was, Config& next, bool reset, Director& director,
   if (reset) before.settings = director.settings();
   work.settings(before, next);
   work.tables(reset ? tables_of(director.services()) : wanted_tables(was), wanted_tables(next));
+  work.sections("check", check_rows(), was.checks, next.checks);
+  work.sections("vrrp", vrrp_rows(), was.vrrps, next.vrrps);
   keep_for_restart(was, next);
   return work.take();
 }

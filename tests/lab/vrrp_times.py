@@ -148,6 +148,7 @@ def another_priority_in_the_file_moves_the_master_by_reload(lab):
     wait_for_state(one, "backup")
     wait_for_state(other, "master")
     same(row_of_instance(one)["priority"], "50", "the priority")
+    true("reload: vrrp web: priority: 150 -> 50" in one.log(), one.log())
     all_answered(lab.request("client", 10), 10)
     set_priority(one, 150)
     one.admin("reload")
