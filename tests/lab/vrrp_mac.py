@@ -4,12 +4,13 @@ servers, which moves as the VIPs do."""
 import signal
 
 from arp import neighbour
+from back_ends import each, with_io
 from case import Skip, all_answered, case, same, true
 from datagrams import echo, service
 from lab.director import Director, virtual
 from lab.frames import ARP, Capture, arp_request
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP, mac_of
+from lab.topology import ADDRESS, VIP, VIP2, mac_of
 from nat import IN, nat
 from vrrp import OTHER, directors, instance, keepalived, second_host, wait_for_state
 from vrrp_times import FAST, GATEWAY, VRRP, Asking, inside_of_other
@@ -84,6 +85,41 @@ def a_backup_neither_answers_nor_takes_frames_to_the_virtual_mac(lab):
     same(members(lab, "other"), [VIRTUAL_MAC], "the same of the new master")
     same(members(lab, "director"), [], "the same of the one that has stopped")
     all_answered(lab.request("desk", 10), 10)
+
+
+@each
+def every_back_end_takes_frames_to_the_virtual_mac(lab, io):
+    lab.serve_web()
+    one = with_io(lab, io, virtual(), instance(150, interval=FAST, virtual_mac=1), **QUIET)
+    wait_for_state(one, "master")
+    all_answered(lab.request("desk", 20), 20)
+    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client")
+    same(lab["director"].kernel_counter("ForwDatagrams"), 0, "packets that the director's kernel routed")
+
+
+@case(seconds=60)
+def another_mac_by_reload_is_announced(lab):
+    one, _ = directors(lab, interval=FAST)
+    all_answered(lab.request("desk", 5), 5)
+    same(neighbour(lab["desk"], VIP), DIRECTOR_MAC, "the VIP's MAC address at first")
+    one.ini.write_text(one.ini.read_text().replace("[vrrp web]\n", "[vrrp web]\nvirtual_mac = 1\n"))
+    one.admin("reload")
+    eventually(lambda: neighbour(lab["desk"], VIP) == VIRTUAL_MAC, 10, "the virtual MAC address in a client's table")
+    all_answered(lab.request("desk", 5), 5)
+    same(members(lab, "director"), [VIRTUAL_MAC], "MAC addresses that the interface takes beside its own")
+
+
+@case(seconds=60)
+def an_address_without_a_virtual_is_the_masters_outside_too(lab):
+    address = f"{VIP} {VIP2}"
+    one, other = directors(lab, interval=FAST, address=address)
+    ping(lab, "desk", VIP2)
+    same(neighbour(lab["desk"], VIP2), DIRECTOR_MAC, "its MAC address")
+    one.stop()
+    wait_for_state(other, "master")
+    ping(lab, "desk", VIP2)
+    same(neighbour(lab["desk"], VIP2), "02:00:00:00:00:20", "its MAC address when the other is master")
+    same(lab["other"].kernel_counter("ForwDatagrams"), 0, "packets that the other director's kernel routed")
 
 
 def ping(lab, host, address):
