@@ -144,6 +144,10 @@ conformance: setup-test  ## rawvsd against what the kernel's IPVS did (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tests/conformance/run check
 
+conformance-sync: setup-record  ## the sync protocol between rawvsd and the kernel's IPVS, under QEMU: connections change over
+	@$(MAKE) --no-print-directory all
+	@TIMEOUT=900 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) tests/conformance/kernel_sync.py
+
 conformance-record: setup-record  ## ask the kernel's IPVS anew: a Debian kernel under QEMU plays every scenario (an hour)
 	@tests/conformance/record
 	@tests/rawvsadm/record
@@ -236,5 +240,5 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all setup-build setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
+.PHONY: all setup-build setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -51,12 +51,6 @@ inline bool same(const CheckConfig& a, const CheckConfig& b) { return a.name == 
 inline bool same(const VrrpConfig& a, const VrrpConfig& b) {
   return a.name == b.name && a.spec == b.spec && a.notify == b.notify;
 }
-inline bool same(const std::optional<SyncConfig>& a, const std::optional<SyncConfig>& b) {
-  if (!a || !b) return a.has_value() == b.has_value();
-  SyncConfig moved = *a;
-  moved.line = b->line;
-  return moved == *b;
-}
 inline bool same(const GroupConfig& a, const GroupConfig& b) {
   return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);
 }
@@ -67,7 +61,7 @@ inline bool same(const Config& a, const Config& b) {
                                              b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
-         fields(a.settings) == fields(b.settings) && same(a.sync, b.sync) &&
+         fields(a.settings) == fields(b.settings) && a.sync == b.sync &&
          std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), each) &&
          std::equal(a.virtuals.begin(), a.virtuals.end(), b.virtuals.begin(), b.virtuals.end(), each);
 }

@@ -85,7 +85,6 @@ struct VrrpConfig {  // [vrrp NAME]
 enum class SyncRole : uint8_t { automatic, master, backup, both };
 
 struct SyncConfig {  // [sync]
-  int line = 0;
   SyncRole role = SyncRole::automatic;
   Link link = Link::outside;
   Ip group{0xe0000051};   // 224.0.0.81

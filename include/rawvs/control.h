@@ -10,7 +10,8 @@
 //   reply:    ok                                               then rows, a line each, and the line "end"
 //             error CODE TEXT                                  then the line "end"
 //   row:      WORD KEY=VALUE ...                               the last value may hold blanks
-// CODE is a word of name(Refusal), or "usage", "version" or "file". A reply may span messages; lines are never cut.
+// CODE is a word of name(Refusal), or "usage", "version", "file",
+// "no-link" or "not-running". A reply may span messages; lines are never cut.
 //
 //   COMMAND          keys (those in brackets may be left out)
 //   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
@@ -28,6 +29,8 @@
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //   vrrp                                      rows: vrrp
+//   start-sync       role link [id] [maxlen] [group] [ttl]    role: master or backup; both have one link, id ...
+//   stop-sync        role
 //   sync                                      rows: sync, if connections are told to other directors or heard
 //   explain          protocol client virtual  rows: step, then verdict; nothing is changed
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
@@ -48,6 +51,7 @@
 //   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
 //                    explain takes no network, and needs the ports
 //   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told: 0 (the default) to 8192
+//   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
 //   reset=1          the table becomes the file's, whatever was changed since
 //
 // Rows
@@ -146,6 +150,8 @@ struct Desk {
   const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
   SyncDesk sync{};
   std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
+  // From now on so, until the file says otherwise. Empty: cannot.
+  std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
 };
 
 class Trace;  // private to the control room

@@ -113,6 +113,7 @@ class Engine {
   void notify(const VrrpTransition& transition);
   // Connections that other directors know: engine_sync.cpp.
   Result<Done> follow_sync();
+  Result<Done> set_sync(const std::optional<SyncConfig>& wanted);
   void sync_link_changed(Link link);
   void note_sync_leader();
   bool ours_by_vrrp(Ip vip) const;
@@ -151,9 +152,10 @@ class Engine {
   std::vector<Frame> departing_;
   int others_ = -1;  // epoll: what is no interface
   int signals_ = -1;
-  std::unique_ptr<Syncing> syncing_;  // null: connections stay here
-  std::unique_ptr<Saving> saving_;    // null: nothing is being written
-  Instant state_due_ = kNever;        // the next portion, or state
+  std::optional<SyncConfig> file_sync_;  // as the file has it; config_ may have been changed since by rawvsadm
+  std::unique_ptr<Syncing> syncing_;     // null: connections stay here
+  std::unique_ptr<Saving> saving_;       // null: nothing is being written
+  Instant state_due_ = kNever;           // the next portion, or state
   bool state_warned_ = false;
   bool stopping_ = false, replacing_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be

@@ -175,7 +175,7 @@ bool Reader::begin_only(Kind kind, Place& place) {
   if (place.line != 0) return refuse('[' + place.title + ']', {"already on line " + std::to_string(place.line)});
   kind_ = kind;
   place.line = line_;
-  if (kind == Kind::sync) config_.sync.emplace().line = line_;
+  if (kind == Kind::sync) config_.sync.emplace();
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "control_sync.h"
 #include "control_values.h"
 #include "control_words.h"
 
@@ -238,6 +239,9 @@ Objection ini(const Call& call) {
   return std::nullopt;
 }
 
+Objection begin_sync(const Call& call) { return start_sync(call.values, call.desk, call.director); }
+Objection end_sync(const Call& call) { return stop_sync(call.values, call.desk); }
+
 template <Part kPart>
 Objection show(const Call& call) {
   return call.reply.part = kPart, std::nullopt;
@@ -266,6 +270,9 @@ constexpr Command kCommands[] = {
     {"arp", 0, 0, show<Part::vips>},
     {"vrrp", 0, 0, show<Part::vrrp>},
     {"sync", 0, 0, show<Part::sync>},
+    {"start-sync", bit(Key::role) | bit(Key::link), bit(Key::id) | bit(Key::maxlen) | bit(Key::group) | bit(Key::ttl),
+     begin_sync},
+    {"stop-sync", bit(Key::role), 0, end_sync},
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
     {"reload", 0, bit(Key::reset), reload},

@@ -44,14 +44,22 @@ size_t fitting(std::span<const Frame> frames) {
 
 Engine::Engine(const Config& config, const std::string& file, const Log& log)
     : config_(config),
-      desk_{clock_now(), 0,        static_cast<uint32_t>(getpid()),
-            file,        &config_, &ward_,
-            &vrrp_,      {},       [this](bool reset) { return reload(reset); }},
+      desk_{clock_now(),
+            0,
+            static_cast<uint32_t>(getpid()),
+            file,
+            &config_,
+            &ward_,
+            &vrrp_,
+            {},
+            [this](bool reset) { return reload(reset); },
+            [this](const std::optional<SyncConfig>& wanted) { return set_sync(wanted); }},
       log_(log),
       now_(desk_.started),
       director_(config.settings, random_hash_key(), !config.inside.empty(), now_),
       ward_(config.settings.max_servers, random_hash_key().k0),
       flows_(config.settings.max_connections),
+      file_sync_(config.sync),
       guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
   departing_.reserve(Outbox::kDepartures);
   ports_[index(Link::outside)].name = config.interface;
@@ -142,6 +150,10 @@ Result<Reloaded> Engine::reload(bool reset) {
     return next.error();
   }
   Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
+  if (!reset && next->sync == file_sync_)
+    next->sync = config_.sync;  // as rawvsadm has left it
+  else
+    file_sync_ = next->sync;
   config_ = std::move(*next);
   if (const auto followed = follow_checks(false); !followed) log_.write(Severity::error, followed.error().text);
   if (const auto followed = follow_vrrp(); !followed) log_.write(Severity::error, followed.error().text);

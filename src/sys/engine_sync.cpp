@@ -44,6 +44,16 @@ Result<Done> Engine::follow_sync() {
   return Done{};
 }
 
+// What could not be begun is not left half done: then it is as it was.
+Result<Done> Engine::set_sync(const std::optional<SyncConfig>& wanted) {
+  const std::optional<SyncConfig> was = std::exchange(config_.sync, wanted);
+  auto done = follow_sync();
+  if (done) return done;
+  config_.sync = was;
+  static_cast<void>(follow_sync());
+  return done;
+}
+
 void Engine::sync_link_changed(Link link) {
   if (!syncing_ || link != syncing_->config.link) return;
   const Port& port = ports_[index(link)];

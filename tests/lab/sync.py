@@ -151,3 +151,50 @@ def peers_are_told_by_unicast_and_nobody_else_is_heard(lab):
     s.sendto(bytes(8), (OTHER, 8848))
     eventually(lambda: counters(other)["strangers"] == "1", 5, "the stranger's message to be counted")
     talks(idle)
+
+
+# What ipvsadm 1.31 says of Linux 6.1's daemons: status, text.  Asked of the oracle.
+DAEMONS = (
+    ("-L --daemon", 0, ""),
+    ("--start-daemon master", 255, "No such device"),
+    ("--start-daemon master --mcast-interface nosuch", 255, "No such device"),
+    ("--stop-daemon master", 255, "No daemon is running"),
+    ("--start-daemon master --mcast-interface eth0 --syncid 5 --sync-maxlen 1400 --mcast-group 224.0.0.82 "
+     "--mcast-port 9000 --mcast-ttl 3", 0, ""),
+    ("-L --daemon", 0, "master sync daemon (mcast=eth0, syncid=5, maxlen=1400, group=224.0.0.82, port=9000, ttl=3)"),
+    ("--start-daemon master --mcast-interface eth0", 255, "Daemon has already run"),
+    ("--start-daemon backup --mcast-interface eth0", 0, ""),
+    ("-L --daemon -n", 0, "master sync daemon (mcast=eth0, syncid=5, maxlen=1400, group=224.0.0.82, port=9000, ttl=3)\n"
+     "backup sync daemon (mcast=eth0, syncid=5, maxlen=1400, group=224.0.0.82, port=9000, ttl=3)"),
+    ("--stop-daemon master", 0, ""),
+    ("-L --daemon", 0, "backup sync daemon (mcast=eth0, syncid=5, maxlen=1400, group=224.0.0.82, port=9000, ttl=3)"),
+    ("--stop-daemon backup --syncid 9", 0, ""),
+    ("-L --daemon", 0, ""),
+)
+
+
+@case(seconds=60)
+def ipvsadms_daemons_are_started_listed_and_stopped_as_ipvsadm_does(lab):
+    director = Director(lab, virtual()).start()
+    for words, status, text in DAEMONS:
+        done = director.admin(*words.split(), check=False)
+        same((done.returncode, (done.stdout + done.stderr).strip()), (status, text), words)
+
+
+@case(seconds=60)
+def a_connection_is_told_by_daemons_that_were_started_by_hand_and_a_reload_leaves_them(lab):
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), instance(150, start="master")).start()
+    wait_for_state(one, "master")
+    other = Director(lab, virtual(), instance(100), name="other", host="other").start()
+    one.admin("--start-daemon", "master", "--mcast-interface", "eth0", "--syncid", "3")
+    other.admin("--start-daemon", "backup", "--mcast-interface", "eth0", "--syncid", "3")
+    one.admin("reload")
+    true("master sync daemon" in one.admin("-L", "--daemon"), "what a reload has left")
+    true("[sync]\nrole = master" in one.admin("save", "--ini"), one.admin("save", "--ini"))
+    idle = lab.connect("client")
+    known(other, 1)
+    one.admin("reload", "--reset")
+    same(one.admin("-L", "--daemon"), "", "what a reset has left")
+    talks(idle)

@@ -117,6 +117,12 @@ struct Command {
   uint32_t tunnel_port = 0;              // gue's
   uint32_t weight = 1, upper = 0, lower = 0;
 
+  // The sync daemon.
+  std::string daemon;  // master or backup
+  std::string mcast_interface;
+  uint32_t syncid = 0, sync_maxlen = 0, mcast_port = 8848, mcast_ttl = 1;
+  Ip mcast_group{0xe0000051};  // 224.0.0.81
+
   uint32_t tcp = 0, tcpfin = 0, udp = 0;  // --set: seconds, 0 = unchanged
 
   bool has(Option o) const { return given.has(o); }

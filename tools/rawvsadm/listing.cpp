@@ -307,6 +307,18 @@ std::string connection_line(const Row& row, bool engine, const Names* names) {
          std::string(row.get("pe_data")) + '\n';
 }
 
+std::string daemon_lines(const Row& row) {
+  const std::string options = " sync daemon (mcast=" + std::string(row.get("link")) +
+                              ", syncid=" + std::string(row.get("id")) + ", maxlen=" + std::string(row.get("maxlen")) +
+                              ", group=" + std::string(row.get("group")) + ", port=" + std::string(row.get("port")) +
+                              ", ttl=" + std::string(row.get("ttl")) + ")\n";
+  const std::string_view role = row.get("role");
+  std::string lines;
+  if (role != "backup") lines += "master" + options;
+  if (role != "master") lines += "backup" + options;
+  return lines;
+}
+
 std::string timeouts_line(const Row& row) {
   return "Timeout (tcp tcpfin udp): " + std::string(row.get("tcp")) + ' ' + std::string(row.get("tcpfin")) + ' ' +
          std::string(row.get("udp")) + '\n';

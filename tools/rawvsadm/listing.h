@@ -66,6 +66,7 @@ std::string saved(const ServiceTable& table, const Names* names);  // -S: lines 
 std::string connections_head(bool engine);
 std::string connection_line(const Row& row, bool engine, const Names* names);
 std::string timeouts_line(const Row& row);
+std::string daemon_lines(const Row& row);  // of ipvsadm -L --daemon
 
 std::string padded(std::string text, size_t width);  // to the right; longer text stays as it is
 

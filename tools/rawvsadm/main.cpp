@@ -61,10 +61,6 @@ class Run {
   }
 
   Outcome obey(const Command& c) {
-    if (c.verb == Verb::start_daemon || c.verb == Verb::stop_daemon) {
-      return say(unsupported(c.verb, "connections are not synchronised: there is no sync daemon"));
-    }
-    if (c.verb == Verb::list && c.has(Option::daemon)) return {};  // none runs: ipvsadm says nothing then
     const auto wanted = request(c);
     if (const auto* const ending = std::get_if<Ending>(&wanted)) return say(*ending);
     return answered(c, *std::get_if<std::string>(&wanted));
@@ -77,6 +73,7 @@ class Run {
     bool headed = false;
     const auto asked = client_.ask(wanted, [&](const Row& row) {
       if (row.word() == "timeouts") put(timeouts_line(row));
+      if (row.word() == "sync") put(daemon_lines(row));
       if (row.word() == "connection") {
         if (!headed) put(connections_head(engine));
         headed = true;
@@ -87,7 +84,7 @@ class Run {
     if (!asked) return {end(asked.error()), true};
     if (const auto& refused = *asked) return say(refusal(c.verb, *refused));
     if (connections && !headed) put(connections_head(engine));
-    if (connections || c.has(Option::timeout)) return {};
+    if (connections || c.has(Option::timeout) || c.has(Option::daemon)) return {};
     if (c.verb == Verb::list || c.verb == Verb::save) return show(c, table, how);
     return {};
   }

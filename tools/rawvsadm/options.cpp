@@ -156,7 +156,7 @@ class Walk {  // over one command line
     if (found == kVersion) return version(program_);
     if (found < kCommand || found > word(Verb::stop_daemon)) return try_help(program_);
     command_.verb = static_cast<Verb>(found - kCommand);
-    const std::string role = value();
+    const std::string role = command_.daemon = value();
     const bool known = role == "master" || role == "backup";
     if (command_.verb == Verb::start_daemon && !known) return fail("illegal start-daemon parameter specified");
     if (command_.verb == Verb::stop_daemon && !known) return fail("illegal start_daemon specified");
@@ -268,14 +268,14 @@ class Walk {  // over one command line
     }
   }
 
-  // The sync daemon's options are only checked: there is none to be started.
   std::optional<Ending> take_of_daemon(O option, const std::string& text) {
     switch (option) {
-      case O::syncid: return take_number(text, 0, 255, ignored_, "illegal syncid specified");
-      case O::sync_maxlen: return take_number(text, 1, 65507, ignored_, "illegal sync-maxlen specified");
-      case O::mcast_port: return take_number(text, 1, 65535, ignored_, "illegal mcast-port specified");
-      case O::mcast_ttl: return take_number(text, 1, 255, ignored_, "illegal mcast-ttl specified");
+      case O::syncid: return take_number(text, 0, 255, command_.syncid, "illegal syncid specified");
+      case O::sync_maxlen: return take_number(text, 1, 65507, command_.sync_maxlen, "illegal sync-maxlen specified");
+      case O::mcast_port: return take_number(text, 1, 65535, command_.mcast_port, "illegal mcast-port specified");
+      case O::mcast_ttl: return take_number(text, 1, 255, command_.mcast_ttl, "illegal mcast-ttl specified");
       case O::mcast_group: return take_group(text);
+      case O::mcast_interface: command_.mcast_interface = text; return std::nullopt;
       default: return std::nullopt;
     }
   }
@@ -286,7 +286,9 @@ class Walk {  // over one command line
       return multicast ? std::nullopt : std::optional(fail("invalid IPv6 mcast-group `" + text + "'"));
     }
     const auto group = parse_ip(text);
-    return group && group->multicast() ? std::nullopt : std::optional(fail("invalid IPv4 mcast-group `" + text + "'"));
+    if (!group || !group->multicast()) return fail("invalid IPv4 mcast-group `" + text + "'");
+    command_.mcast_group = *group;
+    return std::nullopt;
   }
 
   std::optional<Ending> take_number(const std::string& text, int64_t least, int64_t most, uint32_t& out,
@@ -320,7 +322,6 @@ class Walk {  // over one command line
   Command command_;
   std::string flags_;
   bool valued_ = false;  // the option just met came with a value
-  uint32_t ignored_ = 0;
 };
 
 }  // namespace

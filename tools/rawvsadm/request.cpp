@@ -63,9 +63,21 @@ bool odd_name(const std::string& name) {
   return false;
 }
 
+void put_daemon(std::string& request, const Command& c) {
+  put(request, "role", c.daemon);
+  put(request, "link", c.mcast_interface);
+  if (c.has(O::syncid)) put(request, "id", c.syncid);
+  if (c.has(O::sync_maxlen)) put(request, "maxlen", c.sync_maxlen);
+  if (c.has(O::mcast_group) || c.has(O::mcast_port)) {
+    put(request, "group", text(c.mcast_group) + ':' + std::to_string(c.mcast_port));
+  }
+  if (c.has(O::mcast_ttl)) put(request, "ttl", c.mcast_ttl);
+}
+
 std::string list_request(const Command& c) {
   if (c.has(O::connection)) return "connections";
   if (c.has(O::timeout)) return "timeouts";
+  if (c.has(O::daemon)) return "sync";
   std::string request = "list";
   if (c.has(O::service)) put_service(request, c);
   return request;
@@ -73,6 +85,8 @@ std::string list_request(const Command& c) {
 
 const char* command_word(Verb verb) {  // where the protocol's word is not that of ipvsadm's messages
   if (verb == Verb::clear) return "clear";
+  if (verb == Verb::start_daemon) return "start-sync";
+  if (verb == Verb::stop_daemon) return "stop-sync";
   return verb == Verb::set_timeouts ? "set-timeouts" : name(verb);
 }
 
@@ -99,6 +113,8 @@ std::string body(const Command& c) {
       put(request, "server", text(endpoint(c.server)));
       if (c.verb != Verb::delete_server) put_server_record(request, c);
       return request;
+    case Verb::start_daemon: put_daemon(request, c); return request;
+    case Verb::stop_daemon: put(request, "role", c.daemon); return request;
     default: return request;
   }
 }
@@ -106,6 +122,9 @@ std::string body(const Command& c) {
 // The texts that ipvsadm has for what went wrong, by operation.
 std::string refusal_text(Verb verb, std::string_view code) {
   const bool server = verb == Verb::add_server || verb == Verb::edit_server || verb == Verb::delete_server;
+  if (code == "no-link") return "No such device";
+  if (code == "not-running") return "No daemon is running";
+  if (code == "exists" && verb == Verb::start_daemon) return "Daemon has already run";
   if (code == "exists") return server ? "Destination already exists" : "Service already exists";
   if (code == "no-service") return server ? "Service not defined" : "No such service";
   if (code == "no-server") return "No such destination";
@@ -125,6 +144,9 @@ Ending ended(Verb verb, const std::string& text) {  // a failed listing ends -R,
 
 std::variant<std::string, Ending> request(const Command& c) {
   if (c.ipv6()) return unsupported(c.verb, "IPv6 is not supported yet");
+  if (c.verb == Verb::start_daemon && (c.mcast_interface.empty() || odd_name(c.mcast_interface))) {
+    return refusal(c.verb, {"no-link", ""});
+  }
   if (odd_name(c.scheduler) || odd_name(c.persistence_engine)) return refusal(c.verb, {"no-scheduler", ""});
   return std::string(kControlVersion) + ' ' + body(c);
 }
