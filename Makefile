@@ -77,7 +77,8 @@ UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_a
               src/director_links.cpp src/director_sync.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
               $(addprefix src/sys/,bpf.cpp control_socket.cpp engine_follow.cpp filter_program.cpp frame_io.cpp \
                 guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp \
-                engine_ha.cpp engine_state.cpp engine_sync.cpp sync_socket.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
+                engine_ha.cpp engine_check_path.cpp check_path.cpp marked_route.cpp loopback_guard.cpp engine_state.cpp \
+                engine_sync.cpp sync_socket.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
               $(wildcard src/sys/probe_*.cpp src/side/vrrp*.cpp src/side/health*.cpp) src/wire/vrrp_packet.cpp \
               $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp)
 $(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)

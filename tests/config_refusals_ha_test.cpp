@@ -22,6 +22,22 @@ constexpr Wrong kWrong[] = {
     {kWeb, "[check c]\ntype = dns\npath = /x\n", ":8: [check c] path: is for type = http; this check has type = dns"},
     {kWeb, "[check c]\ntype = exec\n", ":6: [check c] program: missing; type = exec runs a program"},
     {kWeb, "[check c]\nport = 80\ntype = icmp\n", ":7: [check c] port: type = icmp asks no port"},
+    {kWeb, "[check c]\nvia = tunnel\n", ":7: [check c] via: \"tunnel\" is not a way to ask a server: server, vip"},
+    {kWeb, "[check c]\ntype = icmp\nvia = vip\n",
+     ":8: [check c] via: is for type = tcp, tls, http, udp or dns; type = icmp asks the server"},
+    {kWeb, "[check c]\ntype = exec\nprogram = /bin/true\nvia = server\n",
+     ":9: [check c] via: is for type = tcp, tls, http, udp or dns; type = exec asks the server"},
+    {kWeb, "check = c\nserver = 192.0.2.11\nserver = 192.0.2.12 forward=nat\n[check c]\nvia = vip\n",
+     ":8: [virtual web] server: check: [check c] has via = vip, but behind NAT a server has no VIP: give it another "
+     "check"},
+    {kWeb, "server = 192.0.2.11 check=c\ninhibit = 0\n[check c]\nvia = vip\n",
+     ":6: [virtual web] server: check: [check c] has via = vip, but nothing is sent to servers that are taken out: "
+     "leave "
+     "out inhibit = 0"},
+    {kDirector, "[virtual web]\nmark = 10\nserver = 192.0.2.11 check=c\n[check c]\nvia = vip\n",
+     ":5: [virtual web] server: check: [check c] has via = vip, but no [group] says which VIP: give the servers "
+     "another "
+     "check"},
     {kWeb, "[check c]\nstatus = 300-200\n",
      ":7: [check c] status: \"300-200\": a range goes from the lower status to the higher one, at most 599"},
     {kWeb, "[check c]\ninterval = 10ms\n", ":7: [check c] interval: \"10ms\" is out of range: 100ms to 86400s"},

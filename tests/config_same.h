@@ -101,7 +101,7 @@ inline constexpr std::string_view kEverything =
 // And what is about servers, programs and boxes that die.
 inline constexpr std::string_view kEverythingElse =
     "[director]\ninterface = eth0\ninside = eth1\nstate = /run/x.state\nstate_interval = 11s\n"
-    "[check page]\ntype = http\nport = 81\ninterval = 1s\njitter = 0\ntimeout = 300ms\nretries = 0\n"
+    "[check page]\ntype = http\nport = 81\nvia = vip\ninterval = 1s\njitter = 0\ntimeout = 300ms\nretries = 0\n"
     "retry_delay = 200ms\nrise = 2\nfall = 3\nstart = up\npath = /a\nhost = www.example.org\n"
     "status = 200,301-302\nbody = all is well\n"
     "[check echo]\ntype = udp\nsend = ping\nexpect = pong\n"

@@ -114,7 +114,7 @@ TEST_F(HealthTest, SaysWhatWasAskedByWhichWay) {
   failing_[11] = std::string("bad \x1b[31m\xff\n") + std::string(1000, 'x');
   run(0s);
   const std::string log = HealthTest::log();
-  EXPECT_EQ(log.find("0 server 11 went down 0: http 192.0.2.100:80 by 192.0.2.11: bad ?[31m??xxx"), 0u) << log;
+  EXPECT_EQ(log.find("0 server 11 went down 0: http 192.0.2.100:80 on 192.0.2.11: bad ?[31m??xxx"), 0u) << log;
   EXPECT_NE(log.find("server 12 came up 1: icmp 192.0.2.12: well\n"), std::string::npos) << log;
   EXPECT_EQ(health_.find({1, 11})->last_failure.size(), Health::kMostText);
 }

@@ -135,6 +135,7 @@ WantedTables wanted_tables(const Config& config);
 struct WantedChecks {
   std::string name;  // of its virtual
   ServiceKey service;
+  Ip vip{};  // of a mark's service the first one that carries the mark
   HealthPolicy policy;
   struct Server {
     Endpoint at{};

@@ -53,6 +53,9 @@ class Director {
 
   // What happened. REQUIRES: frames.size() <= kBatch, out is empty. Frames are rewritten in place and lent to out.
   void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
+  // A packet of a check that asks a VIP on this very server (via = vip): it goes the way that clients' packets take,
+  // but belongs to no connection, and no service counts it. REQUIRES: out is empty. The frame is lent to it, as above.
+  Exit check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
   // Exactly these addresses, sorted, several directors share (VRRP). Those whose master is another are not answered
@@ -216,6 +219,9 @@ class Director {
   Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
                   Outbox& out);
   Exit depart_whole(const Frame& frame, const Hop& hop, Instant now, Outbox& out);
+
+  // Checks: director_check.cpp.
+  Exit send_check(Arrival& a, const Server* server, Instant now, Outbox& out);
 
   // What a VIP says itself: director_answer.cpp.
   Exit answer_as_host(const Arrival& a, Instant now, Outbox& out);

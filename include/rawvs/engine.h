@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "rawvs/check_path.h"
 #include "rawvs/config.h"
 #include "rawvs/control_socket.h"
 #include "rawvs/frame_io.h"
@@ -62,7 +63,7 @@ class Engine {
     LinkCounters past;       // of its closed sockets
   };
 
-  enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp, kSync };  // of events
+  enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp, kSync, kCheckPath };  // of events
 
   Engine(const Config& config, const std::string& file, const Log& log);
   Result<Reloaded> reload(bool reset);
@@ -102,6 +103,8 @@ class Engine {
   Result<Done> follow_checks(bool at_start);
   void settle_checks();
   void serve_checks();
+  void start_probe(const Ward::ToAsk& ask);
+  void probe_not_made(const std::string& reason);
   Result<Done> follow_vrrp();
   void start_vrrp();
   void stop_vrrp();
@@ -121,6 +124,12 @@ class Engine {
   void tell_sync();
   Instant sync_deadline() const;
   Instant ha_deadline() const;
+  // Checks with via = vip: engine_check_path.cpp.
+  void follow_check_path();
+  bool open_check_path();
+  std::optional<std::string> lead_probe(const Ward::ToAsk& ask, ProbeTarget& target);
+  void expect_packets(const Ward::ToAsk& ask, const ProbeTarget& target);
+  void serve_check_path();
   Instant routes_due() const;
   Instant next_deadline() const;
   bool poll_for(int fd, uint64_t what);
@@ -135,13 +144,17 @@ class Engine {
   std::unique_ptr<ControlSocket> control_;
   std::unique_ptr<HostRoute> host_route_;
   Ward ward_;
-  std::vector<WantedChecks> checks_;  // as the configuration wants them
-  std::unique_ptr<Probes> probes_;    // null: nobody was ever to be asked
+  std::vector<WantedChecks> checks_;          // as the configuration wants them
+  std::unique_ptr<Probes> probes_;            // null: nobody was ever to be asked
+  std::unique_ptr<CheckPath> check_path_;     // null: no check has via = vip, or it cannot be had
+  Error no_check_path_{};                     // why not
+  Instant check_path_retry_{};                // when to try again
+  std::vector<std::string> probes_not_made_;  // reasons that were logged
   Vrrp vrrp_;
   VrrpOutbox vrrp_out_;
   std::unique_ptr<class VrrpSocket> vrrp_socket_;  // null: there was never an instance
   std::vector<pid_t> notifiers_;                   // programs that may still run
-  bool vrrp_started_ = false, vrrp_warned_ = false, probes_warned_ = false;
+  bool vrrp_started_ = false, vrrp_warned_ = false;
   FlowMap flows_;
   std::array<Port, kLinks> ports_;
   std::vector<Ip> hosts_;      // the host's own addresses on our links, sorted

@@ -18,6 +18,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
   X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but FTP in it names another host: no data connection is expected there") \
   X(answer_forwarded,    forwarded, "answer-forwarded",    "a NAT server's answer: translated and sent on to its client") \
+  X(check_sent,          forwarded, "check-sent",          "a check of the director's own (via = vip): sent to its server as a client's packet would be") \
   X(fragment_held,       forwarded, "fragment-held",       "a fragment: kept until its datagram is complete")         \
   X(held,                forwarded, "held",                "kept while its real server's MAC address is being asked for") \
   X(echo_answered,       answered,  "echo-answered",       "ping of a VIP: echo reply sent")                          \

@@ -3,6 +3,7 @@
 // sending with offload facts (PACKET_VNET_HDR), counters. Receiving is theirs. packet(7).
 #pragma once
 
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
 
@@ -39,6 +40,7 @@ class LinkSocket : public FrameIo {
   // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received. An expression that
   // makes too long a program for the kernel is replaced by "ip or arp".
   Result<Done> set_filter(const std::string& expression);
+  Result<Done> set_filter(std::span<const sock_filter> program);  // what pcap has no words for
 
  protected:
   explicit LinkSocket(const Options& options) : options_(options) {}

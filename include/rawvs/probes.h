@@ -25,7 +25,7 @@ struct ProbeTarget {
   Ip vip{};               // the same
   std::string service{};  // as in messages: the same
   Ip source{};            // unspecified: the kernel's choice
-  uint32_t mark = 0;      // SO_MARK; 0: none
+  uint32_t mark = 0;      // SO_MARK; 0: none. Whose probe has one, nobody on this host may answer: check_path.h
 };
 
 struct ProbeFinding {
@@ -54,6 +54,7 @@ class Probes {
   bool start(ProbeId id, const CheckSpec& spec, const ProbeTarget& target, Instant now);
   void cancel(ProbeId id);  // no finding comes; an unknown id is fine
   size_t running() const;
+  Endpoint source(ProbeId id) const;  // its own address and port; unspecified: it is not on its way, or has none
 
   // A bounded piece of work for each that is ready.
   std::vector<ProbeFinding> serve(Instant now);

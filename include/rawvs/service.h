@@ -171,6 +171,7 @@ class Services {
   bool empty() const { return by_key_.empty(); }
   const Service* find(const ServiceKey& key) const;
   Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
+  const Server* find(const ServiceKey& key, Endpoint server) const;  // of its servers
   // The service that this new connection belongs to.
   const Service* classify(const FlowKey& flow) const;
   Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }

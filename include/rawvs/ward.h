@@ -26,6 +26,7 @@ class Ward {
     const CheckSpec* check = nullptr;
     Endpoint at{}, vip{};
     std::string_view service;
+    const Server* server = nullptr;  // as it is in the table; null: it is not there, an operator has removed it
   };
 
   Ward(uint32_t most_servers, uint64_t seed) : health_(most_servers, seed) {}
@@ -62,6 +63,7 @@ class Ward {
     uint32_t id = 0;
     ServiceKey key{};
     std::string name{};
+    Ip vip{};
     std::optional<ServerSpec> sorry{};
     bool in_use = false;  // the sorry server
     uint32_t next_bed = 1;

@@ -28,6 +28,11 @@ constexpr std::array<Need, 11> kNeeds{{
     {"user", {CheckKind::exec, CheckKind::exec}},
 }};
 
+// Can it be sent to the VIP on a server? A packet's way back has to be known by its port.
+bool may_ask_vip(CheckKind kind) {
+  return kind != CheckKind::arp && kind != CheckKind::icmp && kind != CheckKind::exec;
+}
+
 bool has_port(CheckKind kind) { return kind != CheckKind::arp && kind != CheckKind::icmp; }
 
 std::optional<Error> section(const CheckConfig& c, const Place& place, std::string_view file) {
@@ -37,6 +42,8 @@ std::optional<Error> section(const CheckConfig& c, const Place& place, std::stri
   const std::string kind = name(c.spec.kind);
   for (const auto& [key, line] : place.keys) {
     if (heeds(c.spec.kind, key)) continue;
+    if (key == "via")
+      return wrong(key, "is for type = tcp, tls, http, udp or dns; type = " + kind + " asks the server");
     const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
     return wrong(key, std::string("is for type = ") + name(need->kinds[0]) + "; this check has type = " + kind);
   }
@@ -47,9 +54,22 @@ std::optional<Error> section(const CheckConfig& c, const Place& place, std::stri
   return std::nullopt;
 }
 
+// Why this server cannot be asked through the forwarding path, if it is to be. Empty: it can.
+std::string pathless(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
+  const std::string& named = server.check.empty() ? v.check : server.check;
+  const CheckSpec* const check = find_check(config, named);
+  if (!check || check->via != CheckSpec::Via::vip) return {};
+  const std::string found = "[check " + named + "] has via = vip, but ";
+  if (server.method == Method::masq) return found + "behind NAT a server has no VIP: give it another check";
+  if (!v.health.inhibit) return found + "nothing is sent to servers that are taken out: leave out inhibit = 0";
+  if (asked_vip(config, v).unspecified()) return found + "no [group] says which VIP: give the servers another check";
+  return {};
+}
+
 }  // namespace
 
 bool heeds(CheckKind kind, std::string_view key) {
+  if (key == "via") return may_ask_vip(kind);
   const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
   return need == kNeeds.end() || std::ranges::find(need->kinds, kind) != need->kinds.end();
 }
@@ -79,6 +99,9 @@ std::optional<Error> check_health(const Config& config, const Places& places) {
     for (size_t n = 0; n < v.servers.size(); ++n) {
       if (const auto problem = unknown(v.servers[n].check)) {
         return fault(places.file, place.line_of("server", n), place, "server", at("check", *problem));
+      }
+      if (const std::string why = pathless(config, v, v.servers[n]); !why.empty()) {
+        return fault(places.file, place.line_of("server", n), place, "server", at("check", {why}));
       }
     }
   }

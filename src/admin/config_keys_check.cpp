@@ -133,6 +133,16 @@ constexpr Row<CheckConfig> kRows[] = {
      [](const CheckConfig& c) {
        return c.spec.port.value == 0 ? std::vector<std::string>() : std::vector{std::to_string(c.spec.port.value)};
      }},
+    {"via",
+     "server: its own address is asked; vip: the VIP on it, by the way that clients' packets take. Default server",
+     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
+       if (t != "server" && t != "vip") return Error{quoted(t) + " is not a way to ask a server: server, vip"};
+       c.spec.via = t == "vip" ? CheckSpec::Via::vip : CheckSpec::Via::server;
+       return std::nullopt;
+     },
+     [](const CheckConfig& c) {
+       return std::vector<std::string>{c.spec.via == CheckSpec::Via::vip ? "vip" : "server"};
+     }},
     duration<&CheckSpec::interval, kTenth, kDay>("interval", "how often, from begin to begin, 100ms-24h. Default 5s"),
     number<&CheckSpec::jitter, 0, 50>("jitter", "how much the interval may differ, percent, 0-50. Default 10"),
     duration<&CheckSpec::timeout, kTenth, kMinute>("timeout", "of one attempt, 100ms-60s. Default 2s"),

@@ -67,7 +67,7 @@ std::shared_ptr<const CheckSpec> check_of(const Config& config, const VirtualCon
 }
 
 void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {
-  WantedChecks wanted{v.name, key, v.health, {}, v.sorry};
+  WantedChecks wanted{v.name, key, asked_vip(config, v), v.health, {}, v.sorry};
   wanted.policy.sorry_server = v.sorry.has_value();
   for (const ServerConfig& server : v.servers) {
     Endpoint at = server.at;
@@ -80,6 +80,12 @@ void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey&
 }
 
 }  // namespace
+
+Ip asked_vip(const Config& config, const VirtualConfig& v) {
+  if (v.address) return *v.address;
+  const auto group = std::ranges::find(config.groups, v.mark, &GroupConfig::mark);
+  return group == config.groups.end() ? Ip() : group->matches[0].vip;
+}
 
 std::vector<Mark> marks_of_virtuals(const Config& config) {
   std::set<uint32_t> given;

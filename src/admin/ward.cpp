@@ -8,13 +8,7 @@ namespace rawvs {
 namespace {
 
 const Server* server_at(const Director& director, const ServiceKey& key, Endpoint at) {
-  const Services& services = director.services();
-  const Service* const service = services.find(key);
-  if (!service) return nullptr;
-  for (const ServerSlot slot : service->servers) {
-    if (services.server(slot).spec.at == at) return &services.server(slot);
-  }
-  return nullptr;
+  return director.services().find(key, at);
 }
 
 Standing fallen(OnDown on_down) {
@@ -73,6 +67,7 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
     director.remove_server(room.key, room.sorry->at, now, out);
   }
   room.sorry = wanted.sorry;
+  room.vip = wanted.vip;
   std::vector<Bed> beds;
   for (const auto& [at, check] : wanted.servers) {
     const Bed* const known = bed_of(room, at);
@@ -89,7 +84,7 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
     target.id = bed.id;
     target.check = check;
     target.at = {at.addr, check ? check->port : at.port};
-    target.vip = {room.key.vip.addr, target.at.port};
+    target.vip = {room.vip, target.at.port};
     target.weight = server ? server->wanted_weight : bed.taken_out ? bed.taken_out->weight : 1;
     target.ramps = !at_start;
     if (health_.set_target(target, now)) {
@@ -163,8 +158,13 @@ const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& o
   for (const ProbeToStart& probe : probes_) {
     if (answer_by_arp(probe, director, now)) continue;
     const Room* const room = room_of(probe.target->id.service);
-    asking_.start.push_back({probe.id, probe.target->check.get(), probe.target->at, probe.target->vip,
-                             room ? std::string_view(room->name) : std::string_view()});
+    ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
+    if (room) {
+      ask.service = room->name;
+      const auto bed = std::ranges::find(room->beds, probe.target->id, &Bed::id);
+      if (bed != room->beds.end()) ask.server = server_at(director, room->key, bed->at);
+    }
+    asking_.start.push_back(ask);
   }
   asking_.cancelled = news_.cancelled;
   carry_out(director, now, out);

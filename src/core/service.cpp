@@ -119,6 +119,12 @@ size_t Services::index_of(const Service& service, Endpoint server) const {
   return static_cast<size_t>(found - service.servers.begin());
 }
 
+const Server* Services::find(const ServiceKey& key, Endpoint server) const {
+  const Service* const service = find(key);
+  const size_t at = service ? index_of(*service, server) : 0;
+  return service && at != service->servers.size() ? &servers_[service->servers[at]] : nullptr;
+}
+
 // A free slot; or, when this very server was removed from this very service and connections still remember it, its
 // old one: so it gets its connections and counters back. Where none is free, that of the server that was removed first
 // of those that nothing uses: it had only been waiting to return.

@@ -39,15 +39,15 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 }
 std::string number(uint64_t n) { return std::to_string(n); }
 
-// "tcp 192.0.2.11:80: ", or "tcp 192.0.2.100:80 by 192.0.2.11: " when the VIP is asked by the server's way.
+// "tcp 192.0.2.11:80: ", or "tcp 192.0.2.100:80 on 192.0.2.11: " when the VIP is asked by the server's way.
 std::string subject(const Target& target) {
   const CheckSpec& check = *target.check;
-  const bool by = check.via == CheckSpec::Via::vip;
-  Endpoint at = by ? target.vip : target.at;
+  const bool on = check.via == CheckSpec::Via::vip;
+  Endpoint at = on ? target.vip : target.at;
   if (check.port != Port{}) at.port = check.port;
   const bool no_port = check.kind == CheckKind::arp || check.kind == CheckKind::icmp || at.port == Port{};
-  return joined({word(check.kind), " ", no_port ? text(at.addr) : text(at), by ? " by " : "",
-                 by ? text(target.at.addr) : std::string(), ": "});
+  return joined({word(check.kind), " ", no_port ? text(at.addr) : text(at), on ? " on " : "",
+                 on ? text(target.at.addr) : std::string(), ": "});
 }
 
 std::string in_a_row(uint32_t checks) {

@@ -351,6 +351,7 @@ void Engine::serve_others() {
       case kControl: serve_control(); break;
       case kSignals: read_signals(); break;
       case kSync: hear_sync(); break;
+      case kCheckPath: serve_check_path(); break;
       default: break;
     }
   }

@@ -28,6 +28,7 @@ Result<Done> Engine::follow_checks(bool at_start) {
     probes_ = std::move(*opened);
     if (!poll_for(probes_->fd(), kProbes)) return Error{system_error("epoll", errno)};
   }
+  follow_check_path();
   ward_.follow(checks_, at_start, director_, now_, outbox_);
   dispatch();
   return Done{};
@@ -48,25 +49,40 @@ void Engine::serve_checks() {
       continue;
     }
     ward_.postponed(finding.id, now_);
-    if (!std::exchange(probes_warned_, true))
-      log_.write(Severity::warning, "a check could not be made: " + finding.text);
+    probe_not_made(finding.text);
   }
   dispatch();
   if (now_ < ward_.next_deadline()) return;
   const Ward::Asking& asking = ward_.time_passed(director_, now_, outbox_);
   for (const ProbeId id : asking.cancelled) probes_->cancel(id);
-  for (const Ward::ToAsk& ask : asking.start) {
-    const bool to_vip = ask.check->via == CheckSpec::Via::vip;
-    ProbeTarget target;
-    target.server = ask.at;
-    target.to = to_vip ? ask.vip : ask.at;
-    target.vip = ask.vip.addr;
-    target.service = ask.service;
-    if (to_vip) target.mark = 0;
-    if (!probes_->start(ask.id, *ask.check, target, now_)) ward_.postponed(ask.id, now_);
-  }
+  for (const Ward::ToAsk& ask : asking.start) start_probe(ask);
   dispatch();
   follow_tracks();
+}
+
+void Engine::start_probe(const Ward::ToAsk& ask) {
+  const bool to_vip = ask.check->via == CheckSpec::Via::vip;
+  ProbeTarget target;
+  target.server = target.to = ask.at;
+  target.vip = ask.vip.addr;
+  target.service = ask.service;
+  if (to_vip) {
+    if (const auto obstacle = lead_probe(ask, target)) {
+      ward_.postponed(ask.id, now_);
+      return probe_not_made(*obstacle);
+    }
+  }
+  if (!probes_->start(ask.id, *ask.check, target, now_)) return ward_.postponed(ask.id, now_);
+  if (to_vip) expect_packets(ask, target);
+}
+
+// Each reason once: it may last, and checks are many.
+void Engine::probe_not_made(const std::string& reason) {
+  constexpr size_t kMostReasons = 32;
+  if (probes_not_made_.size() == kMostReasons || std::ranges::find(probes_not_made_, reason) != probes_not_made_.end())
+    return;
+  probes_not_made_.push_back(reason);
+  log_.write(Severity::warning, "a check could not be made: " + reason);
 }
 
 // Before services are there, so that no VIP is announced whose master is another.

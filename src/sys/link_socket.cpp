@@ -35,8 +35,8 @@ VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is a receiver's 
           o.checksum_offset};
 }
 
-bool attach_filter(int fd, FilterProgram& program) {
-  const sock_fprog fprog{static_cast<unsigned short>(program.size()), program.data()};
+bool attach_filter(int fd, std::span<const sock_filter> program) {
+  const sock_fprog fprog{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof fprog) == 0;
 }
 
@@ -54,7 +54,7 @@ Result<Done> LinkSocket::make() {
   // Protocol 0: nothing arrives before bind(), and then only what the filter lets pass: for now, nothing.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return error("packet socket (needs root or CAP_NET_RAW)");
-  FilterProgram nothing{{BPF_RET | BPF_K, 0, 0, 0}};
+  const FilterProgram nothing{{BPF_RET | BPF_K, 0, 0, 0}};
   if (!attach_filter(fd_, nothing)) return error("packet socket: filter");
   // As far as allowed: too small a queue loses super-frames, which are counted.
   if (!set_option(SOL_SOCKET, SO_RCVBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_RCVBUF, kQueueBytes);
@@ -125,6 +125,11 @@ Result<Done> LinkSocket::set_filter(const std::string& expression) {
     if (errno != ENOMEM) break;  // ENOMEM: net.core.optmem_max
   }
   return error("packet socket: filter");
+}
+
+Result<Done> LinkSocket::set_filter(std::span<const sock_filter> program) {
+  if (!attach_filter(fd_, program)) return error("packet socket: filter");
+  return Done{};
 }
 
 void LinkSocket::send(std::span<const Frame> frames) {

@@ -44,7 +44,8 @@ class Probe {
   virtual std::optional<ProbeOutcome> go_on() = 0;
   virtual ProbeOutcome late() { return ill("no answer within " + patience()); }
 
-  virtual int fd() const = 0;  // constant from begin() on; -1: none
+  virtual Endpoint source() const { return {}; }  // its own address and port, once it is connected
+  virtual int fd() const = 0;                     // constant from begin() on; -1: none
   virtual uint32_t events() const { return EPOLLIN; }
   virtual Duration look_again() const { return Duration::max(); }  // for what no descriptor tells
 
@@ -57,6 +58,7 @@ class Probe {
 class SocketProbe : public Probe {
  public:
   using Probe::Probe;
+  Endpoint source() const override;
   int fd() const override { return socket_.get(); }
 
  protected:

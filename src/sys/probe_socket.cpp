@@ -2,6 +2,8 @@
 // probe_socket.cpp: what the probes with a socket share: opening it, sending and hearing datagrams, and words for what
 // went wrong.
 #include <arpa/inet.h>
+#include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -30,6 +32,20 @@ sockaddr_in address_of(Endpoint e) {
 
 bool set_option(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+// What comes back on lo was said by this host itself, to whom the probe was not sent.
+bool ignore_this_host(int fd) {
+  const auto loopback = if_nametoindex("lo");
+  constexpr auto kInterface = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
+  sock_filter program[] = {
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, kInterface},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, loopback},
+      {BPF_RET | BPF_K, 0, 0, 0},
+      {BPF_RET | BPF_K, 0, 0, UINT32_MAX},
+  };
+  const sock_fprog filter{std::size(program), program};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }
 
 // Our own want, which says nothing of the server.
@@ -67,12 +83,20 @@ std::optional<ProbeOutcome> SocketProbe::open(int type, int protocol) {
       setsockopt(fd, SOL_SOCKET, SO_MARK, &job_->target.mark, sizeof job_->target.mark) != 0) {
     return not_asked(system_error("SO_MARK", errno));
   }
+  if (job_->target.mark != 0 && !ignore_this_host(fd)) return not_asked(system_error("socket filter", errno));
   if (job_->target.source.unspecified()) return std::nullopt;
   // So that the port is chosen with regard to the other end, and many probes do not use up all of them.
   static_cast<void>(set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
   const sockaddr_in source = address_of({job_->target.source, Port{}});
   if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0) return std::nullopt;
   return not_asked(system_error("source " + text(job_->target.source), errno));
+}
+
+Endpoint SocketProbe::source() const {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0 || own.sin_family != AF_INET) return {};
+  return {Ip(ntohl(own.sin_addr.s_addr)), Port(ntohs(own.sin_port))};
 }
 
 std::optional<ProbeOutcome> SocketProbe::connect() {

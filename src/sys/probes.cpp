@@ -190,6 +190,11 @@ void Probes::cancel(ProbeId id) {
 
 size_t Probes::running() const { return impl_->running; }
 
+Endpoint Probes::source(ProbeId id) const {
+  const Place* const place = impl_->find(id);
+  return place ? place->probe->source() : Endpoint{};
+}
+
 std::vector<ProbeFinding> Probes::serve(Instant now) {
   impl_->serve_events(now);
   impl_->serve_deadlines(now);
