@@ -107,11 +107,12 @@ void Engine::leave_guards() const {
   if (child > 0) waitpid(child, nullptr, 0);
   if (child != 0) return;
   setsid();
-  if (fork() != 0) _exit(0);
+  // Before we return: the next program must not find the control socket still open.
   const auto limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
   for (int fd = 0; fd < std::min(limit, kMostOpen); ++fd) {
     if (std::ranges::find(links, fd) == links.end()) close(fd);
   }
+  if (fork() != 0) _exit(0);
   sleep(kGuardsLeft);
   _exit(0);
 }
