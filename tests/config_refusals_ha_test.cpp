@@ -34,10 +34,9 @@ constexpr Wrong kWrong[] = {
      ":6: [virtual web] server: check: [check c] has via = vip, but nothing is sent to servers that are taken out: "
      "leave "
      "out inhibit = 0"},
-    {kDirector, "[virtual web]\nmark = 10\nserver = 192.0.2.11 check=c\n[check c]\nvia = vip\n",
-     ":5: [virtual web] server: check: [check c] has via = vip, but no [group] says which VIP: give the servers "
-     "another "
-     "check"},
+    {kWeb, "check = arp\ninhibit = 0\nserver = 192.0.2.11\n",
+     ":8: [virtual web] server: check: type = arp asks for servers of the table, and one that is taken out would never "
+     "come back: leave out inhibit = 0"},
     {kWeb, "[check c]\nstatus = 300-200\n",
      ":7: [check c] status: \"300-200\": a range goes from the lower status to the higher one, at most 599"},
     {kWeb, "[check c]\ninterval = 10ms\n", ":7: [check c] interval: \"10ms\" is out of range: 100ms to 86400s"},

@@ -195,6 +195,7 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
                                             .hysteresis = 1,
                                             .sorry_server = true,
                                             .flaps_allowed = 5}));
+  EXPECT_EQ(text(checks[0].vip), "192.0.2.105");
   ASSERT_EQ(checks[0].servers.size(), 3u);
   EXPECT_EQ(checks[0].servers[0].check->program, "/bin/true -x");
   EXPECT_EQ(checks[0].servers[1].check, nullptr);
@@ -203,6 +204,14 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
   EXPECT_EQ(c.checks[0].spec.status, (std::vector<CheckSpec::Range>{{200, 200}, {301, 302}}));
   EXPECT_EQ(c.checks[0].spec.timeout, Duration(300ms));
   EXPECT_TRUE(c.checks[0].spec.starts_up);
+
+  const auto marked = wanted_checks(parsed(
+      "[director]\ninterface = eth0\n[group g]\nmark = 10\nmatch = 192.0.2.101 tcp/443\nmatch = 192.0.2.102 tcp/80\n"
+      "[virtual v]\nmark = 10\nserver = 192.0.2.11 check=c\n[check c]\nvia = vip\n"));
+  ASSERT_EQ(marked.size(), 1u);
+  EXPECT_EQ(text(marked[0].vip), "192.0.2.101");
+  EXPECT_EQ(marked[0].servers[0].check->port, Port(443));
+  EXPECT_EQ(marked[0].servers[0].check->via, CheckSpec::Via::vip);
 
   const std::vector<VrrpSpec> vrrps = wanted_vrrp(c);
   ASSERT_EQ(vrrps.size(), 2u);

@@ -39,7 +39,7 @@ TEST_F(CheckTest, GoesToTheServerThatItIsForWhateverTheSchedulerWouldSay) {
   director_->set_standing(key_, {ip("192.0.2.12"), Port(80)}, Standing::keeps, 0);
   for (const int server : {2, 1, 2, 2}) {
     EXPECT_EQ(check(own(), server), Exit::check_sent);
-    EXPECT_EQ(left(), to_server(server, "192.0.2.10:1001 > 192.0.2.100:80 tcp S ttl 64"));
+    EXPECT_EQ(left(), to_server(server, "192.0.2.10:1001 > 192.0.2.100:80 S ttl 64"));
   }
 }
 
@@ -63,7 +63,7 @@ TEST_F(CheckTest, WaitsForTheServersMacAddress) {
   EXPECT_EQ(left(), "");
   arrived_.assign(arrived_.size(), 0xff);  // what is held is a copy
   resolve(1);
-  EXPECT_EQ(left(), to_server(1, "192.0.2.10:1001 > 192.0.2.100:80 tcp S ttl 64"));
+  EXPECT_EQ(left(), to_server(1, "192.0.2.10:1001 > 192.0.2.100:80 S ttl 64"));
 }
 
 TEST_F(CheckTest, GoesThroughTheTunnelWithItsChecksumFinished) {

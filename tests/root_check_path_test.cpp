@@ -19,7 +19,8 @@ namespace {
 using namespace test;
 
 constexpr Ip kVip{0xc0000264};  // 192.0.2.100: no address of this host, and nobody's
-const std::string kRules = "ip rule show priority 82", kRoutes = "ip route show table 21078";
+const std::string kRules = "ip rule show priority 82 | sed 's, *$,,'",
+                  kRoutes = "ip route show table 21078 | sed 's, *$,,'";
 
 class CheckPathTest : public ProbeTest {
  protected:
@@ -70,7 +71,7 @@ class CheckPathTest : public ProbeTest {
     any.sin_family = AF_INET;
     any.sin_port = htons(80);
     EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
-    if (type == SOCK_STREAM) EXPECT_EQ(listen(fd.get(), 8), 0);
+    EXPECT_EQ(type == SOCK_STREAM ? listen(fd.get(), 8) : 0, 0);
     return fd;
   }
   static std::string half_open() { return output_of("grep -c ' 03 ' /proc/thread-self/net/tcp"); }
@@ -80,8 +81,8 @@ TEST_F(CheckPathTest, IsARuleAndARouteThatGoWithIt) {
   auto path = open();
   ASSERT_TRUE(path);
   EXPECT_EQ(path->remark(), "");
-  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21078 \n");
-  EXPECT_EQ(output_of(kRoutes), "default dev lo proto static scope link mtu 1280 \n");
+  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21078\n");
+  EXPECT_EQ(output_of(kRoutes), "default dev lo proto static scope link mtu 1280\n");
   path.reset();
   EXPECT_EQ(output_of(kRules), "");
   EXPECT_EQ(output_of(kRoutes), "");
@@ -95,9 +96,9 @@ TEST_F(CheckPathTest, ReplacesWhatAKilledOneLeft) {
   }
   shell("ip route add default dev lo table 21078 mtu 900");
   auto path = open();
-  EXPECT_EQ(output_of(kRoutes), "default dev lo proto static scope link mtu 1280 \n");
+  EXPECT_EQ(output_of(kRoutes), "default dev lo proto static scope link mtu 1280\n");
   path.reset();
-  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21079 \n");
+  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21079\n");
   EXPECT_EQ(output_of(kRoutes), "");
 }
 
@@ -109,7 +110,7 @@ TEST_F(CheckPathTest, PutsBackARuleThatSomebodyFlushed) {
   EXPECT_TRUE(path->leads({kVip, Port(80)}, kHere));
   shell("ip route flush table 21078");
   EXPECT_TRUE(path->leads({kVip, Port(80)}, kHere));
-  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21078 \n");
+  EXPECT_EQ(output_of(kRules), "82:\tfrom all fwmark 0x52560001 lookup 21078\n");
 }
 
 TEST_F(CheckPathTest, SaysWhyItDoesNotLeadThere) {
@@ -158,13 +159,16 @@ TEST_F(CheckPathTest, HearsNoAnswerOfThisHostsOwnProgramsWhereThereIsNoGuard) {
   EXPECT_EQ(path->remark(), "guard = off");
   begin(CheckKind::tcp, 1);
   begin(CheckKind::udp, 2);
+  int heard = 0;
   EXPECT_TRUE(quiet([&] {
     sockaddr_in from{};
     socklen_t size = sizeof from;
     char byte = 0;
     if (recvfrom(udp.get(), &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) < 0) return;
+    ++heard;
     sendto(udp.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&from), size);
   }));
+  EXPECT_EQ(heard, 1);
   EXPECT_EQ(probes_->running(), 2u);
 }
 

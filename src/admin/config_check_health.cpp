@@ -28,7 +28,7 @@ constexpr std::array<Need, 11> kNeeds{{
     {"user", {CheckKind::exec, CheckKind::exec}},
 }};
 
-// Can it be sent to the VIP on a server? A packet's way back has to be known by its port.
+// Can it be sent to the VIP on a server? Whose its packets are is seen by their ports.
 bool may_ask_vip(CheckKind kind) {
   return kind != CheckKind::arp && kind != CheckKind::icmp && kind != CheckKind::exec;
 }
@@ -54,15 +54,19 @@ std::optional<Error> section(const CheckConfig& c, const Place& place, std::stri
   return std::nullopt;
 }
 
-// Why this server cannot be asked through the forwarding path, if it is to be. Empty: it can.
-std::string pathless(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
+// Why this server cannot be asked so. Empty: it can.
+std::string unsuited(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
   const std::string& named = server.check.empty() ? v.check : server.check;
   const CheckSpec* const check = find_check(config, named);
+  const bool by_arp = check ? check->kind == CheckKind::arp : named == name(CheckKind::arp);
+  if (by_arp && !v.health.inhibit) {
+    return "type = arp asks for servers of the table, and one that is taken out would never come back: leave out "
+           "inhibit = 0";
+  }
   if (!check || check->via != CheckSpec::Via::vip) return {};
   const std::string found = "[check " + named + "] has via = vip, but ";
   if (server.method == Method::masq) return found + "behind NAT a server has no VIP: give it another check";
   if (!v.health.inhibit) return found + "nothing is sent to servers that are taken out: leave out inhibit = 0";
-  if (asked_vip(config, v).unspecified()) return found + "no [group] says which VIP: give the servers another check";
   return {};
 }
 
@@ -100,7 +104,7 @@ std::optional<Error> check_health(const Config& config, const Places& places) {
       if (const auto problem = unknown(v.servers[n].check)) {
         return fault(places.file, place.line_of("server", n), place, "server", at("check", *problem));
       }
-      if (const std::string why = pathless(config, v, v.servers[n]); !why.empty()) {
+      if (const std::string why = unsuited(config, v, v.servers[n]); !why.empty()) {
         return fault(places.file, place.line_of("server", n), place, "server", at("check", {why}));
       }
     }

@@ -55,6 +55,13 @@ Port asked_port(const Config& config, const VirtualConfig& v) {
   return Port();
 }
 
+// Which VIP, with via = vip: of a mark's virtual the first one of its group.
+Ip asked_vip(const Config& config, const VirtualConfig& v) {
+  if (v.address) return *v.address;
+  const auto group = std::ranges::find(config.groups, v.mark, &GroupConfig::mark);
+  return group == config.groups.end() ? Ip() : group->matches[0].vip;
+}
+
 std::shared_ptr<const CheckSpec> check_of(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
   const std::string& wanted = server.check.empty() ? v.check : server.check;
   if (wanted.empty() || wanted == "none") return nullptr;
@@ -80,12 +87,6 @@ void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey&
 }
 
 }  // namespace
-
-Ip asked_vip(const Config& config, const VirtualConfig& v) {
-  if (v.address) return *v.address;
-  const auto group = std::ranges::find(config.groups, v.mark, &GroupConfig::mark);
-  return group == config.groups.end() ? Ip() : group->matches[0].vip;
-}
 
 std::vector<Mark> marks_of_virtuals(const Config& config) {
   std::set<uint32_t> given;
