@@ -162,7 +162,7 @@ def nothing_goes_round_on_lo_though_this_host_routes_and_looks_at_return_paths(l
 @case(seconds=90)
 def clients_are_served_meanwhile_and_checks_are_not_counted_as_theirs(lab):
     lab.serve_web()
-    director = Director(lab, through(interval="100ms"), virtual(check="through", scheduler="rr")).start()
+    director = Director(lab, through(interval="100ms", timeout="5s"), virtual(check="through", scheduler="rr")).start()
     wait_for(director, WEB, rs1="up", rs2="up")
     before = director.exits()["check-sent"]
     load = Load(lab, "client", parallel=10)
@@ -178,7 +178,7 @@ def clients_are_served_meanwhile_and_checks_are_not_counted_as_theirs(lab):
 @case(seconds=90)
 def a_killed_director_leaves_a_rule_that_the_next_one_takes_over_and_removes(lab):
     lab.serve_web()
-    sections = (through(), check("own"), virtual(check="through"))
+    sections = (through(timeout="5s"), virtual(check="through"))
     director = Director(lab, *sections).start()
     wait_for(director, WEB, rs1="up", rs2="up")
     director.program.stop(signal.SIGKILL)
