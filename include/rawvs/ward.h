@@ -80,6 +80,7 @@ class Ward {
   void apply(Room& room, Bed& bed, Director& director, Instant now, Outbox& out);
   void apply_sorry(Room& room, Director& director, Instant now, Outbox& out);
   bool answer_by_arp(const ProbeToStart& probe, Director& director, Instant now);
+  bool answer_for_silent(const ProbeToStart& probe, Director& director, Instant now);
 
   Health health_;
   Rooms rooms_;

@@ -51,7 +51,7 @@ std::optional<Error> check_health(const Config& config, const Places& places);  
 std::optional<Error> check_vrrp(const Config& config, const Places& places);    // config_check_vrrp.cpp
 std::optional<Error> check_sync(const Config& config, const Places& places);    // config_keys_sync.cpp
 bool heeds(CheckKind kind, std::string_view key);                               // is that key of [check] for it?
-const CheckSpec* find_check(const Config& config, std::string_view name);  // of its section; null: there is none
+const CheckSpec* find_check(const Config& config, std::string_view name);       // of its section; null: there is none
 
 // The mark that each virtual balances, chosen ones included; 0: it is a service of one address and port.
 std::vector<Mark> marks_of_virtuals(const Config& config);

@@ -156,7 +156,7 @@ const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& o
   probes_.clear();
   health_.time_passed(now, kMostAtOnce, probes_, news_);
   for (const ProbeToStart& probe : probes_) {
-    if (answer_by_arp(probe, director, now)) continue;
+    if (answer_by_arp(probe, director, now) || answer_for_silent(probe, director, now)) continue;
     const Room* const room = room_of(probe.target->id.service);
     ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
     if (room) {
@@ -191,6 +191,20 @@ bool Ward::answer_by_arp(const ProbeToStart& probe, Director& director, Instant 
     break;
   }
   static_cast<void>(health_.answered(probe.id, well, said, now, news_));
+  return true;
+}
+
+// With via = vip the probe's packets are the director's to send. Those for whom it has no MAC address it would only
+// throw away, and not even an error could tell a probe that takes silence for well.
+bool Ward::answer_for_silent(const ProbeToStart& probe, Director& director, Instant now) {
+  if (probe.target->check->via != CheckSpec::Via::vip) return false;
+  const Room* const room = room_of(probe.target->id.service);
+  if (!room) return false;
+  const auto bed = std::ranges::find(room->beds, probe.target->id, &Bed::id);
+  const Server* const server = bed == room->beds.end() ? nullptr : server_at(director, room->key, bed->at);
+  if (!server || director.reach(*server) != Director::Reach::silent) return false;
+  const Ip next_hop = director.neighbors().at(server->neighbor).addr;
+  static_cast<void>(health_.answered(probe.id, false, text(next_hop) + " does not answer ARP", now, news_));
   return true;
 }
 

@@ -48,6 +48,7 @@ Request MarkedRoute::route_request(uint16_t type, unsigned flags) const {
   nlmsghdr* const h = request.header();
   mnl_attr_put_u32(h, RTA_TABLE, way_.table);
   mnl_attr_put_u32(h, RTA_OIF, loopback_);
+  if (type == RTM_DELROUTE) return request;  // with metrics, it would only find a route that has the same
   nlattr* const metrics = mnl_attr_nest_start(h, RTA_METRICS);
   mnl_attr_put_u32(h, RTAX_MTU, way_.mtu);
   mnl_attr_nest_end(h, metrics);
@@ -73,18 +74,19 @@ void MarkedRoute::remove() {
   rtnetlink_.ask(route);
 }
 
-// The route first: a marked packet must not find a rule that leads nowhere, and go the usual way.
+// The rule first: a kernel without policy routing refuses it, but would put the route into its only table, as the
+// default of all that this host sends.
 Result<Done> MarkedRoute::put() {
   remove();
-  Request route = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  if (const int problem = rtnetlink_.ask(route); problem != 0) {
-    return Error{system_error("route to lo in table " + std::to_string(way_.table), problem)};
-  }
   Request rule = rule_request(RTM_NEWRULE, NLM_F_CREATE);
   if (const int problem = rtnetlink_.ask(rule); problem != 0) {
     const bool none = problem == EAFNOSUPPORT || problem == EOPNOTSUPP;
     return Error{system_error("policy routing rule", problem) +
                  (none ? " (this kernel is built without IP_MULTIPLE_TABLES)" : "")};
+  }
+  Request route = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  if (const int problem = rtnetlink_.ask(route); problem != 0) {
+    return Error{system_error("route to lo in table " + std::to_string(way_.table), problem)};
   }
   return Done{};
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Checks through the forwarding path (via = vip): what servers say at the VIP, not at their own addresses."""
 import signal
+import sys
 
 from case import all_answered, case, same, true
 from health import check, web
@@ -8,7 +9,7 @@ from lab.director import Director, virtual
 from lab.frames import TCP, Capture
 from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
-from programs import serve_names, unwrap_at
+from programs import HERE, serve_names, unwrap_at
 
 NOBODY_ANSWERS = "no answer within 1 s, 1 of 1"
 
@@ -137,6 +138,21 @@ def name_servers_are_asked_at_the_vip(lab):
     wait_for(director, f"udp:{VIP2}:53", rs1="down", rs2="down")  # nobody listens on the servers' own addresses
     lab["rs2"].ip(f"addr del {VIP}/32 dev lo")
     wait_for(director, service, rs1="up", rs2="down")
+
+
+@case(seconds=90)
+def a_dead_host_is_found_by_arp_though_no_answer_would_do(lab):
+    lab["rs1"].start(sys.executable, str(HERE / "small_server"), "echo", "0.0.0.0", "7")
+    silence = through(type="udp", send="x")
+    director = Director(lab, silence, virtual(ports="udp/7", check="through"), arp_timeout="2s").start()
+    service = f"udp:{VIP}:7"
+    wait_for(director, service, rs1="up", rs2="down")
+    same(verdicts(director, service)[ADDRESS["rs2"]][1], f"udp {VIP}:7 on 192.0.2.12: port unreachable, 1 of 1",
+         "why rs2 is down")
+    lab["rs1"].ip("link set eth0 down")
+    wait_for(director, service, rs1="down", rs2="down")
+    same(verdicts(director, service)[ADDRESS["rs1"]][1],
+         f"udp {VIP}:7 on 192.0.2.11: 192.0.2.11 does not answer ARP, 1 of 1", "why rs1 is")
 
 
 @case(seconds=60)
