@@ -18,6 +18,10 @@ Exit Director::send_check(Arrival& a, const Server* server, Instant now, Outbox&
   if (const auto wrong = parse_ethernet(*a.frame, a.ethernet)) return *wrong;
   if (a.ethernet.kind != Kind::ipv4) return Exit::not_ipv4;
   if (const auto wrong = parse_ipv4(*a.frame, a.packet)) return *wrong;
+  const Packet& p = a.packet;
+  const bool asks = p.protocol == Protocol::tcp || p.protocol == Protocol::udp;
+  if (!asks || p.fragmented() || !claims_.takes(p.dst)) return Exit::not_vip;
+  if (p.ttl == 0) return Exit::bad_ip_header;  // no kernel sends such
   if (!server) return Exit::server_gone;
   if (server->spec.method != Method::route && server->spec.method != Method::tunnel) return Exit::not_vip;
   Hop hop;

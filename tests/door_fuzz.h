@@ -53,8 +53,14 @@ class DoorFuzz : public testing::Test {
   FrameBytes mutated(FrameBytes b);
 
   // What happens.
+  struct Arrived {
+    FrameBytes memory{};  // exactly the headroom and the frame, so that ASan sees every step beyond
+    FrameBytes as_it_came{};
+  };
   void begin(bool honest);
+  Frame lend(Arrived& a);
   void frames_arrive();
+  void check_arrives();
   void operator_acts();
   void link_acts();
   void routes_change();
@@ -77,10 +83,6 @@ class DoorFuzz : public testing::Test {
   void check_replies();
   bool borrowed(const Frame& f) const;
 
-  struct Arrived {
-    FrameBytes memory{};  // exactly the headroom and the frame, so that ASan sees every step beyond
-    FrameBytes as_it_came{};
-  };
   struct Known {  // a connection that an earlier check has seen
     FlowKey client{}, server{};
     uint64_t serial = 0;

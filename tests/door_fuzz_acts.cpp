@@ -35,41 +35,56 @@ void DoorFuzz::begin(bool honest) {
   }
 }
 
+// One of any kind, in memory that is exactly as long.
+Frame DoorFuzz::lend(Arrived& a) {
+  const Made m = make();
+  a.as_it_came = mutated(m.bytes);
+  const uint32_t headroom = one_of({0u, 0u, 10u, 20u, 64u});
+  a.memory.assign(headroom, 0xee);
+  a.memory.insert(a.memory.end(), a.as_it_came.begin(), a.as_it_came.end());
+  a.memory.shrink_to_fit();
+  Frame f;
+  f.data = a.memory.data() + headroom;
+  f.size = static_cast<uint32_t>(a.as_it_came.size());
+  f.headroom = headroom;
+  f.link = !honest_ && one_in(12) ? one_of({Link::outside, Link::inside}) : m.link;
+  f.offload = m.offload;
+  if (!honest_ && one_in(50)) f.vlan = static_cast<uint16_t>(below(4096));
+  const auto any = [&] { return static_cast<uint16_t>(one_in(2) ? below(100) : below(65536)); };
+  if (!honest_ && one_in(8)) {
+    f.offload = {.flags = static_cast<uint8_t>(below(4)),
+                 .segmentation = one_of<uint8_t>({0, 1, 3, 5, 0x81}),
+                 .header_size = any(),
+                 .segment_size = one_in(3) ? static_cast<uint16_t>(1 + below(4)) : any(),  // more than fit, too
+                 .checksum_start = any(),
+                 .checksum_offset = any()};
+  }
+  return f;
+}
+
 void DoorFuzz::frames_arrive() {
   const uint32_t count = one_in(20) ? below(Director::kBatch + 1) : 1 + below(4);
   std::vector<Frame> frames;
   arrived_.clear();
   arrived_.resize(count);
-  for (Arrived& a : arrived_) {
-    const Made m = make();
-    a.as_it_came = mutated(m.bytes);
-    const uint32_t headroom = one_of({0u, 0u, 10u, 20u, 64u});
-    a.memory.assign(headroom, 0xee);
-    a.memory.insert(a.memory.end(), a.as_it_came.begin(), a.as_it_came.end());
-    a.memory.shrink_to_fit();
-    Frame f;
-    f.data = a.memory.data() + headroom;
-    f.size = static_cast<uint32_t>(a.as_it_came.size());
-    f.headroom = headroom;
-    f.link = !honest_ && one_in(12) ? one_of({Link::outside, Link::inside}) : m.link;
-    f.offload = m.offload;
-    if (!honest_ && one_in(50)) f.vlan = static_cast<uint16_t>(below(4096));
-    const auto any = [&] { return static_cast<uint16_t>(one_in(2) ? below(100) : below(65536)); };
-    if (!honest_ && one_in(8)) {
-      f.offload = {.flags = static_cast<uint8_t>(below(4)),
-                   .segmentation = one_of<uint8_t>({0, 1, 3, 5, 0x81}),
-                   .header_size = any(),
-                   .segment_size = one_in(3) ? static_cast<uint16_t>(1 + below(4)) : any(),  // more than fit, too
-                   .checksum_start = any(),
-                   .checksum_offset = any()};
-    }
-    frames.push_back(f);
-  }
+  for (Arrived& a : arrived_) frames.push_back(lend(a));
   const uint32_t connections = director_->connections().size();
   director_->frames_arrived(frames, now_, out_);
   frames_ += count;
   left_ += out_.departures().size();
   created_ += director_->connections().size() > connections;
+}
+
+void DoorFuzz::check_arrives() {
+  arrived_.clear();
+  arrived_.resize(1);
+  Frame frame = lend(arrived_[0]);
+  const Service* const service = some_service();
+  const auto servers = static_cast<uint32_t>(service ? service->servers.size() : 0);
+  const ServerSlot slot = servers == 0 ? ServerSlot{0} : service->servers[below(servers)];
+  const ServiceKey key = service && !one_in(8) ? service->spec.key : service_key();
+  director_->check_arrived(frame, key, director_->services().server(slot).spec.at, now_, out_);
+  ++frames_;
 }
 
 ServiceKey DoorFuzz::service_key() {

@@ -227,8 +227,10 @@ TEST_F(DoorFuzz, KeepsEveryPromiseWhateverComes) {
       out_.clear();
       const uint32_t what = below(100);
       const char* after = "frames_arrived()";
-      if (what < 75) {
+      if (what < 72) {
         frames_arrive();
+      } else if (what < 75) {
+        check_arrives(), after = "check_arrived()";
       } else if (what < 88) {
         operator_acts(), after = "an operator's call";
       } else if (what < 90) {
