@@ -138,7 +138,8 @@ class Director::Explainer {
     for (size_t i = 0; i < std::min(service.servers.size(), kServersNamed); ++i) {
       const Server& s = d_.services_.server(service.servers[i]);
       const std::string not_now = why_not(s);
-      servers += (i == 0 ? "" : "; ") + text(s.spec.at) + " weight " + std::to_string(s.spec.weight) + ", " +
+      servers += (i == 0 ? "" : "; ") + text(s.spec.at) + " weight " + std::to_string(s.spec.weight) +
+                 (s.share == kFullShare ? "" : " (slow start of " + std::to_string(s.full_weight()) + ")") + ", " +
                  counted(s.active, "active, ") + counted(s.inactive, "inactive") +
                  (not_now.empty() ? "" : " (" + not_now + ')');
     }

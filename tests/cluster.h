@@ -41,6 +41,10 @@ class Cluster {
     watch_threshold(this->server(server));
   }
   void remove(int server) { EXPECT_FALSE(services_.remove_server(kShop, spec(server, 1, 0).at, now)); }
+  void start_slowly(int server, int share) {  // kFullShare: its slow start is over
+    EXPECT_FALSE(
+        services_.set_standing(kShop, spec(server, 1, 0).at, Standing::serves, INT32_MAX, static_cast<uint8_t>(share)));
+  }
   void change(const std::string& words) {
     std::istringstream in(words);
     for (std::string word; in >> word;) {

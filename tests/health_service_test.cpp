@@ -7,7 +7,7 @@ namespace {
 
 using namespace test;
 
-TEST(SlowStart, GrowsInAStraightLineFromOneToTheFullWeight) {
+TEST(SlowStart, GrowsInAStraightLineToTheFullWeightButIsOneAtLeast) {
   const auto weight = [](int32_t full, Duration after) {
     return slow_weight(full, kHealthStart, 23s, kHealthStart + after);
   };
@@ -19,8 +19,9 @@ TEST(SlowStart, GrowsInAStraightLineFromOneToTheFullWeight) {
   EXPECT_EQ(weight(24, 24h), 24);
   EXPECT_EQ(weight(24, -1s), 1);
   EXPECT_EQ(weight(2, 22s), 1);
-  EXPECT_EQ(weight(65535, 0s), 1);
-  EXPECT_EQ(weight(65535, 11500ms), 1 + 65534 * 11 / 23);
+  EXPECT_EQ(weight(65535, 0s), 65535 / 24);
+  EXPECT_EQ(weight(65535, 11500ms), 65535 * 12 / 24);
+  EXPECT_EQ(weight(INT32_MAX, 23s), INT32_MAX);
   EXPECT_EQ(weight(1, 0s), 1);
   EXPECT_EQ(weight(0, 0s), 0);
   EXPECT_EQ(slow_weight(24, kHealthStart, 0s, kHealthStart), 24);
@@ -66,8 +67,8 @@ TEST_F(HealthTest, OnlyServersThatReturnOrAreNewStartSlowly) {
   failing_.clear();
   run(2s);  // the check of second 25
   EXPECT_EQ(log(),
-            "25 server 11 came up 1: tcp 192.0.2.11:80: well\n"
-            "26 server 11 ramped up 4\n");
+            "25 server 11 came up 2: tcp 192.0.2.11:80: well\n"
+            "26 server 11 ramped up 5\n");
   health_.set_weight({1, 11}, 24);  // an operator changes it meanwhile
   EXPECT_EQ(health_.verdict({1, 11}, now_).weight, 2);
   health_.set_weight({1, 11}, 0);

@@ -63,8 +63,9 @@
 //   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
-//               [wanted=] [health= for= flaps= why=]
-//               wanted: the weight that the operator gave, if checks allow less
+//               [wanted=] [slow-start=] [health= for= flaps= why=]
+//               wanted: the weight that the operator gave, if checks allow less; slow-start: how much of its weight it has
+//               so far, in percent
 //               health=up|down|damped|unknown: as its check says, if it has one; for: seconds; flaps: how often it went
 //               within ten minutes; why: in words
 //               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -; fixed=1: mac is

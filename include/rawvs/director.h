@@ -79,8 +79,9 @@ class Director {
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out);
-  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight) {
-    return services_.set_standing(key, server, standing, most_weight);
+  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
+                                      uint8_t share = kFullShare) {
+    return services_.set_standing(key, server, standing, most_weight, share);
   }
   std::optional<Refusal> zero(const ServiceKey& key) { return services_.zero(key); }
   void zero_all() { services_.zero_all(); }

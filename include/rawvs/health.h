@@ -28,7 +28,7 @@ enum class OnDown : uint8_t { keep, drain, reset };  // connections of a server 
 struct HealthPolicy {  // of a service
   OnDown on_down = OnDown::keep;
   bool inhibit = true;        // a server that is out stays in the table with weight 0; false: it is taken out
-  Duration slow_start{};      // from weight 1 to the full one after a return; 0: at once
+  Duration slow_start{};      // to the full weight after a return; 0: at once
   uint32_t quorum = 1;        // least sum of the weights alive, as keepalived counts; at most what is configured
   uint32_t hysteresis = 0;    // so much more than the quorum until it counts as back
   bool sorry_server = false;  // there is one
@@ -102,7 +102,8 @@ struct HealthNews {
   void clear() { changes.clear(), quorums.clear(), cancelled.clear(); }
 };
 
-// Slow start: a straight line from 1 at since to weight at since + slow_start, in kRampSteps steps; 0 stays 0.
+// Slow start: in kRampSteps steps, the first at since, the last at since + slow_start, each worth one of kRampSteps
+// parts of the weight, but 1 at least; 0 stays 0.
 inline constexpr uint8_t kRampSteps = 24;
 uint8_t slow_share(Instant since, Duration slow_start, Instant now);  // the step: 1..kRampSteps
 int32_t slow_weight(int32_t weight, Instant since, Duration slow_start, Instant now);

@@ -7,6 +7,7 @@
 // connections for two minutes, or until the slot is needed.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -78,17 +79,21 @@ inline constexpr uint16_t kNoNeighbor = 0xffff;
 // it is not. drains: its persistence templates decide no more. resets: its connections are over with their next packet.
 enum class Standing : uint8_t { serves, keeps, drains, resets };
 
+// Slow start: of how many parts of its weight a server has some; all of them, when it is over.
+inline constexpr uint8_t kFullShare = 24;
+
 struct Server {
-  ServerSpec spec{};                // its weight: in effect, at most most_weight
+  ServerSpec spec{};                // its weight: in effect, at most most_weight, and as its share is: 1 at least
   int32_t wanted_weight = 1;        // the operator's
-  int32_t most_weight = INT32_MAX;  // what health checks and slow start allow
+  int32_t most_weight = INT32_MAX;  // what health checks allow
+  uint8_t share = kFullShare;       // of the weight: less while a slow start lasts, 1 at least
   Standing standing = Standing::serves;
   ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
   ServiceKey key{};                                   // the service's, to know a server that returns
   bool used = false;                                  // this slot holds a server
   bool overloaded = false;                            // the upper threshold was reached
   bool was_nat = false;                               // is, or was before an edit: NAT connections may remain
-  int32_t last_weight = 0;                            // the last that was not 0
+  int32_t last_weight = 0;                            // the last full_weight() that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
   uint16_t neighbor = kNoNeighbor;                    // neighbor.h: of its next hop
   Ip source{};                                        // our address on the way to it: the outer source of a tunnel
@@ -100,6 +105,8 @@ struct Server {
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
+  // When its slow start will be over.
+  int32_t full_weight() const { return share == kFullShare ? spec.weight : std::min(wanted_weight, most_weight); }
   ServerSpec wanted() const {  // as the operator has it, whatever health checks say
     ServerSpec all = spec;
     all.weight = wanted_weight;
@@ -120,6 +127,11 @@ struct Affinity {  // lblc, lblcr: the servers that have served a destination
 struct SchedulerState {  // scheduler.h says what the numbers mean
   size_t position = 0;   // index behind the last choice, 0 = list head
   int64_t current_weight = 0, most_weight = 0, step = 1;
+  // Slow start: whether some server has less than its full share; then weights are counted in so many parts each, but
+  // for weights so great that they can do without; and which turn it is of those who take only some.
+  bool ramping = false;
+  uint8_t parts = 1;
+  uint32_t turn = 0;
   std::vector<uint16_t> table;       // dh, sh, mh: bucket -> index of a server
   std::vector<Affinity> affinities;  // lblc, lblcr: by destination
   Instant next_sweep{};              // lblc, lblcr
@@ -160,7 +172,8 @@ class Services {
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
   // As health checks find it; an edit of the server does not change that, its removal does.
-  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight);
+  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
+                                      uint8_t share = kFullShare);
   std::optional<Refusal> zero(const ServiceKey& key);
   void zero_all();
   void clear(Instant now);

@@ -151,6 +151,7 @@ void add_server(std::string& ready, const Server& server, const Director& direct
   put(ready, "fixed", server.spec.mac ? 1 : 0);
   put_traffic(ready, server.traffic, server.rates);
   if (server.wanted_weight != server.spec.weight) put(ready, "wanted", static_cast<uint64_t>(server.wanted_weight));
+  if (server.share != kFullShare) put(ready, "slow-start", server.share * 100u / kFullShare);
   put_health(ready, desk, server, now);
   ready += '\n';
 }

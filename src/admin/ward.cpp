@@ -7,6 +7,8 @@
 namespace rawvs {
 namespace {
 
+static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
+
 const Server* server_at(const Director& director, const ServiceKey& key, Endpoint at) {
   return director.services().find(key, at);
 }
@@ -129,9 +131,9 @@ void Ward::apply(Room& room, Bed& bed, Director& director, Instant now, Outbox& 
     director.remove_server(room.key, bed.at, now, out);
     return;
   }
-  const bool serves = verdict.serves && !room.in_use;
-  const int32_t most = !serves ? 0 : verdict.share == kRampSteps ? INT32_MAX : verdict.weight;
-  director.set_standing(room.key, bed.at, verdict.serves ? Standing::serves : bed.fallen, most);
+  const int32_t most = verdict.serves && !room.in_use ? INT32_MAX : 0;
+  const uint8_t share = verdict.serves ? verdict.share : kFullShare;
+  director.set_standing(room.key, bed.at, verdict.serves ? Standing::serves : bed.fallen, most, share);
 }
 
 // It stays in the table, with weight 0 while it is not used, so that its connections may end in peace.

@@ -15,13 +15,18 @@ namespace {
 
 using namespace schedulers;
 
-// Round robin: once around from behind the last choice.
+// Slow start: of kFullShare turns in a row a server takes as many as its share is, spread evenly.
+bool has_turn(const Server& s, uint32_t turn) { return turn * s.share % kFullShare < s.share; }
+
+// Round robin: once around from behind the last choice. A turn is a round; in kFullShare of them everybody has one.
 Choice rr(const Question& q) {
   const Pool& pool = q.pool;
   SchedulerState& state = q.state;
-  for (size_t i = 0; i < pool.size(); ++i) {
+  const size_t most = pool.size() * (state.ramping ? kFullShare : 1);
+  for (size_t i = 0; i < most; ++i) {
     const size_t at = (state.position + i) % pool.size();
-    if (!eligible(pool[at])) continue;
+    if (at == 0) state.turn = (state.turn + 1) % kFullShare;
+    if (!eligible(pool[at]) || !has_turn(pool[at], state.turn)) continue;
     state.position = at + 1;
     return at;
   }
@@ -31,8 +36,8 @@ Choice rr(const Question& q) {
 void weigh_levels(const Pool& pool, SchedulerState& state) {
   int64_t divisor = 0, most = 0;
   for (size_t i = 0; i < pool.size(); ++i) {
-    divisor = std::gcd(divisor, int64_t{pool[i].spec.weight});
-    most = std::max(most, int64_t{pool[i].spec.weight});
+    divisor = std::gcd(divisor, weight(state, pool[i]));
+    most = std::max(most, weight(state, pool[i]));
   }
   state.position = 0;
   state.step = divisor == 0 ? 1 : divisor;
@@ -50,7 +55,7 @@ void weigh_levels(const Pool& pool, SchedulerState& state) {
 int64_t next_level(const Pool& pool, const SchedulerState& state) {
   int64_t reached = state.step;
   for (size_t i = 0; i < pool.size(); ++i) {
-    if (!pool[i].overloaded) reached = std::max(reached, int64_t{pool[i].spec.weight});
+    if (!pool[i].overloaded) reached = std::max(reached, weight(state, pool[i]));
   }
   const int64_t next = state.current_weight - state.step;
   if (next <= reached) return next;
@@ -71,7 +76,7 @@ Choice wrr(const Question& q) {
   size_t at = state.position;
   while (true) {
     for (; at < pool.size(); ++at) {
-      if (!pool[at].overloaded && pool[at].spec.weight >= state.current_weight) {
+      if (!pool[at].overloaded && weight(state, pool[at]) >= state.current_weight) {
         state.position = at + 1;
         return at;
       }
@@ -89,27 +94,28 @@ Choice wrr(const Question& q) {
   }
 }
 
-// Least connections: the smallest load wins, whatever the weights.
+// Least connections: the smallest load wins, whatever the weights; per share, while a slow start lasts.
 Choice lc(const Question& q) {
+  const Pool& pool = q.pool;
   Choice best;
-  for (size_t i = 0; i < q.pool.size(); ++i) {
-    if (!eligible(q.pool[i])) continue;
-    if (!best || overhead(q.pool[i]) < overhead(q.pool[*best])) best = i;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!eligible(pool[i])) continue;
+    if (!best || overhead(pool[i]) * pool[*best].share < overhead(pool[*best]) * pool[i].share) best = i;
   }
   return best;
 }
 
 // Weighted least connections: the smallest load per weight.
-Choice wlc(const Question& q) { return least(q.pool, overhead); }
+Choice wlc(const Question& q) { return least(q, overhead); }
 
 // Shortest expected delay: the load as it would be with the new connection, active ones only.
 int64_t delay(const Server& s) { return int64_t{s.active} + 1; }
-Choice sed(const Question& q) { return least(q.pool, delay); }
+Choice sed(const Question& q) { return least(q, delay); }
 
-// Never queue: the first server without an active connection, else as sed.
+// Never queue: the first server without an active connection, else as sed. Who starts slowly is idle for a reason.
 Choice nq(const Question& q) {
   for (size_t i = 0; i < q.pool.size(); ++i) {
-    if (eligible(q.pool[i]) && q.pool[i].active == 0) return i;
+    if (eligible(q.pool[i]) && q.pool[i].active == 0 && q.pool[i].share == kFullShare) return i;
   }
   return sed(q);
 }
@@ -120,19 +126,25 @@ Choice heaviest(const Pool& pool, Fits fits) {
   Choice best;
   for (size_t i = 0; i < pool.size(); ++i) {
     if (!eligible(pool[i]) || !fits(pool[i])) continue;
-    if (!best || pool[i].spec.weight > pool[*best].spec.weight) best = i;
+    if (!best || pool[i].full_weight() > pool[*best].full_weight()) best = i;
   }
   return best;
 }
 
-// Failover: all to the greatest weight that is up.
+// Failover: all to the greatest weight that is up. A turn is a choice.
 Choice fo(const Question& q) {
-  return heaviest(q.pool, [](const Server&) { return true; });
+  q.state.turn = (q.state.turn + 1) % kFullShare;
+  const Choice best = heaviest(q.pool, [&](const Server& s) { return has_turn(s, q.state.turn); });
+  return best ? best : heaviest(q.pool, [](const Server&) { return true; });
 }
 
-// Overflow: as fo, but on to the next when more connections are active than the weight says.
+// Overflow: as fo, but on to the next when more connections are active than the weight says. A slow start makes nobody
+// go without.
 Choice ovf(const Question& q) {
-  return heaviest(q.pool, [](const Server& s) { return int64_t{s.active} <= s.spec.weight; });
+  const Choice best =
+      heaviest(q.pool, [&](const Server& s) { return int64_t{s.active} * q.state.parts <= weight(q.state, s); });
+  if (best || !q.state.ramping) return best;
+  return heaviest(q.pool, [](const Server& s) { return int64_t{s.active} <= s.full_weight(); });
 }
 
 // SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
@@ -149,7 +161,7 @@ uint64_t next_random(uint64_t& state) {
 Choice twos(const Question& q) {
   uint64_t sum = 0;
   for (size_t i = 0; i < q.pool.size(); ++i) {
-    if (eligible(q.pool[i])) sum += static_cast<uint64_t>(q.pool[i].spec.weight);
+    if (eligible(q.pool[i])) sum += static_cast<uint64_t>(weight(q.state, q.pool[i]));
   }
   if (sum == 0) return std::nullopt;
   const auto draw = [&] {
@@ -157,13 +169,13 @@ Choice twos(const Question& q) {
     size_t i = 0;
     for (;; ++i) {
       if (!eligible(q.pool[i])) continue;
-      passed += static_cast<uint64_t>(q.pool[i].spec.weight);
+      passed += static_cast<uint64_t>(weight(q.state, q.pool[i]));
       if (passed >= until) return i;
     }
   };
   const size_t first = draw(), second = draw();
   const Server &a = q.pool[first], &b = q.pool[second];
-  return heavier(a, overhead(a), b, overhead(b)) ? second : first;
+  return heavier(q.state, a, overhead(a), b, overhead(b)) ? second : first;
 }
 
 struct Row {
@@ -193,7 +205,20 @@ static_assert(std::ranges::all_of(kSchedulers, [](const Row& r) {
 }));
 const Row& row(Scheduler s) { return kSchedulers[static_cast<size_t>(s)]; }
 
+// Parts are left out where weight times load could overflow, as it cannot without them.
+void count_parts(const Pool& pool, SchedulerState& state) {
+  constexpr int32_t kMostInParts = INT32_MAX / kFullShare;
+  bool fits = true;
+  state.ramping = false;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    state.ramping = state.ramping || pool[i].share != kFullShare;
+    fits = fits && pool[i].full_weight() <= kMostInParts;
+  }
+  state.parts = state.ramping && fits ? kFullShare : 1;
+}
+
 void prepare(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
+  count_parts(pool, state);
   if (row(scheduler).prepare) row(scheduler).prepare(pool, state);
 }
 

@@ -48,39 +48,41 @@ void remember(const Question& q, size_t at, size_t room) {
 }
 
 // More connections than its weight, while some server has less than half of its own.
-bool overworked(const Pool& pool, const Server& s) {
-  if (int64_t{s.active} <= s.spec.weight) return false;
-  for (size_t i = 0; i < pool.size(); ++i) {
-    if (int64_t{pool[i].active} * 2 < pool[i].spec.weight) return true;
+bool overworked(const Question& q, const Server& s) {
+  const auto load = [&](const Server& server) { return int64_t{server.active} * q.state.parts; };
+  if (load(s) <= weight(q.state, s)) return false;
+  for (size_t i = 0; i < q.pool.size(); ++i) {
+    if (load(q.pool[i]) * 2 < weight(q.state, q.pool[i])) return true;
   }
   return false;
 }
 
-Choice least_of(const Pool& pool, const Affinity& a) {
+Choice least_of(const Question& q, const Affinity& a) {
+  const Pool& pool = q.pool;
   Choice best;
   for (const Member& m : a.servers) {
     if (removed(m) || !eligible(pool[m.index])) continue;
     const Server& s = pool[m.index];
-    if (!best || heavier(pool[*best], overhead(pool[*best]), s, overhead(s))) best = m.index;
+    if (!best || heavier(q.state, pool[*best], overhead(pool[*best]), s, overhead(s))) best = m.index;
   }
   return best;
 }
 
 // Ends the membership of the most loaded. A removed server counts as one without load.
-void shrink(const Pool& pool, Affinity& a, Instant now) {
+void shrink(const Question& q, Affinity& a) {
   Server gone;
   gone.spec.weight = 1;
   auto most = a.servers.end();
   const Server* heaviest = nullptr;
   for (auto m = a.servers.begin(); m != a.servers.end(); ++m) {
-    const Server& s = removed(*m) ? gone : pool[m->index];
+    const Server& s = removed(*m) ? gone : q.pool[m->index];
     if (s.spec.weight == 0) continue;
-    if (heaviest && !heavier(s, overhead(s), *heaviest, overhead(*heaviest))) continue;
+    if (heaviest && !heavier(q.state, s, overhead(s), *heaviest, overhead(*heaviest))) continue;
     most = m, heaviest = &s;
   }
   if (!heaviest) return;
   a.servers.erase(most);
-  a.changed = now;
+  a.changed = q.request.now;
 }
 
 void join(const Question& q, Affinity& a, size_t at) {
@@ -98,9 +100,9 @@ Choice lblc(const Question& q) {
     a->used = q.request.now;
     const Member& m = a->servers.front();
     // As in IPVS, a server that has reached its upper threshold keeps the destinations it has.
-    if (!removed(m) && q.pool[m.index].spec.weight > 0 && !overworked(q.pool, q.pool[m.index])) return m.index;
+    if (!removed(m) && q.pool[m.index].spec.weight > 0 && !overworked(q, q.pool[m.index])) return m.index;
   }
-  const Choice at = least(q.pool, overhead);
+  const Choice at = least(q, overhead);
   if (at && a) a->servers.front() = member(q, *at);
   if (at && !a) remember(q, *at, 1);
   return at;
@@ -110,17 +112,17 @@ Choice lblcr(const Question& q) {
   sweep(q.state, q.policy.lblcr_expiration, q.request.now);
   Affinity* const a = find(q.state, q.request.destination);
   if (!a) {
-    const Choice at = least(q.pool, overhead);
+    const Choice at = least(q, overhead);
     if (at) remember(q, *at, q.pool.size());
     return at;
   }
   a->used = q.request.now;
-  const Choice own = least_of(q.pool, *a);
+  const Choice own = least_of(q, *a);
   if (a->servers.size() > 1 && q.request.now > a->changed + q.policy.lblcr_expiration) {
-    shrink(q.pool, *a, q.request.now);
+    shrink(q, *a);
   }
-  if (own && !overworked(q.pool, q.pool[*own])) return own;
-  const Choice at = least(q.pool, overhead);
+  if (own && !overworked(q, q.pool[*own])) return own;
+  const Choice at = least(q, overhead);
   if (at) join(q, *a, *at);
   return at;
 }

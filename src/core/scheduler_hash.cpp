@@ -17,6 +17,7 @@ constexpr size_t kMaglevBuckets = 4093;  // a prime, so that every skip visits a
 constexpr int kShareBits = 6;
 constexpr uint16_t kFree = 0xffff;
 constexpr HashKey kBucketKey{2654435761u, 2654435761u}, kSkipKey{2654446892u, 2654446892u};
+constexpr HashKey kPartKey{0, 1};  // unlike the others, so that parts are spread over all buckets
 
 uint32_t number(Ip address, Port port) { return address.v4() + port.value; }
 
@@ -28,25 +29,34 @@ uint32_t client(const Question& q) {
   return number(q.request.client, q.policy.flags & SchedulerFlags::port ? q.request.client_port : Port());
 }
 
-bool any_eligible(const Pool& pool) {
+template <class Fits>  // bool(const Server&)
+bool any(const Pool& pool, Fits fits) {
   for (size_t i = 0; i < pool.size(); ++i) {
-    if (eligible(pool[i])) return true;
+    if (fits(pool[i])) return true;
   }
   return false;
 }
 
 // The server of the first bucket; with the flag "fallback", when it is out, that of the next that is not.
+// Slow start: each client is of one of kFullShare parts, and a server takes so many parts as its share is; the others'
+// clients go where "fallback" would send them, and the tables stay as they are, so that nobody else's client moves.
 template <class Bucket>  // size_t(uint32_t further)
-Choice look_up(const Question& q, Bucket bucket) {
+Choice look_up(const Question& q, uint32_t client, bool fallback, Bucket bucket) {
   const std::vector<uint16_t>& table = q.state.table;
   if (table.empty()) return std::nullopt;
+  const uint32_t part = q.state.ramping ? maglev(kPartKey, client) % kFullShare : 0;
+  const auto takes = [part](const Server& s) { return eligible(s) && part < s.share; };
   const size_t first = bucket(0);
-  if (eligible(q.pool[table[first]])) return table[first];
+  const Server& own = q.pool[table[first]];
+  if (takes(own)) return table[first];
+  if (!eligible(own) && !fallback) return std::nullopt;
   // With all servers out a flood of new clients must not cost a whole round each.
-  if (!(q.policy.flags & SchedulerFlags::fallback) || !any_eligible(q.pool)) return std::nullopt;
+  const bool some = any(q.pool, takes);
+  if (!some && eligible(own)) return table[first];
+  if (!some && !any(q.pool, eligible)) return std::nullopt;
   for (size_t i = 0; i < table.size(); ++i) {
     const uint16_t at = table[bucket(static_cast<uint32_t>((i + first) % table.size()))];
-    if (eligible(q.pool[at])) return at;
+    if (some ? takes(q.pool[at]) : eligible(q.pool[at])) return at;
   }
   return std::nullopt;
 }
@@ -92,7 +102,7 @@ void fill_sh(const Pool& pool, SchedulerState& state) {
   int32_t given = 0;
   for (uint16_t& bucket : state.table) {
     bucket = static_cast<uint16_t>(at);
-    if (++given < pool[at].spec.weight) continue;
+    if (++given < pool[at].full_weight()) continue;
     at = (at + 1) % pool.size();
     given = 0;
   }
@@ -113,20 +123,25 @@ void fill_mh(const Pool& pool, SchedulerState& state) {
   }
 }
 
-Choice dh(const Question& q) {
-  if (q.state.table.empty()) return std::nullopt;
-  const uint16_t at = q.state.table[multiplicative(number(q.request.destination, Port()))];
-  return eligible(q.pool[at]) ? Choice(at) : std::nullopt;
+namespace {
+
+// dh, sh: further buckets are those behind the first.
+Choice from_bucket(const Question& q, size_t first, bool fallback) {
+  return look_up(q, client(q), fallback, [first](uint32_t further) { return (first + further) % kBuckets; });
 }
 
-Choice sh(const Question& q) {
-  const size_t first = multiplicative(client(q));
-  return look_up(q, [first](uint32_t further) { return (first + further) % kBuckets; });
-}
+bool falls_back(const Question& q) { return (q.policy.flags & SchedulerFlags::fallback) != 0; }
+
+}  // namespace
+
+Choice dh(const Question& q) { return from_bucket(q, multiplicative(number(q.request.destination, Port())), false); }
+
+Choice sh(const Question& q) { return from_bucket(q, multiplicative(client(q)), falls_back(q)); }
 
 Choice mh(const Question& q) {
   const uint32_t n = client(q);
-  return look_up(q, [n](uint32_t further) { return maglev(kBucketKey, n + further) % kMaglevBuckets; });
+  return look_up(q, n, falls_back(q),
+                 [n](uint32_t further) { return maglev(kBucketKey, n + further) % kMaglevBuckets; });
 }
 
 }  // namespace rawvs::schedulers

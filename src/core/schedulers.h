@@ -19,18 +19,24 @@ inline bool eligible(const Server& s) { return s.spec.weight > 0 && !s.overloade
 // IPVS's measure of load: an active connection costs as much as 256 inactive ones.
 inline int64_t overhead(const Server& s) { return int64_t{s.active} * 256 + s.inactive; }
 
+// A server's weight as choices take it: in parts of one while a slow start lasts, else plain: then all is IPVS's.
+inline int64_t weight(const SchedulerState& state, const Server& s) {
+  return state.parts == 1 ? s.spec.weight : int64_t{s.full_weight()} * s.share;
+}
+
 // Is a's load per weight above b's? By cross multiplication, so nothing is rounded.
-inline bool heavier(const Server& a, int64_t load_a, const Server& b, int64_t load_b) {
-  return load_a * b.spec.weight > load_b * a.spec.weight;
+inline bool heavier(const SchedulerState& state, const Server& a, int64_t load_a, const Server& b, int64_t load_b) {
+  return load_a * weight(state, b) > load_b * weight(state, a);
 }
 
 // The least loaded per weight of the servers that may be chosen; the first among equals.
 template <class Load>  // int64_t(const Server&)
-Choice least(const Pool& pool, Load load) {
+Choice least(const Question& q, Load load) {
+  const Pool& pool = q.pool;
   Choice best;
   for (size_t i = 0; i < pool.size(); ++i) {
     if (!eligible(pool[i])) continue;
-    if (!best || heavier(pool[*best], load(pool[*best]), pool[i], load(pool[i]))) best = i;
+    if (!best || heavier(q.state, pool[*best], load(pool[*best]), pool[i], load(pool[i]))) best = i;
   }
   return best;
 }

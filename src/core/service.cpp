@@ -31,6 +31,13 @@ void decide_overload(Server& server) {
   }
 }
 
+// The operator's weight, as far as checks and slow start allow it.
+void weigh(Server& server) {
+  const int64_t most = std::min(server.wanted_weight, server.most_weight);
+  server.spec.weight = static_cast<int32_t>(std::max(most * server.share / kFullShare, std::min<int64_t>(most, 1)));
+  if (most != 0) server.last_weight = static_cast<int32_t>(most);
+}
+
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
 
 }  // namespace
@@ -161,6 +168,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.spec = spec;
   server.wanted_weight = spec.weight;
   server.most_weight = INT32_MAX;
+  server.share = kFullShare;
   server.standing = Standing::serves;
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
@@ -182,16 +190,15 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   server.spec = spec;
   server.spec.mac = fixed_mac;
   server.wanted_weight = spec.weight;
-  server.spec.weight = std::min(spec.weight, server.most_weight);
+  weigh(server);
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
-  if (server.spec.weight != 0) server.last_weight = server.spec.weight;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;
 }
 
 std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at, Standing standing,
-                                              int32_t most_weight) {
+                                              int32_t most_weight, uint8_t share) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   const size_t index = index_of(*service, at);
@@ -199,10 +206,10 @@ std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at
   Server& server = servers_[service->servers[index]];
   server.standing = standing;
   server.most_weight = most_weight;
-  const int32_t weight = std::min(server.wanted_weight, most_weight);
-  if (weight == server.spec.weight) return std::nullopt;
-  server.spec.weight = weight;
-  if (weight != 0) server.last_weight = weight;
+  const int32_t weight = server.spec.weight;
+  const uint8_t before = std::exchange(server.share, std::clamp<uint8_t>(share, 1, kFullShare));
+  weigh(server);
+  if (weight == server.spec.weight && before == server.share) return std::nullopt;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
   return std::nullopt;
 }

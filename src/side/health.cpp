@@ -40,8 +40,8 @@ uint8_t slow_share(Instant since, Duration slow_start, Instant now) {
 }
 
 int32_t slow_weight(int32_t weight, Instant since, Duration slow_start, Instant now) {
-  if (weight <= 1) return weight;
-  return static_cast<int32_t>(1 + int64_t{weight - 1} * steps_done(since, slow_start, now) / (kRampSteps - 1));
+  const int64_t part = int64_t{weight} * slow_share(since, slow_start, now) / kRampSteps;
+  return static_cast<int32_t>(std::max<int64_t>(part, std::min(weight, 1)));
 }
 
 // A step is no whole number of milliseconds: this is the first one at which it is reached.

@@ -241,7 +241,8 @@ std::string server_state(const Row& row) {
     return "full: " + std::to_string(row.number("active") + row.number("inactive")) + " of " +
            std::to_string(row.number("upper"));
   }
-  return reach == "asking" ? "asking for its MAC" + gateway : "up";
+  if (reach == "asking") return "asking for its MAC" + gateway;
+  return row.has("slow-start") ? "up, slow start " + std::string(row.get("slow-start")) + '%' : "up";
 }
 
 std::string status_text(const Rows& rows, time_t now) {
