@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // state.h and FTP's control connections behind NAT: their sessions, what they control, and their shifted numbers.
+#include <functional>
+#include <random>
+
 #include "ftp_nat.h"
 #include "state_world.h"
 
@@ -65,6 +68,188 @@ TEST(StateFtp, AnFtpStreamMayHaveBeenShiftedFar) {
     EXPECT_EQ(session->edits.to_client(0xfffffff0), 0xfffffff0 + shift);
     EXPECT_EQ(session->edits.to_server(0xfffffff0 + shift), 0xfffffff0);
   }
+}
+
+// A session as it is, and the same after a restart: taken back from a state.
+struct Restarted {
+  explicit Restarted(const Nat& nat) : before(nat), after(nat) {
+    World here, there;
+    for (World* const w : {&here, &there}) ftp_service(*w);
+    *here.ftp.at(control_connection(here).peer.ftp) = nat.session;
+    there.restore(here.state());
+    Connection* const control = there.find(0, Port(2000));
+    if (control) after.session = *there.ftp.at(control->peer.ftp);
+    taken = control != nullptr;
+  }
+  // Both get it, and what goes on is the same.
+  Seen both(const std::function<Seen(Nat&)>& act) {
+    const Seen one = act(before), other = act(after);
+    EXPECT_EQ(one.outcome.what, other.outcome.what);
+    EXPECT_EQ(one.seq, other.seq);
+    EXPECT_EQ(one.ack, other.ack);
+    EXPECT_EQ(one.data, other.data);
+    EXPECT_EQ(one.sack, other.sack);
+    EXPECT_EQ(one.expected(), other.expected());
+    return other;
+  }
+  Nat before, after;
+  bool taken = false;
+};
+
+Nat asked_for(const std::string& commands) {
+  Nat nat;
+  nat.shake_hands();
+  nat.say(commands);
+  return nat;
+}
+
+TEST(StateFtp, ARepeatedReplyIsRewrittenAndItsAcknowledgmentsMappedAsWithoutTheRestart) {
+  Nat nat = asked_for("PASV\r\nPASV\r\n");
+  const uint32_t first = nat.s_;
+  nat.reply(kReply);
+  nat.reply(kReply);
+  Restarted all(nat);
+  ASSERT_TRUE(all.taken);
+  const Seen again = all.both([&](Nat& n) { return n.server({first, n.c_, kReply}); });
+  EXPECT_EQ(again.outcome.what, What::rewritten);
+  EXPECT_EQ(again.data, kRewritten);
+  EXPECT_EQ(again.expected(), std::vector<FtpExpectation>()) << "it was announced before";
+  all.both([&](Nat& n) { return n.server({first + 20, n.c_, kReply.substr(20)}); });  // cut otherwise
+  for (uint32_t ack = first; ack <= first + 2 * kRewritten.size(); ++ack) {
+    all.both([&](Nat& n) { return n.client({n.c_, first, "", "A", sack_option({{ack, ack + 3}})}); });
+  }
+  EXPECT_EQ(all.both([&](Nat& n) { return n.client({n.c_, first + 49, "", "A"}); }).ack, first + kReply.size());
+  EXPECT_EQ(all.both([&](Nat& n) { return n.say("QUIT\r\n"); }).ack, nat.s_);
+  EXPECT_EQ(all.both([&](Nat& n) { return n.reply("221 Bye.\r\n"); }).seq, nat.at_client_);
+}
+
+TEST(StateFtp, AReplyMayBeCutByTheRestartAnywhere) {
+  for (size_t cut = 0; cut <= kReply.size(); ++cut) {
+    Nat nat = asked_for("PASV\r\n");
+    std::string data;
+    std::vector<FtpExpectation> expected;
+    const auto note = [&](const Seen& seen) {
+      data += seen.data;
+      for (const FtpExpectation& e : seen.expected()) expected.push_back(e);
+    };
+    if (cut != 0) note(nat.reply(kReply.substr(0, cut)));
+    Restarted all(nat);
+    ASSERT_TRUE(all.taken) << cut;
+    if (cut != kReply.size()) note(all.both([&](Nat& n) { return n.reply(kReply.substr(cut)); }));
+    EXPECT_EQ(data, kRewritten) << cut;
+    EXPECT_EQ(expected, passive(kPort)) << cut;
+    EXPECT_EQ(all.both([&](Nat& n) { return n.say("NOOP\r\n"); }).ack, nat.session.server.first + kReply.size());
+  }
+}
+
+TEST(StateFtp, AnExtendedReplyAndOneOfManyLinesMayBeCutByTheRestartAnywhere) {
+  const std::string text = "230-Welcome\r\n227 (203,0,113,11,1,1)\r\n230 done\r\n229 Extended (|||6446|)\r\n";
+  for (size_t cut = 1; cut < text.size(); ++cut) {
+    Nat nat = asked_for("PASV\r\nEPSV\r\n");
+    std::vector<FtpExpectation> expected = nat.reply(text.substr(0, cut)).expected();
+    Restarted all(nat);
+    ASSERT_TRUE(all.taken) << cut;
+    const Seen rest = all.both([&](Nat& n) { return n.reply(text.substr(cut)); });
+    EXPECT_EQ(rest.data, text.substr(cut)) << cut;
+    for (const FtpExpectation& e : rest.expected()) expected.push_back(e);
+    EXPECT_EQ(expected, passive(6446)) << cut;
+  }
+}
+
+TEST(StateFtp, ACommandMayBeCutByTheRestartAnywhere) {
+  const std::string commands = "pasv\r\nPORT 198,51,100,1,4,1\r\n";
+  for (size_t cut = 0; cut <= commands.size(); ++cut) {
+    Nat nat;
+    nat.shake_hands();
+    std::vector<FtpExpectation> expected;
+    if (cut != 0) expected = nat.say(commands.substr(0, cut)).expected();
+    Restarted all(nat);
+    ASSERT_TRUE(all.taken) << cut;
+    if (cut != commands.size()) {
+      for (const FtpExpectation& e : all.both([&](Nat& n) { return n.say(commands.substr(cut)); }).expected()) {
+        expected.push_back(e);
+      }
+    }
+    EXPECT_EQ(expected, active(1025)) << cut;
+    EXPECT_EQ(all.both([](Nat& n) { return n.reply(kReply); }).data, kRewritten) << cut;
+  }
+}
+
+TEST(StateFtp, AHalfReadPasswordIsNotWritten) {
+  Nat nat = asked_for("PASS very-secret");
+  World w;
+  ftp_service(w);
+  *w.ftp.at(control_connection(w).peer.ftp) = nat.session;
+  const std::vector<uint8_t> bytes = w.state();
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()).find("secret"), std::string::npos);
+  Restarted all(nat);
+  ASSERT_TRUE(all.taken);
+  all.both([](Nat& n) { return n.say("\r\nPASV\r\n"); });
+  EXPECT_EQ(all.both([](Nat& n) { return n.reply(kReply); }).data, kRewritten);
+}
+
+// Whatever the bytes of a session are, it is refused, or it does with segments what a session may do: ftp_nat.h looks
+// at each frame.
+TEST(StateFtp, NoBytesOfASessionMakeItWriteWhereItMustNot) {
+  std::mt19937 engine(11);
+  const auto below = [&](uint32_t end) { return static_cast<uint32_t>(engine()) % end; };
+  uint32_t taken = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    Nat nat = asked_for("PASV\r\nPASV\r\n");
+    const uint32_t first = nat.s_;
+    nat.reply(kReply);
+    nat.reply(kReply.substr(0, below(50)));
+    std::vector<uint8_t> bytes(kFtpSessionSaved);
+    save(nat.session, bytes);
+    for (uint32_t n = below(4) + 1; n != 0; --n) {
+      const uint32_t at = below(2) == 0 ? below(kFtpSessionSaved) : below(30);
+      bytes[at] = static_cast<uint8_t>(below(2) == 0 ? engine() : bytes[at] + below(5) - 2);
+    }
+    FtpSession session(ip("203.0.113.11"), ip("192.0.2.100"), ip("198.51.100.1"));
+    if (!restore(session, bytes)) continue;
+    ++taken;
+    nat.session = session;
+    for (int n = 0; n < 4; ++n) {
+      const uint32_t from = below(60);
+      nat.server({first + from, nat.c_, (kReply + kReply).substr(from, below(120))}, below(2) * kFtpGrowth);
+      nat.client({nat.c_, first + below(120), "", "A"});
+    }
+  }
+  EXPECT_GT(taken, 1000u);
+}
+
+TEST(StateFtp, ASessionThatCannotBeIsRefused) {
+  Nat nat = asked_for("PASV\r\nPASV\r\n");
+  nat.reply(kReply);
+  nat.reply(kReply.substr(0, 32));  // amid the address
+  std::vector<uint8_t> good(kFtpSessionSaved);
+  save(nat.session, good);
+  const auto refused = [&](size_t at, uint8_t value) {
+    std::vector<uint8_t> bytes = good;
+    bytes[at] = value;
+    FtpSession session(ip("203.0.113.11"), ip("192.0.2.100"), ip("198.51.100.1"));
+    return !restore(session, bytes);
+  };
+  EXPECT_FALSE(refused(4, good[4]));
+  ASSERT_EQ(good[4], 2);
+  EXPECT_TRUE(refused(4, 9)) << "more edits than there may be";
+  EXPECT_TRUE(refused(4, 1)) << "an address that is read, and none that is edited";
+  EXPECT_TRUE(refused(12, 0)) << "an edit of nothing";
+  EXPECT_TRUE(refused(12, 7)) << "an address that is too short";
+  EXPECT_TRUE(refused(12, 17)) << "and one that is too long";
+  EXPECT_TRUE(refused(13, 0)) << "one before the last that is not finished";
+  EXPECT_TRUE(refused(13, 3));
+  EXPECT_TRUE(refused(19, static_cast<uint8_t>(good[19] + 1))) << "an edit that ends behind what was read";
+  EXPECT_TRUE(refused(8, 0x40)) << "one that is far away";
+  const size_t tail = FtpEdits::kSaved + 8 + 2 * kFtpDirectionSaved, replies = tail + FtpTail::kSaved;
+  EXPECT_TRUE(refused(tail, 9));
+  EXPECT_TRUE(refused(replies + 2, 8)) << "no place in a reply";
+  EXPECT_TRUE(refused(replies + 2, 1)) << "elsewhere than the edit";
+  EXPECT_TRUE(refused(replies + 3, 4));
+  EXPECT_TRUE(refused(replies + 9, 1)) << "a number above 65535";
+  EXPECT_TRUE(refused(replies + 12, 6));
+  EXPECT_TRUE(refused(replies + 13, 6));
+  EXPECT_TRUE(refused(replies + FtpReplies::kSaved, 49)) << "a line longer than its room";
 }
 
 TEST(StateFtp, AReplyWhoseCommandCameBeforeIsUnderstood) {

@@ -37,6 +37,10 @@ class FtpTail {
   void forget() { kept_ = 0; }
   bool contradicts(Bytes segment, size_t old) const;  // which begins `old` bytes before the stream's end
 
+  static constexpr size_t kSaved = 12;
+  void save(MutableBytes out) const;  // as FtpEdits
+  [[nodiscard]] bool restore(Bytes in);
+
  private:
   std::array<uint8_t, 8> last_{};  // the newest behind
   uint8_t kept_ = 0;
@@ -60,6 +64,16 @@ struct FtpSession {
   bool over() const { return reset || (client.end_heard && server.end_heard); }
 };
 static_assert(std::is_trivially_copyable_v<FtpSession> && sizeof(FtpSession) <= 256);
+
+// A session as bytes that another process takes back: all of it, but the addresses and `children`. Numbers are
+// big-endian. What is amid a line, and edits that are not acknowledged, go on there: a repeated segment is mapped and
+// rewritten as it was.
+inline constexpr size_t kFtpDirectionSaved = 12;
+inline constexpr size_t kFtpSessionSaved =
+    FtpEdits::kSaved + 8 + 2 * kFtpDirectionSaved + FtpTail::kSaved + FtpReplies::kSaved + FtpCommands::kSaved;
+void save(const FtpSession& session, MutableBytes out);  // out: kFtpSessionSaved bytes, all 0
+// False: no session is like that, and this one must not be used.
+[[nodiscard]] bool restore(FtpSession& session, Bytes in);
 
 struct FtpOutcome {
   enum class What : uint8_t {

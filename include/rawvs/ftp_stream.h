@@ -2,6 +2,7 @@
 // ftp_stream.h: the two byte streams of an FTP control connection: what is read in them, and the edits made to one.
 // In:  the bytes of a direction in order, cut anywhere.   Out: expected data connections, edits, mapped numbers.
 // Nothing is held back: a byte's replacement depends only on bytes before it and behind it in the same segment.
+// Each can be put into bytes and taken back from them (ftp_saved.cpp), for a director that is restarted.
 // Not: frames and TCP headers (ftp.h). RFC 959 (replies: 4.2), RFC 2428 (EPRT, EPSV), RFC 2577 (bounce).
 #pragma once
 
@@ -83,6 +84,12 @@ class FtpEdits {
   // The byte before `seq` where to_client() stands still: what a segment that puts out nothing repeats.
   uint8_t byte_before_silence() const { return static_cast<uint8_t>(vip_.chars[vip_.size - 2u]); }
 
+  static constexpr size_t kSaved = 8 + kMost * 8;
+  void save(MutableBytes out) const;  // out: kSaved bytes, all 0
+  // next: of the server's stream. False, and nothing is to be used of it: no edits are like that.
+  [[nodiscard]] bool restore(Bytes in, uint32_t next);
+  bool is_open() const { return count_ != 0 && edits_[count_ - 1].state == State::open; }
+
  private:
   enum class State : uint8_t { open, whole, cut };
   struct Edit {
@@ -116,6 +123,10 @@ class FtpReplies {
   bool read(Bytes bytes, uint32_t seq, FtpEdits& edits, FtpFound& found);       // false: no room in one of them
   bool read_apart(Bytes line, uint32_t seq, FtpEdits& edits, FtpFound& found);  // wherever the stream stands
   void lose_place(FtpEdits& edits);  // bytes are missing: wait for the next line
+
+  static constexpr size_t kSaved = 20;
+  void save(MutableBytes out) const;                               // as FtpEdits
+  [[nodiscard]] bool restore(Bytes in, const FtpEdits& restored);  // restored: with this reader
 
  private:
   enum class At : uint8_t { code, rest, scan, digits, numbers, parenthesis, delimiters, port };
@@ -154,8 +165,13 @@ class FtpCommands {
   bool read_apart(Bytes line, FtpReplies& replies, FtpFound& found) const;
   void lose_place() { too_long_ = true; }  // bytes are missing: wait for the next line
 
+  static constexpr size_t kSaved = 4 + 48;
+  void save(MutableBytes out) const;  // as FtpEdits; nothing of a line that cannot matter: it may be a password
+  [[nodiscard]] bool restore(Bytes in);
+
  private:
   bool line(FtpReplies& replies, FtpFound& found) const;
+  bool may_matter() const;  // the line, as far as it has come
 
   Ip client_;
   std::array<char, 48> line_{};  // longer than any command that matters; blanks at its end count

@@ -29,25 +29,6 @@ uint32_t left_units(Duration left) {
   return static_cast<uint32_t>(std::clamp<Duration::rep>(left / kLeftUnit, 0, kMostLeft));
 }
 
-void put_direction(MutableBytes row, size_t at, const FtpDirection& d) {
-  store_be32(row, at, d.first);
-  store_be32(row, at + 4, d.next);
-  store_be32(row, at + 8,
-             uint32_t{d.started} | uint32_t{d.behind_syn} << 1 | uint32_t{d.mid_stream} << 2 | uint32_t{d.ended} << 3 |
-                 uint32_t{d.end_heard} << 4);
-}
-
-// What the readers of the two streams were amid is left out: they begin at the next line.
-void put_session(MutableBytes row, const FtpSession& s) {
-  store_be32(row, kEntrySize, s.edits.to_client(s.server.next) - s.server.next);
-  store_be32(row, kEntrySize + 4, s.offered);
-  store_be32(
-      row, kEntrySize + 8,
-      uint32_t{s.has_offer} | uint32_t{s.closed} << 1 | uint32_t{s.reset} << 2 | uint32_t{s.untrue_numbers} << 3);
-  put_direction(row, kEntrySize + 12, s.client);
-  put_direction(row, kEntrySize + 24, s.server);
-}
-
 // Is it another that is found by this name from that side?
 bool behind(const StateTables& tables, const Connection& c, Side side) {
   const FlowKey key = c.key(side);
@@ -165,7 +146,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   } else {
     std::ranges::copy(c.peer.client_mac, row.begin() + 36);
   }
-  if (session) put_session(row, *session);
+  if (session) save(*session, row.subspan(kEntrySize));
   ++written_;
 }
 

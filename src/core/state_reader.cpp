@@ -21,9 +21,8 @@ constexpr size_t kAhead = 8;              // rows
 constexpr size_t kSearched = 65536;       // bytes in which a block's beginning is looked for, by one call
 constexpr Duration kStillControls = 60s;  // as director_track.cpp's: who is over, but controls others, gets it
 constexpr Duration kOldestBelieved = 400 * 24h;
-constexpr Port kNoPort{0xffff};          // of a template that is not valid any more
-constexpr uint16_t kLeastPathMtu = 68;   // RFC 791
-constexpr int32_t kMostShift = 1 << 20;  // of an FTP stream
+constexpr Port kNoPort{0xffff};         // of a template that is not valid any more
+constexpr uint16_t kLeastPathMtu = 68;  // RFC 791
 
 bool active(const Connection& c) {
   if (c.protocol == Protocol::tcp) return rawvs::active(static_cast<TcpState>(c.state));
@@ -33,44 +32,6 @@ bool active(const Connection& c) {
 FlowKey key_of(Bytes row) {
   return {Ip(load_be32(row, 0)),    Ip(load_be32(row, 4)),          Port(load_be16(row, 8)),
           Port(load_be16(row, 10)), static_cast<Protocol>(row[14]), (row[16] & Connection::persistence) != 0};
-}
-
-FtpDirection direction(Bytes row, size_t at) {
-  const uint32_t flags = load_be32(row, at + 8);
-  const auto set = [&](int bit) { return (flags >> bit & 1) != 0; };
-  return {load_be32(row, at), load_be32(row, at + 4), set(0), set(1), set(2), set(3), set(4)};
-}
-
-// Edits that are acknowledged leave a shift behind; each is worth so many bytes.
-void shift_by(FtpEdits& edits, int32_t shift) {
-  const int32_t text = edits.vip().size;
-  while (shift != 0) {
-    const int32_t part = std::clamp(shift, text - 255, text - 1);
-    const int32_t region = text - part;
-    edits.open(0);
-    for (int32_t n = 0; n < region; ++n) edits.grow();
-    edits.finish();
-    edits.acknowledged(edits.to_client(static_cast<uint32_t>(region)));
-    shift -= part;
-  }
-}
-
-int32_t shift_of(Bytes session) { return static_cast<int32_t>(load_be32(session, 0)); }
-
-// Readers begin at the next line. A reply may be due whose command was read before: what it says of others' addresses
-// is refused in any case.
-void get_session(Bytes row, FtpSession& s) {
-  shift_by(s.edits, shift_of(row));
-  s.offered = load_be32(row, 4);
-  const uint32_t flags = load_be32(row, 8);
-  s.has_offer = (flags & 1) != 0;
-  s.closed = (flags & 2) != 0;
-  s.reset = (flags & 4) != 0;
-  s.untrue_numbers = (flags & 8) != 0;
-  s.client = direction(row, 12);
-  s.server = direction(row, 24);
-  s.replies.asked_pasv();
-  s.replies.asked_epsv();
 }
 
 }  // namespace
@@ -125,8 +86,8 @@ bool StateReader::Entry::makes_sense() const {
   // Only FTP expects a client's port that it does not know.
   if (key.cport.value == 0 && !(tcp && nat && session.empty())) return false;
   if (!session.empty()) {
-    const int32_t shift = shift_of(session);
-    if (!tcp || !nat || key.vport != kFtp || shift > kMostShift || shift < -kMostShift) return false;
+    FtpSession like{Ip(), Ip(), Ip()};
+    if (!tcp || !nat || key.vport != kFtp || !restore(like, session)) return false;
   }
   switch (key.protocol) {
     case Protocol::tcp: return state < static_cast<uint8_t>(TcpState::count_);
@@ -302,7 +263,10 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
   if (!e.session.empty()) {
     session = tables.ftp.take(e.origin->at.addr, e.key.vip, e.key.client);
     if (session == 0) return Untaken::no_room;
-    get_session(e.session, *tables.ftp.at(session));
+    if (!restore(*tables.ftp.at(session), e.session)) {
+      tables.ftp.release(session);
+      return Untaken::malformed;
+    }
   }
   Connection* const c = connections.create(e.key, hash);
   if (!c) {

@@ -11,7 +11,7 @@
 //   entry    44: client 4, VIP 4 (mark), ports of client, VIP and server 2 each, protocol 1, state 1, flags 1, notes 1,
 //                packets 1, zero 1, server's number 4, left (10 ms) 4, id 4, controller's id 4, MAC address 6 and zero
 //                2, or a template's seconds 4 and zero 4
-//   control  80: an entry; shift 4, offered 4, flags 4, two directions: first 4, next 4, flags 4
+//   control 232: an entry; its FTP session, as ftp_saved.cpp lays it out
 //   end       4: entries written
 #pragma once
 
@@ -19,14 +19,16 @@
 
 #include "rawvs/bytes.h"
 #include "rawvs/connection.h"
+#include "rawvs/ftp.h"
 
 namespace rawvs::state {
 
 inline constexpr std::array<uint8_t, 8> kMagic{'r', 'a', 'w', 'v', 's', 0, 's', 't'};
 inline constexpr uint32_t kByteOrder = 0x01020304, kBlockMark = 0x52565342;  // "RVSB"
-inline constexpr uint16_t kVersion = 1;
-inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEntrySize = 44, kControlSize = 80,
-                        kEndSize = 4;
+inline constexpr uint16_t kVersion = 2;
+inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEntrySize = 44,
+                        kControlSize = kEntrySize + kFtpSessionSaved, kEndSize = 4;
+static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
 inline constexpr uint32_t kMostServerRows = 1u << 16;  // far more than there are slots: each slot's many lives
