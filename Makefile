@@ -161,18 +161,20 @@ asan:  ## every test, with the address and undefined behaviour sanitizers
 # QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: others use the
 # machine, too.
 bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: three minutes)
-	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry
+	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry \
+	  $(BUILD)/bench-state
 	@$(BUILD)/bench
 	@RAWVS_BIN=$(BUILD) BENCH_RESULTS=$(BUILD)/bench-results QUICK=$(QUICK) IO=$(IO) tools/bench/run
 	@test -n "$(QUICK)" || RAWVS_BIN=$(BUILD) tools/bench-listing
 	@RAWVS_BIN=$(BUILD) tools/bench-small
 	@$(BUILD)/bench-expiry
+	@$(BUILD)/bench-state
 
 bench-ipvs: setup-record  ## rawvsd beside the kernel's IPVS, both in one boot of a Debian kernel under QEMU: a ratio
 	@$(MAKE) --no-print-directory all $(BUILD)/bench-load
 	@TIMEOUT=1200 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) ROUNDS=$(or $(ROUNDS),3) tools/bench/ipvs
 
-$(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry: $(BUILD)/bench-%: $(BUILD)/obj/tools/bench_%.o $(BUILD)/rooms.a
+$(addprefix $(BUILD)/bench-,load bare expiry state): $(BUILD)/bench-%: $(BUILD)/obj/tools/bench_%.o $(BUILD)/rooms.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
 $(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)

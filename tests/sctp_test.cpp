@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <random>
 #include <sstream>
 
 #include "random_packets.h"
@@ -51,6 +52,26 @@ TEST(Crc32c, GivesTheKnownValues) {  // RFC 3720 appendix B.4, and the customary
   EXPECT_EQ(crc32c(b), 0x46dd794eu);
   const std::string digits = "123456789";
   EXPECT_EQ(crc32c(FrameBytes(digits.begin(), digits.end())), 0xe3069283u);
+}
+
+TEST(Crc32c, EightBytesAtOnceAreAsGoodAsBitByBit) {
+  const auto plain = [](Bytes bytes) {
+    uint32_t crc = ~0u;
+    for (const uint8_t byte : bytes) {
+      crc ^= byte;
+      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0u);
+    }
+    return ~crc;
+  };
+  std::mt19937 engine(5);
+  FrameBytes b(200);
+  for (uint8_t& byte : b) byte = static_cast<uint8_t>(engine());
+  for (size_t from = 0; from < 9; ++from) {
+    for (size_t size = 0; from + size <= b.size(); ++size) {
+      const Bytes part = Bytes(b).subspan(from, size);
+      ASSERT_EQ(crc32c(part), plain(part)) << from << ", " << size << " bytes";
+    }
+  }
 }
 
 TEST(Crc32c, UpdatedInPlaceEqualsComputedAnewAtAnyLength) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// crc32c.cpp: one table step per byte, least significant bit first. Zeros are skipped in logarithmic time, by
-// multiplying with a power of x modulo the polynomial.
+// crc32c.cpp: a table step per byte, least significant bit first, eight bytes at once. Zeros are skipped in logarithmic
+// time, by multiplying with a power of x modulo the polynomial.
 #include "rawvs/crc32c.h"
 
 #include <array>
@@ -15,19 +15,40 @@ constexpr size_t kFieldAt = 8, kFieldSize = 4;
 
 constexpr uint32_t times_x(uint32_t a) { return (a >> 1) ^ (a & 1 ? kPolynomial : 0); }
 
-constexpr std::array<uint32_t, 256> make_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < table.size(); ++i) {
+// What a byte makes of the register, followed by so many zero bytes as the table's number is: what bytes do to it adds
+// up, so eight of them need not wait for one another ("slicing-by-8", M. Kounavis and F. Berry, 2005).
+constexpr size_t kSlices = 8;
+using Tables = std::array<std::array<uint32_t, 256>, kSlices>;
+constexpr Tables make_tables() {
+  Tables tables{};
+  for (uint32_t i = 0; i < 256; ++i) {
     uint32_t crc = i;
     for (int bit = 0; bit < 8; ++bit) crc = times_x(crc);
-    table[i] = crc;
+    tables[0][i] = crc;
   }
-  return table;
+  for (size_t zeros = 1; zeros < kSlices; ++zeros) {
+    for (uint32_t i = 0; i < 256; ++i) {
+      const uint32_t before = tables[zeros - 1][i];
+      tables[zeros][i] = tables[0][before & 0xff] ^ (before >> 8);
+    }
+  }
+  return tables;
 }
-constexpr std::array<uint32_t, 256> kTable = make_table();
+constexpr Tables kTables = make_tables();
+
+constexpr uint32_t mirrored_bytes(uint32_t v) { return v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24; }
+
+// Four bytes, the first of them with so many behind it.
+uint32_t step(uint32_t word, size_t behind) {
+  return kTables[behind][word & 0xff] ^ kTables[behind - 1][word >> 8 & 0xff] ^ kTables[behind - 2][word >> 16 & 0xff] ^
+         kTables[behind - 3][word >> 24];
+}
 
 uint32_t add(Bytes bytes, uint32_t crc) {
-  for (const uint8_t byte : bytes) crc = kTable[(crc ^ byte) & 0xff] ^ (crc >> 8);
+  for (; bytes.size() >= kSlices; bytes = bytes.subspan(kSlices)) {
+    crc = step(mirrored_bytes(load_be32(bytes, 0)) ^ crc, 7) ^ step(mirrored_bytes(load_be32(bytes, 4)), 3);
+  }
+  for (const uint8_t byte : bytes) crc = kTables[0][(crc ^ byte) & 0xff] ^ (crc >> 8);
   return crc;
 }
 
@@ -48,13 +69,11 @@ constexpr uint32_t skip_zeros(uint32_t crc, size_t bytes) {
   return crc;
 }
 
-// The field carries the remainder least significant byte first (RFC 9260 appendix A).
-constexpr uint32_t mirrored_bytes(uint32_t v) { return v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24; }
-
 }  // namespace
 
 uint32_t crc32c(Bytes bytes) { return ~add(bytes, ~0u); }
 
+// The field carries the remainder least significant byte first (RFC 9260 appendix A).
 uint32_t sctp_checksum(Bytes packet) {
   constexpr std::array<uint8_t, kFieldSize> kZeros{};
   uint32_t crc = add(packet.first(kFieldAt), ~0u);
