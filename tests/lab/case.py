@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a lab test is: a function with a sentence for a name, a fresh network as its argument, and a time limit."""
+"""What a lab test is: a function with a sentence for a name, a fresh network as its argument, and a time limit.
+
+What it returns, if anything, is printed behind its name: a time that it measured, say."""
 import dataclasses
 import os
 import shutil
@@ -81,7 +83,7 @@ def perform(one):
         with Topology(**one.topology) as network:
             signal.alarm(one.seconds)
             try:
-                one.function(network)
+                text = one.function(network) or ""
             except Skip as skip:
                 verdict, text = "skip", str(skip)
             except Exception as error:  # whatever it is, it is this test's failure, and the next one runs

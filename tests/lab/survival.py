@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Connections survive the daemon's restart, its replacement in place, and, as far as they were saved, its death."""
+import ftplib
 import signal
+import socket
+import sys
+import threading
+import time
 
 from case import all_answered, case, same, true
+from ftp import content, vsftpd
 from lab.director import Director, virtual
 from lab.namespaces import eventually
-from lab.topology import VIP
+from lab.topology import ADDRESS, VIP
 from nat import IN, inside_web, nat
+from programs import HERE
 
 DOWNLOADS, SIZE = 200, 300_000
 
@@ -26,7 +33,7 @@ class Downloads:
 
     @staticmethod
     def active(director):
-        return sum(int(row["active"]) for row in director.servers().values())
+        return sum(int(row["active"]) for row in director.ask("list") if row["row"] == "server")
 
     def all_arrive(self):
         true(self.program.running(), f"the downloads ended too soon: {self.program.text()[:300]}")
@@ -37,59 +44,169 @@ class Downloads:
         same(len(found), DOWNLOADS, "downloads")
 
 
+class Pulse:
+    """A client that asks a server for an echo every millisecond or so, and notes how long it got none."""
+    PORT = 7
+
+    def __init__(self, lab, server, address=VIP):
+        echo = lab[server].start(sys.executable, str(HERE / "small_server"), "echo", address, str(self.PORT))
+        eventually(lambda: "ready" in echo.text(), 10, f"the echo of {server}")
+        with lab["client"].inside():
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((VIP, self.PORT))
+        self.socket.settimeout(0.001)
+        self.answers, self.longest, self.last = 0, 0.0, None
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    @classmethod
+    def section(cls, servers):
+        return virtual("echo", ports=f"udp/{cls.PORT}", servers=servers)
+
+    def __enter__(self):
+        self.thread.start()
+        self.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(5)
+        self.socket.close()
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                self.socket.send(b"?")
+                self.socket.recv(64)
+            except OSError:
+                continue
+            now = time.monotonic()
+            self.longest = max(self.longest, now - (self.last or now))
+            self.last = now
+            self.answers += 1
+            self.over.wait(0.001)
+
+    def wait(self, more):
+        until = self.answers + more
+        eventually(lambda: self.answers >= until, 20, f"{more} more echoes")
+
+    def pause(self, act):
+        """The longest time without an answer while this happens, in milliseconds, and what it returns."""
+        self.longest = 0.0
+        outcome = act()
+        self.wait(100)
+        return round(self.longest * 1000), outcome
+
+
 def keeper(lab, *sections, **settings):
     """A director that keeps its connections in a file, and takes back what is in it."""
     return Director(lab, *sections, state=lab.directory / "rawvs.state", **settings).start()
 
 
 def ends_and_begins(lab, director, *sections, **settings):
-    director.stop()
+    director.program.send(signal.SIGTERM)
+    director.program.process.wait()  # without a limit, which the test has itself, it returns at once
     return keeper(lab, *sections, **settings)
+
+
+def replaced(director):
+    """By itself, in place."""
+    runs = director.log().count("runs on eth0")
+    director.program.send(signal.SIGUSR2)
+    eventually(lambda: director.log().count("runs on eth0") > runs and director.ready(), 10, "the other program")
 
 
 @case(seconds=90)
 def two_hundred_downloads_survive_a_restart_by_direct_routing(lab):
     lab.serve_web()
-    director = keeper(lab, virtual())
+    sections = virtual(), Pulse.section(["rs1"])
+    director = keeper(lab, *sections)
     idle = lab.connect("client")
-    downloads = Downloads(lab, director, "rs1", "rs2")
-    again = ends_and_begins(lab, director, virtual())
+    with Pulse(lab, "rs1") as pulse:
+        downloads = Downloads(lab, director, "rs1", "rs2")
+        without, _ = pulse.pause(lambda: pulse.wait(200))
+        pause, again = pulse.pause(lambda: ends_and_begins(lab, director, *sections))
     downloads.all_arrive()
     idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
     true(idle.recv(4096).startswith(b"HTTP/1."), "what the idle connection got")
     same(again.exits()["reset-sent"], 0, "RSTs")
+    return f"pause: restart {pause} ms; {without} ms before"
 
 
 @case(seconds=90)
 def two_hundred_downloads_survive_a_restart_through_nat(lab):
     inside_web(lab)
-    director = keeper(lab, nat(*IN), inside="eth1")
-    downloads = Downloads(lab, director, *IN)
-    ends_and_begins(lab, director, nat(*IN), inside="eth1")
+    sections = nat(*IN), Pulse.section([f"{IN[0]} forward=nat"])
+    director = keeper(lab, *sections, inside="eth1")
+    with Pulse(lab, IN[0], ADDRESS[IN[0]]) as pulse:
+        downloads = Downloads(lab, director, *IN)
+        pause, _ = pulse.pause(lambda: ends_and_begins(lab, director, *sections, inside="eth1"))
     downloads.all_arrive()
+    return f"pause: restart {pause} ms"
 
 
 @case(seconds=90)
 def two_hundred_downloads_survive_the_replacement_of_the_program(lab):
     lab.serve_web()
-    director = Director(lab, virtual()).start()  # no state file is needed
-    downloads = Downloads(lab, director, "rs1", "rs2")
-    pid = director.ask("list")[0]["pid"]
-    director.program.send(signal.SIGUSR2)
-    eventually(lambda: director.log().count("runs on eth0") == 2 and director.ready(), 10, "the other program")
+    director = Director(lab, virtual(), Pulse.section(["rs1"])).start()  # no state file is needed
+    with Pulse(lab, "rs1") as pulse:
+        downloads = Downloads(lab, director, "rs1", "rs2")
+        pid = director.ask("list")[0]["pid"]
+        pause, _ = pulse.pause(lambda: replaced(director))
     same(director.ask("list")[0]["pid"], pid, "its process id")
     downloads.all_arrive()
     all_answered(lab.request("client", 10), 10)
+    return f"pause: in place {pause} ms"
 
 
 @case(seconds=90)
 def two_hundred_downloads_survive_the_replacement_of_the_program_through_nat(lab):
     inside_web(lab)
-    director = Director(lab, nat(*IN), inside="eth1").start()
-    downloads = Downloads(lab, director, *IN)
-    director.program.send(signal.SIGUSR2)
-    eventually(lambda: director.log().count("runs on eth0") == 2 and director.ready(), 10, "the other program")
+    director = Director(lab, nat(*IN), Pulse.section([f"{IN[0]} forward=nat"]), inside="eth1").start()
+    with Pulse(lab, IN[0], ADDRESS[IN[0]]) as pulse:
+        downloads = Downloads(lab, director, *IN)
+        pause, _ = pulse.pause(lambda: replaced(director))
     downloads.all_arrive()
+    return f"pause: in place {pause} ms"
+
+
+@case(seconds=60, needs=("vsftpd",))
+def an_ftp_session_through_nat_goes_on_after_a_restart_and_after_a_replacement(lab):
+    lab.add_inside(*IN)
+    vsftpd(lab, *IN)
+    section = virtual("ftp", ports="tcp/21", servers=[f"{name} forward=nat" for name in IN])
+    director = keeper(lab, section, inside="eth1")
+    with lab["client"].inside():
+        session = ftplib.FTP(VIP, timeout=10)
+        session.login()
+    session.trust_server_pasv_ipv4_address = True  # else it would not matter what the answer to PASV says
+    number = 20
+
+    def fetch(passive_at=None):
+        """A file; by the answer to PASV that came earlier, or to a new one."""
+        nonlocal number
+        number += 1
+        with lab["client"].inside():
+            host, port = passive_at or session.makepasv()
+            same(host, VIP, "the address in the answer to PASV")
+            data = socket.create_connection((host, port), 10)
+        session.sendcmd(f"RETR /pub/f{number}")
+        with data:
+            data.settimeout(10)
+            same(b"".join(iter(lambda: data.recv(1 << 16), b"")), content(number), f"file {number}")
+        session.voidresp()
+
+    fetch()
+    asked_before = session.makepasv()
+    director = ends_and_begins(lab, director, section, inside="eth1")
+    fetch(asked_before)
+    fetch()
+    asked_before = session.makepasv()
+    replaced(director)
+    fetch(asked_before)
+    fetch()
+    session.quit()
+    same(director.dropped(), {}, "frames dropped")
 
 
 @case(seconds=60)
