@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_refusals.h: for tests of wrong configuration files: sound beginnings, and what is said about each that goes on
+// wrongly. The messages are part of the interface.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <span>
+
+#include "rawvs/config.h"
+
+namespace rawvs::test {
+
+// Most files begin soundly; what follows is on the line behind.
+inline constexpr std::string_view kDirector = "[director]\ninterface = eth0\n";                // next: line 3
+inline constexpr std::string_view kVirtual = "[director]\ninterface = eth0\n[virtual web]\n";  // next: line 4
+inline constexpr std::string_view kWeb =
+    "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";  // next: line 6
+inline constexpr std::string_view kGroup = "[director]\ninterface = eth0\n[group g]\n";      // next: line 4
+
+struct Wrong {
+  std::string_view before, text, error;  // the error behind the file's name
+};
+
+inline void refuses(std::span<const Wrong> all) {
+  for (const Wrong& wrong : all) {
+    const std::string text = std::string(wrong.before) + std::string(wrong.text);
+    const auto config = parse_config(text, "rawvs.ini");
+    if (config) {
+      ADD_FAILURE() << "accepted:\n" << text;
+    } else {
+      EXPECT_EQ(config.error().text, "rawvs.ini" + std::string(wrong.error)) << text;
+    }
+  }
+}
+
+}  // namespace rawvs::test
