@@ -17,6 +17,23 @@ void put_health(std::string& row, const Desk* desk, const Server& server, Instan
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 
+namespace {
+
+// How many, and of which kinds: password:12,ttl:1
+void put_refused(std::string& row, const VrrpRefusalCounters& refused) {
+  uint64_t sum = 0;
+  std::string kinds;
+  for (size_t i = 0; i < refused.size(); ++i) {
+    sum += refused[i];
+    if (refused[i] == 0) continue;
+    kinds += (kinds.empty() ? "" : ",") + std::string(kVrrpRefusalWords[i].name) + ':' + std::to_string(refused[i]);
+  }
+  put(row, "refused", sum);
+  put(row, "refused-for", kinds.empty() ? "-" : kinds);
+}
+
+}  // namespace
+
 void add_vrrp(std::string& ready, const Desk* desk, const Director& director, Instant now) {
   if (!desk || !desk->vrrp) return;
   for (const Vrrp::Instance& i : desk->vrrp->all()) {
@@ -33,9 +50,10 @@ void add_vrrp(std::string& ready, const Desk* desk, const Director& director, In
     put(ready, "sent", i.counters.sent);
     put(ready, "heard", i.counters.heard);
     put(ready, "became-master", i.counters.became_master);
-    uint64_t refused = 0;
-    for (const uint64_t n : i.counters.refused) refused += n;
-    put(ready, "refused", refused);
+    put(ready, "other-addresses", i.counters.other_addresses);
+    put(ready, "other-interval", i.counters.other_interval);
+    put(ready, "woke-late", i.counters.woke_late);
+    put_refused(ready, i.counters.refused);
     put(ready, "why", i.reason);
     ready += '\n';
   }

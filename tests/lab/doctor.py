@@ -4,10 +4,12 @@ import json
 import re
 
 from case import all_answered, case, same, true
+from health import check
 from lab.director import Director, virtual
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, DIRECTOR_INSIDE, VIP, mac_of
+from lab.topology import ADDRESS, DIRECTOR_INSIDE, VIP, VIP2, mac_of
 from programs import unwrap_at
+from vrrp import instance, second_host, wait_for_state
 
 INSIDE = {"inside": "eth1"}
 
@@ -286,3 +288,54 @@ def from_another_network_namespace_it_says_how_to_get_into_rawvsds(lab):
     report = examine(director)
     same(report["findings"], [], "findings")
     true(f"nsenter -t {director.program.pid} -n rawvsadm doctor" in report["not_looked_at"][0], report["not_looked_at"])
+
+
+@case(seconds=40)
+def a_check_whose_program_is_missing_or_may_not_be_run_is_found_with_the_servers_it_takes_out(lab):
+    lab.serve_web()
+    lab.directory.chmod(0o755)
+    program = lab.directory / "check-shop"
+    director = Director(lab, check("shop", type="exec", program=program), virtual(check="shop")).start()
+    eventually(lambda: sorted(checks(director)) == ["all-down", "no-program"], 15, "servers down, no program")
+    program.write_text("#!/bin/sh\nexit 0\n")
+    program.chmod(0o700)
+    eventually(lambda: sorted(checks(director)) == ["all-down", "not-executable"], 15, "a program for root alone")
+    finding = next(one for one in examine(director)["findings"] if one["check"] == "not-executable")
+    true("may not be executed by nobody" in finding["what"], finding["what"])
+    type_it(lab, finding)
+    eventually(lambda: checks(director) == [], 15, "health")
+
+
+@case(seconds=40)
+def a_server_that_its_check_takes_out_is_found_until_it_is_back(lab):
+    lab.serve_web("rs1")
+    director = Director(lab, check(), virtual(check="well")).start()
+    finding = the_one(director, "server-down", f"real server {ADDRESS['rs2']}:80 of tcp:{VIP}:80 is down")
+    true(f"tcp {ADDRESS['rs2']}:80: connection refused, 1 of 1" in finding["what"], finding["what"])
+    lab.serve_web("rs2")
+    eventually(lambda: checks(director) == [], 15, "health")
+
+
+@case(seconds=40)
+def two_directors_that_do_not_believe_each_other_are_found(lab):
+    second_host(lab)
+    one = Director(lab, virtual(), instance(150, version=2, password="one", address=f"{VIP} {VIP2}")).start()
+    the_one(one, "vrrp-vip-unused", f"VIP {VIP2} of [vrrp web] belongs to no service")
+    other = Director(lab, virtual(), instance(100, version=2, password="other"), name="other", host="other").start()
+    wait_for_state(one, "master")
+    wait_for_state(other, "master")
+    for director in (one, other):
+        eventually(lambda d=director: {"two-masters", "vrrp-refused"} <= set(checks(d)), 15, "both findings")
+    refused = next(f for f in examine(other)["findings"] if f["check"] == "vrrp-refused")
+    true("mostly: its password is wrong" in refused["what"], refused["what"])
+    true("the same password in [vrrp web]" in refused["type"], refused["type"])
+
+
+@case()
+def a_place_where_connections_cannot_be_kept_is_found(lab):
+    place = lab.directory / "later"
+    director = Director(lab, state=place / "rawvs.state").start()
+    the_one(director, "state-directory", f"to be kept in {place}/rawvs.state, whose directory is not there")
+    place.mkdir()
+    found = checks(director)
+    true(found in ([], ["state-on-disk"]), f"findings: {found}")

@@ -12,9 +12,9 @@ namespace rawvs::adm {
 namespace {
 
 constexpr Look kLooks[] = {
-    look_at_interfaces, look_at_vips,        look_at_rivals,   look_at_guards, look_at_rp_filter,
-    look_at_redirects,  look_at_offloads,    look_at_services, look_at_ways,   look_at_neighbors,
-    look_at_answers,    look_at_nat_replies, look_at_mtus,     look_at_losses,
+    look_at_interfaces, look_at_vips,     look_at_rivals, look_at_guards,    look_at_rp_filter, look_at_redirects,
+    look_at_offloads,   look_at_services, look_at_ways,   look_at_neighbors, look_at_answers,   look_at_nat_replies,
+    look_at_mtus,       look_at_losses,   look_at_checks, look_at_vrrp,      look_at_vrrp_vips, look_at_state,
 };
 
 std::vector<std::string> unseen(const DoctorFacts& facts) {
@@ -28,6 +28,13 @@ std::vector<std::string> unseen(const DoctorFacts& facts) {
   const bool off = settings.count("guard") != 0 && settings.find("guard")->second == "off";
   const bool told = std::ranges::all_of(facts.daemon.ports, [](const PortFacts& p) { return !p.guard.empty(); });
   if (!told && !off) out.emplace_back("the guards: this rawvsd does not tell of them; its log does");
+  const bool names_files = !facts.daemon.setting("state").empty() ||
+                           std::ranges::any_of(facts.daemon.sections, [](const SectionFacts& section) {
+                             return section.keys.contains("program") || section.keys.contains("notify");
+                           });
+  if (!facts.files.known && names_files) {
+    out.emplace_back("files that " + facts.daemon.config + " names: only root may look; type: sudo rawvsadm doctor");
+  }
   out.emplace_back("this host's firewall: iptables-save, nft list ruleset");
   out.emplace_back("the real servers from within; there: rawvs-realserver status");
   out.emplace_back("routers on the way: their MTUs and filters");
@@ -60,9 +67,10 @@ Result<bool> ask_if_known(WordCall& call, const std::string& command, DoctorFact
 Result<Done> ask_rawvsd(WordCall& call, DoctorFacts& facts) {
   if (const auto asked = ask_if_known(call, "list", facts); !asked) return asked.error();
   facts.host = host_facts(facts.daemon.pid);
-  for (const char* const command : {"arp", "exits", "ini"}) {
+  for (const char* const command : {"arp", "exits", "ini", "vrrp"}) {
     if (const auto asked = ask_if_known(call, command, facts); !asked) return asked.error();
   }
+  facts.files = file_facts(facts.daemon);
   if (!wants_connections(facts)) return Done{};
   auto asked = ask_if_known(call, "connections state=SYN_RECV", facts);
   if (asked && !*asked) asked = ask_if_known(call, "connections", facts);

@@ -2,8 +2,8 @@
 // doctor.h: rawvsadm doctor: looks for what goes wrong with LVS, and says what to type.
 // In:  what rawvsd says of itself (its rows, control.h), what this host says of itself.
 // Out: findings, and what was looked at and found right. Not: mending anything; what only the servers know.
-// doctor.cpp asks and prints, doctor_facts.cpp looks at this host, doctor_rows.cpp reads rawvsd's rows, doctor_host.cpp
-// and doctor_servers.cpp judge: pure functions, from facts to findings.
+// doctor.cpp asks and prints, doctor_facts.cpp and doctor_files.cpp look at this host, doctor_rows.cpp reads rawvsd's
+// rows, doctor_host.cpp, doctor_servers.cpp and doctor_ha.cpp judge: pure functions, from facts to findings.
 #pragma once
 
 #include <map>
@@ -39,6 +39,25 @@ struct HostFacts {
   const LinkAddress* network_of(Ip other) const;  // the narrowest one that it would be on
 };
 
+// Files that the configuration names.
+
+enum class Runnable : uint8_t { yes, missing, not_executable, unreachable };  // by the user who is to run it
+struct ProgramFacts {
+  std::string path, user;
+  std::string whose;  // check shop
+  Runnable runnable = Runnable::yes;
+};
+struct StatePlace {                                      // where connections are kept
+  bool there = false, writable = false, in_ram = false;  // its directory
+  uint64_t free = 0;                                     // bytes
+  bool strange = false;                                  // what is there already will not be believed
+};
+struct FileFacts {
+  bool known = false;  // else nothing could be looked at
+  std::vector<ProgramFacts> programs;
+  StatePlace state;
+};
+
 // rawvsd.
 
 struct ServiceFacts {
@@ -59,11 +78,16 @@ struct ServerFacts {
   uint64_t syns = 0;   // connections in SYN_RECV
   uint64_t stuck = 0;  // of these, for more than a second
   uint64_t near = 0;   // of these, with a client in the server's own network
+  std::string health;  // as its check says; empty: it has none
+  std::string why;
+  uint64_t seconds = 0, flaps = 0;  // of that condition; how often it went lately
+  bool out() const { return weight == 0 && !health.empty() && health != "up"; }
 };
 
 struct VipFacts {
   Ip address;
   bool retired = false;
+  bool standby = false;  // another director is its master
 };
 struct RivalFacts {
   Ip vip;
@@ -80,6 +104,18 @@ struct PortFacts {  // a link row
   uint64_t received = 0, kernel_dropped = 0, cut = 0, sent = 0, send_failed = 0;
 };
 
+struct VrrpFacts {
+  std::string name, link, state, master, why;
+  uint64_t other_addresses = 0, other_interval = 0, woke_late = 0, refused = 0;
+  std::string refused_for;  // password:12,ttl:1
+};
+
+struct SectionFacts {  // of the configuration: [check shop]
+  std::string kind, name;
+  std::map<std::string, std::vector<std::string>, std::less<>> keys;
+  std::string value(std::string_view key) const;  // the first; empty: it has none
+};
+
 struct DaemonFacts {
   uint64_t pid = 0, uptime = 0;
   std::string config = "rawvsd's file";
@@ -91,10 +127,14 @@ struct DaemonFacts {
   std::vector<PortFacts> ports;  // the first one is where clients are
   std::map<std::string, uint64_t, std::less<>> exits;
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
+  std::vector<SectionFacts> sections;                        // the others
+  std::vector<VrrpFacts> vrrps;
+  std::string setting(std::string_view key) const;  // of [director]; empty: not told
 };
 
 struct DoctorFacts {
   HostFacts host;
+  FileFacts files;
   DaemonFacts daemon;
 };
 
@@ -107,7 +147,9 @@ bool sendable(const DaemonFacts& daemon, const ServerFacts& server);  // false: 
 void note_row(const Row& row, DoctorFacts& facts);
 bool wants_connections(const DoctorFacts& facts);  // whether "connections" could tell of something wrong
 
-HostFacts host_facts(uint64_t daemon_pid);  // pid 0: not known
+HostFacts host_facts(uint64_t daemon_pid);        // pid 0: not known
+FileFacts file_facts(const DaemonFacts& daemon);  // as root only
+std::string root_of(uint64_t pid);                // where rawvsd's files begin; empty: where ours do
 
 // What is found.
 
@@ -124,6 +166,10 @@ struct Finding {
   std::string what, why, type;
 };
 using Findings = std::vector<Finding>;
+
+inline std::string plural(size_t count, const std::string& word) {
+  return std::to_string(count) + ' ' + word + (count == 1 ? "" : "s");
+}
 
 // One look at something. What it finds wrong is added; what it says comes after "looked at and found right" when it has
 // added nothing. Empty: there was nothing to look at.
@@ -146,6 +192,12 @@ std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings);
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings);
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
+
+// doctor_ha.cpp
+std::string look_at_checks(const DoctorFacts& facts, Findings& findings);
+std::string look_at_vrrp(const DoctorFacts& facts, Findings& findings);
+std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings);
+std::string look_at_state(const DoctorFacts& facts, Findings& findings);
 
 struct Diagnosis {
   Findings findings;               // the worst first

@@ -92,17 +92,27 @@ void add_settings(HostLink& link) {
   link.send_redirects = sysctl("all", "send_redirects") != 0 || sysctl(link.name, "send_redirects") != 0;
 }
 
-// Whether rawvsd sees the same interfaces as we do. Its pid may be one of another pid namespace: its name is looked at.
-bool same_network(uint64_t pid) {
+// What proc(5) has of it; empty: nothing. Its pid may be one of another pid namespace: its name is looked at.
+std::string proc_of(uint64_t pid) {
   const std::string place = "/proc/" + std::to_string(pid);
-  if (pid == 0 || first_line(place + "/comm") != "rawvsd") return true;  // as good as we know
+  return pid == 0 || first_line(place + "/comm") != "rawvsd" ? "" : place;
+}
+
+bool same_network(uint64_t pid) {  // whether rawvsd sees the same interfaces as we do
+  const std::string place = proc_of(pid);
   std::array<char, 64> theirs{}, ours{};
+  if (place.empty()) return true;  // as good as we know
   if (readlink((place + "/ns/net").c_str(), theirs.data(), theirs.size() - 1) < 0) return true;
   if (readlink("/proc/self/ns/net", ours.data(), ours.size() - 1) < 0) return true;
   return theirs == ours;
 }
 
 }  // namespace
+
+std::string root_of(uint64_t pid) {
+  const std::string place = proc_of(pid);
+  return place.empty() ? "" : place + "/root";
+}
 
 HostFacts host_facts(uint64_t daemon_pid) {
   HostFacts out;

@@ -183,11 +183,42 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
   return names_of(facts.daemon.ports) + (facts.daemon.ports.size() == 1 ? " is" : " are") + " up, with a carrier";
 }
 
+namespace {
+
+// The instance by which this director is master of a VIP; null: none.
+const VrrpFacts* mastery(const DaemonFacts& daemon, Ip vip) {
+  const auto has = [&](const VrrpFacts& vrrp) {
+    if (vrrp.state != "master") return false;
+    return std::ranges::any_of(daemon.sections, [&](const SectionFacts& section) {
+      if (section.kind != "vrrp" || section.name != vrrp.name) return false;
+      const auto addresses = section.keys.find("address");  // none: all VIPs
+      return addresses == section.keys.end() ||
+             std::ranges::find(addresses->second, text(vip)) != addresses->second.end();
+    });
+  };
+  const auto found = std::ranges::find_if(daemon.vrrps, has);
+  return found == daemon.vrrps.end() ? nullptr : &*found;
+}
+
+Finding two_masters(const RivalFacts& rival, const VrrpFacts& vrrp) {
+  return {Urgency::error, "two-masters",
+          rival.mac + " answers ARP for VIP " + text(rival.vip) + ", whose master this director is (VRRP " + vrrp.name +
+              "): two masters, or a stranger",
+          "adverts do not reach one of them, or it does not believe them; clients go to the one that they hear first",
+          "on both: tcpdump -e -n -i " + vrrp.link +
+              " ip proto 112; iptables-save | grep -i -e vrrp -e 112; rawvsadm doctor"};
+}
+
+}  // namespace
+
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
   for (const RivalFacts& rival : facts.daemon.rivals) {
     const std::string vip = "VIP " + text(rival.vip);
     const std::string why = "clients that hear it first go there, past the director, and are not balanced";
-    if (rival.server.empty()) {
+    const VrrpFacts* const vrrp = rival.server.empty() ? mastery(facts.daemon, rival.vip) : nullptr;
+    if (vrrp) {
+      findings.push_back(two_masters(rival, *vrrp));
+    } else if (rival.server.empty()) {
       findings.push_back(
           {Urgency::error, "rival", rival.mac + ", which is no real server, answers ARP for " + vip, why,
            "find the machine and take the address from it; it may be another director: ip neigh | grep " + rival.mac});
@@ -199,7 +230,10 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
                               "the VIP on lo (rawvs-realserver does all of this)"});
     }
   }
-  const std::vector<Ip> vips = live_vips(facts.daemon);
+  std::vector<Ip> vips;  // ours
+  for (const VipFacts& vip : facts.daemon.vips) {
+    if (!vip.retired && !vip.standby) vips.push_back(vip.address);
+  }
   return vips.empty() ? "" : "nobody else has answered ARP for " + names_of(vips);
 }
 

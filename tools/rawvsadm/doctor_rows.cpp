@@ -46,6 +46,10 @@ ServerFacts server(const Row& row, size_t service) {
   out.in_packets = row.number("inpkts");
   out.out_packets = row.number("outpkts");
   out.overloaded = row.number("overloaded") != 0;
+  out.health = cell(row, "health");
+  out.seconds = row.number("for");
+  out.flaps = row.number("flaps");
+  if (row.has("health")) out.why = row.tail("why");
   return out;
 }
 
@@ -61,11 +65,44 @@ PortFacts port(const Row& row) {
   return out;
 }
 
-// A line of the INI file: only the keys of [director], its first section, are of use here.
-void note_line(std::string_view line, std::map<std::string, std::string, std::less<>>& settings) {
-  const size_t sign = line.find(" = ");
+VrrpFacts vrrp(const Row& row) {
+  VrrpFacts out;
+  out.name = cell(row, "name");
+  out.link = cell(row, "link");
+  out.state = cell(row, "state");
+  out.master = cell(row, "master");
+  out.other_addresses = row.number("other-addresses");
+  out.other_interval = row.number("other-interval");
+  out.woke_late = row.number("woke-late");
+  out.refused = row.number("refused");
+  out.refused_for = cell(row, "refused-for");
+  out.why = row.tail("why");
+  return out;
+}
+
+// A line of the INI file.
+void note_line(std::string_view line, DaemonFacts& daemon) {
+  if (line.starts_with('[')) {
+    const std::string_view title = line.substr(1, line.find(']') - 1);
+    const size_t blank = std::min(title.find(' '), title.size());
+    if (title == "director") return;
+    daemon.sections.push_back(
+        {std::string(title.substr(0, blank)), std::string(title.substr(std::min(blank + 1, title.size()))), {}});
+    return;
+  }
+  const size_t sign = line.find('=');
   if (sign == std::string_view::npos || line[0] == ';' || line[0] == '#') return;
-  settings.emplace(line.substr(0, sign), line.substr(sign + 3, line.find(" ;") - sign - 3));
+  const auto bare = [](std::string_view text) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return std::string(text);
+  };
+  const std::string key = bare(line.substr(0, sign)), value = bare(line.substr(sign + 1, line.find(" ;") - sign - 1));
+  if (daemon.sections.empty()) {
+    daemon.settings.emplace(key, value);
+  } else {
+    daemon.sections.back().keys[key].push_back(value);
+  }
 }
 
 void note_daemon(const Row& row, DaemonFacts& daemon) {
@@ -107,13 +144,24 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "connection") note_connection(row, facts);
   if (word == "exit") daemon.exits[cell(row, "name")] = row.number("count");
   if (word == "link") daemon.ports.push_back(port(row));
-  if (word == "line") note_line(row.tail("text"), daemon.settings);
+  if (word == "line") note_line(row.tail("text"), daemon);
+  if (word == "vrrp") daemon.vrrps.push_back(vrrp(row));
   const auto address = parse_ip(row.get("address"));
   if (!address) return;
-  if (word == "vip") daemon.vips.push_back({*address, row.number("retired") != 0});
+  if (word == "vip") daemon.vips.push_back({*address, row.number("retired") != 0, row.number("standby") != 0});
   if (word == "rival") daemon.rivals.push_back({*address, cell(row, "mac"), cell(row, "server")});
   if (word == "neighbor")
     daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac")});
+}
+
+std::string SectionFacts::value(std::string_view key) const {
+  const auto found = keys.find(key);
+  return found == keys.end() || found->second.empty() ? std::string() : found->second[0];
+}
+
+std::string DaemonFacts::setting(std::string_view key) const {
+  const auto found = settings.find(key);
+  return found == settings.end() ? std::string() : found->second;
 }
 
 bool wants_connections(const DoctorFacts& facts) {  // as IPVS counts, SYN_RECV is active

@@ -13,10 +13,6 @@ namespace {
 constexpr uint64_t kFewPackets = 10;     // less than that may be on their way
 constexpr uint64_t kFewConnections = 3;  // less than that may be clients that went away
 
-std::string plural(size_t count, const std::string& word) {
-  return std::to_string(count) + ' ' + word + (count == 1 ? "" : "s");
-}
-
 // Of ipvsadm's command line: -t 192.0.2.100:80.
 std::string option(const ServiceFacts& service) {
   const std::string rest = service.key.substr(service.key.find(':') + 1);
@@ -125,6 +121,12 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
     if (servers.empty()) {
       findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
+    } else if (weighty == servers.end() && servers[0]->out()) {
+      findings.push_back({Urgency::error, "all-down",
+                          "every real server of " + service.key + " is out; " + text(servers[0]->at) + " is " +
+                              servers[0]->health + ": " + servers[0]->why,
+                          why + ", as there is no sorry server",
+                          "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
     } else if (weighty == servers.end()) {
       findings.push_back({Urgency::error, "no-weight", "every real server of " + service.key + " has weight 0", why,
                           edited(daemon, *servers[0], 1, servers[0]->upper)});

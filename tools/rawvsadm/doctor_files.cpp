@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_files.cpp: what this host's files say of the configuration: programs that rawvsd is to run, and the place
+// where connections are kept. stat(2), statfs(2), path_resolution(7).
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+namespace {
+
+constexpr unsigned kTmpfs = 0x01021994, kRamfs = 0x858458f6;  // <linux/magic.h>
+constexpr mode_t kOthers = S_IWGRP | S_IWOTH;
+
+// Whether this user may execute it, or enter it: of a file and of a directory the same bits.
+bool may_execute(const struct stat& facts, const passwd& user) {
+  if (user.pw_uid == 0) return S_ISDIR(facts.st_mode) || (facts.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+  if (user.pw_uid == facts.st_uid) return (facts.st_mode & S_IXUSR) != 0;
+  if (user.pw_gid == facts.st_gid) return (facts.st_mode & S_IXGRP) != 0;
+  return (facts.st_mode & S_IXOTH) != 0;
+}
+
+// root: where the path begins.
+Runnable runnable(const std::string& root, const std::string& name, const passwd& user) {
+  const std::string path = root + name;
+  for (size_t slash = path.find('/', root.size() + 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    struct stat facts {};
+    if (stat(path.substr(0, slash).c_str(), &facts) != 0) return Runnable::missing;
+    if (!may_execute(facts, user)) return Runnable::unreachable;
+  }
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return Runnable::missing;
+  return may_execute(facts, user) ? Runnable::yes : Runnable::not_executable;
+}
+
+void note_program(const std::string& root, const std::string& command, const std::string& user,
+                  const std::string& whose, FileFacts& files) {
+  if (command.empty()) return;
+  const passwd* const found = getpwnam(user.c_str());
+  if (!found) return;  // rawvsd would not have started
+  const std::string path = command.substr(0, command.find(' '));
+  files.programs.push_back({path, user, whose, runnable(root, path, *found)});
+}
+
+StatePlace state_place(const std::string& path) {
+  StatePlace out;
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  struct stat facts {};
+  out.there = !directory.empty() && stat(directory.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+  if (!out.there) return out;
+  out.writable = access(directory.c_str(), W_OK) == 0;
+  struct statfs system {};
+  if (statfs(directory.c_str(), &system) == 0) {
+    const auto type = static_cast<unsigned>(system.f_type);
+    out.in_ram = type == kTmpfs || type == kRamfs;
+    out.free = static_cast<uint64_t>(system.f_bavail) * static_cast<uint64_t>(system.f_bsize);
+  }
+  out.strange = lstat(path.c_str(), &facts) == 0 &&
+                (!S_ISREG(facts.st_mode) || facts.st_uid != 0 || (facts.st_mode & kOthers) != 0);
+  return out;
+}
+
+}  // namespace
+
+FileFacts file_facts(const DaemonFacts& daemon) {
+  FileFacts out;
+  if (geteuid() != 0) return out;
+  out.known = true;
+  const std::string root = root_of(daemon.pid);
+  for (const SectionFacts& section : daemon.sections) {
+    const std::string user = section.value("user");
+    const std::string whose = section.kind + ' ' + section.name;
+    if (section.kind == "check")
+      note_program(root, section.value("program"), user.empty() ? "nobody" : user, whose, out);
+    if (section.kind == "vrrp") note_program(root, section.value("notify"), "root", whose, out);
+  }
+  if (const std::string path = daemon.setting("state"); !path.empty()) out.state = state_place(root + path);
+  return out;
+}
+
+}  // namespace rawvs::adm
