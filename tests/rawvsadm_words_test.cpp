@@ -99,6 +99,31 @@ TEST(Words, StatusShowsTheFiveLargestReasonsForDrops) {
   EXPECT_NE(text.find("  and for 2 other reasons: rawvsadm drops\n"), std::string::npos) << text;
 }
 
+const Rows kVrrp = {
+    "vrrp name=web link=eth0 vrid=51 version=3 state=backup priority=100 master=192.0.2.20 "
+    "master-priority=150 for=9 sent=0 heard=12 became-master=0 refused=2 refused-for=password:2 "
+    "why=192.0.2.20 (priority 150) is stronger",
+    "vrrp name=shop link=eth1 vrid=52 version=3 state=initialize priority=100 master=- "
+    "master-priority=0 for=100 sent=0 heard=0 became-master=0 refused=0 refused-for=- why="};
+
+TEST(Words, VrrpTellsWhoIsMaster) {
+  EXPECT_EQ(vrrp_text(kVrrp),
+            "Instance  Interface  Id  State       For s  Priority  Master            Sent  Heard  Refused  Why\n"
+            "web       eth0       51  backup          9       100  192.0.2.20 (150)     0     12        2  192.0.2.20 "
+            "(priority 150) is stronger\n"
+            "shop      eth1       52  initialize    100       100  -                    0      0        0\n");
+  EXPECT_EQ(vrrp_text({}), "No VRRP instance: this director answers for each VIP of its services.\n");
+}
+
+TEST(Words, AReasonIsOneValueInJson) {
+  EXPECT_EQ(
+      json_of({"server server=192.0.2.11:80 wanted=1 slow-start=20 health=down for=7 flaps=1 why=tcp x: a=b, 3 of 3"})
+          .line(),
+      "{ \"servers\": [ { \"server\": \"192.0.2.11:80\", \"wanted\": 1, \"slow-start\": 20, \"health\": \"down\", "
+      "\"for\": 7, \"flaps\": 1, \"why\": \"tcp x: a=b, 3 of 3\" } ] }\n");
+  EXPECT_NE(json_of(kVrrp, {"vrrp"}).line().find("\"vrrps\": [ { \"name\": \"web\""), std::string::npos);
+}
+
 TEST(Words, AServerIsUpOrTheReasonIsNamed) {
   const auto state = [](const std::string& keys) { return server_state(Row("server server=192.0.2.11:80 " + keys)); };
   EXPECT_EQ(state("weight=1 overloaded=0 reach=ready via=192.0.2.11"), "up");
@@ -109,6 +134,8 @@ TEST(Words, AServerIsUpOrTheReasonIsNamed) {
   EXPECT_EQ(state("weight=1 reach=link-down via=-"), "link down");
   EXPECT_EQ(state("weight=1 upper=100 active=60 inactive=40 overloaded=1 reach=ready"), "full: 100 of 100");
   EXPECT_EQ(state("weight=1 reach=asking via=192.0.2.11"), "asking for its MAC");
+  EXPECT_EQ(state("weight=1 slow-start=20 reach=ready health=up"), "up, slow start 20%");
+  EXPECT_EQ(state("weight=0 reach=ready health=down for=7"), "down, 7 s");
 }
 
 TEST(Words, RatesAreWrittenShort) {

@@ -22,9 +22,11 @@ constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persi
                                  "expires",        "tcp",     "tcpfin",   "udp",         "count",      "received",
                                  "kernel_dropped", "cut",     "sent",     "send_failed", "returned",   "return_failed",
                                  "unguarded",      "mtu",     "retired",  "servers",     "frames"};
-constexpr std::array kNumbersOfCare = {"wanted", "for",     "flaps",         "vrid",           "priority",
-                                       "heard",  "refused", "became-master", "master-priority"};  // checks and VRRP
-constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may hold blanks and =
+constexpr std::array kNumbersOfCare = {"wanted",          "for",           "flaps",   "vrid",
+                                       "priority",        "heard",         "refused", "became-master",
+                                       "master-priority", "slow-start",    "standby", "woke-late",
+                                       "other-addresses", "other-interval"};  // checks and VRRP
+constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};      // may hold blanks and =
 
 template <size_t N>
 bool holds(const std::array<const char*, N>& keys, std::string_view key) {

@@ -26,6 +26,7 @@ std::string rival_advice(const Row& row);        // who wrongly answers ARP for 
 
 std::string drops_text(const Rows& rows, bool all);       // of exits          (words_tables.cpp)
 std::string arp_text(const Rows& rows);                   // of arp
+std::string vrrp_text(const Rows& rows);                  // of vrrp
 std::string status_text(const Rows& rows, time_t now);    // of list, exits, arp (words_status.cpp)
 std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
 int explain_status(const Rows& rows);                     // 0: sent on or answered

@@ -44,6 +44,7 @@ constexpr Word kWords[] = {
     {"drops", "[--all]", "where packets went: every way out of the director that was taken (--all: or not)", "", true,
      drops_word},
     {"arp", "", "VIPs and who else answers for them; neighbours and their MAC addresses", "", true, arp_word},
+    {"vrrp", "", "who of several directors is master of which VIPs, and why", "", true, vrrp_word},
     {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would become of such a packet, step by step",
      "Nothing is changed. Exit status 0: it would be sent on, or answered; 1: it would not.\n", true, explain_word},
     {"trace", "[filters] [--count N]", "live: each packet in and out, with the decision between", kTraceFilters, true,

@@ -51,6 +51,7 @@ int top_word(WordCall& call);          // words_top.cpp
 int connections_word(WordCall& call);  // words_tables.cpp
 int drops_word(WordCall& call);
 int arp_word(WordCall& call);
+int vrrp_word(WordCall& call);
 int explain_word(WordCall& call);  // words_live.cpp: explain, trace, capture
 int trace_word(WordCall& call);
 int capture_word(WordCall& call);

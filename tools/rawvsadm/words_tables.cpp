@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_tables.cpp: connections, drops, arp: tables of what the director knows.
+// words_tables.cpp: connections, drops, arp, vrrp: tables of what the director knows.
 #include <algorithm>
 
 #include "json.h"
@@ -90,6 +90,25 @@ std::string arp_text(const Rows& rows) {
   return out;
 }
 
+std::string vrrp_text(const Rows& rows) {
+  constexpr uint32_t kRight = 0b1110110100;
+  std::vector<Cells> lines = {
+      {"Instance", "Interface", "Id", "State", "For s", "Priority", "Master", "Sent", "Heard", "Refused", "Why"}};
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "vrrp") continue;
+    Cells cells;
+    for (const char* key : {"name", "link", "vrid", "state", "for", "priority"}) cells.emplace_back(row.get(key));
+    const std::string master(row.get("master"));
+    cells.push_back(master == "-" ? master : master + " (" + std::string(row.get("master-priority")) + ')');
+    for (const char* key : {"sent", "heard", "refused"}) cells.emplace_back(row.get(key));
+    cells.emplace_back(row.tail("why"));
+    lines.push_back(cells);
+  }
+  return lines.size() > 1 ? aligned(lines, kRight)
+                          : "No VRRP instance: this director answers for each VIP of its services.\n";
+}
+
 namespace {
 
 // One reply as a whole: as text, or as JSON.
@@ -142,6 +161,11 @@ int drops_word(WordCall& call) {
 int arp_word(WordCall& call) {
   if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
   return show(call, "arp", {"vip", "neighbor"}, arp_text);
+}
+
+int vrrp_word(WordCall& call) {
+  if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
+  return show(call, "vrrp", {"vrrp"}, vrrp_text);
 }
 
 }  // namespace rawvs::adm
