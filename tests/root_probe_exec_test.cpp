@@ -269,7 +269,7 @@ TEST_F(ExecProbeTest, DoesWithoutAPidfd) {
     if (!refuse_pidfds()) _exit(10);
     auto probes = Probes::open();
     if (!probes || !(*probes)->start(ProbeId(1), spec, at(kHere, 80), kStart)) _exit(11);
-    if ((*probes)->next_deadline() != kStart + 20ms) _exit(12);
+    if ((*probes)->next_deadline() != kStart + Duration(20)) _exit(12);
     for (int tries = 1; tries < 1000; ++tries) {
       poll(nullptr, 0, 10);
       const auto findings = (*probes)->serve(kStart + tries * 1ms);

@@ -176,12 +176,13 @@ const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& o
 // The director asks for its servers' addresses anyway, and knows who is silent.
 bool Ward::answer_by_arp(const ProbeToStart& probe, Director& director, Instant now) {
   if (probe.target->check->kind != CheckKind::arp) return false;
-  const Room* const room = room_of(probe.target->id.service);
+  const Room* const found = room_of(probe.target->id.service);
+  const Room nobody, &room = found ? *found : nobody;
   bool well = false;
   std::string said = "it is not in the table";
-  for (const Bed& bed : room ? std::span<const Bed>(room->beds) : std::span<const Bed>()) {
+  for (const Bed& bed : room.beds) {
     if (bed.id != probe.target->id) continue;
-    const Server* const server = server_at(director, room->key, bed.at);
+    const Server* const server = server_at(director, room.key, bed.at);
     if (!server && !bed.taken_out) break;
     if (!server || server->neighbor == kNoNeighbor) {
       said = "no route";

@@ -16,8 +16,8 @@ namespace rawvs {
 namespace {
 
 // Not in every system's linux/bpf.h (Linux 6.6).
-constexpr uint32_t kTcxIngress = 46;      // BPF_TCX_INGRESS
-constexpr uint32_t kBeforeAll = 1u << 3;  // BPF_F_BEFORE, relative to nothing
+constexpr uint32_t kTcxIngress = 46;                 // BPF_TCX_INGRESS
+constexpr uint32_t kBeforeAll = 1u << 3;             // BPF_F_BEFORE, relative to nothing
 constexpr int kUpdateBatch = 26, kDeleteBatch = 27;  // BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH (Linux 5.6)
 struct BatchAttributes {                             // bpf_attr.batch
   uint64_t in, out, keys, values;

@@ -40,8 +40,7 @@ void FlowMap::change(std::span<const ReplyChange> changes) {
       ++count;
     }
     changes = changes.subspan(count);
-    const BpfMap::Refused refused =
-        expected ? map_->put_all(keys.data(), count) : map_->remove_all(keys.data(), count);
+    const BpfMap::Refused refused = expected ? map_->put_all(keys.data(), count) : map_->remove_all(keys.data(), count);
     if (!expected || refused.keys == 0) continue;
     refused_ += refused.keys;
     problem_ = refused.problem;

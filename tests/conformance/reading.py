@@ -2,7 +2,8 @@
 """One line of text for a packet that arrived, checksums checked, and the joining of fragments.
 
 What differs from run to run (source port of gue, a fresh IP id) is masked; `show` names what is printed beyond the
-usual: seq (TCP sequence and acknowledgement), id, tos, quote (what an ICMP error quotes), addr (addresses, not names)."""
+usual: seq (TCP sequence and acknowledgement), id, tos, quote (what an ICMP error quotes), addr (addresses, not
+names)."""
 import socket
 import struct
 

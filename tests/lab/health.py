@@ -23,6 +23,12 @@ def web(lab, name):
     return httpd
 
 
+def drop(host, chain, what):
+    """This host's firewall drops that from now on: chain is input or output."""
+    host.run("sh", "-c", f"echo 'table ip f {{ chain c {{ type filter hook {chain} priority 0; {what} drop; }}; }}' "
+                         "| nft -f -")
+
+
 def all_up(director, *names):
     for name in names:
         director.wait_for_health(name, "up")
@@ -69,8 +75,7 @@ def a_page_with_another_status_takes_its_server_out(lab):
 @case(seconds=60)
 def nothing_goes_to_a_server_before_its_first_success_unless_it_starts_up(lab):
     web(lab, "rs1")
-    lab["rs2"].run("sh", "-c", "echo 'table ip f { chain i { type filter hook input priority 0; tcp dport 80 drop; }; }' "
-                               "| nft -f -")
+    drop(lab["rs2"], "input", "tcp dport 80")
     director = Director(lab, check("slow", interval="60s", timeout="20s"), virtual(check="slow")).start()
 
     def facts(service, name):
@@ -86,8 +91,7 @@ def nothing_goes_to_a_server_before_its_first_success_unless_it_starts_up(lab):
 
 @case(seconds=60)
 def a_server_whose_check_trusts_it_gets_connections_before_the_first_answer(lab):
-    lab["rs1"].run("sh", "-c", "echo 'table ip f { chain i { type filter hook input priority 0; tcp dport 81 drop; }; }' "
-                               "| nft -f -")
+    drop(lab["rs1"], "input", "tcp dport 81")
     trusting = check("trusting", interval="60s", timeout="20s", port=81, start="up")
     lab.serve_web("rs1")
     director = Director(lab, trusting, virtual(servers=("rs1",), check="trusting")).start()
@@ -103,8 +107,7 @@ def connections_of_a_server_that_went_are_reset_when_that_is_wanted(lab):
     all_up(director, "rs1", "rs2")
     idle = [lab.connect("client") for _ in range(4)]
     eventually(lambda: [int(row["active"]) for row in director.servers().values()] == [2, 2], 5, "two on each server")
-    lab["rs2"].run("sh", "-c", "echo 'table ip f { chain o { type filter hook output priority 0; tcp sport 80 drop; }; }' "
-                               "| nft -f -")  # it is gone without a word
+    drop(lab["rs2"], "output", "tcp sport 80")  # it is gone without a word
     second.stop()
     director.wait_for_health("rs2", "down")
     outcome = []

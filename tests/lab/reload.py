@@ -39,7 +39,8 @@ def a_reload_applies_the_difference_and_no_download_breaks(lab):
     director.program.send(signal.SIGHUP)
     director.wait_for_log(f"reload: tcp {VIP}:80: server {ADDRESS['rs1']}:80: removed")
     for line in ("SIGHUP: reading", "reload: sloppy_tcp: 0 -> 1", f"reload: tcp {VIP}:80: scheduler=wrr",
-                 f"server {ADDRESS['rs2']}:80 weight=2 forward=dr", f"server {ADDRESS['rs3']}:80 weight=1 forward=dr: added"):
+                 f"server {ADDRESS['rs2']}:80 weight=2 forward=dr",
+                 f"server {ADDRESS['rs3']}:80 weight=1 forward=dr: added"):
         true(line in director.log(), f"the log does not say {line!r}")
     after = director.servers()
     same(sorted(after), sorted([ADDRESS["rs2"], ADDRESS["rs3"]]), "servers")

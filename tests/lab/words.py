@@ -162,7 +162,8 @@ def top_measures_what_servers_do(lab):
         address = server["server"].partition(":")[0]
         true(int(before[address]["conns"]) <= server["conns"] <= int(after[address]["conns"]), f"{server}: its total")
         # A machine that is busy may stand still for one interval, but not for three.
-        rates = [one for line in lines for one in line["servers"] if one["server"] == server["server"] and one["cps"] > 0]
+        rates = [one for line in lines for one in line["servers"]
+                 if one["server"] == server["server"] and one["cps"] > 0]
         true(rates and all(one["inbps"] > one["inpps"] > one["cps"] for one in rates), f"{server}: its rates")
     sorted_ones = told(director, "top", "--count=1", "--interval=0.2", "--sort=inpkts")["servers"]
     rates = [server["inpps"] for server in sorted_ones]

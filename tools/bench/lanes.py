@@ -179,7 +179,8 @@ def has_xdp():
     with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="ascii") as file:
         file.write("[director]\ninterface = eth0\nio = xdp\n")
         file.flush()
-        return subprocess.run([program("rawvsd"), "-t", "-c", file.name], capture_output=True, check=False).returncode == 0
+        done = subprocess.run([program("rawvsd"), "-t", "-c", file.name], capture_output=True, check=False)
+        return done.returncode == 0
 
 
 METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
