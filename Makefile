@@ -80,7 +80,7 @@ UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_a
                 engine_ha.cpp engine_check_path.cpp check_path.cpp marked_route.cpp loopback_guard.cpp engine_state.cpp \
                 engine_sync.cpp sync_socket.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
               $(wildcard src/sys/probe_*.cpp src/side/vrrp*.cpp src/side/health*.cpp) src/wire/vrrp_packet.cpp \
-              $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp)
+              $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp) src/core/ftp_saved.cpp
 $(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
