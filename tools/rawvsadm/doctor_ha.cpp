@@ -198,13 +198,31 @@ std::string look_at_vrrp(const DoctorFacts& facts, Findings& findings) {
   return right.empty() ? "" : right + "; every advert that came was understood";
 }
 
-// Which VIPs are somebody's own is only known of instances that name theirs.
+namespace {
+
+std::set<Ip> served_by(const DaemonFacts& daemon) {  // the services' addresses
+  std::set<Ip> out;
+  for (const ServiceFacts& service : daemon.services) {
+    if (service.virtual_at) out.insert(service.virtual_at->addr);
+  }
+  for (const SectionFacts& section : daemon.sections) {
+    const auto matches = section.keys.find("match");
+    if (section.kind != "group" || matches == section.keys.end()) continue;
+    for (const std::string& match : matches->second) {
+      if (const auto vip = parse_ip(std::string_view(match).substr(0, match.find(' ')))) out.insert(*vip);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+// Which VIPs are somebody's own is only known of instances that name theirs. Inside, an address of no service is the
+// gateway of NAT servers.
 std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
   const DaemonFacts& daemon = facts.daemon;
-  std::set<Ip> named, served;
-  for (const VipFacts& vip : daemon.vips) {
-    if (!vip.retired) served.insert(vip.address);
-  }
+  const std::set<Ip> served = served_by(daemon);
+  std::set<Ip> named;
   bool all_named = !daemon.vrrps.empty();
   for (const SectionFacts& section : daemon.sections) {
     if (section.kind != "vrrp") continue;
@@ -214,9 +232,10 @@ std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
     for (const std::string& word : addresses->second) {
       const auto address = parse_ip(word);
       if (!address || !named.insert(*address).second || served.contains(*address)) continue;
-      findings.push_back({Urgency::warning, "vrrp-vip-unused",
+      if (section.value("on") == "inside") continue;
+      findings.push_back({Urgency::note, "vrrp-vip-unused",
                           "VIP " + word + " of [vrrp " + section.name + "] belongs to no service",
-                          "nobody answers ARP for it, whoever is master",
+                          "the master answers for it, as a host on which nothing listens",
                           "rawvsadm -A -t " + word + ":PORT, and its servers; or take it out of [vrrp " + section.name +
                               "] in " + daemon.config});
     }
