@@ -105,7 +105,7 @@ TEST_F(DamagedState, IsRefusedByName) {
   };
   EXPECT_EQ(fault(0, 'R'), "it is no state of rawvsd");
   EXPECT_EQ(fault(8, 4), "its byte order is another");
-  EXPECT_EQ(fault(13, 2), "it is another version's");
+  EXPECT_EQ(fault(13, 3), "it is another version's");
   EXPECT_EQ(fault(19, 48), "its entries are another version's");
   EXPECT_EQ(fault(40, 1, false), "its header is damaged");
   World after;

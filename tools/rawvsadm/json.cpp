@@ -22,11 +22,39 @@ constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persi
                                  "expires",        "tcp",     "tcpfin",   "udp",         "count",      "received",
                                  "kernel_dropped", "cut",     "sent",     "send_failed", "returned",   "return_failed",
                                  "unguarded",      "mtu",     "retired",  "servers",     "frames"};
-constexpr std::array kNumbersOfCare = {"wanted",          "for",           "flaps",   "vrid",
-                                       "priority",        "heard",         "refused", "became-master",
-                                       "master-priority", "slow-start",    "standby", "woke-late",
-                                       "other-addresses", "other-interval"};  // checks and VRRP
-constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};      // may hold blanks and =
+constexpr std::array kNumbersOfCare = {"wanted",
+                                       "for",
+                                       "flaps",
+                                       "vrid",
+                                       "priority",
+                                       "heard",
+                                       "refused",
+                                       "became-master",
+                                       "master-priority",
+                                       "slow-start",
+                                       "standby",
+                                       "woke-late",
+                                       "other-addresses",
+                                       "other-interval",
+                                       "leads",
+                                       "hears",
+                                       "id",
+                                       "port",
+                                       "ttl",
+                                       "maxlen",
+                                       "peers",
+                                       "sealed",
+                                       "messages",
+                                       "entries",
+                                       "unsent",
+                                       "overflows",
+                                       "taken",
+                                       "lost",
+                                       "strangers",
+                                       "ours",
+                                       "no-room",
+                                       "complete"};                       // checks, VRRP, sync
+constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may hold blanks and =
 
 template <size_t N>
 bool holds(const std::array<const char*, N>& keys, std::string_view key) {
