@@ -28,12 +28,27 @@ bool Director::adopt(const Adoption& heard, Instant now, Outbox& out) {
     connections_.arm(*c, now, heard.left);
     if (!c->is_template() && !expect_replies(*c, out)) return end(*c, out), false;
   }
+  if (heard.shifts && !c->is_template()) take_over_ftp(*c, *heard.shifts);
   Connection* const parent = connections_.at(heard.parent);
   if (parent && c->controlled_by == kNoConnection) {
     c->controlled_by = heard.parent;
     ++*children(*parent);
   }
   return true;
+}
+
+// FTP behind NAT, whose server's numbers are shifted by what was edited there. (The client's never are: what it says is
+// not edited.) Without room for a session the connection will break, as it would without the other director.
+void Director::take_over_ftp(Connection& control, const SyncShifts& shifts) {
+  if (control.method() != Method::masq || control.protocol != Protocol::tcp || control.vport != kFtp) return;
+  if (control.peer.ftp == 0) {
+    if (ftp_.size() >= ftp_.capacity()) return;
+    control.peer.ftp = ftp_.take(control.real_server().addr, control.vip().addr, control.client().addr);
+  }
+  FtpSession& session = *ftp_.at(control.peer.ftp);
+  if (session.edits.take_over(shifts.server.shift) || session.children != 0) return;
+  ftp_.release(control.peer.ftp);
+  control.peer.ftp = 0;
 }
 
 }  // namespace rawvs

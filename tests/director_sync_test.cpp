@@ -133,6 +133,44 @@ TEST_F(DirectorSyncTest, AConnectionThatGoesToAnotherServerThereIsReplaced) {
   EXPECT_EQ(server_of(0).active + server_of(1).active + server_of(0).inactive + server_of(1).inactive, 2u);
 }
 
+TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
+  nat(1, 21, {.key = {Protocol::tcp, {ip("192.0.2.100"), Port(21)}, {}}});
+  Adoption heard;
+  heard.key = {ip("198.51.100.1"), ip("192.0.2.100"), Port(1001), Port(21), Protocol::tcp, false};
+  heard.server = director_->services().services()[0].servers[0];
+  heard.port = Port(21);
+  heard.state = static_cast<uint8_t>(TcpState::established);
+  heard.left = 900s;
+  heard.extra = SyncExtra{.left = 900s, .client_mac = kClientMac, .inside = false};
+  heard.shifts = SyncShifts{.client = {}, .server = {5000, 7, 7}};
+  ASSERT_TRUE(director_->adopt(heard, now_, out_));
+  const auto reply = [&](uint32_t seq, uint32_t ack) {
+    Frame f;
+    arrived_ = frame(Tcp{.src = "203.0.113.11",
+                         .dst = "198.51.100.1",
+                         .sport = 21,
+                         .dport = 1001,
+                         .flags = "PA",
+                         .data = "250 well\r\n",
+                         .seq = seq,
+                         .ack = ack,
+                         .from = Mac{{2, 0, 0, 0, 1, 0x11}},
+                         .to = kInsideMac});
+    f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = Link::inside;
+    out_.clear();
+    director_->frames_arrived({&f, 1}, now_, out_);
+    return out_.departures().empty() ? 0 : load_be32(out_.departures()[0].frame.bytes(), 38);
+  };
+  EXPECT_EQ(reply(5000, 300), 5007u);
+  EXPECT_EQ(reply(5010, 300), 5017u);
+  arrive(frame(Tcp{.dport = 21, .flags = "A", .seq = 300, .ack = 5027}));
+  ASSERT_FALSE(out_.departures().empty());
+  EXPECT_EQ(load_be32(out_.departures()[0].frame.bytes(), 42), 5020u) << "as the server counts";
+  heard.shifts->server.shift = 1u << 30;
+  heard.key.cport = Port(1002);
+  EXPECT_TRUE(director_->adopt(heard, now_, out_)) << "nonsense is left out";
+}
+
 TEST_F(DirectorSyncTest, ATableThatIsFullSaysSo) {
   both([&] { web(1); });
   arrive(frame(Tcp{}));

@@ -98,6 +98,16 @@ TEST_F(ReloadTest, TellsWhatIsDifferentOfChecksAndVrrp) {
             "vrrp gone: removed\n");
 }
 
+TEST_F(ReloadTest, TellsWhatIsDifferentOfSyncAndOfAVirtualsChecks) {
+  start(kDirector + kWeb + "quorum = 1\n[sync]\nid = 3\nkey = an old secret\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "quorum = 2\ncheck = tcp\n[sync]\nid = 4\nkey = a new secret\n"),
+            "virtual web: check: none -> tcp\n"
+            "virtual web: quorum: 1 -> 2\n"
+            "sync: id: 3 -> 4\n"
+            "sync: key: changed\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "quorum = 2\ncheck = tcp\n"), "sync: removed\n");
+}
+
 TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
   start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\nserver = 192.0.2.13\n" + kShop);
   director_.services().servers();  // slots stay where they are

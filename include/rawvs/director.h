@@ -189,6 +189,7 @@ class Director {
   bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Instant now, Outbox& out);
   bool expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
   void release_ftp(Connection& control);
+  void take_over_ftp(Connection& control, const SyncShifts& shifts);
   bool expect_replies(Connection& c, Outbox& out);
   uint32_t* children(Connection& c);
   void expire(Connection& c, Instant now, Outbox& out);

@@ -84,6 +84,9 @@ class FtpEdits {
   // The byte before `seq` where to_client() stands still: what a segment that puts out nothing repeats.
   uint8_t byte_before_silence() const { return static_cast<uint8_t>(vip_.chars[vip_.size - 2u]); }
 
+  // Another director has edited so far: all that comes from now on is shifted by so much. False: by too much.
+  [[nodiscard]] bool take_over(uint32_t shift);
+
   static constexpr size_t kSaved = 8 + kMost * 8;
   void save(MutableBytes out) const;  // out: kSaved bytes, all 0
   // next: of the server's stream. False, and nothing is to be used of it: no edits are like that.

@@ -4,6 +4,7 @@
 #include "rawvs/reload.h"
 
 #include <algorithm>
+#include <array>
 
 #include "config_rows.h"
 #include "config_values.h"
@@ -159,6 +160,26 @@ class Reload {
     }
   }
 
+  void sync(const std::optional<SyncConfig>& was, const std::optional<SyncConfig>& next) {
+    if (was.has_value() != next.has_value()) note(next ? "sync: added" : "sync: removed");
+    if (!was || !next) return;
+    for (const Row<SyncConfig>& row : sync_rows()) keys(row, "sync: ", row.texts(*was), row.texts(*next));
+  }
+
+  // How servers are asked, and what follows; all else of a virtual is in the tables.
+  void health(const std::vector<VirtualConfig>& was, const std::vector<VirtualConfig>& next) {
+    constexpr std::array<std::string_view, 8> kKeys{"check",  "on_down",    "inhibit",       "slow_start",
+                                                    "quorum", "hysteresis", "flaps_allowed", "sorry"};
+    for (const VirtualConfig& v : next) {
+      const auto before = std::ranges::find(was, v.name, &VirtualConfig::name);
+      if (before == was.end()) continue;
+      for (const Row<VirtualConfig>& row : virtual_rows()) {
+        if (std::ranges::find(kKeys, row.key) == kKeys.end()) continue;
+        keys(row, "virtual " + v.name + ": ", row.texts(*before), row.texts(v));
+      }
+    }
+  }
+
   Reloaded take() { return std::move(done_); }
 
  private:
@@ -167,7 +188,7 @@ class Reload {
   void keys(const Row<Section>& row, const std::string& name, const std::vector<std::string>& was,
             const std::vector<std::string>& next) {
     if (was == next) return;
-    const bool secret = row.key == "password";  // the log is read by more people than the file
+    const bool secret = row.key == "password" || row.key == "key";  // the log is read by more people than the file
     note(name + std::string(row.key) + (secret ? ": changed" : ": " + joined(was) + " -> " + joined(next)));
   }
   void step(std::optional<Refusal> refusal, const std::string& line) {
@@ -245,7 +266,9 @@ Reloaded reload(const Config& was, Config& next, bool reset, Director& director,
   work.settings(before, next);
   work.tables(reset ? tables_of(director.services()) : wanted_tables(was), wanted_tables(next));
   work.sections("check", check_rows(), was.checks, next.checks);
+  work.health(was.virtuals, next.virtuals);
   work.sections("vrrp", vrrp_rows(), was.vrrps, next.vrrps);
+  work.sync(was.sync, next.sync);
   keep_for_restart(was, next);
   return work.take();
 }

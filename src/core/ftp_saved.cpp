@@ -86,6 +86,14 @@ bool FtpTail::restore(Bytes in) {
   return kept_ <= last_.size();
 }
 
+bool FtpEdits::take_over(uint32_t shift) {
+  const auto by = static_cast<int32_t>(shift);
+  if (by > kMostShift || by < -kMostShift) return false;
+  base_ = shift;
+  count_ = 0;
+  return true;
+}
+
 void FtpEdits::save(MutableBytes out) const {
   store_be32(out, 0, base_);
   out[4] = count_;

@@ -149,11 +149,12 @@ Result<Reloaded> Engine::reload(bool reset) {
     log_.write(Severity::error, next.error().text + "; nothing was changed");
     return next.error();
   }
-  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
-  if (!reset && next->sync == file_sync_)
+  if (!reset && next->sync == file_sync_) {
     next->sync = config_.sync;  // as rawvsadm has left it
-  else
+  } else {
     file_sync_ = next->sync;
+  }
+  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
   config_ = std::move(*next);
   if (const auto followed = follow_checks(false); !followed) log_.write(Severity::error, followed.error().text);
   if (const auto followed = follow_vrrp(); !followed) log_.write(Severity::error, followed.error().text);
