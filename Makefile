@@ -61,7 +61,9 @@ PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
 
 all: $(PROGRAMS)  ## build the three programs (build/)
 
-$(BUILD)/rawvsd: $(call obj,src/main.cpp) $(PURE_OBJ) $(SYS_OBJ)
+# Not with sanitizers, which have their own allocation.
+DAEMON_SRC := src/main.cpp $(if $(SANITIZE),,src/no_exceptions.cpp)
+$(BUILD)/rawvsd: $(call obj,$(DAEMON_SRC)) $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
 # rawvsadm has the daemon's own reader of configurations; of an archive the linker takes what is needed, and no more.
@@ -71,17 +73,18 @@ $(BUILD)/rooms.a: $(PURE_OBJ) $(SYS_OBJ)
 $(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE)
 
-# What no packet passes is not in a hurry, and the machine may be small. A new file is built for speed until it is named
-# here. Not where another optimisation was asked for.
-UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp) src/main.cpp src/director_admin.cpp src/director_explain.cpp \
-              src/director_links.cpp src/director_sync.cpp src/side/capture_filter.cpp src/wire/addr.cpp src/wire/describe.cpp \
-              $(addprefix src/sys/,bpf.cpp control_socket.cpp engine_follow.cpp filter_program.cpp frame_io.cpp \
-                guard.cpp guard_bpf.cpp netlink.cpp rtnetlink.cpp sys.cpp tc.cpp xdp_program.cpp \
-                engine_ha.cpp engine_check_path.cpp check_path.cpp marked_route.cpp loopback_guard.cpp engine_state.cpp \
-                engine_sync.cpp sync_socket.cpp vrrp_socket.cpp state_file.cpp probes.cpp) \
-              $(wildcard src/sys/probe_*.cpp src/side/vrrp*.cpp src/side/health*.cpp) src/wire/vrrp_packet.cpp \
-              $(addprefix src/wire/,http_answer.cpp dns_message.cpp tls_hello.cpp) src/core/ftp_saved.cpp
-$(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Os)
+# What no packet of a known connection passes is not in a hurry, and the machine may be small. In src/sys/ those are named
+# that are; elsewhere a new file is built for speed until it is named here. Not where another optimisation was asked for.
+UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp src/side/*.cpp src/sys/probe_*.cpp src/core/state*.cpp) \
+              src/main.cpp \
+              $(addprefix src/director_,admin.cpp answer.cpp check.cpp explain.cpp links.cpp observe.cpp sync.cpp) \
+              $(addprefix src/core/,ftp.cpp ftp_saved.cpp ftp_stream.cpp reassembly.cpp scheduler_cache.cpp \
+                scheduler_hash.cpp service.cpp sync_receiver.cpp) \
+              $(addprefix src/wire/,addr.cpp compose.cpp describe.cpp dns_message.cpp http_answer.cpp tls_hello.cpp \
+                vrrp_packet.cpp) \
+              $(filter-out $(addprefix src/sys/,engine.cpp flow_map.cpp host_route.cpp link_socket.cpp packet_socket.cpp \
+                plain_socket.cpp xdp_checksum.cpp xdp_io.cpp),$(wildcard src/sys/*.cpp))
+$(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
 
 $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)

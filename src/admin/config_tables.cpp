@@ -70,7 +70,7 @@ std::shared_ptr<const CheckSpec> check_of(const Config& config, const VirtualCon
   spec.name = wanted;
   if (!section) spec.kind = *read_check_kind(wanted);
   if (spec.port.value == 0) spec.port = server.at.port.value != 0 ? server.at.port : asked_port(config, v);
-  return std::make_shared<const CheckSpec>(std::move(spec));
+  return std::shared_ptr<const CheckSpec>(new CheckSpec(std::move(spec)));
 }
 
 void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {

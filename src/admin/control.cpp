@@ -163,7 +163,7 @@ Objection list(const Call& call) {
 Objection connections(const Call& call) {
   FlowFilter filter;
   if (auto fault = read_flow(call.values, false, filter)) return fault;
-  call.reply.filter = std::make_shared<const FlowFilter>(filter);
+  call.reply.filter = std::shared_ptr<const FlowFilter>(new FlowFilter(filter));
   call.reply.state = call.values.text(Key::state);
   call.reply.part = Part::connections;
   return std::nullopt;
@@ -197,12 +197,12 @@ Objection trace(const Call& call) {
   if (auto fault = read_number(call.values, Key::count, UINT32_MAX, count)) return fault;
   if (auto fault = read_number(call.values, Key::snap, Observer::kMostSeen, snap)) return fault;
   const Director& d = call.director;
-  auto trace = std::make_shared<Trace>(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)},
-                                       call.desk.wall);
+  const std::shared_ptr<Trace> trace(
+      new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.desk.wall));
   if (!call.director.observe(trace)) {
     return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
   }
-  call.reply.trace = std::move(trace);
+  call.reply.trace = trace;
   call.reply.part = Part::trace;
   return std::nullopt;
 }

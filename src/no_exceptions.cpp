@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// no_exceptions.cpp: the program neither throws nor catches, so what the library would throw ends it, with a line that
+// says what. That keeps the library's throwing, unwinding and naming of types, a tenth of the program, out of it: its
+// own versions of these functions are not linked in where there are others. Of libstdc++; elsewhere they are not
+// called.
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+[[noreturn]] void end(const char* what) {
+  std::fputs("rawvsd: ", stderr);
+  std::fputs(what, stderr);
+  std::fputs("\n", stderr);
+  std::abort();
+}
+
+void* allocate(size_t size) { return std::malloc(size == 0 ? 1 : size); }
+
+void* allocate_or_end(size_t size) {
+  void* const memory = allocate(size);
+  if (memory == nullptr) end("out of memory");
+  return memory;
+}
+
+}  // namespace
+
+// NOLINTBEGIN(cert-dcl58-cpp, bugprone-reserved-identifier, readability-identifier-naming, misc-new-delete-overloads)
+namespace __gnu_cxx {
+void __verbose_terminate_handler() { end("terminated"); }
+}  // namespace __gnu_cxx
+
+namespace std {
+[[noreturn]] void __throw_bad_alloc() { end("out of memory"); }
+[[noreturn]] void __throw_bad_array_new_length() { end("out of memory"); }
+[[noreturn]] void __throw_length_error(const char* what) { end(what); }
+[[noreturn]] void __throw_logic_error(const char* what) { end(what); }
+[[noreturn]] void __throw_invalid_argument(const char* what) { end(what); }
+[[noreturn]] void __throw_out_of_range(const char* what) { end(what); }
+[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { end(what); }
+[[noreturn]] void __throw_bad_function_call() { end("an empty function was called"); }
+}  // namespace std
+
+void* operator new(size_t size) { return allocate_or_end(size); }
+void* operator new[](size_t size) { return allocate_or_end(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+// NOLINTEND(cert-dcl58-cpp, bugprone-reserved-identifier, readability-identifier-naming, misc-new-delete-overloads)
