@@ -39,8 +39,9 @@ def pair(lab, service, **keys):
 
 def known(director, count):
     """Until the director has so many connections whose handshake is over."""
-    states = ("ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT")  # NAT sees a server's FIN, whose data is still on its way
-    eventually(lambda: sum(row["state"] in states for row in director.ask("connections")) >= count, 10,
+    # Some may be on their way out already: NAT sees a server's FIN, whose data is still to come.
+    before = ("NONE", "ASSURED", "LISTEN", "SYN_SENT", "SYN_RECV")
+    eventually(lambda: sum(row["state"] not in before for row in director.ask("connections")) >= count, 20,
                f"{count} connections that are established")
 
 
