@@ -93,8 +93,8 @@ $(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
 $(BUILD)/unit-tests: $(call obj,$(TEST_SRC)) $(PURE_OBJ) $(SYS_OBJ) $(filter-out %/main.o,$(call obj,$(ADM_SRC) $(REPLAY_SRC)))
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
 
-# Tests are compiled more often than they are waited for.
-$(call obj,$(TEST_SRC)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O0)
+# Tests are compiled more often than they are waited for; without any optimisation they would be waited for.
+$(call obj,$(TEST_SRC)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O1)
 $(BUILD)/obj/tests/%.o: tests/%.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests -I. -o $@ $<
