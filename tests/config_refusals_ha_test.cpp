@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_refusals_ha_test.cpp: wrong [check] and [vrrp] sections, and what is said about each.
 
-#include <gtest/gtest.h>
-
-#include "rawvs/config.h"
+#include "config_refusals.h"
 
 namespace rawvs {
 namespace {
 
-constexpr std::string_view kDirector = "[director]\ninterface = eth0\n";  // next: line 3
-constexpr std::string_view kWeb =
-    "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";  // next: line 6
-
-struct Wrong {
-  std::string_view before, text, error;  // the error behind the file's name
-};
+using namespace test;
 
 constexpr Wrong kWrong[] = {
     {kWeb, "[check c]\ntype = web\n",
@@ -62,17 +54,7 @@ constexpr Wrong kWrong[] = {
     {kWeb, "[vrrp v]\nvrid = 7\n[vrrp w]\nvrid = 7\n", ":8: vrrp w: vrid 7 is that of v, on the same interface"},
 };
 
-TEST(ConfigRefusals, SayWhatIsWrongWithChecksAndVrrp) {
-  for (const Wrong& wrong : kWrong) {
-    const std::string text = std::string(wrong.before) + std::string(wrong.text);
-    const auto config = parse_config(text, "rawvs.ini");
-    if (config) {
-      ADD_FAILURE() << "accepted:\n" << text;
-    } else {
-      EXPECT_EQ(config.error().text, "rawvs.ini" + std::string(wrong.error)) << text;
-    }
-  }
-}
+TEST(ConfigRefusals, SayWhatIsWrongWithChecksAndVrrp) { refuses(kWrong); }
 
 }  // namespace
 }  // namespace rawvs

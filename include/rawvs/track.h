@@ -19,6 +19,12 @@ void join(Connection& c, ServerSlot slot, Server& server, Port port);
 // The connection is over: its server's counters, and the overload mark that hangs on them.
 void leave(const Connection& c, Server& server);
 
+// From now on it counts so in its server: active, or inactive. REQUIRES: it is no template.
+void count_as(Connection& c, Server& server, bool active_now);
+
+// How long a connection lives on in this state.
+Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts);
+
 // A packet of the connection: its state, active or inactive, and the deadline.
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts);
 

@@ -25,13 +25,6 @@ auto& in(Any& config, M Timeouts::*field) {
   return config.settings.timeouts.*field;
 }
 
-template <class Value, class Field>
-std::optional<Error> take(Result<Value> read, Field& field) {
-  if (!read) return read.error();
-  field = static_cast<Field>(std::move(*read));
-  return std::nullopt;
-}
-
 template <auto kField, uint64_t kLeast, uint64_t kMost>
 constexpr Row<Config> number(std::string_view key, const char* help) {
   return {key, help, [](Config& c, std::string_view t) { return take(read_number(t, kLeast, kMost), in(c, kField)); },

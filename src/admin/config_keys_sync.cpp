@@ -13,13 +13,6 @@ namespace {
 constexpr size_t kLeastKey = 8, kMostKey = 64;
 constexpr SyncRole kRoles[] = {SyncRole::automatic, SyncRole::master, SyncRole::backup, SyncRole::both};
 
-template <class Value, class Field>
-std::optional<Error> take(Result<Value> read, Field& field) {
-  if (!read) return read.error();
-  field = static_cast<Field>(std::move(*read));
-  return std::nullopt;
-}
-
 // The fields of [sync], wherever they lie; Any is SyncConfig or const SyncConfig.
 template <class Any, class M>
 auto& in(Any& config, M SyncConfig::*field) {

@@ -13,13 +13,6 @@ namespace {
 constexpr size_t kNameMost = 32;
 constexpr Duration kLeastInterval = 10ms, kMostInterval = 255s;
 
-template <class Value, class Field>
-std::optional<Error> take(Result<Value> read, Field& field) {
-  if (!read) return read.error();
-  field = static_cast<Field>(std::move(*read));
-  return std::nullopt;
-}
-
 template <auto kField, uint64_t kLeast, uint64_t kMost>
 constexpr Row<VrrpConfig> number(std::string_view key, const char* help) {
   return {key, help,

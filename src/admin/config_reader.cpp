@@ -152,7 +152,8 @@ bool Reader::begin_section(std::string_view line) {
     return refuse(
         title,
         {"no such section" +
-         (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME], [sync]" : guess)});
+         (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME], [sync]"
+                        : guess)});
   }
   if (kind == "director" || kind == "sync") {
     if (inner.size() != 1) return refuse(title, {"this section takes no name"});
@@ -245,7 +246,8 @@ std::string Reader::unknown(std::string_view key) const {
   const std::string guess = did_you_mean(key, here);
   if (!guess.empty()) return "no such key" + guess;
   if (elsewhere.empty()) return "no such key; this section has " + listed(here);
-  return "no such key here; it belongs in [" + elsewhere + (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
+  return "no such key here; it belongs in [" + elsewhere +
+         (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
 }
 
 }  // namespace

@@ -24,6 +24,14 @@ struct Row {  // one key
   bool at_start = false;                      // decided at start: memory, or the way to us, which nobody wants cut off
 };
 
+// For setters: what was read goes into the field; or why it could not be read.
+template <class Value, class Field>
+std::optional<Error> take(Result<Value> read, Field& field) {
+  if (!read) return read.error();
+  field = static_cast<Field>(std::move(*read));
+  return std::nullopt;
+}
+
 std::span<const Row<Config>> director_rows();
 std::span<const Row<GroupConfig>> group_rows();
 std::span<const Row<VirtualConfig>> virtual_rows();

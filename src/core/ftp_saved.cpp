@@ -108,10 +108,8 @@ void FtpEdits::save(MutableBytes out) const {
 // They lie behind each other in what was read, and none is longer than an address can be: else what emit() writes would
 // not be what to_client() counts.
 bool FtpEdits::restore(Bytes in, uint32_t next) {
-  base_ = load_be32(in, 0);
+  if (!take_over(load_be32(in, 0)) || in[4] > kMost) return false;
   count_ = in[4];
-  const auto shift = static_cast<int32_t>(base_);
-  if (shift > kMostShift || shift < -kMostShift || count_ > kMost) return false;
   for (uint32_t i = 0; i < count_; ++i) {
     const Bytes row = in.subspan(8 + i * 8, 8);
     Edit& e = edits_[i];

@@ -36,14 +36,6 @@ bool is_established(const Connection& c) {
                                       : static_cast<TcpState>(c.state) == TcpState::established;
 }
 
-Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts) {
-  switch (protocol) {
-    case Protocol::tcp: return timeout(static_cast<TcpState>(state), timeouts);
-    case Protocol::sctp: return timeout(static_cast<SctpState>(state));
-    default: return timeouts.udp;
-  }
-}
-
 Duration timeout_of(const Connection& c, const Timeouts& timeouts) {
   if (c.is_template()) return std::chrono::seconds(c.stay.seconds);
   return timeout_of(c.protocol, c.state, timeouts);

@@ -26,11 +26,6 @@ uint16_t states_of(Protocol protocol) {
   }
 }
 
-Duration timeout_of(Protocol protocol, uint16_t state, const Timeouts& timeouts) {
-  if (protocol == Protocol::tcp) return timeout(static_cast<TcpState>(state), timeouts);
-  return protocol == Protocol::sctp ? timeout(static_cast<SctpState>(state)) : timeouts.udp;
-}
-
 FlowKey key_of(const SyncEntry& e) {
   return {e.client.addr, e.vip.addr, e.client.port, e.vip.port, e.protocol, e.is_template()};
 }
@@ -71,13 +66,6 @@ ServerSlot server_of(const SyncEntry& e, const Service& service, const Services&
   return !own_port && with_address == 1 ? any : kNoServer;
 }
 
-void count_as(Connection& c, Server& server, bool inactive) {
-  if (c.is_template() || inactive == ((c.flags & Connection::inactive) != 0)) return;
-  ++(inactive ? server.inactive : server.active);
-  --(inactive ? server.active : server.inactive);
-  c.flags ^= Connection::inactive;
-}
-
 }  // namespace
 
 void Adoption::begin(Connection& c, Server& of_slot) const {
@@ -88,7 +76,7 @@ void Adoption::begin(Connection& c, Server& of_slot) const {
 void Adoption::update(Connection& c, Server& its_own) const {
   c.state = state;
   c.packets = packets;
-  count_as(c, its_own, inactive);
+  if (!c.is_template()) count_as(c, its_own, !inactive);
   if (c.is_template()) {
     c.stay.seconds = seconds;
   } else if (extra) {
@@ -230,7 +218,7 @@ std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncVie
   out.seconds = e.timeout != 0 ? e.timeout : kUntoldTemplate;
   out.seconds = std::min(out.seconds, static_cast<uint32_t>(kLongest / 1s));
   const bool by_state = !is_template && e.timeout == 0;
-  out.left = by_state ? timeout_of(e.protocol, e.state, view.timeouts) : std::chrono::seconds(out.seconds);
+  out.left = by_state ? timeout_of(e.protocol, out.state, view.timeouts) : std::chrono::seconds(out.seconds);
   if (e.extra) out.left = std::min<Duration>(e.extra->left, kLongest);
   if (const Connection* const old = view.connections.find(Side::client, out.key, view.connections.hash(out.key))) {
     out.old = view.connections.id(*old);

@@ -20,6 +20,8 @@ void check_lower(Server& server) {
   if (relieved) server.overloaded = false;
 }
 
+}  // namespace
+
 void count_as(Connection& c, Server& server, bool active_now) {
   const bool was_active = (c.flags & Connection::inactive) == 0;
   if (was_active == active_now) return;
@@ -31,8 +33,6 @@ void count_as(Connection& c, Server& server, bool active_now) {
     c.flags |= Connection::inactive;
   }
 }
-
-}  // namespace
 
 void join(Connection& c, ServerSlot slot, Server& server, Port port) {
   c.server = slot;
@@ -58,6 +58,14 @@ void leave(const Connection& c, Server& server) {
     --server.active;
   }
   check_lower(server);
+}
+
+Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts) {
+  switch (protocol) {
+    case Protocol::tcp: return timeout(static_cast<TcpState>(state), timeouts);
+    case Protocol::sctp: return timeout(static_cast<SctpState>(state));
+    default: return timeouts.udp;
+  }
 }
 
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "packet_info.h"
 #include "rawvs/config.h"
 #include "rawvs/sys.h"
 
@@ -79,12 +80,7 @@ std::optional<SyncSocket::Heard> SyncSocket::receive() {
   const ssize_t got = recvmsg(fd_.get(), &message, MSG_DONTWAIT);
   if (got < 0) return std::nullopt;
   Heard heard{Ip(ntohl(from.sin_addr.s_addr)), 0, Bytes(bytes_.data(), static_cast<size_t>(got))};
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
-    in_pktinfo info{};
-    std::memcpy(&info, CMSG_DATA(c), sizeof info);
-    heard.ifindex = info.ipi_ifindex;
-  }
+  heard.ifindex = arrival_interface(message);
   return heard;
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "packet_info.h"
 #include "rawvs/sys.h"
 
 namespace rawvs {
@@ -65,12 +66,7 @@ std::optional<VrrpSocket::Heard> VrrpSocket::receive() {
   heard.packet.destination = Ip(load_be32(packet, 16));
   const size_t end = total >= header && total <= packet.size() ? total : packet.size();
   heard.packet.payload = packet.first(end).subspan(header);
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
-    in_pktinfo info{};
-    std::memcpy(&info, CMSG_DATA(c), sizeof info);
-    heard.ifindex = info.ipi_ifindex;
-  }
+  heard.ifindex = arrival_interface(message);
   return heard;
 }
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// packet_info.h: where a datagram came in, of a socket with IP_PKTINFO. ip(7), cmsg(3).
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+namespace rawvs {
+
+// The interface's index; 0: the kernel did not say. message: as recvmsg() has filled it.
+inline int arrival_interface(msghdr& message) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
+    in_pktinfo info{};
+    std::memcpy(&info, CMSG_DATA(c), sizeof info);
+    return info.ipi_ifindex;
+  }
+  return 0;
+}
+
+}  // namespace rawvs
