@@ -239,7 +239,7 @@ def a_server_that_drains_costs_its_own_moving_connections_and_no_others(lab):
         measured(f"one server of four drains, then a director dies: {of_drained} of its {moved['rs2']} connections "
                  f"that move break, {of_others} of the others' {sum(moved.values()) - moved['rs2']}")
         same(of_others, 0, "other servers' connections that broke")
-        true(of_drained > 0, "no connection broke of the server that drained: the README says that they do")
+        true(of_drained > 0, "no connection broke of the server that drained: rawvs-ecmp(7) says that they do")
 
 
 @ecmp_case()
