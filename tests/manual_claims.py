@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the manuals and the README claim, compared with what the programs and scripts say and do. Used by tests/manuals."""
+"""What the manuals and the README claim, compared with what the programs and scripts say and do. For tests/manuals."""
 import glob
 import os
 import re
@@ -66,11 +66,12 @@ def example(section, line=""):
 def sections_of_the_manual():
     """Section -> key -> the text of its item. Items in a row share the text behind the last one."""
     found, text = {}, page("rawvs.ini.5")
+    item = r"\.It Ic [a-z_]+ ="
     for title, body in re.findall(r"^\.Sh THE SECTIONS? \[(\w+)(?: NAME)?\]\n(.*?)(?=^\.Sh )", text, re.M | re.S):
         keys = found.setdefault(title, {})
-        for names, words in re.findall(r"((?:^\.It Ic [a-z_]+ =.*\n)+)((?:(?!\.It Ic [a-z_]+ =|\.Ss ).*\n)*)", body, re.M):
+        for names, about in re.findall(rf"((?:^{item}.*\n)+)((?:(?!{item}|\.Ss ).*\n)*)", body, re.M):
             for name in re.findall(r"^\.It Ic ([a-z_]+) =", names, re.M):
-                keys[name] = names + words
+                keys[name] = names + about
     return found
 
 
@@ -145,8 +146,33 @@ def the_ranges_in_the_manual_are_the_programs():
                 good, said = accepts(example(section, f"{before}{key} = {value}"))
                 # What another key does not go with says nothing about the range.
                 if good != right and (right is False or f"{key}:" in said):
-                    wrong.append(f"[{section}] {key} = {value}: {'refused' if right else 'taken'}: {said.strip()[:160]}")
+                    what = "refused" if right else "taken"
+                    wrong.append(f"[{section}] {key} = {value}: {what}: {said.strip()[:160]}")
     assert tried > 60 and not wrong, f"{tried} tried: " + "\n".join(wrong)
+
+
+def the_lengths_in_the_manual_are_the_programs():
+    """As many as the manual allows are taken, one more is not."""
+    text = " ".join(manual("rawvs.ini.5").split())
+
+    def most(pattern):
+        found = re.search(pattern, text)
+        assert found, f"rawvs.ini(5) does not say {pattern}"
+        return int(found.group(1))
+
+    def is_most(number, config):
+        assert accepts(config(number))[0], f"{number} are said to be allowed: {accepts(config(number))[1]}"
+        assert not accepts(config(number + 1))[0], f"{number + 1} are taken, {number} are said to be the most"
+
+    is_most(most(r"has at most (\d+) bytes\. A comment"),
+            lambda n: example("virtual", "server = 192.0.2.12".ljust(n - 9) + " weight=2"))
+    is_most(most(r"At most (\d+) letters, digits"),
+            lambda n: example("director").replace("[check x]", f"[check {'c' * n}]"))
+    is_most(most(r"an absolute path of at most (\d+) bytes"),
+            lambda n: example("director", f"control = /{'s' * (n - 1)}"))
+    is_most(most(r"Version 2: at most (\d+) characters"),
+            lambda n: example("vrrp", f"version = 2\npassword = {'p' * n}"))
+    is_most(most(r"A secret of 8 to (\d+) characters"), lambda n: example("sync", f"key = {'k' * n}"))
 
 
 def every_option_of_a_server_is_in_the_manual_and_no_other():
@@ -154,9 +180,14 @@ def every_option_of_a_server_is_in_the_manual_and_no_other():
     same(re.findall(r"^\.It Ic ([a-z_]+)= ", page("rawvs.ini.5"), re.M), options, "rawvs.ini.5")
 
 
-def every_scheduler_is_in_the_manuals():
+def schedulers():
+    """ipvsadm's usage does not name twos."""
     listed = re.search(r"^ *--scheduler .*one of (\S+),", program("rawvsadm", "--help"), re.M).group(1)
-    names = listed.split("|") + ["twos"]
+    return [*listed.split("|"), "twos"]
+
+
+def every_scheduler_is_in_the_manuals():
+    names = schedulers()
     assert len(names) == 14, names
     for name in names:
         assert accepts(example("virtual", f"scheduler = {name}"))[0], name
@@ -223,6 +254,17 @@ def every_option_of_rawvsadm_is_in_its_manual_and_no_other():
     program("rawvsadm", "--version")
 
 
+def completion_offers_the_options_and_schedulers_of_rawvsadm():
+    script = read("etc/bash-completion/rawvsadm")
+    same(re.search(r"--scheduler\) echo (.*) ;;", script).group(1).split(), schedulers(), "schedulers of completion")
+    table = re.search(r"local commands='(.*?)'\n *local options='(.*?)'\n", script, re.S)
+    offered = options_in(table.group(1)) | options_in(table.group(2)) | {"--socket"}
+    usage = options_in(program("rawvsadm", "--help")) - set().union(*words().values())
+    unsaid = {"-X", "-v", "--version"}
+    lacking, extra = usage - offered, offered - options_in(program("rawvsadm", "--help")) - unsaid
+    assert not lacking and not extra, f"completion of rawvsadm: lacks {sorted(lacking)}, has besides {sorted(extra)}"
+
+
 def every_word_of_rawvsadm_is_in_its_manual_and_no_other():
     items = set(re.findall(r"^\.It Cm ([a-z]+)(?= |$)", re.search(
         r"^\.Sh WORDS\n(.*?)^\.Ss ", page("rawvsadm.8"), re.M | re.S).group(1), re.M))
@@ -240,7 +282,7 @@ def the_sync_daemon_is_not_said_to_be_refused():
     assert "efuse" not in item, item
     for name in ("rawvsadm.8", "rawvsd.8", "rawvs.7"):
         lines = " ".join(manual(name).split())
-        for claim in ("sync daemon are refused", "There is none, so nothing is printed", "not handed to another director"):
+        for claim in ("sync daemon are refused", "so nothing is printed", "not handed to another director"):
             assert claim not in lines, f"{name}: {claim}"
 
 
@@ -280,8 +322,9 @@ def every_way_out_that_the_documents_name_exists():
     """Ways out are written `too-big` in the README and `.Li too-big` in manuals."""
     exits = set(re.findall(r'^  X\(\w+, *\w+, *"([a-z0-9-]+)"', read("include/rawvs/exit.h"), re.M))
     assert len(exits) > 50, exits
-    others = {"no-route", "link-down", "master-priority", "became-master"} | {
-        f"{scheduler}-{flag}" for scheduler in ("sh", "mh") for flag in ("port", "fallback")}
+    others = {"link-down"} | {f"{scheduler}-{flag}" for scheduler in ("sh", "mh") for flag in ("port", "fallback")}
+    json = page("rawvsadm.8").split("What stands in them:")[1].split(".Ss Keeping")[0]
+    keys_of_json = {word for line in re.findall(r"^\.Li (.*)$", json, re.M) for word in line.split()}
     for name in ("README.md", "etc/man/rawvsadm.8", "etc/man/rawvs.7", "etc/man/rawvsd.8", "etc/man/rawvs.ini.5"):
         if not os.path.exists(os.path.join(TOP, name)):
             continue
@@ -289,12 +332,20 @@ def every_way_out_that_the_documents_name_exists():
         named = set(re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", text)) if name == "README.md" else {
             word for line in re.findall(r"^\.Li (.*)$", text, re.M) for word in line.split()
             if re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", word)}
-        wrong = {word for word in named - exits - others if not word.startswith(("rawvs-", "ipvsadm-", "check-", "install-"))}
+        programs = ("rawvs-", "ipvsadm-", "check-", "install-")
+        wrong = {word for word in named - exits - others - keys_of_json if not word.startswith(programs)}
         assert not wrong, f"{name} names {sorted(wrong)}, which are no ways out"
 
 
 def the_exit_status_is_what_the_manual_says():
     text = page("rawvsd.8")
+    for status, args in (("0", ("check", f"{TOP}/etc/rawvs.ini")), ("1", ("check", "/nowhere/rawvs.ini")),
+                         ("2", ("no-such-word",)), ("2", ("--socket", "/nowhere/rawvs.sock", "-L", "-n"))):
+        program("rawvsadm", *args, status=int(status))
+    for status, args in (("0", ("-v",)), ("2", ("--no-such-option",)),
+                         ("6", ("-c", "/nowhere/rawvs.ini", "/nowhere/in.pcap")),
+                         ("1", ("-c", f"{TOP}/etc/rawvs.ini", "/nowhere/in.pcap"))):
+        program("rawvs-replay", *args, status=int(status))
     for status, args in (("0", ("-t", "-c", f"{TOP}/etc/rawvs.ini")), ("2", ("--no-such-option",)),
                          ("6", ("-t", "-c", "/nowhere/rawvs.ini"))):
         program("rawvsd", *args, status=int(status))
@@ -331,10 +382,12 @@ def the_memory_of_the_connection_table_is_what_the_readme_says():
 TESTS = [mandoc_finds_nothing_to_warn_of, every_manual_that_another_one_names_is_there_or_is_another_programs,
          every_key_of_the_configuration_is_in_its_manual_and_no_other,
          the_defaults_in_the_manual_and_the_reference_are_the_programs, the_ranges_in_the_manual_are_the_programs,
+         the_lengths_in_the_manual_are_the_programs,
          every_option_of_a_server_is_in_the_manual_and_no_other, every_scheduler_is_in_the_manuals,
          the_examples_in_the_manuals_are_valid, what_is_decided_at_the_start_is_said_in_the_manual,
          every_option_of_rawvsd_is_in_its_manual_its_usage_and_its_completion,
          every_option_of_rawvs_replay_is_in_its_manual, every_option_of_rawvsadm_is_in_its_manual_and_no_other,
+         completion_offers_the_options_and_schedulers_of_rawvsadm,
          every_word_of_rawvsadm_is_in_its_manual_and_no_other, the_sync_daemon_is_not_said_to_be_refused,
          every_action_and_setting_of_the_scripts_is_in_a_manual,
          every_path_in_the_documents_is_one_that_the_programs_or_scripts_use,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """rawvsadm's own words, as an operator types them, on a director with traffic."""
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -40,6 +41,39 @@ def status_tells_who_is_up_and_why_not(lab):
          [f"{ADDRESS['rs3']}:80", f"{RS2}:80", f"{RS1}:80"], "servers, newest first")
     same(facts["daemon"]["config"], str(director.ini), "the file")
     true(isinstance(facts["daemon"]["uptime"], int) and facts["vips"][0]["address"] == VIP, facts)
+
+
+def keys_in_the_manual():
+    """Of each record that rawvsadm(8) describes: the keys it names."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "etc/man/rawvsadm.8").read_text(encoding="utf-8")
+    text = text[text.index("What stands in them:"):text.index(".Ss Keeping a table")]
+    keys = {}
+    for name, body in re.findall(r"^\.It (\w+)\n(.*?)(?=^\.It |^\.El)", text, re.M | re.S):
+        keys[name] = {word for line in re.findall(r"^\.Li (.*)$", body, re.M) for word in line.split()
+                      if re.fullmatch(r"[a-z][a-z_-]*", word)}
+    for name in ("service", "server"):
+        keys[name] |= keys["counts"]
+    return keys
+
+
+@case()
+def the_keys_of_json_are_in_the_manual(lab):
+    lab.serve_web()
+    more = "check = tcp\nslow_start = 10s\n[vrrp x]\nvrid = 5\ninterval = 100ms\n[sync]\n"
+    director = Director(lab, virtual(scheduler="wrr") + more).start()
+    eventually(lambda: '"master", "priority"' in director.admin("vrrp", "--json"), 20, "a master")
+    manual = keys_in_the_manual()
+    true(len(manual) >= 12, manual)
+    found = {"verdict": told(director, "explain", f"{ADDRESS['desk']}:40000", SERVICE)["verdict"]}
+    status = told(director, "status")
+    found["daemon"] = status["daemon"]
+    for name in ("service", "exit", "link", "vrrp", "sync", "vip", "neighbor"):
+        true(status[f"{name}s"], f"no {name} in {status}")
+        found[name] = status[f"{name}s"][0]
+    found["server"] = found["service"]["servers"][0]
+    for name, record in found.items():
+        lacking = sorted(set(record) - manual[name] - {"servers", "rivals"})
+        same(lacking, [], f"keys of {name} that rawvsadm(8) does not name")
 
 
 @case()
