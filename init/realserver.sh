@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=sh
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables are shared with rawvs-realserver
-# realserver.sh: what rawvs-realserver asks this host, its kernel's rules about ARP, and the routes of MODE=nat. Read by
-# rawvs-realserver, which finds it in its own folder or in share/rawvs; it does nothing by itself.
+# realserver.sh: functions of rawvs-realserver: addresses, interfaces and kernel settings of this host, the kernel's
+# rules about ARP, and the routes of MODE=nat. rawvs-realserver reads it from its own folder or from share/rawvs.
 
 CONF=/proc/sys/net/ipv4/conf
 
@@ -83,8 +83,8 @@ set_to() { # all/arp_ignore; value
     refuse 4 "$CONF/$1: found $value, expected $2, and it cannot be written: are you root? Is /proc/sys read-only?"
 }
 
-# Sets answering: the interfaces on which the kernel answers ARP for a VIP, by its own rule (arp_ignore in the kernel's
-# ip-sysctl.rst). Filters of nftables or arptables are not looked at.
+# Sets answering: the interfaces on which the kernel answers ARP for a VIP, by the rule of arp_ignore (in the kernel's
+# ip-sysctl.rst). Does not look at filters of nftables or arptables.
 find_answers() { # VIP; the interface where it should be
   answering=''
   find_vip "$1" "$2"
@@ -102,7 +102,7 @@ find_answers() { # VIP; the interface where it should be
   done
 }
 
-# --- What a setting must look like ---
+# --- The form of settings ---
 
 is_address() (
   case $1 in *[!0-9.]* | .* | *. | *..*) exit 1 ;; esac
@@ -130,10 +130,10 @@ is_network() ( # 192.0.2.0/24: no bit is set behind the first 24
   [ $((($1 * 16777216 + $2 * 65536 + $3 * 256 + $4) % size)) -eq 0 ]
 )
 
-# --- Routes: what MODE=nat changes. A director that translates must see the answers: it is the way to the clients ---
+# --- Routes, which MODE=nat changes: the answers to clients must pass the director ---
 
-# Sets route: the words behind the destination, of the route without a metric: no other goes before that one. The words
-# that tell of a state are left out: none of them is taken when the route is set again. Busybox's ip shows no mtu.
+# Sets route: the words behind the destination, of the route without a metric, which the kernel prefers to all others.
+# Leaves out words that show a state, which ip does not accept when the route is set again. Busybox's ip shows no mtu.
 find_route() { # default or NETWORK/BITS
   route='' asked=$1
   [ "$asked" != default ] || asked=0.0.0.0/0

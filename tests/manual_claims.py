@@ -363,7 +363,7 @@ def the_program_is_no_larger_than_the_documents_say():
     if "libasan" in run("objdump", "-p", f"{BUILD}/rawvsd"):
         raise Skip("these programs are built with a sanitizer")
     bounds = [int(kb) for text in (read("README.md"), page("rawvs.7"))
-              for kb in re.findall(r"at most (\d+)[ \n]KB stripped", text)]
+              for kb in re.findall(r"at\s+most\s+(\d+)\s+KB\s+stripped", text)]
     assert bounds, "no document says how large rawvsd is at most, as \"at most N KB stripped\""
     with tempfile.TemporaryDirectory() as place:
         run("strip", "-o", f"{place}/rawvsd", f"{BUILD}/rawvsd")
