@@ -13,57 +13,60 @@ namespace rawvs::adm {
 namespace {
 
 constexpr char kFiltersAndState[] =
-    "Filters; what is shown fits all that are given:\n"
-    "  --client IP[/BITS][:PORT]  whose connections, or a whole network's\n"
-    "  --vip IP[:PORT]            to which virtual address\n"
-    "  --server IP[:PORT]         to which real server\n"
-    "  --state WORD               in which state: ESTABLISHED, FIN_WAIT ... as the listing has it\n"
+    "Filters; shown is what fits all that are given:\n"
+    "  --client IP[/BITS][:PORT]  connections of this client, or of a network\n"
+    "  --vip IP[:PORT]            to this virtual address\n"
+    "  --server IP[:PORT]         to this real server\n"
+    "  --state WORD               in this state, as the listing names it: ESTABLISHED, FIN_WAIT ...\n"
     "  --protocol P               tcp, udp or sctp\n";
 constexpr char kTraceFilters[] =
-    "A line for the packet as it came, one for what was decided, one for each frame that left. Ends after N packets,\n"
-    "or at Ctrl-C. With --json one object per line.\n"
-    "Filters; what is shown fits all that are given:\n"
-    "  --client IP[/BITS][:PORT]  whose packets, or a whole network's\n"
-    "  --vip IP[:PORT]            to which virtual address\n"
-    "  --server IP[:PORT]         to which real server\n"
+    "A line for the packet as it came, one for the decision, one for each frame that left. Ends after N packets, or "
+    "at\n"
+    "Ctrl-C. With --json one object per line.\n"
+    "Filters; shown is what fits all that are given:\n"
+    "  --client IP[/BITS][:PORT]  packets of this client, or of a network\n"
+    "  --vip IP[:PORT]            to this virtual address\n"
+    "  --server IP[:PORT]         to this real server\n"
     "  --protocol P               tcp, udp or sctp\n";
 constexpr char kCaptureFilters[] =
-    "A pcapng file for Wireshark and tshark: each packet before and after, with the decision as its comment.\n"
-    "FILE is overwritten; - is standard output. Ends after N packets, or at Ctrl-C. BYTES of each frame are kept, at\n"
-    "most 8192. The filters are those of trace.\n";
+    "A pcapng file for Wireshark and tshark: each packet as it came and as it left, with the decision as a comment.\n"
+    "FILE is overwritten; - is standard output. Ends after N packets, or at Ctrl-C. Keeps BYTES of each frame, at "
+    "most\n"
+    "8192. The filters are those of trace.\n";
 
 constexpr Word kWords[] = {
-    {"status", "", "one screen: services, servers, who is up and why not, rates, drops, conflicts", "", true,
-     status_word},
-    {"top", "[--interval S] [--count N] [--sort KEY]", "live: servers by what they do per second",
-     "S: seconds, 2 if not given. N: how many times. KEY: conns, inpkts, outpkts, inbytes, outbytes or active.\n"
+    {"status", "", "one screen: services, servers and their state, rates, drops, conflicts", "", true, status_word},
+    {"top", "[--interval S] [--count N] [--sort KEY]", "live: servers with their rates per second",
+     "S: seconds, default 2. N: number of rounds. KEY: conns, inpkts, outpkts, inbytes, outbytes or active.\n"
      "Ends with q or Ctrl-C. With --json one object per line.\n",
      true, top_word},
     {"connections", "[filters]", "connections and persistence templates, as ipvsadm -Lnc lists them", kFiltersAndState,
      true, connections_word},
-    {"drops", "[--all]", "where packets went: every way out of the director that was taken (--all: or not)", "", true,
+    {"drops", "[--all]", "counters of each way out of the director (--all: also those that are 0)", "", true,
      drops_word},
-    {"arp", "", "VIPs and who else answers for them; neighbours and their MAC addresses", "", true, arp_word},
-    {"vrrp", "", "who of several directors is master of which VIPs, and why", "", true, vrrp_word},
-    {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would become of such a packet, step by step",
-     "Nothing is changed. Exit status 0: it would be sent on, or answered; 1: it would not.\n", true, explain_word},
-    {"trace", "[filters] [--count N]", "live: each packet in and out, with the decision between", kTraceFilters, true,
+    {"arp", "", "VIPs, other hosts that answer ARP for them, neighbours with their MAC addresses", "", true, arp_word},
+    {"vrrp", "", "which director is master of which VIPs, and why", "", true, vrrp_word},
+    {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would happen to such a packet, step by step",
+     "Changes nothing. Exit status 0: the packet would be forwarded or answered; 1: it would be dropped.\n", true,
+     explain_word},
+    {"trace", "[filters] [--count N]", "live: each packet in and out, and the decision", kTraceFilters, true,
      trace_word},
-    {"capture", "FILE [filters] [--count N] [--snap BYTES]", "packets before and after, annotated, for Wireshark",
-     kCaptureFilters, true, capture_word},
+    {"capture", "FILE [filters] [--count N] [--snap BYTES]",
+     "a file for Wireshark: packets as they came and left, with the decision", kCaptureFilters, true, capture_word},
     {"drain", "SERVER[:PORT] [--timeout S]", "give a server no new connections, and wait until it has none",
-     "Its weight becomes 0 in every service. Exit status 0: none is left; 1: some are left after S seconds.\n"
+     "Its weight becomes 0 in every service. Exit status 0: no connection is left; 1: some are left after S seconds.\n"
      "Persistent clients stay with it until their templates expire, unless expire_quiescent_template = 1.\n",
      true, drain_word},
     {"reload", "[--reset]", "read the configuration again, and apply what changed in it",
-     "What rawvsadm changed stays, unless the file changed the same record. --reset: the table becomes the file's.\n"
-     "A faulty file changes nothing. Exit status 1: it was faulty.\n",
+     "Changes made by rawvsadm stay, unless the file has changed the same record. --reset: the table becomes the "
+     "file's.\n"
+     "A file with a fault changes nothing. Exit status 1: the file has a fault.\n",
      true, reload_word},
-    {"check", "FILE", "is this a valid configuration? Asks no director", "", true, check_word},
-    {"doctor", "", "look for what goes wrong with LVS, and say what to type",
-     "Changes nothing. Exit status 0: nothing is wrong, notes at most; 1: errors or warnings.\n", true, doctor_word},
+    {"check", "FILE", "check a configuration; no director needs to run", "", true, check_word},
+    {"doctor", "", "look for the usual faults of a director, and say what to type",
+     "Changes nothing. Exit status 0: no finding, or notes only; 1: errors or warnings.\n", true, doctor_word},
     {"save", "[--ini] [-n]", "the table, for restore; --ini: as a configuration file", "", false, ini_word},
-    {"restore", "", "read what save wrote, from standard input", "", false, nullptr},
+    {"restore", "", "read from standard input what save wrote", "", false, nullptr},
     {"help", "[WORD]", "this list, or more about a word", "", false, help_word},
 };
 
