@@ -11,15 +11,15 @@ namespace rawvs {
 inline constexpr Instant kAnHour{1h};
 
 struct Table {  // a director, and an operator who talks to it
-  explicit Table(uint32_t max_connections = 1024)
-      : director(settings(max_connections), HashKey{1, 2}, false, kAnHour) {}
+  explicit Table(uint32_t max_connections = 1024) : Table(settings(max_connections)) {}
+  explicit Table(const Settings& settings) : director(settings, HashKey{1, 2}, false, kAnHour) {}
 
   static Settings settings(uint32_t max_connections) { return {.max_connections = max_connections, .timeouts = {}}; }
   std::vector<std::string> pieces(std::string_view request) {
     out.clear();
     Conversation c = answer(request, director, now, out, desk);
     std::vector<std::string> all;
-    for (int i = 0; i < 100'000 && !c.over(); ++i) all.push_back(next_piece(c, director, now));
+    for (int i = 0; i < 100'000 && !c.over(); ++i) all.emplace_back(c.next(director, now).text());
     EXPECT_TRUE(c.over());
     return all;
   }

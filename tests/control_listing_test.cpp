@@ -101,12 +101,12 @@ TEST(Control, ListsAServiceOfAThousandServersOnceEachWhileTheyComeAndGo) {
   }
   t.out.clear();
   Conversation c = answer("rawvs/1 list", t.director, t.now, t.out, t.desk);
-  std::string all = next_piece(c, t.director, t.now);
+  std::string all(c.next(t.director, t.now).text());
   ASSERT_FALSE(c.over());
   // The newest are listed already; the oldest is still to come. One comes, one that was to come goes.
   ASSERT_EQ(code(t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80")), "ok");
   ASSERT_EQ(code(t.ask("delete-server service=tcp:192.0.2.100:80 server=" + server(0))), "ok");
-  while (!c.over()) all += next_piece(c, t.director, t.now);
+  while (!c.over()) all += c.next(t.director, t.now).text();
   EXPECT_EQ(count(all, "\nserver "), 249u);
   for (uint32_t i = 1; i < 250; ++i) EXPECT_EQ(count(all, "server=" + server(i) + " "), 1u) << i;
 }

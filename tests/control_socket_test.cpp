@@ -80,30 +80,34 @@ class ControlSocketTest : public testing::Test {
     return made ? "it listens" : made.error().text;
   }
   // A request is answered by its size; "long" by very many pieces.
+  Conversation reply_to(std::string_view request) {
+    RowSources rows;
+    if (request == "long") {
+      rows.push_back(rows_from([this, left = kLongListing](std::string& row, Director&, Instant) mutable {
+        if (left-- == 0) return RowSource::Next::end;
+        ++long_pieces_;
+        row.assign(kPieceMost - 1, 'x');
+        return RowSource::Next::row;
+      }));
+    } else {
+      rows.push_back(text_rows("got", {std::to_string(request.size())}));
+    }
+    return Conversation(std::move(rows));
+  }
   void serve(ControlSocket& socket, int turns = 1) {
     for (int i = 0; i < turns; ++i) {
-      socket.serve(
-          [](std::string_view request) {
-            Conversation c;
-            c.ready = "got " + std::to_string(request.size());
-            if (request == "long") c.part = Conversation::Part::connections;
-            return c;
-          },
-          [this](Conversation& c) {
-            if (c.part == Conversation::Part::nothing) return std::exchange(c.ready, {});
-            ++long_pieces_;
-            if (++c.next_connection > kLongListing) c.part = Conversation::Part::nothing, c.ready.clear();
-            return std::string(kPieceMost, 'x');
-          },
-          now_);
+      socket.serve([this](std::string_view request) { return reply_to(request); },
+                   [this](Conversation& c) { return c.next(director_, now_); }, now_);
     }
   }
+  static std::string got(size_t size) { return "ok\ngot text=" + std::to_string(size) + "\nend\n"; }
   static bool ready(const ControlSocket& socket) {
     pollfd p{socket.fd(), POLLIN, 0};
     return poll(&p, 1, 0) == 1;
   }
   std::string folder_, path_;
   Instant now_{1h};
+  Director director_{Settings{.max_connections = 16}, HashKey{1, 2}, false, now_};
   size_t long_pieces_ = 0;
 };
 
@@ -115,9 +119,9 @@ TEST_F(ControlSocketTest, AnswersTwoClientsInTurn) {
   EXPECT_TRUE(one.say("a") && two.say("bb") && one.say("ccc"));
   EXPECT_TRUE(ready(*socket));
   serve(*socket, 4);
-  EXPECT_EQ(one.hear(), "got 1");
-  EXPECT_EQ(two.hear(), "got 2");
-  EXPECT_EQ(one.hear(), "got 3");
+  EXPECT_EQ(one.hear(), got(1));
+  EXPECT_EQ(two.hear(), got(2));
+  EXPECT_EQ(one.hear(), got(3));
   EXPECT_FALSE(ready(*socket));
 }
 
@@ -136,7 +140,7 @@ TEST_F(ControlSocketTest, AClientThatNeverReadsWaitsAloneAndIsDroppedAfterAWhile
   Client other(path_);
   ASSERT_TRUE(other.say("x"));
   serve(*socket, 3);
-  EXPECT_EQ(other.hear(), "got 1");
+  EXPECT_EQ(other.hear(), got(1));
 
   now_ += ControlSocket::kPatience - 1s;
   socket->time_passed(now_);
@@ -154,17 +158,16 @@ TEST_F(ControlSocketTest, SendsALongReplyWholeToAClientThatReadsSlowly) {
   Client slow(path_);
   ASSERT_TRUE(slow.say("long"));
   size_t heard = 0;
-  for (size_t turn = 0; turn < 4 * kLongListing && heard < kLongListing; ++turn) {
+  std::string piece;
+  for (size_t turn = 0; turn < 4 * kLongListing && piece != "end\n"; ++turn) {
     serve(*socket);
-    const std::string piece = slow.hear();
-    if (piece.empty()) continue;
-    EXPECT_EQ(piece.size(), kPieceMost);
-    ++heard;
+    piece = slow.hear();
+    if (piece.size() == kPieceMost) ++heard;
   }
   EXPECT_EQ(heard, kLongListing);
   EXPECT_TRUE(slow.say("x"));
   serve(*socket, 2);
-  EXPECT_EQ(slow.hear(), "got 1");
+  EXPECT_EQ(slow.hear(), got(1));
 }
 
 TEST_F(ControlSocketTest, ServesEverybodyBetweenThePiecesOfALongReply) {
@@ -176,7 +179,7 @@ TEST_F(ControlSocketTest, ServesEverybodyBetweenThePiecesOfALongReply) {
   const size_t before = long_pieces_;
   ASSERT_TRUE(modest.say("x"));
   serve(*socket, 4);
-  EXPECT_EQ(modest.hear(), "got 1");
+  EXPECT_EQ(modest.hear(), got(1));
   EXPECT_LE(long_pieces_, before + 3);  // a call of serve() is one piece for one of them, in turn
 }
 
@@ -190,7 +193,7 @@ TEST_F(ControlSocketTest, AMegabyteOfGarbageIsAnsweredMessageByMessage) {
     for (size_t i = 0; i < size; ++i) garbage[i] = static_cast<char>(i * 37 + size);
     ASSERT_TRUE(loud.say(garbage)) << size;
     serve(*socket, 2);
-    EXPECT_EQ(loud.hear(), "got " + std::to_string(std::min(size, kRequestMost + 1)));  // one more: seen to be too long
+    EXPECT_EQ(loud.hear(), got(std::min(size, kRequestMost + 1)));  // one more: seen to be too long
     total += size;
   }
 }
@@ -201,11 +204,11 @@ TEST_F(ControlSocketTest, AnEmptyMessageIsARequestAndAHalfClosedClientStillGetsI
   Client client(path_);
   ASSERT_TRUE(client.say(""));
   serve(*socket, 3);
-  EXPECT_EQ(client.hear(), "got 0");
+  EXPECT_EQ(client.hear(), got(0));
   ASSERT_TRUE(client.say("last"));
   client.say_no_more();
   serve(*socket, 3);
-  EXPECT_EQ(client.hear(), "got 4");
+  EXPECT_EQ(client.hear(), got(4));
   EXPECT_EQ(client.hear(), "EOF");
 }
 
@@ -233,12 +236,12 @@ TEST_F(ControlSocketTest, TwoHundredClientsAtOnceAreServedAsPlacesGetFree) {
   }
   serve(*socket, 1000);
   size_t answered = 0;
-  for (Client& c : clients) answered += c.hear() == "got 1";
+  for (Client& c : clients) answered += c.hear() == got(1);
   EXPECT_EQ(answered, ControlSocket::kClients);
   EXPECT_FALSE(ready(*socket));
   clients.erase(clients.begin(), clients.begin() + ControlSocket::kClients);
   serve(*socket, 1000);
-  for (Client& c : clients) EXPECT_EQ(c.hear(), "got 1");
+  for (Client& c : clients) EXPECT_EQ(c.hear(), got(1));
 }
 
 TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
@@ -255,7 +258,7 @@ TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   none.rlim_cur = static_cast<rlim_t>(next_free);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   // No member of the fixture is touched meanwhile: UBSan's look at a vptr needs descriptors itself.
-  socket->serve([](std::string_view) { return Conversation{}; }, [](Conversation&) { return ""; }, now);
+  socket->serve([](std::string_view) { return Conversation{}; }, [](Conversation&) { return Piece(); }, now);
   const bool spins = ready(*socket);
   setrlimit(RLIMIT_NOFILE, &normal);
   EXPECT_FALSE(spins);
@@ -263,7 +266,7 @@ TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   now_ += 1s;
   socket->time_passed(now_);
   serve(*socket, 2);
-  EXPECT_EQ(client.hear(), "got 1");
+  EXPECT_EQ(client.hear(), got(1));
 }
 
 TEST_F(ControlSocketTest, ASecondListenerIsRefusedWithThePathAndThePid) {
@@ -274,7 +277,7 @@ TEST_F(ControlSocketTest, ASecondListenerIsRefusedWithThePathAndThePid) {
   Client client(path_);  // and the first one has not suffered
   ASSERT_TRUE(client.say("x"));
   serve(*socket, 4);
-  EXPECT_EQ(client.hear(), "got 1");
+  EXPECT_EQ(client.hear(), got(1));
 }
 
 TEST_F(ControlSocketTest, ASocketThatNobodyListensOnIsReplaced) {

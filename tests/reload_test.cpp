@@ -67,7 +67,7 @@ class ReloadTest : public testing::Test {
     Desk desk{.config = &config_};
     Conversation c = answer("rawvs/1 " + request, director_, now_, out_, desk);
     std::string all;
-    for (int i = 0; i < 100 && !c.over(); ++i) all += next_piece(c, director_, now_);
+    for (int i = 0; i < 100 && !c.over(); ++i) all += c.next(director_, now_).text();
     out_.clear();
     return all;
   }
@@ -279,7 +279,7 @@ TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
   };
   const auto ask_desk = [&](const char* request) {
     Conversation c = answer(request, director_, now_, out_, desk);
-    return next_piece(c, director_, now_);
+    return std::string(c.next(director_, now_).text());
   };
   EXPECT_EQ(ask_desk("rawvs/1 reload"),
             "ok\nchange text=a: changed\nchange text=b: added\npending text=c: takes effect at the next start\nend\n");

@@ -8,10 +8,10 @@
 // Version 1. The socket is AF_UNIX, SOCK_SEQPACKET: one message = one request. Requests and replies are ASCII text.
 //   request:  rawvs/1 COMMAND [KEY=VALUE ...]                  words separated by one blank
 //   reply:    ok                                               then rows, a line each, and the line "end"
-//             error CODE TEXT                                  then the line "end"
+//             error CODE TEXT                                  then fault rows, if TEXT has more lines, and "end"
 //   row:      WORD KEY=VALUE ...                               the last value may hold blanks
 // CODE is a word of name(Refusal), or "usage", "version", "file",
-// "no-link" or "not-running". A reply may span messages; lines are never cut.
+// "no-link", "not-running" or "busy" (too many clients). A reply may span messages; lines are never cut.
 //
 //   COMMAND          keys (those in brackets may be left out)
 //   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
@@ -99,6 +99,8 @@
 //   change      text=                                          done
 //   pending     text=                                          written in the file, but takes a restart
 //   line        text=                                          as it is, and may be empty
+//   part        text=                                          the beginning of the next line row's text, which is long
+//   fault       text=                                          of an error: another line of its text
 // New keys may be added to rows; readers skip the ones they do not know.
 // clang-format on
 #pragma once
@@ -112,13 +114,13 @@
 #include <vector>
 
 #include "rawvs/config.h"
+#include "rawvs/control_reply.h"
 #include "rawvs/director.h"
 #include "rawvs/reload.h"
 
 namespace rawvs {
 
 inline constexpr size_t kRequestMost = 4096;
-inline constexpr size_t kPieceMost = 32768;
 inline constexpr std::string_view kControlVersion = "rawvs/1";
 inline constexpr std::string_view kVersion = "0.1.0";
 
@@ -155,48 +157,7 @@ struct Desk {
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
 };
 
-class Trace;  // private to the control room
-struct FlowFilter;
-
-struct Conversation {  // one request's reply on its way
-  enum class Part : uint8_t {
-    nothing,
-    daemon,
-    services,
-    connections,
-    timeouts,
-    exits,
-    links,
-    vrrp,
-    sync,
-    vips,
-    neighbors,
-    trace
-  };
-  Part part = Part::nothing;  // what is to be written next
-  std::string ready{};        // text not yet handed out
-  const Desk* desk = nullptr;
-  // Where the walk has come to. Tables may change between two pieces, so places are slots, ids and addresses.
-  size_t next_service = 0, services_end = SIZE_MAX;
-  std::vector<ServerSlot> servers{};  // of the service whose row was written last, as they were then
-  size_t next_server = 0;
-  ServiceKey service{};  // theirs
-  ConnectionId next_connection = 1;
-  size_t next_exit = 0;
-  std::optional<Ip> last_vip{};
-  uint16_t next_neighbor = 0;
-  std::shared_ptr<const FlowFilter> filter{};  // of connections
-  std::string state{};                         // of connections: empty: any
-  std::shared_ptr<Trace> trace{};
-  bool over() const { return part == Part::nothing && ready.empty(); }
-  bool waiting() const;  // there is nothing to say until packets come
-};
-
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
 Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk);
-
-// The next message of the reply. Empty: the conversation is over, or (over() tells) this call's share of work found no
-// row, because a table that was once full is searched in small steps; then ask again.
-std::string next_piece(Conversation& conversation, Director& director, Instant now);
 
 }  // namespace rawvs

@@ -33,7 +33,7 @@ class ControlSocket {
 
   // Serves what is ready: a bounded piece of work for each client. `answers` starts a reply, `pieces` continues it.
   using Answers = std::function<Conversation(std::string_view request)>;
-  using Pieces = std::function<std::string(Conversation&)>;
+  using Pieces = std::function<Piece(Conversation&)>;
   void serve(const Answers& answers, const Pieces& pieces, Instant now);
   void wake(Instant now);         // packets were handled: who waits for news of them may have some
   Instant next_deadline() const;  // when a silent client's patience ends; kNever without clients

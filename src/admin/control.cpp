@@ -8,14 +8,13 @@
 #include <iterator>
 #include <utility>
 
+#include "control_rows.h"
 #include "control_sync.h"
 #include "control_values.h"
 #include "control_words.h"
 
 namespace rawvs {
 namespace {
-
-using Part = Conversation::Part;
 
 constexpr uint32_t bit(Key key) { return 1u << static_cast<size_t>(key); }
 constexpr uint32_t kServiceKeys =
@@ -32,7 +31,7 @@ struct Call {
   Instant now;
   Outbox& out;
   const Desk& desk;
-  Conversation& reply;
+  RowSources& rows;  // of the reply
 };
 
 // The director's refusal in words.
@@ -149,44 +148,38 @@ Objection set_timeouts(const Call& call) {
 }
 
 Objection list(const Call& call) {
-  call.reply.part = Part::daemon;
-  if (!call.values.of(Key::service)) return std::nullopt;
+  call.rows.push_back(daemon_row(call.desk));
+  if (!call.values.of(Key::service)) return call.rows.push_back(service_rows(call.desk)), std::nullopt;
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
   const Service* const service = call.director.services().find(key);
   if (!service) return verdict(call, Refusal::no_service);
-  call.reply.next_service = static_cast<size_t>(service - call.director.services().services().data());
-  call.reply.services_end = call.reply.next_service + 1;
-  return std::nullopt;
+  const auto slot = static_cast<size_t>(service - call.director.services().services().data());
+  return call.rows.push_back(service_rows(call.desk, slot, slot + 1)), std::nullopt;
 }
 
 Objection connections(const Call& call) {
   FlowFilter filter;
   if (auto fault = read_flow(call.values, false, filter)) return fault;
-  call.reply.filter = std::shared_ptr<const FlowFilter>(new FlowFilter(filter));
-  call.reply.state = call.values.text(Key::state);
-  call.reply.part = Part::connections;
-  return std::nullopt;
+  return call.rows.push_back(connection_rows(filter, call.values.text(Key::state))), std::nullopt;
 }
 
 Objection explain(const Call& call) {
   FlowFilter flow;
   if (auto fault = read_flow(call.values, true, flow)) return fault;
   const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
-  const Explanation e = call.director.explain(key, call.now);
-  std::string& rows = call.reply.ready;
-  for (const std::string& step : e.steps) {
-    rows += "step";
-    put(rows, "text", step);
-    rows += '\n';
-  }
-  rows += "verdict";
-  put(rows, "exit", words(e.exit).name);
-  put(rows, "fate", fate_word(words(e.exit).fate));
-  put(rows, "server", e.server ? text(*e.server) : "-");
-  put(rows, "method", e.server ? word(e.method) : "-");
-  put(rows, "text", e.text);
-  rows += '\n';
+  Explanation e = call.director.explain(key, call.now);
+  std::string verdict = "verdict";
+  put(verdict, "exit", words(e.exit).name);
+  put(verdict, "fate", fate_word(words(e.exit).fate));
+  put(verdict, "server", e.server ? text(*e.server) : "-");
+  put(verdict, "method", e.server ? word(e.method) : "-");
+  put(verdict, "text", e.text);
+  call.rows.push_back(text_rows("step", std::move(e.steps)));
+  call.rows.push_back(rows_from([verdict = std::move(verdict)](std::string& row, Director&, Instant) mutable {
+    row = std::exchange(verdict, {});
+    return row.empty() ? RowSource::Next::end : RowSource::Next::row;
+  }));
   return std::nullopt;
 }
 
@@ -202,49 +195,38 @@ Objection trace(const Call& call) {
   if (!call.director.observe(trace)) {
     return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
   }
-  call.reply.trace = trace;
-  call.reply.part = Part::trace;
-  return std::nullopt;
-}
-
-void add_texts(std::string& rows, const char* row, const std::vector<std::string>& texts) {
-  for (const std::string& text : texts) {
-    rows += row;
-    put(rows, "text", text);
-    rows += '\n';
-  }
+  return call.rows.push_back(trace_rows(trace)), std::nullopt;
 }
 
 Objection reload(const Call& call) {
   uint64_t reset = 0;
   if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
   if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
-  const auto done = call.desk.reload(reset != 0);
+  auto done = call.desk.reload(reset != 0);
   if (!done) return Fault{"file", done.error().text};
-  add_texts(call.reply.ready, "change", done->changes);
-  add_texts(call.reply.ready, "pending", done->pending);
+  call.rows.push_back(text_rows("change", std::move(done->changes)));
+  call.rows.push_back(text_rows("pending", std::move(done->pending)));
   return std::nullopt;
 }
 
 Objection ini(const Call& call) {
   if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
-  const std::string text = ini_text(*call.desk.config, call.director);
-  std::vector<std::string> lines;
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    lines.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  add_texts(call.reply.ready, "line", lines);
-  return std::nullopt;
+  return call.rows.push_back(line_rows(ini_text(*call.desk.config, call.director))), std::nullopt;
 }
 
 Objection begin_sync(const Call& call) { return start_sync(call.values, call.desk, call.director); }
 Objection end_sync(const Call& call) { return stop_sync(call.values, call.desk); }
 
-template <Part kPart>
-Objection show(const Call& call) {
-  return call.reply.part = kPart, std::nullopt;
+Objection timeouts(const Call& call) { return call.rows.push_back(timeout_row()), std::nullopt; }
+Objection vrrp(const Call& call) { return call.rows.push_back(vrrp_rows(call.desk)), std::nullopt; }
+Objection sync(const Call& call) { return call.rows.push_back(sync_row(call.desk)), std::nullopt; }
+Objection exits(const Call& call) {
+  call.rows.push_back(exit_rows());
+  return call.rows.push_back(link_rows()), std::nullopt;
+}
+Objection arp(const Call& call) {
+  call.rows.push_back(vip_rows());
+  return call.rows.push_back(neighbor_rows()), std::nullopt;
 }
 
 struct Command {
@@ -265,11 +247,11 @@ constexpr Command kCommands[] = {
     {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},
     {"list", 0, kService, list},
     {"connections", 0, kFlow | bit(Key::state), connections},
-    {"timeouts", 0, 0, show<Part::timeouts>},
-    {"exits", 0, 0, show<Part::exits>},
-    {"arp", 0, 0, show<Part::vips>},
-    {"vrrp", 0, 0, show<Part::vrrp>},
-    {"sync", 0, 0, show<Part::sync>},
+    {"timeouts", 0, 0, timeouts},
+    {"exits", 0, 0, exits},
+    {"arp", 0, 0, arp},
+    {"vrrp", 0, 0, vrrp},
+    {"sync", 0, 0, sync},
     {"start-sync", bit(Key::role) | bit(Key::link), bit(Key::id) | bit(Key::maxlen) | bit(Key::group) | bit(Key::ttl),
      begin_sync},
     {"stop-sync", bit(Key::role), 0, end_sync},
@@ -343,7 +325,7 @@ Objection check_form(std::string_view request, std::string_view& rest) {
 }
 
 Objection carry_out(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
-                    Conversation& reply) {
+                    RowSources& rows) {
   std::string_view rest;
   if (auto fault = check_form(request, rest)) return fault;
   const std::string_view word = take_word(rest);
@@ -360,18 +342,15 @@ Objection carry_out(std::string_view request, Director& director, Instant now, O
       return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
     }
   }
-  return command->run({values, director, now, out, desk, reply});
+  return command->run({values, director, now, out, desk, rows});
 }
 
 }  // namespace
 
 Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk) {
-  Conversation reply;
-  reply.desk = &desk;
-  const Objection fault = carry_out(request, director, now, out, desk, reply);
-  if (fault) return {.ready = "error " + fault->code + ' ' + fault->text + "\nend\n"};
-  reply.ready = "ok\n" + reply.ready + (reply.part == Part::nothing ? "end\n" : "");
-  return reply;
+  RowSources rows;
+  const Objection fault = carry_out(request, director, now, out, desk, rows);
+  return fault ? Conversation(*fault) : Conversation(std::move(rows));
 }
 
 }  // namespace rawvs

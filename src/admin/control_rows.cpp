@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows.cpp: the rows of control replies, written a piece at a time.
+// control_rows.cpp: the rows of control replies, one at a time.
 // Between two pieces packets are handled and tables change: a row is true when it is written, and nothing that was
 // there all the time is left out or written twice.
-#include "rawvs/control.h"
+#include "control_rows.h"
 
 #include <algorithm>
 #include <utility>
@@ -30,11 +30,8 @@ const char* name(Refusal refusal) {
 
 namespace {
 
-using Part = Conversation::Part;
+using Next = RowSource::Next;
 
-constexpr size_t kRowMost = 1024;  // no row is longer
-// A piece is written between two turns of packets: its share of work is some tens of microseconds.
-constexpr size_t kRows = 24;                    // of a piece
 constexpr ConnectionId kConnectionsSeen = 512;  // entries looked at per piece
 
 void put_traffic(std::string& row, const Traffic& total, const Rates& rates) {
@@ -98,242 +95,265 @@ std::string word(const Director& director, Link link) {  // its interface; until
 
 namespace {
 
-// Rows. Each part adds rows until the piece is full or its share of work is done, and says whether there is more.
-
-bool room(const std::string& piece) { return piece.size() + kRowMost <= kPieceMost; }
-
-void add_daemon(Conversation& c, const ConnectionTable& connections, Instant now) {
-  c.ready += "daemon";
-  put(c.ready, "version", kVersion);
-  put(c.ready, "uptime", now - c.desk->started);
-  put(c.ready, "size", connections.cells());
-  put(c.ready, "pid", c.desk->pid);
-  put(c.ready, "config", c.desk->file.empty() ? "-" : c.desk->file);
-  c.ready += '\n';
-}
-
-void add_service(std::string& ready, const Service& service) {
+void write_service(std::string& row, const Service& service) {
   const ServiceSpec& spec = service.spec;
   const std::string flags = flags_text(spec.scheduler, spec.flags);
-  ready += "service";
-  put(ready, "service", word(spec.key));
-  put(ready, "scheduler", name(spec.scheduler));
-  put(ready, "flags", flags.empty() ? "-" : flags);
-  put(ready, "persistence", spec.persistence);
-  put(ready, "netmask", text(spec.netmask.bits));
-  put(ready, "ops", spec.one_packet ? 1 : 0);
-  put_traffic(ready, service.traffic, service.rates);
-  ready += '\n';
+  row = "service";
+  put(row, "service", word(spec.key));
+  put(row, "scheduler", name(spec.scheduler));
+  put(row, "flags", flags.empty() ? "-" : flags);
+  put(row, "persistence", spec.persistence);
+  put(row, "netmask", text(spec.netmask.bits));
+  put(row, "ops", spec.one_packet ? 1 : 0);
+  put_traffic(row, service.traffic, service.rates);
 }
 
-void add_server(std::string& ready, const Server& server, const Director& director, const Desk* desk, Instant now) {
-  ready += "server";
-  put(ready, "service", word(server.key));
-  put(ready, "server", text(server.spec.at));
-  put(ready, "method", word(server.spec.method));
+void write_server(std::string& row, const Server& server, const Director& director, const Desk& desk, Instant now) {
+  row = "server";
+  put(row, "service", word(server.key));
+  put(row, "server", text(server.spec.at));
+  put(row, "method", word(server.spec.method));
   if (server.spec.method == Method::tunnel) {
-    put(ready, "tun-type", word(server.spec.tunnel.type));
-    put(ready, "tun-port", server.spec.tunnel.port.value);
-    put(ready, "tun-checksum", word(server.spec.tunnel.checksum));
+    put(row, "tun-type", word(server.spec.tunnel.type));
+    put(row, "tun-port", server.spec.tunnel.port.value);
+    put(row, "tun-checksum", word(server.spec.tunnel.checksum));
   }
-  put(ready, "weight", static_cast<uint64_t>(server.spec.weight));
-  put(ready, "upper", server.spec.upper);
-  put(ready, "lower", server.spec.lower);
-  put(ready, "active", server.active);
-  put(ready, "inactive", server.inactive);
-  put(ready, "persistent", server.persistent);
-  put(ready, "overloaded", server.overloaded ? 1 : 0);
+  put(row, "weight", static_cast<uint64_t>(server.spec.weight));
+  put(row, "upper", server.spec.upper);
+  put(row, "lower", server.spec.lower);
+  put(row, "active", server.active);
+  put(row, "inactive", server.inactive);
+  put(row, "persistent", server.persistent);
+  put(row, "overloaded", server.overloaded ? 1 : 0);
   const bool has_way = server.neighbor != kNoNeighbor;
   const Neighbors::Neighbor* const next = has_way ? &director.neighbors().at(server.neighbor) : nullptr;
-  put(ready, "reach", word(director.reach(server)));
-  put(ready, "via", next ? text(next->addr) : "-");
-  put(ready, "mac", next && next->knows_mac() ? text(next->mac) : "-");
-  put(ready, "fixed", server.spec.mac ? 1 : 0);
-  put_traffic(ready, server.traffic, server.rates);
-  if (server.wanted_weight != server.spec.weight) put(ready, "wanted", static_cast<uint64_t>(server.wanted_weight));
-  if (server.share != kFullShare) put(ready, "slow-start", server.share * 100u / kFullShare);
-  put_health(ready, desk, server, now);
-  ready += '\n';
+  put(row, "reach", word(director.reach(server)));
+  put(row, "via", next ? text(next->addr) : "-");
+  put(row, "mac", next && next->knows_mac() ? text(next->mac) : "-");
+  put(row, "fixed", server.spec.mac ? 1 : 0);
+  put_traffic(row, server.traffic, server.rates);
+  if (server.wanted_weight != server.spec.weight) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
+  if (server.share != kFullShare) put(row, "slow-start", server.share * 100u / kFullShare);
+  put_health(row, desk, server, now);
 }
 
 // A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
 // server that is gone when its turn comes is left out.
-bool add_services(Conversation& c, const Director& director, Instant now) {
-  const Services& services = director.services();
-  const auto all = services.services();
-  for (size_t rows = 0; rows < kRows && room(c.ready); ++rows) {
-    if (c.next_server < c.servers.size()) {
-      const Server& server = services.server(c.servers[c.next_server++]);
-      if (server.used && server.in_service() && server.key == c.service) {
-        add_server(c.ready, server, director, c.desk, now);
-      }
-      continue;
-    }
-    if (c.next_service >= std::min(c.services_end, all.size())) return false;
-    const Service& service = all[c.next_service++];
-    if (!service.used) continue;
-    c.service = service.spec.key;
-    c.servers = service.servers;
-    c.next_server = 0;
-    add_service(c.ready, service);
-  }
-  return true;
-}
+class ServiceRows final : public RowSource {
+ public:
+  ServiceRows(const Desk& desk, size_t first, size_t end) : desk_(desk), next_service_(first), end_(end) {}
 
-void add_connection(std::string& ready, const Connection& connection, Duration left) {
+  Next next(std::string& row, Director& director, Instant now) override {
+    const Services& services = director.services();
+    while (next_server_ < servers_.size()) {
+      const Server& server = services.server(servers_[next_server_++]);
+      if (!server.used || !server.in_service() || server.key != service_) continue;
+      write_server(row, server, director, desk_, now);
+      return Next::row;
+    }
+    for (const auto all = services.services(); next_service_ < std::min(end_, all.size());) {
+      const Service& service = all[next_service_++];
+      if (!service.used) continue;
+      service_ = service.spec.key;
+      servers_ = service.servers;
+      next_server_ = 0;
+      write_service(row, service);
+      return Next::row;
+    }
+    return Next::end;
+  }
+
+ private:
+  const Desk& desk_;
+  size_t next_service_, end_;
+  std::vector<ServerSlot> servers_{};  // of the service whose row was written last, as they were then
+  size_t next_server_ = 0;
+  ServiceKey service_{};  // theirs
+};
+
+void write_connection(std::string& row, const Connection& connection, Duration left) {
   const FlowKey key = connection.key();
-  ready += "connection";
-  put(ready, "protocol", name(key.protocol));
-  put(ready, "expires", left);
-  put(ready, "state", state_name(connection));
-  put(ready, "client", text(Endpoint{key.client, key.cport}));
-  put(ready, "virtual", text(Endpoint{key.vip, key.vport}));
-  put(ready, "server", text(connection.real_server()));
-  ready += '\n';
+  row = "connection";
+  put(row, "protocol", name(key.protocol));
+  put(row, "expires", left);
+  put(row, "state", state_name(connection));
+  put(row, "client", text(Endpoint{key.client, key.cport}));
+  put(row, "virtual", text(Endpoint{key.vip, key.vport}));
+  put(row, "server", text(connection.real_server()));
 }
 
-bool add_connections(Conversation& c, ConnectionTable& connections, Instant now) {
-  size_t rows = 0;
-  for (ConnectionId seen = 0; seen < kConnectionsSeen && rows < kRows && room(c.ready); ++seen) {
-    if (c.next_connection >= connections.id_limit()) return false;
-    const Connection* const connection = connections.at(c.next_connection++);
-    if (!connection || connections.expired(*connection, now)) continue;
-    if (!c.filter->fits(connection->protocol, connection->client(), connection->vip()) ||
-        !c.filter->fits_server(connection->real_server()) || (!c.state.empty() && c.state != state_name(*connection))) {
-      continue;
+class ConnectionRows final : public RowSource {
+ public:
+  ConnectionRows(const FlowFilter& filter, std::string_view state) : filter_(filter), state_(state) {}
+
+  Next next(std::string& row, Director& director, Instant now) override {
+    ConnectionTable& connections = director.connections();
+    for (; seen_ < kConnectionsSeen; ++seen_) {
+      if (next_ >= connections.id_limit()) return Next::end;
+      const Connection* const connection = connections.at(next_++);
+      if (!connection || connections.expired(*connection, now) || !fits(*connection)) continue;
+      write_connection(row, *connection, connections.left(*connection, now));
+      return Next::row;
     }
-    add_connection(c.ready, *connection, connections.left(*connection, now));
-    ++rows;
+    seen_ = 0;
+    return Next::pause;
   }
-  return true;
-}
 
-void add_timeouts(Conversation& c, const Timeouts& timeouts) {
-  c.ready += "timeouts";
-  put(c.ready, "tcp", timeouts.tcp);
-  put(c.ready, "tcpfin", timeouts.tcpfin);
-  put(c.ready, "udp", timeouts.udp);
-  c.ready += '\n';
-}
-
-bool add_exits(Conversation& c, const ExitCounters& exits) {
-  for (size_t rows = 0; c.next_exit < kExits && rows < kRows && room(c.ready); ++rows, ++c.next_exit) {
-    const auto exit = static_cast<Exit>(c.next_exit);
-    c.ready += "exit";
-    put(c.ready, "name", words(exit).name);
-    put(c.ready, "fate", fate_word(words(exit).fate));
-    put(c.ready, "count", exits.of(exit));
-    put(c.ready, "meaning", words(exit).meaning);
-    c.ready += '\n';
+ private:
+  bool fits(const Connection& c) const {
+    return filter_.fits(c.protocol, c.client(), c.vip()) && filter_.fits_server(c.real_server()) &&
+           (state_.empty() || state_ == state_name(c));
   }
-  return c.next_exit < kExits;
+  const FlowFilter filter_;
+  const std::string state_;  // empty: any
+  ConnectionId next_ = 1, seen_ = 0;
+};
+
+void write_link(std::string& row, const Director& director, Link link) {
+  const LinkCounters& n = director.counters(link);
+  row = "link";
+  put(row, "name", word(director, link));
+  put(row, "received", n.received);
+  put(row, "kernel_dropped", n.kernel_dropped);
+  put(row, "cut", n.cut);
+  put(row, "sent", n.sent);
+  put(row, "send_failed", n.send_failed);
+  put(row, "returned", n.returned);
+  put(row, "return_failed", n.return_failed);
+  put(row, "unguarded", n.unguarded);
+  put(row, "mtu", director.link(link).mtu);
+  put(row, "guard", n.guard);
 }
 
-void add_links(Conversation& c, const Director& director) {
-  for (const Link link : {Link::outside, Link::inside}) {
-    const LinkCounters& n = director.counters(link);
-    if (director.link(link).name.empty()) continue;
-    c.ready += "link";
-    put(c.ready, "name", word(director, link));
-    put(c.ready, "received", n.received);
-    put(c.ready, "kernel_dropped", n.kernel_dropped);
-    put(c.ready, "cut", n.cut);
-    put(c.ready, "sent", n.sent);
-    put(c.ready, "send_failed", n.send_failed);
-    put(c.ready, "returned", n.returned);
-    put(c.ready, "return_failed", n.return_failed);
-    put(c.ready, "unguarded", n.unguarded);
-    put(c.ready, "mtu", director.link(link).mtu);
-    put(c.ready, "guard", n.guard);
-    c.ready += '\n';
+class VipRows final : public RowSource {  // each VIP's row is followed by those of its rivals
+ public:
+  Next next(std::string& row, Director& director, Instant) override {
+    if (next_rival_ < rivals_.size()) {
+      const Mac mac = rivals_[next_rival_++].mac;
+      const auto server = director.neighbors().who_has(mac);
+      row = "rival";
+      put(row, "address", text(*last_));
+      put(row, "mac", text(mac));
+      put(row, "server", server ? text(*server) : "-");
+      return Next::row;
+    }
+    const auto& claims = director.claims().all();  // sorted by address
+    const auto claim = last_ ? std::ranges::upper_bound(claims, *last_, {}, &Claims::Claim::vip) : claims.begin();
+    if (claim == claims.end()) return Next::end;
+    last_ = claim->vip;
+    rivals_ = claim->rivals;
+    next_rival_ = 0;
+    row = "vip";
+    put(row, "address", text(claim->vip));
+    put(row, "link", word(director, claim->link));
+    put(row, "mac", text(director.mac_of(*claim)));
+    put(row, "retired", claim->retired_until ? 1 : 0);
+    put(row, "standby", claim->standby ? 1 : 0);
+    return Next::row;
   }
-}
 
-void add_vip(std::string& ready, const Claims::Claim& claim, const Director& director) {
-  ready += "vip";
-  put(ready, "address", text(claim.vip));
-  put(ready, "link", word(director, claim.link));
-  put(ready, "mac", text(director.mac_of(claim)));
-  put(ready, "retired", claim.retired_until ? 1 : 0);
-  put(ready, "standby", claim.standby ? 1 : 0);
-  ready += '\n';
-  for (const Claims::Rival& rival : claim.rivals) {
-    const auto server = director.neighbors().who_has(rival.mac);
-    ready += "rival";
-    put(ready, "address", text(claim.vip));
-    put(ready, "mac", text(rival.mac));
-    put(ready, "server", server ? text(*server) : "-");
-    ready += '\n';
+ private:
+  std::optional<Ip> last_{};
+  std::vector<Claims::Rival> rivals_{};
+  size_t next_rival_ = 0;
+};
+
+class TraceRows final : public RowSource {
+ public:
+  explicit TraceRows(std::shared_ptr<Trace> trace) : trace_(std::move(trace)) {}
+  Next next(std::string& row, Director&, Instant) override {
+    return trace_->take(row) ? Next::row : trace_->over() ? Next::end : Next::pause;
   }
-}
+  size_t rows_per_piece() const override { return kTraceRows; }
+  bool waiting() const override { return trace_->waiting(); }
 
-bool add_vips(Conversation& c, const Director& director) {
-  const auto& claims = director.claims().all();  // sorted by address
-  auto claim = c.last_vip ? std::ranges::upper_bound(claims, *c.last_vip, {}, &Claims::Claim::vip) : claims.begin();
-  for (size_t rows = 0; claim != claims.end() && rows < kRows && room(c.ready); ++rows, ++claim) {
-    add_vip(c.ready, *claim, director);
-    c.last_vip = claim->vip;
-  }
-  return claim != claims.end();
-}
-
-bool add_neighbors(Conversation& c, const Director& director) {
-  const Neighbors& neighbors = director.neighbors();
-  for (size_t rows = 0; c.next_neighbor < neighbors.slots() && rows < kRows && room(c.ready); ++c.next_neighbor) {
-    const Neighbors::Neighbor& n = neighbors.at(c.next_neighbor);
-    if (n.wanted == 0) continue;
-    ++rows;
-    c.ready += "neighbor";
-    put(c.ready, "address", text(n.addr));
-    put(c.ready, "link", word(director, n.link));
-    put(c.ready, "state", name(n.state));
-    put(c.ready, "mac", n.knows_mac() ? text(n.mac) : "-");
-    put(c.ready, "servers", n.wanted);
-    c.ready += '\n';
-  }
-  return c.next_neighbor < neighbors.slots();
-}
-
-bool add_sights(Conversation& c) {
-  c.ready += c.trace->take(kPieceMost - kRowMost);
-  if (!c.trace->over()) return true;
-  c.trace.reset();
-  return false;
-}
-
-// The part that follows when this call has written all there is of the present one, or the present one.
-Part add_rows(Conversation& c, Director& director, Instant now) {
-  switch (c.part) {
-    case Part::nothing: break;
-    case Part::daemon: return add_daemon(c, director.connections(), now), Part::services;
-    case Part::services: return add_services(c, director, now) ? c.part : Part::nothing;
-    case Part::connections: return add_connections(c, director.connections(), now) ? c.part : Part::nothing;
-    case Part::timeouts: return add_timeouts(c, director.settings().timeouts), Part::nothing;
-    case Part::exits: return add_exits(c, director.exits()) ? c.part : Part::links;
-    case Part::links: return add_links(c, director), Part::nothing;
-    case Part::vrrp: return add_vrrp(c.ready, c.desk, director, now), Part::nothing;
-    case Part::sync: return add_sync(c.ready, c.desk, director), Part::nothing;
-    case Part::vips: return add_vips(c, director) ? c.part : Part::neighbors;
-    case Part::neighbors: return add_neighbors(c, director) ? c.part : Part::nothing;
-    case Part::trace: return add_sights(c) ? c.part : Part::nothing;
-  }
-  return Part::nothing;
-}
+ private:
+  static constexpr size_t kTraceRows = 512;  // they are texts already
+  std::shared_ptr<Trace> trace_;
+};
 
 }  // namespace
 
-bool Conversation::waiting() const { return part == Part::trace && ready.empty() && trace->waiting(); }
+std::unique_ptr<RowSource> daemon_row(const Desk& desk) {
+  return rows_from([&desk, told = false](std::string& row, Director& director, Instant now) mutable {
+    if (std::exchange(told, true)) return Next::end;
+    row = "daemon";
+    put(row, "version", kVersion);
+    put(row, "uptime", now - desk.started);
+    put(row, "size", director.connections().cells());
+    put(row, "pid", desk.pid);
+    put(row, "config", desk.file.empty() ? "-" : desk.file);
+    return Next::row;
+  });
+}
 
-std::string next_piece(Conversation& c, Director& director, Instant now) {
-  director.estimate(now);
-  // A part that has more to say has done its share of work for this piece; one that is done makes room for the next.
-  for (bool done = true; done && c.part != Part::nothing;) {
-    const Part part = add_rows(c, director, now);
-    done = part != c.part;
-    c.part = part;
-    if (part == Part::nothing) c.ready += "end\n";
-  }
-  return std::exchange(c.ready, {});
+std::unique_ptr<RowSource> service_rows(const Desk& desk, size_t first, size_t end) {
+  return std::make_unique<ServiceRows>(desk, first, end);
+}
+
+std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state) {
+  return std::make_unique<ConnectionRows>(filter, state);
+}
+
+std::unique_ptr<RowSource> timeout_row() {
+  return rows_from([told = false](std::string& row, Director& director, Instant) mutable {
+    if (std::exchange(told, true)) return Next::end;
+    const Timeouts& timeouts = director.settings().timeouts;
+    row = "timeouts";
+    put(row, "tcp", timeouts.tcp);
+    put(row, "tcpfin", timeouts.tcpfin);
+    put(row, "udp", timeouts.udp);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> exit_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    if (at == kExits) return Next::end;
+    const auto exit = static_cast<Exit>(at++);
+    row = "exit";
+    put(row, "name", words(exit).name);
+    put(row, "fate", fate_word(words(exit).fate));
+    put(row, "count", director.exits().of(exit));
+    put(row, "meaning", words(exit).meaning);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> link_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    while (at < kLinks) {
+      const auto link = static_cast<Link>(at++);
+      if (director.link(link).name.empty()) continue;
+      write_link(row, director, link);
+      return Next::row;
+    }
+    return Next::end;
+  });
+}
+
+std::unique_ptr<RowSource> vip_rows() { return std::make_unique<VipRows>(); }
+
+std::unique_ptr<RowSource> neighbor_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    const Neighbors& neighbors = director.neighbors();
+    while (at < neighbors.slots()) {
+      const Neighbors::Neighbor& n = neighbors.at(static_cast<uint16_t>(at++));
+      if (n.wanted == 0) continue;
+      row = "neighbor";
+      put(row, "address", text(n.addr));
+      put(row, "link", word(director, n.link));
+      put(row, "state", name(n.state));
+      put(row, "mac", n.knows_mac() ? text(n.mac) : "-");
+      put(row, "servers", n.wanted);
+      return Next::row;
+    }
+    return Next::end;
+  });
+}
+
+std::unique_ptr<RowSource> trace_rows(std::shared_ptr<Trace> trace) {
+  return std::make_unique<TraceRows>(std::move(trace));
 }
 
 }  // namespace rawvs

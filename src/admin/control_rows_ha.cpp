@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // control_rows_ha.cpp: what checks say of a server, and who is master: for listings.
+#include <algorithm>
+#include <utility>
+
+#include "control_rows.h"
 #include "control_words.h"
-#include "rawvs/control.h"
 #include "rawvs/vrrp.h"
 #include "rawvs/ward.h"
 
 namespace rawvs {
 
-void put_health(std::string& row, const Desk* desk, const Server& server, Instant now) {
-  const Health::TargetHealth* const health =
-      desk && desk->ward ? desk->ward->find(server.key, server.spec.at) : nullptr;
+void put_health(std::string& row, const Desk& desk, const Server& server, Instant now) {
+  const Health::TargetHealth* const health = desk.ward ? desk.ward->find(server.key, server.spec.at) : nullptr;
   if (!health || !health->target.check) return;
   put(row, "health", name(health->condition));
   put(row, "for", now - health->since);
-  put(row, "flaps", desk->ward->health().flaps(health->target.id, now));
+  put(row, "flaps", desk.ward->health().flaps(health->target.id, now));
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 
@@ -32,65 +34,84 @@ void put_refused(std::string& row, const VrrpRefusalCounters& refused) {
   put(row, "refused-for", kinds.empty() ? "-" : kinds);
 }
 
-}  // namespace
-
-void add_vrrp(std::string& ready, const Desk* desk, const Director& director, Instant now) {
-  if (!desk || !desk->vrrp) return;
-  for (const Vrrp::Instance& i : desk->vrrp->all()) {
-    ready += "vrrp";
-    put(ready, "name", i.spec.name);
-    put(ready, "link", word(director, i.spec.link));
-    put(ready, "vrid", i.spec.vrid);
-    put(ready, "version", i.spec.version);
-    put(ready, "state", name(i.state));
-    put(ready, "priority", i.priority);
-    put(ready, "master", i.master ? text(i.master->address) : "-");
-    put(ready, "master-priority", i.master ? i.master->priority : 0);
-    put(ready, "for", now - i.since);
-    put(ready, "sent", i.counters.sent);
-    put(ready, "heard", i.counters.heard);
-    put(ready, "became-master", i.counters.became_master);
-    put(ready, "other-addresses", i.counters.other_addresses);
-    put(ready, "other-interval", i.counters.other_interval);
-    put(ready, "woke-late", i.counters.woke_late);
-    put_refused(ready, i.counters.refused);
-    put(ready, "why", i.reason);
-    ready += '\n';
-  }
+void write_vrrp(std::string& row, const Vrrp::Instance& i, const Director& director, Instant now) {
+  row = "vrrp";
+  put(row, "name", i.spec.name);
+  put(row, "link", word(director, i.spec.link));
+  put(row, "vrid", i.spec.vrid);
+  put(row, "version", i.spec.version);
+  put(row, "state", name(i.state));
+  put(row, "priority", i.priority);
+  put(row, "master", i.master ? text(i.master->address) : "-");
+  put(row, "master-priority", i.master ? i.master->priority : 0);
+  put(row, "for", now - i.since);
+  put(row, "sent", i.counters.sent);
+  put(row, "heard", i.counters.heard);
+  put(row, "became-master", i.counters.became_master);
+  put(row, "other-addresses", i.counters.other_addresses);
+  put(row, "other-interval", i.counters.other_interval);
+  put(row, "woke-late", i.counters.woke_late);
+  put_refused(row, i.counters.refused);
+  put(row, "why", i.reason);
 }
 
-void add_sync(std::string& ready, const Desk* desk, const Director& director) {
-  if (!desk || !desk->sync.config) return;
-  const SyncConfig& s = *desk->sync.config;
-  const SyncSender::Counters& told = desk->sync.sender->counters();
-  const SyncReceiver::Counters& heard = desk->sync.receiver->counters();
-  ready += "sync";
-  put(ready, "role", name(s.role));
-  put(ready, "leads", desk->sync.sender->leads());
-  put(ready, "hears", s.role != SyncRole::master);
-  put(ready, "link", word(director, s.link));
-  put(ready, "id", s.settings.id);
-  put(ready, "group", text(s.group));
-  put(ready, "port", s.port);
-  put(ready, "ttl", s.ttl);
-  put(ready, "maxlen", s.settings.max_length);
-  put(ready, "peers", s.peers.size());
-  put(ready, "sealed", !s.key.empty());
-  put(ready, "messages", told.messages);
-  put(ready, "entries", told.entries);
-  put(ready, "unsent", desk->sync.counters->unsent);
-  put(ready, "overflows", told.overflows);
-  put(ready, "heard", heard.messages);
-  put(ready, "taken", heard.entries);
-  put(ready, "lost", heard.lost);
+void write_sync(std::string& row, const Desk& desk, const Director& director) {
+  const SyncConfig& s = *desk.sync.config;
+  const SyncSender::Counters& told = desk.sync.sender->counters();
+  const SyncReceiver::Counters& heard = desk.sync.receiver->counters();
+  row = "sync";
+  put(row, "role", name(s.role));
+  put(row, "leads", desk.sync.sender->leads());
+  put(row, "hears", s.role != SyncRole::master);
+  put(row, "link", word(director, s.link));
+  put(row, "id", s.settings.id);
+  put(row, "group", text(s.group));
+  put(row, "port", s.port);
+  put(row, "ttl", s.ttl);
+  put(row, "maxlen", s.settings.max_length);
+  put(row, "peers", s.peers.size());
+  put(row, "sealed", !s.key.empty());
+  put(row, "messages", told.messages);
+  put(row, "entries", told.entries);
+  put(row, "unsent", desk.sync.counters->unsent);
+  put(row, "overflows", told.overflows);
+  put(row, "heard", heard.messages);
+  put(row, "taken", heard.entries);
+  put(row, "lost", heard.lost);
   uint64_t refused = 0;
   for (const uint64_t n : heard.refused) refused += n;
-  put(ready, "refused", refused);
-  put(ready, "strangers", desk->sync.counters->strangers);
-  put(ready, "ours", desk->sync.counters->ours);
-  put(ready, "no-room", desk->sync.counters->no_room);
-  put(ready, "complete", desk->sync.receiver->complete());
-  ready += '\n';
+  put(row, "refused", refused);
+  put(row, "strangers", desk.sync.counters->strangers);
+  put(row, "ours", desk.sync.counters->ours);
+  put(row, "no-room", desk.sync.counters->no_room);
+  put(row, "complete", desk.sync.receiver->complete());
+}
+
+}  // namespace
+
+// Instances come and go with a reload: the place is behind the one that was told last, wherever that is now.
+std::unique_ptr<RowSource> vrrp_rows(const Desk& desk) {
+  return rows_from(
+      [&desk, at = size_t{0}, last = std::string()](std::string& row, Director& director, Instant now) mutable {
+        if (!desk.vrrp) return RowSource::Next::end;
+        const auto& all = desk.vrrp->all();
+        if (at > 0 && (at > all.size() || all[at - 1].spec.name != last)) {
+          const auto moved = std::ranges::find(all, last, [](const Vrrp::Instance& i) { return i.spec.name; });
+          at = moved == all.end() ? at - 1 : static_cast<size_t>(moved - all.begin()) + 1;
+        }
+        if (at >= all.size()) return RowSource::Next::end;
+        last = all[at].spec.name;
+        write_vrrp(row, all[at++], director, now);
+        return RowSource::Next::row;
+      });
+}
+
+std::unique_ptr<RowSource> sync_row(const Desk& desk) {
+  return rows_from([&desk, told = false](std::string& row, Director& director, Instant) mutable {
+    if (std::exchange(told, true) || !desk.sync.config) return RowSource::Next::end;
+    write_sync(row, desk, director);
+    return RowSource::Next::row;
+  });
 }
 
 }  // namespace rawvs

@@ -9,14 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "rawvs/control_reply.h"
 #include "rawvs/service.h"
 #include "trace.h"
 
 namespace rawvs {
 
-struct Fault {  // why a request is not carried out
-  std::string code, text;
-};
 using Objection = std::optional<Fault>;
 
 Fault usage(std::string text);

@@ -23,9 +23,7 @@ const char* word(Method method);  // route, tunnel, masq: the protocol's; people
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
 // Of control_rows_ha.cpp. The server's row gets what its check says, if it has one.
-void put_health(std::string& row, const struct Desk* desk, const Server& server, Instant now);
-void add_sync(std::string& ready, const struct Desk* desk, const Director& director);
-void add_vrrp(std::string& ready, const struct Desk* desk, const Director& director, Instant now);
+void put_health(std::string& row, const struct Desk& desk, const Server& server, Instant now);
 std::string word(const ServiceKey& key);                // tcp:192.0.2.100:80
 std::string word(const Director& director, Link link);  // its interface; until that is known, which of the two it is
 

@@ -95,22 +95,17 @@ void Trace::saw(const Sight& s) {
   rows_ += rows;
 }
 
-std::string Trace::take(size_t most) {
-  std::string out;
-  const std::string_view rest = std::string_view(rows_).substr(taken_);
-  if (rest.size() <= most) {
-    out = rest;
-  } else {
-    const size_t end = rest.rfind('\n', most - 1);
-    out = rest.substr(0, (end != std::string_view::npos ? end : rest.find('\n')) + 1);
+bool Trace::take(std::string& row) {
+  if (taken_ < rows_.size()) {
+    const size_t end = rows_.find('\n', taken_);
+    row.assign(rows_, taken_, end - taken_);
+    taken_ = end + 1;
+    return true;
   }
-  taken_ += out.size();
-  if (taken_ == rows_.size() && lost_ != 0) {
-    out += "lost";
-    put(out, "count", std::exchange(lost_, 0));
-    out += '\n';
-  }
-  return out;
+  if (lost_ == 0) return false;
+  row = "lost";
+  put(row, "count", std::exchange(lost_, 0));
+  return true;
 }
 
 }  // namespace rawvs

@@ -38,8 +38,8 @@ class Trace final : public Observer {
   bool waiting() const { return rows_.size() == taken_ && lost_ == 0 && !done(); }
   bool done() const { return count_ != 0 && told_ >= count_; }
   bool over() const { return done() && rows_.size() == taken_ && lost_ == 0; }
-  // Whole lines, at most `most` bytes of them, and what was lost. REQUIRES: no row is longer than `most`.
-  std::string take(size_t most);
+  // The next row, without the end of its line; behind the last one how many packets were lost. False: none now.
+  bool take(std::string& row);
 
  private:
   void add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint32_t size) const;

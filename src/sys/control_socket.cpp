@@ -36,7 +36,7 @@ constexpr uint32_t kGone = EPOLLRDHUP;  // while there is nothing to say until p
 struct Client {
   Fd fd;
   Conversation conversation;
-  std::string piece;             // made, but not yet taken by the kernel
+  Piece piece;                   // made, but not yet taken by the kernel
   uint32_t awaited = kReadable;  // events, of those below
   Instant deadline = kNever;
   bool busy() const { return !piece.empty() || !conversation.over(); }
@@ -194,9 +194,10 @@ bool ControlSocket::Impl::read_request(Client& c, uint32_t events, const Answers
 bool ControlSocket::Impl::write_reply(Client& c, const Pieces& pieces) {
   if (c.piece.empty()) c.piece = pieces(c.conversation);
   if (c.piece.empty()) return true;
-  const ssize_t sent = send(c.fd.get(), c.piece.data(), c.piece.size(), MSG_NOSIGNAL);  // whole, or not at all
+  const std::string_view text = c.piece.text();
+  const ssize_t sent = send(c.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);  // whole, or not at all
   if (sent < 0) return errno == EAGAIN || errno == EINTR;
-  c.piece.clear();
+  c.piece = {};
   return true;
 }
 

@@ -154,7 +154,7 @@ void Engine::serve_control() {
           return reply;
         },
         [&](Conversation& reply) {
-          return director_.watch_version() == settled ? next_piece(reply, director_, now_) : std::string();
+          return director_.watch_version() == settled ? reply.next(director_, now_) : Piece();
         },
         now_);
   });

@@ -15,6 +15,15 @@
 
 namespace rawvs::adm {
 
+namespace {
+
+std::string seconds(Client::Milliseconds limit) {
+  const auto whole = limit.count() / 1000, rest = limit.count() % 1000;
+  return std::to_string(whole) + (rest == 0 ? "" : '.' + std::to_string(1000 + rest).substr(1)) + " s";
+}
+
+}  // namespace
+
 Client::~Client() { close(); }
 
 void Client::close() {
@@ -32,12 +41,17 @@ Result<Done> Client::reach() {
   }
   std::memcpy(to.sun_path, path_.data(), path_.size());
   fd_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  // Of connect(), too, which waits when many others do.
+  const timeval limit{limit_.count() / 1000, limit_.count() % 1000 * 1000};
+  if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return Done{};
   const int why = errno;
   close();
   const std::string reason = place + ": " + std::strerror(why);
   if (why == EACCES || why == EPERM) return Error{reason + ": are you root, or in the group control_group names?"};
-  return Error{reason + ": is it running? (start it with: rawvsd -c /etc/rawvs.ini)"};
+  if (why == EAGAIN) return Error{place + ": it does not take a connection within " + seconds(limit_)};
+  return Error{reason + ": is it running? (start it with: rawvsd -c /etc/rawvs.ini)" +
+               (why == ENOENT ? " If it is and its socket was deleted, SIGHUP makes that again" : "")};
 }
 
 // rawvsd ends a connection on which nothing was asked for a while, as when somebody types at -R: then a new one is
@@ -47,44 +61,76 @@ Result<Done> Client::put(const std::string& request) {
     if (auto reached = reach(); !reached) return reached;
     if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) >= 0) return Done{};
     const int why = errno;
+    const bool gone = why == EPIPE || why == ECONNRESET;
+    if (gone && !old) return Done{};  // it may have said why before it closed the connection
     close();
-    if (old && (why == EPIPE || why == ECONNRESET)) continue;
+    if (gone) continue;
+    if (why == EAGAIN) return Error{"rawvsd at " + path_ + " does not take the request within " + seconds(limit_)};
     return Error{"rawvsd at " + path_ + " does not take the request: " + std::strerror(why)};
   }
 }
 
-// Waits until there is something of the reply. True: the end came first.
-bool Client::ended(int end) const {
+Client::Waited Client::wait(int end) const {
   pollfd wanted[] = {{fd_, POLLIN, 0}, {end, POLLIN, 0}};
-  while (poll(wanted, 2, -1) < 0 && errno == EINTR) continue;
-  return wanted[1].revents != 0;
+  const int limit = end >= 0 ? -1 : static_cast<int>(limit_.count());
+  int ready = 0;
+  do ready = poll(wanted, 2, limit);
+  while (ready < 0 && errno == EINTR);
+  return ready == 0 ? Waited::late : wanted[1].revents != 0 ? Waited::end : Waited::message;
 }
 
-Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each, int end) {
-  if (auto put_there = put(request); !put_there) return put_there.error();
+Error Client::late(const Heard& heard) const {
+  const std::string missed = heard.messages == 0 ? "no answer within " + seconds(limit_)
+                                                 : "no complete answer: " + std::to_string(heard.rows) +
+                                                       " rows came in " + std::to_string(heard.messages) +
+                                                       " messages, then nothing for " + seconds(limit_);
+  return Error{"rawvsd at " + path_ + ": " + missed + "; see --wait"};
+}
+
+Result<std::optional<Refused>> Client::hear(const Reply::EachRow& each, int end) {
   const std::string place = "rawvsd at " + path_;
   Reply reply;
+  Heard heard;
+  const auto count_and_tell = [&](const Row& row) { ++heard.rows, each(row); };
   std::vector<char> message(kPieceMost + 1);  // one more, so that a longer one is noticed
   for (;;) {
-    if (end >= 0 && ended(end)) {
-      close();
-      return std::optional<Refused>();
+    switch (wait(end)) {
+      case Waited::message: break;
+      case Waited::end: return close(), std::optional<Refused>();
+      case Waited::late: return close(), late(heard);
     }
     ssize_t size = 0;
     do size = recv(fd_, message.data(), message.size(), 0);
     while (size < 0 && errno == EINTR);
+    // Reported once, before what was said last: the other end had not read all when it closed.
+    if (size < 0 && errno == ECONNRESET) size = recv(fd_, message.data(), message.size(), 0);
     if (size <= 0) {
       const std::string why = size == 0 ? "closed the connection" : std::strerror(errno);
       close();
       return at(place, Error{"no complete answer: " + why});
     }
-    switch (reply.take({message.data(), static_cast<size_t>(size)}, each)) {
+    ++heard.messages;
+    switch (reply.take({message.data(), static_cast<size_t>(size)}, count_and_tell)) {
       case Reply::Step::more: continue;
       case Reply::Step::over: return reply.refused();
       case Reply::Step::broken: break;
     }
     close();
     return Error{place + ": not an answer in " + std::string(kControlVersion) + ": is it rawvsd?"};
+  }
+}
+
+// Too many clients at once is said before the request is read: nothing was done, and it may be asked again.
+Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each, int end) {
+  constexpr Milliseconds kPause(100);
+  for (Milliseconds waited{};; waited += kPause) {
+    if (auto put_there = put(request); !put_there) return put_there.error();
+    auto heard = hear(each, end);
+    const bool busy = heard && *heard && (*heard)->code == "busy";
+    if (!busy) return heard;
+    close();
+    if (waited >= limit_) return heard;
+    poll(nullptr, 0, static_cast<int>(kPause.count()));
   }
 }
 

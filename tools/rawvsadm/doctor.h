@@ -119,6 +119,7 @@ struct SectionFacts {  // of the configuration: [check shop]
 struct DaemonFacts {
   uint64_t pid = 0, uptime = 0;
   std::string config = "rawvsd's file";
+  std::string part;  // of its text: the beginning of the line that comes next
   std::vector<ServiceFacts> services;
   std::vector<ServerFacts> servers;
   std::vector<VipFacts> vips;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // doctor_rows.cpp: rawvsd's rows (control.h) as the doctor's facts.
 #include <algorithm>
+#include <utility>
 
 #include "doctor.h"
 
@@ -144,7 +145,8 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "connection") note_connection(row, facts);
   if (word == "exit") daemon.exits[cell(row, "name")] = row.number("count");
   if (word == "link") daemon.ports.push_back(port(row));
-  if (word == "line") note_line(row.tail("text"), daemon);
+  if (word == "part") daemon.part += row.tail("text");
+  if (word == "line") note_line(std::exchange(daemon.part, {}).append(row.tail("text")), daemon);
   if (word == "vrrp") daemon.vrrps.push_back(vrrp(row));
   const auto address = parse_ip(row.get("address"));
   if (!address) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // main.cpp: rawvsadm: ipvsadm's command line for rawvsd, and words of its own.
-//   rawvsadm [--socket PATH] [ipvsadm's arguments | WORD ... [--json]]
+//   rawvsadm [--socket PATH] [--wait SECONDS] [ipvsadm's arguments | WORD ... [--json]]
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -30,11 +30,16 @@ int end(const Error& error) { return end(Ending{kUnreachable, "", "rawvsadm: " +
 
 Outcome say(const Ending& ending) { return {end(ending), ending.ends_restore}; }
 
+struct Way {  // to rawvsd
+  std::string socket;
+  Client::Milliseconds limit = Client::kLimit;
+};
+
 class Run {
  public:
   // words: whether it has any of its own; as ipvsadm it has not.
-  Run(std::string program, std::string socket, bool words)
-      : program_(std::move(program)), client_(std::move(socket)), words_(words) {}
+  Run(std::string program, const Way& way, bool words)
+      : program_(std::move(program)), client_(way.socket, way.limit), words_(words) {}
 
   int run(CommandLine line) {
     std::vector<std::string>& args = line.args;
@@ -107,21 +112,40 @@ class Run {
   bool words_;
 };
 
-// --socket PATH or --socket=PATH, before everything else, is taken out of args; otherwise: what it is without.
-Result<std::string> socket_path(std::vector<std::string>& args, bool ipvsadm) {
-  constexpr std::string_view kSocket = "--socket";
-  const char* const known = std::getenv("RAWVS_SOCKET");
-  std::string socket = known && *known != '\0' ? known : "/run/rawvs.sock";
-  if (ipvsadm || args.empty() || !args[0].starts_with(kSocket)) return socket;
-  if (args[0] == kSocket) {
-    if (args.size() < 2) return Error{"--socket: expected a path"};
-    socket = args[1];
+// NAME VALUE or NAME=VALUE in front is taken out of args. None: there is something else.
+Result<std::optional<std::string>> take_option(std::vector<std::string>& args, std::string_view name) {
+  if (args.empty() || !args[0].starts_with(name)) return std::optional<std::string>();
+  std::optional<std::string> value;
+  if (args[0] == name) {
+    if (args.size() < 2) return Error{std::string(name) + ": expected a value"};
+    value = args[1];
     args.erase(args.begin(), args.begin() + 2);
-  } else if (args[0][kSocket.size()] == '=') {
-    socket = args[0].substr(kSocket.size() + 1);
+  } else if (args[0][name.size()] == '=') {
+    value = args[0].substr(name.size() + 1);
     args.erase(args.begin());
   }
-  return socket;
+  return value;
+}
+
+// --socket PATH and --wait SECONDS, in any order, before everything else; otherwise: what it is without.
+Result<Way> way(std::vector<std::string>& args, bool ipvsadm) {
+  constexpr uint64_t kMostSeconds = 86'400;
+  const char* const known = std::getenv("RAWVS_SOCKET");
+  Way way{known && *known != '\0' ? known : "/run/rawvs.sock"};
+  for (bool more = !ipvsadm; more;) {
+    const auto socket = take_option(args, "--socket"), wait = socket ? take_option(args, "--wait") : socket;
+    if (!wait) return wait.error();
+    if (*socket) way.socket = **socket;
+    if (*wait) {
+      const auto seconds = parse_number(**wait, kMostSeconds);
+      if (!seconds || *seconds == 0) {
+        return Error{"--wait: found \"" + **wait + "\", expected seconds, 1 to " + std::to_string(kMostSeconds)};
+      }
+      way.limit = std::chrono::seconds(*seconds);
+    }
+    more = *socket || *wait;
+  }
+  return way;
 }
 
 int run(std::vector<std::string> args) {
@@ -130,9 +154,9 @@ int run(std::vector<std::string> args) {
   const auto called = called_as(name, std::move(args), standard_input());
   if (const auto* const ending = std::get_if<Ending>(&called)) return end(*ending);
   Called wanted = *std::get_if<Called>(&called);
-  const auto socket = socket_path(wanted.runs[0].args, wanted.ipvsadm);
-  if (!socket) return end(socket.error());
-  Run run(wanted.program, *socket, !wanted.ipvsadm);
+  const auto to = way(wanted.runs[0].args, wanted.ipvsadm);
+  if (!to) return end(to.error());
+  Run run(wanted.program, *to, !wanted.ipvsadm);
   int status = 0;
   for (CommandLine& line : wanted.runs) status = run.run(std::move(line));
   return status;

@@ -186,7 +186,11 @@ Reply::Step Reply::take(std::string_view message, const EachRow& each) {
     message.remove_prefix(end + 1);
     if (line == "end" && begun_) return message.empty() ? Step::over : Step::broken;
     if (begun_) {
-      each(Row(line));
+      if (!refused_) {
+        each(Row(line));
+      } else if (const Row row(line); row.word() == "fault") {
+        (refused_->text += '\n') += row.tail("text");
+      }
       continue;
     }
     begun_ = true;

@@ -97,6 +97,7 @@ Daemon Options:
 constexpr std::string_view kOwnUsage = R"(
 Beyond ipvsadm (more: @ help WORD; most take --json):
   @ [--socket PATH] ...  talk to the rawvsd behind PATH (default $RAWVS_SOCKET, else /run/rawvs.sock)
+  @ [--wait SECONDS] ... give up when nothing of an answer came for so long (default 30)
 )";
 
 bool is_ipvsadm(const std::string& program) {

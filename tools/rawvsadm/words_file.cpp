@@ -59,7 +59,9 @@ int ini_word(WordCall& call) {
   if (!args) return wrong(call, args.error().text);
   std::string ini;
   const Status status = ask(call, "ini", [&](const Row& row) {
-    if (row.word() == "line") ini += std::string(row.tail("text")) + '\n';
+    if (row.word() != "line" && row.word() != "part") return;
+    ini += row.tail("text");
+    if (row.word() == "line") ini += '\n';
   });
   if (status) return *status;
   print(ini);
