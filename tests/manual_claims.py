@@ -258,7 +258,7 @@ def completion_offers_the_options_and_schedulers_of_rawvsadm():
     script = read("etc/bash-completion/rawvsadm")
     same(re.search(r"--scheduler\) echo (.*) ;;", script).group(1).split(), schedulers(), "schedulers of completion")
     table = re.search(r"local commands='(.*?)'\n *local options='(.*?)'\n", script, re.S)
-    offered = options_in(table.group(1)) | options_in(table.group(2)) | {"--socket"}
+    offered = options_in(table.group(1)) | options_in(table.group(2)) | {"--socket", "--wait"}
     usage = options_in(program("rawvsadm", "--help")) - set().union(*words().values())
     unsaid = {"-X", "-v", "--version"}
     lacking, extra = usage - offered, offered - options_in(program("rawvsadm", "--help")) - unsaid
