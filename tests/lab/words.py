@@ -46,7 +46,7 @@ def status_tells_who_is_up_and_why_not(lab):
 def keys_in_the_manual():
     """Of each record that rawvsadm(8) describes: the keys it names."""
     text = (pathlib.Path(__file__).resolve().parents[2] / "etc/man/rawvsadm.8").read_text(encoding="utf-8")
-    text = text[text.index("What stands in them:"):text.index(".Ss Keeping a table")]
+    text = text[text.index("What these contain:"):text.index(".Ss Keeping a table")]
     keys = {}
     for name, body in re.findall(r"^\.It (\w+)\n(.*?)(?=^\.It |^\.El)", text, re.M | re.S):
         keys[name] = {word for line in re.findall(r"^\.Li (.*)$", body, re.M) for word in line.split()
