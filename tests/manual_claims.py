@@ -206,7 +206,7 @@ def the_examples_in_the_manuals_are_valid():
             text = block if "[director]" in block else f"[director]\ninterface = eth0\n{block}"
             good, said = accepts(text.replace("\\&", ""))
             assert good, f"{name}: {said}\n{text}"
-    assert count >= 4, count
+    assert count >= 5, count
 
 
 def what_is_decided_at_the_start_is_said_in_the_manual():
