@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
@@ -96,7 +97,8 @@ class ControlSocketTest : public testing::Test {
   }
   void serve(ControlSocket& socket, int turns = 1) {
     for (int i = 0; i < turns; ++i) {
-      socket.serve([this](std::string_view request) { return reply_to(request); },
+      socket.serve([this](std::string_view request,
+                          const Operator& who) { return asked_by_.push_back(who.text), reply_to(request); },
                    [this](Conversation& c) { return c.next(director_, now_); }, now_);
     }
   }
@@ -109,6 +111,7 @@ class ControlSocketTest : public testing::Test {
   Instant now_{1h};
   Director director_{Settings{.max_connections = 16}, HashKey{1, 2}, false, now_};
   size_t long_pieces_ = 0;
+  std::vector<std::string> asked_by_;
 };
 
 TEST_F(ControlSocketTest, AnswersTwoClientsInTurn) {
@@ -225,7 +228,7 @@ TEST_F(ControlSocketTest, AClientThatLeavesInTheMiddleOfItsReplyIsForgotten) {
   EXPECT_EQ(socket->next_deadline(), kNever);
 }
 
-TEST_F(ControlSocketTest, TwoHundredClientsAtOnceAreServedAsPlacesGetFree) {
+TEST_F(ControlSocketTest, TwoHundredClientsAtOnceAreAllServedSinceIdleOnesMakeRoom) {
   const auto socket = listen_here();
   ASSERT_TRUE(socket);
   std::vector<Client> clients;
@@ -235,13 +238,87 @@ TEST_F(ControlSocketTest, TwoHundredClientsAtOnceAreServedAsPlacesGetFree) {
     ASSERT_TRUE(clients.back().say("x"));
   }
   serve(*socket, 1000);
-  size_t answered = 0;
-  for (Client& c : clients) answered += c.hear() == got(1);
-  EXPECT_EQ(answered, ControlSocket::kClients);
-  EXPECT_FALSE(ready(*socket));
-  clients.erase(clients.begin(), clients.begin() + ControlSocket::kClients);
-  serve(*socket, 1000);
   for (Client& c : clients) EXPECT_EQ(c.hear(), got(1));
+  EXPECT_FALSE(ready(*socket));
+}
+
+class AsAnother {  // this process's effective user, as long as it lives: connections are that user's
+ public:
+  AsAnother() : done_(seteuid(kNobody) == 0) {}
+  ~AsAnother() {
+    if (done_) EXPECT_EQ(seteuid(0), 0);
+  }
+  static constexpr uid_t kNobody = 65534;
+
+ private:
+  bool done_;
+};
+
+TEST_F(ControlSocketTest, SilentMembersOfTheGroupDoNotKeepRootOut) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to be somebody else";
+  const auto socket = listen_here();
+  ASSERT_TRUE(socket);
+  ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
+  ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
+  std::vector<Client> silent, deaf;
+  const auto come = [&](std::vector<Client>& clients, size_t count, const char* request) {
+    const AsAnother other;
+    for (size_t i = 0; i < count; ++i) {
+      clients.emplace_back(path_);
+      if (*request != '\0') EXPECT_TRUE(clients.back().say(request));
+    }
+  };
+  come(silent, ControlSocket::kClients, "");
+  serve(*socket, 100);
+  now_ += 1s;
+  // There are places for root, and when these are taken, too, those of others who are silent.
+  std::vector<Client> roots;
+  for (size_t i = 0; i < ControlSocket::kRootClients + 3; ++i) {
+    roots.emplace_back(path_);
+    ASSERT_TRUE(roots.back().say("x"));
+    serve(*socket, 3);
+    EXPECT_EQ(roots.back().hear(), got(1)) << i;
+  }
+  EXPECT_EQ(std::ranges::count_if(silent, [](Client& c) { return c.hear() == "EOF"; }), 3);
+  EXPECT_TRUE(asked_by_.back().starts_with("root (pid " + std::to_string(getpid()) + ", ")) << asked_by_.back();
+  // A member who comes takes the place of another who is silent. One who finds none that is silent is told so.
+  come(deaf, ControlSocket::kClients, "long");
+  serve(*socket, 40'000);
+  std::vector<Client> late;
+  come(late, 1, "");
+  serve(*socket, 1);
+  EXPECT_EQ(late[0].hear(), "error busy 144 clients are served: try again\nend\n");
+  roots.emplace_back(path_);
+  ASSERT_TRUE(roots.back().say("x"));
+  serve(*socket, 3);
+  EXPECT_EQ(roots.back().hear(), got(1)) << "root may take the place of one who does not read";
+}
+
+TEST_F(ControlSocketTest, AFileThatWasDeletedIsMadeAgainAndClientsStay) {
+  const auto socket = listen_here();
+  ASSERT_TRUE(socket);
+  Client before(path_);
+  serve(*socket);
+  auto made = socket->renew();
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_FALSE(*made) << "it is there";
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  made = socket->renew();
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_TRUE(*made);
+  struct stat there {};
+  ASSERT_EQ(stat(path_.c_str(), &there), 0);
+  EXPECT_EQ(there.st_mode & 07777, 0660u);
+  Client after(path_);
+  ASSERT_TRUE(before.say("a") && after.say("bb"));
+  serve(*socket, 4);
+  EXPECT_EQ(before.hear(), got(1));
+  EXPECT_EQ(after.hear(), got(2));
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  std::ofstream(path_) << "someone else's";
+  made = socket->renew();
+  ASSERT_FALSE(made);
+  EXPECT_TRUE(made.error().text.ends_with("there is another file now: left alone, nobody can connect to this rawvsd"));
 }
 
 TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
@@ -258,7 +335,8 @@ TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   none.rlim_cur = static_cast<rlim_t>(next_free);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   // No member of the fixture is touched meanwhile: UBSan's look at a vptr needs descriptors itself.
-  socket->serve([](std::string_view) { return Conversation{}; }, [](Conversation&) { return Piece(); }, now);
+  socket->serve([](std::string_view, const Operator&) { return Conversation{}; }, [](Conversation&) { return Piece(); },
+                now);
   const bool spins = ready(*socket);
   setrlimit(RLIMIT_NOFILE, &normal);
   EXPECT_FALSE(spins);

@@ -114,6 +114,7 @@
 #include <vector>
 
 #include "rawvs/config.h"
+#include "rawvs/control_log.h"
 #include "rawvs/control_reply.h"
 #include "rawvs/director.h"
 #include "rawvs/reload.h"
@@ -155,9 +156,12 @@ struct Desk {
   std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
   // From now on so, until the file says otherwise. Empty: cannot.
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
+  ControlLog* log = nullptr;  // of what operators change; null: nobody wants to know
 };
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
-Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk);
+// What it changes is told to desk.log, as who's doing.
+Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
+                    const Operator& who = {});
 
 }  // namespace rawvs

@@ -93,6 +93,7 @@ class Engine {
   void wait_and_serve();
   void serve_others();
   void read_signals();
+  void renew_control();
   // State that survives: engine_state.cpp.
   void restore_state();
   void save_some();
@@ -142,6 +143,7 @@ class Engine {
   Outbox outbox_;
   std::unique_ptr<Netlink> netlink_;
   std::unique_ptr<ControlSocket> control_;
+  ControlLog operators_;  // what they changed
   std::unique_ptr<HostRoute> host_route_;
   Ward ward_;
   std::vector<WantedChecks> checks_;          // as the configuration wants them

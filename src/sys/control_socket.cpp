@@ -18,8 +18,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "fd.h"
+#include "peer.h"
 #include "rawvs/sys.h"
 
 namespace rawvs {
@@ -39,6 +41,9 @@ struct Client {
   Piece piece;                   // made, but not yet taken by the kernel
   uint32_t awaited = kReadable;  // events, of those below
   Instant deadline = kNever;
+  Instant heard{};  // when it last asked, or took a piece
+  Peer peer{};
+  Operator who{};  // its text is found out with the first request
   bool busy() const { return !piece.empty() || !conversation.over(); }
 };
 
@@ -104,25 +109,49 @@ Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
   return unlink(path.c_str()) == 0 || errno == ENOENT ? Result<Done>(Done{}) : failed(path, "removing the old one");
 }
 
-// Owner, group and mode are right before anybody can connect.
-Result<Done> open_to_group(const std::string& path, const std::string& group) {
-  if (!group.empty()) {
-    const struct group* const entry = getgrnam(group.c_str());
-    if (!entry) return Error{place(path) + ": there is no group \"" + group + "\""};
-    if (lchown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0) return failed(path, "chown to " + group);
-  }
-  return chmod(path.c_str(), kMode) == 0 ? Result<Done>(Done{}) : failed(path, "chmod");
+Result<std::optional<gid_t>> find_group(const std::string& path, const std::string& group) {
+  if (group.empty()) return std::optional<gid_t>();
+  const struct group* const entry = getgrnam(group.c_str());
+  if (!entry) return Error{place(path) + ": there is no group \"" + group + "\""};
+  return std::optional<gid_t>(entry->gr_gid);
+}
+
+struct Listener {
+  Fd fd;
+  Inode inode;
+};
+
+// Owner, group and mode are right before anybody can connect. What fails leaves no file behind.
+Result<Listener> listen_at(const std::string& path, const sockaddr_un& address, std::optional<gid_t> group) {
+  Listener made{new_socket(), {}};
+  if (!made.fd) return failed(path, "socket");
+  // On Linux a socket file gets its socket's mode, less the umask: nobody else's before chmod().
+  if (fchmod(made.fd.get(), 0600) != 0) return failed(path, "fchmod");
+  if (bind(made.fd.get(), generic(address), sizeof address) != 0) return failed(path, "bind");
+  const auto fails = [&](const char* call) {
+    const Error error = failed(path, call);
+    unlink(path.c_str());
+    return error;
+  };
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return fails("looking for it");
+  made.inode = {there.st_dev, there.st_ino};
+  if (group && lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return fails("chown");
+  if (chmod(path.c_str(), kMode) != 0) return fails("chmod");
+  if (::listen(made.fd.get(), SOMAXCONN) != 0) return fails("listen");
+  return made;
 }
 
 }  // namespace
 
 struct ControlSocket::Impl {
   std::string path;
+  std::optional<gid_t> group;
   Inode inode;
   Fd epoll, listener;
-  std::vector<Client> clients{kClients};  // a place without a descriptor is free
-  size_t used = 0;
-  size_t watchers = 0;  // clients who await packets
+  std::vector<Client> clients{kClients + kRootClients};  // a place without a descriptor is free
+  size_t used = 0, others = 0;                           // clients; of them not root's
+  size_t watchers = 0;                                   // clients who await packets
   bool accepting = true;
   Instant accept_again = kNever;  // when accepting was paused for want of descriptors
 
@@ -146,6 +175,9 @@ struct ControlSocket::Impl {
   uint32_t place_of(const Client& c) const { return static_cast<uint32_t>(&c - clients.data()); }
 
   void accept_clients(Instant now);
+  void take_in(Fd fd, Instant now);
+  Client* place_for(const Peer& peer);
+  bool idle(const Client& c) const;
   void drop(Client& c);
   bool read_request(Client& c, uint32_t events, const Answers& answers);
   bool write_reply(Client& c, const Pieces& pieces);
@@ -153,7 +185,6 @@ struct ControlSocket::Impl {
 
 void ControlSocket::Impl::accept_clients(Instant now) {
   for (int i = 0; i < kAcceptedPerTurn; ++i) {
-    if (used == kClients) return set_accepting(false);  // the others wait in the backlog until one leaves
     Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
       if (errno == EAGAIN) return;
@@ -162,16 +193,60 @@ void ControlSocket::Impl::accept_clients(Instant now) {
       accept_again = now + kAcceptPause;
       return set_accepting(false);
     }
-    Client& c = *std::ranges::find_if(clients, [](const Client& place) { return !place.fd; });
-    if (!watch(fd.get(), kReadable, place_of(c), EPOLL_CTL_ADD)) continue;
-    c.fd = std::move(fd);
-    c.deadline = now + kPatience;
-    ++used;
+    take_in(std::move(fd), now);
   }
+}
+
+void ControlSocket::Impl::take_in(Fd fd, Instant now) {
+  const Peer peer = peer_of(fd.get());
+  Client* const c = place_for(peer);
+  if (!c) {
+    const Piece no = Conversation::refusal({"busy", std::to_string(used) + " clients are served: try again"});
+    send(fd.get(), no.text().data(), no.text().size(), MSG_NOSIGNAL);
+    return;
+  }
+  if (!watch(fd.get(), kReadable, place_of(*c), EPOLL_CTL_ADD)) return;
+  c->fd = std::move(fd);
+  c->peer = peer;
+  c->who.uid = peer.uid;
+  c->deadline = now + kPatience;
+  c->heard = now;
+  ++used;
+  if (!c->who.root()) ++others;
+}
+
+bool ControlSocket::Impl::idle(const Client& c) const {  // it has had its replies, and asks for nothing
+  char byte = 0;
+  return c.awaited == kReadable && !c.busy() && recv(c.fd.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+// A free place, or that of the client that has been silent for longest; null: there is none.
+Client* ControlSocket::Impl::place_for(const Peer& peer) {
+  const bool root = peer.uid == 0;
+  if (used < clients.size() && (root || others < kClients)) {
+    return &*std::ranges::find_if(clients, [](const Client& place) { return !place.fd; });
+  }
+  // The less there is against taking it, the lower: null is not taken.
+  enum Rank : uint8_t { kIdle, kIdleRoot, kBusy, kNotTaken };
+  const auto rank = [&](const Client& c) {
+    if (!c.fd || (c.who.root() && !root)) return kNotTaken;
+    if (idle(c)) return c.who.root() ? kIdleRoot : kIdle;
+    return root && !c.who.root() ? kBusy : kNotTaken;
+  };
+  Client* found = nullptr;
+  Rank best = kNotTaken;
+  for (Client& c : clients) {
+    const Rank its = rank(c);
+    if (its == kNotTaken || its > best || (its == best && found && c.heard >= found->heard)) continue;
+    found = &c, best = its;
+  }
+  if (found) drop(*found);
+  return found;
 }
 
 void ControlSocket::Impl::drop(Client& c) {
   if (c.awaited == kGone) --watchers;
+  if (!c.who.root()) --others;
   c = Client{};  // closing takes it out of epoll
   --used;
   accept_again = kNever;
@@ -186,7 +261,8 @@ bool ControlSocket::Impl::read_request(Client& c, uint32_t events, const Answers
   if (got < 0) return errno == EAGAIN || errno == EINTR;
   // Nothing: the end, or a message without a byte, which is a (bad) request.
   if (got == 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return false;
-  c.conversation = answers({buffer.data(), static_cast<size_t>(got)});
+  if (c.who.text.empty()) c.who.text = text(c.peer);
+  c.conversation = answers({buffer.data(), static_cast<size_t>(got)}, c.who);
   return true;
 }
 
@@ -219,27 +295,41 @@ Result<Done> ControlSocket::make_way(const std::string& path) {
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
   const auto address = address_of(path);
   if (!address) return address.error();
-  auto impl = std::make_unique<Impl>();
-  impl->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
-  impl->listener = new_socket();
-  if (!impl->epoll || !impl->listener) return failed(path, "socket");
-
+  const auto gid = find_group(path, group);
+  if (!gid) return gid.error();
+  std::unique_ptr<ControlSocket> socket(new ControlSocket(std::make_unique<Impl>()));
+  Impl& impl = *socket->impl_;
+  impl.epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!impl.epoll) return failed(path, "socket");
   const Fd lock = lock_folder(path);
   if (const auto way = clear_place(path, *address); !way) return way.error();
-  // On Linux a socket file gets its socket's mode, less the umask: nobody else's before open_to_group().
-  if (fchmod(impl->listener.get(), 0600) != 0) return failed(path, "fchmod");
-  if (bind(impl->listener.get(), generic(*address), sizeof *address) != 0) return failed(path, "bind");
-  struct stat made {};
-  if (lstat(path.c_str(), &made) != 0) return failed(path, "looking for it");
-  impl->path = path;
-  impl->inode = {made.st_dev, made.st_ino};
-  const int fd = impl->listener.get();
-  std::unique_ptr<ControlSocket> socket(new ControlSocket(std::move(impl)));  // from here on removed on failure
-
-  if (const auto opened = open_to_group(path, group); !opened) return opened.error();
-  if (::listen(fd, SOMAXCONN) != 0) return failed(path, "listen");
-  if (!socket->impl_->watch(fd, kReadable, kListener, EPOLL_CTL_ADD)) return failed(path, "epoll_ctl");
+  auto made = listen_at(path, *address, *gid);
+  if (!made) return made.error();
+  impl.path = path;
+  impl.group = *gid;
+  impl.inode = made->inode;
+  impl.listener = std::move(made->fd);
+  if (!impl.watch(impl.listener.get(), kReadable, kListener, EPOLL_CTL_ADD)) return failed(path, "epoll_ctl");
   return socket;
+}
+
+Result<bool> ControlSocket::renew() {
+  struct stat there {};
+  if (lstat(impl_->path.c_str(), &there) == 0) {
+    if (there.st_dev == impl_->inode.device && there.st_ino == impl_->inode.number) return false;
+    return Error{place(impl_->path) + ": there is another file now: left alone, nobody can connect to this rawvsd"};
+  }
+  if (errno != ENOENT) return failed(impl_->path, "looking for it");
+  const auto address = address_of(impl_->path);
+  if (!address) return address.error();
+  const Fd lock = lock_folder(impl_->path);
+  auto made = listen_at(impl_->path, *address, impl_->group);
+  if (!made) return made.error();
+  impl_->watch(impl_->listener.get(), 0, kListener, EPOLL_CTL_DEL);
+  impl_->listener = std::move(made->fd);
+  impl_->inode = made->inode;
+  impl_->accepting = impl_->watch(impl_->listener.get(), kReadable, kListener, EPOLL_CTL_ADD);
+  return true;
 }
 
 int ControlSocket::fd() const { return impl_->epoll.get(); }
@@ -262,6 +352,7 @@ void ControlSocket::serve(const Answers& answers, const Pieces& pieces, Instant 
       continue;
     }
     c.deadline = c.awaited == kGone ? kNever : now + kPatience;
+    c.heard = now;
   }
 }
 
@@ -287,7 +378,7 @@ Instant ControlSocket::next_deadline() const {
 void ControlSocket::time_passed(Instant now) {
   if (impl_->accept_again <= now) {
     impl_->accept_again = kNever;
-    impl_->set_accepting(impl_->used < kClients);
+    impl_->set_accepting(true);
   }
   if (impl_->used == 0) return;
   for (Client& c : impl_->clients) {

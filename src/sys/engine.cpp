@@ -146,10 +146,10 @@ void Engine::serve_control() {
   const uint32_t settled = director_.watch_version();
   change([&] {
     control_->serve(
-        [&](std::string_view request) {
+        [&](std::string_view request, const Operator& who) {
           count_links();
           desk_.wall = wall_offset();  // the wall clock may have been set
-          Conversation reply = answer(request, director_, now_, outbox_, desk_);
+          Conversation reply = answer(request, director_, now_, outbox_, desk_, who);
           dispatch();
           return reply;
         },
@@ -161,8 +161,8 @@ void Engine::serve_control() {
 }
 
 Instant Engine::next_deadline() const {
-  Instant first = std::min(
-      {director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(), sync_deadline(), state_due_});
+  Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(),
+                            sync_deadline(), state_due_, operators_.next_deadline()});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
@@ -171,6 +171,8 @@ Engine::End Engine::run() {
   replacing_ = false;
   while (!stopping_ && !replacing_) wait_and_serve();
   if (replacing_) return End::replace;
+  operators_.end(outbox_);
+  dispatch();
   stop_vrrp();
   save_all();
   return End::stop;
@@ -207,6 +209,10 @@ void Engine::wait_and_serve() {
   follow_watch();
   control_->wake(now_);
   control_->time_passed(now_);
+  if (now_ >= operators_.next_deadline()) {
+    operators_.time_passed(now_, outbox_);
+    dispatch();
+  }
   for (const Link link : {Link::outside, Link::inside}) {
     if (now_ >= ports_[index(link)].retry) static_cast<void>(follow_link(link));  // the error was logged the first time
   }
@@ -227,10 +233,20 @@ void Engine::serve_others() {
   }
 }
 
+void Engine::renew_control() {
+  const auto made = control_->renew();
+  if (!made) {
+    log_.write(Severity::warning, made.error().text);
+  } else if (*made) {
+    log_.write(Severity::notice, "control socket " + config_.control + " had been deleted: made again");
+  }
+}
+
 void Engine::read_signals() {
   signalfd_siginfo info{};
   while (read(signals_, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGHUP) {
+      renew_control();
       log_.write(Severity::notice, "SIGHUP: reading " + desk_.file + " again");
       change([&] { static_cast<void>(reload(false)); });  // what came of it is in the log
       continue;

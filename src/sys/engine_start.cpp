@@ -32,6 +32,7 @@ Engine::Engine(const Config& config, const std::string& file, const Log& log)
       flows_(config.settings.max_connections),
       file_sync_(config.sync),
       guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
+  desk_.log = &operators_;
   departing_.reserve(Outbox::kDepartures);
   ports_[index(Link::outside)].name = config.interface;
   ports_[index(Link::inside)].name = config.inside;
