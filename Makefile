@@ -15,7 +15,11 @@ sysconfdir ?= /etc
 
 BUILD      ?= build
 SANITIZE   ?=
-OPTIMIZE   ?= -O2 -g
+# DEBUG=1: with what a debugger wants, which takes the compiler half as long again.
+DEBUG      ?= 0
+OPTIMIZE   ?= -O2$(if $(filter-out 0,$(DEBUG)), -g)
+# UNITY=0: every file is compiled alone.
+UNITY      ?= 1
 # -Werror in our own checks (asan, lint): a newer compiler's new warning must not stop who only wants the programs.
 WERROR     ?=
 
@@ -26,22 +30,79 @@ STD        := -std=c++20
 # Nothing unwinds its stack, either: tables for that would only be carried along.
 LEAN       := -fno-exceptions -fno-rtti -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
               -fstack-protector-strong
+OWN         = $(LEAN)
 # One short line per step; make V=1 shows the commands.
 V          ?= 0
 SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
-COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -MMD -MP -c
+COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -I. -MMD -MP -c
 
-PURE_SRC   := $(wildcard src/wire/*.cpp src/core/*.cpp src/side/*.cpp src/admin/*.cpp src/director*.cpp)
 # AF_XDP (io = xdp) is built in where libxdp and libbpf are; XDP=no: without it all the same.
 XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)
-SYS_SRC    := $(filter-out $(if $(filter yes,$(XDP)),,src/sys/xdp_%),$(wildcard src/sys/*.cpp))
-ADM_SRC    := $(wildcard tools/rawvsadm/*.cpp)
-REPLAY_SRC := $(wildcard tools/rawvs-replay/*.cpp)
+
+# Without -j: as many jobs as there are processors. What was typed is asked of the system: make 4.3 does not say it before
+# it has read this file. Of several goals most come one after the other: one may remove what another makes, and those that
+# set up first call make for the same files.
+ifeq ($(MAKELEVEL)$(filter -j% --jobserver%,$(MAKEFLAGS)),0)
+TYPED      := $(shell tr '\0' '\n' </proc/$$PPID/cmdline 2>/dev/null | grep -E '^(-[A-Za-z]*j|--jobs)')
+MAKEFLAGS  += $(if $(TYPED),,-j$(or $(shell nproc 2>/dev/null),1))
+endif
+ifneq ($(filter-out 0 1,$(words $(MAKECMDGOALS))),)
+ifneq ($(filter-out all $(BUILD)/%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+endif
+
+# A module is a folder. What lies in src/sys/ makes system calls, what else lies in a folder of src/ does not. A main.cpp is
+# its program's own.
+sources     = $(sort $(shell find $(1) -name '*.cpp'))
+LIB_SRC    := $(filter-out src/main.cpp src/no_exceptions.cpp,$(call sources,src))
+SYS_SRC    := $(foreach file,$(filter src/sys/%,$(LIB_SRC)),$(if $(filter no/xdp_%,$(XDP)/$(notdir $(file))),,$(file)))
+PURE_SRC   := $(filter-out src/sys/%,$(LIB_SRC))
+ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm))
+REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
 TEST_SRC   := $(wildcard tests/*.cpp)
 
-obj         = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-PURE_OBJ   := $(call obj,$(PURE_SRC))
-SYS_OBJ    := $(call obj,$(SYS_SRC))
+# What each packet passes is built for speed, and named here; all else is built small. Not where another optimisation was
+# asked for.
+HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp split.cpp sync_message.cpp) \
+              $(addprefix src/core/,connection.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp tcp_state.cpp track.cpp \
+                traffic.cpp tunnel.cpp) \
+              src/director.cpp src/director_forward.cpp src/director_track.cpp \
+              $(addprefix src/sys/,engine.cpp flow_map.cpp host_route.cpp link_socket.cpp packet_socket.cpp \
+                plain_socket.cpp xdp_checksum.cpp xdp_io.cpp)
+$(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): name its new place in HOT)))
+
+# Up to eight files of a module are compiled together, as a unit: a file in BUILD/unit/ that includes them. Parsing headers
+# is most of a compiler's work. Tests go together by the first word of their names. ALONE: what has the same names in its
+# unnamed namespace as its neighbours have. filter_program.cpp needs pcap's struct bpf_insn, which the kernel's excludes.
+ALONE      := $(if $(filter 0,$(UNITY)),%,config_keys%.cpp filter_program.cpp sctp_state.cpp slow_start_test.cpp split.cpp)
+object      = $(1:%.cpp=$(BUILD)/obj/%.o)
+folder      = $(subst /,-,$(patsubst %/,%,$(dir $(1))))
+first_word  = $(firstword $(subst _, ,$(basename $(notdir $(1)))))
+group       = $(if $(filter tests/%,$(1)),tests-$(first_word),$(if $(filter $(HOT),$(1)),hot-)$(folder))
+grouped     = $(foreach file,$(2),$(if $(filter $(1),$(call group,$(file))),$(file)))
+define unit
+UNITS += $(BUILD)/unit/$(1).cpp
+$(BUILD)/unit/$(1).cpp: INCLUDED := $(2)
+endef
+# GROUP, FILES, a word for each unit that this group has already: makes the units, and says their objects' names.
+eights      = $(if $(2),$(eval $(call unit,$(1)-$(words $(3)),$(wordlist 1,8,$(2)))) $(BUILD)/obj/unit/$(1)-$(words $(3)).o \
+                $(call eights,$(1),$(wordlist 9,$(words $(2)),$(2)),$(3) x))
+groups      = $(sort $(foreach file,$(1),$(call group,$(file))))
+together    = $(foreach one,$(groups),$(call eights,$(one),$(call grouped,$(one),$(1)),x))
+alone_of    = $(foreach file,$(1),$(if $(filter $(ALONE),$(notdir $(file))),$(file)))
+objects     = $(call object,$(alone_of)) $(call together,$(filter-out $(alone_of),$(1)))
+
+PURE_OBJ   := $(call objects,$(PURE_SRC))
+SYS_OBJ    := $(call objects,$(SYS_SRC))
+ADM_OBJ    := $(call objects,$(ADM_SRC))
+REPLAY_OBJ := $(call objects,$(REPLAY_SRC))
+TEST_OBJ   := $(call objects,$(TEST_SRC))
+# no_exceptions.cpp not with sanitizers, which have their own allocation.
+DAEMON_OBJ := $(call object,src/main.cpp $(if $(SANITIZE),,src/no_exceptions.cpp))
+ADM_MAIN   := $(call object,tools/rawvsadm/main.cpp)
+REPLAY_MAIN := $(call object,tools/rawvs-replay/main.cpp)
+PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(REPLAY_MAIN) $(REPLAY_OBJ)
 
 # What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
@@ -61,56 +122,61 @@ PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
 
 all: $(PROGRAMS)  ## build the three programs (build/)
 
-# Not with sanitizers, which have their own allocation.
-DAEMON_SRC := src/main.cpp $(if $(SANITIZE),,src/no_exceptions.cpp)
-$(BUILD)/rawvsd: $(call obj,$(DAEMON_SRC)) $(PURE_OBJ) $(SYS_OBJ)
+$(BUILD)/rawvsd: $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
 # rawvsadm has the daemon's own reader of configurations; of an archive the linker takes what is needed, and no more.
 $(BUILD)/rooms.a: $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,AR   $@)rm -f $@ && $(AR) crs $@ $^
 
-$(BUILD)/rawvsadm: $(call obj,$(ADM_SRC)) $(BUILD)/rooms.a
+$(BUILD)/rawvsadm: $(ADM_MAIN) $(ADM_OBJ) $(BUILD)/rooms.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE)
 
-# What no packet of a known connection passes is not in a hurry, and the machine may be small. In src/sys/ those are named
-# that are; elsewhere a new file is built for speed until it is named here. Not where another optimisation was asked for.
-UNHURRIED  := $(ADM_SRC) $(wildcard src/admin/*.cpp src/side/*.cpp src/sys/probe_*.cpp src/core/state*.cpp) \
-              src/main.cpp \
-              $(addprefix src/director_,admin.cpp answer.cpp check.cpp explain.cpp links.cpp observe.cpp sync.cpp) \
-              $(addprefix src/core/,ftp.cpp ftp_saved.cpp ftp_stream.cpp reassembly.cpp scheduler_cache.cpp \
-                scheduler_hash.cpp service.cpp sync_receiver.cpp) \
-              $(addprefix src/wire/,addr.cpp compose.cpp describe.cpp dns_message.cpp http_answer.cpp tls_hello.cpp \
-                vrrp_packet.cpp) \
-              $(filter-out $(addprefix src/sys/,engine.cpp flow_map.cpp host_route.cpp link_socket.cpp packet_socket.cpp \
-                plain_socket.cpp xdp_checksum.cpp xdp_io.cpp),$(wildcard src/sys/*.cpp))
-$(call obj,$(UNHURRIED)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
-
-$(BUILD)/rawvs-replay: $(call obj,$(REPLAY_SRC)) $(PURE_OBJ)
+$(BUILD)/rawvs-replay: $(REPLAY_MAIN) $(REPLAY_OBJ) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
 
 # Everything the unit tests exercise is linked as it is in the programs.
-$(BUILD)/unit-tests: $(call obj,$(TEST_SRC)) $(PURE_OBJ) $(SYS_OBJ) $(filter-out %/main.o,$(call obj,$(ADM_SRC) $(REPLAY_SRC)))
+$(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(REPLAY_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
 
+$(filter-out $(BUILD)/obj/unit/hot-% $(call object,$(HOT)),$(PROGRAM_OBJ)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
 # Tests are compiled more often than they are waited for; without any optimisation they would be waited for.
-$(call obj,$(TEST_SRC)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O1)
-$(BUILD)/obj/tests/%.o: tests/%.cpp
+$(TEST_OBJ): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O1)
+$(TEST_OBJ): OWN := -Itests
+
+# A unit is written anew when it is to include other files than last time.
+$(UNITS): FORCE
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests -I. -o $@ $<
+	@printf '#include "%s"\n' $(INCLUDED) | cmp -s - $@ || printf '#include "%s"\n' $(INCLUDED) >$@
+FORCE:
+
+# An Impl that has members of its file's unnamed namespace is no fault: no other file sees it.
+$(BUILD)/obj/unit/%.o: $(BUILD)/unit/%.cpp
+	@mkdir -p $(@D)
+	$(COMPILE) -Wno-subobject-linkage $(OWN) -o $@ $<
 
 $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
-	$(COMPILE) $(LEAN) -o $@ $<
+	$(COMPILE) $(OWN) -o $@ $<
 
-# Who builds with another XDP than last time gets what depends on it anew.
+# Who builds with another XDP than last time gets everything anew.
 $(BUILD)/xdp-$(XDP):
 	@mkdir -p $(@D)
 	@rm -f $(BUILD)/xdp-*
 	@touch $@
-$(call obj,src/sys/frame_io.cpp src/admin/config_values.cpp): $(BUILD)/xdp-$(XDP)
+$(PROGRAM_OBJ): $(BUILD)/xdp-$(XDP)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# Does each file compile by itself, without what a unit's files before it include?
+ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(REPLAY_SRC) $(TEST_SRC)))
+alone: setup-test  ## each file compiled by itself, as far as its syntax goes; the build compiles them eight at a time
+	@$(MAKE) --no-print-directory $(ALONE_OK)
+$(BUILD)/alone/%.ok: %.cpp
+	@mkdir -p $(@D)
+	$(COMPILE) $(if $(filter tests/%,$<),-Itests,$(LEAN)) -fsyntax-only -MF $(@:.ok=.d) -MT $@ $<
+	@touch $@
+-include $(shell find $(BUILD)/alone -name '*.d' 2>/dev/null)
 
 PURE_ROOMS := $(PURE_OBJ)
 SCRIPTS    := tools/setup tools/check-layers tests/run .ci/run
@@ -118,6 +184,8 @@ CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h include/rawvs/*.h tools
 
 setup-build:
 	@tools/setup build
+setup-demo:
+	@tools/setup demo
 setup-test:
 	@tools/setup test
 setup-bench:
@@ -130,7 +198,7 @@ setup-deb:
 	@tools/setup deb
 
 # Each of these does all set-up by itself, and builds with what set-up installed: hence make within make.
-demo: setup-test  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
+demo: setup-demo  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tools/demo
 
@@ -182,7 +250,7 @@ bench-ipvs: setup-record  ## rawvsd beside the kernel's IPVS, both in one boot o
 $(addprefix $(BUILD)/bench-,load bare expiry state): $(BUILD)/bench-%: $(BUILD)/obj/tools/bench_%.o $(BUILD)/rooms.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
-$(BUILD)/bench: $(call obj,tools/bench.cpp) $(PURE_OBJ)
+$(BUILD)/bench: $(BUILD)/obj/tools/bench.o $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
 
 format:  ## put every C++ file into the house's form
@@ -248,5 +316,5 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all setup-build setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
+.PHONY: all FORCE alone setup-build setup-demo setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -8,7 +8,7 @@ namespace {
 
 using namespace test;
 
-constexpr Wrong kWrong[] = {
+constexpr Wrong kWrongHa[] = {
     {kWeb, "[check c]\ntype = web\n",
      ":7: [check c] type: \"web\" is not a kind of check: arp, icmp, tcp, tls, http, udp, dns, exec"},
     {kWeb, "[check c]\ntype = dns\npath = /x\n", ":8: [check c] path: is for type = http; this check has type = dns"},
@@ -54,7 +54,7 @@ constexpr Wrong kWrong[] = {
     {kWeb, "[vrrp v]\nvrid = 7\n[vrrp w]\nvrid = 7\n", ":8: vrrp w: vrid 7 is that of v, on the same interface"},
 };
 
-TEST(ConfigRefusals, SayWhatIsWrongWithChecksAndVrrp) { refuses(kWrong); }
+TEST(ConfigRefusals, SayWhatIsWrongWithChecksAndVrrp) { refuses(kWrongHa); }
 
 }  // namespace
 }  // namespace rawvs

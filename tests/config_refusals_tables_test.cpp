@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-constexpr Wrong kWrong[] = {
+constexpr Wrong kWrongTables[] = {
     {kWeb, "server =\n",
      ":6: [virtual web] server: no value; expected IP or IP:PORT, and options, such as 192.0.2.11 weight=1"},
     {kWeb, "server = web1\n",
@@ -144,8 +144,8 @@ constexpr Wrong kWrong[] = {
 };
 
 TEST(ConfigRefusals, SayWhichServersAndServicesDoNotFit) {
-  static_assert(std::size(kWrong) >= 40);
-  refuses(kWrong);
+  static_assert(std::size(kWrongTables) >= 40);
+  refuses(kWrongTables);
 }
 
 // What may overlap, because one's packets are all among the other's.

@@ -11,7 +11,7 @@
 namespace rawvs::test {
 namespace {
 
-constexpr const char *kFrom = "203.0.113.7", *kAsker = "192.0.2.10";
+constexpr const char *kFrom = "203.0.113.7", *kFar = "192.0.2.10";
 
 class GivenBack : public GuardOnRouter {
  protected:
@@ -30,7 +30,7 @@ class GivenBack : public GuardOnRouter {
     host_->send(frame);
   }
   static Udp datagram(const std::string& data) {
-    return {.src = kFrom, .dst = kAsker, .data = data, .dont_fragment = false, .from = kServer, .to = kInside};
+    return {.src = kFrom, .dst = kFar, .data = data, .dont_fragment = false, .from = kServer, .to = kInside};
   }
   std::unique_ptr<HostRoute> host_;
 };
@@ -65,7 +65,7 @@ TEST_F(GivenBack, KeepsOptionsAndLosesEthernetsPadding) {
 
 TEST_F(GivenBack, FragmentsStayFragments) {
   for (const uint16_t word : {uint16_t{0x2000}, uint16_t{0x2003}, uint16_t{5}}) {
-    give(ipv4_frame(kServer, kInside, kFrom, kAsker, 17, 64, word, FrameBytes(24, 0x5a)));
+    give(ipv4_frame(kServer, kInside, kFrom, kFar, 17, 64, word, FrameBytes(24, 0x5a)));
     const FrameBytes got = next_frame(*at_client_).bytes;
     ASSERT_EQ(got.size(), 58u);
     EXPECT_EQ(load_be16(got, 20), word);
@@ -107,7 +107,7 @@ TEST_F(GivenBack, DropsAndCountsWhatHasNoWay) {
 TEST_F(GivenBack, CompletesAChecksumThatTheSenderHadLeftToItsCard) {
   FrameBytes bytes = frame(datagram("partial"));
   const auto udp_size = static_cast<uint32_t>(bytes.size() - 34);
-  store_be16(bytes, 40, checksum_fold(pseudo_header_sum(ip(kFrom), ip(kAsker), Protocol::udp, udp_size)));
+  store_be16(bytes, 40, checksum_fold(pseudo_header_sum(ip(kFrom), ip(kFar), Protocol::udp, udp_size)));
   Offload offload;
   offload.flags = Offload::needs_checksum;
   offload.checksum_start = 34, offload.checksum_offset = 6;
@@ -120,7 +120,7 @@ TEST_F(GivenBack, TakesASuperFrameApart) {
   std::string data;
   for (int i = 0; i < 3000; ++i) data += static_cast<char>('a' + i % 26);
   const FrameBytes super =
-      frame(Tcp{.src = kFrom, .dst = kAsker, .flags = "AP", .data = data, .seq = 5000, .from = kServer, .to = kInside});
+      frame(Tcp{.src = kFrom, .dst = kFar, .flags = "AP", .data = data, .seq = 5000, .from = kServer, .to = kInside});
   Offload offload;
   offload.flags = Offload::checksum_valid;
   offload.segmentation = Offload::tcp4;

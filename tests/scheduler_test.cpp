@@ -18,7 +18,7 @@ namespace {
 
 using namespace test;
 
-constexpr uint8_t kFallback = SchedulerFlags::fallback;
+constexpr uint8_t kWithFallback = SchedulerFlags::fallback;
 
 // --- rules --------------------------------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ TEST(Schedulers, WrrMindsNoGreatWeightOfAServerThatIsOut) {
 
 TEST(Schedulers, FindNobodyWhereNobodyIs) {
   for (int s = 0; s < static_cast<int>(Scheduler::count_); ++s) {
-    for (const uint8_t flags : {uint8_t{0}, kFallback}) {
+    for (const uint8_t flags : {uint8_t{0}, kWithFallback}) {
       Cluster cluster({.scheduler = static_cast<Scheduler>(s), .flags = flags});
       EXPECT_EQ(cluster.ask("11"), "--") << name(static_cast<Scheduler>(s));
       cluster.add(1, 0);
@@ -205,7 +205,7 @@ class Disruption : public testing::Test {
     for (int i = 1; i <= 10; ++i) cluster_.add(i, 1);
     before_ = places(cluster_);
   }
-  Cluster cluster_{{.scheduler = Scheduler::mh, .flags = kFallback}};
+  Cluster cluster_{{.scheduler = Scheduler::mh, .flags = kWithFallback}};
   std::vector<int> before_;
 };
 

@@ -32,4 +32,7 @@ inline void store_be32(MutableBytes b, size_t at, uint32_t v) {
   store_be16(b, at + 2, static_cast<uint16_t>(v));
 }
 
+// How far `to` lies behind `from`, for numbers that wrap: TCP's sequence numbers, say. Negative: before it.
+constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
+
 }  // namespace rawvs

@@ -15,7 +15,6 @@ constexpr size_t kTotalLengthAt = 2, kIpChecksumAt = 10;                        
 constexpr uint32_t kMostIpSize = 65535;
 constexpr uint32_t kFarFromFirst = 1u << 30;  // of a stream's bytes: its numbers will wrap
 
-constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
 constexpr bool has(const Packet& p, uint8_t flags) { return (p.tcp_flags & flags) != 0; }
 
 MutableBytes segment(const Frame& frame, const Packet& p) { return frame.bytes().subspan(p.l4_at, p.l4_size()); }

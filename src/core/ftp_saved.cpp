@@ -20,8 +20,6 @@ namespace {
 constexpr int32_t kMostShift = 1 << 20, kMostSpan = 1 << 30;  // of a stream's numbers; of edits that are not over
 constexpr uint8_t kLeastText = 8, kMostText = 16;             // "1,1,1,1," to "255,255,255,255,"
 
-constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
-
 constexpr uint32_t flag(bool set, int place) { return uint32_t{set} << place; }
 constexpr bool has(uint32_t flags, int place) { return (flags >> place & 1) != 0; }
 

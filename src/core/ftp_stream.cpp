@@ -13,7 +13,6 @@ constexpr uint32_t kMostDigits = 3, kMostByte = 255;  // of a number in an addre
 constexpr uint32_t kAddressNumbers = 4, kLastNumber = 5;
 
 // Sequence numbers wrap; what is compared lies close together.
-constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
 constexpr bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 }  // namespace

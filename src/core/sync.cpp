@@ -10,7 +10,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr auto kTick = 10ms;
+constexpr auto kSyncTick = 10ms;
 constexpr Duration kFlush = 200ms, kPortionEvery = 10ms;
 constexpr Duration kParentAgain = 10s;         // what controls connections that have packets
 constexpr uint32_t kPortionMessages = 4;       // per kPortionEvery: 16,000 connections per second
@@ -81,8 +81,6 @@ SyncEntry entry_of(const Connection& c, const SyncView& view, bool extra, Instan
   return e;
 }
 
-int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
-
 }  // namespace
 
 SyncSender::SyncSender(const SyncSettings& settings, uint32_t capacity, uint32_t sender, SyncSeal seal, Instant now)
@@ -112,7 +110,7 @@ void SyncSender::lead(bool leads, Instant now) {
 
 // Never 0, which stands for "not told yet".
 uint32_t SyncSender::tick(Instant t) const {
-  return std::max<uint32_t>(static_cast<uint32_t>((t - epoch_) / kTick) & ~kNotDeadline, kNotDeadline + 1);
+  return std::max<uint32_t>(static_cast<uint32_t>((t - epoch_) / kSyncTick) & ~kNotDeadline, kNotDeadline + 1);
 }
 
 // May connections of this kind and state be told at all?
@@ -139,7 +137,7 @@ bool SyncSender::fresh(const Connection& c, ConnectionId id, Duration least, con
   const Duration period = std::max(std::min(refresh, std::max<Duration>(lasts / 2, 10s)), std::min(least, lasts / 2));
   if (period == Duration::zero()) return false;
   const uint32_t retries = told_[id] & kRetries;
-  if (std::abs(int64_t{distance(before, tick(now + lasts))}) >= period / kTick) {
+  if (std::abs(int64_t{distance(before, tick(now + lasts))}) >= period / kSyncTick) {
     told_[id] &= ~kRetries;
     return false;
   }

@@ -14,8 +14,6 @@ constexpr uint32_t kUntoldTemplate = 180;             // seconds, as IPVS: versi
 constexpr Duration kAskAgain = 1s, kAskSeldom = 10s;  // without an answer; after a loss
 constexpr uint8_t kTries = 3;
 
-int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
-
 // States that the protocol has; 0: it is none that is balanced.
 uint16_t states_of(Protocol protocol) {
   switch (protocol) {

@@ -18,10 +18,10 @@ constexpr TcpState sES = TcpState::established, sSS = TcpState::syn_sent, sSR = 
                    sFW = TcpState::fin_wait, sTW = TcpState::time_wait, sCL = TcpState::close,
                    sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen;
 
-using Row = std::array<TcpState, kStates>;
+using Targets = std::array<TcpState, kStates>;
 // clang-format off
 // [direction][event][state]         none est  ssnt srcv finw timw clos clsw lack list sack
-constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
+constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
     {{  // input: from the client, when the server's half is seen, too (NAT)
         /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
         /* fin */ {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sTW},
@@ -46,7 +46,7 @@ constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
 }  // namespace
 
 TcpState step(TcpState state, Direction direction, uint8_t tcp_flags) {
-  const std::array<Row, kEvents>& rows = kTable[static_cast<size_t>(direction)];
+  const std::array<Targets, kEvents>& rows = kTable[static_cast<size_t>(direction)];
   const auto at = static_cast<size_t>(state);
   // One flag decides, in this order; a segment with none of them closes.
   if (tcp_flags & TcpFlags::rst) return rows[kRst][at];

@@ -14,7 +14,7 @@ namespace rawvs {
 namespace {
 
 constexpr uint32_t kIpSize = 20, kUdpSize = 8, kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
-constexpr size_t kUdpChecksum = 6, kGreChecksum = 4;
+constexpr size_t kUdpChecksumAt = 6, kGreChecksum = 4;
 constexpr uint16_t kDontFragment = 0x4000;
 constexpr uint16_t kGreHasChecksum = 0x8000, kGreHasKey = 0x2000, kGreHasSequence = 0x1000;
 constexpr uint16_t kGuePrivateFlags = 0x0001;        // a word of further flags follows
@@ -79,13 +79,13 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
   store_be16(udp, 0, flow_port(inner).value);
   store_be16(udp, 2, tunnel.port.value);
   store_be16(udp, 4, static_cast<uint16_t>(payload_size));
-  store_be16(udp, kUdpChecksum, 0);
+  store_be16(udp, kUdpChecksumAt, 0);
   if (tunnel.checksum == TunnelChecksum::none) return;
   const size_t from = kEthernetSize + kIpSize;
   const uint64_t sum =
       sum_of(frame, from, from + payload_size) + pseudo_header_sum(source, destination, Protocol::udp, payload_size);
   const auto check = static_cast<uint16_t>(~checksum_fold(sum));
-  store_be16(udp, kUdpChecksum, check == 0 ? 0xffff : check);
+  store_be16(udp, kUdpChecksumAt, check == 0 ? 0xffff : check);
 }
 
 void write_gre(const Frame& frame, const Tunnel& tunnel, uint32_t payload_size) {

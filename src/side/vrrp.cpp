@@ -14,7 +14,7 @@ namespace {
 
 // Others' adverts must not make us send without end: one answer serves all that came within the shortest interval.
 constexpr Duration kBetweenAnswers = 10ms;
-constexpr Duration kBetweenAnnouncements = 1s;
+constexpr Duration kBetweenGratuitous = 1s;
 constexpr Duration kBetweenTellings = 600s;  // of the same oddity
 
 // An owner takes over whatever is configured (RFC 9568 section 6.1: Preempt_Mode). Who wants to be master, but waits
@@ -220,8 +220,8 @@ void Vrrp::speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out) {
 }
 
 void Vrrp::announce(Instance& i, Instant now, VrrpOutbox& out) {
-  if (now - i.last_announced < kBetweenAnnouncements) {
-    due(i.timers.announce, i.last_announced + kBetweenAnnouncements);
+  if (now - i.last_announced < kBetweenGratuitous) {
+    due(i.timers.announce, i.last_announced + kBetweenGratuitous);
     return;
   }
   i.timers.announce = kNever;

@@ -20,7 +20,7 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kTtl = 8, kDestination = 16;  // RFC 791: bytes into the header
-constexpr int kQueueBytes = 1 << 20;           // a burst's worth; the kernel doubles it
+constexpr int kSendBytes = 1 << 20;            // a burst's worth; the kernel doubles it
 
 // The address in network order, as sockaddr_in has it.
 uint32_t destination(Bytes packet) {
@@ -48,7 +48,7 @@ Result<std::unique_ptr<HostRoute>> HostRoute::open() {
   // IPPROTO_RAW: sends only, nothing is ever queued for reading, and IP_HDRINCL is implied.
   impl->socket = Fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!impl->socket) return Error{system_error("raw socket (needs root or CAP_NET_RAW)", errno)};
-  setsockopt(impl->socket.get(), SOL_SOCKET, SO_SNDBUF, &kQueueBytes, sizeof kQueueBytes);
+  setsockopt(impl->socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
   return std::unique_ptr<HostRoute>(new HostRoute(std::move(impl)));
 }
 

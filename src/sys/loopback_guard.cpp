@@ -16,7 +16,7 @@
 namespace rawvs {
 namespace {
 
-constexpr auto kNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
+constexpr auto kAskNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
 
 Result<Fd> by_tcx(uint32_t mark, int ifindex) {
   using namespace ebpf;
@@ -40,7 +40,7 @@ Result<std::unique_ptr<IngressHook>> by_hook(uint32_t mark, int ifindex) {
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kMarkAt},
       {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, mark},
       {BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT},
-      {BPF_RET | BPF_K, 0, 0, kNext},
+      {BPF_RET | BPF_K, 0, 0, kAskNext},
   };
   auto hook = IngressHook::open(ifindex);
   if (!hook) return Error{system_error("rtnetlink", errno)};

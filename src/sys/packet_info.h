@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "rawvs/addr.h"
+
 namespace rawvs {
 
 // The interface's index; 0: the kernel did not say. message: as recvmsg() has filled it.
@@ -19,5 +21,8 @@ inline int arrival_interface(msghdr& message) {
   }
   return 0;
 }
+
+// An address as the kernel takes it.
+inline in_addr kernel_address(Ip address) { return {htonl(address.v4())}; }
 
 }  // namespace rawvs

@@ -41,9 +41,9 @@ PacketSocket::~PacketSocket() {
 
 Result<Done> PacketSocket::prepare() {
   if (const auto made = make(); !made) return made.error();
-  constexpr int kVersion = TPACKET_V2, kOn = 1;
+  constexpr int kRing = TPACKET_V2, kOn = 1;
   constexpr unsigned kReserve = kHeadroom;
-  if (!set_option(SOL_PACKET, PACKET_VERSION, kVersion)) return error("packet socket: TPACKET_V2");
+  if (!set_option(SOL_PACKET, PACKET_VERSION, kRing)) return error("packet socket: TPACKET_V2");
   if (!set_option(SOL_PACKET, PACKET_RESERVE, kReserve)) return error("packet socket: PACKET_RESERVE");
   // Without it the socket works: frames longer than a slot are cut.
   set_option(SOL_PACKET, PACKET_COPY_THRESH, kOn);

@@ -21,12 +21,10 @@ namespace {
 // All connections come at up to 400 messages a second; this is some seconds of them.
 constexpr int kReceiveBuffer = 1 << 20;
 
-in_addr wire(Ip address) { return {htonl(address.v4())}; }
-
 sockaddr_in endpoint(Ip address, uint16_t port) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_addr = wire(address);
+  to.sin_addr = kernel_address(address);
   to.sin_port = htons(port);
   return to;
 }
@@ -57,7 +55,7 @@ Result<std::unique_ptr<SyncSocket>> SyncSocket::open(const SyncConfig& config) {
 
 int SyncSocket::join(int ifindex) {
   if (!peers_.empty() || ifindex == joined_) return 0;
-  const ip_mreqn group{wire(group_), {}, ifindex};
+  const ip_mreqn group{kernel_address(group_), {}, ifindex};
   if (setsockopt(fd_.get(), IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof group) != 0) return errno;
   if (setsockopt(fd_.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) != 0 && errno != EADDRINUSE) {
     return errno;

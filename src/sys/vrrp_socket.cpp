@@ -19,8 +19,6 @@ namespace {
 constexpr size_t kLeastHeader = 20;
 constexpr int kPriority = 6;  // TC_PRIO_INTERACTIVE: before bulk in a queue of the interface
 
-in_addr wire(Ip address) { return {htonl(address.v4())}; }
-
 }  // namespace
 
 Result<std::unique_ptr<VrrpSocket>> VrrpSocket::open() {
@@ -42,7 +40,7 @@ Result<std::unique_ptr<VrrpSocket>> VrrpSocket::open() {
 }
 
 int VrrpSocket::join(int ifindex) {
-  const ip_mreqn group{wire(kVrrpGroup), {}, ifindex};
+  const ip_mreqn group{kernel_address(kVrrpGroup), {}, ifindex};
   if (setsockopt(fd_.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) == 0) return 0;
   return errno == EADDRINUSE ? 0 : errno;  // joined before
 }
@@ -73,7 +71,7 @@ std::optional<VrrpSocket::Heard> VrrpSocket::receive() {
 int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_addr = wire(destination);
+  to.sin_addr = kernel_address(destination);
   iovec part{const_cast<uint8_t*>(payload.data()), payload.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
   msghdr message{};
@@ -89,7 +87,7 @@ int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
   c->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
   in_pktinfo info{};
   info.ipi_ifindex = ifindex;
-  info.ipi_spec_dst = wire(source);
+  info.ipi_spec_dst = kernel_address(source);
   std::memcpy(CMSG_DATA(c), &info, sizeof info);
   return sendmsg(fd_.get(), &message, MSG_DONTWAIT) >= 0 ? 0 : errno;
 }
