@@ -10,7 +10,7 @@ import time
 import traceback
 
 from lab.director import program
-from lab.namespaces import Trouble
+from lab.namespaces import PATIENCE, Trouble
 from lab.topology import Topology
 
 CASES = []
@@ -21,21 +21,22 @@ class Case:
     function: object
     file: str
     name: str
-    seconds: int    # at most
+    seconds: int    # at most, when the machine is not busy
     needs: tuple    # programs
     topology: dict  # arguments of Topology
     daemon: bool    # whether rawvsd is needed
+    alone: bool     # whether it shares something with all others (the kernel's limits), and must run when no other one does
 
 
 class Skip(Exception):
     """The test has nothing to say here; the text says why."""
 
 
-def case(seconds=30, needs=(), daemon=True, **topology):
+def case(seconds=30, needs=(), daemon=True, alone=False, **topology):
     """Makes a function a lab test."""
     def add(function):
         name = function.__name__.replace("_", " ")
-        CASES.append(Case(function, function.__module__, name, seconds, needs, topology, daemon))
+        CASES.append(Case(function, function.__module__, name, seconds, needs, topology, daemon, alone))
         return function
     return add
 
@@ -81,7 +82,7 @@ def perform(one):
     verdict, text = "ok", ""
     try:
         with Topology(**one.topology) as network:
-            signal.alarm(one.seconds)
+            signal.alarm(one.seconds * PATIENCE)
             try:
                 text = one.function(network) or ""
             except Skip as skip:

@@ -145,6 +145,7 @@ def the_listings_show_what_happened(lab):
     lab.serve_web()
     director = Director(lab, virtual(scheduler="rr")).start()
     all_answered(lab.request("client", 10), 10)
+    eventually(lambda: all(row["active"] == "0" for row in director.servers().values()), 5, "all connections ended")
     listing = director.admin("-Ln")
     true(re.search(rf"TCP +{VIP}:80 rr", listing), listing)
     for name in ("rs1", "rs2"):

@@ -36,7 +36,7 @@ def client_socket(lab, name, dont_fragment=False):
     s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
     s.setsockopt(socket.SOL_SOCKET, 32, 8 << 20)  # SO_SNDBUFFORCE
     s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DO if dont_fragment else PMTUDISC_DONT)
-    s.settimeout(5)
+    s.settimeout(60)
     s.connect((VIP, PORT))
     return s
 

@@ -10,6 +10,7 @@ from lab.director import Director, virtual
 from lab.frames import TCP, Capture
 from lab.namespaces import Trouble, eventually
 from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
+from programs import shared_by_weight
 
 SERVICE = f"{VIP}:80"
 
@@ -35,9 +36,8 @@ def a_client_on_the_lan_itself_is_served_as_one_behind_a_router(lab):
 @case()
 def weights_decide_who_gets_how_many(lab):
     lab.serve_web()
-    Director(lab, virtual(scheduler="wrr", servers=("rs1 weight=1", "rs2 weight=3"))).start()
-    answers = lab.request("client", 40)
-    same((answers.of["rs1"], answers.of["rs2"]), (10, 30), "answers of rs1 and rs2")
+    director = Director(lab, virtual(scheduler="wrr", servers=("rs1 weight=1", "rs2 weight=3"))).start()
+    shared_by_weight(lab, director, "client", 40, {"rs1": 1, "rs2": 3})
 
 
 @case()
@@ -63,20 +63,22 @@ def a_packet_reaches_its_server_with_a_new_mac_and_one_hop_less_and_the_answer_g
 @case(seconds=90, servers=("rs1", "rs2", "rs3"))
 def a_server_is_added_drained_and_removed_under_load_without_a_failure(lab):
     lab.serve_web()
-    director = Director(lab).start()
+    director = Director(lab, timeout_tcpfin=2).start()
     load = Load(lab, "client")
     load.wait_for(100)
     director.admin("-a", "-t", SERVICE, "-r", f"{ADDRESS['rs3']}:80", "-g", "-w", "1")
     load.wait_for(100, "rs3")
     director.admin("-e", "-t", SERVICE, "-r", f"{ADDRESS['rs1']}:80", "-g", "-w", "0")
-    eventually(lambda: director.servers()[ADDRESS["rs1"]]["active"] == "0", 20, "rs1 without active connections")
+    # Without any: one that is not active may be a client's whose handshake is not over, which a removal would cut off.
+    eventually(lambda: [director.servers()[ADDRESS["rs1"]][kind] for kind in ("active", "inactive")] == ["0", "0"], 60,
+               "rs1 without connections")
     before = load.answers().of["rs1"]
     load.wait_for(100)
     director.admin("-d", "-t", SERVICE, "-r", f"{ADDRESS['rs1']}:80")
     load.wait_for(200)
     answers = load.stop()
     true(not answers.failures, f"{len(answers.failures)} requests failed: {answers.failures[:3]}")
-    # Its last answers may have been on their way when its last connection was seen closing.
+    # What its last clients got may have been printed later.
     true(answers.of["rs1"] <= before + 20, "rs1 was given new connections after it was drained")
     true(ADDRESS["rs1"] not in director.servers(), "rs1 is still listed")
 
@@ -157,7 +159,7 @@ def dns_servers(lab, *names):
 def udp_queries_are_spread_over_two_name_servers(lab):
     dns_servers(lab, "rs1", "rs2")
     director = Director(lab, virtual(name="dns", ports="udp/53", scheduler="rr")).start()
-    names = [lab["client"].run("dig", f"@{VIP}", "who.example", "TXT", "+short", "+tries=1", "+time=3").stdout.strip()
+    names = [lab["client"].run("dig", f"@{VIP}", "who.example", "TXT", "+short", "+tries=1", "+time=60").stdout.strip()
              for _ in range(20)]
     same(sorted(names), ['"rs1"'] * 10 + ['"rs2"'] * 10, "answers")
     same(director.dropped(), {}, "frames dropped")
@@ -171,7 +173,7 @@ def two_services_at_one_vip_and_one_at_another_do_not_mix(lab):
     same(dict(lab.request("client", 10, url=f"http://{VIP2}/").of), {"rs2": 10}, f"answers from {VIP2}")
 
 
-def connect(host, seconds=5):
+def connect(host, seconds=60):
     """A connection from a host to the service, open and silent."""
     with host.inside():
         s = socket.socket()

@@ -50,7 +50,7 @@ def vsftpd(lab, *names, **settings):
 
 
 def curl(lab, *arguments, client="client"):
-    return lab[client].run("curl", "--silent", "--show-error", "--fail", "--connect-timeout", "5", "--max-time", "20",
+    return lab[client].run("curl", "--silent", "--show-error", "--fail", "--connect-timeout", "60", "--max-time", "120",
                            *arguments, timeout=50).stdout
 
 
@@ -223,7 +223,7 @@ class ByteClient:
         self.host = host
         with host.inside():
             self.control = socket.socket()
-        self.control.settimeout(5)
+        self.control.settimeout(60)
         self.control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.control.connect((VIP, 21))
         self.address = self.control.getsockname()[0]
@@ -250,14 +250,14 @@ class ByteClient:
         same(address, VIP, "the address in the answer to PASV")
         with self.host.inside():
             data = socket.socket()
-        data.settimeout(5)
+        data.settimeout(60)
         data.connect((address, port))
         return lambda: data
 
     def active(self, mode, port=0):
         with self.host.inside():
             listener = socket.create_server((self.address, port))
-        listener.settimeout(5)
+        listener.settimeout(60)
         port = listener.getsockname()[1]
         if mode == "PORT":
             self.say(f"PORT {self.address.replace('.', ',')},{port >> 8},{port & 255}", "200")
@@ -276,7 +276,7 @@ class ByteClient:
         self.say(f"{verb} {name}", "150")
         text = b""
         with open_data() as data:
-            data.settimeout(5)
+            data.settimeout(60)
             if verb == "STOR":
                 data.sendall(body)
                 data.shutdown(socket.SHUT_WR)

@@ -9,7 +9,7 @@ from programs import serve_names
 
 def check(name="well", **keys):
     """A [check] section that is quick."""
-    keys = {"interval": "300ms", "timeout": "500ms", "retries": 0, **keys}
+    keys = {"interval": "300ms", "timeout": "3s", "retries": 0, **keys}
     return f"[check {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 

@@ -63,7 +63,7 @@ def other_traffic_of_the_router_flows_while_the_director_runs(lab):
         same(answers.of["inner"], 20, f"answers from the inside host to {client}")
     same(lab.request("inner", url=f"http://{ADDRESS['rs1']}/").of["rs1"], 1, "an inside host asks rs1")
     for host in ("client", "desk", "inner"):
-        lab[host].run("busybox", "ping", "-c", "1", "-W", "2", ADDRESS["director"])
+        lab[host].run("busybox", "ping", "-c", "1", "-W", "30", ADDRESS["director"])
 
 
 @case()

@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 
-from lab.namespaces import Trouble
+from lab.namespaces import PATIENCE, Trouble
 
 FIRST_HOST, HOSTS = 10, 100  # clients' addresses: 198.51.100.10 and so on
 
@@ -132,7 +132,7 @@ class ManyFlows:
                 key.data(mask)
 
     def until_answered(self, flows, seconds):
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while any(flow.waiting for flow in flows) and time.monotonic() < deadline:
             self.turn(0.1)
         for flow in flows:

@@ -23,7 +23,7 @@ def change(director, *sections, **settings):
 def begin_downloads(lab):
     for name in ("rs1", "rs2", "rs3"):
         (lab.page_root(name) / "large").write_bytes(os.urandom(BYTES))
-    return [lab["client"].start("curl", "-sS", "--limit-rate", "4M", "-o", "/dev/null", "-w",
+    return [lab["client"].start("curl", "-sS", "--limit-rate", "2M", "-o", "/dev/null", "-w",
                                 "%{http_code} %{size_download}", f"http://{VIP}/large") for _ in range(DOWNLOADS)]
 
 

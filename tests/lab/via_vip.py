@@ -11,11 +11,11 @@ from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
 from programs import HERE, serve_names, unwrap_at
 
-NOBODY_ANSWERS = "no answer within 1 s, 1 of 1"
+NOBODY_ANSWERS = "no answer within 3 s, 1 of 1"
 
 
 def through(name="through", **keys):
-    return check(name, **{"via": "vip", "timeout": "1s", **keys})
+    return check(name, **{"via": "vip", "timeout": "3s", **keys})
 
 
 def verdicts(director, service):

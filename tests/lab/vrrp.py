@@ -68,7 +68,7 @@ def the_backup_takes_over_from_a_master_that_is_killed(lab):
     one, other = directors(lab)
     all_answered(lab.request("client", 20), 20)
     same(other.exits()["arp-answered"], 0, "ARP requests that the backup answered")
-    load = Load(lab, "client", parallel=4, patience=15)
+    load = Load(lab, "client", parallel=4)
     load.wait_for(20)
     one.program.stop(signal.SIGKILL)
     wait_for_state(other, "master")

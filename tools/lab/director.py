@@ -5,7 +5,7 @@ import pathlib
 import signal
 import socket
 
-from lab.namespaces import Trouble, eventually
+from lab.namespaces import PATIENCE, Trouble, eventually
 from lab.topology import ADDRESS, VIP
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ class Director:
     def ask(self, request):
         """A request in the control protocol's own words (control.h); the rows of the reply as dictionaries."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-            s.settimeout(10)
+            s.settimeout(10 * PATIENCE)
             s.connect(str(self.control))
             s.send(f"rawvs/1 {request}".encode())
             text = ""
@@ -92,13 +92,18 @@ class Director:
             raise Trouble(f"{request}: {first}")
         return [row_of(row) for row in rows]
 
+    def ask_of_frames(self, request):
+        """What is so after every frame that has come: while it answers the first time, frames may still wait for it."""
+        self.ask("exits")
+        return self.ask(request)
+
     def exits(self):
         """How often frames left the director by each exit: {"forwarded": 12, ...}."""
-        return {row["name"]: int(row["count"]) for row in self.ask("exits") if row["row"] == "exit"}
+        return {row["name"]: int(row["count"]) for row in self.ask_of_frames("exits") if row["row"] == "exit"}
 
     def dropped(self):
         """The exits by which frames were dropped, where there were any."""
-        rows = [row for row in self.ask("exits") if row["row"] == "exit" and row["fate"] == "dropped"]
+        rows = [row for row in self.ask_of_frames("exits") if row["row"] == "exit" and row["fate"] == "dropped"]
         return {row["name"]: int(row["count"]) for row in rows if int(row["count"])}
 
     def health(self):
@@ -111,7 +116,7 @@ class Director:
 
     def servers(self):
         """The rows of the real servers, by address."""
-        rows = [row for row in self.ask("list") if row["row"] == "server"]
+        rows = [row for row in self.ask_of_frames("list") if row["row"] == "server"]
         return {row["server"].partition(":")[0]: row for row in rows}
 
 

@@ -8,6 +8,7 @@ ARP, IPV4 = 0x0806, 0x0800
 ICMP, TCP, UDP = 1, 6, 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 PACKET_OUTGOING = 4
+SO_TIMESTAMPNS = 35
 PCAP_MAGIC = {0xa1b2c3d4: 1e-6, 0xa1b23c4d: 1e-9}
 
 
@@ -88,15 +89,17 @@ class Capture:
 
     def __init__(self, host, interface="eth0"):
         self.socket = host.packet_socket(interface)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.seen = []
 
     def frames(self):
         while True:
             try:
-                data, address = self.socket.recvfrom(1 << 17)
+                data, said, _, address = self.socket.recvmsg(1 << 17, socket.CMSG_SPACE(16))
             except BlockingIOError:
                 return self.seen
-            self.seen.append(decode(data, outgoing=address[2] == PACKET_OUTGOING))
+            seconds, fraction = struct.unpack("qq", said[0][2]) if said else (0, 0)
+            self.seen.append(decode(data, seconds + fraction * 1e-9, outgoing=address[2] == PACKET_OUTGOING))
 
     def close(self):
         self.socket.close()

@@ -139,7 +139,7 @@ class Topology(Network):
     def page_root(self, name):
         return pathlib.Path(self.directory / f"www-{name}")
 
-    def connect(self, host, port=80, seconds=5):
+    def connect(self, host, port=80, seconds=60):
         """A connection from a host to a port of the VIP, open and silent."""
         with self[host].inside():
             s = socket.socket()
@@ -151,14 +151,14 @@ class Topology(Network):
             raise Trouble(f"connect: {error}") from error
         return s
 
-    def request(self, host, count=1, parallel=1, url=f"http://{VIP}/", patience=10):
-        """So many requests from a host, each on a new connection."""
+    def request(self, host, count=1, parallel=1, url=f"http://{VIP}/", patience=60):
+        """So many requests from a host, each on a new connection; whether one needed a second SYN does not matter."""
         command = curl(count, parallel, url, patience)
         done = self[host].run(*command, check=False, timeout=20 + count * patience / parallel)
         return read_answers(done.stdout)
 
 
-def curl(count, parallel, url, patience=10):
+def curl(count, parallel, url, patience=60):
     """The command for so many requests.  Each prints the page, and a line `= HTTP-STATUS WHAT-WENT-WRONG`."""
     together = ["--parallel", "--parallel-immediate", "--parallel-max", str(parallel)] if parallel > 1 else []
     return ["curl", "--no-progress-meter", "--max-time", str(patience), "--header", "Connection: close", *together,
@@ -178,7 +178,7 @@ def read_answers(text):
 class Load:
     """Requests without end from a host, some in parallel, until stop()."""
 
-    def __init__(self, network, host, parallel=20, url=f"http://{VIP}/", patience=10):
+    def __init__(self, network, host, parallel=20, url=f"http://{VIP}/", patience=60):
         self.end = network.directory / "stop-load"
         self.end.unlink(missing_ok=True)
         command = " ".join(f"'{word}'" for word in curl(10 * parallel, parallel, url, patience))
