@@ -39,7 +39,8 @@ def point_to(lab, method, who):
     """The frames to the VIP, and NAT servers' answers, go to this director."""
     lab["desk"].ip(f"neigh replace {VIP} lladdr {MAC[who]} dev eth0 nud permanent")
     for name in lab.servers if method == "nat" else ():
-        lab[name].ip(f"route replace default via {GATEWAY[who]}", f"route replace {ADDRESS['desk']}/32 via {GATEWAY[who]}")
+        lab[name].ip(f"route replace default via {GATEWAY[who]}",
+                     f"route replace {ADDRESS['desk']}/32 via {GATEWAY[who]}")
 
 
 def set_up(lab, method, port, persistence, role):
@@ -119,7 +120,8 @@ def main():
     for method in ("dr", "nat"):
         for first, second in (("kernel", "rawvs"), ("rawvs", "kernel")):
             for persistence in (False, True):
-                name = f"{COUNT} connections by {method}{', persistent,' if persistence else ''} from {first} to {second}"
+                way = f"{method}{', persistent,' if persistence else ''}"
+                name = f"{COUNT} connections by {way} from {first} to {second}"
                 try:
                     goes_on(method, first, second, persistence)
                     passed += 1

@@ -25,7 +25,7 @@ class Case:
     needs: tuple    # programs
     topology: dict  # arguments of Topology
     daemon: bool    # whether rawvsd is needed
-    alone: bool     # whether it shares something with all others (the kernel's limits), and must run when no other one does
+    alone: bool     # whether it runs when no other one does: it uses what all of them share, such as a kernel's limit
 
 
 class Skip(Exception):

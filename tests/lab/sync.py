@@ -91,7 +91,8 @@ def two_hundred_downloads_and_an_idle_session_survive_the_master_through_nat(lab
     sections, both = (nat(*IN), sync()), {"group": "both", "interval": CALM}
     one, other = (Director(lab, *sections, instance(priority, address=VIP, **both),
                            instance(priority, "gate", vrid=52, on="inside", address=GATEWAY, **both),
-                           name=host, host=host, inside="eth1") for host, priority in (("director", 150), ("other", 100)))
+                           name=host, host=host, inside="eth1")
+                  for host, priority in (("director", 150), ("other", 100)))
     wait_for_state(one.start(), "master")
     wait_for_state(other.start(), "backup")
     idle = lab.connect("client")

@@ -169,7 +169,8 @@ def nothing_goes_round_on_lo_though_this_host_routes_and_looks_at_return_paths(l
     same(len({f.data for f in came}), len(came), "different ones among them")
     same({f.ttl for f in came}, {64}, "their times to live")
     same(lab["director"].kernel_counter("ForwDatagrams"), 0, "packets that the director's kernel routed")
-    to_vip = [f for f in at_server.frames() if f.protocol == TCP and f.target == VIP and f.source == ADDRESS["director"]]
+    to_vip = [f for f in at_server.frames()
+              if f.protocol == TCP and f.target == VIP and f.source == ADDRESS["director"]]
     same({f.to for f in to_vip}, {mac_of("rs1")}, "the MAC addresses that checks of rs1 went to")
     begun, ended = [f for f in to_vip if f.is_syn], [f for f in to_vip if f.is_reset]
     true(len(ended) >= len(begun) - 1, f"{len(begun)} connections were begun at rs1, {len(ended)} were ended")

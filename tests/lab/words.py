@@ -135,7 +135,8 @@ def capture_shows_each_packet_before_and_after_with_the_decision(lab):
     file = lab.directory / "seen.pcapng"
     capture = started(director, "capture", str(file), "--client", ADDRESS["client"])
     # Written packet by packet: whole at any time, also when Ctrl-C ends it.
-    eventually(lambda: lab.request("client").of and file.exists() and file.stat().st_size > 2000, 15, "packets in the file")
+    eventually(lambda: lab.request("client").of and file.exists() and file.stat().st_size > 2000, 15,
+               "packets in the file")
     same(capture.stop(signal.SIGINT), 0, "exit status after Ctrl-C")
     true("packets, before and after" in capture.text(), f"no last word: {capture.text()!r}")
     content = file.read_bytes()
