@@ -113,7 +113,10 @@ TEST(ControlLog, ChangesWithoutEndAreToldByTheirNumberOnceAMinuteAndAtTheEnd) {
   Outbox out;
   Instant now{1h};
   const Operator root{0, "root"};
-  for (int i = 0; i < 130; ++i, now += 1s) log.changed(root, "edit-server", "x", now, out);
+  for (int i = 0; i < 130; ++i) {
+    log.changed(root, "edit-server", "x", now, out);
+    now += 1s;
+  }
   EXPECT_EQ(out.notices().size(), ControlLog::kTold + 1);
   EXPECT_EQ(out.notices().back().text, "control: root: 60 more changes: 60 edit-server");
   log.end(out);

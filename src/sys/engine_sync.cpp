@@ -47,10 +47,11 @@ Result<Done> Engine::follow_sync() {
 // What could not be begun is not left half done: then it is as it was.
 Result<Done> Engine::set_sync(const std::optional<SyncConfig>& wanted) {
   const std::optional<SyncConfig> was = std::exchange(config_.sync, wanted);
-  auto done = follow_sync();
-  if (done) return done;
-  config_.sync = was;
-  static_cast<void>(follow_sync());
+  Result<Done> done = follow_sync();
+  if (!done) {
+    config_.sync = was;
+    static_cast<void>(follow_sync());
+  }
   return done;
 }
 

@@ -31,7 +31,7 @@ std::string program_name(pid_t pid) {  // empty: not known
   char name[64];
   const ssize_t size = fd ? read(fd.get(), name, sizeof name) : 0;
   std::string out(name, static_cast<size_t>(std::max<ssize_t>(size, 0)));
-  out = out.substr(0, out.find('\n'));
+  out.resize(std::min(out.find('\n'), out.size()));
   std::ranges::replace_if(
       out, [](char c) { return c < ' ' || c > '~'; }, '?');
   return out;

@@ -110,7 +110,7 @@ Result<Done> XdpIo::make_socket() {
   // Otherwise 32, and a batch takes more calls.
   static_cast<void>(setsockopt(xsk_socket__fd(xsk_), SOL_XDP, kMostPerCall, &kSent, sizeof kSent));
   std::vector<uint64_t> all(received_chunks_);
-  for (uint32_t i = 0; i < received_chunks_; ++i) all[i] = uint64_t{i} * chunk_;
+  for (uint32_t i = 0; i < received_chunks_; ++i) all[i] = static_cast<uint64_t>(i) * chunk_;
   refill(all);
   return Done{};
 }

@@ -2,6 +2,7 @@
 """Several lab tests at a time, each in a process of its own: names of networks and folders carry the process's id."""
 import contextlib
 import ctypes
+import io
 import json
 import os
 import selectors
@@ -9,11 +10,13 @@ import signal
 import sys
 
 from case import perform
-from lab.namespaces import LIBC, PR_SET_PDEATHSIG, interrupted
+from lab.namespaces import LIBC, NETNS, PR_SET_PDEATHSIG, interrupted
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 
 def perform_all(cases, jobs):
-    """Each case and what perform() says of it, in the order of the cases; at most `jobs` run at a time."""
+    """Each case, what perform() says of it and what it printed, in the order of the cases; at most `jobs` at a time."""
     waiting, running, done = list(enumerate(cases)), selectors.DefaultSelector(), {}
     said = 0
     try:
@@ -27,6 +30,17 @@ def perform_all(cases, jobs):
                 said += 1
     finally:
         end(running)
+
+
+def own_names():
+    """The names of namespaces (/run/netns) are this process's own: ip(8) reads all that it finds there, and complains
+    of those that another test is removing."""
+    if os.geteuid() != 0:
+        return
+    for call in (lambda: LIBC.unshare(CLONE_NEWNS), lambda: LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
+                 lambda: NETNS.mkdir(exist_ok=True), lambda: LIBC.mount(b"none", bytes(NETNS), b"tmpfs", 0, None)):
+        if call():
+            raise OSError(ctypes.get_errno(), "a mount namespace of a test's own")
 
 
 def may_start(one, running):
@@ -44,9 +58,13 @@ def start(number, one, running):
         try:
             os.close(reader)
             LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM))
+            own_names()
             signal.signal(signal.SIGTERM, interrupted)
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                verdict = perform(one)
             with os.fdopen(writer, "w") as out:
-                json.dump(perform(one), out)
+                json.dump((*verdict, said.getvalue()), out)
             status = 0
         except KeyboardInterrupt:
             pass
@@ -69,7 +87,7 @@ def collect(key, running, done):
     os.close(key.fd)
     _, status = os.waitpid(pid, 0)
     text = b"".join(parts)
-    done[number] = tuple(json.loads(text)) if text else ("FAIL", f"its process ended without a word: {status}", 0.0)
+    done[number] = tuple(json.loads(text)) if text else ("FAIL", f"its process ended without a word: {status}", 0.0, "")
 
 
 def end(running):
