@@ -246,7 +246,9 @@ class AsAnother {  // this process's effective user, as long as it lives: connec
  public:
   AsAnother() : done_(seteuid(kNobody) == 0) {}
   ~AsAnother() {
-    if (done_) EXPECT_EQ(seteuid(0), 0);
+    if (done_) {
+      EXPECT_EQ(seteuid(0), 0);
+    }
   }
   static constexpr uid_t kNobody = 65534;
 
@@ -265,7 +267,9 @@ TEST_F(ControlSocketTest, SilentMembersOfTheGroupDoNotKeepRootOut) {
     const AsAnother other;
     for (size_t i = 0; i < count; ++i) {
       clients.emplace_back(path_);
-      if (*request != '\0') EXPECT_TRUE(clients.back().say(request));
+      if (*request != '\0') {
+        EXPECT_TRUE(clients.back().say(request));
+      }
     }
   };
   come(silent, ControlSocket::kClients, "");
