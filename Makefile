@@ -34,7 +34,7 @@ OWN         = $(LEAN)
 # One short line per step; make V=1 shows the commands.
 V          ?= 0
 SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
-COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -I. -MMD -MP -c
+COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -Isrc -I. -MMD -MP -c
 
 # AF_XDP (io = xdp) is built in where libxdp and libbpf are; XDP=no: without it all the same.
 XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)

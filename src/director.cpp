@@ -14,8 +14,6 @@ namespace rawvs {
 
 namespace {
 
-bool has_ports(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || p == Protocol::sctp; }
-
 // Frames that their Ethernet header alone keeps from us.
 std::optional<Exit> misaddressed(const Ethernet& e, Mac own, std::span<const Mac> more) {
   if (e.src == own) return Exit::own_frame;
@@ -169,9 +167,7 @@ bool Director::kept_from_kernel(const Arrival& a) {
     if (std::ranges::any_of(link.addresses, [&](const LinkAddress& own) { return own.addr == p.dst; })) return false;
   }
   if (p.largest_fragment != 0) return true;
-  const bool icmp_error =
-      p.protocol == Protocol::icmp && (p.icmp_type == IcmpType::unreachable || p.icmp_type == IcmpType::source_quench ||
-                                       p.icmp_type == IcmpType::time_exceeded);
+  const bool icmp_error = p.protocol == Protocol::icmp && is_error(p.icmp);
   return !guard_knows_flows_[index(a.frame->link)] && (has_ports(p.protocol) || icmp_error);
 }
 

@@ -11,7 +11,7 @@ Exit Director::answer_as_host(const Arrival& a, Instant now, Outbox& out) {
   switch (p.protocol) {
     case Protocol::tcp: return (p.tcp_flags & TcpFlags::rst) != 0 ? Exit::stray_reset : reset(a, now, out);
     case Protocol::udp: return error(a, Exit::port_unreachable, now, out);
-    case Protocol::icmp: return p.icmp_type == IcmpType::echo ? echo(a, now, out) : Exit::stray_icmp;
+    case Protocol::icmp: return p.icmp == Icmp::echo ? echo(a, now, out) : Exit::stray_icmp;
     default: return error(a, Exit::protocol_unreachable, now, out);
   }
 }
@@ -28,17 +28,16 @@ Exit Director::reset(const Arrival& a, Instant now, Outbox& out) {
 
 Exit Director::error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint16_t mtu) {
   if (a.packet.protocol == Protocol::icmp) return Exit::stray_icmp;  // never an error about an error (RFC 1122 3.2.2)
-  enum : uint8_t { protocol = 2, port = 3, fragmentation_needed = 4 };  // codes of "unreachable", RFC 792
-  uint8_t type = IcmpType::unreachable, code = port;
-  if (exit == Exit::protocol_unreachable) code = protocol;
-  if (exit == Exit::too_big) code = fragmentation_needed;
-  if (exit == Exit::ttl_exceeded) type = IcmpType::time_exceeded, code = 0;
+  IcmpAnswer error = IcmpAnswer::port_unreachable();
+  if (exit == Exit::protocol_unreachable) error = IcmpAnswer::protocol_unreachable();
+  if (exit == Exit::too_big) error = IcmpAnswer::too_big(mtu);
+  if (exit == Exit::ttl_exceeded) error = IcmpAnswer::ttl_exceeded();
   // From the VIP; about a server's answer, from our own address on its side.
   Packet about = a.packet;
   if (!claims_.takes(about.dst)) about.dst = own_address(a.frame->link);
   if (about.dst.unspecified()) return Exit::answer_limited;
   return answer(a, exit, errors_, now, out,
-                [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, type, code, mtu); });
+                [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, error); });
 }
 
 template <class Build>

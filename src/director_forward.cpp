@@ -8,6 +8,7 @@
 #include "rawvs/rewrite.h"
 #include "rawvs/track.h"
 #include "rawvs/tunnel.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
@@ -23,15 +24,6 @@ uint32_t longest_packet(const Frame& frame, const Packet& p) {
   if (!frame.offload.super_frame()) return p.ip_size;
   const uint32_t headers = p.protocol == Protocol::tcp ? p.ip_size - p.tcp_payload : p.l4_at - p.ip_at + 8u;
   return std::min<uint32_t>(p.ip_size, headers + frame.offload.segment_size);
-}
-
-Protocol protocol_of(const Tunnel& tunnel) {
-  switch (tunnel.type) {
-    case TunnelType::ipip: return Protocol::ipip;
-    case TunnelType::gue: return Protocol::udp;
-    case TunnelType::gre: return Protocol::gre;
-  }
-  return Protocol::ipip;
 }
 
 // FTP that names another host's address goes on, but is told apart from what was understood.
@@ -162,7 +154,7 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   const auto found = std::ranges::find_if(servers, [&](const Server& s) {
     return s.in_service() && s.spec.method == Method::tunnel && s.spec.at.addr == outer->dst &&
            s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
-           protocol_of(s.spec.tunnel) == outer->protocol &&
+           protocol_of(s.spec.tunnel.type) == outer->protocol &&
            (s.spec.tunnel.type != TunnelType::gue || s.spec.tunnel.port == outer->dport);
   });
   if (found == servers.end()) return Exit::not_vip;
@@ -175,7 +167,7 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   if (!c || c->real_server().addr != outer->dst) return Exit::not_vip;
 
   uint16_t mtu = 0;
-  if (a.packet.icmp_type == IcmpType::unreachable && a.packet.icmp_code == kFragmentationNeeded) {
+  if (a.packet.icmp == Icmp::too_big) {
     // As IPVS: while nothing had been learned, the client is told what was thought before; its next packet teaches it.
     Hop hop, learned;
     const bool first = hop_to(*found, hop, now) || found->path_mtu == 0 || now >= found->path_mtu_until;
@@ -212,10 +204,10 @@ Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& i
   packet.ip_at = kEthernetSize;
   packet.ip_size = about.size - static_cast<uint32_t>(kEthernetSize);
   // cppcheck-suppress containerOutOfBounds ; there are kQuotedMost more
-  packet.tos = bytes[kEthernetSize + 1];
+  packet.tos = bytes[kEthernetSize + kIpv4TosAt];
   const MutableBytes letter = out.letter();
   const size_t size =
-      letter.empty() ? 0 : composer_.icmp_error(letter, about, packet, a.packet.icmp_type, a.packet.icmp_code, mtu);
+      letter.empty() ? 0 : composer_.icmp_error(letter, about, packet, {a.packet.icmp, a.packet.icmp_code, mtu});
   if (size == 0) return Exit::answer_limited;
   out.send_letter(c.link(), size);
   return Exit::tunnel_error;

@@ -222,10 +222,9 @@ void Director::give_up_fragments(Instant now, Outbox& out) {
     if (claims_.stands_by(packet.dst) || !errors_.take(now)) continue;
     // From the interface's MAC address: a virtual one that it came to may be another director's by now.
     std::ranges::copy(links_[index(first.link)].mac.bytes, first.data);
-    constexpr uint8_t kInReassembly = 1;
     const MutableBytes letter = out.letter();
     const size_t size =
-        letter.empty() ? 0 : composer_.icmp_error(letter, first, packet, IcmpType::time_exceeded, kInReassembly);
+        letter.empty() ? 0 : composer_.icmp_error(letter, first, packet, IcmpAnswer::reassembly_time_exceeded());
     if (size != 0) out.send_letter(first.link, size);
   }
 }

@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "rawvs/checksum.h"
 #include "rawvs/host_route.h"
 #include "root_guard.h"
+#include "wire/checksum.h"
 
 namespace rawvs::test {
 namespace {

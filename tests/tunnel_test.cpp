@@ -319,7 +319,7 @@ TEST(TunnelQuote, LeadsFromTheTunnelPacketToTheClients) {
       const Frame f = view(b);
       Packet p;
       ASSERT_FALSE(parse_ipv4(f, p));
-      EXPECT_EQ(p.icmp_code, kFragmentationNeeded);
+      EXPECT_EQ(p.icmp, Icmp::too_big);
       EXPECT_EQ(p.icmp_mtu, 1300);
       const auto quote = parse_quote(f, p);
       ASSERT_EQ(quote.has_value(), quoted >= (kind.tunnel.type == TunnelType::gue ? 24u : 20u)) << quoted;

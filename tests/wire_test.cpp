@@ -6,11 +6,11 @@
 
 #include "frames.h"
 #include "rawvs/arp.h"
-#include "rawvs/checksum.h"
 #include "rawvs/compose.h"
 #include "rawvs/packet.h"
 #include "rawvs/rewrite.h"
 #include "rawvs/siphash.h"
+#include "wire/checksum.h"
 
 namespace rawvs {
 namespace {
@@ -352,12 +352,14 @@ TEST_F(ComposeTest, ResetsAsRfc9293Says) {
 
 TEST_F(ComposeTest, QuotesAsMuchAs576BytesHold) {
   FrameBytes large = frame(Udp{.data = std::string(1000, 'x')});
-  const FrameBytes error = composed(composer_.icmp_error(buffer_, view(large), packet_of(large), 3, 4, 1400));
+  const FrameBytes error =
+      composed(composer_.icmp_error(buffer_, view(large), packet_of(large), IcmpAnswer::too_big(1400)));
   EXPECT_EQ(describe(error), "02:00:00:00:00:10>02:00:00:00:00:01 192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1400 ttl 64");
   EXPECT_EQ(error.size(), 14u + 576u);
   EXPECT_TRUE(std::equal(error.begin() + 42, error.end(), large.begin() + 14));
   FrameBytes small = frame(Udp{});
-  EXPECT_EQ(composer_.icmp_error(buffer_, view(small), packet_of(small), 3, 3), 14u + 28u + 33u);
+  EXPECT_EQ(composer_.icmp_error(buffer_, view(small), packet_of(small), IcmpAnswer::port_unreachable()),
+            14u + 28u + 33u);
 }
 
 TEST_F(ComposeTest, BuildsArpByteForByte) {

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <vector>
 
-#include "rawvs/checksum.h"
 #include "rawvs/director.h"
+#include "wire/checksum.h"
 
 namespace {
 

@@ -10,8 +10,8 @@
 #include <ctime>
 #include <vector>
 
-#include "rawvs/checksum.h"
 #include "rawvs/director.h"
+#include "wire/checksum.h"
 
 namespace {
 

@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-#include "rawvs/checksum.h"
 #include "rawvs/packet_socket.h"
+#include "wire/checksum.h"
 
 namespace {
 

@@ -42,21 +42,21 @@ class Ip {
   uint32_t v4_ = 0;
 };
 
-struct Network {  // an address block: 192.0.2.0/24
-  Ip base{};
-  uint8_t prefix = 32;
-  constexpr bool holds(Ip a) const {
-    const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
-    return ((a.v4() ^ base.v4()) & mask) == 0;
-  }
-  friend constexpr bool operator==(const Network&, const Network&) = default;
-};
-
 struct Netmask {  // any bits: ipvsadm takes masks that are no prefix, too
   Ip bits{0xffffffff};
   constexpr Ip of(Ip a) const { return Ip(a.v4() & bits.v4()); }
   constexpr bool full() const { return bits.v4() == 0xffffffff; }
   friend constexpr bool operator==(const Netmask&, const Netmask&) = default;
+};
+
+// A mask whose first `length` bits are ones. REQUIRES: at most 32.
+constexpr Netmask prefix_mask(uint8_t length) { return {Ip(length == 0 ? 0 : ~uint32_t{0} << (32 - length))}; }
+
+struct Network {  // an address block: 192.0.2.0/24
+  Ip base{};
+  uint8_t prefix = 32;
+  constexpr bool holds(Ip a) const { return prefix_mask(prefix).of(a) == prefix_mask(prefix).of(base); }
+  friend constexpr bool operator==(const Network&, const Network&) = default;
 };
 
 struct Mac {
@@ -74,6 +74,8 @@ struct Endpoint {
 };
 
 enum class Protocol : uint8_t { any = 0, icmp = 1, ipip = 4, tcp = 6, udp = 17, gre = 47, sctp = 132 };
+
+constexpr bool has_ports(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || p == Protocol::sctp; }
 
 std::string text(Ip a);              // 192.0.2.1
 std::string text(Mac m);             // 02:00:00:00:00:01

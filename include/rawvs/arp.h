@@ -10,6 +10,10 @@
 
 namespace rawvs {
 
+// RFC 826 for Ethernet and IPv4: where the fields lie, and the size of all, bytes.
+inline constexpr size_t kArpSize = 28, kArpHardwareAt = 0, kArpProtocolAt = 2, kArpOperationAt = 6, kArpSenderMacAt = 8,
+                        kArpSenderAt = 14, kArpTargetMacAt = 18, kArpTargetAt = 24;
+
 struct Arp {
   enum class Op : uint16_t { request = 1, reply = 2 };
   Op op = Op::request;

@@ -22,6 +22,7 @@ inline uint16_t load_be16(Bytes b, size_t at) {
 inline uint32_t load_be32(Bytes b, size_t at) {
   return static_cast<uint32_t>(load_be16(b, at)) << 16 | load_be16(b, at + 2);
 }
+inline uint64_t load_be64(Bytes b, size_t at) { return uint64_t{load_be32(b, at)} << 32 | load_be32(b, at + 4); }
 inline void store_be16(MutableBytes b, size_t at, uint16_t v) {
   assert(at + 2 <= b.size());
   b[at] = static_cast<uint8_t>(v >> 8);
@@ -30,6 +31,10 @@ inline void store_be16(MutableBytes b, size_t at, uint16_t v) {
 inline void store_be32(MutableBytes b, size_t at, uint32_t v) {
   store_be16(b, at, static_cast<uint16_t>(v >> 16));
   store_be16(b, at + 2, static_cast<uint16_t>(v));
+}
+inline void store_be64(MutableBytes b, size_t at, uint64_t v) {
+  store_be32(b, at, static_cast<uint32_t>(v >> 32));
+  store_be32(b, at + 4, static_cast<uint32_t>(v));
 }
 
 // How far `to` lies behind `from`, for numbers that wrap: TCP's sequence numbers, say. Negative: before it.

@@ -34,18 +34,18 @@ class Composer {
   size_t tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment);
 
   // An ICMP error about a packet, from the address it was sent to, quoting as much of it as 576 bytes in all can
-  // hold (RFC 1812 section 4.3.2.3). mtu is for 3/4 only (RFC 1191).
-  size_t icmp_error(MutableBytes out, const Frame& about, const Packet& packet, uint8_t type, uint8_t code,
-                    uint16_t mtu = 0);
+  // hold (RFC 1812 section 4.3.2.3).
+  size_t icmp_error(MutableBytes out, const Frame& about, const Packet& packet, const IcmpAnswer& error);
 
  private:
-  struct Icmp {  // the eight bytes of any ICMP header: what the second word means depends on the type
-    uint8_t type, code;
+  struct IcmpMessage {  // the eight bytes of any ICMP header: what the second word means depends on the type
+    Icmp what;
+    uint8_t code;
     uint16_t word1, word2;
     Bytes payload;
     uint8_t tos;
   };
-  size_t icmp(MutableBytes out, const Frame& asked, const Packet& packet, const Icmp& icmp);
+  size_t icmp(MutableBytes out, const Frame& asked, const Packet& packet, const IcmpMessage& icmp);
   bool back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size, uint8_t tos);
   size_t finish(MutableBytes out, bool built);
 

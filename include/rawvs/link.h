@@ -12,11 +12,8 @@ namespace rawvs {
 struct LinkAddress {
   Ip addr{};
   uint8_t prefix = 32;
-  Network network() const {
-    const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
-    return {Ip(addr.v4() & mask), prefix};
-  }
-  Ip broadcast() const { return prefix >= 31 ? Ip(0xffffffff) : Ip(addr.v4() | ~uint32_t{0} >> prefix); }
+  Network network() const { return {prefix_mask(prefix).of(addr), prefix}; }
+  Ip broadcast() const { return prefix >= 31 ? Ip(0xffffffff) : Ip(addr.v4() | ~prefix_mask(prefix).bits.v4()); }
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 

@@ -9,32 +9,10 @@
 
 #include "rawvs/exit.h"
 #include "rawvs/frame.h"
+#include "wire/icmp_header.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
-
-struct TcpFlags {
-  enum : uint8_t { fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32 };
-};
-
-struct IcmpType {
-  enum : uint8_t { echo_reply = 0, unreachable = 3, source_quench = 4, echo = 8, time_exceeded = 11 };
-};
-inline constexpr uint8_t kFragmentationNeeded = 4;  // code of "unreachable"
-
-struct SctpChunk {  // RFC 9260 section 3.2: those that states know of
-  enum : uint8_t {
-    data = 0,
-    init = 1,
-    init_ack = 2,
-    abort = 6,
-    shutdown = 7,
-    shutdown_ack = 8,
-    error = 9,
-    cookie_echo = 10,
-    cookie_ack = 11,
-    shutdown_complete = 14
-  };
-};
 
 struct Packet {
   Ip src{}, dst{};
@@ -44,9 +22,9 @@ struct Packet {
   uint8_t tos = 0;         // with the ECN bits
   uint8_t tcp_flags = 0;   // TcpFlags
   uint8_t sctp_chunk = 0;  // SctpChunk: the first one, but an ABORT right behind a COOKIE-ECHO or COOKIE-ACK counts
-  uint8_t icmp_type = 0;
-  uint8_t icmp_code = 0;
-  uint16_t icmp_mtu = 0;         // of "fragmentation needed" (RFC 1191): the next hop's MTU; 0 from old routers
+  Icmp icmp = Icmp::other;
+  uint8_t icmp_code = 0;         // of its type
+  uint16_t icmp_mtu = 0;         // of too_big (RFC 1191): the next hop's MTU, bytes; 0 from old routers
   uint16_t ip_at = 0;            // where the IPv4 header starts in the frame
   uint16_t l4_at = 0;            // where its payload starts
   uint32_t ip_size = 0;          // header and payload, bytes; Ethernet padding is not in it

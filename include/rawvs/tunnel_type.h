@@ -11,6 +11,15 @@ enum class TunnelType : uint8_t { ipip, gue, gre };  // IPVS's numbers
 // then the receiver completes it. What comes with a whole one gets an outer checksum, as with `checksum`. So does IPVS.
 enum class TunnelChecksum : uint8_t { none, checksum, remote };
 
+constexpr Protocol protocol_of(TunnelType type) {  // of the outer header
+  switch (type) {
+    case TunnelType::ipip: break;
+    case TunnelType::gue: return Protocol::udp;
+    case TunnelType::gre: return Protocol::gre;
+  }
+  return Protocol::ipip;
+}
+
 struct Tunnel {
   TunnelType type = TunnelType::ipip;
   Port port{};  // gue's UDP port

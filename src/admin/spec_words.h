@@ -39,8 +39,4 @@ std::optional<TunnelChecksum> parse_tunnel_checksum(std::string_view word);
 // What a tunnel of that type must have and must not have. joint: between the words of keys, as in tun-port or tun_port.
 std::optional<Error> tunnel_fault(const Tunnel& tunnel, char joint);
 
-constexpr Netmask prefix_mask(uint8_t length) {  // REQUIRES: length <= 32
-  return {Ip(length == 0 ? 0 : ~uint32_t{0} << (32 - length))};
-}
-
 }  // namespace rawvs

@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
-#include "rawvs/checksum.h"
+#include "wire/checksum.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr size_t kSeqAt = 4, kAckAt = 8, kOptionsAt = 20, kTcpChecksumAt = 16;  // in the TCP header
-constexpr size_t kTotalLengthAt = 2, kIpChecksumAt = 10;                        // in the IPv4 header
-constexpr uint32_t kMostIpSize = 65535;
 constexpr uint32_t kFarFromFirst = 1u << 30;  // of a stream's bytes: its numbers will wrap
 
 constexpr bool has(const Packet& p, uint8_t flags) { return (p.tcp_flags & flags) != 0; }
@@ -105,7 +103,7 @@ void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {  // 
   constexpr uint8_t kEnd = 0, kNop = 1, kSack = 5, kHead = 2, kBlock = 8;
   const size_t header = p.l4_size() - p.tcp_payload;
   const Bytes tcp = segment(frame, p);
-  for (size_t at = kOptionsAt; at < header && tcp[at] != kEnd;) {
+  for (size_t at = kTcpOptionsAt; at < header && tcp[at] != kEnd;) {
     if (tcp[at] == kNop) {
       ++at;
       continue;
@@ -182,7 +180,7 @@ bool rewrite(const FtpEdits& edits, const Frame& in, const Packet& p, MutableByt
   if (repeat) size = 1;
   const uint32_t headers = p.l4_at + p.l4_size() - p.tcp_payload;
   const uint32_t ip_size = headers - p.ip_at + size, l4_size = headers - p.l4_at + size;
-  if (ip_size > kMostIpSize || headers + size > out.size()) return false;
+  if (ip_size > kMostIpv4Size || headers + size > out.size()) return false;
 
   std::copy_n(in.data, headers, out.data());
   if (repeat) {
@@ -194,12 +192,11 @@ bool rewrite(const FtpEdits& edits, const Frame& in, const Packet& p, MutableByt
   rewritten.data = out.data();
   rewritten.size = headers + size;
   rewritten.headroom = 0;
-  const MutableBytes ip = out.subspan(p.ip_at), tcp = out.subspan(p.l4_at, l4_size);
-  store_be32(tcp, kSeqAt, edits.to_client(from) - (has(p, TcpFlags::syn) ? 1 : 0) - (repeat ? 1 : 0));
-  store_be16(ip, kTotalLengthAt, static_cast<uint16_t>(ip_size));
-  store_be16(
-      ip, kIpChecksumAt,
-      checksum_update(load_be16(ip, kIpChecksumAt), static_cast<uint16_t>(p.ip_size), static_cast<uint16_t>(ip_size)));
+  const MutableBytes tcp = out.subspan(p.l4_at, l4_size);
+  MutableIpv4Header ip(out.subspan(p.ip_at));
+  store_be32(tcp, kTcpSeqAt, edits.to_client(from) - (has(p, TcpFlags::syn) ? 1 : 0) - (repeat ? 1 : 0));
+  ip.set_total(ip_size);
+  ip.set_checksum(checksum_update(ip.checksum(), static_cast<uint16_t>(p.ip_size), static_cast<uint16_t>(ip_size)));
   const uint16_t sum = load_be16(tcp, kTcpChecksumAt);
   if (in.offload.partial_checksum()) {  // holds the pseudo-header's sum, and of what changed that has the length only
     store_be16(tcp, kTcpChecksumAt,
@@ -270,7 +267,7 @@ FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& pa
   if (has(packet, TcpFlags::ack)) {
     const uint32_t acknowledged = s.edits.to_server(packet.tcp_ack);
     if (!s.edits.neutral()) {
-      store_number(frame, packet, kAckAt, acknowledged);
+      store_number(frame, packet, kTcpAckAt, acknowledged);
       map_sack(s.edits, frame, packet);
     }
     if (catch_up(s.server, acknowledged)) s.replies.lose_place(s.edits), s.server_tail.forget();
@@ -312,7 +309,7 @@ FtpOutcome from_server(FtpSession& session, const Frame& in, const Packet& packe
     if (!rewrite(touched ? s.edits : apart, in, packet, out, rewritten)) return drop(FtpOutcome::What::crowded);
     outcome.what = FtpOutcome::What::rewritten;
   } else {
-    store_number(in, packet, kSeqAt, s.edits.to_client(from) - (from - packet.tcp_seq));
+    store_number(in, packet, kTcpSeqAt, s.edits.to_client(from) - (from - packet.tcp_seq));
   }
   session = s;
   return outcome;

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "rawvs/ftp.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
 

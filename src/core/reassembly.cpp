@@ -9,16 +9,13 @@
 #include <bit>
 #include <cstring>
 
-#include "rawvs/checksum.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kBlock = 8;  // the grid of fragment offsets, bytes
-constexpr uint32_t kMostIp = 65535, kShare = 4;
-constexpr size_t kTosAt = 1, kSizeAt = 2, kIdAt = 4, kFragmentAt = 6, kChecksumAt = 10;  // in the IP header
-constexpr uint16_t kDontFragment = 0x4000;
+constexpr uint32_t kBlock = kFragmentBlock, kShare = 4;
 
 constexpr uint32_t blocks(uint32_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
@@ -51,7 +48,7 @@ std::optional<uint8_t> common_ecn(uint8_t seen) {
 
 Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : secret_(secret) {
   constexpr uint32_t kPageCost = kPageSize + sizeof(Marks) + sizeof(Id);
-  constexpr size_t kWholeSize = kHeadroom + kEthernetSize + kMostIp;
+  constexpr size_t kWholeSize = kHeadroom + kEthernetSize + kMostIpv4Size;
   const size_t limit = std::clamp(datagrams, kLeast, kMost);
   // A source's share must hold the largest datagram.
   const size_t pages = std::clamp(memory / kPageCost, kShare * kPagesOfOne, 65535u);
@@ -90,7 +87,7 @@ Reassembly::Outcome Reassembly::add(const Frame& fragment, const Packet& packet,
     out.exit = Exit::fragment_flood;
     return out;
   }
-  const uint16_t ip_id = load_be16(fragment.bytes(), packet.ip_at + kIdAt);
+  const uint16_t ip_id = Ipv4Header(Bytes(fragment.bytes()).subspan(packet.ip_at)).id();
   const Key key{packet.src, packet.dst, ip_id, packet.protocol, fragment.link};
   Id id = find(key);
   out.exit = judge(id, packet);
@@ -109,7 +106,7 @@ std::optional<Exit> Reassembly::judge(Id id, const Packet& packet) const {
   const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
   const uint32_t header = packet.ip_size - packet.l4_size();
   const bool ragged = packet.more_fragments && to % kBlock != 0;
-  if (from == to || ragged || header + to > kMostIp) return Exit::fragment_bad;
+  if (from == to || ragged || header + to > kMostIpv4Size) return Exit::fragment_bad;
   if (id == kNone) return std::nullopt;
   const Datagram& d = datagrams_[id];
   const bool beyond = packet.more_fragments && d.last_in && to > d.end;
@@ -158,23 +155,22 @@ std::optional<Exit> Reassembly::finish(Id id, Outcome& out) {
   const Datagram& d = datagrams_[id];
   if (!d.last_in || d.blocks != blocks(d.end)) return Exit::fragment_held;
   const auto ecn = common_ecn(d.ecn);
-  const size_t header = (d.header[kEthernetSize] & 0x0fu) * 4;
-  if (!ecn || header + d.end > kMostIp) return Exit::fragment_bad;
+  const size_t header = Ipv4Header(Bytes(d.header).subspan(kEthernetSize)).header_size();
+  if (!ecn || header + d.end > kMostIpv4Size) return Exit::fragment_bad;
   out.largest = d.largest;
   out.whole = assemble(d, d.end);
   out.cuts = cuts_of(d);
-  const MutableBytes ip = out.whole.bytes().subspan(kEthernetSize, header);
-  ip[kTosAt] = static_cast<uint8_t>(ip[kTosAt] | *ecn);
-  store_be16(ip, kSizeAt, static_cast<uint16_t>(header + d.end));
-  store_be16(ip, kFragmentAt, d.largest_df == d.largest ? kDontFragment : 0);
-  store_be16(ip, kChecksumAt, 0);
-  store_be16(ip, kChecksumAt, checksum(ip));
+  MutableIpv4Header ip(out.whole.bytes().subspan(kEthernetSize, header));
+  ip.set_tos(static_cast<uint8_t>(ip.tos() | *ecn));
+  ip.set_total(static_cast<uint32_t>(header) + d.end);
+  ip.set_fragment_word(d.largest_df == d.largest ? kDontFragment : uint16_t{0});
+  ip.make_checksum();
   return std::nullopt;
 }
 
 // The first fragment's headers and the datagram's first bytes, which have all come.
 Frame Reassembly::assemble(const Datagram& d, uint32_t payload) {
-  const size_t header = kEthernetSize + (d.header[kEthernetSize] & 0x0fu) * 4;
+  const size_t header = kEthernetSize + Ipv4Header(Bytes(d.header).subspan(kEthernetSize)).header_size();
   Frame f;
   f.data = whole_ + kHeadroom;
   f.size = static_cast<uint32_t>(header) + payload;

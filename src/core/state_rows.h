@@ -59,10 +59,4 @@ struct ServerNotes {
 inline constexpr uint8_t kKeptFlags =
     Connection::no_output | Connection::inside | Connection::persistence | (3u << Connection::method_shift);
 
-inline void store_be64(MutableBytes b, size_t at, uint64_t v) {
-  store_be32(b, at, static_cast<uint32_t>(v >> 32));
-  store_be32(b, at + 4, static_cast<uint32_t>(v));
-}
-inline uint64_t load_be64(Bytes b, size_t at) { return uint64_t{load_be32(b, at)} << 32 | load_be32(b, at + 4); }
-
 }  // namespace rawvs::state

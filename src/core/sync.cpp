@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "rawvs/track.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
 

@@ -4,6 +4,7 @@
 
 #include "rawvs/sync.h"
 #include "rawvs/track.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
 

@@ -5,33 +5,24 @@
 #include <algorithm>
 #include <array>
 
-#include "rawvs/checksum.h"
 #include "rawvs/rewrite.h"
 #include "rawvs/siphash.h"
+#include "wire/checksum.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kIpSize = 20, kUdpSize = 8, kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
-constexpr size_t kUdpChecksumAt = 6, kGreChecksum = 4;
-constexpr uint16_t kDontFragment = 0x4000;
+constexpr uint32_t kIpSize = kIpv4Size, kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
+constexpr size_t kGreFlagsAt = 0, kGreTypeAt = 2, kGreChecksumAt = 4;
+constexpr size_t kGueProtocolAt = 1, kGueFlagsAt = 2;
 constexpr uint16_t kGreHasChecksum = 0x8000, kGreHasKey = 0x2000, kGreHasSequence = 0x1000;
 constexpr uint16_t kGuePrivateFlags = 0x0001;        // a word of further flags follows
 constexpr uint32_t kGueRemoteChecksum = 0x80000000;  // of the private flags: start and offset follow
-constexpr uint32_t kMostIpSize = 65535;
 
 bool remote_checksum(const Tunnel& t, const Offload& inner) {
   return t.type == TunnelType::gue && t.checksum == TunnelChecksum::remote && inner.partial_checksum();
-}
-
-Protocol outer_protocol(TunnelType type) {
-  switch (type) {
-    case TunnelType::ipip: break;
-    case TunnelType::gue: return Protocol::udp;
-    case TunnelType::gre: return Protocol::gre;
-  }
-  return Protocol::ipip;
 }
 
 // RFC 3168 section 9.1.1, full functionality: a congestion mark from before the tunnel is not shown outside, so that
@@ -66,8 +57,8 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
   const MutableBytes gue = udp.subspan(kUdpSize);
   const bool remote = remote_checksum(tunnel, frame.offload);
   gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, words of options
-  gue[1] = static_cast<uint8_t>(Protocol::ipip);
-  store_be16(gue, 2, remote ? kGuePrivateFlags : 0);
+  gue[kGueProtocolAt] = static_cast<uint8_t>(Protocol::ipip);
+  store_be16(gue, kGueFlagsAt, remote ? kGuePrivateFlags : 0);
   if (remote) {  // where the receiver is to finish the inner checksum, counted from the inner IP header
     const size_t inner_at = kEthernetSize + kIpSize + kUdpSize + kGueSize + kRemoteSize;
     const auto start = static_cast<uint16_t>(frame.offload.checksum_start - inner_at);
@@ -76,9 +67,9 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
     store_be16(gue, kGueSize + 6, static_cast<uint16_t>(start + frame.offload.checksum_offset));
     frame.offload.flags &= static_cast<uint8_t>(~Offload::needs_checksum);
   }
-  store_be16(udp, 0, flow_port(inner).value);
-  store_be16(udp, 2, tunnel.port.value);
-  store_be16(udp, 4, static_cast<uint16_t>(payload_size));
+  store_be16(udp, kSourcePortAt, flow_port(inner).value);
+  store_be16(udp, kDestinationPortAt, tunnel.port.value);
+  store_be16(udp, kUdpLengthAt, static_cast<uint16_t>(payload_size));
   store_be16(udp, kUdpChecksumAt, 0);
   if (tunnel.checksum == TunnelChecksum::none) return;
   const size_t from = kEthernetSize + kIpSize;
@@ -91,12 +82,12 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
 void write_gre(const Frame& frame, const Tunnel& tunnel, uint32_t payload_size) {
   const MutableBytes gre = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
   const bool checked = tunnel.checksum != TunnelChecksum::none;
-  store_be16(gre, 0, checked ? kGreHasChecksum : 0);
-  store_be16(gre, 2, kEtherTypeIpv4);
+  store_be16(gre, kGreFlagsAt, checked ? kGreHasChecksum : 0);
+  store_be16(gre, kGreTypeAt, kEtherTypeIpv4);
   if (!checked) return;
-  store_be32(gre, kGreChecksum, 0);  // checksum, reserved
+  store_be32(gre, kGreChecksumAt, 0);  // checksum, reserved
   const size_t from = kEthernetSize + kIpSize;
-  store_be16(gre, kGreChecksum, static_cast<uint16_t>(~checksum_fold(sum_of(frame, from, from + payload_size))));
+  store_be16(gre, kGreChecksumAt, static_cast<uint16_t>(~checksum_fold(sum_of(frame, from, from + payload_size))));
 }
 
 struct Outer {
@@ -107,18 +98,17 @@ struct Outer {
   Ip source, destination;
 };
 
-void write_ip(MutableBytes ip, const Outer& o, uint32_t total) {
-  ip[0] = 0x45;
-  ip[1] = o.tos;
-  store_be16(ip, 2, static_cast<uint16_t>(total));
-  store_be16(ip, 4, o.id);
-  store_be16(ip, 6, o.dont_fragment ? kDontFragment : 0);
-  ip[8] = o.ttl;
-  ip[9] = static_cast<uint8_t>(o.protocol);
-  store_be16(ip, 10, 0);
-  store_be32(ip, 12, o.source.v4());
-  store_be32(ip, 16, o.destination.v4());
-  store_be16(ip, 10, checksum(ip.first(kIpSize)));
+void write_ip(MutableIpv4Header ip, const Outer& o, uint32_t total) {
+  ip.set_version_and_size();
+  ip.set_tos(o.tos);
+  ip.set_total(total);
+  ip.set_id(o.id);
+  ip.set_fragment_word(o.dont_fragment ? kDontFragment : uint16_t{0});
+  ip.set_ttl(o.ttl);
+  ip.set_protocol(o.protocol);
+  ip.set_source(o.source);
+  ip.set_destination(o.destination);
+  ip.make_checksum();
 }
 
 // The same packet with `overhead` bytes before it, the Ethernet header moved to the new front.
@@ -150,12 +140,12 @@ std::optional<Frame> encapsulate(const Frame& inner, const Packet& packet, const
   Frame whole = inner;
   settle_sctp_checksum(whole, packet);
   const uint32_t overhead = tunnel_overhead(tunnel, whole.offload);
-  if (whole.headroom < overhead || overhead + packet.ip_size > kMostIpSize) return std::nullopt;
+  if (whole.headroom < overhead || overhead + packet.ip_size > kMostIpv4Size) return std::nullopt;
   if (whole.offload.super_frame() && tunnel.type != TunnelType::ipip) return std::nullopt;
 
-  const Bytes inner_ip = Bytes(whole.bytes()).subspan(packet.ip_at);
+  const Ipv4Header inner_ip(Bytes(whole.bytes()).subspan(packet.ip_at));
   const Outer header{
-      outer_tos(inner_ip[1]), inner_ip[8], outer_protocol(tunnel.type), id, dont_fragment, source, destination};
+      outer_tos(inner_ip.tos()), inner_ip.ttl(), protocol_of(tunnel.type), id, dont_fragment, source, destination};
   Frame outer = grown(whole, overhead, packet.ip_size);
   const uint32_t payload_size = overhead - kIpSize + packet.ip_size;
   switch (tunnel.type) {
@@ -163,7 +153,7 @@ std::optional<Frame> encapsulate(const Frame& inner, const Packet& packet, const
     case TunnelType::gue: write_gue(outer, packet, tunnel, payload_size, source, destination); break;
     case TunnelType::gre: write_gre(outer, tunnel, payload_size); break;
   }
-  write_ip(outer.bytes().subspan(kEthernetSize), header, kIpSize + payload_size);
+  write_ip(MutableIpv4Header(outer.bytes().subspan(kEthernetSize)), header, kIpSize + payload_size);
   return outer;
 }
 
@@ -173,13 +163,13 @@ std::optional<size_t> tunnel_header(Bytes outer_payload, TunnelType type) {
     if (outer_payload.size() < kUdpSize + kGueSize) return std::nullopt;
     const Bytes gue = outer_payload.subspan(kUdpSize);
     const bool data = gue[0] >> 5 == 0;  // version 0, no control message
-    if (!data || gue[1] != static_cast<uint8_t>(Protocol::ipip)) return std::nullopt;
+    if (!data || gue[kGueProtocolAt] != static_cast<uint8_t>(Protocol::ipip)) return std::nullopt;
     size = kUdpSize + kGueSize + (gue[0] & 0x1fu) * 4;
   } else if (type == TunnelType::gre) {
     if (outer_payload.size() < kGreSize) return std::nullopt;
-    const uint16_t flags = load_be16(outer_payload, 0);
+    const uint16_t flags = load_be16(outer_payload, kGreFlagsAt);
     constexpr uint16_t kKnown = kGreHasChecksum | kGreHasKey | kGreHasSequence;
-    if ((flags & ~kKnown) != 0 || load_be16(outer_payload, 2) != kEtherTypeIpv4) return std::nullopt;
+    if ((flags & ~kKnown) != 0 || load_be16(outer_payload, kGreTypeAt) != kEtherTypeIpv4) return std::nullopt;
     size = kGreSize;
     for (const uint16_t option : {kGreHasChecksum, kGreHasKey, kGreHasSequence}) size += (flags & option) ? 4 : 0;
   }

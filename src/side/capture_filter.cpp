@@ -23,9 +23,8 @@ int common_prefix(const Network& a, const Network& b) {
 }
 
 Network cover(const Network& a, const Network& b) {
-  const int prefix = common_prefix(a, b);
-  const uint32_t mask = prefix == 0 ? 0 : ~uint32_t{0} << (32 - prefix);
-  return {Ip(a.base.v4() & mask), static_cast<uint8_t>(prefix)};
+  const auto prefix = static_cast<uint8_t>(common_prefix(a, b));
+  return {prefix_mask(prefix).of(a.base), prefix};
 }
 
 bool halves(const Network& a, const Network& b) {  // of one network, which they fill

@@ -11,9 +11,11 @@
 #include <linux/if_packet.h>
 
 #include "bpf_insn.h"
+#include "rawvs/arp.h"
 #include "rawvs/bytes.h"
 #include "rawvs/packet.h"
 #include "tc.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 namespace {
@@ -36,15 +38,16 @@ Key key_of(Guarded what, Ip address) {
   return key;
 }
 
-// RFC 791: an IPv4 header, bytes.
-constexpr int kFragment = 6, kProtocol = 9, kSource = 12, kDestination = 16, kIpSize = 20;
-constexpr int32_t kMoreOrOffset = 0x3f, kOffset = 0x1f;  // of its byte 6; byte 7 is offset, too
-constexpr int kIcmpSize = 8;                             // RFC 792: before the quoted packet
-constexpr int32_t kArpOperation = 20, kArpTarget = 38;   // RFC 826: bytes into the frame
+// BPF's offsets and numbers are signed.
+constexpr int kFragment = kIpv4FragmentAt, kProtocol = kIpv4ProtocolAt, kSource = kIpv4SourceAt,
+              kDestination = kIpv4DestinationAt, kIpSize = kIpv4Size, kIcmp = kIcmpSize;
+// Of the byte at kFragment; the next one is offset, too.
+constexpr int32_t kMoreOrOffset = (kMoreFragments | kFragmentOffset) >> 8, kOffset = kFragmentOffset >> 8;
+constexpr int32_t kArpOperation = kEthernetSize + kArpOperationAt, kArpTarget = kEthernetSize + kArpTargetAt;
 
 // The stack, aligned as the verifier wants it.
 constexpr int kKeyAt = -static_cast<int>(sizeof(Key)), kReplyAt = kKeyAt - static_cast<int>(sizeof(ReplyKey)),
-              kIpAt = kReplyAt - kIpSize, kIcmpAt = kIpAt - (kIcmpSize + kIpSize), kQuoteAt = kIcmpAt + kIcmpSize;
+              kIpAt = kReplyAt - kIpSize, kIcmpAt = kIpAt - (kIcmp + kIpSize), kQuoteAt = kIcmpAt + kIcmp;
 static_assert(kIcmpAt % 8 == 0 && kIpAt % 4 == 0 && kQuoteAt % 4 == 0);
 constexpr int kReplyServer = kReplyAt + static_cast<int>(offsetof(ReplyKey, server)),
               kReplyClient = kReplyAt + static_cast<int>(offsetof(ReplyKey, client)),
@@ -153,7 +156,7 @@ void Program::ask_who_has() {
   a_.put(set(r7, kArpTarget));
   load(r7, 0, kIpAt + kDestination, sizeof(Key::address));
   a_.put(load_frame16(kArpOperation));
-  a_.jump_unless_equal(r0, 1, next_);  // RFC 826: REQUEST
+  a_.jump_unless_equal(r0, static_cast<int32_t>(Arp::Op::request), next_);
   look_up_address(Guarded::vip, kIpAt + kDestination, drop_);
 }
 
@@ -193,9 +196,9 @@ void Program::ports_behind_ip() {  // of an answer: from the server to the clien
 
 void Program::ports_in_quote() {  // of an error about what the director sent from the client to the server
   Label error;
-  load(r7, 0, kIcmpAt, kIcmpSize + kIpSize);
+  load(r7, 0, kIcmpAt, kIcmp + kIpSize);
   a_.put(load_byte(r0, kIcmpAt));
-  for (const int32_t type : {3, 4, 11}) a_.jump_if_equal(r0, type, error);
+  for (const uint8_t type : icmpv4::kErrors) a_.jump_if_equal(r0, type, error);
   a_.jump(next_);
   a_.here(error);
   jump_if_fragment(kQuoteAt, kOffset, next_);
@@ -204,8 +207,8 @@ void Program::ports_in_quote() {  // of an error about what the director sent fr
   a_.put(load_byte(r8, kQuoteAt + kProtocol));
   header_size(r0, kQuoteAt);
   a_.put(add_register(r7, r0));
-  load(r7, kIcmpSize, kReplyClientPort, 2);
-  load(r7, kIcmpSize + 2, kReplyServerPort, 2);
+  load(r7, kIcmp + kSourcePortAt, kReplyClientPort, 2);
+  load(r7, kIcmp + kDestinationPortAt, kReplyServerPort, 2);
 }
 
 std::vector<bpf_insn> Program::assemble() {

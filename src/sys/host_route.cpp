@@ -15,17 +15,17 @@
 #include "rawvs/packet.h"
 #include "rawvs/split.h"
 #include "rawvs/sys.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 namespace {
 
-constexpr size_t kTtl = 8, kDestination = 16;  // RFC 791: bytes into the header
-constexpr int kSendBytes = 1 << 20;            // a burst's worth; the kernel doubles it
+constexpr int kSendBytes = 1 << 20;  // a burst's worth; the kernel doubles it
 
 // The address in network order, as sockaddr_in has it.
 uint32_t destination(Bytes packet) {
   std::array<uint8_t, 4> bytes{};
-  store_be32(bytes, 0, load_be32(packet, kDestination));
+  store_be32(bytes, 0, Ipv4Header(packet).destination().v4());
   return std::bit_cast<uint32_t>(bytes);
 }
 
@@ -53,7 +53,7 @@ Result<std::unique_ptr<HostRoute>> HostRoute::open() {
 }
 
 void HostRoute::send(Frame frame) {
-  uint8_t& ttl = frame.data[kEthernetSize + kTtl];
+  uint8_t& ttl = frame.data[kEthernetSize + kIpv4TtlAt];
   if (ttl <= 1) {
     ++impl_->counters[index(frame.link)].expired;
     return;
@@ -77,7 +77,8 @@ void HostRoute::Impl::send_one(Frame frame, Link from) {
   Counters& count = counters[index(from)];
   complete_checksum(frame);
   const MutableBytes bytes = frame.bytes().subspan(kEthernetSize);
-  const Bytes packet = bytes.first(std::min<size_t>(bytes.size(), load_be16(bytes, 2)));  // without Ethernet's padding
+  const Bytes packet =
+      bytes.first(std::min<size_t>(bytes.size(), Ipv4Header(bytes).total()));  // without Ethernet's padding
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_addr.s_addr = destination(packet);

@@ -11,20 +11,21 @@
 #include <iterator>
 
 #include "probe.h"
-#include "rawvs/checksum.h"
+#include "wire/icmp_header.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 namespace {
 
-constexpr uint8_t kEchoReply = 0, kEchoRequest = 8;
-constexpr size_t kHeader = 8, kMessage = kHeader + 8;
+using icmpv4::kEchoReply;
+constexpr size_t kMessage = kIcmpSize + 8;
 
 bool let_in_replies_only(int fd, uint16_t id) {  // the kernel shows the filter the IP header, too
   sock_filter program[] = {
       BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),  // x = size of the IP header
       BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),   // type
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kEchoReply, 0, 3),
-      BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),  // id
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, kIcmpIdAt),  // id
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
       BPF_STMT(BPF_RET | BPF_K, 0),
@@ -48,10 +49,10 @@ class IcmpProbe final : public DatagramProbe {
 std::optional<ProbeOutcome> IcmpProbe::begin() {
   // A ping socket puts its own id in; so what is waited for is told by the sequence number and the bytes behind it.
   const uint16_t id = random_number();
-  request_[0] = kEchoRequest;
-  store_be16(request_, 4, id);
-  for (size_t at = 6; at < kMessage; at += 2) store_be16(request_, at, random_number());
-  store_be16(request_, 2, checksum(request_));
+  request_[kIcmpTypeAt] = icmpv4::kEcho;
+  store_be16(request_, kIcmpIdAt, id);
+  for (size_t at = kIcmpSequenceAt; at < kMessage; at += 2) store_be16(request_, at, random_number());
+  store_be16(request_, kIcmpChecksumAt, checksum(request_));
   if (open(SOCK_DGRAM, IPPROTO_ICMP)) {
     raw_ = true;
     if (auto outcome = open(SOCK_RAW, IPPROTO_ICMP)) return outcome;
@@ -62,14 +63,16 @@ std::optional<ProbeOutcome> IcmpProbe::begin() {
 
 std::optional<ProbeOutcome> IcmpProbe::hear(Bytes message) {
   if (raw_) {  // with its IP header, which the kernel has checked
-    const size_t header = message.empty() ? 0 : (message[0] & 0x0fu) * size_t{4};
+    const size_t header = message.size() < kIpv4Size ? 0 : Ipv4Header(message).header_size();
     if (message.size() < header) return std::nullopt;
     message = message.subspan(header);
   }
-  if (message.size() != kMessage || message[0] != kEchoReply || message[1] != 0) return std::nullopt;
-  if (raw_ && load_be16(message, 4) != load_be16(request_, 4)) return std::nullopt;
+  if (message.size() != kMessage || message[kIcmpTypeAt] != kEchoReply || message[kIcmpCodeAt] != 0)
+    return std::nullopt;
+  if (raw_ && load_be16(message, kIcmpIdAt) != load_be16(request_, kIcmpIdAt)) return std::nullopt;
   // Sequence number and the rest.
-  if (!std::equal(message.begin() + 6, message.end(), request_.begin() + 6)) return std::nullopt;
+  if (!std::equal(message.begin() + kIcmpSequenceAt, message.end(), request_.begin() + kIcmpSequenceAt))
+    return std::nullopt;
   return well("echo reply");
 }
 

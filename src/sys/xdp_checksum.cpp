@@ -2,18 +2,19 @@
 // xdp_checksum.cpp: IPv4's TCP, UDP and SCTP, unfragmented. RFC 9293, 768, 9260.
 #include "xdp_checksum.h"
 
-#include "rawvs/checksum.h"
 #include "rawvs/crc32c.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4_header.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
 namespace {
 
-constexpr size_t kTcpChecksum = 16, kUdpChecksum = 6, kSctpChecksum = 8;  // bytes into the header
-constexpr size_t kLeastHeader = 20, kSctpHeader = 12;
-
 Offload left_partial(Bytes packet, size_t start, size_t field, Protocol protocol, size_t l4_size) {
-  const Ip from(load_be32(packet, kEthernetSize + 12)), to(load_be32(packet, kEthernetSize + 16));
-  const uint16_t expected = checksum_fold(pseudo_header_sum(from, to, protocol, static_cast<uint32_t>(l4_size)));
+  const Ipv4Header ip(packet.subspan(kEthernetSize));
+  const uint16_t expected =
+      checksum_fold(pseudo_header_sum(ip.source(), ip.destination(), protocol, static_cast<uint32_t>(l4_size)));
   Offload offload;
   if (load_be16(packet, start + field) != expected) return offload;
   offload.flags = Offload::needs_checksum;
@@ -25,22 +26,22 @@ Offload left_partial(Bytes packet, size_t start, size_t field, Protocol protocol
 }  // namespace
 
 Offload offload_found(MutableBytes frame) {
-  if (frame.size() < kEthernetSize + kLeastHeader || load_be16(frame, 12) != kEtherTypeIpv4) return {};
-  constexpr uint16_t kMoreOrOffset = 0x3fff;
-  const size_t header = (frame[kEthernetSize] & 0x0fu) * 4u, total = load_be16(frame, kEthernetSize + 2);
+  if (frame.size() < kEthernetSize + kIpv4Size || load_be16(frame, kEthernetTypeAt) != kEtherTypeIpv4) return {};
+  const Ipv4Header ip(frame.subspan(kEthernetSize));
+  const size_t header = ip.header_size(), total = ip.total();
   const size_t start = kEthernetSize + header;
-  if (header < kLeastHeader || total < header || kEthernetSize + total > frame.size()) return {};
-  if ((load_be16(frame, kEthernetSize + 6) & kMoreOrOffset) != 0) return {};
+  if (header < kIpv4Size || total < header || kEthernetSize + total > frame.size()) return {};
+  if (ip.fragmented()) return {};
   const size_t l4_size = total - header;
-  const auto protocol = static_cast<Protocol>(frame[kEthernetSize + 9]);
-  if (protocol == Protocol::tcp && l4_size >= kTcpChecksum + 2) {
-    return left_partial(frame, start, kTcpChecksum, protocol, l4_size);
+  const Protocol protocol = ip.protocol();
+  if (protocol == Protocol::tcp && l4_size >= kTcpChecksumAt + 2) {
+    return left_partial(frame, start, kTcpChecksumAt, protocol, l4_size);
   }
-  if (protocol == Protocol::udp && l4_size >= kUdpChecksum + 2) {
-    return left_partial(frame, start, kUdpChecksum, protocol, l4_size);
+  if (protocol == Protocol::udp && l4_size >= kUdpChecksumAt + 2) {
+    return left_partial(frame, start, kUdpChecksumAt, protocol, l4_size);
   }
-  if (protocol == Protocol::sctp && l4_size >= kSctpHeader && load_be32(frame, start + kSctpChecksum) == 0) {
-    store_be32(frame, start + kSctpChecksum, sctp_checksum(frame.subspan(start, l4_size)));
+  if (protocol == Protocol::sctp && l4_size >= kSctpSize && load_be32(frame, start + kSctpChecksumAt) == 0) {
+    store_be32(frame, start + kSctpChecksumAt, sctp_checksum(frame.subspan(start, l4_size)));
   }
   return {};
 }

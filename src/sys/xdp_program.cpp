@@ -16,6 +16,8 @@
 #include "rawvs/bytes.h"
 #include "rawvs/packet.h"
 #include "rawvs/sys.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 namespace {
@@ -26,14 +28,18 @@ constexpr const char* kName = "rawvs_xdp";
 constexpr Register r9 = BPF_REG_9;
 
 // Bytes into the frame.
-constexpr int kType = 12, kIp = 14, kFragment = kIp + 6, kProtocol = kIp + 9, kSource = kIp + 12,
-              kDestination = kIp + 16, kIpEnd = kIp + 20;
+constexpr int kType = kEthernetTypeAt, kIp = kEthernetSize, kFragment = kIp + kIpv4FragmentAt,
+              kProtocol = kIp + kIpv4ProtocolAt, kSource = kIp + kIpv4SourceAt, kDestination = kIp + kIpv4DestinationAt,
+              kIpEnd = kIp + kIpv4Size;
 
 // The stack.
 constexpr int kReplyAt = -static_cast<int>(sizeof(ReplyKey)), kVipAt = kReplyAt - 8;
 
 constexpr uint16_t as_loaded(uint8_t first, uint8_t second) {  // two bytes of the wire in the machine's order
   return std::bit_cast<uint16_t>(std::array<uint8_t, 2>{first, second});
+}
+constexpr uint16_t as_loaded(int word) {  // the same of a number in host order
+  return as_loaded(static_cast<uint8_t>(word >> 8), static_cast<uint8_t>(word));
 }
 constexpr bpf_insn load(int size, Register dst, Register base, int at) {
   return insn(BPF_LDX | BPF_MEM | size, dst, base, static_cast<int16_t>(at), 0);
@@ -93,7 +99,7 @@ void Program::to_us() {  // unfragmented IPv4
   a_.jump(pass_);
   a_.here(ours);
   a_.put(load(BPF_H, r0, r7, kType));
-  a_.jump_unless_equal(r0, as_loaded(0x08, 0x00), pass_);
+  a_.jump_unless_equal(r0, as_loaded(kEtherTypeIpv4), pass_);
   Label known;
   a_.put(load(BPF_B, r9, r7, kIp));
   for (int32_t words = 5; words <= 15; ++words) a_.jump_if_equal(r9, 0x40 | words, known);  // version 4
@@ -102,7 +108,7 @@ void Program::to_us() {  // unfragmented IPv4
   a_.put(mask(r9, 0x0f));
   a_.put(shift_left(r9, 2));
   a_.put(load(BPF_H, r0, r7, kFragment));
-  a_.put(mask(r0, as_loaded(0x3f, 0xff)));
+  a_.put(mask(r0, as_loaded(kMoreFragments | kFragmentOffset)));
   a_.jump_unless_equal(r0, 0, pass_);
 }
 
@@ -128,11 +134,11 @@ void Program::answer() {
   a_.put(copy(r1, r7));
   a_.put(add_register(r1, r9));
   a_.put(copy(r2, r1));
-  a_.put(add(r2, kIp + 4));
+  a_.put(add(r2, kIp + static_cast<int>(kPortsSize)));
   a_.jump_if_greater(r2, r8, pass_);
-  a_.put(load(BPF_H, r0, r1, kIp));
+  a_.put(load(BPF_H, r0, r1, kIp + kSourcePortAt));
   a_.put(store(BPF_H, field(offsetof(ReplyKey, server_port)), r0));
-  a_.put(load(BPF_H, r0, r1, kIp + 2));
+  a_.put(load(BPF_H, r0, r1, kIp + kDestinationPortAt));
   a_.put(store(BPF_H, field(offsetof(ReplyKey, client_port)), r0));
   a_.look_up(*facts_.flows, kReplyAt, redirect_);
 }

@@ -2,27 +2,27 @@
 // arp.cpp: ARP bytes to facts (RFC 826's packet format for Ethernet and IPv4, 28 bytes).
 #include "rawvs/arp.h"
 
-#include <algorithm>
+#include "wire/ethernet.h"
 
 namespace rawvs {
 
 std::optional<Exit> parse_arp(const Frame& frame, Arp& out) {
-  constexpr size_t kArpSize = 28;
   constexpr uint16_t kEthernetHardware = 1;
   const Bytes b = Bytes(frame.bytes()).subspan(kEthernetSize);
   if (b.size() < kArpSize) return Exit::truncated;
-  if (load_be16(b, 0) != kEthernetHardware || load_be16(b, 2) != kEtherTypeIpv4 || b[4] != 6 || b[5] != 4) {
+  if (load_be16(b, kArpHardwareAt) != kEthernetHardware || load_be16(b, kArpProtocolAt) != kEtherTypeIpv4 ||
+      b[4] != 6 || b[5] != 4) {
     return Exit::bad_arp;
   }
-  const uint16_t op = load_be16(b, 6);
+  const uint16_t op = load_be16(b, kArpOperationAt);
   if (op != static_cast<uint16_t>(Arp::Op::request) && op != static_cast<uint16_t>(Arp::Op::reply)) {
     return Exit::bad_arp;
   }
   out.op = static_cast<Arp::Op>(op);
-  std::copy_n(b.begin() + 8, 6, out.sender_mac.bytes.begin());
-  out.sender = Ip(load_be32(b, 14));
-  std::copy_n(b.begin() + 18, 6, out.target_mac.bytes.begin());
-  out.target = Ip(load_be32(b, 24));
+  out.sender_mac = load_mac(b, kArpSenderMacAt);
+  out.sender = Ip(load_be32(b, kArpSenderAt));
+  out.target_mac = load_mac(b, kArpTargetMacAt);
+  out.target = Ip(load_be32(b, kArpTargetAt));
   if (out.sender_mac.group() || out.sender_mac.zero()) return Exit::bad_arp;  // nobody's: must not reach a cache
   if (!out.sender.unspecified() && !out.sender.unicast()) return Exit::bad_arp;
   return std::nullopt;

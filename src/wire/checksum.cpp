@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // checksum.cpp: the Internet checksum (RFC 1071).
-#include "rawvs/checksum.h"
+#include "wire/checksum.h"
 
 namespace rawvs {
 

@@ -8,13 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "wire/ethernet.h"
+#include "wire/ipv4_header.h"
+
 namespace rawvs {
 
 namespace {
 
 constexpr uint8_t kTtl = 64;
-constexpr uint16_t kDontFragment = 0x4000;
-constexpr size_t kIpHeader = 20, kIcmpHeader = 8, kTcpHeader = 20;
 constexpr uint8_t kTosBits = 0x1e;  // an error travels as its cause did, but for the precedence (as Linux has it)
 constexpr uint8_t kInternetworkControl = 0xc0;  // the precedence of ICMP errors, RFC 1812 section 4.3.2.5
 
@@ -52,7 +53,7 @@ size_t Composer::arp(MutableBytes out, Mac from, Mac to, const Arp& arp) {
 size_t Composer::advert(MutableBytes out, Mac from, Ip source, Bytes message) {
   if (!net_ || message.empty()) return 0;
   const bool built =
-      libnet_build_ipv4(static_cast<uint16_t>(kIpHeader + message.size()), kVrrpTos, next_id_++, 0, kVrrpTtl,
+      libnet_build_ipv4(static_cast<uint16_t>(kIpv4Size + message.size()), kVrrpTos, next_id_++, 0, kVrrpTtl,
                         kVrrpProtocol, 0, NetworkOrder(source).number(), NetworkOrder(kVrrpGroup).number(),
                         message.data(), static_cast<uint32_t>(message.size()), net_.get(), 0) != -1 &&
       libnet_build_ethernet(kVrrpGroupMac.bytes.data(), from.bytes.data(), kEtherTypeIpv4, nullptr, 0, net_.get(), 0) !=
@@ -62,9 +63,9 @@ size_t Composer::advert(MutableBytes out, Mac from, Ip source, Bytes message) {
 
 size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& ping) {
   const Bytes request = Bytes(asked.bytes()).subspan(ping.l4_at, ping.l4_size());
-  return icmp(
-      out, asked, ping,
-      {IcmpType::echo_reply, 0, load_be16(request, 4), load_be16(request, 6), request.subspan(kIcmpHeader), ping.tos});
+  return icmp(out, asked, ping,
+              {Icmp::echo_reply, 0, load_be16(request, kIcmpIdAt), load_be16(request, kIcmpSequenceAt),
+               request.subspan(kIcmpSize), ping.tos});
 }
 
 size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment) {
@@ -75,28 +76,28 @@ size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& s
   const uint32_t seq = acked ? segment.tcp_ack : 0;
   const uint32_t ack = acked ? 0 : segment.tcp_seq + segment.tcp_payload + flags_length;
   const uint8_t control = acked ? TcpFlags::rst : TcpFlags::rst | TcpFlags::ack;
-  const bool built = libnet_build_tcp(segment.dport.value, segment.sport.value, seq, ack, control, 0, 0, 0, kTcpHeader,
+  const bool built = libnet_build_tcp(segment.dport.value, segment.sport.value, seq, ack, control, 0, 0, 0, kTcpSize,
                                       nullptr, 0, net_.get(), 0) != -1 &&
-                     back_to_sender(asked, segment, Protocol::tcp, kTcpHeader, segment.tos);
+                     back_to_sender(asked, segment, Protocol::tcp, kTcpSize, segment.tos);
   return finish(out, built);
 }
 
-size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& packet, uint8_t type, uint8_t code,
-                            uint16_t mtu) {
-  constexpr size_t kMost = 576 - kIpHeader - kIcmpHeader;
+size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& packet, const IcmpAnswer& error) {
+  constexpr size_t kMost = 576 - kIpv4Size - kIcmpSize;
   const auto tos = static_cast<uint8_t>((packet.tos & kTosBits) | kInternetworkControl);
   const Bytes quoted = Bytes(about.bytes()).subspan(packet.ip_at, std::min<size_t>(packet.ip_size, kMost));
-  return icmp(out, about, packet, {type, code, 0, mtu, quoted, tos});
+  return icmp(out, about, packet, {error.what, error.code, 0, error.mtu, quoted, tos});
 }
 
 // Echo's builder serves all ICMP types: identifier and sequence number are the header's second word, which is zero, or
 // the next hop's MTU, in an error; libnet's own builder for unreachables cannot set the MTU.
-size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet, const Icmp& icmp) {
+size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet, const IcmpMessage& icmp) {
   if (!net_) return 0;
-  const bool built = libnet_build_icmpv4_echo(icmp.type, icmp.code, 0, icmp.word1, icmp.word2,
+  const auto [type, code] = icmp_numbers(icmp.what, icmp.code);
+  const bool built = libnet_build_icmpv4_echo(type, code, 0, icmp.word1, icmp.word2,
                                               icmp.payload.empty() ? nullptr : icmp.payload.data(),
                                               static_cast<uint32_t>(icmp.payload.size()), net_.get(), 0) != -1 &&
-                     back_to_sender(asked, packet, Protocol::icmp, kIcmpHeader + icmp.payload.size(), icmp.tos);
+                     back_to_sender(asked, packet, Protocol::icmp, kIcmpSize + icmp.payload.size(), icmp.tos);
   return finish(out, built);
 }
 
@@ -106,10 +107,11 @@ bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol
   const bool atomic = protocol == Protocol::tcp;
   const uint16_t id = atomic ? 0 : next_id_++;
   const uint8_t* const macs = asked.data;  // theirs is the source, ours the destination
-  return libnet_build_ipv4(static_cast<uint16_t>(kIpHeader + l4_size), tos, id, atomic ? kDontFragment : 0, kTtl,
+  return libnet_build_ipv4(static_cast<uint16_t>(kIpv4Size + l4_size), tos, id, atomic ? kDontFragment : 0, kTtl,
                            static_cast<uint8_t>(protocol), 0, NetworkOrder(packet.dst).number(),
                            NetworkOrder(packet.src).number(), nullptr, 0, net_.get(), 0) != -1 &&
-         libnet_build_ethernet(macs + 6, macs, kEtherTypeIpv4, nullptr, 0, net_.get(), 0) != -1;
+         libnet_build_ethernet(macs + kEthernetSourceAt, macs + kEthernetDestinationAt, kEtherTypeIpv4, nullptr, 0,
+                               net_.get(), 0) != -1;
 }
 
 size_t Composer::finish(MutableBytes out, bool built) {

@@ -2,47 +2,40 @@
 // packet.cpp: every check of an arriving frame, once, in the order of its bytes.
 #include "rawvs/packet.h"
 
-#include <algorithm>
-
-#include "rawvs/checksum.h"
 #include "rawvs/crc32c.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr size_t kMinIp = 20, kMinTcp = 20, kUdpSize = 8, kMinIcmp = 8, kUdpLengthAt = 4, kUdpChecksumAt = 6;
-constexpr size_t kSctpHeader = 12, kSctpChecksumAt = 8, kChunkHeader = 4;
-constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
-
-Mac load_mac(Bytes b, size_t at) {
-  Mac m;
-  std::copy_n(b.begin() + static_cast<std::ptrdiff_t>(at), m.bytes.size(), m.bytes.begin());
-  return m;
-}
+constexpr size_t kChunkHeader = 4;  // of SCTP, bytes
 
 std::optional<Exit> parse_tcp(Bytes l4, Packet& out) {
-  if (l4.size() < kMinTcp) return Exit::truncated;
-  const uint32_t header = (l4[12] >> 4) * 4u;
-  if (header < kMinTcp || header > l4.size()) return Exit::bad_length;
-  out.tcp_seq = load_be32(l4, 4);
-  out.tcp_ack = load_be32(l4, 8);
-  out.tcp_flags = l4[13] & 0x3f;
+  if (l4.size() < kTcpSize) return Exit::truncated;
+  const TcpHeader tcp(l4);
+  const uint32_t header = tcp.header_size();
+  if (header < kTcpSize || header > l4.size()) return Exit::bad_length;
+  out.tcp_seq = tcp.seq();
+  out.tcp_ack = tcp.ack();
+  out.tcp_flags = tcp.flags();
   out.tcp_payload = static_cast<uint32_t>(l4.size()) - header;
   return std::nullopt;
 }
 
 std::optional<Exit> parse_udp(Bytes l4, bool super_frame) {
   if (l4.size() < kUdpSize) return Exit::truncated;
-  const uint32_t length = load_be16(l4, kUdpLengthAt);
+  const uint32_t length = UdpHeader(l4).length();
   if (length < kUdpSize || (length > l4.size() && !super_frame)) return Exit::bad_length;  // of one segment, perhaps
   return std::nullopt;
 }
 
 // Which chunk counts is IPVS's choice: a server that refuses a cookie may bundle its ABORT behind it.
 std::optional<Exit> parse_sctp(Bytes l4, Packet& out) {
-  if (l4.size() < kSctpHeader + kChunkHeader) return Exit::truncated;
-  const Bytes chunks = l4.subspan(kSctpHeader);
+  if (l4.size() < kSctpSize + kChunkHeader) return Exit::truncated;
+  const Bytes chunks = l4.subspan(kSctpSize);
   out.sctp_chunk = chunks[0];
   const size_t length = load_be16(chunks, 2);
   const bool cookie = out.sctp_chunk == SctpChunk::cookie_echo || out.sctp_chunk == SctpChunk::cookie_ack;
@@ -53,10 +46,10 @@ std::optional<Exit> parse_sctp(Bytes l4, Packet& out) {
 }
 
 std::optional<Exit> parse_icmp(Bytes l4, Packet& out) {
-  if (l4.size() < kMinIcmp) return Exit::truncated;
-  out.icmp_type = l4[0];
-  out.icmp_code = l4[1];
-  if (out.icmp_type == IcmpType::unreachable && out.icmp_code == kFragmentationNeeded) out.icmp_mtu = load_be16(l4, 6);
+  if (l4.size() < kIcmpSize) return Exit::truncated;
+  out.icmp_code = l4[kIcmpCodeAt];
+  out.icmp = icmp_of(l4[kIcmpTypeAt], out.icmp_code);
+  if (out.icmp == Icmp::too_big) out.icmp_mtu = load_be16(l4, kIcmpMtuAt);
   return std::nullopt;
 }
 
@@ -72,38 +65,36 @@ std::optional<Exit> parse_l4(const Frame& frame, Packet& out) {
     default: return std::nullopt;
   }
   if (wrong) return wrong;
-  out.sport = Port(load_be16(l4, 0));
-  out.dport = Port(load_be16(l4, 2));
+  const L4Header ports(l4);
+  out.sport = ports.source_port();
+  out.dport = ports.destination_port();
   if (out.sport.value == 0 || out.dport.value == 0) return Exit::zero_port;
   return std::nullopt;
 }
 
-bool has_ports(Protocol p) { return p == Protocol::tcp || p == Protocol::udp || p == Protocol::sctp; }
-
 // The IPv4 packet whose beginning lies in [at, end) of the frame. Its checksum is not looked at: routers change the
 // header before they quote it, and some stop there.
 std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
-  constexpr size_t kPorts = 4;
   const Bytes rest = Bytes(frame.bytes()).first(end).subspan(at);
-  if (rest.size() < kMinIp) return std::nullopt;
-  const size_t header = (rest[0] & 0x0fu) * 4, total = load_be16(rest, 2);
-  const uint16_t fragment = load_be16(rest, 6);
-  if (rest[0] >> 4 != 4 || header < kMinIp || header > rest.size() || (fragment & kOffsetMask) != 0)
-    return std::nullopt;
+  if (rest.size() < kIpv4Size) return std::nullopt;
+  const Ipv4Header ip(rest);
+  const uint32_t header = ip.header_size(), total = ip.total();
+  if (!ip.version_4() || header < kIpv4Size || header > rest.size() || ip.fragment_offset() != 0) return std::nullopt;
   // Behind the quoted packet may lie padding and extensions (RFC 4884).
-  const Bytes ip = total >= header && total < rest.size() ? rest.first(total) : rest;
+  const Bytes packet = total >= header && total < rest.size() ? rest.first(total) : rest;
   Quote q;
-  q.protocol = static_cast<Protocol>(ip[9]);
-  q.src = Ip(load_be32(ip, 12));
-  q.dst = Ip(load_be32(ip, 16));
-  q.dont_fragment = (fragment & kDontFragment) != 0;
+  q.protocol = ip.protocol();
+  q.src = ip.source();
+  q.dst = ip.destination();
+  q.dont_fragment = ip.dont_fragment();
   q.ip_at = static_cast<uint16_t>(at);
   q.l4_at = static_cast<uint16_t>(at + header);
-  q.size = static_cast<uint32_t>(ip.size());
+  q.size = static_cast<uint32_t>(packet.size());
   if (!has_ports(q.protocol)) return q;
-  if (q.l4_size() < kPorts) return std::nullopt;
-  q.sport = Port(load_be16(ip, header));
-  q.dport = Port(load_be16(ip, header + 2));
+  if (q.l4_size() < kPortsSize) return std::nullopt;
+  const L4Header ports(packet.subspan(header));
+  q.sport = ports.source_port();
+  q.dport = ports.destination_port();
   if (q.sport.value == 0 || q.dport.value == 0) return std::nullopt;  // nobody sent that
   return q;
 }
@@ -119,50 +110,46 @@ bool checksum_inside(const Offload& offload, size_t l4_at, size_t end) {
 std::optional<Exit> parse_ethernet(const Frame& frame, Ethernet& out) {
   const Bytes b = frame.bytes();
   if (b.size() < kEthernetSize) return Exit::truncated;
-  out.dst = load_mac(b, 0);
-  out.src = load_mac(b, 6);
-  const uint16_t type = load_be16(b, 12);
+  out.dst = load_mac(b, kEthernetDestinationAt);
+  out.src = load_mac(b, kEthernetSourceAt);
+  const uint16_t type = load_be16(b, kEthernetTypeAt);
   if (frame.vlan != 0 || type == kEtherTypeVlan || type == kEtherTypeQinQ) return Exit::vlan_tagged;
   out.kind = type == kEtherTypeIpv4 ? Kind::ipv4 : type == kEtherTypeArp ? Kind::arp : Kind::other;
   return std::nullopt;
 }
 
 std::optional<Exit> parse_ipv4(const Frame& frame, Packet& out) {
-  const Bytes ip = Bytes(frame.bytes()).subspan(kEthernetSize);
+  const Bytes bytes = Bytes(frame.bytes()).subspan(kEthernetSize);
   out = Packet{};
-  if (ip.size() < kMinIp) return Exit::truncated;
-  out.src = Ip(load_be32(ip, 12));
-  out.dst = Ip(load_be32(ip, 16));
-  const size_t header = (ip[0] & 0x0fu) * 4;
-  if (ip[0] >> 4 != 4 || header < kMinIp) return Exit::bad_ip_header;
-  if (header > ip.size()) return Exit::truncated;
-  const uint32_t total = load_be16(ip, 2);
+  if (bytes.size() < kIpv4Size) return Exit::truncated;
+  const Ipv4Header ip(bytes);
+  out.src = ip.source();
+  out.dst = ip.destination();
+  const uint32_t header = ip.header_size(), total = ip.total();
+  if (!ip.version_4() || header < kIpv4Size) return Exit::bad_ip_header;
+  if (header > bytes.size()) return Exit::truncated;
   if (total < header) return Exit::bad_length;
-  if (total > ip.size()) return Exit::truncated;
-  if (checksum(ip.first(header)) != 0) return Exit::bad_ip_checksum;
+  if (total > bytes.size()) return Exit::truncated;
+  if (checksum(bytes.first(header)) != 0) return Exit::bad_ip_checksum;
   if (!checksum_inside(frame.offload, kEthernetSize + header, kEthernetSize + total)) return Exit::bad_length;
 
   out.ip_at = kEthernetSize;
   out.l4_at = static_cast<uint16_t>(kEthernetSize + header);
   out.ip_size = total;
-  out.ttl = ip[8];
-  out.tos = ip[1];
-  out.protocol = static_cast<Protocol>(ip[9]);
-  const uint16_t fragment = load_be16(ip, 6);
-  out.dont_fragment = (fragment & kDontFragment) != 0;
-  out.more_fragments = (fragment & kMoreFragments) != 0;
-  out.fragment_offset = static_cast<uint16_t>((fragment & kOffsetMask) * 8);
+  out.ttl = ip.ttl();
+  out.tos = ip.tos();
+  out.protocol = ip.protocol();
+  out.dont_fragment = ip.dont_fragment();
+  out.more_fragments = ip.more_fragments();
+  out.fragment_offset = static_cast<uint16_t>(ip.fragment_offset());
   if (!out.src.unicast()) return Exit::bad_source;
   if (out.src == out.dst) return Exit::land;
   return parse_l4(frame, out);
 }
 
 std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet) {
-  const uint8_t type = packet.icmp_type;
-  const bool error =
-      type == IcmpType::unreachable || type == IcmpType::source_quench || type == IcmpType::time_exceeded;
-  if (packet.protocol != Protocol::icmp || packet.fragmented() || !error) return std::nullopt;
-  const auto quote = quoted(frame, packet.l4_at + kMinIcmp, packet.ip_at + packet.ip_size);
+  if (packet.protocol != Protocol::icmp || packet.fragmented() || !is_error(packet.icmp)) return std::nullopt;
+  const auto quote = quoted(frame, packet.l4_at + kIcmpSize, packet.ip_at + packet.ip_size);
   if (!quote) return std::nullopt;
   const bool tunnel = quote->protocol == Protocol::ipip || quote->protocol == Protocol::gre;
   return has_ports(quote->protocol) || tunnel ? quote : std::nullopt;
@@ -183,9 +170,9 @@ bool l4_checksum_right(const Frame& frame, const Packet& packet) {
   switch (packet.protocol) {
     case Protocol::icmp: break;
     case Protocol::udp:
-      if (load_be16(l4, kUdpChecksumAt) == 0) return true;  // the sender made none
+      if (!UdpHeader(l4).has_checksum()) return true;  // the sender made none
       // Behind the datagram may be more of the IP packet (RFC 768); a super-frame's length may be that of one segment.
-      if (!frame.offload.super_frame()) l4 = l4.first(load_be16(l4, kUdpLengthAt));
+      if (!frame.offload.super_frame()) l4 = l4.first(UdpHeader(l4).length());
       [[fallthrough]];
     case Protocol::tcp:
       sum = pseudo_header_sum(packet.src, packet.dst, packet.protocol, static_cast<uint32_t>(l4.size()));

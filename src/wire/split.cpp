@@ -5,23 +5,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "rawvs/checksum.h"
+#include "wire/checksum.h"
+#include "wire/ipv4_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kMinIp = 20, kMostIp = 65535, kUdpSize = 8;
-constexpr size_t kSizeAt = 2, kIdAt = 4, kFragmentAt = 6, kIpChecksumAt = 10, kSrcAt = 12, kDstAt = 16;  // IP
-constexpr size_t kTcpSeqAt = 4, kTcpHeaderAt = 12, kTcpFlagsAt = 13, kTcpChecksumAt = 16;
-constexpr size_t kUdpLengthAt = 4, kUdpChecksumAt = 6;
-constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
-constexpr uint32_t kBlock = 8;  // the grid of fragment offsets, bytes
-
-void write_ip_checksum(MutableBytes ip_header) {
-  store_be16(ip_header, kIpChecksumAt, 0);
-  store_be16(ip_header, kIpChecksumAt, checksum(ip_header));
-}
+constexpr uint32_t kBlock = kFragmentBlock;
 
 // What goes into a checksum field where zero would say that there is none: its other form (RFC 768).
 uint16_t never_zero(uint16_t sum) { return sum == 0xffff ? sum : static_cast<uint16_t>(~sum); }
@@ -71,13 +62,13 @@ Frame copy_piece(const Frame& whole, uint32_t header, uint32_t at, uint32_t size
 Fragmenter::Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df, std::span<const uint16_t> cuts)
     : whole_(whole) {
   const Bytes b = whole.bytes();
-  if (b.size() < kEthernetSize + kMinIp) return;
-  const uint32_t ip_header = (b[kEthernetSize] & 0x0fu) * 4;
-  const uint32_t total = load_be16(b, kEthernetSize + kSizeAt);
-  if (ip_header < kMinIp || total < ip_header || total > b.size() - kEthernetSize) return;
+  if (b.size() < kEthernetSize + kIpv4Size) return;
+  const Ipv4Header ip(b.subspan(kEthernetSize));
+  const uint32_t ip_header = ip.header_size(), total = ip.total();
+  if (ip_header < kIpv4Size || total < ip_header || total > b.size() - kEthernetSize) return;
   header_ = static_cast<uint32_t>(kEthernetSize) + ip_header;
   payload_ = total - ip_header;
-  word_ = load_be16(b, kEthernetSize + kFragmentAt);
+  word_ = ip.fragment_word();
   step_ = payload_;
   const uint32_t given = largest_given(cuts, payload_);
   if (total > mtu || given != 0) {
@@ -85,7 +76,7 @@ Fragmenter::Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df, std::s
     const uint8_t segmentation = whole.offload.segmentation & static_cast<uint8_t>(~Offload::ecn);
     // Offload::udp stands for exactly this: a datagram to be cut into fragments.
     const bool super_frame = segmentation != Offload::none && segmentation != Offload::udp;
-    const bool too_far = (word_ & kOffsetMask) * kBlock + payload_ > kMostIp;
+    const bool too_far = (word_ & kFragmentOffset) * kBlock + payload_ > kMostIpv4Size;
     if (refused || super_frame || too_far || whole.offload.partial_checksum() || mtu < ip_header + kBlock) return;
     step_ = (mtu - ip_header) / kBlock * kBlock;
     // The last of the given pieces need not fill a block.
@@ -105,13 +96,14 @@ bool Fragmenter::next(MutableBytes out, Frame& piece) {
   piece = copy_piece(whole_, header_, at_, size, out);
   done_ = at_ + size == payload_;
   if (size != payload_) {
-    const MutableBytes ip = out.subspan(kEthernetSize, header_ - kEthernetSize);
-    const uint32_t offset = (word_ & kOffsetMask) + at_ / kBlock;
+    const MutableBytes bytes = out.subspan(kEthernetSize, header_ - kEthernetSize);
+    MutableIpv4Header ip(bytes);
+    const uint32_t offset = (word_ & kFragmentOffset) + at_ / kBlock;
     const uint32_t more = done_ ? word_ & kMoreFragments : kMoreFragments;
-    store_be16(ip, kSizeAt, static_cast<uint16_t>(ip.size() + size));
-    store_be16(ip, kFragmentAt, static_cast<uint16_t>((word_ & kDontFragment) | more | offset));
-    if (at_ != 0) blank_uncopied_options(ip.subspan(kMinIp));
-    write_ip_checksum(ip);
+    ip.set_total(static_cast<uint32_t>(bytes.size()) + size);
+    ip.set_fragment_word(static_cast<uint16_t>((word_ & kDontFragment) | more | offset));
+    if (at_ != 0) blank_uncopied_options(bytes.subspan(kIpv4Size));
+    ip.make_checksum();
     piece.offload = Offload{};
   }
   at_ += size;
@@ -124,7 +116,7 @@ Segmenter::Segmenter(const Frame& super, const Packet& packet)
   const bool tcp = tcp_ && kind == Offload::tcp4;
   const bool udp = packet.protocol == Protocol::udp && kind == Offload::udp_l4;
   if ((!tcp && !udp) || super.offload.segment_size == 0 || packet.fragmented()) return;
-  const uint32_t l4_header = tcp ? (super.data[l4_at_ + kTcpHeaderAt] >> 4) * 4u : kUdpSize;
+  const uint32_t l4_header = tcp ? TcpHeader(Bytes(super.bytes()).subspan(l4_at_)).header_size() : kUdpSize;
   header_ = l4_at_ + l4_header;
   payload_ = packet.l4_size() - l4_header;
   valid_ = true;
@@ -140,10 +132,11 @@ bool Segmenter::next(MutableBytes out, Frame& piece) {
   piece = copy_piece(super_, header_, at_, size, out);
   done_ = at_ + size == payload_;
 
-  const MutableBytes ip = out.subspan(ip_at_, l4_at_ - ip_at_), l4 = out.subspan(l4_at_, piece.size - l4_at_);
-  store_be16(ip, kSizeAt, static_cast<uint16_t>(ip.size() + l4.size()));
-  store_be16(ip, kIdAt, static_cast<uint16_t>(load_be16(ip, kIdAt) + pieces_));
-  write_ip_checksum(ip);
+  const MutableBytes l4 = out.subspan(l4_at_, piece.size - l4_at_);
+  MutableIpv4Header ip(out.subspan(ip_at_, l4_at_ - ip_at_));
+  ip.set_total(piece.size - ip_at_);
+  ip.set_id(static_cast<uint16_t>(ip.id() + pieces_));
+  ip.make_checksum();
   if (tcp_) {
     write_tcp(l4, done_);
   } else {
@@ -156,23 +149,22 @@ bool Segmenter::next(MutableBytes out, Frame& piece) {
 }
 
 void Segmenter::write_tcp(MutableBytes l4, bool last) const {
-  constexpr uint8_t kCwr = 0x80;
   store_be32(l4, kTcpSeqAt, load_be32(l4, kTcpSeqAt) + at_);
   uint8_t unset = 0;
   if (!last) unset |= TcpFlags::fin | TcpFlags::psh;
-  if (at_ != 0) unset |= kCwr;  // one answer to one congestion mark (RFC 3168 section 6.1.2)
+  if (at_ != 0) unset |= TcpFlags::cwr;  // one answer to one congestion mark (RFC 3168 section 6.1.2)
   l4[kTcpFlagsAt] &= static_cast<uint8_t>(~unset);
 }
 
 void Segmenter::write_checksum(Frame& piece) const {
   const MutableBytes b = piece.bytes(), l4 = b.subspan(l4_at_);
-  const Ip src(load_be32(b, ip_at_ + kSrcAt)), dst(load_be32(b, ip_at_ + kDstAt));
+  const Ipv4Header ip(Bytes(b).subspan(ip_at_));
   const size_t at = tcp_ ? kTcpChecksumAt : kUdpChecksumAt;
   const bool partial = super_.offload.partial_checksum();
   piece.offload = Offload{};
   if (!tcp_ && !partial && load_be16(l4, at) == 0) return;  // the sender made none
-  const uint64_t pseudo =
-      pseudo_header_sum(src, dst, tcp_ ? Protocol::tcp : Protocol::udp, static_cast<uint32_t>(l4.size()));
+  const uint64_t pseudo = pseudo_header_sum(ip.source(), ip.destination(), tcp_ ? Protocol::tcp : Protocol::udp,
+                                            static_cast<uint32_t>(l4.size()));
   if (partial) {
     store_be16(l4, at, checksum_fold(pseudo));
     piece.offload.flags = Offload::needs_checksum;
@@ -190,9 +182,9 @@ bool complete_checksum(Frame& frame) {
   const size_t start = frame.offload.checksum_start, offset = frame.offload.checksum_offset;
   if (!frame.offload.partial_checksum() || (offset != kTcpChecksumAt && offset != kUdpChecksumAt)) return false;
   MutableBytes b = frame.bytes();
-  if (b.size() < kEthernetSize + kMinIp) return false;
+  if (b.size() < kEthernetSize + kIpv4Size) return false;
   // Ethernet's padding is not under the checksum.
-  b = b.first(std::min<size_t>(b.size(), kEthernetSize + load_be16(b, kEthernetSize + kSizeAt)));
+  b = b.first(std::min<size_t>(b.size(), kEthernetSize + Ipv4Header(Bytes(b).subspan(kEthernetSize)).total()));
   if (start + offset + 2 > b.size()) return false;
   // The field holds the sum of the pseudo-header, so it is part of what is summed. Zero would say that UDP has none; to
   // TCP both zeros are the same, and the kernel, too, makes no difference here.

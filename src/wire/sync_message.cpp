@@ -20,12 +20,6 @@ constexpr uint8_t kRequest = 1, kComplete = 2, kSealed = 4;
 
 constexpr size_t aligned(size_t at) { return (at + 3) & ~size_t{3}; }
 
-uint64_t load_be64(Bytes b, size_t at) { return uint64_t{load_be32(b, at)} << 32 | load_be32(b, at + 4); }
-void store_be64(MutableBytes b, size_t at, uint64_t v) {
-  store_be32(b, at, static_cast<uint32_t>(v >> 32));
-  store_be32(b, at + 4, static_cast<uint32_t>(v));
-}
-
 SyncShift load_shift(Bytes b, size_t at) { return {load_be32(b, at), load_be32(b, at + 4), load_be32(b, at + 8)}; }
 void store_shift(MutableBytes b, size_t at, const SyncShift& s) {
   store_be32(b, at, s.from);

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "rawvs/checksum.h"
+#include "wire/checksum.h"
 
 namespace rawvs {
 

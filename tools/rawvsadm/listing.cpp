@@ -148,7 +148,7 @@ std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle&
 std::string netmask_text(std::string_view found) {
   const auto prefix = parse_number(found, 32);
   if (!prefix) return found == "255.255.255.255" ? "" : std::string(found);
-  return *prefix == 32 ? "" : text(Ip(*prefix == 0 ? 0 : ~uint32_t{0} << (32 - *prefix)));
+  return *prefix == 32 ? "" : text(prefix_mask(static_cast<uint8_t>(*prefix)).bits);
 }
 
 Protocol protocol_of(std::string_view word) {
