@@ -13,6 +13,7 @@
 
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
+#include "rawvs/ini_file.h"
 #include "sys/state_file.h"
 
 namespace {
@@ -31,6 +32,8 @@ constexpr char kUsage[] =
 
 // Exit codes: LSB's for init scripts.
 enum : int { kOk = 0, kFailed = 1, kUsageError = 2, kNotConfigured = 6 };
+
+constexpr size_t kAtOnce = 1 << 20;  // lines of the file: nothing else is waiting yet
 
 struct Options {
   bool foreground = false, test = false, details = false;
@@ -181,10 +184,13 @@ int main(int argc, char** argv) {
     }
   }
   if (optind < argc) return fail("unexpected argument " + std::string(argv[optind]) + "\n" + kUsage, kUsageError);
-  const auto text = read_file(options.config);
-  if (!text) return fail(text.error().text, kNotConfigured);
-  const auto config = parse_config(*text, options.config);
-  if (!config) return fail(config.error().text, kNotConfigured);
+  IniFile file(options.config);
+  while (!file.step(kAtOnce)) continue;
+  const auto config = file.take();
+  if (!config || options.test) {
+    for (const std::string& line : file.findings().lines()) fail(line, 0);
+  }
+  if (!config) return kNotConfigured;
   if (options.test) {
     std::fputs(print_config(*config).c_str(), stdout);
     std::fprintf(stderr, "rawvsd: %s: the configuration is valid\n", options.config.c_str());

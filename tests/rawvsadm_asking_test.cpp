@@ -3,6 +3,7 @@
 // ask, what they print, their exit status.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -261,12 +262,27 @@ TEST(Asking, CheckNeedsNoDirector) {
   const std::string file = path;
   EXPECT_EQ(unasked("check", {file}).out, file + ": valid: 1 virtual service, 2 servers\n");
   EXPECT_EQ(unasked("check", {file}, true).out,
-            "{ \"file\": \"" + file + "\", \"valid\": true, \"services\": 1, \"servers\": 2 }\n");
-  std::ofstream(path, std::ios::app) << "sever = 192.0.2.13\n";
+            "{ \"file\": \"" + file +
+                "\", \"valid\": true, \"faults\": [ ], \"more_faults\": 0, \"warnings\": [ ], \"more_warnings\": 0, "
+                "\"services\": 1, \"servers\": 2 }\n");
+  std::ofstream(path, std::ios::app) << "[sync]\n";
+  const Said warned = unasked("check", {file});
+  EXPECT_EQ(warned.status, 0);
+  EXPECT_EQ(warned.err, "rawvsadm: warning: " + file +
+                            ":9: [sync] key: none: whoever reaches the port can put connections into the table\n");
+  std::ofstream(path, std::ios::app) << "sever = 192.0.2.13\nkey = short\n";
   const Said said = unasked("check", {file});
-  unlink(path);
   EXPECT_EQ(said.status, 1);
-  EXPECT_TRUE(said.err.starts_with("rawvsadm: " + file + ":9: [virtual web] sever: ")) << said.err;
+  EXPECT_TRUE(said.err.starts_with("rawvsadm: " + file + ":10: [sync] sever: ")) << said.err;
+  EXPECT_NE(said.err.find("rawvsadm: " + file + ":11: [sync] key: "), std::string::npos) << said.err;
+  std::ofstream(path) << "[director]\ninterface = eth0\n[sync]\nkey = a secret of ours\n";
+  chmod(path, 0644);
+  EXPECT_EQ(unasked("check", {file}).err, "rawvsadm: warning: " + file +
+                                              ": every user can read this file, and it holds a secret: chmod 600 " +
+                                              file + "\n");
+  chmod(path, 0640);
+  EXPECT_EQ(unasked("check", {file}).err, "");
+  unlink(path);
 }
 
 TEST(Asking, WrongCommandLinesSayWhatWasFoundAndWhatWasExpected) {

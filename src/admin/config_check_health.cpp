@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "config_rows.h"
+#include "config_check.h"
 #include "config_values.h"
 
 namespace rawvs {
@@ -35,29 +35,33 @@ bool may_ask_vip(CheckKind kind) {
 
 bool has_port(CheckKind kind) { return kind != CheckKind::arp && kind != CheckKind::icmp; }
 
-std::optional<Error> section(const CheckConfig& c, const Place& place, std::string_view file) {
-  const auto wrong = [&](std::string_view key, const std::string& text) {
-    return fault(file, place.line_of(key), place, key, {text});
-  };
-  const std::string kind = name(c.spec.kind);
-  for (const auto& [key, line] : place.keys) {
-    if (heeds(c.spec.kind, key)) continue;
-    if (key == "via")
-      return wrong(key, "is for type = tcp, tls, http, udp or dns; type = " + kind + " asks the server");
+void check_section(Checking& c, size_t i) {
+  const CheckSpec& spec = c.config.checks[i].spec;
+  const Place& place = c.places.checks[i];
+  c.checks.emplace(c.config.checks[i].name, i);
+  if (place.bad("type")) return;  // what else is wrong depends on it
+  const std::string kind = name(spec.kind);
+  for (const auto& [key, lines, bad] : place.keys) {
+    if (heeds(spec.kind, key)) continue;
+    if (key == "via") {
+      c.report.wrong(place, key, "is for type = tcp, tls, http, udp or dns; type = " + kind + " asks the server");
+      continue;
+    }
     const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
-    return wrong(key, std::string("is for type = ") + name(need->kinds[0]) + "; this check has type = " + kind);
+    c.report.wrong(place, key,
+                   std::string("is for type = ") + name(need->kinds[0]) + "; this check has type = " + kind);
   }
-  if (c.spec.kind == CheckKind::exec && c.spec.program.empty()) {
-    return wrong("program", "missing; type = exec runs a program");
+  if (spec.kind == CheckKind::exec && spec.program.empty() && !place.bad("program")) {
+    c.report.wrong(place, "program", "missing; type = exec runs a program");
   }
-  if (c.spec.port.value != 0 && !has_port(c.spec.kind)) return wrong("port", "type = " + kind + " asks no port");
-  return std::nullopt;
+  if (spec.port.value != 0 && !has_port(spec.kind)) c.report.wrong(place, "port", "type = " + kind + " asks no port");
 }
 
 // Why this server cannot be asked so. Empty: it can.
-std::string unsuited(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
+std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConfig& server) {
   const std::string& named = server.check.empty() ? v.check : server.check;
-  const CheckSpec* const check = find_check(config, named);
+  const auto section = c.checks.find(named);
+  const CheckSpec* const check = section == c.checks.end() ? nullptr : &c.config.checks[section->second].spec;
   const bool by_arp = check ? check->kind == CheckKind::arp : named == name(CheckKind::arp);
   if (by_arp && !v.health.inhibit) {
     return "type = arp asks for servers of the table, and one that is taken out would never come back: leave out "
@@ -70,6 +74,28 @@ std::string unsuited(const Config& config, const VirtualConfig& v, const ServerC
   return {};
 }
 
+constexpr std::array<std::string_view, 7> kPlain{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
+
+// Empty: it is known.
+std::string unknown(Checking& c, std::string_view name) {
+  constexpr size_t kNamed = 20;  // a list that is longer helps nobody
+  if (name.empty() || std::ranges::find(kPlain, name) != kPlain.end()) return {};
+  c.used_checks.insert(name);
+  if (c.checks.contains(name) || !c.places.known("check")) return {};
+  std::vector<std::string_view> known{kPlain.begin(), kPlain.end()};
+  for (size_t i = 0; i < std::min(c.config.checks.size(), kNamed); ++i) known.emplace_back(c.config.checks[i].name);
+  const std::string guess = did_you_mean(name, known);
+  return "there is no [check " + std::string(name) + "]" + (guess.empty() ? "; there are " + listed(known) : guess);
+}
+
+void check_server(Checking& c, size_t i, size_t n) {
+  const VirtualConfig& v = c.config.virtuals[i];
+  const Place& place = c.places.virtuals[i];
+  std::string why = unknown(c, v.servers[n].check);
+  if (why.empty() && !place.bad("inhibit")) why = unsuited(c, v, v.servers[n]);
+  if (!why.empty()) c.report.wrong(place, "server", "check: " + why, n);
+}
+
 }  // namespace
 
 bool heeds(CheckKind kind, std::string_view key) {
@@ -78,38 +104,16 @@ bool heeds(CheckKind kind, std::string_view key) {
   return need == kNeeds.end() || std::ranges::find(need->kinds, kind) != need->kinds.end();
 }
 
-const CheckSpec* find_check(const Config& config, std::string_view name) {
-  const auto found = std::ranges::find(config.checks, name, &CheckConfig::name);
-  return found == config.checks.end() ? nullptr : &found->spec;
-}
-
-std::optional<Error> check_health(const Config& config, const Places& places) {
-  for (size_t i = 0; i < config.checks.size(); ++i) {
-    if (auto problem = section(config.checks[i], places.checks[i], places.file)) return problem;
-  }
-  std::vector<std::string_view> known{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
-  for (const CheckConfig& c : config.checks) known.emplace_back(c.name);
-  const auto unknown = [&](std::string_view name) -> std::optional<Error> {
-    if (name.empty() || std::ranges::find(known, name) != known.end()) return std::nullopt;
-    const std::string guess = did_you_mean(name, known);
-    return Error{"there is no [check " + std::string(name) + "]" +
-                 (guess.empty() ? "; there are " + listed(known) : guess)};
-  };
-  for (size_t i = 0; i < config.virtuals.size(); ++i) {
-    const VirtualConfig& v = config.virtuals[i];
-    const Place& place = places.virtuals[i];
-    if (const auto problem = unknown(v.check))
-      return fault(places.file, place.line_of("check"), place, "check", *problem);
-    for (size_t n = 0; n < v.servers.size(); ++n) {
-      if (const auto problem = unknown(v.servers[n].check)) {
-        return fault(places.file, place.line_of("server", n), place, "server", at("check", *problem));
-      }
-      if (const std::string why = unsuited(config, v, v.servers[n]); !why.empty()) {
-        return fault(places.file, place.line_of("server", n), place, "server", at("check", {why}));
-      }
-    }
-  }
-  return std::nullopt;
+void add_health_checks(Checking& c, Portions& walks) {
+  walks.each([&c] { return c.config.checks.size(); }, [&c](size_t i) { check_section(c, i); });
+  const auto virtuals = [&c] { return c.config.virtuals.size(); };
+  walks.each(virtuals, [&c](size_t i) {
+    const std::string why = unknown(c, c.config.virtuals[i].check);
+    if (!why.empty()) c.report.wrong(c.places.virtuals[i], "check", why);
+  });
+  walks.each_of(
+      virtuals, [&c](size_t i) { return c.config.virtuals[i].servers.size(); },
+      [&c](size_t i, size_t n) { check_server(c, i, n); });
 }
 
 }  // namespace rawvs

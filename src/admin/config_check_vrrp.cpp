@@ -1,35 +1,55 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_check_vrrp.cpp: [vrrp] sections: what no single line can tell.
 
-#include <algorithm>
+#include <memory>
 
-#include "config_rows.h"
+#include "config_check.h"
 #include "config_values.h"
+#include "rawvs/vrrp_check.h"
 
 namespace rawvs {
+namespace {
 
-std::optional<Error> check_vrrp(const Config& config, const Places& places) {
-  const std::vector<VrrpSpec> specs = wanted_vrrp(config);
-  for (size_t i = 0; i < specs.size(); ++i) {
-    const Place& place = places.vrrps[i];
-    const auto wrong = [&](std::string_view key, const std::string& text) {
-      return fault(places.file, place.line_of(key), place, key, {text});
-    };
-    if (place.line_of("vrid") == place.line) return wrong("vrid", "missing; the directors of one network share it");
-    if (specs[i].link == Link::inside && config.inside.empty())
-      return wrong("on", "inside: there is no inside interface");
-    if (specs[i].addresses.empty()) return wrong("address", "missing, and this file has no virtual");
-    for (size_t t = 0; t < specs[i].tracks.size(); ++t) {
-      const std::string& name = specs[i].tracks[t].name;
-      if (std::ranges::find(config.virtuals, name, &VirtualConfig::name) != config.virtuals.end()) continue;
-      return fault(places.file, place.line_of("track", t), place, "track", {"there is no [virtual " + name + "]"});
-    }
-    // With those before it, so that the section that makes it impossible is named.
-    if (const auto checked = check_vrrp(std::span(specs).first(i + 1)); !checked) {
-      return Error{std::string(places.file) + ':' + std::to_string(place.line) + ": " + checked.error().text};
-    }
+void check_instance(Checking& c, size_t i, VrrpCheck& check) {
+  const VrrpConfig& v = c.config.vrrps[i];
+  const Place& place = c.places.vrrps[i];
+  c.vrrps.emplace(v.name, i);
+  const size_t before = c.report.faults();
+  if (!place.has("vrid")) c.report.wrong(place, "vrid", "missing; the directors of one network share it");
+  if (v.spec.link == Link::inside && c.config.inside.empty() && !c.places.director.bad("inside")) {
+    c.report.wrong(place, "on", "inside: there is no inside interface");
   }
-  return std::nullopt;
+  for (size_t t = 0; t < v.spec.tracks.size(); ++t) {
+    const auto known = c.virtuals.find(v.spec.tracks[t].name);
+    c.tracked.insert(v.spec.tracks[t].name);
+    if (known != c.virtuals.end() || !c.places.known("virtual")) continue;
+    c.report.wrong(place, "track", "there is no [virtual " + v.spec.tracks[t].name + "]", t);
+  }
+  VrrpSpec spec = v.spec;
+  spec.name = v.name;
+  if (spec.addresses.empty() && !place.bad("address")) {
+    if (c.vips.empty()) c.report.wrong(place, "address", "missing, and this file has no virtual");
+    if (c.vips.size() > kMostVrrpAddresses) {
+      c.report.wrong(place, "address",
+                     "missing, and this file has " + std::to_string(c.vips.size()) +
+                         " VIPs; an instance has at most 255: name those of each");
+    }
+    if (c.vips.size() <= kMostVrrpAddresses) spec.addresses.assign(c.vips.begin(), c.vips.end());
+  }
+  for (const Place::Key& key : place.keys) {
+    if (key.bad) return;  // what contradicts the others is seen when it is understood
+  }
+  if (c.report.faults() != before) return;
+  if (const std::string why = check.add(spec); !why.empty()) {
+    c.report.fault(place.line, "vrrp " + v.name + ": " + why);
+  }
+}
+
+}  // namespace
+
+void add_vrrp_checks(Checking& c, Portions& walks) {
+  const auto check = std::make_shared<VrrpCheck>();
+  walks.each([&c] { return c.config.vrrps.size(); }, [&c, check](size_t i) { check_instance(c, i, *check); });
 }
 
 }  // namespace rawvs

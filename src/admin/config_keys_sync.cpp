@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "config_rows.h"
+#include "config_check.h"
 #include "config_values.h"
 #include "spec_words.h"
 
@@ -125,9 +125,12 @@ const char* name(SyncRole role) {
   return "?";
 }
 
-std::optional<Error> check_sync(const Config& config, const Places& places) {
-  if (!config.sync || config.sync->link != Link::inside || !config.inside.empty()) return std::nullopt;
-  return fault(places.file, places.sync.line_of("on"), places.sync, "on", {"inside: there is no inside interface"});
+void add_sync_checks(Checking& c, Portions& walks) {
+  walks.once([&c] {
+    if (!c.config.sync || c.config.sync->link != Link::inside || !c.config.inside.empty()) return;
+    if (c.places.director.bad("inside")) return;
+    c.report.wrong(c.places.sync, "on", "inside: there is no inside interface");
+  });
 }
 
 }  // namespace rawvs

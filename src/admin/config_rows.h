@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "rawvs/config.h"
+#include "rawvs/config_reader.h"
 
 namespace rawvs {
 
@@ -39,27 +41,68 @@ std::span<const Row<CheckConfig>> check_rows();  // config_keys_check.cpp
 std::span<const Row<VrrpConfig>> vrrp_rows();    // config_keys_vrrp.cpp
 std::span<const Row<SyncConfig>> sync_rows();    // config_keys_sync.cpp
 
-struct Place {                                              // a section of the file
-  std::string title;                                        // virtual web
-  int line = 0;                                             // of its header; 0: the file has no such section
-  std::vector<std::pair<std::string_view, int>> keys;       // in the order of the file; one for each value of a key
-  int line_of(std::string_view key, size_t nth = 0) const;  // the header's line when the key is not there
+struct Place {  // a section of the file
+  struct Key {  // in the order of the file
+    std::string_view key;
+    std::vector<int> lines{};  // one for each value that was understood
+    bool bad = false;          // there is a value that was not
+  };
+  std::string title;  // virtual web
+  int line = 0;       // of its header; 0: the file has no such section
+  std::vector<Key> keys{};
+
+  const Key* find(std::string_view key) const;
+  int line_of(std::string_view key, size_t nth = 0) const;  // the header's line when the value is not there
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  bool bad(std::string_view key) const;
 };
 
 struct Places {
-  std::string_view file;
-  Place director{"director", 0, {}}, sync{"sync", 0, {}};
-  std::vector<Place> groups, checks, virtuals, vrrps;  // as in Config
-};
-Error fault(std::string_view file, int line, const Place& place, std::string_view key, const Error& problem);
+  Place director{"director"}, sync{"sync"};
+  std::vector<Place> groups{}, checks{}, virtuals{}, vrrps{};  // as in Config
+  std::set<std::string_view> doubtful{};  // kinds of which a section was refused for its title; "": of any kind
 
-// What no single line can tell: keys that are missing, and values that contradict each other (config_check.cpp).
-std::optional<Error> check(const Config& config, const Places& places);
-std::optional<Error> check_health(const Config& config, const Places& places);  // config_check_health.cpp
-std::optional<Error> check_vrrp(const Config& config, const Places& places);    // config_check_vrrp.cpp
-std::optional<Error> check_sync(const Config& config, const Places& places);    // config_keys_sync.cpp
-bool heeds(CheckKind kind, std::string_view key);                               // is that key of [check] for it?
-const CheckSpec* find_check(const Config& config, std::string_view name);       // of its section; null: there is none
+  bool known(std::string_view kind) const { return !doubtful.contains(kind) && !doubtful.contains(""); }
+};
+
+// The faults and warnings of one file, as they are found.
+class Report {
+ public:
+  explicit Report(std::string file) : file_(std::move(file)) {}
+  void fault(int line, const std::string& text);  // line 0: of the file as a whole
+  void wrong(const Place& place, std::string_view key, const std::string& text, size_t nth = 0);
+  void warn(const Place& place, std::string_view key, const std::string& text, size_t nth = 0);
+  void sort();  // by line
+  size_t faults() const { return faults_.size() + findings_.more_faults; }
+  bool full() const { return faults_.size() >= Findings::kMost; }  // what is found now is counted alone
+  Findings& findings() { return findings_; }
+
+ private:
+  struct Found {
+    int line;
+    std::string text;
+  };
+
+  std::string file_;
+  std::vector<Found> faults_, warnings_;
+  Findings findings_;
+};
+
+bool heeds(CheckKind kind, std::string_view key);  // is that key of [check] for it?
+
+// Which mark each virtual balances. First group() and given() for all, then kept() for each virtual, then chosen() for
+// each, in their order.
+class MarkChoice {
+ public:
+  void group(const GroupConfig& group) { given_.insert(group.mark.value); }
+  void given(const VirtualConfig& v) { given_.insert(v.mark.value); }
+  Mark kept(const VirtualConfig& v);
+  Mark chosen(const VirtualConfig& v, Mark kept);
+
+ private:
+  std::set<uint32_t> given_;
+  uint32_t next_ = 0x52560000;  // "RV": far from the small numbers that people give
+};
 
 // The mark that each virtual balances, chosen ones included; 0: it is a service of one address and port.
 std::vector<Mark> marks_of_virtuals(const Config& config);

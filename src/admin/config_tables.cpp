@@ -4,6 +4,7 @@
 // with several, or with a mark, it is a mark's service.
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "config_rows.h"
@@ -11,8 +12,6 @@
 
 namespace rawvs {
 namespace {
-
-constexpr uint32_t kFirstChosenMark = 0x52560000;  // "RV": far from the small numbers that people give
 
 bool has_one_port(const VirtualConfig& v) {
   return v.ports.size() == 1 && v.ports[0].ports.size() == 1 && v.ports[0].ports[0].first == v.ports[0].ports[0].last;
@@ -22,6 +21,8 @@ bool has_every_port(const VirtualConfig& v) {
   return !v.ports.empty() && std::all_of(v.ports.begin(), v.ports.end(),
                                          [](const PortMatch& match) { return match.ports == std::vector{kEveryPort}; });
 }
+
+bool chooses_mark(const VirtualConfig& v) { return v.mark.value == 0 && !has_one_port(v) && !has_every_port(v); }
 
 WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key) {
   WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet},
@@ -46,66 +47,90 @@ bool more_specific(const GroupMatch& a, const GroupMatch& b) {
   return width(a) != width(b) ? width(a) < width(b) : a.clients.prefix > b.clients.prefix;
 }
 
-// Where a check without a port of its own knocks: where the service is; of several ports at the first one.
-Port asked_port(const Config& config, const VirtualConfig& v) {
-  if (!v.ports.empty()) return Port(v.ports[0].ports[0].first);
-  for (const GroupConfig& group : config.groups) {
-    if (group.mark == v.mark) return Port(group.matches[0].ports.ports[0].first);
+// Who asks the servers of each virtual, and where.
+class CheckFinder {
+ public:
+  explicit CheckFinder(const Config& config) {
+    for (const CheckConfig& check : config.checks) checks_.emplace(check.name, &check.spec);
+    for (const GroupConfig& group : config.groups) groups_.emplace(group.mark.value, &group);
   }
-  return Port();
-}
 
-// Which VIP, with via = vip: of a mark's virtual the first one of its group.
-Ip asked_vip(const Config& config, const VirtualConfig& v) {
-  if (v.address) return *v.address;
-  const auto group = std::ranges::find(config.groups, v.mark, &GroupConfig::mark);
-  return group == config.groups.end() ? Ip() : group->matches[0].vip;
-}
-
-std::shared_ptr<const CheckSpec> check_of(const Config& config, const VirtualConfig& v, const ServerConfig& server) {
-  const std::string& wanted = server.check.empty() ? v.check : server.check;
-  if (wanted.empty() || wanted == "none") return nullptr;
-  const CheckSpec* const section = find_check(config, wanted);
-  CheckSpec spec = section ? *section : CheckSpec{};
-  spec.name = wanted;
-  if (!section) spec.kind = *read_check_kind(wanted);
-  if (spec.port.value == 0) spec.port = server.at.port.value != 0 ? server.at.port : asked_port(config, v);
-  return std::shared_ptr<const CheckSpec>(new CheckSpec(std::move(spec)));
-}
-
-void want_checks(const Config& config, const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {
-  WantedChecks wanted{v.name, key, asked_vip(config, v), v.health, {}, v.sorry};
-  wanted.policy.sorry_server = v.sorry.has_value();
-  for (const ServerConfig& server : v.servers) {
-    Endpoint at = server.at;
-    if (at.port.value == 0) at.port = key.vip.port;
-    wanted.servers.push_back({at, check_of(config, v, server)});
+  void want(const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {
+    WantedChecks wanted{v.name, key, asked_vip(v), v.health, {}, v.sorry};
+    wanted.policy.sorry_server = v.sorry.has_value();
+    bool any = false;
+    for (const ServerConfig& server : v.servers) {
+      Endpoint at = server.at;
+      if (at.port.value == 0) at.port = key.vip.port;
+      wanted.servers.push_back({at, check_of(v, server)});
+      any = any || wanted.servers.back().check;
+    }
+    if (wanted.sorry && wanted.sorry->at.port.value == 0) wanted.sorry->at.port = key.vip.port;
+    if (any) all.push_back(std::move(wanted));
   }
-  if (wanted.sorry && wanted.sorry->at.port.value == 0) wanted.sorry->at.port = key.vip.port;
-  const auto asked = [](const WantedChecks::Server& server) { return server.check != nullptr; };
-  if (std::ranges::any_of(wanted.servers, asked)) all.push_back(std::move(wanted));
-}
+
+ private:
+  const GroupConfig* group_of(const VirtualConfig& v) const {
+    const auto found = groups_.find(v.mark.value);
+    return found == groups_.end() ? nullptr : found->second;
+  }
+
+  // Where a check without a port of its own knocks: where the service is; of several ports at the first one.
+  Port asked_port(const VirtualConfig& v) const {
+    if (!v.ports.empty()) return Port(v.ports[0].ports[0].first);
+    const GroupConfig* const group = group_of(v);
+    return Port(group ? group->matches[0].ports.ports[0].first : uint16_t{0});
+  }
+
+  // Which VIP, with via = vip: of a mark's virtual the first one of its group.
+  Ip asked_vip(const VirtualConfig& v) const {
+    if (v.address) return *v.address;
+    const GroupConfig* const group = group_of(v);
+    return group ? group->matches[0].vip : Ip();
+  }
+
+  // Servers that are asked alike share what describes it.
+  std::shared_ptr<const CheckSpec> check_of(const VirtualConfig& v, const ServerConfig& server) {
+    const std::string& wanted = server.check.empty() ? v.check : server.check;
+    if (wanted.empty() || wanted == "none") return nullptr;
+    const auto section = checks_.find(wanted);
+    Port port = section == checks_.end() ? Port() : section->second->port;
+    if (port.value == 0) port = server.at.port.value != 0 ? server.at.port : asked_port(v);
+    std::shared_ptr<const CheckSpec>& known = made_[{wanted, port}];
+    if (known) return known;
+    CheckSpec spec = section == checks_.end() ? CheckSpec{} : *section->second;
+    spec.name = wanted;
+    if (section == checks_.end()) spec.kind = *read_check_kind(wanted);
+    spec.port = port;
+    return known = std::shared_ptr<const CheckSpec>(new CheckSpec(std::move(spec)));
+  }
+
+  std::map<std::string_view, const CheckSpec*> checks_;
+  std::map<uint32_t, const GroupConfig*> groups_;  // by mark, the first one
+  std::map<std::pair<std::string_view, Port>, std::shared_ptr<const CheckSpec>> made_;
+};
 
 }  // namespace
 
+Mark MarkChoice::kept(const VirtualConfig& v) {
+  const bool keeps = chooses_mark(v) && v.kept.value != 0 && given_.insert(v.kept.value).second;
+  return keeps ? v.kept : v.mark;
+}
+
+Mark MarkChoice::chosen(const VirtualConfig& v, Mark kept) {
+  if (!chooses_mark(v) || kept.value != 0) return kept;
+  while (given_.contains(next_)) ++next_;
+  return Mark(next_++);
+}
+
 std::vector<Mark> marks_of_virtuals(const Config& config) {
-  std::set<uint32_t> given;
-  for (const GroupConfig& group : config.groups) given.insert(group.mark.value);
-  for (const VirtualConfig& v : config.virtuals) given.insert(v.mark.value);
-  const auto chooses = [](const VirtualConfig& v) {
-    return v.mark.value == 0 && !has_one_port(v) && !has_every_port(v);
-  };
+  MarkChoice choice;
   std::vector<Mark> marks;
-  for (const VirtualConfig& v : config.virtuals) {  // who has one keeps it
-    const bool keeps = chooses(v) && v.kept.value != 0 && given.insert(v.kept.value).second;
-    marks.push_back(keeps ? v.kept : v.mark);
-  }
-  uint32_t next = kFirstChosenMark;
-  for (size_t i = 0; i < marks.size(); ++i) {
-    if (!chooses(config.virtuals[i]) || marks[i].value != 0) continue;
-    while (given.contains(next)) ++next;
-    marks[i] = Mark(next++);
-  }
+  marks.reserve(config.virtuals.size());
+  for (const GroupConfig& group : config.groups) choice.group(group);
+  for (const VirtualConfig& v : config.virtuals) choice.given(v);
+  for (const VirtualConfig& v : config.virtuals) marks.push_back(choice.kept(v));
+  for (size_t i = 0; i < marks.size(); ++i) marks[i] = choice.chosen(config.virtuals[i], marks[i]);
   return marks;
 }
 
@@ -133,7 +158,9 @@ WantedTables wanted_tables(const Config& config) {
 
 std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
   std::set<Ip> vips;
-  for (const GroupMatch& match : wanted_tables(config).groups) vips.insert(match.vip);
+  for (const GroupConfig& group : config.groups) {
+    for (const GroupConfig::Match& match : group.matches) vips.insert(match.vip);
+  }
   for (const VirtualConfig& v : config.virtuals) {
     if (v.address) vips.insert(*v.address);
   }
@@ -149,13 +176,14 @@ std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
 
 std::vector<WantedChecks> wanted_checks(const Config& config) {
   std::vector<WantedChecks> all;
+  CheckFinder finder(config);
   const std::vector<Mark> marks = marks_of_virtuals(config);
   for (size_t i = 0; i < config.virtuals.size(); ++i) {
     const VirtualConfig& v = config.virtuals[i];
-    if (marks[i].value != 0) want_checks(config, v, {.vip = {}, .mark = marks[i]}, all);
+    if (marks[i].value != 0) finder.want(v, {.vip = {}, .mark = marks[i]}, all);
     for (const PortMatch& match : v.ports) {
       if (marks[i].value == 0) {
-        want_checks(config, v, {match.protocol, {*v.address, Port(match.ports[0].first)}, Mark()}, all);
+        finder.want(v, {match.protocol, {*v.address, Port(match.ports[0].first)}, Mark()}, all);
       }
     }
   }

@@ -39,6 +39,9 @@ bool printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+// A name that a person may have put in quotation marks, as elsewhere; here they would be part of it.
+bool has_quotes(std::string_view text) { return text.find_first_of("\"'") != std::string_view::npos; }
+
 std::optional<Duration> duration(std::string_view text) {
   constexpr uint64_t kMost = 1'000'000'000'000;  // so that no unit can overflow
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -74,10 +77,11 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
 
 Result<std::string> read_interface(std::string_view text) {
   const bool sound = !text.empty() && text.size() <= kInterfaceNameMost && printable(text) && text != "." &&
-                     text != ".." && text.find_first_of("/:;") == std::string_view::npos;
+                     text != ".." && text.find_first_of("/:;") == std::string_view::npos && !has_quotes(text);
   if (sound) return std::string(text);
-  return Error{quoted(text) +
-               " is not the name of one interface (1 to 15 characters, no blank, \"/\", \":\" or \";\")"};
+  return Error{
+      quoted(text) +
+      " is not the name of one interface (1 to 15 characters, no blank, quotation mark, \"/\", \":\" or \";\")"};
 }
 
 Result<std::string> read_optional_interface(std::string_view text) {
@@ -99,8 +103,8 @@ Result<std::string> read_state_path(std::string_view text) {
 }
 
 Result<std::string> read_group_name(std::string_view text) {
-  const bool sound =
-      text.size() <= kGroupNameMost && printable(text) && text.find_first_of(":,;/") == std::string_view::npos;
+  const bool sound = text.size() <= kGroupNameMost && printable(text) &&
+                     text.find_first_of(":,;/") == std::string_view::npos && !has_quotes(text);
   if (sound) return std::string(text);
   return Error{quoted(text) + " is not the name of a user group"};
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "rawvs/vrrp.h"
+#include "rawvs/vrrp_check.h"
 
 namespace rawvs {
 
@@ -71,26 +72,23 @@ uint8_t effective_priority(const Vrrp::Instance& i) {
 
 }  // namespace
 
-Result<Done> check_vrrp(std::span<const VrrpSpec> specs) {
-  std::vector<std::pair<Ip, const VrrpSpec*>> addresses;
-  std::array<size_t, kLinks> on_link{};
-  for (const VrrpSpec& s : specs) {
-    const std::string place = "vrrp " + s.name;
-    if (const auto fault = fault_of(s)) return at(place, {*fault});
-    for (const VrrpSpec& other : specs.first(static_cast<size_t>(&s - specs.data()))) {
-      if (other.name == s.name) return at(place, {"there are two of this name"});
-      if (other.link == s.link && other.vrid == s.vrid) {
-        return at(place, {"vrid " + std::to_string(s.vrid) + " is that of " + other.name + ", on the same interface"});
-      }
-    }
-    if (++on_link[index(s.link)] > kMostInstances) return at(place, {"more than 255 on one interface"});
-    for (const Ip a : s.addresses) addresses.emplace_back(a, &s);
+std::string VrrpCheck::add(const VrrpSpec& s) {
+  if (const auto fault = fault_of(s)) return *fault;
+  if (!names_.insert(s.name).second) return "there are two of this name";
+  const auto [other, fresh] = vrids_.try_emplace({s.link, s.vrid}, s.name);
+  if (!fresh) return "vrid " + std::to_string(s.vrid) + " is that of " + other->second + ", on the same interface";
+  if (++on_link_[index(s.link)] > kMostInstances) return "more than 255 on one interface";
+  for (const Ip a : s.addresses) {
+    const auto [owner, free] = addresses_.try_emplace(a, s.name);
+    if (!free) return "address " + text(a) + " is in " + owner->second + ", too, or in it twice";
   }
-  std::ranges::sort(addresses);
-  const auto twice = std::ranges::adjacent_find(addresses, {}, &std::pair<Ip, const VrrpSpec*>::first);
-  if (twice != addresses.end()) {
-    return at("vrrp " + twice[1].second->name,
-              {"address " + text(twice->first) + " is in " + twice->second->name + ", too, or in it twice"});
+  return {};
+}
+
+Result<Done> check_vrrp(std::span<const VrrpSpec> specs) {
+  VrrpCheck check;
+  for (const VrrpSpec& s : specs) {
+    if (const std::string fault = check.add(s); !fault.empty()) return at("vrrp " + s.name, {fault});
   }
   return Done{};
 }

@@ -9,6 +9,7 @@
 #include "engine_saving.h"
 #include "engine_syncing.h"
 #include "rawvs/engine.h"
+#include "rawvs/ini_file.h"
 #include "vrrp_socket.h"
 
 namespace rawvs {
@@ -115,10 +116,14 @@ Result<Done> Engine::load_tables() {
 
 // A file that is wrong changes nothing. What was done is in the log, whoever asked for it. REQUIRES: within change().
 Result<Reloaded> Engine::reload(bool reset) {
-  const auto text = read_file(desk_.file);
-  auto next = text ? parse_config(*text, desk_.file) : text.error();
+  IniFile file(desk_.file);
+  while (!file.step(1 << 20)) continue;
+  auto next = file.take();
+  for (const std::string& line : file.findings().lines()) {
+    log_.write(next ? Severity::warning : Severity::error, "reload: " + line);
+  }
   if (!next) {
-    log_.write(Severity::error, next.error().text + "; nothing was changed");
+    log_.write(Severity::error, "reload: " + desk_.file + " has faults: nothing was changed");
     return next.error();
   }
   if (!reset && next->sync == file_sync_) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine_saving.h"
+#include "rawvs/ini_file.h"
 
 namespace rawvs {
 
@@ -119,10 +120,11 @@ void Engine::leave_guards() const {
 
 // SIGUSR2. Only whom the configuration lets start anew is replaced: else the new program would end at once.
 bool Engine::may_be_replaced() {
-  const auto text = read_file(desk_.file);
-  const auto next = text ? parse_config(*text, desk_.file) : text.error();
-  if (next) return true;
-  log_.write(Severity::error, next.error().text + "; the program is not replaced");
+  IniFile file(desk_.file);
+  while (!file.step(1 << 20)) continue;
+  if (file.take()) return true;
+  for (const std::string& line : file.findings().lines()) log_.write(Severity::error, line);
+  log_.write(Severity::error, desk_.file + " has faults: the program is not replaced");
   return false;
 }
 

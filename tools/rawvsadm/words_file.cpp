@@ -4,7 +4,7 @@
 
 #include "json.h"
 #include "rawvs/config.h"
-#include "rawvs/sys.h"
+#include "rawvs/ini_file.h"
 #include "texts.h"
 #include "word_args.h"
 
@@ -29,16 +29,26 @@ int reload_word(WordCall& call) {
   return 0;
 }
 
+Json list_of(const std::vector<std::string>& texts) {
+  Json all = Json::list();
+  for (const std::string& text : texts) all.add(Json::text(text));
+  return all;
+}
+
 int check_word(WordCall& call) {
   const auto args = read_args(call, {}, 1, 1);
   if (!args) return wrong(call, args.error().text);
   const std::string& file = args->plain[0];
-  const auto text = read_file(file);
-  const Result<Config> config = text ? parse_config(*text, file) : text.error();
+  IniFile ini(file);
+  while (!ini.step(1 << 20)) continue;
+  const Result<Config> config = ini.take();
+  const Findings& found = ini.findings();
+  for (const std::string& line : found.lines()) std::fprintf(stderr, "rawvsadm: %s\n", line.c_str());
   Json out = Json::object().set("file", Json::text(file)).set("valid", Json::truth(static_cast<bool>(config)));
+  out.set("faults", list_of(found.faults)).set("more_faults", Json::number(found.more_faults));
+  out.set("warnings", list_of(found.warnings)).set("more_warnings", Json::number(found.more_warnings));
   if (!config) {
     if (call.json) print(out.set("error", Json::text(config.error().text)).line());
-    std::fprintf(stderr, "rawvsadm: %s\n", config.error().text.c_str());
     return kAnswerIsNo;
   }
   const auto services = wanted_tables(*config).services;
