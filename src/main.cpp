@@ -14,6 +14,7 @@
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
 #include "rawvs/ini_file.h"
+#include "rawvs/ini_writer.h"
 #include "sys/state_file.h"
 
 namespace {
@@ -192,7 +193,7 @@ int main(int argc, char** argv) {
   }
   if (!config) return kNotConfigured;
   if (options.test) {
-    std::fputs(print_config(*config).c_str(), stdout);
+    std::fputs(print_config(*config, Secrets::hidden).c_str(), stdout);
     std::fprintf(stderr, "rawvsd: %s: the configuration is valid\n", options.config.c_str());
     return kOk;
   }

@@ -155,6 +155,13 @@ TEST(Doctor, FindsServicesThatNobodyServes) {
   EXPECT_EQ(checks(diagnose(nothing)), "note:no-service");
 }
 
+TEST(Doctor, FindsMarksThatNothingCarriesAndTablesThatNoFileGives) {
+  finds({.added = {"unwritable text=mark 99: no group says which packets carry it, and so on"}},
+        "error:mark-without-group", "the service of mark 99 never gets a packet", "rawvsadm -D -f 99");
+  finds({.added = {"unwritable text=[vrrp v] tracks [virtual shop], whose service was removed"}},
+        "warning:table-not-savable", "no configuration gives the present table", "rawvsadm save --ini");
+}
+
 TEST(Doctor, TypesTheWholeCommandOfATunnelsServer) {
   finds(
       {.added = {"service service=sctp:192.0.2.100:9 scheduler=rr",

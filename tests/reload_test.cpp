@@ -249,11 +249,8 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
       "[virtual dns]\naddress = 192.0.2.100\nports = udp/53\none_packet = 1\nserver = 192.0.2.16\n");
   ask("set-timeouts tcp=1234");
   ask("add-service service=sctp:192.0.2.104:9 scheduler=rr");
-  ask("add-service service=mark:99");
   const std::string before = table(), text = ini_text(config_, director_);
   EXPECT_NE(text.find("timeout_tcp = 1234s\n"), std::string::npos);
-  EXPECT_NE(text.find("; mark 99: left out: no group says"), std::string::npos);
-  ask("delete-service service=mark:99");
   const Config again = parsed(text);
   EXPECT_EQ(reload(text, true), "") << text;
   Director other(again.settings, HashKey{1, 2}, false, now_);
@@ -267,6 +264,11 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   }
   EXPECT_EQ(ini_text(again, other), ini_text(again, director_));
   EXPECT_TRUE(ask("ini").starts_with("ok\nline text=[director]\nline text=interface = eth0\n"));
+  EXPECT_EQ(ask("ini").find("unwritable"), std::string::npos);
+  ask("add-service service=mark:99");
+  EXPECT_TRUE(ask("ini").ends_with(
+      "\nunwritable text=mark 99: no group says which packets carry it, and a file cannot have a service of a mark "
+      "without one\nend\n"));
 }
 
 TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {

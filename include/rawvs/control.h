@@ -36,7 +36,8 @@
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
 //   reload           [reset]                  rows: change, pending: what the file's new text made different
-//   ini                                       rows: line: an INI file that gives the present table
+//   ini              [secrets]                rows: line: an INI file that gives the present table; then unwritable, for
+//                                             what no file can say, and hidden, if secrets are not shown
 //
 // Keys of requests
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      port 0: every port, needs persistence
@@ -52,6 +53,7 @@
 //                    explain takes no network, and needs the ports
 //   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told: 0 (the default) to 8192
 //   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
+//   secrets=1        keys and passwords are written as they are, not as (hidden)
 //   reset=1          the table becomes the file's, whatever was changed since
 //
 // Rows
@@ -100,6 +102,9 @@
 //   pending     text=                                          written in the file, but takes a restart
 //   line        text=                                          as it is, and may be empty
 //   part        text=                                          the beginning of the next line row's text, which is long
+//   warning     text=                                          done, and it may not be what was meant
+//   unwritable  text=                                          why the lines do not give the present table
+//   hidden                                                     the lines lack secrets
 //   fault       text=                                          of an error: another line of its text
 // New keys may be added to rows; readers skip the ones they do not know.
 // clang-format on

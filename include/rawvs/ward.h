@@ -50,6 +50,8 @@ class Ward {
   const Health& health() const { return health_; }
   const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
   const Health::ServiceHealth* find(const ServiceKey& service) const;
+  // A server that is out of the table, as the operator has it; null: it is in, or nobody asks it.
+  const ServerSpec* taken_out(const ServiceKey& service, Endpoint server) const;
 
  private:
   static constexpr size_t kMostAtOnce = 64;  // probes begun in one call

@@ -147,7 +147,8 @@ constexpr Row<GroupConfig> kGroupRows[] = {
        for (const GroupConfig::Match& match : g.matches) all.push_back(text(match));
        return all;
      },
-     [](const GroupConfig& g) { return g.matches.size(); }},
+     [](const GroupConfig& g) { return g.matches.size(); },
+     [](const GroupConfig& g, size_t n) { return text(g.matches[n]); }},
 };
 
 constexpr Row<VirtualConfig> kVirtualRows[] = {
@@ -190,7 +191,8 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
        for (const ServerConfig& server : v.servers) all.push_back(text(server));
        return all;
      },
-     [](const VirtualConfig& v) { return v.servers.size(); }},
+     [](const VirtualConfig& v) { return v.servers.size(); },
+     [](const VirtualConfig& v, size_t n) { return text(v.servers[n]); }},
     {"check", "how its servers are asked: the name of a [check], or arp, icmp, tcp, tls, http; none. Default none",
      [](VirtualConfig& v, std::string_view t) {
        const auto problem = take(read_check_name(t), v.check);

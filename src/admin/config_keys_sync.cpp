@@ -87,13 +87,15 @@ constexpr Row<SyncConfig> kRows[] = {
      [](const SyncConfig& s) { return s.peers.size(); }},
     {"key", "secret of 8 to 64 characters: messages have an HMAC-SHA256 seal, others are refused. Default: none",
      [](SyncConfig& s, std::string_view t) -> std::optional<Error> {
+       if (auto hidden = hidden_secret(t)) return hidden;
        if (t.size() < kLeastKey || t.size() > kMostKey) {
          return Error{"has " + std::to_string(t.size()) + " characters; 8 to 64 are allowed"};
        }
        s.key = t;
        return std::nullopt;
      },
-     [](const SyncConfig& s) { return s.key.empty() ? std::vector<std::string>() : std::vector{s.key}; }},
+     [](const SyncConfig& s) { return s.key.empty() ? std::vector<std::string>() : std::vector{s.key}; }, nullptr,
+     nullptr, true},
     duration<&SyncSettings::window, kHour>(
         "window", "with key: how far the directors' clocks may differ, 1s-1h; 0 = any. Default 30s"),
     number<&SyncSettings::threshold, 0, 255>("threshold",

@@ -106,13 +106,15 @@ constexpr Row<VrrpConfig> kRows[] = {
     number<&VrrpSpec::min_ttl, 0, 255>("min_ttl", "unicast: least TTL of adverts heard, 0-255. Default 0"),
     {"password", "version 2: at most 8 characters, readable for all on the LAN. Default: none",
      [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
+       if (auto hidden = hidden_secret(t)) return hidden;
        if (t.size() > 8) return Error{"has " + std::to_string(t.size()) + " characters; at most 8 are allowed"};
        v.spec.password = t;
        return std::nullopt;
      },
      [](const VrrpConfig& v) {
        return v.spec.password.empty() ? std::vector<std::string>() : std::vector{v.spec.password};
-     }},
+     },
+     nullptr, nullptr, true},
     {"checksum", "version 3: pseudo (with a pseudo-header) or message (RFC 9568). Default pseudo",
      [](VrrpConfig& v, std::string_view t) { return either<&VrrpSpec::checksum>(v, t, "pseudo", "message"); },
      [](const VrrpConfig& v) {

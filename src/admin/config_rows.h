@@ -23,7 +23,9 @@ struct Row {  // one key
   std::optional<Error> (*set)(Section&, std::string_view text) = nullptr;
   std::vector<std::string> (*texts)(const Section&) = nullptr;  // values as read by set(); none: not set
   size_t (*count)(const Section&) = nullptr;  // only of a key that may stand several times: its values so far
-  bool at_start = false;                      // decided at start: memory, or the way to us, which nobody wants cut off
+  std::string (*nth)(const Section&, size_t n) = nullptr;  // one of them: only of a key that may have very many
+  bool secret = false;                                     // not to be printed for everybody
+  bool at_start = false;  // decided at start: memory, or the way to us, which nobody wants cut off
 };
 
 // For setters: what was read goes into the field; or why it could not be read.

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <optional>
 
+#include "rawvs/ini_writer.h"
 #include "spec_words.h"
 
 namespace rawvs {
@@ -190,6 +191,11 @@ Result<Netmask> read_netmask(std::string_view text) {
                  rawvs::text(prefix_mask(static_cast<uint8_t>(*length)).bits)};
   }
   return Error{quoted(text) + " is not a netmask, such as 255.255.255.0 or /24"};
+}
+
+std::optional<Error> hidden_secret(std::string_view text) {
+  if (text != kHiddenSecret) return std::nullopt;
+  return Error{quoted(text) + " stands for a secret that was not printed: write the secret itself"};
 }
 
 std::string text(Duration d) {

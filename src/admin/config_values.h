@@ -5,6 +5,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,8 +39,9 @@ Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
 Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
 Result<Duration> read_persistence(std::string_view text);
-Result<Netmask> read_netmask(std::string_view text);  // 255.255.255.0 or /24
-std::string text(Duration d);                         // 900s, 1500ms
+Result<Netmask> read_netmask(std::string_view text);        // 255.255.255.0 or /24
+std::optional<Error> hidden_secret(std::string_view text);  // is it what stands for a secret that was not printed?
+std::string text(Duration d);                               // 900s, 1500ms
 const char* name(GuardMode mode);
 const char* name(IoMode mode);
 

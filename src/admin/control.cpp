@@ -11,10 +11,10 @@
 namespace rawvs {
 namespace {
 
-std::string names(uint32_t keys) {
+std::string names(uint64_t keys) {
   std::string out = keys == 0 ? " none" : "";
   for (size_t i = 0; i < kKeys; ++i) {
-    if ((keys & 1u << i) != 0) (out += ' ') += kKeyNames[i];
+    if ((keys & uint64_t{1} << i) != 0) (out += ' ') += kKeyNames[i];
   }
   return out;
 }
@@ -24,9 +24,9 @@ Objection read_word(const Command& command, std::string_view word, Values& value
   if (sign == std::string_view::npos || sign == 0) return usage(shortly_quoted(word) + ": expected KEY=VALUE");
   const std::string_view key = word.substr(0, sign);
   const auto known = std::ranges::find(kKeyNames, key);
-  const uint32_t allowed = command.needs | command.takes;
+  const uint64_t allowed = command.needs | command.takes;
   const auto which = static_cast<size_t>(known - kKeyNames.begin());
-  if (which == kKeys || (allowed & 1u << which) == 0) {
+  if (which == kKeys || (allowed & uint64_t{1} << which) == 0) {
     return usage(shortly_quoted(key) + " is not a key of " + std::string(command.word) + ": expected" + names(allowed));
   }
   auto& value = values.all[which];
@@ -86,7 +86,7 @@ Objection carry_out(std::string_view request, Director& director, Instant now, O
     if (auto fault = read_word(*command, take_word(rest), values)) return fault;
   }
   for (size_t i = 0; i < kKeys; ++i) {
-    if ((command->needs & 1u << i) != 0 && !values.all[i]) {
+    if ((command->needs & uint64_t{1} << i) != 0 && !values.all[i]) {
       return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
     }
   }

@@ -14,11 +14,11 @@
 namespace rawvs {
 namespace {
 
-constexpr uint32_t bit(Key key) { return 1u << static_cast<size_t>(key); }
-constexpr uint32_t kServiceKeys =
+constexpr uint64_t bit(Key key) { return uint64_t{1} << static_cast<size_t>(key); }
+constexpr uint64_t kServiceKeys =
     bit(Key::scheduler) | bit(Key::persistence) | bit(Key::netmask) | bit(Key::flags) | bit(Key::ops) | bit(Key::pe);
-constexpr uint32_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip) | bit(Key::server);
-constexpr uint32_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
+constexpr uint64_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip) | bit(Key::server);
+constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
                                  bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
 
 std::string counted(size_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
@@ -64,6 +64,17 @@ Objection check_service(const ServiceSpec& spec) {
   return std::nullopt;
 }
 
+// IPVS has marks from a firewall; here only groups of the file say what carries one.
+void warn_of_mark(const Call& call, Mark mark) {
+  if (mark.value == 0) return;
+  const auto carries = [&](const GroupMatch& match) { return match.mark == mark; };
+  if (std::ranges::any_of(call.director.services().groups(), carries)) return;
+  std::string text = "mark " + std::to_string(mark.value) +
+                     ": no [group] of the configuration says which packets carry it: this service gets none";
+  call.out.say(Severity::warning, text);
+  call.rows.push_back(text_rows("warning", {std::move(text)}));
+}
+
 Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   ServiceSpec spec;
   if (auto fault = read_service_key(call.values, spec.key)) return fault;
@@ -83,6 +94,7 @@ Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   if (auto fault = verdict(call, (call.director.*action)(spec, call.now, call.out))) return fault;
   const std::string what = adds ? "added: " + record(spec) : difference(was, spec);
   if (!what.empty()) call.changed(text(spec.key) + ": " + what);
+  if (adds) warn_of_mark(call, spec.key.mark);
   return std::nullopt;
 }
 
@@ -242,7 +254,9 @@ Objection reload(const Call& call) {
 
 Objection ini(const Call& call) {
   if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
-  return call.rows.push_back(line_rows(ini_text(*call.desk.config, call.director))), std::nullopt;
+  uint64_t secrets = 0;
+  if (auto fault = read_number(call.values, Key::secrets, 1, secrets)) return fault;
+  return call.rows.push_back(ini_rows(call.desk, secrets != 0 ? Secrets::shown : Secrets::hidden)), std::nullopt;
 }
 
 Objection begin_sync(const Call& call) {
@@ -270,7 +284,7 @@ Objection arp(const Call& call) {
   return call.rows.push_back(neighbor_rows()), std::nullopt;
 }
 
-constexpr uint32_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
+constexpr uint64_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
 constexpr Command kCommands[] = {
     {"add-service", kService, kServiceKeys, add_service},
     {"edit-service", kService, kServiceKeys, edit_service},
@@ -294,7 +308,7 @@ constexpr Command kCommands[] = {
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
     {"reload", 0, bit(Key::reset), reload},
-    {"ini", 0, 0, ini},
+    {"ini", 0, bit(Key::secrets), ini},
 };
 
 }  // namespace

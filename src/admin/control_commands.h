@@ -30,7 +30,7 @@ struct Call {  // values: only of keys that the command takes, and of all that i
 
 struct Command {
   std::string_view word;
-  uint32_t needs, takes;  // sets of keys; takes: besides those needed
+  uint64_t needs, takes;  // sets of keys; takes: besides those needed
   Objection (*run)(const Call& call);
 };
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "rawvs/control.h"
+#include "rawvs/ini_writer.h"
 #include "trace.h"
 
 namespace rawvs {
@@ -23,5 +24,6 @@ std::unique_ptr<RowSource> neighbor_rows();
 std::unique_ptr<RowSource> trace_rows(std::shared_ptr<Trace> trace);
 std::unique_ptr<RowSource> vrrp_rows(const Desk& desk);  // control_rows_ha.cpp
 std::unique_ptr<RowSource> sync_row(const Desk& desk);
+std::unique_ptr<RowSource> ini_rows(const Desk& desk, Secrets secrets);  // control_rows_ini.cpp
 
 }  // namespace rawvs

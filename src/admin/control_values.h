@@ -25,13 +25,13 @@ std::string shortly_quoted(std::string_view found);  // short, whatever was sent
 enum class Key : uint8_t {
   service, server, scheduler, persistence, netmask, flags, ops, pe, method, weight, upper, lower, mac, tun_type,
   tun_port, tun_checksum, tcp, tcpfin, udp, protocol, client, vip, state, count, snap, reset, role, link, id,
-  maxlen, group, ttl, count_
+  maxlen, group, ttl, secrets, count_
 };
 inline constexpr size_t kKeys = static_cast<size_t>(Key::count_);
 inline constexpr std::array<std::string_view, kKeys> kKeyNames = {
     "service", "server", "scheduler", "persistence", "netmask", "flags", "ops", "pe", "method", "weight", "upper",
     "lower", "mac", "tun-type", "tun-port", "tun-checksum", "tcp", "tcpfin", "udp", "protocol", "client", "virtual",
-    "state", "count", "snap", "reset", "role", "link", "id", "maxlen", "group", "ttl"};
+    "state", "count", "snap", "reset", "role", "link", "id", "maxlen", "group", "ttl", "secrets"};
 // clang-format on
 
 struct Values {  // what a request gives for each key

@@ -104,7 +104,10 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
 
 void Ward::settle(Director& director, Instant now, Outbox& out) {
   for (auto& [key, room] : rooms_) {
-    if (!director.services().find(key)) continue;  // removed by an operator
+    if (!director.services().find(key)) {  // removed by an operator: if it comes back, it comes without servers
+      for (Bed& bed : room.beds) bed.taken_out.reset();
+      continue;
+    }
     apply_sorry(room, director, now, out);
     for (Bed& bed : room.beds) {
       const Server* const server = server_at(director, key, bed.at);
@@ -248,6 +251,13 @@ const Health::TargetHealth* Ward::find(const ServiceKey& service, Endpoint serve
   if (room == rooms_.end()) return nullptr;
   const auto bed = std::ranges::find(room->second.beds, server, &Bed::at);
   return bed == room->second.beds.end() ? nullptr : health_.find(bed->id);
+}
+
+const ServerSpec* Ward::taken_out(const ServiceKey& service, Endpoint server) const {
+  const auto room = rooms_.find(service);
+  if (room == rooms_.end()) return nullptr;
+  const auto bed = std::ranges::find(room->second.beds, server, &Bed::at);
+  return bed == room->second.beds.end() || !bed->taken_out ? nullptr : &*bed->taken_out;
 }
 
 const Health::ServiceHealth* Ward::find(const ServiceKey& service) const {

@@ -130,6 +130,7 @@ struct DaemonFacts {
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
   std::vector<SectionFacts> sections;                        // the others
   std::vector<VrrpFacts> vrrps;
+  std::vector<std::string> unwritable;              // why no file gives the table
   std::string setting(std::string_view key) const;  // of [director]; empty: not told
 };
 
@@ -187,6 +188,7 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings);
 std::string look_at_losses(const DoctorFacts& facts, Findings& findings);
 
 // doctor_servers.cpp
+std::string look_at_marks(const DoctorFacts& facts, Findings& findings);
 std::string look_at_services(const DoctorFacts& facts, Findings& findings);
 std::string look_at_ways(const DoctorFacts& facts, Findings& findings);
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);

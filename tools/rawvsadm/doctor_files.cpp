@@ -82,4 +82,23 @@ FileFacts file_facts(const DaemonFacts& daemon) {
   return out;
 }
 
+// What no file can say: a mark that nothing carries; else what rawvsadm has made, and a restart would lose.
+std::string look_at_marks(const DoctorFacts& facts, Findings& findings) {
+  const std::string_view kMark = "mark ";
+  for (const std::string& why : facts.daemon.unwritable) {
+    const size_t colon = why.find(": no group");
+    if (!why.starts_with(kMark) || colon == std::string::npos) {
+      findings.push_back({Urgency::warning, "table-not-savable", "no configuration gives the present table", why,
+                          "rawvsadm save --ini"});
+      continue;
+    }
+    const std::string mark = why.substr(kMark.size(), colon - kMark.size());
+    findings.push_back({Urgency::error, "mark-without-group", "the service of mark " + mark + " never gets a packet",
+                        "no [group] says which packets carry this mark",
+                        "add [group NAME], mark = " + mark + " and match = VIP PORTS to " + facts.daemon.config +
+                            ", and rawvsadm reload; or rawvsadm -D -f " + mark});
+  }
+  return facts.daemon.unwritable.empty() ? "the present table can be saved as a configuration" : "";
+}
+
 }  // namespace rawvs::adm

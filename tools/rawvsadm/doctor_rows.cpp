@@ -147,6 +147,7 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "link") daemon.ports.push_back(port(row));
   if (word == "part") daemon.part += row.tail("text");
   if (word == "line") note_line(std::exchange(daemon.part, {}).append(row.tail("text")), daemon);
+  if (word == "unwritable") daemon.unwritable.emplace_back(row.tail("text"));
   if (word == "vrrp") daemon.vrrps.push_back(vrrp(row));
   const auto address = parse_ip(row.get("address"));
   if (!address) return;

@@ -79,6 +79,9 @@ class Run {
     const auto asked = client_.ask(wanted, [&](const Row& row) {
       if (row.word() == "timeouts") put(timeouts_line(row));
       if (row.word() == "sync") put(daemon_lines(row));
+      if (row.word() == "warning") {
+        std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), std::string(row.tail("text")).c_str());
+      }
       if (row.word() == "connection") {
         if (!headed) put(connections_head(engine));
         headed = true;

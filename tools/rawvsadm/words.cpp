@@ -65,7 +65,9 @@ constexpr Word kWords[] = {
     {"check", "FILE", "check a configuration; no director needs to run", "", true, check_word},
     {"doctor", "", "look for the usual faults of a director, and say what to type",
      "Changes nothing. Exit status 0: no finding, or notes only; 1: errors or warnings.\n", true, doctor_word},
-    {"save", "[--ini] [-n]", "the table, for restore; --ini: as a configuration file", "", false, ini_word},
+    {"save", "[--ini [--secrets]] [-n]", "the table, for restore; --ini: as a configuration file",
+     "--secrets: with keys and passwords, which are (hidden) otherwise. Exit status 1: no file gives this table.\n",
+     false, ini_word},
     {"restore", "", "read from standard input what save wrote", "", false, nullptr},
     {"help", "[WORD]", "this list, or more about a word", "", false, help_word},
 };

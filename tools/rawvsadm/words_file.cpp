@@ -65,16 +65,27 @@ int check_word(WordCall& call) {
 
 // -n: as save without --ini has it; a configuration holds numbers in any case.
 int ini_word(WordCall& call) {
-  const auto args = read_args(call, {{"ini", false}, {"n", false}});
+  const auto args = read_args(call, {{"ini", false}, {"n", false}, {"secrets", false}});
   if (!args) return wrong(call, args.error().text);
   std::string ini;
-  const Status status = ask(call, "ini", [&](const Row& row) {
+  bool hidden = false, whole = true;
+  const Status status = ask(call, args->has("secrets") ? "ini secrets=1" : "ini", [&](const Row& row) {
+    if (row.word() == "hidden") hidden = true;
+    if (row.word() == "unwritable") {
+      whole = false;
+      std::fprintf(stderr, "rawvsadm: save: %s\n", std::string(row.tail("text")).c_str());
+    }
     if (row.word() != "line" && row.word() != "part") return;
     ini += row.tail("text");
     if (row.word() == "line") ini += '\n';
   });
   if (status) return *status;
+  if (!whole) {
+    std::fputs("rawvsadm: save: no file gives this table: nothing is written\n", stderr);
+    return kAnswerIsNo;
+  }
   print(ini);
+  if (hidden) std::fputs("rawvsadm: save: secrets are written as (hidden): put them in, or use --secrets\n", stderr);
   return 0;
 }
 
