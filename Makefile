@@ -242,6 +242,7 @@ bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory,
 	@RAWVS_BIN=$(BUILD) BENCH_RESULTS=$(BUILD)/bench-results QUICK=$(QUICK) IO=$(IO) tools/bench/run
 	@test -n "$(QUICK)" || RAWVS_BIN=$(BUILD) tools/bench-listing
 	@RAWVS_BIN=$(BUILD) tools/bench-small
+	@RAWVS_BIN=$(BUILD) tools/bench-tables
 	@$(BUILD)/bench-expiry
 	@$(BUILD)/bench-state
 

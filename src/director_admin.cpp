@@ -1,69 +1,152 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director_admin.cpp: what changes around the packets: what an operator wants.
 #include <algorithm>
+#include <utility>
 
 #include "rawvs/director.h"
 
 namespace rawvs {
 
+namespace {
+
+constexpr size_t kWork = 512;                // servers, and services, in one portion of a change of very many
+constexpr uint32_t kEstimatedAtOnce = 4096;  // slots: some hundred microseconds
+
+}  // namespace
+
 Director::Director(const Settings& settings, HashKey secret, bool two_links, Instant now)
     : settings_(settings),
       two_links_(two_links),
-      services_(settings.max_servers),
+      services_(settings.max_servers, settings.max_services),
       connections_(settings.max_connections, secret, now),
       reassembly_(settings.max_fragmented, secret),
       ftp_(static_cast<uint16_t>(settings.max_ftp)),
       neighbors_(settings_, settings.max_servers),
       claims_(settings_),
+      places_(std::min<uint32_t>(settings.max_servers, kNoServer)),
+      to_place_(settings.max_servers),
+      once_nat_(settings.max_servers),
       resets_(settings.reply_rate, settings.reply_burst),
       errors_(settings.reply_rate, settings.reply_burst),
       echoes_(settings.reply_rate, settings.reply_burst),
-      next_estimate_(now + Rates::kInterval) {}
+      next_estimate_(now + Rates::kInterval) {
+  for (const Link link : {Link::outside, Link::inside}) neighbors_.pause_link(link);
+}
 
 std::optional<Refusal> Director::add(const ServiceSpec& spec, Instant now, Outbox& out) {
   const auto refusal = services_.add(spec);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  if (refusal) return refusal;
+  for (const Ip vip : services_.vips_of(spec.key)) use_vip(vip, now, out);
+  touch(spec.key);
+  changed(now, out);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Director::edit(const ServiceSpec& spec, Instant now, Outbox& out) {
   const auto refusal = services_.edit(spec);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  if (refusal) return refusal;
+  touch(spec.key);
+  changed(now, out);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Director::remove(const ServiceKey& key, Instant now, Outbox& out) {
-  const auto refusal = services_.remove(key, now);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  const Service* const service = services_.find(key);
+  if (!service) return Refusal::no_service;
+  const std::vector<ServerSlot> servers = service->servers;
+  static_cast<void>(services_.remove(key, now));
+  touch(key);
+  for (const Ip vip : services_.vips_of(key)) leave_vip(vip, now);
+  for (const ServerSlot slot : servers) {
+    note_orphan(services_.server(slot));
+    place_later(slot);
+  }
+  changed(now, out);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out) {
-  const auto refusal = services_.add_server(key, spec, now);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  const auto refusal = services_.add_server(key, spec);
+  if (refusal) return refusal;
+  place_server(services_.slot_of(key, spec.at), now);
+  touch(key);
+  changed(now, out);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Director::edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out) {
   const auto refusal = services_.edit_server(key, spec);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  if (refusal) return refusal;
+  place_server(services_.slot_of(key, spec.at), now);
+  touch(key);
+  changed(now, out);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out) {
+  const ServerSlot slot = services_.slot_of(key, server);
   const auto refusal = services_.remove_server(key, server, now);
-  if (!refusal) services_changed(now, out);
-  return refusal;
+  if (refusal) return refusal;
+  note_orphan(services_.server(slot));
+  place_server(slot, now);
+  touch(key);
+  changed(now, out);
+  return std::nullopt;
+}
+
+bool Director::clear_some(size_t& at, Instant now, Outbox& out) {
+  size_t work = kWork;
+  for (; at < services_.services().size() && work > 0; ++at, --work) {
+    const Service& service = services_.services()[at];
+    if (!service.used) continue;
+    work -= std::min(work - 1, service.servers.size());
+    remove(ServiceKey(service.spec.key), now, out);
+  }
+  return at >= services_.services().size();
 }
 
 void Director::clear(Instant now, Outbox& out) {
-  services_.clear(now);
-  services_changed(now, out);
+  for (size_t at = 0; !clear_some(at, now, out);) {
+  }
 }
 
+bool Director::zero_some(size_t& at) {
+  size_t work = kWork;
+  for (; at < services_.services().size() && work > 0; ++at, --work) {
+    const Service& service = services_.services()[at];
+    if (!service.used) continue;
+    work -= std::min(work - 1, service.servers.size());
+    static_cast<void>(services_.zero(service.spec.key));
+  }
+  return at >= services_.services().size();
+}
+
+void Director::zero_all() {
+  for (size_t at = 0; !zero_some(at);) {
+  }
+}
+
+// Those that are new come first, so that an address that both have is never given up.
 void Director::set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out) {
+  const std::vector<Ip> before = marked_vips();
   services_.set_groups(std::move(groups));
-  services_changed(now, out);
+  for (const Ip vip : marked_vips()) use_vip(vip, now, out);
+  for (const Ip vip : before) leave_vip(vip, now);
+  changed(now, out);
+}
+
+// Of all services of marks; as often as there are services.
+std::vector<Ip> Director::marked_vips() const {
+  std::vector<Ip> all;
+  Mark last{};
+  for (const uint32_t place : services_.groups_by_mark()) {
+    const Mark mark = services_.groups()[place].mark;
+    const ServiceKey key{.protocol = Protocol::any, .vip = {}, .mark = mark};
+    if (std::exchange(last, mark) == mark || !services_.find(key)) continue;
+    const std::vector<Ip> its = services_.vips_of(key);
+    all.insert(all.end(), its.begin(), its.end());
+  }
+  return all;
 }
 
 void Director::set_settings(const Settings& settings, Instant now) {
@@ -71,6 +154,7 @@ void Director::set_settings(const Settings& settings, Instant now) {
   settings_ = settings;
   settings_.max_connections = was.max_connections;
   settings_.max_servers = was.max_servers;
+  settings_.max_services = was.max_services;
   settings_.max_fragmented = was.max_fragmented;
   settings_.max_ftp = was.max_ftp;
   if (settings_.reply_rate != was.reply_rate || settings_.reply_burst != was.reply_burst) {
@@ -80,13 +164,21 @@ void Director::set_settings(const Settings& settings, Instant now) {
 }
 
 // What was counted since the last call was counted in the interval that was running then: counting begins with this
-// call. So nobody has to wake up when an interval ends.
+// call. So nobody has to wake up when an interval ends. A large table takes several calls.
 void Director::estimate(Instant now) {
-  if (now < next_estimate_) return;
   constexpr Duration::rep kForgotten = 1000;  // intervals after which no rate is left
-  const auto intervals = 1 + (now - next_estimate_) / Rates::kInterval;
-  services_.estimate(static_cast<uint32_t>(std::min<Duration::rep>(intervals, kForgotten)));
-  next_estimate_ += intervals * Rates::kInterval;
+  if (now >= next_estimate_) {
+    const auto over = 1 + (now - next_estimate_) / Rates::kInterval;
+    intervals_ = static_cast<uint32_t>(std::min<Duration::rep>(intervals_ + over, kForgotten));
+    next_estimate_ += over * Rates::kInterval;
+  }
+  if (estimated_to_ == kAllEstimated) {
+    if (intervals_ == 0) return;
+    estimating_ = std::exchange(intervals_, 0);
+    estimated_to_ = 0;
+  }
+  const bool all = services_.estimate(estimating_, estimated_to_, kEstimatedAtOnce);
+  estimated_to_ = all ? kAllEstimated : estimated_to_ + kEstimatedAtOnce;
 }
 
 Director::Reach Director::reach(const Server& server) const {
@@ -98,22 +190,28 @@ Director::Reach Director::reach(const Server& server) const {
   return next.state == Neighbors::State::silent ? Reach::silent : Reach::asking;
 }
 
-// The side rooms follow the tables: VIPs are claimed and given up, servers' MAC addresses wanted and not wanted.
-void Director::services_changed(Instant now, Outbox& out) {
-  const std::vector<Ip> vips = services_.vips();
-  for (const Ip vip : vips) {
-    if (!claims_.answers_for(vip) && !claims_.stands_by(vip)) warn_if_own(vip, out);
-  }
-  claims_.share(claimable(vips), now);
-  claims_.set(vips, now);
-  for (size_t slot = 0; slot < services_.servers().size(); ++slot) place_server(static_cast<ServerSlot>(slot), now);
-  for (const Link link : {Link::outside, Link::inside}) {
-    if (!links_[index(link)].usable()) neighbors_.pause_link(link);
-  }
-  const auto orphaned = [](const Server& s) { return s.used && !s.in_service() && s.references() != 0; };
-  if (settings_.expire_nodest_conn && std::ranges::any_of(services_.servers(), orphaned)) orphans_from_ = 1;
-  refresh_watch();
+void Director::touch(const ServiceKey& key) {
+  if (touched_.empty() || touched_.back() != key) touched_.push_back(key);
+}
+
+// After every change: what packets and the LAN need to know of it.
+void Director::changed(Instant now, Outbox& out) {
+  place_some(now);
+  note_claims();
   speak(now, out);
+}
+
+void Director::note_orphan(const Server& server) {
+  if (settings_.expire_nodest_conn && server.references() != 0) orphans_from_ = 1;
+}
+
+// Servers may have got connections of theirs before an edit, or before they were removed.
+void Director::state_restored(Instant now, Outbox& out) {
+  for (const Server& server : services_.servers()) {
+    if (server.used && !server.in_service()) note_orphan(server);
+  }
+  place_all_later();
+  changed(now, out);
 }
 
 }  // namespace rawvs

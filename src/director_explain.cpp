@@ -46,8 +46,8 @@ class Director::Explainer {
       return end(Exit::not_vip, "It is left to this host's kernel.");
     }
     const Claims::Claim& claim = *d_.claims_.find(flow_.vip);
-    const LinkFacts& place = d_.links_[index(claim.link)];
-    if (claim.standby) {
+    const LinkFacts& place = d_.links_[index(claim.as.link)];
+    if (claim.as.standby) {
       step(text(flow_.vip) + " is a VIP whose master is another director (VRRP): ARP for it is not answered here.");
       return end(Exit::standby, "It is dropped: the master sends it on.");
     }

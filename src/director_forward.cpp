@@ -149,15 +149,14 @@ Exit Director::carry_server_error(Arrival& a, Connection& c, Server& server, Ins
 Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   const auto outer = parse_quote(*a.frame, a.packet);
   if (!outer) return Exit::not_vip;
-  const auto servers = services_.servers();
   const bool to_vip = claims_.takes(a.packet.dst);  // as IPVS: any address of this host will do
-  const auto found = std::ranges::find_if(servers, [&](const Server& s) {
-    return s.in_service() && s.spec.method == Method::tunnel && s.spec.at.addr == outer->dst &&
-           s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
+  const ServerSlot slot = services_.find_at(outer->dst, [&](const Server& s) {
+    return s.spec.method == Method::tunnel && s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
            protocol_of(s.spec.tunnel.type) == outer->protocol &&
            (s.spec.tunnel.type != TunnelType::gue || s.spec.tunnel.port == outer->dport);
   });
-  if (found == servers.end()) return Exit::not_vip;
+  if (slot == kNoServer) return Exit::not_vip;
+  const Server* const found = &services_.server(slot);
   const Bytes payload = Bytes(a.frame->bytes()).subspan(outer->l4_at, outer->l4_size());
   const auto header = tunnel_header(payload, found->spec.tunnel.type);
   const auto inner = header ? parse_inner_quote(*a.frame, *outer, *header) : std::nullopt;
@@ -180,12 +179,14 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
 
 // For all servers at the address: the path is one.
 void Director::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
-  for (Server& s : services_.servers()) {
-    if (!s.in_service() || s.spec.at.addr != server) continue;
-    if (s.path_mtu != 0 && now < s.path_mtu_until && s.path_mtu <= mtu) continue;
-    s.path_mtu = mtu;
-    s.path_mtu_until = now + kPathMtuBelieved;
-  }
+  static_cast<void>(services_.find_at(server, [&](const Server& at) {
+    Server& s = services_.server(services_.slot_of(at));
+    if (s.path_mtu == 0 || now >= s.path_mtu_until || s.path_mtu > mtu) {
+      s.path_mtu = mtu;
+      s.path_mtu_until = now + kPathMtuBelieved;
+    }
+    return false;  // and the next
+  }));
 }
 
 // The error, from the VIP and about the client's own packet, as far as it was quoted.

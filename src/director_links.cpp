@@ -13,13 +13,14 @@ namespace {
 // some 200 microseconds in all, which is what packets may wait.
 constexpr uint32_t kExpireWork = 128;
 constexpr Duration kTidyPause = 60s;  // between looks at what is left of removed servers
+constexpr size_t kTidied = 1024;      // of them looked at in one call
 
 }  // namespace
 
 // Legal, and what LVS asks for; but if it is the address by which the host itself is reached, it no longer is.
 void Director::warn_if_own(Ip vip, Outbox& out) const {
   for (const LinkFacts& link : links_) {
-    const bool own = std::ranges::any_of(link.addresses, [&](const LinkAddress& a) { return a.addr == vip; });
+    const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
     if (!own) continue;
     out.say(Severity::warning, "VIP " + text(vip) + " is also this host's own address on " + link.name +
                                    ": all that is sent to it goes to the director, and nothing to the host");
@@ -32,54 +33,6 @@ Ip Director::own_address(Link link) const {
     if (!claims_.answers_for(a.addr)) return a.addr;
   }
   return Ip();
-}
-
-void Director::place_server(ServerSlot slot, Instant now) {
-  Server& server = services_.server(slot);
-  if (server.neighbor == kNoNeighbor && !server.in_service()) return;
-  const Route route = route_to(server.spec.at.addr);
-  const bool reachable = server.in_service() && route.kind == Route::Kind::direct;
-  server.source = route.source;
-  server.route_mtu = route.mtu;
-  if (server.neighbor != kNoNeighbor) {
-    const Neighbors::Neighbor& n = neighbors_.at(server.neighbor);
-    // A server without mac= may share the slot of one that has it: same address, another service.
-    const bool fixed = n.state == Neighbors::State::fixed;
-    const bool fixed_right = server.spec.mac ? fixed && n.mac == *server.spec.mac : !fixed || n.wanted > 1;
-    if (reachable && n.addr == route.next_hop && n.link == route.link && fixed_right) return;
-    leave_neighbor(server, now);
-  }
-  if (reachable) server.neighbor = neighbors_.want(route.next_hop, route.link, server.spec.mac, now);
-}
-
-void Director::leave_neighbor(Server& server, Instant now) {
-  const uint16_t slot = std::exchange(server.neighbor, kNoNeighbor);
-  neighbors_.unwant(slot);
-  const Neighbors::Neighbor& n = neighbors_.at(slot);
-  if (n.wanted == 0 || n.state != Neighbors::State::fixed) return;
-  // Those that share the slot lived on this one's mac=.
-  const bool still_fixed = std::ranges::any_of(services_.servers(), [&](const Server& other) {
-    return other.used && other.neighbor == slot && other.spec.mac == n.mac;
-  });
-  if (!still_fixed) neighbors_.ask_anew(slot, now);
-}
-
-// The host's routing table's word, if it is known.
-Route Director::route_to(Ip addr) const {
-  const auto known = std::ranges::lower_bound(routes_, addr, {}, &Route::to);
-  if (known != routes_.end() && known->to == addr) return *known;
-  const Link link = link_towards(addr);
-  return {addr, Route::Kind::direct, link, addr, own_address(link), 0};
-}
-
-void Director::routes_changed(std::span<const Route> routes, Instant now, Outbox& out) {
-  std::vector<Route> sorted(routes.begin(), routes.end());
-  std::ranges::sort(sorted, {}, &Route::to);
-  for (const Route& route : sorted) {
-    if (route.kind != Route::Kind::direct && route_to(route.to) != route) say(route, out);
-  }
-  routes_ = std::move(sorted);
-  services_changed(now, out);
 }
 
 void Director::say(const Route& route, Outbox& out) {
@@ -102,34 +55,6 @@ void Director::say(const Route& route, Outbox& out) {
   }
 }
 
-void Director::refresh_watch() {
-  Watch now;
-  untidy_ = false;
-  for (const Claims::Claim& claim : claims_.all()) now.vips.push_back(claim.vip);
-  for (const Shared& s : shared_) {
-    if (s.ours && !s.mac.zero()) now.macs[index(s.link)].push_back(s.mac);
-  }
-  for (const Server& server : services_.servers()) {
-    if (!server.used) continue;
-    // A removed server's connections still answer.
-    if (server.was_nat) now.nat_servers.push_back(server.spec.at.addr);
-    if (!server.in_service() || (server.was_nat && server.spec.method != Method::masq)) untidy_ = true;
-    if (!server.in_service()) continue;
-    if (server.spec.method == Method::tunnel) now.icmp_errors = true;
-    if (server.neighbor != kNoNeighbor) now.neighbors.push_back(neighbors_.at(server.neighbor).addr);
-  }
-  if (!now.nat_servers.empty()) now.icmp_errors = true;
-  const auto tidy_up = [](auto& list) {
-    std::ranges::sort(list);
-    list.erase(std::unique(list.begin(), list.end()), list.end());
-  };
-  tidy_up(now.neighbors), tidy_up(now.nat_servers);
-  for (std::vector<Mac>& macs : now.macs) tidy_up(macs);
-  if (now == watch_) return;
-  watch_ = std::move(now);
-  ++watch_version_;
-}
-
 // Where a server is: on the link whose subnet holds it, the narrower one if both do; else inside, where servers are.
 Link Director::link_towards(Ip addr) const {
   int best = -1;
@@ -148,6 +73,8 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
   const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
   const bool anew =
       came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
+  std::vector<LinkAddress> addresses = known.addresses;  // that were, or are, the host's own
+  addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
   known = facts;
   if (came) {
     out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
@@ -162,28 +89,29 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
     neighbors_.forget_link(link, now);
     claims_.announce_all(link, now);
   }
-  services_changed(now, out);
+  for (const LinkAddress& a : addresses) follow_claim(a.addr, now);
+  place_all_later();
+  changed(now, out);
 }
 
 void Director::share(std::vector<Shared> shared, Instant now, Outbox& out) {
-  shared_ = std::move(shared);
-  services_changed(now, out);
-}
-
-// Not the host's own addresses, unless they are VIPs: a master with priority 255 has them, and its kernel answers.
-std::vector<Shared> Director::claimable(const std::vector<Ip>& vips) const {
-  std::vector<Shared> out;
+  const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
+  for (const Shared& s : shared_) follow_claim(s.vip, now);
+  for (const Shared& s : before) follow_claim(s.vip, now);
+  std::array<std::vector<Mac>, kLinks> macs{};
   for (const Shared& s : shared_) {
-    const bool own = std::ranges::any_of(links_, [&](const LinkFacts& link) {
-      return std::ranges::find(link.addresses, s.vip, &LinkAddress::addr) != link.addresses.end();
-    });
-    if (!own || std::ranges::binary_search(vips, s.vip)) out.push_back(s);
+    if (s.ours && !s.mac.zero()) macs[index(s.link)].push_back(s.mac);
   }
-  return out;
+  for (std::vector<Mac>& list : macs) {
+    std::ranges::sort(list);
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
+  if (macs != watch_.macs) watch_.macs = std::move(macs), ++watch_version_;
+  changed(now, out);
 }
 
 Mac Director::mac_of(const Claims::Claim& claim) const {
-  return claim.mac.zero() ? links_[index(claim.link)].mac : claim.mac;
+  return claim.as.mac.zero() ? links_[index(claim.as.link)].mac : claim.as.mac;
 }
 
 void Director::announce(Ip vip, Instant now, Outbox& out) {
@@ -197,18 +125,29 @@ void Director::time_passed(Instant now, Outbox& out) {
   while (Connection* const c = connections_.due(now, work)) expire(*c, now, out);
   end_orphans(out);
   give_up_fragments(now, out);
+  place_some(now);
   if (now >= tidy_due_) tidy(now);
+  if (estimated_to_ != kAllEstimated) estimate(now);
   speak(now, out);
 }
 
 // Servers that were removed, or are not NAT's any more, are guarded and remembered as long as connections may need it.
 void Director::tidy(Instant now) {
-  services_.forget_removed(now);
-  for (Server& server : services_.servers()) {
-    if (server.in_service() && server.spec.method != Method::masq && server.references() == 0) server.was_nat = false;
+  if (tidy_left_ == 0) tidy_left_ = std::max(services_.removed(), once_nat_.size());
+  const size_t some = std::min(tidy_left_, kTidied);
+  gone_.clear();
+  services_.forget_removed(now, some, gone_);
+  for (const ServerSlot slot : gone_) watch_for(slot);
+  for (size_t left = std::min(some, once_nat_.size()); left > 0; --left) {
+    const ServerSlot slot = once_nat_.first();
+    once_nat_.remove(slot);
+    once_nat_.push(slot);
+    Server& server = services_.server(slot);
+    if (server.references() == 0) server.was_nat = false;
+    watch_for(slot);
   }
-  tidy_due_ = kNever;
-  refresh_watch();
+  tidy_left_ -= some;
+  tidy_due_ = tidy_left_ != 0 ? now : kNever;
 }
 
 // Datagrams whose rest never came: their sender is told, if the first fragment came (RFC 792, RFC 1122 section 3.3.2).
@@ -230,7 +169,9 @@ void Director::give_up_fragments(Instant now, Outbox& out) {
 }
 
 Instant Director::next_deadline() const {
-  if (orphans_from_ != 0) return Instant();  // at once
+  const bool more_work =
+      orphans_from_ != 0 || to_place_.size() != 0 || estimated_to_ != kAllEstimated || neighbors_.sweeping();
+  if (more_work) return Instant();  // at once
   return std::min({connections_.next_deadline(), neighbors_.next_deadline(), claims_.next_deadline(),
                    reassembly_.next_deadline(), tidy_due_});
 }
@@ -239,13 +180,13 @@ Instant Director::next_deadline() const {
 // room for stays due, so that the next turn, which comes at once, goes on with it.
 void Director::speak(Instant now, Outbox& out) {
   asks_.clear(), says_.clear(), conflicts_.clear();
-  if (untidy_ && tidy_due_ == kNever) tidy_due_ = now + kTidyPause;
+  const bool untidy = services_.removed() != 0 || once_nat_.size() != 0;
+  if (untidy && tidy_due_ == kNever) tidy_due_ = now + kTidyPause;
   const size_t frames = speech_held_ ? 0 : out.letters_left();
   neighbors_.time_passed(now, frames, asks_, out);
   for (uint64_t n = neighbors_.take_discarded(); n > 0; --n) exits_.count(Exit::hold_expired);
-  const size_t claims_before = claims_.all().size();
   claims_.time_passed(now, frames - asks_.size(), says_, conflicts_);
-  if (claims_.all().size() != claims_before) refresh_watch();  // a retired VIP was forgotten
+  note_claims();  // a retired VIP may have been forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];
     send_arp(ask.link, ask.to.value_or(kBroadcastMac),

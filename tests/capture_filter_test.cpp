@@ -149,7 +149,7 @@ TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
 }
 
 TEST(CaptureFilter, TakesNothingWhenThereIsNothingToTake) {
-  const Filter filter(capture_filter({}, kMine));
+  const Filter filter(capture_filter(Watch{}, kMine));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, Ip(0))));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kVip)));

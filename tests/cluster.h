@@ -33,7 +33,7 @@ class Cluster {
   }
   static Ip address(int server) { return Ip(ip("192.0.2.10").v4() + static_cast<uint32_t>(server)); }
   void add(int server, int32_t weight, uint32_t upper = 0) {
-    EXPECT_FALSE(services_.add_server(kShop, spec(server, weight, upper), now));
+    EXPECT_FALSE(services_.add_server(kShop, spec(server, weight, upper)));
     watch_threshold(this->server(server));
   }
   void edit(int server, int32_t weight, uint32_t upper = 0) {

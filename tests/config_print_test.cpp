@@ -26,6 +26,7 @@ Settings random_settings(Random& r) {
   const auto maybe = [&] { return r.coin() ? Duration(0) : Duration(r.from(100, 86'400'000)); };
   return {r.from(1, 16777214),
           r.from(200, 65534),
+          r.from(200, 65534),
           r.from(4, 8192),
           r.from(1, 65534),
           r.coin(),

@@ -61,7 +61,7 @@ constexpr Wrong kWrong[] = {
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, control, control_group, guard, "
-     "io, state, state_interval, ring_frames, max_connections, max_servers, max_fragmented, max_ftp, "
+     "io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, max_ftp, "
      "expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
      "lblc_expiration, "

@@ -20,11 +20,11 @@ inline Config parsed(std::string_view text) {
 
 // Structured bindings: a field more in Settings does not compile here until it is compared, and so has a key.
 inline auto fields(const Settings& s) {
-  const auto& [connections, servers, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors, lblc, lblcr,
-               timeouts, garps, garp, arp, hold, probe, rate, burst] = s;
+  const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
+               lblc, lblcr, timeouts, garps, garp, arp, hold, probe, rate, burst] = s;
   const auto& [tcp, fin, udp] = timeouts;
-  return std::tie(connections, servers, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors, lblc,
-                  lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, rate, burst);
+  return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
+                  lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, rate, burst);
 }
 inline auto fields(const ServerSpec& s) {
   const auto& [at, method, weight, upper, lower, tunnel, mac] = s;
@@ -76,7 +76,7 @@ inline void expect_survives_printing(const Config& config) {
 inline constexpr std::string_view kEverything =
     "[director]\ninterface = eth0\ninside = eth1.7\ncontrol = /run/x.sock\ncontrol_group = adm\nguard = classic\n"
     "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
-    "1002\nmax_fragmented = 1003\nmax_ftp = 1004\n"
+    "1002\nmax_services = 1005\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"

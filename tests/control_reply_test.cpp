@@ -64,13 +64,13 @@ TEST(Reply, OfThousandsOfServersGoesInPieces) {
 
 TEST(Reply, OfFiveThousandChangesGoesInPieces) {
   Table t;
-  t.desk.reload = [](bool) -> Result<Reloaded> {
+  t.desk.reload = [](bool) {
     Reloaded done;
     for (size_t i = 0; i < kChanges; ++i) {
       done.changes.push_back("tcp 192.0.2.100:80: server " + place(i) + " weight=2 forward=dr");
       done.pending.push_back("ring_frames: " + std::to_string(i));
     }
-    return done;
+    return std::shared_ptr<const ReloadTask>(new ReloadTask{true, std::move(done)});
   };
   const std::string all = whole(t.pieces("rawvs/1 reload"));
   EXPECT_EQ(count(all, "\nchange text=tcp 192.0.2.100:80: server "), kChanges);

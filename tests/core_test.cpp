@@ -168,8 +168,8 @@ std::string order(Services& services, const ServiceKey& key) {
 TEST(Services, PutNewServersInFront) {
   Services s(8);
   ASSERT_FALSE(s.add({kWeb}));
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.12:80"), kNow));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.12:80")));
   EXPECT_EQ(order(s, kWeb), "12 11 ");
 }
 
@@ -181,13 +181,13 @@ TEST(Services, RefuseWhatIpvsRefuses) {
   EXPECT_EQ(s.edit({other}), Refusal::no_service);
   EXPECT_EQ(s.remove(other, kNow), Refusal::no_service);
   EXPECT_EQ(s.zero(other), Refusal::no_service);
-  EXPECT_EQ(s.add_server(other, server("192.0.2.11:80"), kNow), Refusal::no_service);
+  EXPECT_EQ(s.add_server(other, server("192.0.2.11:80")), Refusal::no_service);
   EXPECT_EQ(s.edit_server(kWeb, server("192.0.2.11:80")), Refusal::no_server);
   EXPECT_EQ(s.remove_server(kWeb, {ip("192.0.2.11"), Port(80)}, kNow), Refusal::no_server);
-  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.11:80", -1), kNow), Refusal::range);
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
-  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.11:80"), kNow), Refusal::exists);
-  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.12:80"), kNow), Refusal::full);
+  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.11:80", -1)), Refusal::range);
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
+  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.11:80")), Refusal::exists);
+  EXPECT_EQ(s.add_server(kWeb, server("192.0.2.12:80")), Refusal::full);
   ServerSpec thresholds = server("192.0.2.11:80");
   thresholds.upper = 4, thresholds.lower = 5;
   EXPECT_EQ(s.edit_server(kWeb, thresholds), Refusal::range);
@@ -197,21 +197,22 @@ TEST(Services, GiveAReturningServerItsConnectionsBack) {
   Services s(4);
   const Endpoint at{ip("192.0.2.11"), Port(80)};
   ASSERT_FALSE(s.add({kWeb}));
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
   const ServerSlot slot = s.find(kWeb)->servers[0];
   s.server(slot).active = 3;
   s.server(slot).traffic.connections = 9;
   ASSERT_FALSE(s.remove_server(kWeb, at, kNow));
   EXPECT_FALSE(s.server(slot).in_service());
-  s.forget_removed(kNow + 1h);
+  std::vector<ServerSlot> gone;
+  s.forget_removed(kNow + 1h, 9, gone);
   EXPECT_TRUE(s.server(slot).used);  // connections still remember it
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
   EXPECT_EQ(s.find(kWeb)->servers[0], slot);
   EXPECT_EQ(s.server(slot).active, 3u);
   EXPECT_EQ(s.server(slot).traffic.connections, 9u);
   ASSERT_FALSE(s.remove(kWeb, kNow));
   ASSERT_FALSE(s.add({kWeb}));
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
   EXPECT_EQ(s.server(slot).active, 3u);
   EXPECT_EQ(s.server(slot).traffic.connections, 0u);  // another service, other statistics
 }
@@ -219,30 +220,32 @@ TEST(Services, GiveAReturningServerItsConnectionsBack) {
 TEST(Services, ForgetRemovedServersThatNothingUses) {
   Services s(1);
   ASSERT_FALSE(s.add({kWeb}));
-  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80"), kNow));
+  ASSERT_FALSE(s.add_server(kWeb, server("192.0.2.11:80")));
   ASSERT_FALSE(s.remove_server(kWeb, {ip("192.0.2.11"), Port(80)}, kNow));
-  s.forget_removed(kNow + 119s);
+  std::vector<ServerSlot> gone;
+  s.forget_removed(kNow + 119s, 9, gone);
   EXPECT_TRUE(s.server(0).used);
-  s.forget_removed(kNow + 120s);
+  s.forget_removed(kNow + 120s, 9, gone);
   EXPECT_FALSE(s.server(0).used);
+  EXPECT_EQ(gone, std::vector<ServerSlot>{0});
 }
 
 TEST(Services, GiveTheSlotOfAServerThatLeftFirstToANewOneWhenNoneIsFree) {
   Services s(3);
   const auto at = [](int n) { return Endpoint{ip("192.0.2.1" + std::to_string(n)), Port(80)}; };
-  const auto add = [&](int n, Instant now) { return s.add_server(kWeb, server(text(at(n)).c_str()), now); };
+  const auto add = [&](int n) { return s.add_server(kWeb, server(text(at(n)).c_str())); };
   ASSERT_FALSE(s.add({kWeb}));
-  for (int n = 1; n <= 3; ++n) ASSERT_FALSE(add(n, kNow));
+  for (int n = 1; n <= 3; ++n) ASSERT_FALSE(add(n));
   const std::vector<ServerSlot> slots = s.find(kWeb)->servers;  // of 3, 2, 1
   s.server(slots[0]).inactive = 1;
   for (const int n : {3, 1, 2}) ASSERT_FALSE(s.remove_server(kWeb, at(n), kNow + std::chrono::seconds(n == 2 ? 1 : 0)));
-  EXPECT_FALSE(add(4, kNow + 2s));
+  EXPECT_FALSE(add(4));
   EXPECT_EQ(s.find(kWeb)->servers, std::vector{slots[2]});
-  EXPECT_FALSE(add(2, kNow + 2s));
+  EXPECT_FALSE(add(2));
   EXPECT_EQ(s.find(kWeb)->servers[0], slots[1]) << "one that returns gets its own";
-  EXPECT_EQ(add(5, kNow + 2s), Refusal::full) << "the third has a connection still";
+  EXPECT_EQ(add(5), Refusal::full) << "the third has a connection still";
   s.server(slots[0]).inactive = 0;
-  EXPECT_FALSE(add(5, kNow + 2s));
+  EXPECT_FALSE(add(5));
   EXPECT_EQ(s.server(slots[0]).spec.at, at(5));
 }
 
@@ -252,10 +255,52 @@ TEST(Services, AWholeTableCanBeReplacedAtOnce) {
     ASSERT_FALSE(s.add({kWeb}));
     for (int n = 1; n <= 4; ++n) {
       const std::string at = "192.0.2." + std::to_string(10 * round + n) + ":80";
-      EXPECT_FALSE(s.add_server(kWeb, server(at.c_str()), kNow)) << at;
+      EXPECT_FALSE(s.add_server(kWeb, server(at.c_str()))) << at;
     }
-    s.clear(kNow);
+    ASSERT_FALSE(s.remove(kWeb, kNow));
   }
+}
+
+ServiceKey service_number(uint32_t n) {
+  return {Protocol::tcp, {Ip(ip("203.0.113.0").v4() + n % 200), Port(static_cast<uint16_t>(n / 200 + 1))}, {}};
+}
+
+TEST(Services, AreAsManyAsSettingsSay) {
+  constexpr uint32_t kMany = 10000;
+  Services s(1, kMany);
+  for (uint32_t n = 0; n < kMany; ++n) ASSERT_FALSE(s.add({service_number(n)})) << n;
+  EXPECT_EQ(s.add({service_number(kMany)}), Refusal::full);
+  ASSERT_FALSE(s.remove(service_number(17), kNow));
+  ASSERT_FALSE(s.add({service_number(kMany)}));
+  EXPECT_FALSE(s.find(service_number(17)));
+  EXPECT_EQ(s.services()[17].spec.key, service_number(kMany)) << "the slot that is free";
+}
+
+// What a change costs does not depend on how large the table is.
+TEST(Services, LookAtFewServersHoweverManyThereAre) {
+  constexpr uint32_t kServices = 1000, kEach = 60;
+  Services s(65534, kServices);
+  const auto at = [](uint32_t n) { return Endpoint{Ip(ip("198.51.100.0").v4() + n % 250), Port(80)}; };
+  const auto spec = [&](uint32_t n) { return ServerSpec{.at = at(n)}; };
+  for (uint32_t n = 0; n < kServices; ++n) {
+    ASSERT_FALSE(s.add({service_number(n), Scheduler::wlc}));
+    for (uint32_t m = 0; m < kEach; ++m) ASSERT_FALSE(s.add_server(service_number(n), spec(m)));
+  }
+  const auto cost = [&](auto change) {
+    const uint64_t before = s.looked_at();
+    change();
+    return s.looked_at() - before;
+  };
+  const ServiceKey key = service_number(777);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.edit_server(key, {.at = at(5), .weight = 7})); }), 10u);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.set_standing(key, at(6), Standing::keeps, 0)); }), 10u);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.remove_server(key, at(7), kNow)); }), 20u);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.add_server(key, spec(7))); }), 20u);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.add_server(key, spec(99))); }), 20u);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(s.remove(key, kNow)); }), 2 * kEach);
+  std::vector<ServerSlot> gone;
+  EXPECT_LE(cost([&] { s.forget_removed(kNow + 1h, 30, gone); }), 30u);
+  EXPECT_EQ(gone.size(), 30u);
 }
 
 TEST(Services, KnowTheirVips) {

@@ -233,7 +233,7 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
               .next_hop = ip("203.0.113.12"),
               .source = ip("203.0.113.10"),
               .mtu = 1400};
-  director_->routes_changed({&route, 1}, now_, out_);
+  director_->route_found(route, now_, out_);
   EXPECT_EQ(director_->watch().neighbors, std::vector{ip("203.0.113.12")});
   resolve_inside(2);
   arrive(frame(Tcp{}));
@@ -248,14 +248,12 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
   for (const auto kind : {Route::Kind::elsewhere, Route::Kind::local, Route::Kind::unreachable}) {
     out_.clear();
     route.kind = kind;
-    director_->routes_changed({&route, 1}, now_, out_);
+    director_->route_found(route, now_, out_);
     EXPECT_NE(notices().find("real server 192.0.2.11"), std::string::npos);
     const uint64_t before = count(Exit::no_route);
     EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
     EXPECT_EQ(count(Exit::no_route), before + 1);
   }
-  director_->routes_changed({}, now_, out_);  // nothing is known: the subnet decides
-  EXPECT_EQ(director_->watch().neighbors, std::vector{ip("192.0.2.11")});
 }
 
 TEST_F(TunnelTest, AServerKeepsItsConnectionsMethodWhenItIsEdited) {

@@ -205,7 +205,6 @@ void DoorFuzz::link_acts() {
 }
 
 void DoorFuzz::routes_change() {
-  std::vector<Route> routes;
   for (uint32_t i = 0; i < kServerAddresses; ++i) {
     if (one_in(3)) continue;
     Route r{.to = server_addr(i), .kind = Route::Kind::direct, .link = one_of({Link::outside, Link::inside})};
@@ -213,9 +212,9 @@ void DoorFuzz::routes_change() {
     r.next_hop = one_in(3) ? ip(r.link == Link::outside ? "192.0.2.1" : "203.0.113.1") : r.to;
     if (!one_in(8)) r.source = ip(r.link == Link::outside ? "192.0.2.10" : "203.0.113.10");
     r.mtu = one_of<uint16_t>({0, 0, 0, 1400, 600, 100, 70, 40});
-    routes.push_back(r);
+    director_->route_found(r, now_, out_);
+    out_.clear();
   }
-  director_->routes_changed(routes, now_, out_);
 }
 
 void DoorFuzz::time_jumps() {

@@ -236,7 +236,7 @@ TEST_F(DoorFuzz, KeepsEveryPromiseWhateverComes) {
       } else if (what < 90) {
         link_acts(), after = "link_changed()";
       } else if (what < 92) {
-        routes_change(), after = "routes_changed()";
+        routes_change(), after = "route_found()";
       } else {
         time_jumps(), after = "time_passed()";
       }

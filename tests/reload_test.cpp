@@ -38,16 +38,29 @@ class ReloadTest : public testing::Test {
   }
   // What was done, a line each, and what is pending behind "later: ".
   std::string reload(const std::string& text, bool reset = false) {
-    Config next = parsed(text);
-    int dispatched = 0;
-    const Reloaded done = rawvs::reload(config_, next, reset, director_, now_, out_, [&] {
-      ++dispatched;
-      out_.clear();
-    });
-    config_ = next;
+    Reload work(config_, parsed(text), reset);
+    while (!step(work)) {
+    }
+    const Reloaded done = work.so_far();
+    config_ = work.take_next();
     std::string all;
     for (const std::string& line : done.changes) all += line + '\n';
     for (const std::string& line : done.pending) all += "later: " + line + '\n';
+    return all;
+  }
+  bool step(Reload& work, size_t portion = Reload::kPortion) {
+    return work.step(
+        director_, now_, out_, [&] { out_.clear(); }, portion);
+  }
+  // Who could serve a client's packet: "11 12".
+  std::string decision(const char* vip, uint16_t port) {
+    const Service* const service =
+        director_.services().classify({Ip(0xc6336401), *parse_ip(vip), Port(1000), Port(port), Protocol::tcp, false});
+    if (!service) return "none";
+    std::string all;
+    for (const ServerSlot slot : service->servers) {
+      all += ' ' + text(director_.services().server(slot).spec.at.addr).substr(8);
+    }
     return all;
   }
   std::string table() {
@@ -114,13 +127,13 @@ TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
   EXPECT_EQ(reload(kDirector + kWeb +
                    "scheduler = rr\nserver = 192.0.2.11\nserver = 192.0.2.12 weight=7\nserver = 192.0.2.14\n" +
                    "[virtual dns]\naddress = 192.0.2.100\nports = udp/53\nserver = 192.0.2.15\n"),
-            "groups: changed\n"
             "tcp 192.0.2.100:80: scheduler=rr persistence=0s\n"
             "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=7 forward=dr\n"
             "tcp 192.0.2.100:80: server 192.0.2.14:80 weight=1 forward=dr: added\n"
             "tcp 192.0.2.100:80: server 192.0.2.13:80: removed\n"
             "udp 192.0.2.100:53: added\n"
             "udp 192.0.2.100:53: server 192.0.2.15:53 weight=1 forward=dr: added\n"
+            "groups: changed\n"
             "mark 1381367808: removed\n");
   EXPECT_EQ(table(),
             "tcp 192.0.2.100:80 rr: 192.0.2.14:80=1 192.0.2.12:80=7 192.0.2.11:80=1\n"
@@ -238,6 +251,64 @@ TEST_F(SmallReloadTest, AServerThatDoesNotFitIsToldAndTheRestIsDone) {
       "room, see max_servers\n");
 }
 
+// What a packet meets between two portions is what the old file wants of its service, or what the new one wants.
+TEST_F(ReloadTest, BetweenTwoPortionsEveryDecisionIsTheOldFilesOrTheNewOnes) {
+  const std::string all = "[virtual all]\naddress = 192.0.2.103\nports = *\npersistence = 60\nserver = 192.0.2.14\n";
+  const std::string old_file =
+      kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n" + kShop + "server = 192.0.2.13\n" + all;
+  const std::string new_file =
+      kDirector + "[virtual web]\naddress = 192.0.2.100\nports = tcp/80,443\n" +
+      "server = 192.0.2.21\nserver = 192.0.2.22\nserver = 192.0.2.23\n" +
+      "[virtual shop]\naddress = 192.0.2.101\nports = tcp/80\nserver = 192.0.2.24\nserver = 192.0.2.25\n" + all +
+      "[virtual one]\naddress = 192.0.2.103\nports = tcp/80\nserver = 192.0.2.26\nserver = 192.0.2.27\n";
+  const std::pair<const char*, uint16_t> asked[] = {
+      {"192.0.2.100", 80}, {"192.0.2.100", 443}, {"192.0.2.101", 80}, {"192.0.2.101", 443}, {"192.0.2.103", 80}};
+  std::vector<std::string> before, after;
+  start(new_file);
+  for (const auto& [vip, port] : asked) after.push_back(decision(vip, port));
+  director_.clear(now_, out_);
+  start(old_file);
+  for (const auto& [vip, port] : asked) before.push_back(decision(vip, port));
+  Reload work(config_, parsed(new_file), false);
+  int portions = 1;
+  for (; !step(work, 1); ++portions) {
+    for (size_t i = 0; i < std::size(asked); ++i) {
+      const std::string now = decision(asked[i].first, asked[i].second);
+      EXPECT_TRUE(now == before[i] || now == after[i])
+          << asked[i].first << ':' << asked[i].second << ": " << now << ", was " << before[i] << ", is " << after[i];
+    }
+  }
+  EXPECT_GT(portions, 10);
+  for (size_t i = 0; i < std::size(asked); ++i) EXPECT_EQ(decision(asked[i].first, asked[i].second), after[i]);
+}
+
+TEST_F(ReloadTest, OfAnotherWeightForEveryServerLooksAtEachAFewTimesHoweverManyThereAre) {
+  constexpr uint32_t kServices = 40, kEach = 25;
+  const auto file = [&](const std::string& weight) {
+    std::string text = kDirector;
+    for (uint32_t n = 0; n < kServices; ++n) {
+      const std::string port = std::to_string(1000 + n);
+      text += "[virtual v" + port + "]\naddress = 192.0.2.100\nports = tcp/" + port + "\n";
+      for (uint32_t m = 1; m <= kEach; ++m) {
+        text += "server = 198.51.100." + std::to_string(m) + " weight=" + weight + "\n";
+      }
+    }
+    return text;
+  };
+  start(file("1"));
+  Reload work(config_, parsed(file("2")), false);
+  uint64_t most = 0;
+  const uint64_t before = director_.looked_at();
+  for (bool done = false; !done;) {
+    const uint64_t so_far = director_.looked_at();
+    done = step(work);
+    most = std::max(most, director_.looked_at() - so_far);
+  }
+  EXPECT_EQ(work.so_far().changes.size(), kServices * kEach);
+  EXPECT_LE(director_.looked_at() - before, uint64_t{12} * kServices * kEach);
+  EXPECT_LE(most, 12 * Reload::kPortion / Reload::kChange);
+}
+
 // The text, read again, gives the same table.
 TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   start(
@@ -274,14 +345,17 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
 TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
   Desk desk;
   std::vector<bool> asked;
-  desk.reload = [&](bool reset) -> Result<Reloaded> {
+  desk.reload = [&](bool reset) {
     asked.push_back(reset);
-    if (reset) return Error{"/etc/rawvs.ini:3: [director] interfac: no such key"};
-    return Reloaded{{"a: changed", "b: added"}, {"c: takes effect at the next start"}};
+    Result<Reloaded> outcome = Error{"/etc/rawvs.ini:3: [director] interfac: no such key"};
+    if (!reset) outcome = Reloaded{{"a: changed", "b: added"}, {"c: takes effect at the next start"}};
+    return std::shared_ptr<const ReloadTask>(new ReloadTask{true, std::move(outcome)});
   };
   const auto ask_desk = [&](const char* request) {
     Conversation c = answer(request, director_, now_, out_, desk);
-    return std::string(c.next(director_, now_).text());
+    std::string all;
+    while (!c.over()) all += c.next(director_, now_).text();
+    return all;
   };
   EXPECT_EQ(ask_desk("rawvs/1 reload"),
             "ok\nchange text=a: changed\nchange text=b: added\npending text=c: takes effect at the next start\nend\n");

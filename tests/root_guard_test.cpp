@@ -228,11 +228,11 @@ TEST_F(GuardOnRouter, SaysThatItIsFullAndFollowsTheVipsAllTheSame) {
   auto guard = attach(GuardMode::clsact);
   ASSERT_TRUE(guard);
   Watch watch;  // nobody sends to any of these but the first
-  for (uint32_t i = 0; i <= 8192; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
+  for (uint32_t i = 0; i <= 131072; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
   const auto done = guard->protect(watch, {&kDirector, 1}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().text,
-            "interface d0: guard: " + text(watch.vips.back()) + " (it holds 8192): Argument list too long");
+            "interface d0: guard: " + text(watch.vips.back()) + " (it holds 131072): Argument list too long");
   from_client(datagram(kRoutedVip));
   protect(*guard, {kLocalVip});  // there is room again
   from_client(syn(kLocalVip));

@@ -121,8 +121,9 @@ TEST(Schedulers, WrrPassesOverLevelsAndChoosesAsIfItWalkedThroughThem) {
         if (below(2) == 0) {
           s.overloaded = !s.overloaded;
         } else {
+          const Weighed was(s);
           change(s);
-          server_changed(Scheduler::wrr, pool, state);
+          server_changed(Scheduler::wrr, pool, state, was, Weighed(s));
         }
       }
       SchedulerState slow = state;

@@ -212,27 +212,28 @@ class ClaimTest : public testing::Test {
 };
 
 TEST_F(ClaimTest, AnnouncesANewVipAFewTimesThenNowAndThenAndLooksForRivals) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   EXPECT_EQ(said(130s), "0A 1A 1P 2A 61P 62A 121P 122A");
 }
 
 TEST_F(ClaimTest, SaysNothingThatIsTurnedOff) {
   settings_.garp_count = 0, settings_.arp_probe_interval = 0ms;
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   EXPECT_EQ(said(1000s), "");
   EXPECT_EQ(claims_.next_deadline(), kNever);
 }
 
 TEST_F(ClaimTest, DoesNotAnnounceAVipAgainWhenOthersChange) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   said(5s);
-  claims_.set({ip("192.0.2.99"), ip("192.0.2.100")}, now_);
+  claims_.claim(ip("192.0.2.100"), {}, now_);
+  claims_.claim(ip("192.0.2.99"), {}, now_);
   EXPECT_EQ(said(6s), "5A 6A 6P");
 }
 
 TEST_F(ClaimTest, StopsAnsweringForAVipWithoutServiceButRemembersItForAWhile) {
-  claims_.set({ip("192.0.2.100")}, kStart);
-  claims_.set({}, kStart + 1s);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
+  claims_.retire(ip("192.0.2.100"), kStart + 1s);
   EXPECT_FALSE(claims_.answers_for(ip("192.0.2.100")));
   EXPECT_TRUE(claims_.takes(ip("192.0.2.100")));
   EXPECT_EQ(said(302s), "");
@@ -240,7 +241,7 @@ TEST_F(ClaimTest, StopsAnsweringForAVipWithoutServiceButRemembersItForAWhile) {
 }
 
 TEST_F(ClaimTest, ReportsEachRivalOnceAndWhenItIsOver) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   said(70s);
   const auto conflict = heard(kOtherMac);
   ASSERT_TRUE(conflict);
@@ -260,7 +261,7 @@ TEST_F(ClaimTest, ReportsEachRivalOnceAndWhenItIsOver) {
 }
 
 TEST_F(ClaimTest, DefendsAVipEveryTenSecondsHoweverOftenItsRivalSpeaks) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   said(100s);
   std::string answers;
   for (int second = 100; second < 130; ++second) {
@@ -271,9 +272,7 @@ TEST_F(ClaimTest, DefendsAVipEveryTenSecondsHoweverOftenItsRivalSpeaks) {
 }
 
 TEST_F(ClaimTest, SaysEverythingThatIsDueHoweverFewFramesFitAtOnce) {
-  std::vector<Ip> vips;
-  for (int i = 1; i <= 5; ++i) vips.push_back(ip("192.0.2." + std::to_string(i)));
-  claims_.set(vips, kStart);
+  for (int i = 1; i <= 5; ++i) claims_.claim(ip("192.0.2." + std::to_string(i)), {}, kStart);
   const auto all = [&](Instant now) {
     std::string s;
     for (int call = 0; call < 10 && claims_.next_deadline() <= now; ++call) {
@@ -289,7 +288,7 @@ TEST_F(ClaimTest, SaysEverythingThatIsDueHoweverFewFramesFitAtOnce) {
 }
 
 TEST_F(ClaimTest, DoesNotTakeItselfForARival) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   EXPECT_FALSE(heard(kDirectorMac));
 }
 
@@ -297,37 +296,42 @@ constexpr Mac kVirtualMac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}};
 
 TEST_F(ClaimTest, AnswersForASharedAddressOnItsLinkWhileItIsOurs) {
   const Ip gateway = ip("203.0.113.1");
-  claims_.share({{gateway, Link::inside, false, {}}}, kStart);
+  claims_.claim(gateway, {.link = Link::inside, .standby = true}, kStart);
   EXPECT_FALSE(claims_.answers_for(gateway));
   EXPECT_TRUE(claims_.stands_by(gateway));
   EXPECT_EQ(said(100s), "");
-  claims_.share({{gateway, Link::inside, true, {}}}, now_);
+  claims_.claim(gateway, {.link = Link::inside}, now_);
   EXPECT_TRUE(claims_.answers_for(gateway, Link::inside));
   EXPECT_FALSE(claims_.answers_for(gateway, Link::outside));
+  EXPECT_FALSE(claims_.stands_by(gateway));
   EXPECT_EQ(said(103s), "100A 101A 101P 102A");
-  claims_.share({{gateway, Link::inside, true, {}}}, now_);
+  claims_.claim(gateway, {.link = Link::inside}, now_);
   EXPECT_EQ(said(104s), "") << "it was ours already";
-  claims_.share({}, now_);
+  claims_.retire(gateway, now_);
   EXPECT_FALSE(claims_.answers_for(gateway));
   EXPECT_TRUE(claims_.takes(gateway)) << "retired, not forgotten";
 }
 
-TEST_F(ClaimTest, AnswersForAServicesVipOutsideWhereverItsInstanceSpeaks) {
-  claims_.share({{ip("192.0.2.100"), Link::inside, true, kVirtualMac}}, kStart);
-  claims_.set({ip("192.0.2.99"), ip("192.0.2.100"), ip("192.0.2.101")}, kStart);
-  EXPECT_EQ(claims_.all().size(), 3u);
-  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.100"), Link::outside));
-  EXPECT_TRUE(claims_.find(ip("192.0.2.100"))->mac.zero()) << "the virtual MAC address is the inside link's";
-  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.101"), Link::outside));
-  claims_.set({}, kStart + 1s);
-  EXPECT_TRUE(claims_.answers_for(ip("192.0.2.100"), Link::inside)) << "the instance still has it";
-  EXPECT_FALSE(claims_.answers_for(ip("192.0.2.101")));
+TEST_F(ClaimTest, FindsEachOfVeryManyAndForgetsThemOneByOne) {
+  constexpr uint32_t kMany = 10000;
+  const auto vip = [](uint32_t n) { return Ip(ip("203.0.113.0").v4() + n * 7); };
+  settings_.garp_count = 0, settings_.arp_probe_interval = 0ms;
+  for (uint32_t n = 0; n < kMany; ++n) claims_.claim(vip(n), {}, kStart);
+  for (uint32_t n = 0; n < kMany; n += 2) claims_.retire(vip(n), kStart);
+  EXPECT_EQ(said(400s), "");
+  EXPECT_EQ(claims_.size(), kMany / 2);
+  for (uint32_t n = 0; n < kMany; ++n) {
+    ASSERT_EQ(claims_.takes(vip(n)), n % 2 == 1) << n;
+    ASSERT_FALSE(claims_.takes(Ip(vip(n).v4() + 1))) << n;
+  }
+  EXPECT_EQ(claims_.take_changes().size(), kMany + kMany / 2);
+  EXPECT_EQ(claims_.next_deadline(), kNever);
 }
 
 TEST_F(ClaimTest, AnnouncesAVirtualMacAddressAndTakesNobodyWhoHasItForARival) {
-  claims_.set({ip("192.0.2.100")}, kStart);
+  claims_.claim(ip("192.0.2.100"), {}, kStart);
   said(1s);
-  claims_.share({{ip("192.0.2.100"), Link::outside, true, kVirtualMac}}, now_);
+  claims_.claim(ip("192.0.2.100"), {.mac = kVirtualMac}, now_);
   std::vector<Say> say;
   claims_.time_passed(now_, 512, say, over_);
   ASSERT_EQ(say.size(), 1u);

@@ -221,7 +221,7 @@ class World {
     for (const uint32_t host : {11u, 12u}) {
       mine.push_back({Ip(ip("203.0.113.0").v4() + subnet * 16u + host), Port(port)});
       ServerSpec spec{.at = mine.back(), .method = method};
-      ASSERT_FALSE(services.add_server(key, spec, now));
+      ASSERT_FALSE(services.add_server(key, spec));
     }
   }
   static inline uint64_t next_key_ = 1;  // each process has its own

@@ -55,7 +55,7 @@ struct Node {
   void add(const ServiceSpec& spec, std::initializer_list<const char*> servers, Method method = Method::route) {
     ASSERT_FALSE(services.add(spec));
     for (const char* const at : servers) {
-      ASSERT_FALSE(services.add_server(spec.key, {.at = parse_endpoint(at).value(), .method = method}, now));
+      ASSERT_FALSE(services.add_server(spec.key, {.at = parse_endpoint(at).value(), .method = method}));
     }
   }
   Connection* find(const FlowKey& key) { return table.find(Side::client, key, table.hash(key)); }

@@ -11,6 +11,16 @@
 
 namespace rawvs {
 
+// The networks that a filter lets in: few enough of them, so wider than asked where addresses are many and scattered.
+struct CaptureSets {
+  std::vector<Network> vips{}, neighbors{}, nat_servers{};  // sorted, apart from one another
+  bool icmp_errors = false;
+  // Would nothing of what is watched be lost? Neighbours' answers come in without their addresses.
+  bool admits(const Watch& watch) const;
+};
+CaptureSets capture_sets(const Watch& watch);
+std::string capture_filter(const CaptureSets& sets, std::span<const Mac> own);
+
 // Frames for the packet socket. To our MAC: IPv4 to a VIP or from a NAT server, ICMP errors if they are wanted, ARP;
 // and any ARP about a VIP or from a neighbour. own: our MAC addresses on this link, the interface's first.
 std::string capture_filter(const Watch& watch, std::span<const Mac> own);

@@ -148,6 +148,16 @@ struct SyncDesk {  // what there is to see of connections told and heard; null: 
   const SyncCounters* counters = nullptr;
 };
 
+// Work that takes long: it is done in portions, between which packets are handled and questions are answered.
+struct Job {
+  std::function<bool(Instant now, Outbox& out)> portion{};  // true: that was the last one
+  bool done = false;
+};
+struct ReloadTask {  // a reload on its way
+  bool done = false;
+  Result<Reloaded> outcome = Reloaded{};  // when it is done
+};
+
 // What the daemon knows and the director does not. It outlives the conversations.
 struct Desk {
   Instant started{};               // when the daemon began
@@ -158,11 +168,15 @@ struct Desk {
   const Ward* ward = nullptr;      // what checks say; null: there are none
   const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
   SyncDesk sync{};
-  std::function<Result<Reloaded>(bool reset)> reload{};  // empty: cannot
+  std::function<std::shared_ptr<const ReloadTask>(bool reset)> reload{};  // begins one. Empty: cannot
+  std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once
   // From now on so, until the file says otherwise. Empty: cannot.
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
   ControlLog* log = nullptr;  // of what operators change; null: nobody wants to know
 };
+
+// Must this request wait while a Job is under way? All must that change something.
+bool changes_something(std::string_view request);
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
 // What it changes is told to desk.log, as who's doing.

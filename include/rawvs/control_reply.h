@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -74,9 +75,14 @@ struct Fault {  // why a request is not carried out
 
 class Conversation {  // one request's reply on its way
  public:
+  struct Later {  // a reply to what takes some time
+    std::function<bool()> ready{};
+    std::function<Conversation()> take{};  // once, when it is ready
+  };
   Conversation() = default;                   // there is nothing to say
   explicit Conversation(RowSources sources);  // "ok", their rows one after the other, "end"
   explicit Conversation(const Fault& fault);  // "error", and further lines of its text as rows, "end"
+  explicit Conversation(Later later) : later_(std::move(later)), over_(false) {}
 
   bool refused() const { return refused_; }
   bool over() const { return over_; }
@@ -88,6 +94,7 @@ class Conversation {  // one request's reply on its way
 
  private:
   bool next_row(Director& director, Instant now, size_t& rows);
+  Later later_{};
   std::string row_{};  // with its end of line: it did not fit into the last piece, or is the first one
   RowSources sources_{};
   size_t source_ = 0;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <span>
 
 #include "rawvs/claim.h"
@@ -62,8 +63,12 @@ class Director {
   // for, packets to them are dropped. The host's own that are no VIPs are left to the host.
   void share(std::vector<Shared> shared, Instant now, Outbox& out);
   void announce(Ip vip, Instant now, Outbox& out);  // once more: another may have been believed meanwhile
-  // The ways to the servers that are now known; those not named here are unknown again.
-  void routes_changed(std::span<const Route> routes, Instant now, Outbox& out);
+  // The way to a server's address is known now, or is another.
+  void route_found(const Route& route, Instant now, Outbox& out);
+  // Addresses of servers whose ways nobody has told of yet, at most so many: each is given once, and guessed until
+  // then.
+  std::vector<Ip> take_unknown_ways(size_t most);
+  std::optional<Ip> next_server_address(std::optional<Ip> after) const;  // of all, in order
   // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
   void guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }
   // True: nothing is announced, and nobody asked, until the outside is ready for answers. What is due then is due
@@ -74,6 +79,8 @@ class Director {
 
   // What an operator wants. Nothing changes when a Refusal comes back.
   std::optional<Refusal> add(const ServiceSpec& spec, Instant now, Outbox& out);
+  // A service that is made in several steps gets no new connections before it is opened.
+  void set_open(const ServiceKey& key, bool open) { services_.set_open(key, open); }
   std::optional<Refusal> edit(const ServiceSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now, Outbox& out);
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
@@ -84,7 +91,10 @@ class Director {
     return services_.set_standing(key, server, standing, most_weight, share);
   }
   std::optional<Refusal> zero(const ServiceKey& key) { return services_.zero(key); }
-  void zero_all() { services_.zero_all(); }
+  // In portions: some services from the slot `at` on, which moves on. True: these were the last ones.
+  bool zero_some(size_t& at);
+  bool clear_some(size_t& at, Instant now, Outbox& out);
+  void zero_all();
   void clear(Instant now, Outbox& out);
   void set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out);
   void set_timeouts(const Timeouts& timeouts) { settings_.timeouts = timeouts; }
@@ -96,7 +106,7 @@ class Director {
   // State that survives a restart (state.h): what it is written of, and taken back into. When StateReader has read all:
   // state_restored().
   StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_}; }
-  void state_restored(Instant now, Outbox& out) { services_changed(now, out); }
+  void state_restored(Instant now, Outbox& out);
 
   // Connections that other directors know of (sync.h). What packets do to ours the sender is told; null: nobody is.
   void tell(SyncSender* sender) { told_ = sender; }
@@ -110,6 +120,10 @@ class Director {
   Reach reach(const Server& server) const;  // can packets be sent to it?
   const Watch& watch() const { return watch_; }
   uint32_t watch_version() const { return watch_version_; }  // another number whenever watch() is another
+  // Services that were changed since the last call, or whose servers were; some of them are named twice.
+  std::vector<ServiceKey> take_touched() { return std::exchange(touched_, {}); }
+  // Servers looked at by all changes so far: what they cost, whatever the clock says.
+  uint64_t looked_at() const { return services_.looked_at() + placed_; }
   const Settings& settings() const { return settings_; }
   const Services& services() const { return services_; }
   ConnectionTable& connections() { return connections_; }
@@ -234,14 +248,46 @@ class Director {
   Exit answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Outbox& out, Build&& build);
   void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
 
-  // What changes around it: director_admin.cpp, director_links.cpp.
-  void services_changed(Instant now, Outbox& out);
+  // What changes around it: director_admin.cpp, director_links.cpp, director_places.cpp.
+  struct Place {  // what a server's slot has asked of others, to be taken back when it is otherwise
+    uint16_t neighbor = kNoNeighbor;
+    bool queued = false, tunnel = false, once_nat = false;
+    std::optional<Mac> mac{};  // its neighbor was wanted with this one, fixed
+    std::optional<Ip> at{};    // the way there is wanted
+    std::optional<Ip> hop{};   // watched: its neighbor
+    std::optional<Ip> nat{};   // watched: itself
+  };
+  struct Way {  // to an address of servers
+    Route route{};
+    bool known = false;
+    uint32_t servers = 0;
+  };
+  class Counted {  // a sorted list of addresses, each as often as somebody wants it
+   public:
+    bool add(std::vector<Ip>& list, Ip a);     // true: it came
+    bool remove(std::vector<Ip>& list, Ip a);  // true: it went
+   private:
+    std::vector<uint32_t> counts_;
+  };
+  void touch(const ServiceKey& key);
+  void changed(Instant now, Outbox& out);
+  void use_vip(Ip vip, Instant now, Outbox& out);
+  void leave_vip(Ip vip, Instant now);
+  void follow_claim(Ip vip, Instant now);
+  void note_claims();
+  std::vector<Ip> marked_vips() const;
+  void place_later(ServerSlot slot);
+  void place_all_later();
+  void place_some(Instant now);
   void place_server(ServerSlot slot, Instant now);
-  void leave_neighbor(Server& server, Instant now);
+  void want_neighbor(ServerSlot slot, const Route& route, bool reachable, Instant now);
+  void leave_neighbor(Place& place, Instant now);
+  void follow_way(Place& place, std::optional<Ip> at);
+  void watch_for(ServerSlot slot);
+  void note_orphan(const Server& server);
   void tidy(Instant now);
   Route route_to(Ip addr) const;
-  void refresh_watch();
-  std::vector<Shared> claimable(const std::vector<Ip>& vips) const;
+  bool is_own(Ip addr) const;  // this host's, on one of the links
   void warn_if_own(Ip vip, Outbox& out) const;
   Ip own_address(Link link) const;
   Link link_towards(Ip addr) const;
@@ -256,7 +302,6 @@ class Director {
   bool speech_held_ = false;
   std::array<LinkFacts, kLinks> links_{};
   std::array<LinkCounters, kLinks> counters_{};
-  std::vector<Route> routes_;  // sorted by destination
   Services services_;
   ConnectionTable connections_;
   Reassembly reassembly_;
@@ -264,7 +309,18 @@ class Director {
   SyncSender* told_ = nullptr;
   Neighbors neighbors_;
   Claims claims_;
-  std::vector<Shared> shared_;
+  std::map<Ip, uint32_t> vips_;  // how many services are there
+  std::vector<Shared> shared_;   // sorted by address
+  std::vector<Place> places_;    // by server slot
+  SlotQueue to_place_;           // servers whose surroundings are others now
+  SlotQueue once_nat_;           // servers that were NAT's before an edit
+  std::map<Ip, Way> ways_;
+  std::vector<Ip> unknown_ways_;
+  std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // how many servers want that neighbor to have that address
+  Counted hops_, nats_;
+  uint32_t tunnels_ = 0;  // servers
+  uint64_t placed_ = 0;
+  std::vector<ServiceKey> touched_;
   Composer composer_;
   Limit resets_, errors_, echoes_;
   ExitCounters exits_;
@@ -273,9 +329,13 @@ class Director {
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
   uint16_t next_tunnel_id_ = 1;                // IP identification of outer packets
-  bool untidy_ = false;                        // some server is kept only for the connections that it had
-  Instant tidy_due_ = kNever;                  // when to see whether it can be forgotten
-  Instant next_estimate_;                      // when the present interval of all Rates is over
+  Instant tidy_due_ = kNever;                  // when to see which servers need not be kept for their connections
+  size_t tidy_left_ = 0;                       // how many are still to be looked at
+  std::vector<ServerSlot> gone_;
+  Instant next_estimate_;                    // when the present interval of all Rates is over
+  uint32_t intervals_ = 0, estimating_ = 0;  // over, and not yet counted; counted for the slots that follow
+  uint32_t estimated_to_ = kAllEstimated;    // these slots
+  static constexpr uint32_t kAllEstimated = UINT32_MAX;
   std::array<Arrival, kBatch> batch_{};
   Arrival whole_{};  // put together from fragments
   Frame whole_frame_{}, edited_frame_{};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -57,7 +58,8 @@ class Engine {
       std::vector<Mac> macs{};  // ours, the interface's first
       std::vector<Ip> hosts{};
       std::optional<uint32_t> version{};
-      Instant again = kNever;  // when to tell them of changed servers
+      Instant again = kNever;  // when the filter is to be exact again, and to know changed servers
+      bool wide = false;       // it is, and the log has heard of it
     } told;
     Instant retry = kNever;  // when to try again to open it
     LinkCounters past;       // of its closed sockets
@@ -66,7 +68,13 @@ class Engine {
   enum Source : uint64_t { kNetlink, kControl, kSignals, kProbes, kVrrp, kSync, kCheckPath };  // of events
 
   Engine(const Config& config, const std::string& file, const Log& log);
-  Result<Reloaded> reload(bool reset);
+  // Jobs: engine_jobs.cpp.
+  struct Reloading;
+  std::shared_ptr<const ReloadTask> begin_reload(bool reset);
+  bool reload_some(Reloading& r);
+  bool begin_changes(Reloading& r);
+  void follow_config();
+  void work_on_jobs();
   Result<Done> open_all(int signals);
   Result<Done> load_tables();
   Result<Done> know_link(Link link);
@@ -78,8 +86,11 @@ class Engine {
   void follow_kernel(KernelNews news);
   void follow_routes();
   void note_own_addresses();
+  bool ask_route(Ip server);
   void follow_watch();
   void watch_port(Port& port);
+  void widen_port(Port& port);
+  void protect(Port& port);
   std::vector<Mac> macs_of(const Port& port) const;
   size_t serve_port(Port& port);
   void serve_ports();
@@ -160,9 +171,10 @@ class Engine {
   FlowMap flows_;
   std::array<Port, kLinks> ports_;
   std::vector<Ip> hosts_;      // the host's own addresses on our links, sorted
-  std::vector<Route> routes_;  // what the director was last told, sorted by server
-  bool routes_stale_ = false;  // the kernel may have others now
-  Instant routes_asked_{};     // when all were asked for
+  bool routes_stale_ = false;  // the kernel may have others than the director was told of
+  bool asking_routes_ = false;
+  std::optional<Ip> route_asked_{};  // the last one
+  Instant routes_asked_{};           // when
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
   int others_ = -1;  // epoll: what is no interface
@@ -172,6 +184,7 @@ class Engine {
   std::unique_ptr<Saving> saving_;       // null: nothing is being written
   Instant state_due_ = kNever;           // the next portion, or state
   bool state_warned_ = false;
+  std::deque<std::shared_ptr<Job>> jobs_;  // the first one is under way
   bool stopping_ = false, replacing_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be
   bool routes_warned_ = false;                             // since the kernel last told one

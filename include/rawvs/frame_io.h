@@ -42,6 +42,8 @@ class FrameIo {
   // What is delivered from now on; before the first call nothing is. own: our MAC addresses there, the interface's
   // first; the interface takes frames to the others, too, from now on.
   virtual Result<Done> watch(const Watch& watch, std::span<const Mac> own) = 0;
+  // At once and cheaply: at least what watch() would deliver is delivered; watch() follows soon.
+  virtual Result<Done> widen(const Watch& watch, std::span<const Mac> own) = 0;
   // The kernel takes no filter that long: every IPv4 and ARP frame is delivered, which costs time but loses none.
   virtual bool filter_is_wide() const = 0;
 

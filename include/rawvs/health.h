@@ -19,6 +19,7 @@
 
 #include "rawvs/addr.h"
 #include "rawvs/check.h"
+#include "rawvs/deadlines.h"
 #include "rawvs/time.h"
 
 namespace rawvs {
@@ -108,26 +109,6 @@ inline constexpr uint8_t kRampSteps = 24;
 uint8_t slow_share(Instant since, Duration slow_start, Instant now);  // the step: 1..kRampSteps
 int32_t slow_weight(int32_t weight, Instant since, Duration slow_start, Instant now);
 Instant next_ramp_step(Instant since, Duration slow_start, Instant now);  // kNever: the ramp is over
-
-class Deadlines {  // who is due when, each once: a binary heap that knows where everybody stands in it
- public:
-  void make_room(size_t size);           // for 0..size-1; set() itself allocates nothing
-  void set(uint32_t who, Instant when);  // O(log n); kNever: not at all
-  Instant earliest() const { return heap_.empty() ? kNever : heap_.front().when; }
-  uint32_t first() const { return heap_.front().who; }  // REQUIRES: earliest() != kNever
-
- private:
-  static constexpr uint32_t kNowhere = 0xffffffff;
-  struct Entry {
-    Instant when{};
-    uint32_t who = 0;
-  };
-  void put(size_t place, Entry entry);
-  void rise(size_t place, Entry entry);
-  void sink(size_t place, Entry entry);
-  std::vector<Entry> heap_;
-  std::vector<uint32_t> place_;  // by who
-};
 
 class Health {
  public:

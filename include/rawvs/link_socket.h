@@ -9,6 +9,7 @@
 
 #include <array>
 
+#include "rawvs/capture_filter.h"
 #include "rawvs/frame_io.h"
 
 namespace rawvs {
@@ -32,6 +33,7 @@ class LinkSocket : public FrameIo {
   int fd() const final { return fd_; }
   std::string remark() const override;
   Result<Done> watch(const Watch& watch, std::span<const Mac> own) final;
+  Result<Done> widen(const Watch& watch, std::span<const Mac> own) final;
   bool filter_is_wide() const final { return wide_; }
   void send(std::span<const Frame> frames) final;
   LinkCounters counters() final;
@@ -64,8 +66,12 @@ class LinkSocket : public FrameIo {
   void flush(size_t count);
   bool listen_to(Mac mac, bool wanted);
 
+  Result<Done> listen_to_others(std::span<const Mac> wanted);
+
   int fd_ = -1;
   bool wide_ = false;
+  CaptureSets let_in_{};  // by the filter that is attached; all, if it is wide
+  std::string expression_{};
   std::vector<Mac> more_{};  // what the interface takes frames to, beside its own
   std::array<VnetHeader, kBatch> headers_{};
   std::array<std::array<iovec, 2>, kBatch> parts_{};

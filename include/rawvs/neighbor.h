@@ -7,16 +7,21 @@
 // waits.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "rawvs/arp.h"
+#include "rawvs/deadlines.h"
 #include "rawvs/link.h"
 #include "rawvs/outbox.h"
 #include "rawvs/service.h"
 #include "rawvs/settings.h"
+#include "rawvs/slots.h"
 
 namespace rawvs {
 
@@ -52,13 +57,18 @@ class Neighbors {
   uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
   void unwant(uint16_t slot);
   void ask_anew(uint16_t slot, Instant now);  // its fixed address is nobody's wish any more
-  void forget_link(Link link, Instant now);   // it came up, or is another one now: ask anew
-  void pause_link(Link link);                 // it is down: asking is useless until forget_link()
+  // It came up, or is another one now: all there are asked anew. It is down: asking is useless until it came up. Where
+  // there are many, a part is done with each call of time_passed(), until sweeping() is over.
+  void forget_link(Link link, Instant now);
+  void pause_link(Link link);
+  bool sweeping() const {
+    return std::ranges::any_of(swept_, [&](size_t n) { return n < free_.used(); });
+  }
 
   const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
   std::optional<uint16_t> find(Ip addr, Link link) const;
   std::optional<Ip> who_has(Mac mac) const;  // the wanted address behind a MAC
-  uint16_t slots() const { return static_cast<uint16_t>(used_); }
+  uint16_t slots() const { return static_cast<uint16_t>(free_.used()); }
 
   // Copies the frame and keeps it until the answer comes. At most arp_hold frames wait per neighbour.
   Hold hold(uint16_t slot, const Frame& frame, Instant now);
@@ -71,7 +81,7 @@ class Neighbors {
 
   // Adds at most so many questions to asks; what else is due stays due.
   void time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out);
-  Instant next_deadline() const { return earliest_; }
+  Instant next_deadline() const { return due_.earliest(); }
 
  private:
   static constexpr uint32_t kHeldFrames = 64;  // in all
@@ -87,13 +97,18 @@ class Neighbors {
   void release(uint16_t slot, Mac own, Outbox& out);
   void discard(uint16_t slot);
   void set_next(Neighbor& n, Instant when);
-  std::span<Neighbor> used() { return std::span(neighbors_).first(used_); }
-  std::span<const Neighbor> used() const { return std::span(neighbors_).first(used_); }
+  void sweep(Link link, Instant now);
+  uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
+  static uint64_t hash(Ip addr, Link link) { return mixed(uint64_t{addr.v4()} << 1 | index(link)); }
+  std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
 
   const Settings& settings_;
   std::vector<Neighbor> neighbors_;  // all slots from the start
-  size_t used_ = 0;                  // slots from here on were never used
-  Instant earliest_ = kNever;        // nothing is due before; may be too early, never too late
+  FreeSlots free_;
+  SlotHash by_addr_;
+  Deadlines due_;
+  std::array<bool, kLinks> paused_{};
+  std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // how far the slots were told of their link's change
   std::vector<Held> held_;
   std::unique_ptr<uint8_t[]> held_bytes_;
   uint64_t order_ = 0, discarded_ = 0;

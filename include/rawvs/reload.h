@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,30 @@ struct Reloaded {
   std::vector<std::string> pending;  // not done: it takes a restart, or there was no room
 };
 
-// next is completed: marks that were chosen before are kept, and what only a restart changes stays as it is in was.
-// dispatch is called after each step: the director has said something.
-Reloaded reload(const Config& was, Config& next, bool reset, Director& director, Instant now, Outbox& out,
-                const std::function<void()>& dispatch);
+// In portions, between which packets are handled: each of them sees a table in which every service is as the old file
+// or as the new one wants it, but for servers that are being changed, one after the other. In this order: settings;
+// service after service: a new one, which gets connections when all of its servers are there, or what is different of
+// one, new servers first; then the groups, all at once; then what is not in the file any more goes.
+class Reload {
+ public:
+  // REQUIRES: was outlives it. next is completed: marks that were chosen before are kept, and in the end what only a
+  // restart changes is as it is in was.
+  Reload(const Config& was, Config next, bool reset);
+  ~Reload();
+  Reload(Reload&&) noexcept;
+
+  static constexpr size_t kPortion = 4096;  // servers that are looked at; a change counts as kChange of them
+  static constexpr size_t kChange = 16;
+  // The next portion. dispatch is called after each change: the director has said something. True: all is done.
+  bool step(Director& director, Instant now, Outbox& out, const std::function<void()>& dispatch,
+            size_t portion = kPortion);
+  const Reloaded& so_far() const;
+  Config take_next();  // when all is done
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 // An INI file that gives the present table; [director] is config's, with today's timeouts.
 std::string ini_text(const Config& config, const Director& director);

@@ -56,11 +56,21 @@ struct Policy {
 
 std::optional<size_t> choose(const Policy& policy, const Pool& pool, SchedulerState& state, const Request& request);
 
+// What a server's change may change for the scheduler.
+struct Weighed {
+  explicit Weighed(const Server& s) : weight(s.spec.weight), full(s.full_weight()), share(s.share) {}
+  int32_t weight, full;
+  uint8_t share;
+  friend bool operator==(const Weighed&, const Weighed&) = default;
+};
+
 // What a change of the service's servers does to the scheduler's state. IPVS: rr keeps its place, wrr starts over, dh,
-// sh and mh fill their table anew, lblc and lblcr remember a removed server in case it returns.
+// sh and mh fill their table anew, lblc and lblcr remember a removed server in case it returns. Only those that keep a
+// table of all servers, wrr and who remembers look at more than the one server.
 void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state, uint64_t seed);  // new service or scheduler
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state);          // it is now at index 0
-void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state);
-void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at);
+void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state, const Weighed& was,
+                    const Weighed& is);
+void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at, const Weighed& was);
 
 }  // namespace rawvs

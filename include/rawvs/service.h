@@ -11,12 +11,12 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "rawvs/addr.h"
 #include "rawvs/flow.h"
+#include "rawvs/slots.h"
 #include "rawvs/time.h"
 #include "rawvs/traffic.h"
 #include "rawvs/tunnel_type.h"
@@ -124,8 +124,9 @@ struct Affinity {  // lblc, lblcr: the servers that have served a destination
   std::vector<Member> servers;  // the newest member first
   Instant used{}, changed{};
 };
-struct SchedulerState {  // scheduler.h says what the numbers mean
-  size_t position = 0;   // index behind the last choice, 0 = list head
+struct SchedulerState {                             // scheduler.h says what the numbers mean
+  size_t position = 0;                              // index behind the last choice, 0 = list head
+  uint32_t ramping_servers = 0, heavy_servers = 0;  // with less than their full share; too heavy to be counted in parts
   int64_t current_weight = 0, most_weight = 0, step = 1;
   // Slow start: whether some server has less than its full share; then weights are counted in so many parts each, but
   // for weights so great that they can do without; and which turn it is of those who take only some.
@@ -141,6 +142,7 @@ struct SchedulerState {  // scheduler.h says what the numbers mean
 struct Service {
   ServiceSpec spec{};
   bool used = false;
+  bool open = true;                 // false: it gets no new connections yet, as if it was not there
   uint32_t serial = 0;              // tells a service from an earlier one with the same key
   std::vector<ServerSlot> servers;  // newest first: the order in which IPVS's schedulers walk
   SchedulerState state{};
@@ -163,32 +165,48 @@ struct GroupMatch {
 
 class Services {
  public:
-  explicit Services(uint32_t max_servers);
+  static constexpr uint32_t kUsualServices = 4096;
+  explicit Services(uint32_t max_servers, uint32_t max_services = kUsualServices);
 
   std::optional<Refusal> add(const ServiceSpec& spec);
+  void set_open(const ServiceKey& key, bool open);  // of one that is being made
   std::optional<Refusal> edit(const ServiceSpec& spec);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
-  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now);
+  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
   // As health checks find it; an edit of the server does not change that, its removal does.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
                                       uint8_t share = kFullShare);
   std::optional<Refusal> zero(const ServiceKey& key);
-  void zero_all();
-  void clear(Instant now);
   void set_groups(std::vector<GroupMatch> groups);
-  void estimate(uint32_t intervals);  // so many intervals of Rates are over, all but the first without traffic
-  void forget_removed(Instant now);   // frees the slots of removed servers that nothing uses any more
+  // So many intervals of Rates are over, all but the first without traffic: for the slots from `from` on, services' and
+  // servers' alike, as many as `most` says. True: these were the last ones.
+  bool estimate(uint32_t intervals, uint32_t from, uint32_t most);
+  // Looks at so many removed servers, at most, those that it has looked at least lately first: those that nothing uses
+  // any more lose their slots, which are added to `gone`.
+  void forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone);
+  size_t removed() const { return removed_.size(); }  // servers that keep their slots
+  uint64_t looked_at() const { return looked_at_; }   // servers, in all calls so far: what changes cost
 
-  bool empty() const { return by_key_.empty(); }
+  bool empty() const { return count_ == 0; }
   const Service* find(const ServiceKey& key) const;
   Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
   const Server* find(const ServiceKey& key, Endpoint server) const;  // of its servers
+  ServerSlot slot_of(const ServiceKey& key, Endpoint server) const;  // kNoServer: it has none there
+  // The first server at this address, whatever its port and service, that `is_it` says yes to; kNoServer: none.
+  template <class IsIt>
+  ServerSlot find_at(Ip addr, IsIt is_it) const {
+    return by_addr_.find(hash(addr), [&](Slot slot) {
+      ++looked_at_;
+      return servers_[slot].in_service() && servers_[slot].spec.at.addr == addr && is_it(servers_[slot]);
+    });
+  }
   // The service that this new connection belongs to.
   const Service* classify(const FlowKey& flow) const;
   Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }
-  std::vector<Ip> vips() const;  // addresses that some service is at: sorted, each once
+  std::vector<Ip> vips() const;                          // addresses that some service is at: sorted, each once
+  std::vector<Ip> vips_of(const ServiceKey& key) const;  // of this one: sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }
@@ -197,21 +215,34 @@ class Services {
   std::span<const Server> servers() const { return servers_; }
   std::span<Server> servers() { return servers_; }
   const std::vector<GroupMatch>& groups() const { return groups_; }
+  std::span<const uint32_t> groups_of(Mark mark) const;  // places in groups()
+  const std::vector<uint32_t>& groups_by_mark() const { return groups_by_mark_; }
+  ServerSlot slot_of(const Server& server) const { return static_cast<ServerSlot>(&server - servers_.data()); }
+  uint32_t server_slots() const { return free_servers_.used(); }  // slots from here on were never used
 
  private:
-  struct KeyHash {
-    size_t operator()(const ServiceKey& k) const;
-  };
+  static uint64_t hash(Ip addr) { return mixed(addr.v4()); }
+  static uint64_t hash(const ServiceKey& key);
+  static uint64_t hash(const ServiceKey& key, Endpoint server);
+  ServerSlot known_slot(const ServiceKey& key, Endpoint server) const;
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
+  ServerSlot longest_gone();
+  void forget(ServerSlot slot);
   std::optional<Mark> mark_of(const FlowKey& flow) const;
-  void release_servers(Service& service, Instant now);
-  size_t index_of(const Service& service, Endpoint server) const;
+  void release(Server& server, ServerSlot slot, Instant now);
 
   uint32_t next_serial_ = 1;
-  std::vector<Service> services_;
-  std::vector<Server> servers_;  // all slots from the start
-  std::unordered_map<ServiceKey, ServiceSlot, KeyHash> by_key_;
+  std::vector<Service> services_;  // up to the highest slot that was ever used; memory for all from the start
+  std::vector<Server> servers_;    // all slots from the start
+  FreeSlots free_services_, free_servers_;
+  SlotHash by_key_;    // services
+  SlotHash by_place_;  // servers, removed ones included, by their service's key and where they are: each pair once
+  SlotHash by_addr_;   // the same servers
+  SlotQueue removed_;  // servers
+  size_t count_ = 0;   // services
   std::vector<GroupMatch> groups_;
+  std::vector<uint32_t> groups_by_vip_, groups_by_mark_;  // places in it, in its order among equals
+  mutable uint64_t looked_at_ = 0;
 };
 
 }  // namespace rawvs

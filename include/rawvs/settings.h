@@ -19,6 +19,7 @@ struct Settings {
   // Memory, decided at start
   uint32_t max_connections = 262144;  // entries of the connection table, 64 to 80 bytes each
   uint32_t max_servers = 1024;        // real servers of all services, removed ones that still have connections included
+  uint32_t max_services = 16384;      // virtual services
   uint32_t max_fragmented = 1024;     // fragmented datagrams being put together; their memory is reassembly.h's
   uint32_t max_ftp = 1024;            // FTP control connections behind NAT whose commands are followed
 

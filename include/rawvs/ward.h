@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "rawvs/config.h"
@@ -34,7 +35,8 @@ class Ward {
   // The checks are these from now on. at_start: servers that are well at once need no slow start.
   void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out);
   // Operators may have added, edited or removed servers: what checks say of them is said again.
-  void settle(Director& director, Instant now, Outbox& out);
+  void settle(Director& director, Instant now, Outbox& out);  // of all services
+  void settle(std::span<const ServiceKey> touched, Director& director, Instant now, Outbox& out);
 
   // Results that have come are handed in first.
   void answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out);
@@ -74,6 +76,7 @@ class Ward {
   using Rooms = std::map<ServiceKey, Room>;
 
   Room* room_of(uint32_t id);
+  void settle(const ServiceKey& key, Room& room, Director& director, Instant now, Outbox& out);
   Bed* bed_of(Room& room, Endpoint at);
   void furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now, Outbox& out);
   void carry_out(Director& director, Instant now, Outbox& out);
@@ -86,6 +89,7 @@ class Ward {
 
   Health health_;
   Rooms rooms_;
+  std::unordered_map<uint32_t, ServiceKey> services_;  // by the rooms' ids
   uint32_t next_room_ = 1;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;

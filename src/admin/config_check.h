@@ -26,7 +26,7 @@ struct Checking {  // what the parts share; filled by the walks of add_table_che
   std::map<std::string_view, size_t> virtuals{}, checks{}, vrrps{};  // by name
   std::set<Ip> vips{};
   std::set<std::string_view> tracked{}, used_checks{};  // names that [vrrp] and servers mention
-  size_t servers = 0;                                   // of all services
+  size_t servers = 0, services = 0;                     // of all services; and these
 
   bool balanced(Mark mark) const { return virtual_of.contains(mark.value); }
 };

@@ -50,7 +50,8 @@ class ServerCheck {
   void check_sorry(size_t i) {
     const VirtualConfig& v = c_.config.virtuals[i];
     const Place& place = c_.places.virtuals[i];
-    if (c_.shaped[i]) c_.servers += v.servers.size() * (c_.marks[i].value == 0 ? v.ports.size() : 1);
+    const size_t its = c_.marks[i].value == 0 ? v.ports.size() : 1;  // without mark: a service for each protocol
+    if (c_.shaped[i]) c_.services += its, c_.servers += v.servers.size() * its;
     if (!v.sorry) return;
     if (std::string why = unfit(i, *v.sorry); !why.empty()) c_.report.wrong(place, "sorry", why);
   }
@@ -68,10 +69,14 @@ class ServerCheck {
 };
 
 void check_room(Checking& c) {
-  const uint32_t most = c.config.settings.max_servers;
-  if (c.servers <= most || c.places.director.line == 0 || c.places.director.bad("max_servers")) return;
-  c.report.wrong(c.places.director, "max_servers",
-                 std::to_string(most) + " is less than the " + std::to_string(c.servers) + " servers of this file");
+  const Place& place = c.places.director;
+  const auto fits = [&](const char* key, uint32_t most, size_t needed, const char* what) {
+    if (needed <= most || place.line == 0 || place.bad(key)) return;
+    c.report.wrong(place, key,
+                   std::to_string(most) + " is less than the " + std::to_string(needed) + what + " of this file");
+  };
+  fits("max_servers", c.config.settings.max_servers, c.servers, " servers");
+  fits("max_services", c.config.settings.max_services, c.services, " services");
 }
 
 }  // namespace

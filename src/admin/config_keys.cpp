@@ -96,6 +96,7 @@ constexpr Row<Config> kDirectorRows[] = {
         "max_connections", "entries of the connection table, 1-16777214. Default 262144")),
     at_start(number<&Settings::max_servers, 1, kNoServer - 1>("max_servers",
                                                               "real servers of all services, 1-65534. Default 1024")),
+    at_start(number<&Settings::max_services, 1, kNoService - 1>("max_services", "services, 1-65534. Default 16384")),
     at_start(number<&Settings::max_fragmented, Reassembly::kLeast, Reassembly::kMost>(
         "max_fragmented", "fragmented datagrams being put together, 4-8192. Default 1024")),
     at_start(

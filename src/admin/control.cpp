@@ -4,6 +4,8 @@
 #include "rawvs/control.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "control_commands.h"
@@ -73,7 +75,7 @@ Objection check_form(std::string_view request, std::string_view& rest) {
 }
 
 Objection carry_out(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
-                    const Operator& who, RowSources& rows) {
+                    const Operator& who, RowSources& rows, std::optional<Conversation::Later>& later) {
   std::string_view rest;
   if (auto fault = check_form(request, rest)) return fault;
   const std::string_view word = take_word(rest);
@@ -90,7 +92,7 @@ Objection carry_out(std::string_view request, Director& director, Instant now, O
       return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
     }
   }
-  return command->run({values, director, now, out, desk, who, word, rows});
+  return command->run({values, director, now, out, desk, who, word, rows, later});
 }
 
 }  // namespace
@@ -98,8 +100,20 @@ Objection carry_out(std::string_view request, Director& director, Instant now, O
 Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
                     const Operator& who) {
   RowSources rows;
-  const Objection fault = carry_out(request, director, now, out, desk, who, rows);
-  return fault ? Conversation(*fault) : Conversation(std::move(rows));
+  std::optional<Conversation::Later> later;
+  const Objection fault = carry_out(request, director, now, out, desk, who, rows, later);
+  if (fault) return Conversation(*fault);
+  return later ? Conversation(std::move(*later)) : Conversation(std::move(rows));
+}
+
+bool changes_something(std::string_view request) {
+  constexpr std::array<std::string_view, 9> kReading{"list", "connections", "timeouts", "exits", "arp",
+                                                     "vrrp", "sync",        "explain",  "trace"};
+  std::string_view rest;
+  if (check_form(request, rest)) return false;  // it is refused at once
+  const std::string_view word = take_word(rest);
+  return std::ranges::find(commands(), word, &Command::word) != commands().end() &&
+         std::ranges::find(kReading, word) == kReading.end();
 }
 
 }  // namespace rawvs

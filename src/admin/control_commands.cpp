@@ -3,6 +3,8 @@
 #include "control_commands.h"
 
 #include <array>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "config_values.h"
@@ -38,7 +40,9 @@ Objection verdict(const Call& call, std::optional<Refusal> refusal) {
         return "scheduler " + shortly_quoted(call.values.text(Key::scheduler)) + " is not built in";
       case Refusal::range: return "lower must not be greater than upper";
       case Refusal::invalid: return (about_server ? server : service) + ": expected a unicast address";
-      case Refusal::full: return about_server ? "no room for another server: see max_servers" : "too many services";
+      case Refusal::full:
+        return about_server ? "no room for another server: see max_servers"
+                            : "no room for another service: see max_services";
       case Refusal::unsupported: return "rawvs " + std::string(kVersion) + " cannot do that yet";
     }
     return "?";
@@ -150,23 +154,37 @@ Objection delete_server(const Call& call) {
   return std::nullopt;
 }
 
+// Many services and servers are changed: "ok" when all are.
+Objection in_portions(const Call& call, std::function<bool(Instant, Outbox&)> portion) {
+  const std::shared_ptr<Job> job(new Job{std::move(portion), false});
+  if (!call.desk.run) {
+    while (!job->portion(call.now, call.out)) {
+    }
+    return std::nullopt;
+  }
+  call.desk.run(job);
+  call.later = {[job] { return job->done; }, [] { return Conversation(RowSources()); }};
+  return std::nullopt;
+}
+
 Objection clear(const Call& call) {
   size_t services = 0, servers = 0;
   for (const Service& service : call.director.services().services()) {
     if (service.used) ++services, servers += service.servers.size();
   }
-  call.director.clear(call.now, call.out);
   if (services != 0) {
     call.changed("everything removed: " + counted(services, "service") + ", " + counted(servers, "server"));
   }
-  return std::nullopt;
+  return in_portions(call, [&director = call.director, at = size_t{0}](Instant now, Outbox& out) mutable {
+    return director.clear_some(at, now, out);
+  });
 }
 
 Objection zero(const Call& call) {
   if (!call.values.of(Key::service)) {
-    call.director.zero_all();
     call.changed("the counters of all services set to zero");
-    return std::nullopt;
+    return in_portions(
+        call, [&director = call.director, at = size_t{0}](Instant, Outbox&) mutable { return director.zero_some(at); });
   }
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
@@ -245,10 +263,15 @@ Objection reload(const Call& call) {
   if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
   if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
   call.changed(std::string("reload") + (reset != 0 ? " --reset" : "") + " of " + call.desk.file);
-  auto done = call.desk.reload(reset != 0);
-  if (!done) return Fault{"file", done.error().text};
-  call.rows.push_back(text_rows("change", std::move(done->changes)));
-  call.rows.push_back(text_rows("pending", std::move(done->pending)));
+  const std::shared_ptr<const ReloadTask> task = call.desk.reload(reset != 0);
+  call.later = {[task] { return task->done; },
+                [task] {
+                  if (!task->outcome) return Conversation(Fault{"file", task->outcome.error().text});
+                  RowSources rows;
+                  rows.push_back(text_rows("change", task->outcome->changes));
+                  rows.push_back(text_rows("pending", task->outcome->pending));
+                  return Conversation(std::move(rows));
+                }};
   return std::nullopt;
 }
 

@@ -21,7 +21,8 @@ struct Call {  // values: only of keys that the command takes, and of all that i
   const Desk& desk;
   const Operator& who;
   std::string_view command;
-  RowSources& rows;  // of the reply
+  RowSources& rows;                           // of the reply
+  std::optional<Conversation::Later>& later;  // or the reply, when something is done
 
   void changed(std::string text) const {  // for the log
     if (desk.log) desk.log->changed(who, command, std::move(text), now, out);

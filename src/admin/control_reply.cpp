@@ -68,7 +68,10 @@ Conversation::Conversation(const Fault& fault) : row_(error_row(fault)), refused
 
 Piece Conversation::refusal(const Fault& fault) { return Piece(error_row(fault).substr(0, kPieceMost - 5) + "end\n"); }
 
-bool Conversation::waiting() const { return row_.empty() && source_ < sources_.size() && sources_[source_]->waiting(); }
+bool Conversation::waiting() const {
+  if (later_.ready) return !later_.ready();
+  return row_.empty() && source_ < sources_.size() && sources_[source_]->waiting();
+}
 
 // The next row of the reply, if there is one now. rows: how many this source has given to the present piece.
 bool Conversation::next_row(Director& director, Instant now, size_t& rows) {
@@ -94,6 +97,12 @@ bool Conversation::next_row(Director& director, Instant now, size_t& rows) {
 
 Piece Conversation::next(Director& director, Instant now) {
   if (over_) return {};
+  if (later_.ready) {
+    if (!later_.ready()) return {};
+    Conversation reply = later_.take();
+    *this = std::move(reply);
+    return {};  // what was done may not be in effect everywhere yet
+  }
   director.estimate(now);
   std::string text;
   size_t rows = 0;

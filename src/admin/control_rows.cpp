@@ -237,18 +237,17 @@ class VipRows final : public RowSource {  // each VIP's row is followed by those
       put(row, "server", server ? text(*server) : "-");
       return Next::row;
     }
-    const auto& claims = director.claims().all();  // sorted by address
-    const auto claim = last_ ? std::ranges::upper_bound(claims, *last_, {}, &Claims::Claim::vip) : claims.begin();
-    if (claim == claims.end()) return Next::end;
+    const Claims::Claim* const claim = director.claims().first_after(last_);
+    if (!claim) return Next::end;
     last_ = claim->vip;
     rivals_ = claim->rivals;
     next_rival_ = 0;
     row = "vip";
     put(row, "address", text(claim->vip));
-    put(row, "link", word(director, claim->link));
+    put(row, "link", word(director, claim->as.link));
     put(row, "mac", text(director.mac_of(*claim)));
     put(row, "retired", claim->retired_until ? 1 : 0);
-    put(row, "standby", claim->standby ? 1 : 0);
+    put(row, "standby", claim->as.standby ? 1 : 0);
     return Next::row;
   }
 

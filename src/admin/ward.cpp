@@ -25,8 +25,8 @@ Standing fallen(OnDown on_down) {
 }  // namespace
 
 Ward::Room* Ward::room_of(uint32_t id) {
-  const auto found = std::ranges::find_if(rooms_, [&](const auto& entry) { return entry.second.id == id; });
-  return found == rooms_.end() ? nullptr : &found->second;
+  const auto service = services_.find(id);
+  return service == services_.end() ? nullptr : &rooms_.at(service->second);
 }
 
 Ward::Bed* Ward::bed_of(Room& room, Endpoint at) {
@@ -38,6 +38,7 @@ void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director&
   health_.begin_replacing();
   Rooms left = std::move(rooms_);
   rooms_.clear();
+  services_.clear();
   for (const WantedChecks& one : wanted) {
     auto known = left.extract(one.service);
     Room room;
@@ -48,6 +49,7 @@ void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director&
       room.key = one.service;
       room.name = text(one.service);
     }
+    services_.emplace(room.id, one.service);
     furnish(rooms_.emplace(one.service, std::move(room)).first->second, one, at_start, director, now, out);
   }
   health_.end_replacing();
@@ -103,20 +105,31 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
 }
 
 void Ward::settle(Director& director, Instant now, Outbox& out) {
-  for (auto& [key, room] : rooms_) {
-    if (!director.services().find(key)) {  // removed by an operator: if it comes back, it comes without servers
-      for (Bed& bed : room.beds) bed.taken_out.reset();
-      continue;
+  for (auto& [key, room] : rooms_) settle(key, room, director, now, out);
+}
+
+void Ward::settle(std::span<const ServiceKey> touched, Director& director, Instant now, Outbox& out) {
+  std::vector<ServiceKey> keys(touched.begin(), touched.end());
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  for (const ServiceKey& key : keys) {
+    if (const auto found = rooms_.find(key); found != rooms_.end()) settle(key, found->second, director, now, out);
+  }
+}
+
+void Ward::settle(const ServiceKey& key, Room& room, Director& director, Instant now, Outbox& out) {
+  if (!director.services().find(key)) {  // removed by an operator: if it comes back, it comes without servers
+    for (Bed& bed : room.beds) bed.taken_out.reset();
+    return;
+  }
+  apply_sorry(room, director, now, out);
+  for (Bed& bed : room.beds) {
+    const Server* const server = server_at(director, key, bed.at);
+    if (server) {
+      bed.taken_out.reset();  // an operator has brought it back
+      health_.set_weight(bed.id, server->wanted_weight);
     }
-    apply_sorry(room, director, now, out);
-    for (Bed& bed : room.beds) {
-      const Server* const server = server_at(director, key, bed.at);
-      if (server) {
-        bed.taken_out.reset();  // an operator has brought it back
-        health_.set_weight(bed.id, server->wanted_weight);
-      }
-      apply(room, bed, director, now, out);
-    }
+    apply(room, bed, director, now, out);
   }
 }
 

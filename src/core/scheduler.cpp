@@ -205,20 +205,17 @@ static_assert(std::ranges::all_of(kSchedulers, [](const Row& r) {
 }));
 const Row& row(Scheduler s) { return kSchedulers[static_cast<size_t>(s)]; }
 
-// Parts are left out where weight times load could overflow, as it cannot without them.
-void count_parts(const Pool& pool, SchedulerState& state) {
+void count(SchedulerState& state, const Weighed& server, bool joins) {
   constexpr int32_t kMostInParts = INT32_MAX / kFullShare;
-  bool fits = true;
-  state.ramping = false;
-  for (size_t i = 0; i < pool.size(); ++i) {
-    state.ramping = state.ramping || pool[i].share != kFullShare;
-    fits = fits && pool[i].full_weight() <= kMostInParts;
-  }
-  state.parts = state.ramping && fits ? kFullShare : 1;
+  const auto by = [joins](uint32_t& n) { joins ? ++n : --n; };
+  if (server.share != kFullShare) by(state.ramping_servers);
+  if (server.full > kMostInParts) by(state.heavy_servers);
 }
 
+// Parts are left out where weight times load could overflow, as it cannot without them.
 void prepare(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
-  count_parts(pool, state);
+  state.ramping = state.ramping_servers != 0;
+  state.parts = state.ramping && state.heavy_servers == 0 ? kFullShare : 1;
   if (row(scheduler).prepare) row(scheduler).prepare(pool, state);
 }
 
@@ -240,20 +237,28 @@ std::optional<size_t> choose(const Policy& policy, const Pool& pool, SchedulerSt
 void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state, uint64_t seed) {
   state = {};
   state.random = seed;
+  for (size_t i = 0; i < pool.size(); ++i) count(state, Weighed(pool[i]), true);
   prepare(scheduler, pool, state);
 }
 
-void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state) { prepare(scheduler, pool, state); }
+void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state, const Weighed& was,
+                    const Weighed& is) {
+  count(state, was, false);
+  count(state, is, true);
+  prepare(scheduler, pool, state);
+}
 
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
   if (state.position != 0) ++state.position;  // the last choice moved one down
+  count(state, Weighed(pool[0]), true);
   remember_added(pool, state);
   prepare(scheduler, pool, state);
 }
 
-void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at) {
+void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at, const Weighed& was) {
   // Without the last choice itself, the one before it counts as such; without one before it, nothing changes.
   if (was_at < state.position) --state.position;
+  count(state, was, false);
   remember_removed(state, was_at);
   prepare(scheduler, pool, state);
 }

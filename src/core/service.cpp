@@ -3,6 +3,7 @@
 #include "rawvs/service.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "rawvs/scheduler.h"
 
@@ -10,7 +11,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr size_t kMostServices = 4096;
+constexpr size_t kLookedAtWhenFull = 8192;     // removed servers, when there is no free slot: half a millisecond
 constexpr Duration kRemovedServerKept = 120s;  // IPVS keeps its trash at least this long
 constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
 
@@ -57,33 +58,49 @@ std::string text(const ServiceKey& key) {
   return std::string(name(key.protocol)) + ' ' + text(key.vip);
 }
 
-size_t Services::KeyHash::operator()(const ServiceKey& k) const {
+uint64_t Services::hash(const ServiceKey& k) {
   const uint64_t low = uint64_t{k.vip.addr.v4()} << 16 | k.vip.port.value;
   const uint64_t high = uint64_t{k.mark.value} << 8 | static_cast<uint8_t>(k.protocol);
-  return static_cast<size_t>((low ^ high * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu >> 16);
+  return mixed(low ^ mixed(high));
 }
 
-Services::Services(uint32_t max_servers) : servers_(std::min<uint32_t>(max_servers, kNoServer)) {}
+uint64_t Services::hash(const ServiceKey& key, Endpoint server) {
+  return mixed(hash(key) + (uint64_t{server.addr.v4()} << 16 | server.port.value));
+}
+
+Services::Services(uint32_t max_servers, uint32_t max_services)
+    : servers_(std::min<uint32_t>(max_servers, kNoServer)),
+      free_services_(max_services),
+      free_servers_(max_servers),
+      by_key_(max_services),
+      by_place_(max_servers),
+      by_addr_(max_servers),
+      removed_(max_servers) {
+  services_.reserve(std::min<uint32_t>(max_services, kNoService));
+}
 
 const Service* Services::find(const ServiceKey& key) const {
-  const auto found = by_key_.find(key);
-  return found == by_key_.end() ? nullptr : &services_[found->second];
+  const Slot slot = by_key_.find(hash(key), [&](Slot s) { return services_[s].spec.key == key; });
+  return slot == kNoSlot ? nullptr : &services_[slot];
 }
 
 std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   if (find(spec.key)) return Refusal::exists;
-  auto free = std::ranges::find_if(services_, [](const Service& s) { return !s.used; });
-  if (free == services_.end()) {
-    if (services_.size() == kMostServices) return Refusal::full;
-    free = services_.emplace(services_.end());
-  }
-  *free = Service{};
-  free->spec = spec;
-  free->used = true;
-  free->serial = next_serial_++;
-  begin(spec.scheduler, pool_of(servers_, *free), free->state, free->serial);
-  by_key_[spec.key] = static_cast<ServiceSlot>(free - services_.begin());
+  const auto free = free_services_.take();
+  if (!free) return Refusal::full;
+  if (*free == services_.size()) services_.emplace_back();
+  Service& service = services_[*free];
+  service.spec = spec;
+  service.used = true;
+  service.serial = next_serial_++;
+  begin(spec.scheduler, pool_of(servers_, service), service.state, service.serial);
+  by_key_.add(hash(spec.key), *free);
+  ++count_;
   return std::nullopt;
+}
+
+void Services::set_open(const ServiceKey& key, bool open) {
+  if (Service* const service = find(key)) service->open = open;
 }
 
 std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
@@ -98,65 +115,84 @@ std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
 std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  release_servers(*service, now);
+  for (const ServerSlot slot : service->servers) release(servers_[slot], slot, now);
+  const auto slot = static_cast<ServiceSlot>(service - services_.data());
+  by_key_.remove(hash(key), slot);
+  free_services_.give_back(slot);
   *service = Service{};
-  by_key_.erase(key);
+  --count_;
   return std::nullopt;
 }
 
-void Services::clear(Instant now) {
-  for (Service& service : services_) {
-    release_servers(service, now);
-    service = Service{};
-  }
-  by_key_.clear();
+void Services::release(Server& server, ServerSlot slot, Instant now) {
+  server.service = kNoService;
+  server.removed = now;
+  removed_.push(slot);
+  ++looked_at_;
 }
 
-void Services::release_servers(Service& service, Instant now) {
-  for (const ServerSlot slot : service.servers) {
-    servers_[slot].service = kNoService;
-    servers_[slot].removed = now;
-  }
-  service.servers.clear();
+ServerSlot Services::known_slot(const ServiceKey& key, Endpoint server) const {
+  return by_place_.find(hash(key, server), [&](Slot slot) {
+    ++looked_at_;
+    return servers_[slot].spec.at == server && servers_[slot].key == key;
+  });
 }
 
-size_t Services::index_of(const Service& service, Endpoint server) const {
-  const auto found =
-      std::ranges::find_if(service.servers, [&](ServerSlot slot) { return servers_[slot].spec.at == server; });
-  return static_cast<size_t>(found - service.servers.begin());
+ServerSlot Services::slot_of(const ServiceKey& key, Endpoint server) const {
+  const ServerSlot slot = known_slot(key, server);
+  return slot != kNoServer && servers_[slot].in_service() ? slot : kNoServer;
 }
 
 const Server* Services::find(const ServiceKey& key, Endpoint server) const {
-  const Service* const service = find(key);
-  const size_t at = service ? index_of(*service, server) : 0;
-  return service && at != service->servers.size() ? &servers_[service->servers[at]] : nullptr;
+  const ServerSlot slot = slot_of(key, server);
+  return slot == kNoServer ? nullptr : &servers_[slot];
 }
 
 // A free slot; or, when this very server was removed from this very service and connections still remember it, its
 // old one: so it gets its connections and counters back. Where none is free, that of the server that was removed first
 // of those that nothing uses: it had only been waiting to return.
 ServerSlot Services::slot_for(const ServiceKey& key, const ServerSpec& spec) {
-  ServerSlot free = kNoServer, longest_gone = kNoServer;
-  for (size_t i = 0; i < servers_.size(); ++i) {
-    const Server& s = servers_[i];
-    if (s.used && !s.in_service() && s.key == key && s.spec.at == spec.at) return static_cast<ServerSlot>(i);
-    if (!s.used && free == kNoServer) free = static_cast<ServerSlot>(i);
-    if (!s.used || s.in_service() || s.references() != 0) continue;
-    if (longest_gone == kNoServer || s.removed < servers_[longest_gone].removed) {
-      longest_gone = static_cast<ServerSlot>(i);
-    }
+  if (const ServerSlot known = known_slot(key, spec.at); known != kNoServer) {
+    removed_.remove(known);
+    return known;
   }
-  if (free != kNoServer || longest_gone == kNoServer) return free;
-  servers_[longest_gone] = Server{};
-  return longest_gone;
+  auto free = free_servers_.take();
+  if (!free) {
+    const ServerSlot gone = longest_gone();
+    if (gone == kNoServer) return kNoServer;
+    forget(gone);
+    free = free_servers_.take();
+  }
+  by_place_.add(hash(key, spec.at), *free);
+  by_addr_.add(hash(spec.at.addr), *free);
+  return *free;
 }
 
-std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerSpec& spec, Instant now) {
+// Those that connections use go to the end of the queue, so that they are not looked at again and again.
+ServerSlot Services::longest_gone() {
+  for (size_t left = std::min(removed_.size(), kLookedAtWhenFull); left > 0; --left) {
+    const ServerSlot first = removed_.first();
+    ++looked_at_;
+    if (servers_[first].references() == 0) return first;
+    removed_.remove(first);
+    removed_.push(first);
+  }
+  return kNoServer;
+}
+
+void Services::forget(ServerSlot slot) {
+  by_place_.remove(hash(servers_[slot].key, servers_[slot].spec.at), slot);
+  by_addr_.remove(hash(servers_[slot].spec.at.addr), slot);
+  removed_.remove(slot);
+  servers_[slot] = Server{};
+  free_servers_.give_back(slot);
+}
+
+std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerSpec& spec) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
-  if (index_of(*service, spec.at) != service->servers.size()) return Refusal::exists;
-  forget_removed(now);
+  if (slot_of(key, spec.at) != kNoServer) return Refusal::exists;
   const ServerSlot slot = slot_for(key, spec);
   if (slot == kNoServer) return Refusal::full;
   Server& server = servers_[slot];
@@ -183,9 +219,10 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
-  const size_t at = index_of(*service, spec.at);
-  if (at == service->servers.size()) return Refusal::no_server;
-  Server& server = servers_[service->servers[at]];
+  const ServerSlot slot = slot_of(key, spec.at);
+  if (slot == kNoServer) return Refusal::no_server;
+  Server& server = servers_[slot];
+  const Weighed was(server);
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no word for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
@@ -193,7 +230,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   weigh(server);
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
-  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, Weighed(server));
   return std::nullopt;
 }
 
@@ -201,48 +238,61 @@ std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at
                                               int32_t most_weight, uint8_t share) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  const size_t index = index_of(*service, at);
-  if (index == service->servers.size()) return Refusal::no_server;
-  Server& server = servers_[service->servers[index]];
+  const ServerSlot slot = slot_of(key, at);
+  if (slot == kNoServer) return Refusal::no_server;
+  Server& server = servers_[slot];
+  const Weighed was(server);
   server.standing = standing;
   server.most_weight = most_weight;
-  const int32_t weight = server.spec.weight;
-  const uint8_t before = std::exchange(server.share, std::clamp<uint8_t>(share, 1, kFullShare));
+  server.share = std::clamp<uint8_t>(share, 1, kFullShare);
   weigh(server);
-  if (weight == server.spec.weight && before == server.share) return std::nullopt;
-  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  const Weighed is(server);
+  if (was == is) return std::nullopt;
+  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, is);
   return std::nullopt;
 }
 
 std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint server, Instant now) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  const size_t at = index_of(*service, server);
-  if (at == service->servers.size()) return Refusal::no_server;
-  Server& removed = servers_[service->servers[at]];
-  removed.service = kNoService;
-  removed.removed = now;
-  service->servers.erase(service->servers.begin() + static_cast<std::ptrdiff_t>(at));
-  server_removed(service->spec.scheduler, pool_of(servers_, *service), service->state, at);
+  const ServerSlot slot = slot_of(key, server);
+  if (slot == kNoServer) return Refusal::no_server;
+  const auto at = std::ranges::find(service->servers, slot);
+  const auto was_at = static_cast<size_t>(at - service->servers.begin());
+  const Weighed was(servers_[slot]);
+  release(servers_[slot], slot, now);
+  service->servers.erase(at);
+  server_removed(service->spec.scheduler, pool_of(servers_, *service), service->state, was_at, was);
   return std::nullopt;
 }
 
-void Services::estimate(uint32_t intervals) {
+bool Services::estimate(uint32_t intervals, uint32_t from, uint32_t most) {
   const auto tick = [&](auto& counted) {
     counted.rates.tick(counted.traffic);
     counted.rates.idle_ticks(intervals - 1);
   };
-  for (Service& service : services_) {
-    if (service.used) tick(service);
+  const auto end = std::max<size_t>(services_.size(), free_servers_.used());
+  const size_t until = std::min<size_t>(from + most, end);
+  for (size_t slot = from; slot < until; ++slot) {
+    if (slot < services_.size() && services_[slot].used) tick(services_[slot]);
+    if (slot < servers_.size() && servers_[slot].used) tick(servers_[slot]);
   }
-  for (Server& server : servers_) {
-    if (server.used) tick(server);
-  }
+  return until == end;
 }
 
-void Services::forget_removed(Instant now) {
-  for (Server& s : servers_) {
-    if (s.used && !s.in_service() && s.references() == 0 && now - s.removed >= kRemovedServerKept) s = Server{};
+// Who is not forgotten goes to the end of the queue, so that the next call looks at others.
+void Services::forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone) {
+  for (size_t left = std::min(removed_.size(), most); left > 0; --left) {
+    const ServerSlot first = removed_.first();
+    const Server& s = servers_[first];
+    ++looked_at_;
+    if (s.references() == 0 && now - s.removed >= kRemovedServerKept) {
+      forget(first);
+      gone.push_back(first);
+      continue;
+    }
+    removed_.remove(first);
+    removed_.push(first);
   }
 }
 
@@ -254,29 +304,58 @@ std::optional<Refusal> Services::zero(const ServiceKey& key) {
   return std::nullopt;
 }
 
-void Services::zero_all() {
-  for (const auto& [key, slot] : by_key_) zero(key);
+void Services::set_groups(std::vector<GroupMatch> groups) {
+  groups_ = std::move(groups);
+  const auto sorted = [&](std::vector<uint32_t>& places, auto key) {
+    places.resize(groups_.size());
+    std::iota(places.begin(), places.end(), 0u);
+    std::ranges::stable_sort(places, {}, key);
+  };
+  sorted(groups_by_vip_, [&](uint32_t place) { return groups_[place].vip; });
+  sorted(groups_by_mark_, [&](uint32_t place) { return groups_[place].mark; });
 }
 
-void Services::set_groups(std::vector<GroupMatch> groups) { groups_ = std::move(groups); }
+std::span<const uint32_t> Services::groups_of(Mark mark) const {
+  const auto of = [&](uint32_t place) { return groups_[place].mark; };
+  const auto found = std::ranges::equal_range(groups_by_mark_, mark, {}, of);
+  return {found.begin(), found.end()};
+}
+
+namespace {
+
+void each_once(std::vector<Ip>& all) {
+  std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+}
+
+}  // namespace
+
+std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
+  if (key.mark.value == 0) return {key.vip.addr};
+  std::vector<Ip> all;
+  for (const uint32_t place : groups_of(key.mark)) all.push_back(groups_[place].vip);
+  each_once(all);
+  return all;
+}
 
 std::vector<Ip> Services::vips() const {
   std::vector<Ip> all;
-  for (const auto& [key, slot] : by_key_) {
-    if (key.mark.value == 0) all.push_back(key.vip.addr);
+  for (const Service& service : services_) {
+    if (service.used && service.spec.key.mark.value == 0) all.push_back(service.spec.key.vip.addr);
   }
   for (const GroupMatch& match : groups_) {
     if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) all.push_back(match.vip);
   }
-  std::ranges::sort(all);
-  all.erase(std::unique(all.begin(), all.end()), all.end());
+  each_once(all);
   return all;
 }
 
 std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
-  for (const GroupMatch& match : groups_) {
-    if (match.vip == flow.vip && match.protocol == flow.protocol && match.clients.holds(flow.client) &&
-        in_ranges(match.ports, flow.vport)) {
+  const auto of = [&](uint32_t place) { return groups_[place].vip; };
+  for (auto at = std::ranges::lower_bound(groups_by_vip_, flow.vip, {}, of); at != groups_by_vip_.end(); ++at) {
+    const GroupMatch& match = groups_[*at];
+    if (match.vip != flow.vip) break;
+    if (match.protocol == flow.protocol && match.clients.holds(flow.client) && in_ranges(match.ports, flow.vport)) {
       return match.mark;
     }
   }
@@ -286,13 +365,17 @@ std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
 // IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
 // service, which takes its data connections, too; then the service of every port.
 const Service* Services::classify(const FlowKey& flow) const {
+  const auto opened = [&](const ServiceKey& key) {
+    const Service* const service = find(key);
+    return service && service->open ? service : nullptr;
+  };
   if (!groups_.empty()) {
     if (const auto mark = mark_of(flow)) {
-      if (const Service* const service = find({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
+      if (const Service* const service = opened({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
     }
   }
   const auto at_port = [&](Port port) {
-    return find({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
+    return opened({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
   };
   if (const Service* const service = at_port(flow.vport)) return service;
   if (flow.protocol == Protocol::tcp && (flow.vport == kFtpData || flow.vport.value >= kFirstUnprivileged)) {

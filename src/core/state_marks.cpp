@@ -16,8 +16,8 @@ constexpr uint32_t kChosenMarks = 0x52560000;  // config_tables.cpp chooses from
 
 MarkPrint print_of(const Services& services, Mark mark) {
   MarkPrint sum;
-  for (const GroupMatch& match : services.groups()) {
-    if (match.mark != mark) continue;
+  for (const uint32_t place : services.groups_of(mark)) {
+    const GroupMatch& match = services.groups()[place];
     uint64_t print = siphash13(HashKey{}, uint64_t{match.vip.v4()} << 32 | match.clients.base.v4(),
                                uint64_t{match.clients.prefix} << 8 | static_cast<uint8_t>(match.protocol));
     for (const PortRange& range : match.ports) {

@@ -206,9 +206,7 @@ void StateReader::read_server(Bytes row, Duration passed, const StateTables& tab
   const Service* const service = tables.services.find(o.is);
   if (!service) return;
   o.why = Untaken::no_server;
-  for (const ServerSlot slot : service->servers) {
-    if (tables.services.server(slot).spec.at == o.at) o.slot = slot;
-  }
+  o.slot = tables.services.slot_of(o.is, o.at);
   if (o.slot == kNoServer) return;
   Server& server = tables.services.server(o.slot);
   const uint16_t path_mtu = load_be16(row, 38);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 namespace rawvs {
 namespace {
@@ -15,6 +16,14 @@ namespace {
 // hold the old and the new filter of a socket in 20 KB together (net.core.optmem_max). NAT servers get half as many:
 // they are a third list, and seldom scattered.
 constexpr size_t kMostTerms = 64;
+
+bool all_in(const std::vector<Ip>& addresses, const std::vector<Network>& networks) {  // both sorted
+  auto network = networks.begin();
+  return std::ranges::all_of(addresses, [&](Ip a) {
+    while (network != networks.end() && !network->holds(a) && network->base < a) ++network;
+    return network != networks.end() && network->holds(a);
+  });
+}
 
 constexpr const char* kNothing = "less 1";  // shorter than any frame; pcap refuses constants that match nothing
 
@@ -48,15 +57,21 @@ std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
 
 // At most so many networks: the closest neighbours are joined first, so that as little as possible comes in with them.
 std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t most) {
-  std::vector<Network> out = exact_networks(addresses);
-  while (out.size() > most) {
-    size_t closest = 0;
-    for (size_t i = 1; i + 1 < out.size(); ++i) {
-      if (common_prefix(out[i], out[i + 1]) > common_prefix(out[closest], out[closest + 1])) closest = i;
-    }
-    out[closest] = cover(out[closest], out[closest + 1]);
-    out.erase(out.begin() + static_cast<std::ptrdiff_t>(closest) + 1);
+  const std::vector<Network> exact = exact_networks(addresses);
+  if (exact.size() <= most) return exact;
+  std::vector<size_t> gaps(exact.size() - 1);  // between one and its next
+  std::iota(gaps.begin(), gaps.end(), size_t{0});
+  const auto width = [&](size_t i) { return common_prefix(exact[i], exact[i + 1]); };
+  std::ranges::stable_sort(gaps, {}, width);  // those with the least in common stay apart
+  gaps.resize(most - 1);
+  std::ranges::sort(gaps);
+  std::vector<Network> out;
+  size_t first = 0;
+  for (const size_t gap : gaps) {
+    out.push_back(cover(exact[first], exact[gap]));
+    first = gap + 1;
   }
+  out.push_back(cover(exact[first], exact.back()));
   return out;
 }
 
@@ -84,10 +99,21 @@ constexpr std::string_view kWithPorts = "ip[9] = 6 or ip[9] = 17 or ip[9] = 132"
 
 }  // namespace
 
+bool CaptureSets::admits(const Watch& watch) const {
+  return all_in(watch.vips, vips) && all_in(watch.nat_servers, nat_servers) && (icmp_errors || !watch.icmp_errors);
+}
+
+CaptureSets capture_sets(const Watch& watch) {
+  return {covering_networks(watch.vips, kMostTerms), covering_networks(watch.neighbors, kMostTerms),
+          covering_networks(watch.nat_servers, kMostTerms / 2), watch.icmp_errors};
+}
+
 std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
-  const auto vips = covering_networks(watch.vips, kMostTerms);
-  const auto neighbors = covering_networks(watch.neighbors, kMostTerms);
-  const auto nat_servers = covering_networks(watch.nat_servers, kMostTerms / 2);
+  return capture_filter(capture_sets(watch), own);
+}
+
+std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
+  const auto &vips = watch.vips, &neighbors = watch.neighbors, &nat_servers = watch.nat_servers;
   if (vips.empty() && neighbors.empty() && nat_servers.empty() && !watch.icmp_errors) return kNothing;
   // Answers to our own questions come to our MAC: they are taken even before the list of neighbours has caught up.
   std::string out = to_mac(own, "arp");

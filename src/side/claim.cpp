@@ -3,6 +3,7 @@
 #include "rawvs/claim.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rawvs {
 
@@ -16,14 +17,55 @@ constexpr Duration kRetirement = 300s;      // longer than neighbours' ARP cache
 
 }  // namespace
 
+void ClaimedAddresses::put(const Cell& cell) {
+  if (const Cell* const known = find(cell.vip)) {
+    cells_[static_cast<size_t>(known - cells_.data())] = cell;
+    return;
+  }
+  if (++used_ * 2 > cells_.size()) grow();
+  size_t at = place(cell.vip);
+  while (cells_[at].claim != kNoSlot) at = (at + 1) & (cells_.size() - 1);
+  cells_[at] = cell;
+}
+
+void ClaimedAddresses::grow() {
+  const std::vector<Cell> old = std::exchange(cells_, std::vector<Cell>(cells_.size() * 2));
+  for (const Cell& cell : old) {
+    if (cell.claim == kNoSlot) continue;
+    size_t at = place(cell.vip);
+    while (cells_[at].claim != kNoSlot) at = (at + 1) & (cells_.size() - 1);
+    cells_[at] = cell;
+  }
+}
+
+// What stands behind it and could stand where it was moves up, so that a search never ends too early.
+void ClaimedAddresses::remove(Ip vip) {
+  const Cell* const known = find(vip);
+  if (!known) return;
+  const size_t mask = cells_.size() - 1;
+  size_t hole = static_cast<size_t>(known - cells_.data());
+  for (size_t at = (hole + 1) & mask; cells_[at].claim != kNoSlot; at = (at + 1) & mask) {
+    if (((at - place(cells_[at].vip)) & mask) < ((at - hole) & mask)) continue;
+    cells_[hole] = cells_[at];
+    hole = at;
+  }
+  cells_[hole] = Cell{};
+  --used_;
+}
+
 Claims::Claim* Claims::claim_of(Ip vip) {
-  const auto at = std::ranges::lower_bound(claims_, vip, {}, &Claim::vip);
-  return at != claims_.end() && at->vip == vip ? &*at : nullptr;
+  const ClaimedAddresses::Cell* const cell = claimed_.find(vip);
+  return cell ? &claims_[cell->claim] : nullptr;
 }
 
 const Claims::Claim* Claims::find(Ip vip) const { return const_cast<Claims*>(this)->claim_of(vip); }
 
-bool Claims::takes(Ip vip) const { return find(vip) != nullptr; }
+const Claims::Claim* Claims::first_after(std::optional<Ip> vip) const {
+  const auto found = vip ? order_.upper_bound(*vip) : order_.begin();
+  return found == order_.end() ? nullptr : &claims_[found->second];
+}
+
+bool Claims::takes(Ip vip) const { return claimed_.find(vip) != nullptr; }
 
 bool Claims::answers_for(Ip vip) const {
   const Claim* const claim = find(vip);
@@ -32,12 +74,12 @@ bool Claims::answers_for(Ip vip) const {
 
 bool Claims::answers_for(Ip vip, Link link) const {
   const Claim* const claim = find(vip);
-  return claim && claim->answered() && claim->link == link;
+  return claim && claim->answered() && claim->as.link == link;
 }
 
 bool Claims::stands_by(Ip vip) const {
-  const Claim* const claim = find(vip);
-  return claim && claim->standby;
+  const ClaimedAddresses::Cell* const cell = claimed_.find(vip);
+  return cell && cell->standby;
 }
 
 // Switches and hosts may still believe another machine.
@@ -45,55 +87,42 @@ void Claims::begin(Claim& claim, Instant now) {
   claim.announcements_left = settings_.garp_count;
   claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
   claim.next_probe = now + kFirstProbe;
-  earliest_ = now;
+  schedule(claim);
 }
 
-void Claims::set(std::vector<Ip> vips, Instant now) {
-  vips_ = std::move(vips);
-  follow(now);
-}
-
-void Claims::share(std::vector<Shared> shared, Instant now) {
-  shared_ = std::move(shared);
-  follow(now);
-}
-
-std::vector<Claims::Claim> Claims::wanted() const {
-  std::vector<Claim> all;
-  all.reserve(vips_.size() + shared_.size());
-  auto vip = vips_.begin();
-  const auto alone = [&](auto end) {
-    for (; vip != end; ++vip) all.push_back(Claim{.vip = *vip});
-  };
-  for (const Shared& s : shared_) {
-    alone(std::lower_bound(vip, vips_.end(), s.vip));
-    const bool service = vip != vips_.end() && *vip == s.vip;
-    const Link link = service ? Link::outside : s.link;
-    // A virtual MAC address is known on its own link only.
-    all.push_back(Claim{.vip = s.vip, .link = link, .mac = link == s.link ? s.mac : Mac{}, .standby = !s.ours});
-    if (service) ++vip;
+void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
+  Claim* claim = claim_of(vip);
+  if (claim && !claim->retired_until && claim->as == as) return;
+  if (!claim) {
+    const auto slot = free_.take();
+    if (!slot) return;  // there are no so many services
+    if (*slot == claims_.size()) claims_.emplace_back();
+    due_.make_room(claims_.size());
+    claim = &claims_[*slot];
+    order_.emplace(vip, *slot);
+    changes_.emplace_back(vip, true);
   }
-  alone(vips_.end());
-  return all;
+  *claim = Claim{.vip = vip, .as = as};
+  claimed_.put({vip, slot_of(*claim), as.standby});
+  if (!as.standby) return begin(*claim, now);
+  schedule(*claim);
 }
 
-void Claims::follow(Instant now) {
-  const std::vector<Claim> now_ours = wanted();
-  for (Claim& claim : claims_) {
-    if (claim.retired_until || std::ranges::binary_search(now_ours, claim.vip, {}, &Claim::vip)) continue;
-    claim = Claim{.vip = claim.vip, .link = claim.link, .mac = claim.mac, .standby = claim.standby};
-    claim.retired_until = now + kRetirement;
-    earliest_ = std::min(earliest_, *claim.retired_until);
-  }
-  for (const Claim& next : now_ours) {
-    Claim* claim = claim_of(next.vip);
-    const bool same = claim && !claim->retired_until && claim->standby == next.standby && claim->link == next.link &&
-                      claim->mac == next.mac;
-    if (same) continue;
-    if (!claim) claim = &*claims_.insert(std::ranges::lower_bound(claims_, next.vip, {}, &Claim::vip), Claim{});
-    *claim = next;
-    if (!claim->standby) begin(*claim, now);
-  }
+void Claims::retire(Ip vip, Instant now) {
+  Claim* const claim = claim_of(vip);
+  if (!claim || claim->retired_until) return;
+  *claim = Claim{.vip = vip, .as = claim->as, .retired_until = now + kRetirement};
+  schedule(*claim);
+}
+
+void Claims::forget(Claim& claim) {
+  const Slot slot = slot_of(claim);
+  changes_.emplace_back(claim.vip, false);
+  order_.erase(claim.vip);
+  claimed_.remove(claim.vip);
+  due_.set(slot, kNever);
+  claim = Claim{};
+  free_.give_back(slot);
 }
 
 void Claims::announce(Ip vip, Instant now) {
@@ -103,7 +132,7 @@ void Claims::announce(Ip vip, Instant now) {
 
 void Claims::announce_all(Link link, Instant now) {
   for (Claim& claim : claims_) {
-    if (claim.answered() && claim.link == link) begin(claim, now);
+    if (claim.vip != Ip() && claim.answered() && claim.as.link == link) begin(claim, now);
   }
 }
 
@@ -112,10 +141,10 @@ void Claims::settings_changed(Instant now) {
     if (interval != Duration::zero()) next = std::min(next, now + interval);
   };
   for (Claim& claim : claims_) {
-    if (!claim.answered()) continue;
+    if (claim.vip == Ip() || !claim.answered()) continue;
     within(claim.next_announcement, settings_.garp_interval);
     within(claim.next_probe, settings_.arp_probe_interval);
-    earliest_ = std::min(earliest_, deadline_of(claim));
+    schedule(claim);
   }
 }
 
@@ -123,14 +152,14 @@ void Claims::settings_changed(Instant now) {
 // the master: that is settled by VRRP.
 std::optional<Conflict> Claims::heard(const Arp& arp, Link link, Mac own, Instant now) {
   Claim* const claim = claim_of(arp.sender);
-  if (!claim || !claim->answered() || claim->link != link) return std::nullopt;
-  if (arp.sender_mac == own || arp.sender_mac == claim->mac) return std::nullopt;
+  if (!claim || !claim->answered() || claim->as.link != link) return std::nullopt;
+  if (arp.sender_mac == own || arp.sender_mac == claim->as.mac) return std::nullopt;
   // Whoever heard the rival now believes it: say again whose the VIP is, but do not start a shouting match.
   if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
     claim->announcements_left = std::max(claim->announcements_left, 1u);
     claim->next_announcement = now;
     claim->defended = now;
-    earliest_ = now;
+    schedule(*claim);
   }
   const auto known = std::ranges::find(claim->rivals, arp.sender_mac, &Rival::mac);
   if (known != claim->rivals.end()) {
@@ -139,7 +168,7 @@ std::optional<Conflict> Claims::heard(const Arp& arp, Link link, Mac own, Instan
   }
   if (claim->rivals.size() == kMostRivals) return std::nullopt;
   claim->rivals.push_back({arp.sender_mac, now});
-  earliest_ = std::min(earliest_, deadline_of(*claim));
+  schedule(*claim);
   return Conflict{claim->vip, arp.sender_mac, false};
 }
 
@@ -151,29 +180,39 @@ Instant Claims::deadline_of(const Claim& c) const {
   return std::min({c.next_announcement, c.next_probe, c.retired_until.value_or(kNever), forget});
 }
 
+// False: there are not enough frames left for what is due.
+bool Claims::say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say) {
+  if (claim.next_announcement <= now) {
+    if (frames < kAnnouncementFrames) return false;
+    frames -= kAnnouncementFrames;
+    say.push_back({Say::What::announce, claim.vip, claim.as.link, claim.as.mac});
+    if (claim.announcements_left > 0) --claim.announcements_left;
+    const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
+    claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
+  }
+  if (claim.next_probe > now) return true;
+  const bool probing = settings_.arp_probe_interval != Duration::zero();
+  if (probing && frames == 0) return false;
+  if (probing) --frames, say.push_back({Say::What::probe, claim.vip, claim.as.link, claim.as.mac});
+  claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
+  return true;
+}
+
 void Claims::time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over) {
-  if (now < earliest_) return;
-  std::erase_if(claims_, [&](const Claim& c) { return c.retired_until && *c.retired_until <= now; });
-  earliest_ = kNever;
-  for (Claim& claim : claims_) {
-    if (claim.next_announcement <= now && frames >= kAnnouncementFrames) {
-      frames -= kAnnouncementFrames;
-      say.push_back({Say::What::announce, claim.vip, claim.link, claim.mac});
-      if (claim.announcements_left > 0) --claim.announcements_left;
-      const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
-      claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
-    }
-    const bool probing = settings_.arp_probe_interval != Duration::zero();
-    if (claim.next_probe <= now && (frames > 0 || !probing)) {
-      if (probing) --frames, say.push_back({Say::What::probe, claim.vip, claim.link, claim.mac});
-      claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
+  for (uint32_t n = 0; n < kAtOnce && due_.earliest() <= now; ++n) {
+    Claim& claim = claims_[due_.first()];
+    if (claim.retired_until && *claim.retired_until <= now) {
+      forget(claim);
+      continue;
     }
     std::erase_if(claim.rivals, [&](const Rival& rival) {
       const bool silent = now - rival.heard >= patience();
       if (silent) over.push_back({claim.vip, rival.mac, true});
       return silent;
     });
-    earliest_ = std::min(earliest_, deadline_of(claim));
+    const bool said = say_due(claim, now, frames, say);
+    schedule(claim);
+    if (!said) return;
   }
 }
 

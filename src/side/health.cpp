@@ -9,7 +9,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kMostSlots = 1u << 20;    // what a ProbeId has room for
+constexpr uint32_t kMostTargets = 1u << 20;  // what a ProbeId has room for
 constexpr uint32_t kBurst = 16;              // so many first checks begin at once, further ones
 constexpr Duration kFirstChecksWithin = 1s;  // within this
 
@@ -62,7 +62,7 @@ bool Health::set_service(uint32_t service, const HealthPolicy& policy, Instant n
   const auto known = group_by_id_.find(service);
   uint32_t slot = known == group_by_id_.end() ? kNone : known->second;
   if (slot == kNone) {
-    if (group_by_id_.size() >= std::min(most_, kMostSlots)) return false;
+    if (group_by_id_.size() >= std::min(most_, kMostTargets)) return false;
     slot = static_cast<uint32_t>(groups_.size());
     if (free_groups_.empty()) {
       groups_.emplace_back();
@@ -107,7 +107,7 @@ bool Health::set_target(const Target& target, Instant now) {
 }
 
 bool Health::add_target(const Target& target, uint32_t service, Instant now) {
-  if (by_id_.size() >= std::min(most_, kMostSlots)) return false;
+  if (by_id_.size() >= std::min(most_, kMostTargets)) return false;
   uint32_t slot = static_cast<uint32_t>(targets_.size());
   if (free_targets_.empty()) {
     targets_.emplace_back();

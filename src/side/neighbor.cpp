@@ -22,6 +22,7 @@ constexpr Duration kLongestPause = 8s;
 constexpr Duration kBelief = 1s;      // so long a new MAC address is believed whatever others say
 constexpr uint32_t kQuestions = 3;    // unanswered: silent; by unicast while refreshing
 constexpr uint32_t kRoomBefore = 64;  // headroom of a held frame
+constexpr size_t kSwept = 4096;       // slots that are told of a change of their link in one call
 
 Duration pause_after(uint32_t asked) {
   if (asked <= kQuestions) return kRetry;
@@ -44,14 +45,17 @@ const char* name(Neighbors::State state) {
 Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
     : settings_(settings),
       neighbors_(std::min<uint32_t>(capacity, kNoNeighbor)),
+      free_(capacity),
+      by_addr_(capacity),
       held_(kHeldFrames),
-      held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {}
+      held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {
+  due_.make_room(neighbors_.size());
+}
 
 std::optional<uint16_t> Neighbors::find(Ip addr, Link link) const {
-  const auto found = std::ranges::find_if(
-      used(), [&](const Neighbor& n) { return n.wanted != 0 && n.addr == addr && n.link == link; });
-  if (found == used().end()) return std::nullopt;
-  return static_cast<uint16_t>(found - used().begin());
+  const Slot slot = by_addr_.find(hash(addr, link),
+                                  [&](Slot at) { return neighbors_[at].addr == addr && neighbors_[at].link == link; });
+  return slot == kNoSlot ? std::nullopt : std::optional<uint16_t>(slot);
 }
 
 std::optional<Ip> Neighbors::who_has(Mac mac) const {
@@ -63,14 +67,14 @@ std::optional<Ip> Neighbors::who_has(Mac mac) const {
 uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant now) {
   auto slot = find(addr, link);
   if (!slot) {
-    const auto free = std::ranges::find_if(neighbors_, [](const Neighbor& n) { return n.wanted == 0; });
-    if (free == neighbors_.end()) return kNoNeighbor;
-    slot = static_cast<uint16_t>(free - neighbors_.begin());
-    used_ = std::max<size_t>(used_, *slot + 1u);
-    *free = Neighbor{};
-    free->addr = addr;
-    free->link = link;
-    set_next(*free, now);
+    slot = free_.take();
+    if (!slot) return kNoNeighbor;
+    Neighbor& free = neighbors_[*slot];
+    free = Neighbor{};
+    free.addr = addr;
+    free.link = link;
+    by_addr_.add(hash(addr, link), *slot);
+    set_next(free, now);
   }
   Neighbor& n = neighbors_[*slot];
   ++n.wanted;
@@ -78,20 +82,23 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
     discard(*slot);  // nobody's answer will release what waits for one
     n.state = State::fixed;
     n.mac = *fixed;
-    n.next = kNever;
+    set_next(n, kNever);
   }
   return *slot;
 }
 
 void Neighbors::set_next(Neighbor& n, Instant when) {
-  n.next = when;
-  earliest_ = std::min(earliest_, when);
+  n.next = paused_[index(n.link)] ? kNever : when;
+  due_.set(slot_of(n), n.next);
 }
 
 void Neighbors::unwant(uint16_t slot) {
   Neighbor& n = neighbors_[slot];
   if (--n.wanted != 0) return;
   discard(slot);
+  set_next(n, kNever);
+  by_addr_.remove(hash(n.addr, n.link), slot);
+  free_.give_back(slot);
   n = Neighbor{};
 }
 
@@ -104,21 +111,28 @@ void Neighbors::ask_anew(uint16_t slot, Instant now) {
 }
 
 void Neighbors::forget_link(Link link, Instant now) {
-  for (Neighbor& n : used()) {
+  paused_[index(link)] = false;
+  swept_[index(link)] = 0;
+  sweep(link, now);
+}
+
+void Neighbors::pause_link(Link link) {
+  if (std::exchange(paused_[index(link)], true)) return;
+  swept_[index(link)] = 0;
+  sweep(link, Instant{});
+}
+
+void Neighbors::sweep(Link link, Instant now) {
+  size_t& swept = swept_[index(link)];
+  if (swept >= used().size()) return;
+  for (const size_t until = std::min(swept + kSwept, used().size()); swept < until; ++swept) {
+    Neighbor& n = neighbors_[swept];
     if (n.wanted == 0 || n.link != link || n.state == State::fixed) continue;
     n.state = State::asking;
     n.asked = 0;
     set_next(n, now);
   }
-}
-
-void Neighbors::pause_link(Link link) {
-  for (Neighbor& n : used()) {
-    if (n.wanted == 0 || n.link != link || n.state == State::fixed) continue;
-    n.state = State::asking;
-    n.asked = 0;
-    n.next = kNever;
-  }
+  if (swept >= used().size()) swept = SIZE_MAX;
 }
 
 Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
@@ -201,7 +215,7 @@ void Neighbors::ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outb
     n.asked = 0;
   } else if (n.state == State::asking && n.asked >= kQuestions) {
     n.state = State::silent;
-    discard(static_cast<uint16_t>(&n - neighbors_.data()));
+    discard(slot_of(n));
     out.say(Severity::warning, "real server " + text(n.addr) + " does not answer ARP: packets for it are dropped");
   }
   ++n.asked;
@@ -213,12 +227,8 @@ void Neighbors::ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outb
 }
 
 void Neighbors::time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out) {
-  if (now < earliest_) return;
-  earliest_ = kNever;
-  for (Neighbor& n : used()) {
-    if (n.wanted != 0 && n.next <= now && most > 0) ask_again(n, now, asks, out), --most;
-    if (n.wanted != 0) earliest_ = std::min(earliest_, n.next);
-  }
+  for (const Link link : {Link::outside, Link::inside}) sweep(link, now);
+  for (; most > 0 && due_.earliest() <= now; --most) ask_again(neighbors_[due_.first()], now, asks, out);
 }
 
 }  // namespace rawvs

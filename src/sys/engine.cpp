@@ -149,9 +149,14 @@ void Engine::serve_control() {
         [&](std::string_view request, const Operator& who) {
           count_links();
           desk_.wall = wall_offset();  // the wall clock may have been set
-          Conversation reply = answer(request, director_, now_, outbox_, desk_, who);
-          dispatch();
-          return reply;
+          const auto begin = [this](std::string_view asked, const Operator& by) {
+            Conversation reply = answer(asked, director_, now_, outbox_, desk_, by);
+            dispatch();
+            return reply;
+          };
+          if (jobs_.empty() || !changes_something(request)) return begin(request, who);
+          return Conversation({[this] { return jobs_.empty(); },
+                               [begin, asked = std::string(request), who] { return begin(asked, who); }});
         },
         [&](Conversation& reply) {
           return director_.watch_version() == settled ? reply.next(director_, now_) : Piece();
@@ -161,6 +166,7 @@ void Engine::serve_control() {
 }
 
 Instant Engine::next_deadline() const {
+  if (!jobs_.empty()) return now_;  // at once
   Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(),
                             sync_deadline(), state_due_, operators_.next_deadline()});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
@@ -203,6 +209,7 @@ void Engine::wait_and_serve() {
     dispatch();
   }
   serve_checks();
+  work_on_jobs();
   tell_sync();
   save_some();
   if (now_ >= routes_due()) follow_routes();
@@ -248,7 +255,7 @@ void Engine::read_signals() {
     if (info.ssi_signo == SIGHUP) {
       renew_control();
       log_.write(Severity::notice, "SIGHUP: reading " + desk_.file + " again");
-      change([&] { static_cast<void>(reload(false)); });  // what came of it is in the log
+      static_cast<void>(begin_reload(false));  // what came of it is in the log
       continue;
     }
     if (info.ssi_signo == SIGUSR2) {

@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kRetryOpen = 1s;
 constexpr Duration kRewatchPause = 200ms;
 constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
+constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
 
 }  // namespace
 
@@ -135,38 +136,53 @@ std::vector<Mac> Engine::macs_of(const Port& port) const {
 }
 
 // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request is
-// answered. A change of neighbours may wait a moment: compiling a long filter takes milliseconds, and a restored table
-// changes a thousand.
+// answered: the filter lets through at least as much. That it lets through no more, and neighbours, may wait a moment:
+// compiling a long filter takes milliseconds, and a restored table changes a thousand.
 void Engine::follow_watch() {
   const Watch& wanted = director_.watch();
   for (Port& port : ports_) {
     if (!port.io) continue;
-    const bool new_place = port.told.macs != macs_of(port) || port.told.hosts != hosts_;
-    const bool same = port.told.version == director_.watch_version() && !new_place;
+    const bool same =
+        port.told.version == director_.watch_version() && port.told.hosts == hosts_ && port.told.macs == macs_of(port);
     if (same && now_ < port.told.again) continue;
-    port.told.version = director_.watch_version();
     const Watch& known = port.told.watch;
-    if (known.neighbors != wanted.neighbors) port.told.again = std::min(port.told.again, now_ + kRewatchPause);
+    const bool new_place = !port.told.version || port.told.macs != macs_of(port) || port.told.hosts != hosts_;
     const bool new_traffic =
         known.vips != wanted.vips || known.nat_servers != wanted.nat_servers || known.icmp_errors != wanted.icmp_errors;
-    if (new_place || new_traffic || now_ >= port.told.again) watch_port(port);
+    port.told.version = director_.watch_version();
+    if (new_place || now_ >= port.told.again) {
+      watch_port(port);
+    } else {
+      port.told.again = std::min(port.told.again, now_ + kRewatchPause);
+      if (new_traffic) widen_port(port);
+    }
+  }
+}
+
+void Engine::protect(Port& port) {
+  port.told.watch = director_.watch();
+  port.told.macs = macs_of(port);
+  port.told.hosts = hosts_;
+  if (!port.guard) return;
+  if (const auto done = port.guard->protect(port.told.watch, port.told.macs, hosts_); !done) {
+    log_.write(Severity::warning, done.error().text);
+  }
+}
+
+void Engine::widen_port(Port& port) {
+  protect(port);
+  if (const auto done = port.io->widen(port.told.watch, port.told.macs); !done) {
+    log_.write(Severity::error, done.error().text);
   }
 }
 
 // The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
 void Engine::watch_port(Port& port) {
-  port.told.watch = director_.watch();
-  port.told.macs = macs_of(port);
-  port.told.hosts = hosts_;
+  protect(port);
   port.told.again = kNever;
-  if (port.guard) {
-    if (const auto done = port.guard->protect(port.told.watch, port.told.macs, hosts_); !done) {
-      log_.write(Severity::warning, done.error().text);
-    }
-  }
   if (const auto done = port.io->watch(port.told.watch, port.told.macs); !done) {
     log_.write(Severity::error, done.error().text);
-  } else if (port.io->filter_is_wide()) {
+  } else if (port.io->filter_is_wide() && !std::exchange(port.told.wide, true)) {
     log_.write(Severity::info,
                port.name + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
   }
@@ -180,47 +196,44 @@ void Engine::note_own_addresses() {
   std::ranges::sort(hosts_);
 }
 
-Instant Engine::routes_due() const { return routes_stale_ ? routes_asked_ + kReroutePause : kNever; }
+Instant Engine::routes_due() const {
+  if (asking_routes_) return now_;  // the others
+  return routes_stale_ ? routes_asked_ + kReroutePause : kNever;
+}
 
 // The way to a new server is asked for at once, so that it is known when its request is answered; those to the others
-// when the kernel's routes may have changed, but not each time.
+// when the kernel's routes may have changed, but not each time, and a part of them in each turn.
 void Engine::follow_routes() {
-  const bool ask_all = now_ >= routes_due();
-  std::vector<Ip> servers;
-  for (const Server& server : director_.services().servers()) {
-    if (server.used && server.in_service()) servers.push_back(server.spec.at.addr);
+  for (auto some = director_.take_unknown_ways(kRoutesAtOnce); !some.empty();
+       some = director_.take_unknown_ways(kRoutesAtOnce)) {
+    for (const Ip server : some) ask_route(server);
   }
-  std::ranges::sort(servers);
-  servers.erase(std::unique(servers.begin(), servers.end()), servers.end());
+  if (now_ < routes_due()) return;
+  if (!asking_routes_) routes_stale_ = false, asking_routes_ = true, route_asked_.reset();
+  for (size_t n = 0; n < kRoutesAtOnce; ++n) {
+    route_asked_ = director_.next_server_address(route_asked_);
+    asking_routes_ = route_asked_.has_value();
+    if (!asking_routes_) break;
+    if (!ask_route(*route_asked_)) break;
+  }
+  routes_asked_ = now_;
+  if (!asking_routes_ && !routes_stale_) routes_warned_ = false;
+}
+
+// What was known last is the best guess when it cannot be asked.
+bool Engine::ask_route(Ip server) {
   std::array<int, kLinks> ifindexes{};
   for (size_t i = 0; i < kLinks; ++i) ifindexes[i] = ports_[i].facts.ifindex;
-  std::vector<Route> routes;
-  routes.reserve(servers.size());
-  std::optional<Error> problem;
-  for (const Ip server : servers) {
-    const auto known = std::ranges::lower_bound(routes_, server, {}, &Route::to);
-    const bool is_known = known != routes_.end() && known->to == server;
-    if (!problem && (ask_all || !is_known)) {
-      const auto asked = netlink_->route_to(server, ifindexes);
-      if (asked) {
-        routes.push_back(*asked);
-        continue;
-      }
-      problem = asked.error();
-    }
-    if (is_known) routes.push_back(*known);  // what was known last is the best guess
+  const auto asked = netlink_->route_to(server, ifindexes);
+  if (!asked) {
+    if (!std::exchange(routes_warned_, true)) log_.write(Severity::warning, asked.error().text);
+    routes_stale_ = true, asking_routes_ = false, routes_asked_ = now_;
+    return false;
   }
-  if (problem) {
-    if (!std::exchange(routes_warned_, true)) log_.write(Severity::warning, problem->text);
-    routes_stale_ = true, routes_asked_ = now_;
-  } else if (ask_all) {
-    routes_stale_ = routes_warned_ = false, routes_asked_ = now_;
-  }
-  if (routes == routes_) return;
-  routes_ = std::move(routes);
-  director_.routes_changed(routes_, now_, outbox_);
+  director_.route_found(*asked, now_, outbox_);
   follow_watch();
   dispatch();
+  return true;
 }
 
 }  // namespace rawvs

@@ -36,8 +36,10 @@ Result<Done> Engine::follow_checks(bool at_start) {
 
 // Operators have changed the tables: what checks say is said of the new ones, too.
 void Engine::settle_checks() {
-  if (checks_.empty()) return;
-  ward_.settle(director_, now_, outbox_);
+  const std::vector<ServiceKey> touched = director_.take_touched();
+  if (checks_.empty() || touched.empty()) return;
+  ward_.settle(touched, director_, now_, outbox_);
+  static_cast<void>(director_.take_touched());  // what it has changed itself
   dispatch();
 }
 

@@ -9,7 +9,6 @@
 #include "engine_saving.h"
 #include "engine_syncing.h"
 #include "rawvs/engine.h"
-#include "rawvs/ini_file.h"
 #include "vrrp_socket.h"
 
 namespace rawvs {
@@ -24,7 +23,8 @@ Engine::Engine(const Config& config, const std::string& file, const Log& log)
             &ward_,
             &vrrp_,
             {},
-            [this](bool reset) { return reload(reset); },
+            [this](bool reset) { return begin_reload(reset); },
+            [this](std::shared_ptr<Job> job) { jobs_.push_back(std::move(job)); },
             [this](const std::optional<SyncConfig>& wanted) { return set_sync(wanted); }},
       log_(log),
       now_(desk_.started),
@@ -112,35 +112,6 @@ Result<Done> Engine::load_tables() {
     }
   }
   return Done{};
-}
-
-// A file that is wrong changes nothing. What was done is in the log, whoever asked for it. REQUIRES: within change().
-Result<Reloaded> Engine::reload(bool reset) {
-  IniFile file(desk_.file);
-  while (!file.step(1 << 20)) continue;
-  auto next = file.take();
-  for (const std::string& line : file.findings().lines()) {
-    log_.write(next ? Severity::warning : Severity::error, "reload: " + line);
-  }
-  if (!next) {
-    log_.write(Severity::error, "reload: " + desk_.file + " has faults: nothing was changed");
-    return next.error();
-  }
-  if (!reset && next->sync == file_sync_) {
-    next->sync = config_.sync;  // as rawvsadm has left it
-  } else {
-    file_sync_ = next->sync;
-  }
-  Reloaded done = rawvs::reload(config_, *next, reset, director_, now_, outbox_, [this] { dispatch(); });
-  config_ = std::move(*next);
-  if (const auto followed = follow_checks(false); !followed) log_.write(Severity::error, followed.error().text);
-  if (const auto followed = follow_vrrp(); !followed) log_.write(Severity::error, followed.error().text);
-  start_vrrp();
-  if (const auto followed = follow_sync(); !followed) log_.write(Severity::error, followed.error().text);
-  for (const std::string& line : done.changes) log_.write(Severity::notice, "reload: " + line);
-  for (const std::string& line : done.pending) log_.write(Severity::warning, "reload: " + line);
-  if (done.changes.empty() && done.pending.empty()) log_.write(Severity::notice, "reload: nothing is different");
-  return done;
 }
 
 bool Engine::poll_for(int fd, uint64_t what) {

@@ -29,7 +29,7 @@ ReplyKey key_of(const ReplyFlow& flow);
 
 class GuardProgram {
  public:
-  static constexpr uint32_t kMostAddresses = 8192;  // the map takes memory only as it fills
+  static constexpr uint32_t kMostAddresses = 131072;  // the map takes memory only as it fills
 
   struct Knowledge {  // what is written into the program itself
     std::optional<int> flow_map{};

@@ -17,6 +17,8 @@
 namespace rawvs {
 namespace {
 
+constexpr const char* kWidest = "ip or arp";
+
 // What may wait in the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
 constexpr int kQueueBytes = 4 << 20;
 
@@ -88,8 +90,26 @@ Result<Done> LinkSocket::bind_to_interface() {
 }
 
 Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
-  if (const auto done = set_filter(capture_filter(watch, own)); !done) return done;
-  const auto wanted = own.subspan(1);
+  CaptureSets sets = capture_sets(watch);
+  std::string expression = capture_filter(sets, own);
+  if (expression != expression_) {
+    if (const auto done = set_filter(expression); !done) return done;
+  }
+  let_in_ = std::move(sets);
+  expression_ = std::move(expression);
+  return listen_to_others(own.subspan(1));
+}
+
+// A filter of few addresses is made anew in no time; with many, everything is let in until watch() is called.
+Result<Done> LinkSocket::widen(const Watch& watch, std::span<const Mac> own) {
+  constexpr size_t kFew = 16;
+  if (wide_ || let_in_.admits(watch)) return Done{};
+  if (watch.vips.size() + watch.nat_servers.size() + watch.neighbors.size() <= kFew) return this->watch(watch, own);
+  expression_.clear();
+  return set_filter(kWidest);
+}
+
+Result<Done> LinkSocket::listen_to_others(std::span<const Mac> wanted) {
   std::erase_if(
       more_, [&](const Mac& mac) { return std::ranges::find(wanted, mac) == wanted.end() && listen_to(mac, false); });
   for (const Mac& mac : wanted) {
@@ -112,14 +132,13 @@ bool LinkSocket::listen_to(Mac mac, bool wanted) {
 
 Result<Done> LinkSocket::set_filter(const std::string& expression) {
   constexpr int kWholeFrame = 262144;  // more than any frame has
-  constexpr const char* kWidest = "ip or arp";
   for (const std::string& wanted : {expression, std::string(kWidest)}) {
     if (wanted.size() > kLongestExpression) continue;
     auto program = compile_filter(wanted, kWholeFrame);
     if (!program) return at("interface " + options_.name, program.error());
     if (program->size() > kMostInstructions) continue;
     if (attach_filter(fd_, *program)) {
-      wide_ = wanted != expression;
+      wide_ = wanted == kWidest;
       return Done{};
     }
     if (errno != ENOMEM) break;  // ENOMEM: net.core.optmem_max

@@ -125,6 +125,12 @@ Result<Done> XdpIo::watch(const Watch& watch, std::span<const Mac> own) {
   return done ? done : at("interface " + options_.name, done.error());
 }
 
+Result<Done> XdpIo::widen(const Watch& watch, std::span<const Mac> own) {
+  if (const auto done = rest_->widen(watch, own); !done) return done.error();
+  const auto done = program_->watch(watch, own);
+  return done ? done : at("interface " + options_.name, done.error());
+}
+
 // What XDP passes to the kernel (ARP, other queues' frames) comes by the packet socket, at a system call each time:
 // when nothing else is there, or when it has waited long.
 size_t XdpIo::receive(std::span<Frame> frames) {

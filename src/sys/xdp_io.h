@@ -22,6 +22,7 @@ class XdpIo final : public FrameIo {
   std::string remark() const override;
   int fd() const override { return epoll_.get(); }
   Result<Done> watch(const Watch& watch, std::span<const Mac> own) override;
+  Result<Done> widen(const Watch& watch, std::span<const Mac> own) override;
   bool filter_is_wide() const override { return rest_->filter_is_wide(); }
   size_t receive(std::span<Frame> frames) override;
   void release() override;

@@ -14,7 +14,7 @@ namespace rawvs {
 
 class XdpProgram {
  public:
-  static constexpr uint32_t kMostVips = 8192;
+  static constexpr uint32_t kMostVips = 131072;
 
   // Nothing is redirected yet. The program is gone with its link's descriptor, so a crash leaves nothing behind.
   // longest: frames of more bytes pass. REQUIRES: flows outlives it.

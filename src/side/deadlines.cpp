@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health_deadlines.cpp: the heap of deadlines. Entries remember their place, so that a deadline can be moved without
+// deadlines.cpp: the heap of deadlines. Entries remember their place, so that a deadline can be moved without
 // being looked for, and nobody stands in the heap twice.
-#include "rawvs/health.h"
+#include "rawvs/deadlines.h"
 
 namespace rawvs {
 
@@ -17,7 +17,7 @@ void Deadlines::put(size_t place, Entry entry) {
 }
 
 void Deadlines::rise(size_t place, Entry entry) {
-  while (place > 0 && entry.when < heap_[(place - 1) / 2].when) {
+  while (place > 0 && entry < heap_[(place - 1) / 2]) {
     put(place, heap_[(place - 1) / 2]);
     place = (place - 1) / 2;
   }
@@ -26,8 +26,8 @@ void Deadlines::rise(size_t place, Entry entry) {
 
 void Deadlines::sink(size_t place, Entry entry) {
   for (size_t child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
-    if (child + 1 < heap_.size() && heap_[child + 1].when < heap_[child].when) ++child;
-    if (heap_[child].when >= entry.when) break;
+    if (child + 1 < heap_.size() && heap_[child + 1] < heap_[child]) ++child;
+    if (heap_[child] >= entry) break;
     put(place, heap_[child]);
     place = child;
   }
@@ -47,7 +47,7 @@ void Deadlines::set(uint32_t who, Instant when) {
     place = heap_.size();
     heap_.push_back(entry);
   }
-  if (place > 0 && entry.when < heap_[(place - 1) / 2].when) {
+  if (place > 0 && entry < heap_[(place - 1) / 2]) {
     rise(place, entry);
   } else {
     sink(place, entry);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// slots.h: bookkeeping for tables of slots whose memory is fixed at start: which slots are free, which one has a key,
+// which one was put in first. A slot is a place in somebody else's table; nothing here knows what is in it. All of it
+// is fixed by the number of slots, and nothing but the constructors allocates.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace rawvs {
+
+using Slot = uint16_t;
+inline constexpr Slot kNoSlot = 0xffff;
+inline constexpr uint32_t kMostSlots = 0xffff;
+
+// Mixes a number's bits, so that its low ones make a good place in a hash table.
+constexpr uint64_t mixed(uint64_t n) {
+  n = (n ^ n >> 32) * 0xd6e8feb86659fd93u;
+  n = (n ^ n >> 32) * 0xd6e8feb86659fd93u;
+  return n ^ n >> 32;
+}
+
+class FreeSlots {  // the lowest free slot is taken first
+ public:
+  explicit FreeSlots(uint32_t capacity) : capacity_(std::min(capacity, kMostSlots)) {}
+  std::optional<Slot> take() {
+    if (returned_.empty()) return used_ < capacity_ ? std::optional(static_cast<Slot>(used_++)) : std::nullopt;
+    std::ranges::pop_heap(returned_, std::greater());
+    const Slot slot = returned_.back();
+    returned_.pop_back();
+    return slot;
+  }
+  void give_back(Slot slot) {
+    returned_.push_back(slot);
+    std::ranges::push_heap(returned_, std::greater());
+  }
+  uint32_t used() const { return used_; }  // slots from here on were never taken
+  bool any() const { return !returned_.empty() || used_ < capacity_; }
+
+ private:
+  uint32_t capacity_, used_ = 0;
+  std::vector<Slot> returned_;  // a heap
+};
+
+class SlotHash {  // slots by the hash of their keys
+ public:
+  explicit SlotHash(uint32_t capacity)
+      : first_(std::bit_ceil(std::max(capacity, 1u)), kNoSlot), next_(std::min(capacity, kMostSlots), kNoSlot) {}
+  void add(uint64_t hash, Slot slot) {
+    Slot& first = first_[place(hash)];
+    next_[slot] = first;
+    first = slot;
+  }
+  void remove(uint64_t hash, Slot slot) {  // REQUIRES: it was added with this hash
+    Slot* at = &first_[place(hash)];
+    while (*at != slot) at = &next_[*at];
+    *at = next_[slot];
+  }
+  // The slot that `is_it` says yes to, of those with this hash; kNoSlot: there is none.
+  template <class IsIt>
+  Slot find(uint64_t hash, IsIt is_it) const {
+    Slot slot = first_[place(hash)];
+    while (slot != kNoSlot && !is_it(slot)) slot = next_[slot];
+    return slot;
+  }
+
+ private:
+  size_t place(uint64_t hash) const { return static_cast<size_t>(hash) & (first_.size() - 1); }
+  std::vector<Slot> first_, next_;
+};
+
+class SlotQueue {  // in the order in which they were put in; any of them may leave
+ public:
+  explicit SlotQueue(uint32_t capacity) : links_(std::min(capacity, kMostSlots)) {}
+  void push(Slot slot) {
+    links_[slot] = {last_, kNoSlot};
+    (last_ == kNoSlot ? first_ : links_[last_].next) = slot;
+    last_ = slot;
+    ++size_;
+  }
+  void remove(Slot slot) {  // REQUIRES: it is in
+    const Links l = links_[slot];
+    (l.before == kNoSlot ? first_ : links_[l.before].next) = l.next;
+    (l.next == kNoSlot ? last_ : links_[l.next].before) = l.before;
+    --size_;
+  }
+  Slot first() const { return first_; }  // kNoSlot: it is empty
+  Slot next(Slot slot) const { return links_[slot].next; }
+  size_t size() const { return size_; }
+
+ private:
+  struct Links {
+    Slot before = kNoSlot, next = kNoSlot;
+  };
+  std::vector<Links> links_;
+  Slot first_ = kNoSlot, last_ = kNoSlot;
+  size_t size_ = 0;
+};
+
+}  // namespace rawvs

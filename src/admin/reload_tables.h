@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// reload_tables.h: the present table, as a configuration would want it; and what a new one takes over from the old.
+// Private to the admin module.
+#pragma once
+
+#include "rawvs/config.h"
+#include "rawvs/service.h"
+
+namespace rawvs {
+
+WantedTables tables_of(const Services& services);
+
+// What is decided at start stays as it is until the next one.
+void keep_for_restart(const Config& was, Config& next);
+// A virtual that balances several ports under a mark nobody gave keeps the mark: its connections' templates are under
+// it. It is the same one by its name, or else by its address and ports. Nobody else gets a mark that was another's.
+void keep_marks(const Config& was, Config& next);
+
+}  // namespace rawvs

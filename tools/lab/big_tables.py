@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tables of very many services and servers: their files, rules for -R, a client that notes how long answers take."""
+import itertools
+import socket
+import threading
+import time
+
+from lab.director import virtual
+from lab.topology import VIP, VIP2
+
+ECHO_PORT = 53
+ECHO = f"""import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("{VIP}", {ECHO_PORT}))
+while True:
+    data, sender = s.recvfrom(9000)
+    s.sendto(data, sender)
+"""
+
+
+def echo_service():
+    return virtual("echo", ports=f"udp/{ECHO_PORT}", servers=("rs1",))
+
+
+def sections(services, servers, weight=1):
+    """So many [virtual]s on VIP2 of so many servers each, which nobody asks."""
+    def one(n):
+        lines = [f"[virtual v{n}]", f"address = {VIP2}", f"ports = tcp/{1000 + n}"]
+        lines += [f"server = 198.51.100.{1 + (n * 7 + k) % 250} weight={weight}" for k in range(servers)]
+        return "\n".join(lines) + "\n"
+    return [one(n) for n in range(services)]
+
+
+def vips(count):
+    """So many [virtual]s, each at an address of its own."""
+    return [f"[virtual a{n}]\naddress = 203.0.{n // 250 + 1}.{n % 250 + 1}\nports = tcp/80\nserver = 192.0.2.11\n"
+            for n in range(count)]
+
+
+def rules(services, servers):
+    """Lines for rawvsadm -R, on 200 VIPs."""
+    lines = []
+    for n in range(services):
+        place = f"203.0.113.{1 + n % 200}:{1000 + n // 200}"
+        lines.append(f"-A -t {place} -s rr")
+        lines += [f"-a -t {place} -r 198.51.100.{1 + (n * 7 + k) % 250}:{80 + k} -m -w {1 + k % 3}"
+                  for k in range(servers)]
+    return lines
+
+
+class Echoes(threading.Thread):
+    """A client that sends a datagram to the VIP every few milliseconds, each with a number."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        with host.inside():
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((VIP, ECHO_PORT))
+        self.socket.setblocking(False)
+        self.sent, self.delay, self.answered = {}, {}, []
+        self.over = threading.Event()
+        self.start()
+
+    def run(self):
+        for number in itertools.count():
+            if self.over.is_set():
+                return
+            self.sent[number] = time.monotonic()
+            try:
+                self.socket.send(str(number).encode())
+            except OSError:  # an ICMP error: nobody there just now
+                pass
+            until = self.sent[number] + 0.002
+            while time.monotonic() < until:
+                self.hear()
+                time.sleep(0.0002)
+
+    def hear(self):
+        try:
+            number = int(self.socket.recv(64))
+        except OSError:
+            return
+        now = time.monotonic()
+        self.answered.append(now)
+        self.delay[number] = now - self.sent[number]
+
+    def stop(self):
+        """Ends, when what was sent last has had its time."""
+        self.over.set()
+        self.join(5)
+        until = time.monotonic() + 2
+        while len(self.delay) < len(self.sent) and time.monotonic() < until:
+            self.hear()
+
+    def unanswered(self):
+        return sorted(set(self.sent) - set(self.delay))
+
+    def longest_delay(self, since=0.0):
+        return max((delay for number, delay in self.delay.items() if self.sent[number] >= since), default=0.0)
+
+    def longest_silence(self, since):
+        times = [at for at in self.answered if at >= since]
+        return max((later - at for at, later in itertools.pairwise(times)), default=0.0)
