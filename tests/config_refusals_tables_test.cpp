@@ -84,7 +84,7 @@ constexpr Wrong kWrongTables[] = {
     {kDirector,
      "max_servers = 1\n[virtual web]\naddress = 192.0.2.100\nports = *\npersistence = 360\nserver = 192.0.2.11\n",
      ":3: [director] max_servers: 1 is less than the 2 servers of this file"},
-    {kDirector, "max_services = 1\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80 udp/80\n",
+    {kDirector, "max_services = 1\n[virtual web]\naddress = 192.0.2.100\nports = *\npersistence = 360\n",
      ":3: [director] max_services: 1 is less than the 2 services of this file"},
     {kWeb, "[virtual b]\naddress = 192.0.2.100\nports = tcp/80\n",
      ":8: [virtual b] ports: tcp 192.0.2.100:80 is the same as tcp 192.0.2.100:80 of [virtual web] (line 5); one of "
