@@ -95,7 +95,7 @@ void check_choices(Checking& c, size_t i) {
 }  // namespace
 
 void add_table_checks(Checking& c, Portions& walks) {
-  const auto choice = std::make_shared<MarkChoice>();
+  const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto groups = [&c] { return c.config.groups.size(); };
   const auto virtuals = [&c] { return c.config.virtuals.size(); };
   walks.once([&c] { check_director(c); });

@@ -168,7 +168,7 @@ void PortCheck::check(size_t i, Portions& walks) {
 }  // namespace
 
 void add_port_checks(Checking& c, Portions& walks) {
-  const auto ports = std::make_shared<PortCheck>(c);
+  const auto ports = std::shared_ptr<PortCheck>(new PortCheck(c));
   walks.each_of(
       [&c] { return c.config.groups.size(); }, [&c](size_t i) { return c.config.groups[i].matches.size(); },
       [&c, ports](size_t i, size_t m) {

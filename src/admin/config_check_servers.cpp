@@ -82,7 +82,7 @@ void check_room(Checking& c) {
 }  // namespace
 
 void add_server_checks(Checking& c, Portions& walks) {
-  const auto check = std::make_shared<ServerCheck>(c);
+  const auto check = std::shared_ptr<ServerCheck>(new ServerCheck(c));
   const auto virtuals = [&c] { return c.config.virtuals.size(); };
   walks.each_of(
       virtuals, [&c](size_t i) { return c.config.virtuals[i].servers.size(); },

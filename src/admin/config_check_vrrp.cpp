@@ -48,7 +48,7 @@ void check_instance(Checking& c, size_t i, VrrpCheck& check) {
 }  // namespace
 
 void add_vrrp_checks(Checking& c, Portions& walks) {
-  const auto check = std::make_shared<VrrpCheck>();
+  const auto check = std::shared_ptr<VrrpCheck>(new VrrpCheck());
   walks.each([&c] { return c.config.vrrps.size(); }, [&c, check](size_t i) { check_instance(c, i, *check); });
 }
 

@@ -155,7 +155,7 @@ struct Weights {  // of one virtual
 };
 
 void add_weights(Checking& c, Portions& walks) {
-  const auto seen = std::make_shared<Weights>();
+  const auto seen = std::shared_ptr<Weights>(new Weights());
   walks.each_of([&c] { return c.config.virtuals.size(); },
                 [&c](size_t i) { return c.config.virtuals[i].servers.size(); },
                 [&c, seen](size_t i, size_t n) {
@@ -172,7 +172,7 @@ void add_weights(Checking& c, Portions& walks) {
 }  // namespace
 
 void add_warnings(Checking& c, Portions& walks) {
-  const auto cases = std::make_shared<Cases>();
+  const auto cases = std::shared_ptr<Cases>(new Cases());
   walks.once([&c] { warn_director(c); });
   walks.each([&c] { return c.config.groups.size(); },
              [&c, cases](size_t i) {

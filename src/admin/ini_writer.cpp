@@ -130,7 +130,7 @@ IniWriter::Work::Work(const Config& config, Secrets secrets, TakenOut taken_out)
 }
 
 void IniWriter::Work::prepare() {
-  const auto choice = std::make_shared<MarkChoice>();
+  const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto groups = [this] { return config_.groups.size(); };
   const auto virtuals = [this] { return config_.virtuals.size(); };
   walks_.each([this] { return director_->services().services().size(); }, [this](size_t slot) { take_service(slot); });
@@ -152,9 +152,9 @@ void IniWriter::Work::prepare() {
   walks_.each(virtuals, [this](size_t i) { write_virtual(i); });
   walks_.each([this] { return found_.size(); }, [this](size_t i) { write_new(found_[i]); });
   // Marks that nobody gave need not be written if they are chosen again when the file is read.
-  const auto again = std::make_shared<MarkChoice>();
-  const auto chosen = std::make_shared<std::vector<Mark>>();
-  const auto changed = std::make_shared<bool>(false);
+  const auto again = std::shared_ptr<MarkChoice>(new MarkChoice());
+  const auto chosen = std::shared_ptr<std::vector<Mark>>(new std::vector<Mark>());
+  const auto changed = std::shared_ptr<bool>(new bool(false));
   walks_.each([this] { return live_.groups.size(); }, [this, again](size_t i) { again->group(live_.groups[i]); });
   walks_.each([this] { return live_.virtuals.size(); }, [this, again](size_t i) { again->given(live_.virtuals[i]); });
   walks_.each(
