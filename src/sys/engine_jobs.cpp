@@ -37,8 +37,8 @@ void Engine::work_on_jobs() {
 }
 
 std::shared_ptr<const ReloadTask> Engine::begin_reload(bool reset) {
-  const auto task = std::make_shared<ReloadTask>();
-  const auto reloading = std::make_shared<Reloading>(task, reset, desk_.file);
+  const std::shared_ptr<ReloadTask> task(new ReloadTask);
+  const std::shared_ptr<Reloading> reloading(new Reloading(task, reset, desk_.file));
   jobs_.push_back(std::shared_ptr<Job>(new Job{[this, reloading](Instant, Outbox&) {
     reloading->task->done = reload_some(*reloading);
     return reloading->task->done;
