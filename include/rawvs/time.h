@@ -20,5 +20,19 @@ using Duration = BootClock::duration;
 using namespace std::chrono_literals;
 
 inline constexpr Instant kNever = Instant::max();  // a deadline that never comes
+inline constexpr Instant kOverdue{};               // one that has come, whatever the time: the clock starts here
+
+// Deadlines may be extreme, and arithmetic with an extreme value overflows: these two do not.
+// `from`, and so much later; kNever when that is beyond all time.
+constexpr Instant after(Instant from, Duration wait) {
+  if (from == kNever) return kNever;
+  return wait > Duration::zero() && from > kNever - wait ? kNever : from + wait;
+}
+// How long it is until then: zero when it has come, Duration::max() when it never comes.
+constexpr Duration left_until(Instant deadline, Instant now) {
+  if (deadline <= now) return Duration::zero();
+  if (deadline == kNever) return Duration::max();
+  return now < Instant{} && deadline > kNever + now.time_since_epoch() ? Duration::max() : deadline - now;
+}
 
 }  // namespace rawvs

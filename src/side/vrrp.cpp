@@ -173,7 +173,7 @@ void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, Instant now, Vr
     case VrrpAct::advertise: {
       // A turn that comes a little late must not make the next one later.
       const bool in_time = now - i.timers.advert < i.spec.interval;
-      due(i.timers.advert, (in_time ? i.timers.advert : now) + i.spec.interval);
+      due(i.timers.advert, after(in_time ? i.timers.advert : now, i.spec.interval));
       speak(i, i.priority, now, out);
       break;
     }

@@ -101,8 +101,7 @@ bool Probes::Impl::watch(Place& place) {
 void Probes::Impl::note(Place& place, std::optional<ProbeOutcome> outcome, Instant now) {
   if (!outcome && !watch(place)) outcome = not_asked(system_error("epoll", errno));
   if (outcome) return finish(place, *outcome);
-  const Duration pause = place.probe->look_again();
-  place.look = pause == Duration::max() ? kNever : now + pause;
+  place.look = after(now, place.probe->look_again());
   next = std::min({next, place.deadline, place.look});
 }
 
@@ -159,7 +158,7 @@ int Probes::fd() const { return impl_->epoll.get(); }
 
 Instant Probes::next_deadline() const {
   const bool killed = !impl_->departed.empty() && impl_->collect == kNever;
-  if (!impl_->findings.empty() || killed) return Instant::min();  // known already: at once
+  if (!impl_->findings.empty() || killed) return kOverdue;  // known already
   return std::min(impl_->next, impl_->collect);
 }
 
