@@ -7,9 +7,12 @@
 #include <cstdlib>
 #include <new>
 
+#include "rawvs/sys.h"
+
 namespace {
 
-[[noreturn]] void end(const char* what) {
+[[noreturn]] void give_up(const char* what) {
+  rawvs::Log::last_words(what);
   std::fputs("rawvsd: ", stderr);
   std::fputs(what, stderr);
   std::fputs("\n", stderr);
@@ -20,7 +23,7 @@ void* allocate(size_t size) { return std::malloc(size == 0 ? 1 : size); }
 
 void* allocate_or_end(size_t size) {
   void* const memory = allocate(size);
-  if (memory == nullptr) end("out of memory");
+  if (memory == nullptr) give_up("out of memory");
   return memory;
 }
 
@@ -28,18 +31,18 @@ void* allocate_or_end(size_t size) {
 
 // NOLINTBEGIN(cert-dcl58-cpp, bugprone-reserved-identifier, readability-identifier-naming, misc-new-delete-overloads)
 namespace __gnu_cxx {
-void __verbose_terminate_handler() { end("terminated"); }
+void __verbose_terminate_handler() { give_up("terminated"); }
 }  // namespace __gnu_cxx
 
 namespace std {
-[[noreturn]] void __throw_bad_alloc() { end("out of memory"); }
-[[noreturn]] void __throw_bad_array_new_length() { end("out of memory"); }
-[[noreturn]] void __throw_length_error(const char* what) { end(what); }
-[[noreturn]] void __throw_logic_error(const char* what) { end(what); }
-[[noreturn]] void __throw_invalid_argument(const char* what) { end(what); }
-[[noreturn]] void __throw_out_of_range(const char* what) { end(what); }
-[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { end(what); }
-[[noreturn]] void __throw_bad_function_call() { end("an empty function was called"); }
+[[noreturn]] void __throw_bad_alloc() { give_up("out of memory"); }
+[[noreturn]] void __throw_bad_array_new_length() { give_up("out of memory"); }
+[[noreturn]] void __throw_length_error(const char* what) { give_up(what); }
+[[noreturn]] void __throw_logic_error(const char* what) { give_up(what); }
+[[noreturn]] void __throw_invalid_argument(const char* what) { give_up(what); }
+[[noreturn]] void __throw_out_of_range(const char* what) { give_up(what); }
+[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { give_up(what); }
+[[noreturn]] void __throw_bad_function_call() { give_up("an empty function was called"); }
 }  // namespace std
 
 void* operator new(size_t size) { return allocate_or_end(size); }

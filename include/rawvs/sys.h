@@ -2,6 +2,7 @@
 // sys.h: the small things of the world: the clock, randomness, files, the log.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -17,14 +18,24 @@ int64_t wall_offset();      // the wall clock less clock_now(), milliseconds
 HashKey random_hash_key();  // getrandom(2); blocks only while the machine has no entropy at all
 Result<std::string> read_file(const std::string& path);  // at most 1 MB
 
-class Log {  // syslog for the daemon, standard error in the foreground
+// Syslog for the daemon, standard error in the foreground. Never waits: what the log does not take now is lost; how
+// many lines were is the first thing that it is told when it takes some again.
+class Log {
  public:
   enum class To : uint8_t { syslog, standard_error };
-  explicit Log(To to, bool verbose);  // verbose: info lines, too
+  explicit Log(To to, bool verbose, const char* socket = "/dev/log");  // verbose: info lines, too
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
   void write(Severity severity, std::string_view text) const;
+  // When the program is about to abort, for want of memory perhaps: allocates nothing, and says it to the last Log
+  // made.
+  static void last_words(std::string_view text);
 
  private:
-  To to_;
+  class Sink;
+  static Sink* newest_;  // for last_words()
+  std::unique_ptr<Sink> sink_;
   bool verbose_;
 };
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sys.cpp: the clock, randomness, files and the log, as the kernel and the C library offer them.
+// sys.cpp: the clock, randomness and files, as the kernel and the C library offer them.
 #include "rawvs/sys.h"
 
 #include <fcntl.h>
 #include <sys/random.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,26 +17,6 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kFileMost = 1024 * 1024;
-
-int syslog_level(Severity severity) {
-  switch (severity) {
-    case Severity::info: return LOG_INFO;
-    case Severity::notice: return LOG_NOTICE;
-    case Severity::warning: return LOG_WARNING;
-    case Severity::error: return LOG_ERR;
-  }
-  return LOG_ERR;
-}
-
-const char* word(Severity severity) {  // what a line on standard error says of itself
-  switch (severity) {
-    case Severity::info:
-    case Severity::notice: break;
-    case Severity::warning: return "warning: ";
-    case Severity::error: return "error: ";
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -78,26 +57,6 @@ Result<std::string> read_file(const std::string& path) {
   text.resize(size);
   text.shrink_to_fit();
   return text;
-}
-
-Log::Log(To to, bool verbose) : to_(to), verbose_(verbose) {
-  if (to_ == To::syslog) openlog("rawvsd", LOG_PID, LOG_DAEMON);
-}
-
-void Log::write(Severity severity, std::string_view text) const {
-  if (severity == Severity::info && !verbose_) return;
-  std::string line = to_ == To::syslog ? "" : std::string("rawvsd: ") + word(severity);
-  line += text;
-  // One event, one line, whatever the text quotes.
-  std::ranges::replace_if(
-      line, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, '?');
-  if (to_ == To::syslog) {
-    syslog(syslog_level(severity), "%s", line.c_str());
-    return;
-  }
-  line += '\n';
-  // Nobody is left to be told when standard error cannot be written.
-  [[maybe_unused]] const ssize_t sent = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 std::string system_error(std::string_view what, int error_number) {
