@@ -2,20 +2,25 @@
 // main.cpp: rawvsd's command line, its becoming a daemon, its end.
 #include <fcntl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
 #include "rawvs/ini_file.h"
 #include "rawvs/ini_writer.h"
+#include "sys/guard_links.h"
+#include "sys/pid_file.h"
+#include "sys/start_check.h"
 #include "sys/state_file.h"
+#include "sys/trial.h"
 
 namespace {
 
@@ -45,31 +50,6 @@ int fail(const std::string& text, int code) {
   std::fprintf(stderr, "rawvsd: %s\n", text.c_str());
   return code;
 }
-
-class PidFile {  // removed again by the process that wrote it
- public:
-  explicit PidFile(std::string path) : path_(std::move(path)) {}
-  ~PidFile() {
-    if (written_) unlink(path_.c_str());
-  }
-  PidFile(const PidFile&) = delete;
-  PidFile& operator=(const PidFile&) = delete;
-  Result<Done> write() {
-    if (path_.empty()) return Done{};
-    const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) return Error{system_error("pid file " + path_, errno)};
-    const std::string line = std::to_string(getpid()) + '\n';
-    const bool whole = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-    close(fd);
-    written_ = true;
-    if (!whole) return Error{system_error("pid file " + path_, errno)};
-    return Done{};
-  }
-
- private:
-  std::string path_;
-  bool written_ = false;
-};
 
 // Whoever starts us may have closed these three. What is opened first would get their numbers, and leave_terminal()
 // would close it.
@@ -116,7 +96,7 @@ void leave_terminal() {
 
 // A daemon leaves its directory, and finds its file all the same.
 std::string absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
+  if (path.empty() || path.starts_with('/')) return path;
   char* const here = getcwd(nullptr, 0);  // glibc's and musl's allocate
   std::string found = here ? std::string(here) + '/' + path : path;
   std::free(here);
@@ -130,16 +110,32 @@ std::string own_path() {
   return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
 }
 
+// The command line of the program that takes this one's place: a daemon has left the folder it was started in.
+std::vector<std::string> successor(const Options& options, const std::string& path, bool test) {
+  std::vector<std::string> out{path};
+  if (test) out.emplace_back("-t");
+  if (options.foreground) out.emplace_back("-f");
+  if (options.details) out.emplace_back("-d");
+  out.insert(out.end(), {"-c", options.config});
+  if (!options.pidfile.empty()) out.insert(out.end(), {"-p", options.pidfile});
+  return out;
+}
+
 // Returns only when it failed.
-void replace(Engine& engine, const std::string& path, char** argv, const Log& log) {
+void replace(Engine& engine, const Options& options, const std::string& path, const Log& log) {
   const auto memory = engine.state_for_heir();
   if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
-  engine.leave_guards();
-  execv(path.c_str(), argv);
+  GuardLinks guards = engine.guard_links();
+  if (const auto done = guards.hand_over(); !done) log.write(Severity::warning, done.error().text);
+  std::vector<std::string> words = successor(options, path, false);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(path.c_str(), argv.data());
   log.write(Severity::error, system_error(path, errno) + "; this program goes on");
 }
 
-int run(const Options& options, const Config& config, char** argv) {
+int run(const Options& options, const Config& config) {
   const bool heir = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
   const std::string path = own_path();
   const int ready = options.foreground || heir ? -1 : detach();
@@ -148,7 +144,9 @@ int run(const Options& options, const Config& config, char** argv) {
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
-  auto engine = Engine::start(config, absolute(options.config), log, signals);
+  std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until ours are there
+  auto engine = Engine::start(config, options.config, log, signals);
+  earlier.reset();
   PidFile pidfile(options.pidfile);
   const Result<Done> written = engine ? pidfile.write() : engine.error();
   if (!written) {
@@ -161,9 +159,23 @@ int run(const Options& options, const Config& config, char** argv) {
   log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                   (config.inside.empty() ? "" : " and " + config.inside));
   say_ready(kOk);
-  while ((*engine)->run() == Engine::End::replace) replace(**engine, path, argv, log);
-  if (!config.state.empty()) (*engine)->leave_guards();
+  (*engine)->set_trial(successor(options, path, true));
+  while ((*engine)->run() == Engine::End::replace) replace(**engine, options, path, log);
+  const GuardLinks guards = (*engine)->guard_links();
+  engine->reset();  // what the guards are kept by must not keep anything else
+  if (!config.state.empty()) guards.keep_a_while();
   log.write(Severity::notice, "rawvsd ends");
+  return kOk;
+}
+
+// Says what a start would be refused for, or prints what was understood.
+int test(const Options& options, const Config& config) {
+  const auto faults = start_faults(config);
+  for (const Error& fault : faults) fail(options.config + ": " + fault.text, kNotConfigured);
+  if (!faults.empty()) return kNotConfigured;
+  if (const auto place = PidFile(options.pidfile).check(); !place) return fail(place.error().text, kFailed);
+  std::fputs(print_config(config, Secrets::hidden).c_str(), stdout);
+  std::fprintf(stderr, "rawvsd: %s%s\n", options.config.c_str(), kValid);
   return kOk;
 }
 
@@ -192,10 +204,7 @@ int main(int argc, char** argv) {
     for (const std::string& line : file.findings().lines()) fail(line, 0);
   }
   if (!config) return kNotConfigured;
-  if (options.test) {
-    std::fputs(print_config(*config, Secrets::hidden).c_str(), stdout);
-    std::fprintf(stderr, "rawvsd: %s: the configuration is valid\n", options.config.c_str());
-    return kOk;
-  }
-  return run(options, *config, argv);
+  if (options.test) return test(options, *config);
+  options.config = absolute(options.config), options.pidfile = absolute(options.pidfile);
+  return run(options, *config);
 }

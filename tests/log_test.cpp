@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "rawvs/sys.h"
-#include "sys/fd.h"
+#include "src/sys/fd.h"
 
 namespace rawvs {
 namespace {
@@ -27,7 +27,9 @@ class Syslogd {
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
     EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    if (type == SOCK_STREAM) EXPECT_EQ(listen(fd_.get(), 4), 0);
+    if (type == SOCK_STREAM) {
+      EXPECT_EQ(listen(fd_.get(), 4), 0);
+    }
   }
   ~Syslogd() { unlink(path_.c_str()); }
   Syslogd(const Syslogd&) = delete;

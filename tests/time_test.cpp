@@ -36,7 +36,7 @@ TEST(Time, AResultThatIsKnownIsCollectedAtOnce) {
   EXPECT_EQ(left_until((*probes)->next_deadline(), kNow), Duration::max());
   CheckSpec spec;
   spec.kind = CheckKind::arp;  // not asked here: the result is known when it begins
-  ASSERT_TRUE((*probes)->start(1, spec, {}, kNow));
+  ASSERT_TRUE((*probes)->start(ProbeId(1), spec, {}, kNow));
   EXPECT_EQ((*probes)->next_deadline(), kOverdue);
   EXPECT_EQ(left_until((*probes)->next_deadline(), kNow), 0ms);
   EXPECT_EQ((*probes)->serve(kNow).size(), 1U);

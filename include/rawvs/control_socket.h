@@ -27,7 +27,10 @@ class ControlSocket {
   // another process listens there, removes a socket that nobody listens on.
   static Result<Done> make_way(const std::string& path);
 
-  // The same, and listens from now on: clients take the socket's existence for "ready". group: empty = keep.
+  // Is there a place for it, whoever listens there now, and is there such a group? Changes nothing; for -t.
+  static Result<Done> could_listen(const std::string& path, const std::string& group);
+
+  // As make_way(), and listens from now on: clients take the socket's existence for "ready". group: empty = keep.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
   // Was its file deleted? Then it is made again, and true comes back. An Error: it cannot be, or something else is
   // there.

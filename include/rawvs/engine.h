@@ -41,9 +41,10 @@ class Engine {
   // After End::replace, right before exec(): the connections, for the program that takes this one's place. When exec()
   // fails, the memory is given up and run() called again.
   Result<class StateMemory> state_for_heir();
-  // At the end, if connections were saved, and before exec(): between this program and the next one the host's kernel
-  // would route NAT servers' answers untranslated, and clients would reset them. For some seconds it still will not.
-  void leave_guards() const;
+  // For the time between this program and the next one.
+  class GuardLinks guard_links() const;
+  // What SIGUSR2 tries before it asks to be replaced: the program's absolute path, and arguments with -t among them.
+  void set_trial(std::vector<std::string> argv) { trial_argv_ = std::move(argv); }
 
  private:
   struct Saving;   // of connections, into a file
@@ -51,6 +52,7 @@ class Engine {
   struct Port {    // one interface
     std::string name;
     LinkFacts facts;
+    std::unique_ptr<class InterfaceLock> lock;
     std::unique_ptr<FrameIo> io;
     std::unique_ptr<Guard> guard;
     struct {  // what the open socket's filter and guard were last told
@@ -62,6 +64,7 @@ class Engine {
       bool wide = false;       // it is, and the log has heard of it
     } told;
     Instant retry = kNever;  // when to try again to open it
+    std::string problem;     // why it could not be opened: logged
     LinkCounters past;       // of its closed sockets
   };
 
@@ -78,7 +81,9 @@ class Engine {
   Result<Done> open_all(int signals);
   Result<Done> load_tables();
   Result<Done> know_link(Link link);
+  Result<Done> lock_link(Port& port);
   Result<Done> follow_link(Link link);
+  void try_link(Link link);
   Result<Done> open_port(Port& port, Link link);
   void tell_io(const Port& port, const std::string& skipped);
   void close_port(Port& port);
@@ -110,13 +115,17 @@ class Engine {
   void save_some();
   void save_all();
   void give_up_saving(const Error& error);
-  bool may_be_replaced();
+  // Replacement by another program: engine_replace.cpp.
+  void begin_trial();
+  void serve_trial();
+  Instant trial_deadline() const;
   // Checks and VRRP: engine_ha.cpp.
   Result<Done> follow_checks(bool at_start);
   void settle_checks();
   void serve_checks();
   void start_probe(const Ward::ToAsk& ask);
   void probe_not_made(const std::string& reason);
+  void warn_once(const std::string& text);
   Result<Done> follow_vrrp();
   void start_vrrp();
   void stop_vrrp();
@@ -157,12 +166,12 @@ class Engine {
   ControlLog operators_;  // what they changed
   std::unique_ptr<HostRoute> host_route_;
   Ward ward_;
-  std::vector<WantedChecks> checks_;          // as the configuration wants them
-  std::unique_ptr<Probes> probes_;            // null: nobody was ever to be asked
-  std::unique_ptr<CheckPath> check_path_;     // null: no check has via = vip, or it cannot be had
-  Error no_check_path_{};                     // why not
-  Instant check_path_retry_{};                // when to try again
-  std::vector<std::string> probes_not_made_;  // reasons that were logged
+  std::vector<WantedChecks> checks_;       // as the configuration wants them
+  std::unique_ptr<Probes> probes_;         // null: nobody was ever to be asked
+  std::unique_ptr<CheckPath> check_path_;  // null: no check has via = vip, or it cannot be had
+  Error no_check_path_{};                  // why not
+  Instant check_path_retry_{};             // when to try again
+  std::vector<std::string> warned_;        // of that: once is enough
   Vrrp vrrp_;
   VrrpOutbox vrrp_out_;
   std::unique_ptr<class VrrpSocket> vrrp_socket_;  // null: there was never an instance
@@ -185,6 +194,8 @@ class Engine {
   Instant state_due_ = kNever;           // the next portion, or state
   bool state_warned_ = false;
   std::deque<std::shared_ptr<Job>> jobs_;  // the first one is under way
+  std::vector<std::string> trial_argv_;
+  std::unique_ptr<class Trial> trial_;  // null: no other program is tried
   bool stopping_ = false, replacing_ = false;
   bool guard_knows_flows_;                                 // the map of flows is some guard's, or will be
   bool routes_warned_ = false;                             // since the kernel last told one

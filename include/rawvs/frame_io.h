@@ -27,6 +27,7 @@ class FrameIo {
     Link link = Link::outside;  // what frames are marked with
     uint32_t ring_frames = 1024;
     uint16_t mtu = 1500;  // decides the slot size
+    Duration patience{};  // with a back end that the program before us has just given up: the kernel may be slow
   };
   static constexpr uint32_t kHeadroom = 64;
 

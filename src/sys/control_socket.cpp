@@ -52,6 +52,11 @@ struct Inode {  // which socket is ours
   ino_t number = 0;
 };
 
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
 std::string place(const std::string& path) { return "control socket " + path; }
 
 Error failed(const std::string& path, std::string_view call) {
@@ -80,9 +85,7 @@ const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<co
 // Two daemons that start at once must not both find the same old socket and replace each other's. The lock lies on the
 // folder, so it leaves nothing behind. Anybody may lock a folder, therefore it is waited for only a moment.
 Fd lock_folder(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int tries = 0; fd && tries < 20 && flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
     poll(nullptr, 0, 10);
   }
@@ -290,6 +293,19 @@ Result<Done> ControlSocket::make_way(const std::string& path) {
   if (!address) return address.error();
   const Fd lock = lock_folder(path);
   return clear_place(path, *address);
+}
+
+Result<Done> ControlSocket::could_listen(const std::string& path, const std::string& group) {
+  if (const auto address = address_of(path); !address) return address.error();
+  struct stat facts {};
+  const std::string folder = folder_of(path);
+  if (stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
+    return Error{place(path) + ": there is no folder " + folder};
+  if (access(folder.c_str(), W_OK) != 0 && (errno == EROFS || geteuid() == 0)) return failed(path, "its folder");
+  if (lstat(path.c_str(), &facts) == 0 && !S_ISSOCK(facts.st_mode))
+    return Error{place(path) + ": there is something that is not a socket: not replaced"};
+  const auto gid = find_group(path, group);
+  return gid ? Result<Done>(Done{}) : gid.error();
 }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {

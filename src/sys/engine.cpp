@@ -168,7 +168,7 @@ void Engine::serve_control() {
 Instant Engine::next_deadline() const {
   if (!jobs_.empty()) return now_;  // at once
   Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(),
-                            sync_deadline(), state_due_, operators_.next_deadline()});
+                            sync_deadline(), state_due_, operators_.next_deadline(), trial_deadline()});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
@@ -176,7 +176,7 @@ Instant Engine::next_deadline() const {
 Engine::End Engine::run() {
   replacing_ = false;
   while (!stopping_ && !replacing_) wait_and_serve();
-  if (replacing_) return End::replace;
+  if (!stopping_) return End::replace;
   operators_.end(outbox_);
   dispatch();
   stop_vrrp();
@@ -185,12 +185,10 @@ Engine::End Engine::run() {
 }
 
 void Engine::wait_and_serve() {
+  constexpr Duration kLongestWait = 60s;
   const Instant deadline = next_deadline();
-  int wait_ms = -1;
-  if (deadline != kNever) {
-    const auto wait = std::clamp<Duration::rep>((deadline - clock_now()).count(), 0, 60'000);
-    wait_ms = static_cast<int>(wait);
-  }
+  const Duration wait = std::min(left_until(deadline, clock_now()), kLongestWait);
+  const int wait_ms = deadline == kNever ? -1 : static_cast<int>(wait.count());
   const auto fd_of = [](const Port& port) { return port.io ? port.io->fd() : -1; };  // -1: poll() passes it over
   std::array<pollfd, 3> ready{{{fd_of(ports_[0]), POLLIN, 0}, {fd_of(ports_[1]), POLLIN, 0}, {others_, POLLIN, 0}}};
   const bool any = poll(ready.data(), ready.size(), wait_ms) > 0;
@@ -212,6 +210,7 @@ void Engine::wait_and_serve() {
   work_on_jobs();
   tell_sync();
   save_some();
+  serve_trial();
   if (now_ >= routes_due()) follow_routes();
   follow_watch();
   control_->wake(now_);
@@ -221,7 +220,7 @@ void Engine::wait_and_serve() {
     dispatch();
   }
   for (const Link link : {Link::outside, Link::inside}) {
-    if (now_ >= ports_[index(link)].retry) static_cast<void>(follow_link(link));  // the error was logged the first time
+    if (now_ >= ports_[index(link)].retry) try_link(link);
   }
 }
 
@@ -260,7 +259,7 @@ void Engine::read_signals() {
     }
     if (info.ssi_signo == SIGUSR2) {
       log_.write(Severity::notice, "SIGUSR2: the program is to be replaced");
-      replacing_ = may_be_replaced();
+      begin_trial();
       continue;
     }
     log_.write(Severity::notice, info.ssi_signo == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");

@@ -22,7 +22,7 @@ bool asks_vip(const WantedChecks& wanted) {
 
 void Engine::follow_check_path() {
   check_path_retry_ = Instant{};
-  probes_not_made_.clear();
+  warned_.clear();
   if (std::ranges::none_of(checks_, asks_vip)) {
     check_path_.reset();
   } else {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "interface_lock.h"
 #include "rawvs/engine.h"
 
 namespace rawvs {
 namespace {
 
 constexpr Duration kRetryOpen = 1s;
+constexpr Duration kPatience = 4ms, kPatienceAtStart = 2s;  // packets wait for the former, not yet for the latter
 constexpr Duration kRewatchPause = 200ms;
 constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
 constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
@@ -19,10 +21,17 @@ void Engine::follow_kernel(KernelNews news) {
   if (!news) return;
   routes_stale_ = true;
   for (const Link link : {Link::outside, Link::inside}) {
-    if (!news.links || ports_[index(link)].name.empty()) continue;
-    if (const auto followed = follow_link(link); !followed) log_.write(Severity::error, followed.error().text);
+    if (news.links && !ports_[index(link)].name.empty()) try_link(link);
   }
   follow_routes();
+}
+
+// It is tried again and again; what keeps it from being opened is logged once.
+void Engine::try_link(Link link) {
+  const auto followed = follow_link(link);
+  const std::string problem = followed ? "" : followed.error().text;
+  if (std::exchange(ports_[index(link)].problem, problem) != problem && !problem.empty())
+    log_.write(Severity::error, problem);
 }
 
 // Before it is used: the host's own addresses are known, and services can be told which of them are VIPs.
@@ -32,10 +41,19 @@ Result<Done> Engine::know_link(Link link) {
   auto facts = netlink_->query(port.name);
   if (!facts) return facts.error();
   port.facts = *facts;
+  if (const auto locked = lock_link(port); !locked) return locked.error();
   note_own_addresses();
   facts->up = false;
   director_.link_changed(link, *facts, now_, outbox_);
   dispatch();
+  return Done{};
+}
+
+// Before anything is done with the interface; it may be another one by the same name.
+Result<Done> Engine::lock_link(Port& port) {
+  const auto remark = port.lock->take(port.name, port.facts.ifindex);
+  if (!remark) return remark.error();
+  if (*remark) log_.write(Severity::warning, **remark);
   return Done{};
 }
 
@@ -54,11 +72,9 @@ Result<Done> Engine::follow_link(Link link) {
   port.facts = facts;
   note_own_addresses();
   port.retry = kNever;
-  Result<Done> opened = Done{};
-  if (!port.io && facts.usable()) {
-    opened = open_port(port, link);
-    if (!opened) port.retry = now_ + kRetryOpen;
-  }
+  Result<Done> opened = lock_link(port);
+  if (opened && !port.io && facts.usable()) opened = open_port(port, link);
+  if (!opened) port.retry = now_ + kRetryOpen;
   // Without a socket the link is as good as down, whatever the kernel says of it.
   LinkFacts known = facts;
   if (!port.io) known.up = false;
@@ -75,7 +91,8 @@ Result<Done> Engine::open_port(Port& port, Link link) {
                                .name = port.name,
                                .link = link,
                                .ring_frames = config_.ring_frames,
-                               .mtu = port.facts.mtu},
+                               .mtu = port.facts.mtu,
+                               .patience = control_ ? kPatience : kPatienceAtStart},
                               flows_);
   if (!opened) return opened.error();
   port.io = std::move(opened->io);

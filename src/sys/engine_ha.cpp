@@ -78,14 +78,15 @@ void Engine::start_probe(const Ward::ToAsk& ask) {
   if (to_vip) expect_packets(ask, target);
 }
 
-// Each reason once: it may last, and checks are many.
-void Engine::probe_not_made(const std::string& reason) {
-  constexpr size_t kMostReasons = 32;
-  if (probes_not_made_.size() == kMostReasons || std::ranges::find(probes_not_made_, reason) != probes_not_made_.end())
-    return;
-  probes_not_made_.push_back(reason);
-  log_.write(Severity::warning, "a check could not be made: " + reason);
+// It may last, and what it is about may come up many times a second.
+void Engine::warn_once(const std::string& text) {
+  constexpr size_t kMost = 32;
+  if (warned_.size() == kMost || std::ranges::find(warned_, text) != warned_.end()) return;
+  warned_.push_back(text);
+  log_.write(Severity::warning, text);
 }
+
+void Engine::probe_not_made(const std::string& reason) { warn_once("a check could not be made: " + reason); }
 
 // Before services are there, so that no VIP is announced whose master is another.
 Result<Done> Engine::follow_vrrp() {
@@ -209,11 +210,8 @@ void Engine::notify(const VrrpTransition& t) {
   const auto instance = std::ranges::find(vrrp_.all(), t.name, [](const Vrrp::Instance& i) { return i.spec.name; });
   const uint8_t priority = instance == vrrp_.all().end() ? config->spec.priority : instance->priority;
   auto run = run_program({config->notify, t.name, state, std::to_string(priority)},
-                         {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, *root);
-  if (!run) {
-    log_.write(Severity::warning, "vrrp " + t.name + ": " + config->notify + ": " + run.error().text);
-    return;
-  }
+                         {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, &*root);
+  if (!run) return warn_once("vrrp " + t.name + ": notify: " + run.error().text);
   notifiers_.push_back(run->pid);
 }
 

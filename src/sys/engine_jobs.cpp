@@ -5,6 +5,7 @@
 
 #include "rawvs/engine.h"
 #include "rawvs/ini_file.h"
+#include "start_check.h"
 
 namespace rawvs {
 namespace {
@@ -38,6 +39,12 @@ void Engine::work_on_jobs() {
 
 std::shared_ptr<const ReloadTask> Engine::begin_reload(bool reset) {
   const std::shared_ptr<ReloadTask> task(new ReloadTask);
+  if (const auto memory = has_memory_to_read(desk_.file); !memory) {
+    log_.write(Severity::error, "reload: " + memory.error().text + "; nothing was changed");
+    task->outcome = memory.error();
+    task->done = true;
+    return task;
+  }
   const std::shared_ptr<Reloading> reloading(new Reloading(task, reset, desk_.file));
   jobs_.push_back(std::shared_ptr<Job>(new Job{[this, reloading](Instant, Outbox&) {
     reloading->task->done = reload_some(*reloading);

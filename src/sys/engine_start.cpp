@@ -8,7 +8,10 @@
 
 #include "engine_saving.h"
 #include "engine_syncing.h"
+#include "interface_lock.h"
 #include "rawvs/engine.h"
+#include "start_check.h"
+#include "trial.h"
 #include "vrrp_socket.h"
 
 namespace rawvs {
@@ -35,6 +38,7 @@ Engine::Engine(const Config& config, const std::string& file, const Log& log)
       guard_knows_flows_(config.guard != GuardMode::classic && config.guard != GuardMode::off) {
   desk_.log = &operators_;
   departing_.reserve(Outbox::kDepartures);
+  for (Port& port : ports_) port.lock = std::make_unique<InterfaceLock>();
   ports_[index(Link::outside)].name = config.interface;
   ports_[index(Link::inside)].name = config.inside;
 }
@@ -52,13 +56,7 @@ Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::s
 }
 
 Result<Done> Engine::open_all(int signals) {
-  if (director_.connections().capacity() == 0) {
-    return Error{"no memory for " + std::to_string(config_.settings.max_connections) +
-                 " connections: set a smaller max_connections"};
-  }
-  if (director_.reassembly().capacity() == 0) {
-    return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
-  }
+  if (const auto memory = has_memory(director_, config_.settings); !memory) return memory.error();
   others_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = signals;
   if (others_ < 0) return Error{system_error("epoll", errno)};

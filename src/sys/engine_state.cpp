@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // engine_state.cpp: connections that survive a restart, an upgrade in place, and, up to state_interval, a crash:
 // written a portion per turn of the loop, taken back at the start.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "engine_saving.h"
-#include "rawvs/ini_file.h"
 
 namespace rawvs {
 
@@ -15,8 +11,6 @@ namespace {
 
 constexpr Duration kBetweenPortions = 1ms;  // packets come first
 constexpr Duration kRetrySaving = 10s;
-constexpr unsigned kGuardsLeft = 10;  // seconds
-constexpr int kMostOpen = 4096;       // descriptors
 
 // What the program before us has handed over; or else what was saved.
 Result<std::optional<StateImage>> find_state(const std::string& path) {
@@ -95,37 +89,6 @@ Result<StateMemory> Engine::state_for_heir() {
   }
   if (const auto done = memory->hand_over(); !done) return done.error();
   return memory;
-}
-
-// A grandchild that nobody has to wait for, with nothing open but the guards' links.
-void Engine::leave_guards() const {
-  std::vector<int> links;
-  for (const Port& port : ports_) {
-    if (port.guard && port.guard->link_fd() >= 0) links.push_back(port.guard->link_fd());
-  }
-  if (links.empty()) return;
-  const pid_t child = fork();
-  if (child > 0) waitpid(child, nullptr, 0);
-  if (child != 0) return;
-  setsid();
-  // Before we return: the next program must not find the control socket still open.
-  const auto limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
-  for (int fd = 0; fd < std::min(limit, kMostOpen); ++fd) {
-    if (std::ranges::find(links, fd) == links.end()) close(fd);
-  }
-  if (fork() != 0) _exit(0);
-  sleep(kGuardsLeft);
-  _exit(0);
-}
-
-// SIGUSR2. Only whom the configuration lets start anew is replaced: else the new program would end at once.
-bool Engine::may_be_replaced() {
-  IniFile file(desk_.file);
-  while (!file.step(1 << 20)) continue;
-  if (file.take()) return true;
-  for (const std::string& line : file.findings().lines()) log_.write(Severity::error, line);
-  log_.write(Severity::error, desk_.file + " has faults: the program is not replaced");
-  return false;
 }
 
 }  // namespace rawvs

@@ -104,7 +104,7 @@ std::optional<ProbeOutcome> ExecProbe::begin() {
       "RAWVS_VIP=" + text(target.vip),
       "RAWVS_SERVICE=" + target.service,
   };
-  auto program = run_program(words_of_line(job_->spec.program), environment, *user);
+  auto program = run_program(words_of_line(job_->spec.program), environment, &*user);
   if (!program) return not_asked(program.error().text);
   pid_ = program->pid;
   pipe_ = std::move(program->output);

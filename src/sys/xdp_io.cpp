@@ -2,9 +2,11 @@
 // xdp_io.cpp: AF_XDP's four rings, by libxdp. Buffers [0, received_chunks_) are for receiving, those behind to send.
 #include "xdp_io.h"
 
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
@@ -50,9 +52,16 @@ Error XdpIo::error(std::string_view what, int number) const {
 }
 
 Result<std::unique_ptr<XdpIo>> XdpIo::open(const Options& options, FlowMap& flows) {
-  std::unique_ptr<XdpIo> io(new XdpIo(options));
-  if (const auto prepared = io->prepare(flows); !prepared) return prepared.error();
-  return io;
+  constexpr Duration kPause = 2ms;
+  for (const Instant begin = clock_now();;) {
+    std::unique_ptr<XdpIo> io(new XdpIo(options));
+    const auto prepared = io->prepare(flows);
+    if (prepared) return io;
+    // The kernel gives a queue free some time after the last descriptor is closed and the last ring unmapped.
+    if (!io->busy_ || clock_now() - begin >= options.patience) return prepared.error();
+    io.reset();
+    poll(nullptr, 0, static_cast<int>(kPause.count()));
+  }
 }
 
 Result<Done> XdpIo::prepare(FlowMap& flows) {
@@ -91,6 +100,7 @@ Result<Done> XdpIo::make_buffers() {
     return error("AF_XDP buffers, " + std::to_string(area_bytes_ >> 10) + " KB (a smaller ring_frames needs less)",
                  -failed);
   }
+  fcntl(xsk_umem__fd(umem_), F_SETFD, FD_CLOEXEC);  // libxdp's is not: the queue would be busy for the next program
   for (uint32_t i = 0; i < kSent; ++i) free_.push_back(uint64_t{received_chunks_ + i} * chunk_);
   return Done{};
 }
@@ -105,8 +115,10 @@ Result<Done> XdpIo::make_socket() {
   const int failed = xsk_socket__create(&xsk_, options_.name.c_str(), kQueue, umem_, &rx_, &tx_, &config);
   if (failed != 0) {
     xsk_ = nullptr;
+    busy_ = failed == -EBUSY;
     return error("AF_XDP socket", -failed);
   }
+  fcntl(xsk_socket__fd(xsk_), F_SETFD, FD_CLOEXEC);
   // Otherwise 32, and a batch takes more calls.
   static_cast<void>(setsockopt(xsk_socket__fd(xsk_), SOL_XDP, kMostPerCall, &kSent, sizeof kSent));
   std::vector<uint64_t> all(received_chunks_);

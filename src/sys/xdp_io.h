@@ -58,6 +58,7 @@ class XdpIo final : public FrameIo {
   uint32_t waiting_ = 0;                 // frames in the ring that the kernel has not taken
   uint32_t calls_ = 0;                   // of receive()
   bool error_seen_ = false;
+  bool busy_ = false;  // it was not opened because another one has the queue
   LinkCounters counters_{};
 };
 

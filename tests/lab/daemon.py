@@ -3,8 +3,10 @@
 import os
 import pathlib
 import re
+import resource
 import signal
 import stat
+import subprocess
 
 from case import all_answered, case, same, true
 from lab.director import Director, program, virtual
@@ -105,6 +107,89 @@ def a_second_one_on_the_same_control_socket_is_refused_and_the_first_goes_on(lab
     true(str(director.control) in done.stderr, f"the message does not name the socket: {done.stderr.strip()}")
     true(director.control.exists(), "the second one removed the first one's socket")
     all_answered(lab.request("client", 10), 10)
+
+
+@case()
+def a_second_one_on_the_same_interface_is_refused_and_the_first_goes_on(lab):
+    lab.serve_web()
+    lab.add_inside("in1")
+    director = Director(lab, inside="eth1").start()
+    for settings in ({"interface": "eth0"}, {"interface": "eth1"}, {"interface": "dummy0", "inside": "eth0"}):
+        second = Director(lab, name="second", **settings)
+        lab["director"].run("ip", "link", "add", "dummy0", "type", "dummy", check=False)
+        done = rawvsd(lab, "-f", "-c", str(second.ini))
+        same(done.returncode, 1, f"exit status of a second rawvsd with {settings}")
+        shared = "eth1" if settings["interface"] == "eth1" else "eth0"
+        true(f"interface {shared}: another rawvsd (process {director.program.pid}) serves it" in done.stderr, done.stderr)
+        true(not second.control.exists(), "the second one has made its control socket")
+    all_answered(lab.request("client", 10), 10)
+    same(director.exits()["forwarded"] > 0, True, "the first one forwards")
+    director.stop()
+    Director(lab, name="second").start()  # now it may
+    all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=60)
+def an_interface_that_appears_later_is_served_by_one_alone(lab):
+    host = lab["director"]
+    first = Director(lab, interface="late0").start()
+    second = Director(lab, name="second", interface="late0").start()
+    host.ip("link add late0 type veth peer name late1", "link set late1 up", "link set late0 up")
+
+    def serving():
+        return [d for d in (first, second) if "late0: frames are read by" in d.log()]
+    eventually(lambda: len(serving()) == 1 and any("another rawvsd" in d.log() for d in (first, second)), 20,
+               "one that serves it, and one that says that another does")
+    one = serving()[0]
+    other = second if one is first else first
+    same(other.log().count("another rawvsd"), 1, "times that it was said")
+    one.stop()
+    eventually(lambda: "late0: frames are read by" in other.log(), 20, "the other one to take over")
+
+
+@case(seconds=60)
+def a_reload_without_memory_is_refused_and_changes_nothing(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    right, table = director.ini.read_text(), director.admin("-S", "-n")
+    director.ini.write_text(right + "\n" + virtual("more", ports="tcp/81") + "; a long comment\n" * 50_000)
+    pid = director.program.pid
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0])
+    no_limit = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20), no_limit[1]))
+    done = director.admin("reload", check=False)
+    true(done.returncode != 0 and "no memory to read it" in done.stderr, f"{done.returncode}: {done.stderr}")
+    true("no memory to read it" in director.log(), "the log does not say so")
+    same(director.admin("-S", "-n"), table, "the table")
+    all_answered(lab.request("client", 10), 10)
+    resource.prlimit(pid, resource.RLIMIT_AS, no_limit)
+    director.admin("reload")
+    true(f"{VIP}:81" in director.admin("-S", "-n"), "the table after a reload with memory")
+
+
+@case(seconds=60)
+def a_log_that_nobody_reads_stops_nothing(lab):
+    lab.serve_web()
+    director = Director(lab)
+    command = ["ip", "netns", "exec", lab["director"].namespace, program("rawvsd"), "-f", "-c", str(director.ini)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as daemon:
+        try:
+            eventually(director.ready, 10, "the director")
+            for weight in range(1, 1500):  # a line of the log for each, and more than a pipe holds
+                director.ini.write_text(director.ini.read_text() + "\n" * (weight % 2))
+                daemon.send_signal(signal.SIGHUP)
+                director.ask("exits")
+            all_answered(lab.request("client", 10), 10)
+            os.set_blocking(daemon.stderr.fileno(), False)
+            while daemon.stderr.read(1 << 16):
+                pass
+            daemon.send_signal(signal.SIGHUP)
+            said = []
+            eventually(lambda: said.append(daemon.stderr.read() or b"") or b"lines before this one were lost" in
+                       b"".join(said), 10, "how many lines were lost")
+        finally:
+            daemon.terminate()
+            daemon.wait(10)
 
 
 @case()

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Connections survive the daemon's restart, its replacement in place, and, as far as they were saved, its death."""
+import contextlib
 import ftplib
+import os
+import pathlib
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
 
+from back_ends import with_io
 from case import all_answered, case, same, true
+from daemon import no_process
 from ftp import content, vsftpd
-from lab.director import Director, virtual
-from lab.namespaces import eventually
+from lab.director import Director, program, virtual
+from lab.namespaces import NETNS, eventually
 from lab.topology import ADDRESS, VIP
 from nat import IN, inside_web, nat
 from programs import HERE
@@ -212,14 +218,134 @@ def an_ftp_session_through_nat_goes_on_after_a_restart_and_after_a_replacement(l
     same(director.dropped(), {}, "frames dropped")
 
 
-@case(seconds=60)
-def a_program_that_could_not_start_anew_is_not_replaced(lab):
-    lab.serve_web()
-    director = Director(lab, virtual()).start()
-    director.ini.write_text(director.ini.read_text() + "\n[nonsense]\n")
+# --- what could not start does not take over ---
+
+
+def from_a_copy(lab, *arguments, **settings):
+    """A director whose program is a file of the lab's, which a test may change; and that file."""
+    copy = lab.directory / "rawvsd"
+    shutil.copy(program("rawvsd"), copy)
+    director = Director(lab, virtual(), **settings)
+    director.program = lab["director"].start(str(copy), "-f", "-c", str(director.ini), *arguments)
+    eventually(director.ready, 10, "the director")
+    return director, copy
+
+
+def not_replaced(director, *words):
+    """At SIGUSR2 the director says these words, and why it goes on, and serves as the program that it was."""
+    before = director.log()
     director.program.send(signal.SIGUSR2)
-    director.wait_for_log("the program is not replaced")
+    for expected in (*words, "the program is not replaced"):
+        eventually(lambda expected=expected: expected in director.log()[len(before):], 20, f"in the log: {expected}")
+    same(director.log().count("runs on eth0"), 1, "programs that were started")
+
+
+@case(seconds=90)
+def a_configuration_that_a_start_would_refuse_keeps_the_program_from_being_replaced(lab):
+    lab.serve_web()
+    director, _ = from_a_copy(lab)
+    right = director.ini.read_text()
+    for wrong, words in ((right + "\n[nonsense]\n", "nonsense"),
+                         (right.replace("[director]", "[director]\ncontrol_group = no-such-group"), "no-such-group"),
+                         (right.replace(str(director.control), "/nowhere/rawvs.sock"), "no folder /nowhere")):
+        director.ini.write_text(wrong)
+        not_replaced(director, words)
+        done = director.host.run(program("rawvsd"), "-t", "-c", str(director.ini), check=False)
+        true(done.returncode == 6 and words in done.stderr, f"-t: {done.returncode}, {done.stderr}")
+        done = director.host.run(program("rawvsd"), "-f", "-c", str(director.ini), check=False)
+        true(done.returncode != 0, "such a file was started with")
+    director.ini.write_text(right)
     all_answered(lab.request("client", 10), 10)
+    replaced(director)
+    all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=90)
+def a_program_file_that_is_none_does_not_take_over(lab):
+    lab.serve_web()
+    director, copy = from_a_copy(lab)
+    new = copy.with_name("new")
+
+    def put(mode=0o755, text=None):
+        if text is None:
+            shutil.copy("/bin/true", new)
+        else:
+            new.write_text(text)
+        new.chmod(mode)
+        new.rename(copy)
+    for mode, text, words in ((0o755, None, "it is no rawvsd"), (0o755, "#!/bin/sh\nexit 3\n", "it ended with 3"),
+                              (0o644, "#!/bin/sh\n", "Permission denied"), (0o755, "", "Exec format error"),
+                              (0o755, "#!/bin/sh\nkill -SEGV $$\n", "signal 11")):
+        put(mode, text)
+        not_replaced(director, words)
+    copy.unlink()
+    not_replaced(director, "No such file or directory")
+    shutil.copy(program("rawvsd"), new)
+    new.rename(copy)
+    replaced(director)
+    all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=60)
+def a_daemon_that_has_left_its_folder_is_replaced_all_the_same(lab):
+    lab.serve_web()
+    director = Director(lab)
+    lab["director"].run("sh", "-c", f"cd {lab.directory} && exec {program('rawvsd')} -c {director.ini.name} -p pid")
+    pid_file = lab.directory / "pid"
+    pid = int(pid_file.read_text())
+    command = pathlib.Path(f"/proc/{pid}/cmdline")
+    before = command.read_bytes()
+    os.kill(pid, signal.SIGUSR2)
+    eventually(lambda: command.read_bytes() != before and director.ready(), 20, "the other program")
+    true(f"-c\0{director.ini}\0-p\0{pid_file}\0" in command.read_text(), f"its words: {command.read_bytes()}")
+    eventually(lambda: pid_file.exists() and pid_file.read_text() == f"{pid}\n", 10, "the pid file")
+    all_answered(lab.request("client", 10), 10)
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: no_process(pid) and not pid_file.exists(), 10, "its end")
+
+
+@case(seconds=60)
+def the_signal_to_end_wins_over_the_one_to_be_replaced(lab):
+    for numbers in ((signal.SIGUSR2, signal.SIGTERM), (signal.SIGTERM, signal.SIGUSR2)):
+        director = Director(lab, virtual()).start()
+        director.program.send(signal.SIGSTOP)  # both at once
+        for number in numbers:
+            director.program.send(number)
+        director.program.send(signal.SIGCONT)
+        same(director.program.wait(20), 0, "exit status")
+        same(director.log().count("runs on eth0"), 1, "programs that were started")
+        director = Director(lab, virtual()).start()
+        director.program.send(numbers[0])  # one behind the other: while the next program is tried, perhaps
+        director.program.send(numbers[1])
+        same(director.program.wait(20), 0, "exit status")
+        true(not director.control.exists(), "the control socket is still there")
+
+
+def processes(host):
+    """The numbers of those in this host."""
+    inode = (NETNS / host.namespace).stat().st_ino
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "ns/net").stat().st_ino == inode:
+                found.append(int(process.name))
+    return sorted(found)
+
+
+@case(seconds=180)
+def thirty_replacements_leave_no_process_and_each_reads_by_xdp_again(lab):
+    lab.serve_web()
+    director = with_io(lab, "xdp", virtual(), state=lab.directory / "rawvs.state")
+    before = processes(lab["director"])
+    for _ in range(30):
+        replaced(director)
+    same(processes(lab["director"]), before, "processes in the director's host")
+    same(director.log().count("eth0: frames are read by xdp\n"), 31, "starts that read by xdp")
+    all_answered(lab.request("client", 10), 10)
+    director.stop()
+    again = with_io(lab, "xdp", virtual(), state=lab.directory / "rawvs.state")
+    all_answered(lab.request("client", 10), 10)
+    same(again.dropped(), {}, "frames dropped")
 
 
 @case(seconds=60)

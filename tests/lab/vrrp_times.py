@@ -223,6 +223,23 @@ def with_preempt_delay_it_hears_the_other_for_a_while_first(lab):
 
 
 @case(seconds=60)
+def a_notify_program_that_others_can_write_is_not_run_and_that_is_logged_once(lab):
+    told, program = lab.directory / "told", lab.directory / "notify"
+    program.write_text(f'#!/bin/sh\necho "$#: $*" >> {told}\n')
+    program.chmod(0o777)
+    second_host(lab)
+    one = Director(lab, virtual(), instance(150, interval=FAST, notify=program)).start()
+    wait_for_state(one, "master")
+    lab["director"].ip("link set eth0 down")
+    wait_for_state(one, "fault")
+    same(one.log().count(f"{program}: not run as root: others than root can write it"), 1, "times that it was said")
+    true(not told.exists(), "it was run")
+    program.chmod(0o755)
+    lab["director"].ip("link set eth0 up")
+    eventually(told.exists, 10, "a program that is root's alone is run")
+
+
+@case(seconds=60)
 def a_notify_program_is_told_name_state_and_priority(lab):
     told, program = lab.directory / "told", lab.directory / "notify"
     program.write_text(f'#!/bin/sh\necho "$#: $*" >> {told}\n')
