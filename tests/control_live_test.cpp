@@ -115,15 +115,14 @@ TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
   EXPECT_TRUE(c.waiting());
   syn(1001);
   EXPECT_FALSE(c.waiting());
-  EXPECT_EQ(
-      rest_of(c),
-      "packet time=1700001000.000000 link=eth0 exit=forwarded fate=forwarded protocol=tcp client=198.51.100.1:1001 "
-      "virtual=192.0.2.100:80 server=192.0.2.11:80 method=route connection=new frames=2 "
-      "text=forwarded: to 192.0.2.11:80 by DR, new connection\n"
-      "frame link=eth0 direction=in size=54 bytes=0200000000100200000000010800 "
-      "text=198.51.100.1:1001 > 192.0.2.100:80 tcp S, ttl 64, 40 bytes\n"
-      "frame link=eth0 direction=out size=54 bytes=0200000000110200000000100800 "
-      "text=198.51.100.1:1001 > 192.0.2.100:80 tcp S, ttl 63, 40 bytes\n");
+  EXPECT_EQ(rest_of(c),
+            "packet time=1700001000.000 link=eth0 exit=forwarded fate=forwarded protocol=tcp client=198.51.100.1:1001 "
+            "virtual=192.0.2.100:80 server=192.0.2.11:80 method=route connection=new frames=2 "
+            "text=forwarded: to 192.0.2.11:80 by DR, new connection\n"
+            "frame link=eth0 direction=in size=54 bytes=0200000000100200000000010800 "
+            "text=198.51.100.1:1001 > 192.0.2.100:80 tcp S, ttl 64, 40 bytes\n"
+            "frame link=eth0 direction=out size=54 bytes=0200000000110200000000100800 "
+            "text=198.51.100.1:1001 > 192.0.2.100:80 tcp S, ttl 63, 40 bytes\n");
   arrive(frame(Tcp{.dport = 81}));
   const std::string last = rest_of(c);
   EXPECT_TRUE(has(last, " exit=reset-sent fate=answered ")) << last;

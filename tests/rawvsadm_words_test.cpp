@@ -160,8 +160,8 @@ TEST(Words, JsonHasTheProtocolsKeysNumbersAsNumbersAndOwnersListWhatIsTheirs) {
             "\"inpps\": 50, \"outpps\": 0, \"inbps\": 12000, \"outbps\": 0, \"servers\": [ { "
             "\"service\": \"tcp:192.0.2.100:80\", \"server\": \"192.0.2.11:80\", \"weight\": 1, \"mac\": null } ] }, "
             "{ \"service\": \"mark:10\", \"flags\": null, \"servers\": [ ] } ] }\n");
-  EXPECT_EQ(json_of({"packet time=1767225600.000001 frames=1 text=a=b, \"c\" d", "frame link=eth0 size=60"}).line(),
-            "{ \"packets\": [ { \"time\": 1767225600.000001, \"frames\": [ { \"link\": \"eth0\", \"size\": 60 } ], "
+  EXPECT_EQ(json_of({"packet time=1767225600.001 frames=1 text=a=b, \"c\" d", "frame link=eth0 size=60"}).line(),
+            "{ \"packets\": [ { \"time\": 1767225600.001, \"frames\": [ { \"link\": \"eth0\", \"size\": 60 } ], "
             "\"text\": \"a=b, \\\"c\\\" d\" } ] }\n");
   EXPECT_EQ(json_of({"link name=18446744073709551615 received=18446744073709551615"}).line(),
             "{ \"links\": [ { \"name\": \"18446744073709551615\", \"received\": 18446744073709551615 } ] }\n");
@@ -212,12 +212,12 @@ TEST(Words, TopMeasuresBetweenTwoRepliesAndSorts) {
 
 TEST(Words, TraceTellsThePacketTheDecisionAndWhatLeft) {
   const Utc utc;
-  EXPECT_EQ(packet_text({"packet time=1767225600.000001 link=eth0 exit=forwarded fate=forwarded protocol=tcp "
+  EXPECT_EQ(packet_text({"packet time=1767225600.001 link=eth0 exit=forwarded fate=forwarded protocol=tcp "
                          "client=198.51.100.7:40000 virtual=192.0.2.100:80 server=192.0.2.11:80 method=route "
                          "connection=new frames=2 text=forwarded: to 192.0.2.11:80 by DR, new connection",
                          "frame link=eth0 direction=in size=60 bytes=0200000000010200000000020800 text=x > y tcp S",
                          "frame link=eth1 direction=out size=60 bytes=- text=x > y tcp S"}),
-            "00:00:00.000001 eth0 in:  x > y tcp S, 02:00:00:00:00:02 > 02:00:00:00:00:01\n"
+            "00:00:00.001 eth0 in:  x > y tcp S, 02:00:00:00:00:02 > 02:00:00:00:00:01\n"
             "    forwarded: to 192.0.2.11:80 by DR, new connection\n"
             "    eth1 out: x > y tcp S\n");
   EXPECT_EQ(packet_text({"packet time=1767225601.5 link=eth0 exit=land frames=0 text=land: dropped"}),
@@ -281,9 +281,9 @@ TEST(Words, ACaptureIsReadBackByLibpcapAndHoldsItsComments) {
   Pcapng pcapng(64);
   const auto bytes = bytes_of_hex(kSyn);
   std::string file = pcapng.head();
-  file += pcapng.frame({kNow * 1'000'000 + 7, "eth0", true, 1500, bytes, "in: it came"});
-  file += pcapng.frame({kNow * 1'000'000 + 8, "eth1", false, 60, bytes, "out: forwarded to 192.0.2.11 by DR"});
-  file += pcapng.frame({kNow * 1'000'000 + 9, "eth0", true, 5, Bytes(bytes).first(5), ""});
+  file += pcapng.frame({kNow * 1'000 + 7, "eth0", true, 1500, bytes, "in: it came"});
+  file += pcapng.frame({kNow * 1'000 + 8, "eth1", false, 60, bytes, "out: forwarded to 192.0.2.11 by DR"});
+  file += pcapng.frame({kNow * 1'000 + 9, "eth0", true, 5, Bytes(bytes).first(5), ""});
   std::ofstream(path, std::ios::binary) << file;
 
   char error[PCAP_ERRBUF_SIZE];
@@ -299,7 +299,7 @@ TEST(Words, ACaptureIsReadBackByLibpcapAndHoldsItsComments) {
     EXPECT_EQ(head->len, lengths[i]);
     EXPECT_EQ(head->caplen, std::min(lengths[i], bytes.size()));
     EXPECT_EQ(head->ts.tv_sec, kNow);
-    EXPECT_EQ(head->ts.tv_usec, static_cast<suseconds_t>(7 + i));
+    EXPECT_EQ(head->ts.tv_usec, static_cast<suseconds_t>((7 + i) * 1000));
     EXPECT_EQ(std::memcmp(data, bytes.data(), head->caplen), 0);
   }
   pcap_pkthdr* head = nullptr;
@@ -316,11 +316,11 @@ TEST(Words, ACaptureIsReadBackByLibpcapAndHoldsItsComments) {
   EXPECT_EQ(file.size() % 4, 0u);
 }
 
-TEST(Words, ATimeIsReadInMicroseconds) {
-  EXPECT_EQ(microseconds("1767225600.000001"), 1767225600000001u);
-  EXPECT_EQ(microseconds("1767225600"), 1767225600000000u);
-  EXPECT_EQ(microseconds("1.5"), 1500000u);
-  EXPECT_EQ(microseconds("-"), 0u);
+TEST(Words, ATimeIsReadInMilliseconds) {
+  EXPECT_EQ(milliseconds("1767225600.001"), 1767225600001u);
+  EXPECT_EQ(milliseconds("1767225600"), 1767225600000u);
+  EXPECT_EQ(milliseconds("1.5"), 1500u);
+  EXPECT_EQ(milliseconds("-"), 0u);
 }
 
 }  // namespace

@@ -93,7 +93,7 @@
 //   step        text=                                          what the director looks at, in order, and what it finds
 //   verdict     exit= fate= server= method= text=              server, method: - when there is none
 //   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
-//               time: seconds since 1970, with six decimals; client, virtual, server, method: - when there is none;
+//               time: seconds since 1970, with three decimals; client, virtual, server, method: - when there is none;
 //               frames: the number of frame rows that follow, the packet as it came first; text: the decision in words
 //   frame       link= direction=in|out size= bytes= text=      size: of the whole frame; bytes: its first, in hex, or -
 //                                                              with snap=0; text: the frame in words

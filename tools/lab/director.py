@@ -69,10 +69,13 @@ class Director:
     def wait_for_log(self, words, seconds=10):
         eventually(lambda: words in self.log(), seconds, f'the log line "{words}"')
 
+    def command(self, *arguments):
+        """rawvsadm's command line."""
+        return [program("rawvsadm"), "--socket", str(self.control), *arguments]
+
     def admin(self, *arguments, check=True):
         """What rawvsadm prints, or the whole CompletedProcess when nothing is to be checked."""
-        command = [program("rawvsadm"), "--socket", str(self.control), *arguments]
-        done = self.host.run(*command, check=check)
+        done = self.host.run(*self.command(*arguments), check=check)
         return done.stdout if check else done
 
     def ask(self, request):

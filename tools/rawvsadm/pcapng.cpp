@@ -13,7 +13,7 @@ namespace rawvs::adm {
 namespace {
 
 enum Block : uint32_t { kSectionHeader = 0x0a0d0d0a, kInterface = 1, kEnhancedPacket = 6 };
-enum Code : uint16_t { kEnd = 0, kComment = 1, kIfName = 2, kPacketFlags = 2 };
+enum Code : uint16_t { kEnd = 0, kComment = 1, kIfName = 2, kPacketFlags = 2, kTimeResolution = 9 };
 constexpr uint32_t kByteOrderMagic = 0x1a2b3c4d;
 constexpr uint16_t kEthernet = 1;  // LINKTYPE_ETHERNET
 constexpr uint32_t kInbound = 1, kOutbound = 2;
@@ -52,8 +52,8 @@ std::string block(Block type, const std::string& body) {
 
 }  // namespace
 
-uint64_t microseconds(std::string_view time) {
-  constexpr size_t kDigits = 6;
+uint64_t milliseconds(std::string_view time) {
+  constexpr size_t kDigits = 3;
   const size_t point = std::min(time.find('.'), time.size());
   std::string digits(time.substr(0, point));
   std::string fraction(time.substr(std::min(point + 1, time.size()), kDigits));
@@ -81,14 +81,15 @@ std::string Pcapng::frame(const Frame& f) {
     put<uint16_t>(body, 0);
     put(body, snap_);
     put_option(body, kIfName, f.link);
+    put_option(body, kTimeResolution, std::string_view("\3", 1));  // 10^-3 s: rawvsd's clock
     put_end(body);
     out += block(kInterface, body);
   }
   const auto taken = static_cast<uint32_t>(std::min<size_t>(f.bytes.size(), snap_));
   std::string body;
   put(body, number);
-  put(body, static_cast<uint32_t>(f.time_us >> 32));
-  put(body, static_cast<uint32_t>(f.time_us));
+  put(body, static_cast<uint32_t>(f.time_ms >> 32));
+  put(body, static_cast<uint32_t>(f.time_ms));
   put(body, taken);
   put(body, std::max(f.size, taken));
   put_padded(body, {reinterpret_cast<const char*>(f.bytes.data()), taken});

@@ -12,12 +12,12 @@
 
 namespace rawvs::adm {
 
-uint64_t microseconds(std::string_view time);  // since 1970, of "1767225600.000001"; 0 when it is no time
+uint64_t milliseconds(std::string_view time);  // since 1970, of "1767225600.001"; 0 when it is no time
 
 class Pcapng {
  public:
   struct Frame {
-    uint64_t time_us = 0;  // since 1970
+    uint64_t time_ms = 0;  // since 1970
     std::string link;      // the interface's name
     bool incoming = true;
     uint32_t size = 0;  // of the whole frame

@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t kMostSnap = 8192, kTraceSnap = 14;  // what trace shows of the bytes is the MAC addresses
 constexpr uint64_t kMostPackets = 1'000'000'000;
 
-std::string clock_of(std::string_view time) {  // "1767225600.000001" as 00:00:00.000001, local time
+std::string clock_of(std::string_view time) {  // "1767225600.001" as 00:00:00.001, local time
   const size_t point = std::min(time.find('.'), time.size());
   const auto seconds = parse_number(time.substr(0, point), UINT32_MAX);
   if (!seconds) return std::string(time);
@@ -174,7 +174,7 @@ std::string blocks_of(const Rows& rows, Pcapng& file) {
     const bool in = frame.get("direction") == "in";
     const std::string comment = (in ? "in: " : "out: ") + std::string(packet.tail("text"));
     const auto bytes = bytes_of_hex(frame.get("bytes"));
-    out += file.frame({.time_us = microseconds(packet.get("time")),
+    out += file.frame({.time_ms = milliseconds(packet.get("time")),
                        .link = std::string(frame.get("link")),
                        .incoming = in,
                        .size = static_cast<uint32_t>(frame.number("size")),
