@@ -76,8 +76,8 @@ $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): nam
 # is most of a compiler's work. Tests go together by the first word of their names. ALONE: what has names of its own that
 # its neighbours, or headers of theirs, use for something else. filter_program.cpp needs pcap's struct bpf_insn, which the
 # kernel's excludes.
-ALONE      := $(if $(filter 0,$(UNITY)),%,config_keys%.cpp filter_program.cpp ftp_director_test.cpp netlink.cpp sctp_state.cpp \
-                slow_start_test.cpp split.cpp)
+ALONE      := $(if $(filter 0,$(UNITY)),%,config_keys%.cpp filter_program.cpp ftp_director_test.cpp loss_log.cpp \
+                netlink.cpp sctp_state.cpp slow_start_test.cpp split.cpp)
 object      = $(1:%.cpp=$(BUILD)/obj/%.o)
 folder      = $(subst /,-,$(patsubst %/,%,$(dir $(1))))
 first_word  = $(firstword $(subst _, ,$(basename $(notdir $(1)))))

@@ -342,6 +342,24 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
       "without one\nend\n"));
 }
 
+TEST_F(ReloadTest, AResetLeavesTheSorryServerToTheChecks) {
+  const std::string file =
+      "[director]\ninterface = eth0\n[check web]\ntype = tcp\n[virtual v]\naddress = 192.0.2.100\n"
+      "ports = tcp/80\ncheck = web\nserver = 192.0.2.11\nsorry = 192.0.2.19\n";
+  start(file);
+  const ServiceKey key{Protocol::tcp, {*parse_ip("192.0.2.100"), Port(80)}, {}};
+  const auto add = [&](const char* server) {
+    ASSERT_FALSE(director_.add_server(key, {.at = {*parse_ip(server), Port(80)}}, now_, out_));
+  };
+  add("192.0.2.19");  // as the checks do while it is used
+  const std::string before = table();
+  EXPECT_EQ(reload(file, true), "");
+  EXPECT_EQ(table(), before);
+  add("192.0.2.18");  // as an operator does
+  EXPECT_EQ(reload(file, true), "tcp 192.0.2.100:80: server 192.0.2.18:80: removed\n");
+  EXPECT_EQ(table(), before);
+}
+
 TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
   Desk desk;
   std::vector<bool> asked;

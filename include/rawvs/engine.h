@@ -17,6 +17,7 @@
 #include "rawvs/frame_io.h"
 #include "rawvs/guard.h"
 #include "rawvs/host_route.h"
+#include "rawvs/loss_log.h"
 #include "rawvs/netlink.h"
 #include "rawvs/probes.h"
 #include "rawvs/sys.h"
@@ -110,6 +111,7 @@ class Engine {
   void serve_others();
   void read_signals();
   void renew_control();
+  void write_late_lines();
   // State that survives: engine_state.cpp.
   void restore_state();
   void save_some();
@@ -164,6 +166,7 @@ class Engine {
   std::unique_ptr<Netlink> netlink_;
   std::unique_ptr<ControlSocket> control_;
   ControlLog operators_;  // what they changed
+  LossLog losses_;        // packets for which there was no room
   std::unique_ptr<HostRoute> host_route_;
   Ward ward_;
   std::vector<WantedChecks> checks_;       // as the configuration wants them

@@ -27,6 +27,24 @@ WantedTables tables_of(const Services& services) {
   return tables;
 }
 
+void leave_out_sorry(const Config& config, WantedTables& tables) {
+  std::map<ServiceKey, Endpoint> sorry;
+  for (const WantedChecks& checks : wanted_checks(config)) {
+    if (checks.sorry) sorry.emplace(checks.service, checks.sorry->at);
+  }
+  if (sorry.empty()) return;
+  for (const WantedService& service : wanted_tables(config).services) {  // it may be one of the servers, too
+    const auto found = sorry.find(service.spec.key);
+    if (found == sorry.end()) continue;
+    if (std::ranges::find(service.servers, found->second, &ServerSpec::at) != service.servers.end()) sorry.erase(found);
+  }
+  for (WantedService& service : tables.services) {
+    const auto found = sorry.find(service.spec.key);
+    if (found == sorry.end()) continue;
+    std::erase_if(service.servers, [&](const ServerSpec& server) { return server.at == found->second; });
+  }
+}
+
 void keep_for_restart(const Config& was, Config& next) {
   for (const Row<Config>& row : director_rows()) {
     if (!row.at_start) continue;

@@ -158,6 +158,7 @@ void Reload::Impl::advance(Turn& t) {
       break;
     case Phase::old_tables:
       old_tables = reset ? tables_of(t.director.services()) : wanted_tables(was);
+      if (reset) leave_out_sorry(was, old_tables);
       old_services = by_key(old_tables);
       t.left = 0;
       break;

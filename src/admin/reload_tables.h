@@ -9,6 +9,9 @@
 namespace rawvs {
 
 WantedTables tables_of(const Services& services);
+// Takes out the sorry servers that are in the table because they are used now. Neither the file nor an operator has put
+// them there: they come and go with the checks.
+void leave_out_sorry(const Config& config, WantedTables& tables);
 
 // What is decided at start stays as it is until the next one.
 void keep_for_restart(const Config& was, Config& next);

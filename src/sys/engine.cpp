@@ -167,8 +167,9 @@ void Engine::serve_control() {
 
 Instant Engine::next_deadline() const {
   if (!jobs_.empty()) return now_;  // at once
-  Instant first = std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(),
-                            sync_deadline(), state_due_, operators_.next_deadline(), trial_deadline()});
+  Instant first =
+      std::min({director_.next_deadline(), control_->next_deadline(), routes_due(), ha_deadline(), sync_deadline(),
+                state_due_, operators_.next_deadline(), losses_.next_deadline(), trial_deadline()});
   for (const Port& port : ports_) first = std::min({first, port.retry, port.told.again});
   return first;
 }
@@ -215,10 +216,7 @@ void Engine::wait_and_serve() {
   follow_watch();
   control_->wake(now_);
   control_->time_passed(now_);
-  if (now_ >= operators_.next_deadline()) {
-    operators_.time_passed(now_, outbox_);
-    dispatch();
-  }
+  write_late_lines();
   for (const Link link : {Link::outside, Link::inside}) {
     if (now_ >= ports_[index(link)].retry) try_link(link);
   }
@@ -237,6 +235,13 @@ void Engine::serve_others() {
       default: break;
     }
   }
+}
+
+// What the log says when it is over, or at most each minute: many changes, packets for which there was no room.
+void Engine::write_late_lines() {
+  operators_.time_passed(now_, outbox_);
+  losses_.look(director_.exits(), now_, outbox_);
+  if (!outbox_.notices().empty()) dispatch();
 }
 
 void Engine::renew_control() {

@@ -73,6 +73,17 @@ def the_log_names_who_changed_what(lab):
 
 
 @case()
+def a_full_table_is_in_the_log(lab):
+    lab.serve_web("rs1")
+    director = Director(lab, virtual(servers=("rs1",)), max_connections=2).start()
+    for _ in range(4):
+        lab["client"].start("curl", "-sS", "--max-time", "10", "-o", "/dev/null", f"http://{VIP}/")
+    director.wait_for_log("table-full: ")
+    true(re.search(r"warning: table-full: \d+ packets? (was|were) dropped: no room for another connection: see "
+                   r"max_connections\n", director.log()), director.log())
+
+
+@case()
 def a_control_socket_that_was_deleted_is_made_again_by_sighup(lab):
     director = Director(lab).start()
     director.control.unlink()

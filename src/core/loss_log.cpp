@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// loss_log.cpp: counters compared with what was said of them.
+#include "rawvs/loss_log.h"
+
+#include <algorithm>
+#include <string>
+
+namespace rawvs {
+
+void LossLog::look(const ExitCounters& exits, Instant now, Outbox& out) {
+  for (size_t i = 0; i < kLosses.size(); ++i) {
+    Loss& loss = losses_[i];
+    loss.seen = exits.of(kLosses[i]);
+    loss.said = std::min(loss.said, loss.seen);  // the counters may have been set to zero
+    if (loss.seen == loss.said || now < loss.again) continue;
+    const uint64_t count = loss.seen - loss.said;
+    const ExitWords& exit = words(kLosses[i]);
+    out.say(Severity::warning, std::string(exit.name) + ": " + std::to_string(count) +
+                                   (count == 1 ? " packet was" : " packets were") + " dropped: " + exit.meaning);
+    loss.said = loss.seen;
+    loss.again = now + kPause;
+  }
+}
+
+Instant LossLog::next_deadline() const {
+  Instant next = kNever;
+  for (const Loss& loss : losses_) {
+    if (loss.seen != loss.said) next = std::min(next, loss.again);
+  }
+  return next;
+}
+
+}  // namespace rawvs
