@@ -10,7 +10,7 @@ namespace {
 
 static_assert(!std::is_constructible_v<Piece, std::string>, "only a Conversation makes a Piece of text");
 
-constexpr size_t kServers = 3'000, kChanges = 5'000, kInstances = 255;
+constexpr size_t kServers = 10'000, kChanges = 5'000, kInstances = 255;
 
 RowSources only(std::unique_ptr<RowSource> source) {
   RowSources sources;

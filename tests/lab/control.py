@@ -10,7 +10,7 @@ from lab.director import Director, virtual
 from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP
 
-SERVICES, SERVERS = 10, 250  # 2,500 servers
+SERVICES, SERVERS = 10, 1000  # 10,000 servers
 
 
 def large(weight):
@@ -27,7 +27,7 @@ def instances(count):
 
 @case(seconds=180)
 def every_word_answers_with_a_large_table(lab):
-    director = Director(lab, *large(1), max_servers=4096).start()
+    director = Director(lab, *large(1), max_servers=16384).start()
     count = SERVICES * SERVERS
     same(director.admin("save", "--ini").count("\nserver = "), count, "servers in what save --ini writes")
     same(director.admin("-S", "-n").count("\n-a "), count, "servers in what -S writes")
