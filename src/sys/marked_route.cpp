@@ -25,8 +25,8 @@ void put_address(nlmsghdr* h, uint16_t type, Ip address) {
 
 }  // namespace
 
-Request MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
-  Request request(type, flags | NLM_F_ACK);
+NetlinkRequest MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
+  NetlinkRequest request(type, flags | NLM_F_ACK);
   auto& rule = request.extra<fib_rule_hdr>();
   rule.family = AF_INET;
   rule.action = FR_ACT_TO_TBL;
@@ -38,8 +38,8 @@ Request MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
   return request;
 }
 
-Request MarkedRoute::route_request(uint16_t type, unsigned flags) const {
-  Request request(type, flags | NLM_F_ACK);
+NetlinkRequest MarkedRoute::route_request(uint16_t type, unsigned flags) const {
+  NetlinkRequest request(type, flags | NLM_F_ACK);
   auto& route = request.extra<rtmsg>();
   route.rtm_family = AF_INET;
   route.rtm_protocol = RTPROT_STATIC;
@@ -67,10 +67,10 @@ Result<std::unique_ptr<MarkedRoute>> MarkedRoute::open(const MarkedWay& way) {
 
 void MarkedRoute::remove() {
   for (int n = 0; n < kMostRemains; ++n) {  // one message removes one of several that are alike
-    Request rule = rule_request(RTM_DELRULE, 0);
+    NetlinkRequest rule = rule_request(RTM_DELRULE, 0);
     if (rtnetlink_.ask(rule) != 0) break;
   }
-  Request route = route_request(RTM_DELROUTE, 0);
+  NetlinkRequest route = route_request(RTM_DELROUTE, 0);
   rtnetlink_.ask(route);
 }
 
@@ -78,13 +78,13 @@ void MarkedRoute::remove() {
 // default of all that this host sends.
 Result<Done> MarkedRoute::put() {
   remove();
-  Request rule = rule_request(RTM_NEWRULE, NLM_F_CREATE);
+  NetlinkRequest rule = rule_request(RTM_NEWRULE, NLM_F_CREATE);
   if (const int problem = rtnetlink_.ask(rule); problem != 0) {
     const bool none = problem == EAFNOSUPPORT || problem == EOPNOTSUPP;
     return Error{system_error("policy routing rule", problem) +
                  (none ? " (this kernel is built without IP_MULTIPLE_TABLES)" : "")};
   }
-  Request route = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  NetlinkRequest route = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
   if (const int problem = rtnetlink_.ask(route); problem != 0) {
     return Error{system_error("route to lo in table " + std::to_string(way_.table), problem)};
   }
@@ -92,7 +92,7 @@ Result<Done> MarkedRoute::put() {
 }
 
 Result<MarkedRoute::Where> MarkedRoute::ask(Ip to, Ip from) {
-  Request request(RTM_GETROUTE, NLM_F_ACK);
+  NetlinkRequest request(RTM_GETROUTE, NLM_F_ACK);
   auto& wanted = request.extra<rtmsg>();
   wanted.rtm_family = AF_INET;
   wanted.rtm_dst_len = wanted.rtm_src_len = 32;

@@ -32,8 +32,8 @@ class MarkedRoute {
   enum class Where : uint8_t { loopback, itself, elsewhere };
   MarkedRoute(Rtnetlink rtnetlink, const MarkedWay& way, uint32_t loopback)
       : rtnetlink_(std::move(rtnetlink)), way_(way), loopback_(loopback) {}
-  Request rule_request(uint16_t type, unsigned flags) const;
-  Request route_request(uint16_t type, unsigned flags) const;
+  NetlinkRequest rule_request(uint16_t type, unsigned flags) const;
+  NetlinkRequest route_request(uint16_t type, unsigned flags) const;
   Result<Done> put();
   void remove();
   Result<Where> ask(Ip to, Ip from);

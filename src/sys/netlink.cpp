@@ -51,7 +51,7 @@ Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
   int problem = EINTR;
   for (int tries = 0; tries < kTries && problem == EINTR; ++tries) {
     found.clear();
-    Request request(RTM_GETADDR, NLM_F_DUMP);
+    NetlinkRequest request(RTM_GETADDR, NLM_F_DUMP);
     request.extra<ifaddrmsg>().ifa_family = AF_INET;
     problem = rtnetlink.ask(request, [&](const nlmsghdr* m) { read_address(m, ifindex, found); });
   }
@@ -155,7 +155,7 @@ Result<LinkFacts> Netlink::query(const std::string& name) {
   none.name = name;
   LinkFacts facts = none;
   if (name.empty() || name.size() >= IFNAMSIZ) return facts;
-  Request request(RTM_GETLINK, NLM_F_ACK);
+  NetlinkRequest request(RTM_GETLINK, NLM_F_ACK);
   request.extra<ifinfomsg>().ifi_family = AF_UNSPEC;
   mnl_attr_put_strz(request.header(), IFLA_IFNAME, name.c_str());
   const int problem = impl_->questions->ask(request, [&](const nlmsghdr* m) { read_link(m, facts); });
@@ -171,7 +171,7 @@ Result<Route> Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
   Route route;
   route.to = to;
   route.kind = Route::Kind::unreachable;
-  Request request(RTM_GETROUTE, NLM_F_ACK);
+  NetlinkRequest request(RTM_GETROUTE, NLM_F_ACK);
   auto& wanted = request.extra<rtmsg>();
   wanted.rtm_family = AF_INET;
   wanted.rtm_dst_len = 32;

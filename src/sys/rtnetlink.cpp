@@ -37,7 +37,7 @@ int Attributes::note(const nlattr* attribute, void* found) {
   return MNL_CB_OK;
 }
 
-Request::Request(uint16_t type, unsigned flags) {
+NetlinkRequest::NetlinkRequest(uint16_t type, unsigned flags) {
   nlmsghdr* const h = mnl_nlmsg_put_header(bytes_.get());
   h->nlmsg_type = type;
   h->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
@@ -51,7 +51,7 @@ std::optional<Rtnetlink> Rtnetlink::open() {
   return Rtnetlink(std::move(socket));
 }
 
-int Rtnetlink::ask(Request& request, const Answer& answer) {
+int Rtnetlink::ask(NetlinkRequest& request, const Answer& answer) {
   nlmsghdr* const h = request.header();
   h->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), h, h->nlmsg_len) < 0) return errno;

@@ -18,9 +18,9 @@ struct MnlClose {
 using MnlSocket = std::unique_ptr<mnl_socket, MnlClose>;
 
 // A request under construction.
-class Request {
+class NetlinkRequest {
  public:
-  Request(uint16_t type, unsigned flags);  // NLM_F_REQUEST is added
+  NetlinkRequest(uint16_t type, unsigned flags);  // NLM_F_REQUEST is added
   nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes_.get()); }
   template <class T>
   T& extra() {  // the fixed part behind the header; once, before any attribute
@@ -52,7 +52,7 @@ class Rtnetlink {
 
   // Sends, and waits for the answer: messages, or the kernel's word. REQUIRES: NLM_F_ACK or NLM_F_DUMP is set.
   // Returns 0 or an errno.
-  int ask(Request& request, const Answer& answer = {});
+  int ask(NetlinkRequest& request, const Answer& answer = {});
 
  private:
   explicit Rtnetlink(MnlSocket socket) : socket_(std::move(socket)) {}

@@ -41,8 +41,8 @@ std::optional<IngressHook> IngressHook::open(int ifindex) {
   return IngressHook(std::move(*rtnetlink), ifindex);
 }
 
-Request IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* kind) const {
-  Request request(type, flags | NLM_F_ACK);
+NetlinkRequest IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* kind) const {
+  NetlinkRequest request(type, flags | NLM_F_ACK);
   auto& tc = request.extra<tcmsg>();
   tc.tcm_ifindex = ifindex_;
   tc.tcm_handle = kHookHandle;
@@ -54,7 +54,7 @@ Request IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* ki
 int IngressHook::make() {
   int problem = 0;
   for (const char* kind : {"clsact", "ingress"}) {  // clsact: Linux 4.5
-    Request request = qdisc_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, kind);
+    NetlinkRequest request = qdisc_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, kind);
     problem = rtnetlink_.ask(request);
     if (problem == 0) ours_ = true;
     if (problem == EEXIST) problem = 0;
@@ -63,8 +63,8 @@ int IngressHook::make() {
   return problem;
 }
 
-Request IngressHook::filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const {
-  Request request(type, flags);
+NetlinkRequest IngressHook::filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const {
+  NetlinkRequest request(type, flags);
   auto& tc = request.extra<tcmsg>();
   tc.tcm_ifindex = ifindex_;
   tc.tcm_parent = kIngress;
@@ -75,7 +75,7 @@ Request IngressHook::filter_request(uint16_t type, unsigned flags, uint32_t info
 
 template <class PutProgram>
 int IngressHook::put(PutProgram&& put_program) {
-  Request request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle);
+  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle);
   nlmsghdr* const h = request.header();
   mnl_attr_put_strz(h, TCA_KIND, "bpf");
   nlattr* const options = mnl_attr_nest_start(h, TCA_OPTIONS);
@@ -103,7 +103,7 @@ int IngressHook::put_guard(std::span<const sock_filter> program) {
 
 IngressHook::Found IngressHook::find(uint32_t parent) {
   Found found;
-  Request request(RTM_GETTFILTER, NLM_F_DUMP);
+  NetlinkRequest request(RTM_GETTFILTER, NLM_F_DUMP);
   auto& tc = request.extra<tcmsg>();
   tc.tcm_ifindex = ifindex_;
   tc.tcm_parent = parent;
@@ -137,7 +137,7 @@ int IngressHook::take_over() {
 int IngressHook::remove_guards() {
   int worst = 0;
   for (const tcmsg& guard : find(kIngress).guards) {
-    Request request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
+    NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
     mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
     const int problem = rtnetlink_.ask(request);
     if (problem != 0) worst = problem;
@@ -151,7 +151,7 @@ int IngressHook::remove_if_unused() {
     const Found found = find(parent);
     if (found.others || !found.guards.empty()) return 0;
   }
-  Request request = qdisc_request(RTM_DELQDISC, 0, nullptr);
+  NetlinkRequest request = qdisc_request(RTM_DELQDISC, 0, nullptr);
   return rtnetlink_.ask(request);
 }
 

@@ -33,8 +33,8 @@ class IngressHook {
     bool direct = false;  // a guard's program decides by itself, without tc actions
   };
   IngressHook(Rtnetlink rtnetlink, int ifindex) : rtnetlink_(std::move(rtnetlink)), ifindex_(ifindex) {}
-  Request filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
-  Request qdisc_request(uint16_t type, unsigned flags, const char* kind) const;
+  NetlinkRequest filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
+  NetlinkRequest qdisc_request(uint16_t type, unsigned flags, const char* kind) const;
   template <class PutProgram>
   int put(PutProgram&& put_program);
   Found find(uint32_t parent);
