@@ -94,10 +94,13 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
   changed(now, out);
 }
 
-void Director::share(std::vector<Shared> shared, Instant now, Outbox& out) {
+void Director::share(std::vector<Shared> shared, const std::optional<Shared>& others, Instant now, Outbox& out) {
   const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
   for (const Shared& s : shared_) follow_claim(s.vip, now);
   for (const Shared& s : before) follow_claim(s.vip, now);
+  if (std::exchange(others_, others) != others) {
+    for (const auto& [vip, services] : vips_) follow_claim(vip, now);
+  }
   std::array<std::vector<Mac>, kLinks> macs{};
   for (const Shared& s : shared_) {
     if (s.ours && !s.mac.zero()) macs[index(s.link)].push_back(s.mac);
@@ -116,6 +119,13 @@ Mac Director::mac_of(const Claims::Claim& claim) const {
 
 void Director::announce(Ip vip, Instant now, Outbox& out) {
   claims_.announce(vip, now);
+  speak(now, out);
+}
+
+void Director::announce_others(Instant now, Outbox& out) {
+  for (const auto& [vip, services] : vips_) {
+    if (others_ && shared_as(vip) == &*others_) claims_.announce(vip, now);
+  }
   speak(now, out);
 }
 

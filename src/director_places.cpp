@@ -51,18 +51,25 @@ void Director::leave_vip(Ip vip, Instant now) {
   follow_claim(vip, now);
 }
 
-// Not the host's own addresses, unless they are VIPs: a master with priority 255 has them, and its kernel answers.
+// Not the host's own addresses, unless an instance names them and they are VIPs: a master with priority 255 has them,
+// and its kernel answers. A VIP that no instance names, and that is the host's own, is no other director's.
+const Shared* Director::shared_as(Ip vip) const {
+  const bool service = vips_.contains(vip), own = is_own(vip);
+  const auto found = std::ranges::lower_bound(shared_, vip, {}, &Shared::vip);
+  if (found != shared_.end() && found->vip == vip) return service || !own ? &*found : nullptr;
+  return service && !own && others_ ? &*others_ : nullptr;
+}
+
 void Director::follow_claim(Ip vip, Instant now) {
   const bool service = vips_.contains(vip);
-  const auto found = std::ranges::lower_bound(shared_, vip, {}, &Shared::vip);
-  const bool shared = found != shared_.end() && found->vip == vip && (service || !is_own(vip));
+  const Shared* const shared = shared_as(vip);
   if (!service && !shared) {
     claims_.retire(vip, now);
   } else {
-    ClaimedAs as{.link = service ? Link::outside : found->link};
+    ClaimedAs as{.link = service ? Link::outside : shared->link};
     // A virtual MAC address is known on its own link only.
-    if (shared && found->link == as.link) as.mac = found->mac;
-    as.standby = shared && !found->ours;
+    if (shared && shared->link == as.link) as.mac = shared->mac;
+    as.standby = shared && !shared->ours;
     claims_.claim(vip, as, now);
   }
   if (is_own(vip)) place_all_later();  // whether we ask in its name is another question now

@@ -44,6 +44,11 @@ constexpr Wrong kWrongHa[] = {
     {kWeb, "[vrrp v]\nvrid = 7\ntrack = shop\n", ":8: [vrrp v] track: there is no [virtual shop]"},
     {kWeb, "[vrrp v]\nvrid = 7\npassword = much-too-long\n",
      ":8: [vrrp v] password: has 13 characters; at most 8 are allowed"},
+    {kWeb, "[vrrp v]\nvrid = 7\nother_vips = 1\n", ":8: [vrrp v] other_vips: \"1\" is not one of auto, yes, no"},
+    {kWeb,
+     "[vrrp v]\nvrid = 7\naddress = 192.0.2.100\nother_vips = yes\n[vrrp w]\nvrid = 8\naddress = "
+     "192.0.2.101\nother_vips = yes\n",
+     ":10: vrrp w: other_vips = yes is in v, too"},
     {kDirector, "[vrrp v]\nvrid = 7\n", ":3: [vrrp v] address: missing, and this file has no virtual"},
     {kWeb, "[sync]\non = inside\n", ":7: [sync] on: inside: there is no inside interface"},
     {kWeb, "[sync]\ngroup = 192.0.2.1\n", ":7: [sync] group: \"192.0.2.1\" is not a multicast address"},

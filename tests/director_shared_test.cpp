@@ -12,11 +12,12 @@ constexpr const char* kGateway = "203.0.113.1";
 class SharedTest : public DirectorTest {
  protected:
   // What is said of it right away.
-  std::string share(std::vector<Shared> shared) {
+  std::string share(std::vector<Shared> shared, const std::optional<Shared>& others = {}) {
     out_.clear();
-    director_->share(std::move(shared), now_, out_);
+    director_->share(std::move(shared), others, now_, out_);
     return left();
   }
+  std::string share_others(bool ours, Mac mac = {}) { return share({}, Shared{Ip(), Link::outside, ours, mac}); }
   std::string share_vip(bool ours, Mac mac = {}) { return share({{ip("192.0.2.100"), Link::outside, ours, mac}}); }
   std::string share_gateway(bool ours, Mac mac = {}) { return share({{ip(kGateway), Link::inside, ours, mac}}); }
   std::string ask_inside(const char* target = kGateway) {
@@ -110,6 +111,58 @@ TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHostUnlessItIsAVip) {
   web(1);
   EXPECT_NE(share({{ip("192.0.2.100"), Link::outside, true, {}}, {ip("203.0.113.10"), Link::inside, true, {}}}), "x");
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
+}
+
+// A VIP that no instance names, made at run time: it is answered for while the deciding instance is master.
+TEST_F(SharedTest, AVipThatNoInstanceNamesIsAnsweredForByTheMasterAlone) {
+  EXPECT_EQ(share_others(false), "");
+  web(1);
+  EXPECT_FALSE(director_->claims().answers_for(ip("192.0.2.100")));
+  EXPECT_EQ(arrive(frame(ArpFrame{})), "");
+  EXPECT_EQ(arrive(frame(Tcp{})), "");
+  EXPECT_EQ(count(Exit::standby), 1u);
+  EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")}) << "the host's kernel must not have it either";
+  EXPECT_NE(share_others(true).find("arp 192.0.2.100 is-at 02:00:00:00:00:10"), std::string::npos);
+  EXPECT_NE(arrive(frame(ArpFrame{})), "");
+  out_.clear();
+  director_->announce_others(now_, out_);
+  EXPECT_NE(left().find("arp 192.0.2.100 is-at 02:00:00:00:00:10"), std::string::npos);
+  EXPECT_EQ(share_others(false), "");
+  EXPECT_EQ(arrive(frame(ArpFrame{})), "");
+  EXPECT_NE(share({}).find("arp 192.0.2.100 is-at"), std::string::npos) << "without VRRP it is ours alone";
+}
+
+TEST_F(SharedTest, AVipThatAnInstanceNamesIsNoneOfTheOthers) {
+  web(1);
+  const std::optional<Shared> others = Shared{Ip(), Link::outside, false, kVirtualMac};
+  share({{ip("192.0.2.100"), Link::outside, true, {}}}, others);
+  EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));
+  out_.clear();
+  director_->announce_others(now_, out_);
+  EXPECT_EQ(left(), "");
+  share({{ip("192.0.2.101"), Link::outside, true, {}}}, others);
+  EXPECT_FALSE(director_->claims().answers_for(ip("192.0.2.100")));
+  EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.101")));
+}
+
+TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
+  share_others(false);
+  web(1);
+  out_.clear();
+  ASSERT_FALSE(director_->remove(key_, now_, out_));
+  EXPECT_EQ(arrive(frame(ArpFrame{})), "");
+  EXPECT_EQ(arrive(frame(Tcp{})), "");
+  EXPECT_EQ(count(Exit::standby), 1u);
+}
+
+// Its own address no other director has: a standby would cut the host off.
+TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsAnsweredForWhoeverIsMaster) {
+  LinkFacts facts = director_->link(Link::outside);
+  facts.addresses.push_back({ip("192.0.2.100"), 24});
+  director_->link_changed(Link::outside, facts, now_, out_);
+  share_others(false);
+  web(1);
+  EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));
 }
 
 TEST_F(SharedTest, AnExplanationNamesTheOtherDirector) {

@@ -133,8 +133,10 @@ TEST(DoctorOfVrrp, FindsVipsThatOnlyHalfOfTheConfigurationKnows) {
   EXPECT_EQ(checks(examined(unused)), "") << "it may be the gateway of NAT servers";
   Illness alone = vrrp("master");
   alone.added.insert(alone.added.end(), {"line text=[group g]", "line text=match = 192.0.2.102 tcp/80,443"});
-  finds(alone, "warning:vip-without-vrrp", "VIP 192.0.2.102 is in no [vrrp] section",
-        "address = 192.0.2.102 in a [vrrp] section of /etc/rawvs.ini");
+  EXPECT_EQ(checks(examined(alone)), "") << "it follows the instance";
+  alone.added.insert(alone.added.begin() + 3, "line text=other_vips = no");
+  finds(alone, "warning:vip-without-vrrp", "VIP 192.0.2.102 is in no [vrrp] section, and each of them has",
+        "address = 192.0.2.102, or other_vips = yes, in a [vrrp] section of /etc/rawvs.ini");
   alone.added.erase(alone.added.begin() + 2);  // no address: all VIPs of the file
   EXPECT_EQ(checks(examined(alone)), "");
 }

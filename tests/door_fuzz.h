@@ -70,6 +70,7 @@ class DoorFuzz : public testing::Test {
   ServerSpec server_spec(const ServiceKey& key);
   std::vector<GroupMatch> groups();
   std::vector<Shared> shared(Ip vip);
+  void share(Ip vip);
   LinkFacts facts(Link link);
 
   // What must hold.

@@ -178,12 +178,17 @@ void DoorFuzz::operator_acts() {
     case 12:
     case 13: director_->remove_server(key, server.at, now_, out_); break;
     case 14: director_->set_standing(key, server.at, static_cast<Standing>(below(4)), one_in(2) ? 0 : INT32_MAX); break;
-    case 15: director_->share(shared(key.vip.addr), now_, out_); break;
+    case 15: share(key.vip.addr); break;
     case 16:
     case 17:
     case 18: director_->add(service_spec(service_key()), now_, out_); break;
     default: director_->add_server(key, server, now_, out_); break;
   }
+}
+
+void DoorFuzz::share(Ip vip) {
+  const auto others = one_in(3) ? std::optional(Shared{Ip(), Link::outside, one_in(2), {}}) : std::nullopt;
+  director_->share(shared(vip), others, now_, out_);
 }
 
 LinkFacts DoorFuzz::facts(Link link) {

@@ -201,7 +201,36 @@ TEST(VrrpReload, KeepsMastersThatStayTheSameAndStopsThoseThatGo) {
   EXPECT_EQ(a.vrrp.all()[0].counters.sent, sent + 1);
   EXPECT_EQ(a.vrrp.all()[0].state, S::master);
   EXPECT_TRUE(a.vrrp.may_answer(ip("192.0.2.102")));
-  EXPECT_TRUE(a.vrrp.may_answer(ip("192.0.2.101")));  // nobody's any more: VRRP has nothing to say about it
+  EXPECT_TRUE(a.vrrp.may_answer(ip("192.0.2.101")));  // no instance names it any more: web decides
+}
+
+// Both directors choose the same one, whatever the order of their sections.
+TEST(Vrrp, TheInstanceOfSmallestIdDecidesAboutVipsThatNoneNames) {
+  VrrpOutbox out;
+  VrrpSpec gateway = vrrp_spec(150, "gateway"), web = vrrp_spec(150), mail = vrrp_spec(150, "mail");
+  gateway.link = Link::inside, gateway.vrid = 1, gateway.addresses = {ip("203.0.113.1")};
+  mail.vrid = 53, mail.addresses = {ip("192.0.2.101")};
+  const Ip other = ip("192.0.2.102");
+  const auto decides = [&](std::vector<VrrpSpec> specs) {
+    Vrrp vrrp;
+    EXPECT_TRUE(check_vrrp(specs));
+    vrrp.configure(std::move(specs), Instant(1000s), out);
+    EXPECT_EQ(vrrp.may_answer(other), vrrp.of_others() == nullptr);
+    return vrrp.instance_of(other) ? vrrp.instance_of(other)->spec.name : "";
+  };
+  EXPECT_EQ(decides({}), "");
+  EXPECT_EQ(decides({gateway}), "gateway");
+  EXPECT_EQ(decides({gateway, web, mail}), "web");
+  EXPECT_EQ(decides({mail, web, gateway}), "web");
+  mail.other_vips = OtherVips::yes;
+  EXPECT_EQ(decides({web, mail}), "mail");
+  web.other_vips = OtherVips::no;
+  mail.other_vips = OtherVips::automatic;
+  EXPECT_EQ(decides({web, mail}), "mail");
+  mail.other_vips = OtherVips::no;
+  EXPECT_EQ(decides({web, mail}), "");
+  web.other_vips = mail.other_vips = OtherVips::yes;
+  EXPECT_EQ(check_vrrp(std::vector{web, mail}).error().text, "vrrp mail: other_vips = yes is in web, too");
 }
 
 TEST(VrrpReload, KnowsTracksByTheirNamesAndInstancesByTheirIds) {

@@ -59,10 +59,13 @@ class Director {
   Exit check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Instant now, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
   void time_passed(Instant now, Outbox& out);
-  // Exactly these addresses, sorted, several directors share (VRRP). Those whose master is another are not answered
-  // for, packets to them are dropped. The host's own that are no VIPs are left to the host.
-  void share(std::vector<Shared> shared, Instant now, Outbox& out);
+  // Exactly these addresses, sorted, several directors share (VRRP); and every VIP that is not among them, now or
+  // later, is as `others` says (whose address means nothing), unless it is the host's own; none: it is this director's
+  // alone. Those whose master is another are not answered for, packets to them are dropped. The host's own that are no
+  // VIPs are left to the host.
+  void share(std::vector<Shared> shared, const std::optional<Shared>& others, Instant now, Outbox& out);
   void announce(Ip vip, Instant now, Outbox& out);  // once more: another may have been believed meanwhile
+  void announce_others(Instant now, Outbox& out);   // the same of all VIPs that `others` is about
   // The way to a server's address is known now, or is another.
   void route_found(const Route& route, Instant now, Outbox& out);
   // Addresses of servers whose ways nobody has told of yet, at most so many: each is given once, and guessed until
@@ -287,7 +290,8 @@ class Director {
   void note_orphan(const Server& server);
   void tidy(Instant now);
   Route route_to(Ip addr) const;
-  bool is_own(Ip addr) const;  // this host's, on one of the links
+  const Shared* shared_as(Ip vip) const;  // null: it is shared with nobody
+  bool is_own(Ip addr) const;             // this host's, on one of the links
   void warn_if_own(Ip vip, Outbox& out) const;
   Ip own_address(Link link) const;
   Link link_towards(Ip addr) const;
@@ -309,11 +313,12 @@ class Director {
   SyncSender* told_ = nullptr;
   Neighbors neighbors_;
   Claims claims_;
-  std::map<Ip, uint32_t> vips_;  // how many services are there
-  std::vector<Shared> shared_;   // sorted by address
-  std::vector<Place> places_;    // by server slot
-  SlotQueue to_place_;           // servers whose surroundings are others now
-  SlotQueue once_nat_;           // servers that were NAT's before an edit
+  std::map<Ip, uint32_t> vips_;     // how many services are there
+  std::vector<Shared> shared_;      // sorted by address
+  std::optional<Shared> others_{};  // how VIPs are shared that are not in shared_
+  std::vector<Place> places_;       // by server slot
+  SlotQueue to_place_;              // servers whose surroundings are others now
+  SlotQueue once_nat_;              // servers that were NAT's before an edit
   std::map<Ip, Way> ways_;
   std::vector<Ip> unknown_ways_;
   std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // how many servers want that neighbor to have that address

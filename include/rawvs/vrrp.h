@@ -29,6 +29,11 @@ struct VrrpTrack {   // something that must be well for a node to be a good mast
   friend bool operator==(const VrrpTrack&, const VrrpTrack&) = default;
 };
 
+// Does an instance decide about the VIPs of services that no instance names? One of them does, always: of those that
+// leave it open the one with the smallest virtual router id, on the outside link if there is one, so that all directors
+// choose the same one whatever the order of their sections.
+enum class OtherVips : uint8_t { automatic, yes, no };
+
 struct VrrpSpec {  // one instance as configured; checked by check_vrrp()
   std::string name{};
   Link link = Link::outside;
@@ -42,6 +47,7 @@ struct VrrpSpec {  // one instance as configured; checked by check_vrrp()
   bool same_addresses = false;    // version 2: refuse adverts with other addresses than ours (RFC 3768 section 7.1)
   bool track_link = true;         // fault while the interface is down or has no carrier
   bool virtual_mac = false;       // the VIPs have the MAC address 00:00:5e:00:01:VRID, not the interface's
+  OtherVips other_vips = OtherVips::automatic;          // at most one instance has yes; if all have no, nobody decides
   VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of what we send, version 3; heard are both
   std::string password{};       // version 2: at most 8 bytes, readable for everybody on the LAN; empty: none
   std::vector<Ip> addresses{};  // the VIPs, 1-255
@@ -128,8 +134,12 @@ class VrrpOutbox {  // read, act, clear() before the next turn; several calls of
   const std::vector<VrrpTransition>& transitions() const { return transitions_; }
   // VIPs of masters that stayed masters: to be announced once more, because another may have been believed meanwhile.
   const std::vector<Ip>& announce() const { return announce_; }
+  bool announce_others() const { return announce_others_; }  // and those that no instance names
   const std::vector<Notice>& notices() const { return notices_; }
-  void clear() { sends_.clear(), bytes_.clear(), transitions_.clear(), announce_.clear(), notices_.clear(); }
+  void clear() {
+    sends_.clear(), bytes_.clear(), transitions_.clear(), announce_.clear(), notices_.clear();
+    announce_others_ = false;
+  }
 
  private:
   friend class Vrrp;
@@ -137,6 +147,7 @@ class VrrpOutbox {  // read, act, clear() before the next turn; several calls of
   std::vector<uint8_t> bytes_;  // these keep their memory: nothing is allocated for regular adverts after a while
   std::vector<VrrpTransition> transitions_;
   std::vector<Ip> announce_;
+  bool announce_others_ = false;
   std::vector<Notice> notices_;
 };
 
@@ -197,6 +208,7 @@ class Vrrp {
     std::vector<Ip> sorted{};                              // its addresses
     std::array<Instant, kVrrpTold> told = kVrrpNeverTold;  // when the log was, of each kind of oddity
     bool may_tell(size_t oddity, Instant now);             // false: it heard of it a short while ago
+    Mac mac() const { return spec.virtual_mac ? virtual_router_mac(spec.vrid) : Mac{}; }  // its VIPs'; 0: the link's
   };
 
   // From now on these are the instances, in this order. REQUIRES: check_vrrp(specs) finds nothing. Instances are known
@@ -219,9 +231,10 @@ class Vrrp {
   void time_passed(Instant now, VrrpOutbox& out);
   Instant next_deadline() const { return earliest_; }
 
-  // Does this host answer for an address? Not if an instance has it whose master is another.
+  const Instance* instance_of(Ip vip) const;  // that decides who answers for it: whose it is, or of_others()
+  const Instance* of_others() const;          // that decides about VIPs that no instance names; null: none
+  // Does this host answer for an address? Not if an instance decides about it whose master is another.
   bool may_answer(Ip vip) const;
-  std::optional<Mac> mac_of(Ip vip) const;  // whose MAC address is not the interface's
   const std::vector<Instance>& all() const { return instances_; }
   Ip source_of(const Instance& i) const;                               // of its adverts
   const VrrpRefusalCounters& strangers() const { return strangers_; }  // refused, and no instance's
@@ -268,6 +281,7 @@ class Vrrp {
 
   std::vector<Instance> instances_;
   std::vector<Owned> owned_;  // sorted by VIP
+  std::optional<size_t> of_others_{};
   std::array<LinkFacts, kLinks> links_{};
   std::array<Ip, kLinks> sources_{};  // each link's first address that is no VIP
   VrrpRefusalCounters strangers_{};

@@ -21,6 +21,7 @@ class VrrpCheck {
   std::set<std::string> names_;
   std::map<std::pair<Link, uint8_t>, std::string> vrids_;  // to the name of the instance
   std::map<Ip, std::string> addresses_;                    // the same
+  std::string of_others_{};                                // who has other_vips = yes
   std::array<size_t, kLinks> on_link_{};
 };
 

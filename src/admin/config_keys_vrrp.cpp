@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kNameMost = 32;
 constexpr Duration kLeastInterval = 10ms, kMostInterval = 255s;
 
+constexpr std::string_view kOtherVips[] = {"auto", "yes", "no"};  // by OtherVips
+
 template <auto kField, uint64_t kLeast, uint64_t kMost>
 constexpr Row<VrrpConfig> number(std::string_view key, const char* help) {
   return {key, help,
@@ -97,6 +99,17 @@ constexpr Row<VrrpConfig> kRows[] = {
      [](VrrpConfig& v, std::string_view t) { return either<&VrrpSpec::begins_as_master>(v, t, "backup", "master"); },
      [](const VrrpConfig& v) { return std::vector<std::string>{v.spec.begins_as_master ? "master" : "backup"}; }},
     addresses<&VrrpSpec::addresses>("address", "VIPs, blanks between; repeatable. Default: all of this file"),
+    {"other_vips",
+     "auto, yes or no: VIPs that no [vrrp] names follow this one, too; auto: the smallest vrid. Default auto",
+     [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
+       const auto found = std::ranges::find(kOtherVips, t);
+       if (found == std::end(kOtherVips)) return Error{quoted(t) + " is not one of " + listed({"auto", "yes", "no"})};
+       v.spec.other_vips = static_cast<OtherVips>(found - std::begin(kOtherVips));
+       return std::nullopt;
+     },
+     [](const VrrpConfig& v) {
+       return std::vector<std::string>{std::string(kOtherVips[static_cast<size_t>(v.spec.other_vips)])};
+     }},
     addresses<&VrrpSpec::peers>("peer", "other directors: adverts by unicast; repeatable. Default: none, multicast"),
     {"source", "adverts' source address. Default: the interface's first",
      [](VrrpConfig& v, std::string_view t) { return take(read_unicast(t), v.spec.source); },

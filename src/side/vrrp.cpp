@@ -227,6 +227,7 @@ void Vrrp::announce(Instance& i, Instant now, VrrpOutbox& out) {
   i.timers.announce = kNever;
   i.last_announced = now;
   out.announce_.insert(out.announce_.end(), i.spec.addresses.begin(), i.spec.addresses.end());
+  out.announce_others_ |= &i == of_others();
 }
 
 void Vrrp::time_passed(Instant now, VrrpOutbox& out) {

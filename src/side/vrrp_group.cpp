@@ -3,6 +3,7 @@
 // groups. A group becomes master when each of its instances would, not when the first one would: else a group that is
 // cut off on one of two links would take the VIPs of both, lose them again to the master on the other, and so on for
 // ever. It stops being master when one of them does.
+#include <tuple>
 #include <utility>
 
 #include "rawvs/vrrp.h"
@@ -74,6 +75,10 @@ uint8_t effective_priority(const Vrrp::Instance& i) {
 
 std::string VrrpCheck::add(const VrrpSpec& s) {
   if (const auto fault = fault_of(s)) return *fault;
+  if (s.other_vips == OtherVips::yes) {
+    if (!of_others_.empty()) return "other_vips = yes is in " + of_others_ + ", too";
+    of_others_ = s.name;
+  }
   if (!names_.insert(s.name).second) return "there are two of this name";
   const auto [other, fresh] = vrids_.try_emplace({s.link, s.vrid}, s.name);
   if (!fresh) return "vrid " + std::to_string(s.vrid) + " is that of " + other->second + ", on the same interface";
@@ -137,7 +142,7 @@ void Vrrp::take_spec(Instance& i, VrrpSpec spec) {
   std::ranges::sort(i.sorted);
 }
 
-// Which group is which, and whose each VIP is.
+// Which group is which, whose each VIP is, and whose those are that no instance names.
 void Vrrp::number() {
   owned_.clear();
   uint16_t groups = 0;
@@ -149,6 +154,13 @@ void Vrrp::number() {
     i.group = i.spec.group.empty() ? uint16_t{0} : &*known != &i ? known->group : ++groups;
   }
   std::ranges::sort(owned_, {}, &Owned::vip);
+  const auto rank = [](const Instance& i) {
+    return std::tuple(i.spec.other_vips == OtherVips::no, i.spec.other_vips != OtherVips::yes, i.spec.link,
+                      i.spec.vrid);
+  };
+  const auto best = std::ranges::min_element(instances_, {}, rank);
+  const bool found = best != instances_.end() && best->spec.other_vips != OtherVips::no;
+  of_others_ = found ? std::optional(static_cast<size_t>(best - instances_.begin())) : std::nullopt;
 }
 
 // An owner's VIP is its host's own address, and may be the only one there is.
@@ -174,15 +186,16 @@ Vrrp::Instance* Vrrp::find(Link link, uint8_t vrid) {
   return found == instances_.end() ? nullptr : &*found;
 }
 
-bool Vrrp::may_answer(Ip vip) const {
+const Vrrp::Instance* Vrrp::instance_of(Ip vip) const {
   const auto at = std::ranges::lower_bound(owned_, vip, {}, &Owned::vip);
-  return at == owned_.end() || at->vip != vip || instances_[at->instance].state == VrrpState::master;
+  return at != owned_.end() && at->vip == vip ? &instances_[at->instance] : of_others();
 }
 
-std::optional<Mac> Vrrp::mac_of(Ip vip) const {
-  const auto at = std::ranges::lower_bound(owned_, vip, {}, &Owned::vip);
-  if (at == owned_.end() || at->vip != vip || !instances_[at->instance].spec.virtual_mac) return std::nullopt;
-  return virtual_router_mac(instances_[at->instance].spec.vrid);
+const Vrrp::Instance* Vrrp::of_others() const { return of_others_ ? &instances_[*of_others_] : nullptr; }
+
+bool Vrrp::may_answer(Ip vip) const {
+  const Instance* const i = instance_of(vip);
+  return !i || i->state == VrrpState::master;
 }
 
 void Vrrp::start(Instant now, VrrpOutbox& out) {

@@ -158,6 +158,7 @@ void Engine::act_on_vrrp() {
   for (const Notice& notice : vrrp_out_.notices()) log_.write(notice.severity, notice.text);
   if (!vrrp_out_.transitions().empty()) share_addresses(), note_sync_leader();
   for (const Ip vip : vrrp_out_.announce()) director_.announce(vip, now_, outbox_);
+  if (vrrp_out_.announce_others()) director_.announce_others(now_, outbox_);
   vrrp_out_.clear();
   dispatch();
 }
@@ -166,13 +167,16 @@ void Engine::act_on_vrrp() {
 // a MAC address that was not ours before.
 void Engine::share_addresses() {
   std::vector<Shared> shared;
+  const auto as_shared = [](Ip vip, const Vrrp::Instance& i) {
+    return Shared{vip, i.spec.link, i.state == VrrpState::master, i.mac()};
+  };
   for (const Vrrp::Instance& i : vrrp_.all()) {
-    for (const Ip vip : i.spec.addresses) {
-      shared.push_back({vip, i.spec.link, vrrp_.may_answer(vip), vrrp_.mac_of(vip).value_or(Mac{})});
-    }
+    for (const Ip vip : i.spec.addresses) shared.push_back(as_shared(vip, i));
   }
   std::ranges::sort(shared, {}, &Shared::vip);
-  director_.share(std::move(shared), now_, outbox_);
+  const Vrrp::Instance* const of_others = vrrp_.of_others();
+  const auto others = of_others ? std::optional(as_shared(Ip(), *of_others)) : std::nullopt;
+  director_.share(std::move(shared), others, now_, outbox_);
   follow_watch();
   dispatch();
 }

@@ -78,9 +78,8 @@ void Engine::note_sync_leader() {
 
 // Is what others say of it old? VRRP has made its packets ours.
 bool Engine::ours_by_vrrp(Ip vip) const {
-  return std::ranges::any_of(vrrp_.all(), [&](const Vrrp::Instance& i) {
-    return i.state == VrrpState::master && std::ranges::find(i.spec.addresses, vip) != i.spec.addresses.end();
-  });
+  const Vrrp::Instance* const i = vrrp_.instance_of(vip);
+  return i && i->state == VrrpState::master;
 }
 
 void Engine::hear_sync() {

@@ -4,10 +4,11 @@ import signal
 
 from case import all_answered, case, same, true
 from lab.director import Director, virtual
+from lab.frames import ARP, Capture, arp_request
 from lab.namespaces import Trouble, eventually
-from lab.topology import VIP, Load
+from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
 
-OTHER = "192.0.2.20"
+OTHER, OTHER_MAC = "192.0.2.20", "02:00:00:00:00:20"
 KEEPALIVED = """global_defs {{ router_id other }}
 vrrp_instance web {{
   state BACKUP
@@ -28,7 +29,7 @@ def instance(priority, name="web", **keys):
 
 
 def second_host(lab):
-    lab.host("other").wire("eth0", "02:00:00:00:00:20", f"{OTHER}/24")
+    lab.host("other").wire("eth0", OTHER_MAC, f"{OTHER}/24")
     lab["other"].ip("route add default via 192.0.2.1")
     lab["other"].sysctl(ip_forward=1)
 
@@ -138,6 +139,56 @@ def too_few_servers_well_is_a_reason_to_let_the_other_be_master(lab):
     lab.serve_web("rs2")
     wait_for_state(one, "master")
     wait_for_state(other, "backup")
+
+
+def who_answers(lab, address, *all_of_them):
+    """The MAC addresses that answer ARP for an address, after all directors have decided about a question for it."""
+    def count(director, *exits):
+        counted = director.exits()
+        return sum(counted[exit] for exit in exits)
+    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    before = [(director, count(director, "arp-other", "arp-answered"), count(director, "arp-answered"))
+              for director in all_of_them]
+    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], address))
+    eventually(lambda: all(count(director, "arp-other", "arp-answered") > seen for director, seen, _ in before), 10,
+               "every director's decision")
+    answered = sum(count(director, "arp-answered") - seen for director, _, seen in before)
+
+    def replies():
+        return [f.sender_mac for f in capture.frames() if f.kind == ARP and f.op == 2 and f.source == address
+                and f.to == mac_of("desk")]
+    return set(eventually(lambda: len(replies()) >= answered and replies(), 10, f"an answer for {address}"))
+
+
+@case(seconds=90)
+def a_vip_made_at_run_time_on_both_is_answered_for_by_the_master_alone(lab):
+    one, other = directors(lab)
+    for director in (one, other):
+        director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
+        director.admin("-a", "-t", f"{VIP2}:80", "-r", "192.0.2.11", "-g")
+    same(who_answers(lab, VIP2, one, other), {mac_of("director")}, "who answers ARP for the new VIP")
+    lab["desk"].ip(f"neigh replace {VIP2} lladdr {OTHER_MAC} dev eth0")
+    lab["desk"].run("ping", "-c", "1", "-W", "1", VIP2, check=False)
+    eventually(lambda: other.exits()["standby"] > 0, 5, "the packet that came to the backup")
+    for director in (one, other):  # a file that has it, too, changes nothing
+        director.ini.write_text(director.ini.read_text() + virtual("two", address=VIP2))
+        director.admin("reload")
+    same(who_answers(lab, VIP2, one, other), {mac_of("director")}, "who answers ARP after the reload")
+    other.admin("-D", "-t", f"{VIP2}:80")
+    other.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
+    same(who_answers(lab, VIP2, one, other), {mac_of("director")}, "who answers ARP when it was removed and made again")
+    same(other.exits()["arp-answered"], 0, "ARP requests that the backup answered")
+    one.program.stop(signal.SIGKILL)
+    wait_for_state(other, "master")
+    same(who_answers(lab, VIP2, other), {OTHER_MAC}, "who answers ARP when the master is dead")
+
+
+@case(seconds=60)
+def where_every_instance_says_no_each_director_answers_for_other_vips(lab):
+    one, other = directors(lab, address=VIP, other_vips="no")
+    for director in (one, other):
+        director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
+    same(who_answers(lab, VIP2, one, other), {mac_of("director"), OTHER_MAC}, "who answers ARP for the new VIP")
 
 
 def keepalived(lab, priority, version=2, interval=1, more=""):

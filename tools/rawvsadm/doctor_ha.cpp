@@ -223,11 +223,12 @@ std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
   const DaemonFacts& daemon = facts.daemon;
   const std::set<Ip> served = served_by(daemon);
   std::set<Ip> named;
-  bool all_named = !daemon.vrrps.empty();
+  bool all_named = !daemon.vrrps.empty(), others_follow = false;
   for (const SectionFacts& section : daemon.sections) {
     if (section.kind != "vrrp") continue;
     const auto addresses = section.keys.find("address");
     all_named = all_named && addresses != section.keys.end();
+    others_follow = others_follow || section.value("other_vips") != "no";
     if (addresses == section.keys.end()) continue;
     for (const std::string& word : addresses->second) {
       const auto address = parse_ip(word);
@@ -242,10 +243,11 @@ std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
   }
   if (!all_named) return "";
   for (const Ip vip : served) {
-    if (named.contains(vip)) continue;
-    findings.push_back({Urgency::warning, "vip-without-vrrp", "VIP " + text(vip) + " is in no [vrrp] section",
+    if (named.contains(vip) || others_follow) continue;
+    findings.push_back({Urgency::warning, "vip-without-vrrp",
+                        "VIP " + text(vip) + " is in no [vrrp] section, and each of them has other_vips = no",
                         "every director with this service answers ARP for it, and nobody takes it over",
-                        "address = " + text(vip) + " in a [vrrp] section of " + daemon.config});
+                        "address = " + text(vip) + ", or other_vips = yes, in a [vrrp] section of " + daemon.config});
   }
   return plural(served.size(), "VIP") + ": of each the master is found by VRRP";
 }
