@@ -114,10 +114,10 @@ inline constexpr std::string_view kEverythingElse =
     "preempt_delay = 3s\naddress = 192.0.2.100 192.0.2.101\npeer = 203.0.113.2\nsource = 203.0.113.3\n"
     "min_ttl = 254\npassword = secret\ntrack = checked\ntrack = web weight=-20\nnotify = /bin/true\n"
     "[vrrp other]\nvrid = 52\naddress = 192.0.2.102\nstart = master\nchecksum = message\ngroup = both\n"
-    "virtual_mac = 1\n"
+    "virtual_mac = 1\nother_vips = yes\n"
     "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n"
     "[sync]\nrole = both\non = inside\nid = 7\ngroup = 224.0.0.82\nport = 8849\nttl = 2\n"
-    "peer = 203.0.113.2 203.0.113.3\nkey = a secret of ours\nwindow = 1m\nthreshold = 4\nperiod = 51\n"
+    "peer = 203.0.113.2 203.0.113.3\nkey = a secret of ours\nshare = 50\nwindow = 1m\nthreshold = 4\nperiod = 51\n"
     "refresh_period = 10s\nretries = 3\ntemplates_only = yes\nfull_every = 0\nmax_length = 1400\n";
 
 }  // namespace rawvs

@@ -224,10 +224,12 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
   EXPECT_EQ(vrrps[1].checksum, VrrpChecksum::message);
   EXPECT_TRUE(vrrps[1].begins_as_master);
   EXPECT_TRUE(vrrps[1].virtual_mac);
+  EXPECT_EQ(vrrps[1].other_vips, OtherVips::yes);
   ASSERT_TRUE(c.sync);
   EXPECT_EQ(c.sync->role, SyncRole::both);
   EXPECT_EQ(c.sync->peers.size(), 2u);
   EXPECT_EQ(c.sync->settings.id, 7);
+  EXPECT_EQ(c.sync->settings.share, 50);
   EXPECT_EQ(c.sync->settings.refresh_period, Duration(10s));
   EXPECT_TRUE(c.sync->settings.persist_mode);
 }

@@ -172,7 +172,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
 }
 
 TEST_F(DirectorSyncTest, ATableThatIsFullSaysSo) {
-  both([&] { web(1); });
+  both([&] { web(1); }, {.share = 100});
   arrive(frame(Tcp{}));
   arrive(frame(Tcp{.flags = "A"}));
   swap();

@@ -141,6 +141,34 @@ TEST(DoctorOfVrrp, FindsVipsThatOnlyHalfOfTheConfigurationKnows) {
   EXPECT_EQ(checks(examined(alone)), "");
 }
 
+// --- sync ---------------------------------------------------------------------------------------------------------
+
+Illness sync(const std::string& counters) { return {.added = {"sync role=auto leads=0 hears=1 " + counters}}; }
+
+TEST(DoctorOfSync, FindsMessagesThatAreRefusedWhoSendsThemAndWhy) {
+  const Diagnosis well = examined(sync("refused=0 refused-for=- refused-from=- strangers=0"));
+  EXPECT_EQ(checks(well), "");
+  EXPECT_NE(diagnosis_text(well).find("sync: every message that came was taken"), std::string::npos);
+  finds(sync("refused=5 refused-for=bad-seal:5 refused-from=192.0.2.2 strangers=0"), "warning:sync-refused",
+        "sync: 5 refused since rawvsd's start; mostly: other key, or changed on its way; the last one from 192.0.2.2",
+        "give each director the same key in [sync]: /etc/rawvs.ini");
+  finds(sync("refused=5 refused-for=other-syncid:3,late:2 refused-from=192.0.2.2 strangers=0"), "warning:sync-refused",
+        "mostly: other id", "the same id in [sync]");
+  finds(sync("refused=7 refused-for=no-server:7 refused-from=- strangers=0"), "warning:sync-refused",
+        "no service here has its server", "the same services and servers");
+  EXPECT_EQ(checks(examined(sync("refused=9 refused-for=late:9 refused-from=- strangers=0"))), "");
+  finds(sync("refused=0 refused-for=- refused-from=- strangers=2"), "warning:sync-strangers",
+        "2 messages of who is no peer", "a peer = ...");
+}
+
+TEST(DoctorOfVrrp, KnowsWhatKeepalivedCannotShare) {
+  const auto refused = [](const std::string& why) {
+    return vrrp("master", "other-addresses=0 other-interval=0 woke-late=0 refused=14 refused-for=" + why);
+  };
+  finds(refused("header-auth:14"), "warning:vrrp-refused", "it has an IPsec header (auth_type AH)", "auth_type PASS");
+  finds(refused("old-checksum:14"), "warning:vrrp-refused", "old_unicast_checksum", "no old_unicast_checksum");
+}
+
 // --- state --------------------------------------------------------------------------------------------------------
 
 Illness kept(std::function<void(StatePlace&)> place, const std::string& interval = "0s") {

@@ -115,6 +115,19 @@ TEST(Words, VrrpTellsWhoIsMaster) {
   EXPECT_EQ(vrrp_text({}), "No VRRP instance: this director answers for each VIP of its services.\n");
 }
 
+TEST(Words, StatusTellsWhichMessagesOfSyncAreRefusedAndWhoSendsThem) {
+  const auto part = [](const std::string& counters) {
+    const std::string text = status_text({"sync role=auto leads=0 hears=1 taken=0 complete=0 " + counters}, kNow);
+    return text.substr(text.find("Sync: "), text.find('\n', text.find("Sync: ")) - text.find("Sync: "));
+  };
+  EXPECT_EQ(part("refused=0 refused-for=- refused-from=-"),
+            "Sync: tells nobody while another is master; 0 connections heard");
+  EXPECT_EQ(part("refused=5 refused-for=bad-seal:4,late:1 refused-from=192.0.2.2"),
+            "Sync: tells nobody while another is master; 0 connections heard, 5 refused: other key, or changed on its "
+            "way, from 192.0.2.2");
+  EXPECT_EQ(part("refused=5"), "Sync: tells nobody while another is master; 0 connections heard, 5 refused");
+}
+
 TEST(Words, AReasonIsOneValueInJson) {
   EXPECT_EQ(
       json_of({"server server=192.0.2.11:80 wanted=1 slow-start=20 health=down for=7 flaps=1 why=tcp x: a=b, 3 of 3"})

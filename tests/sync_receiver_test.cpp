@@ -242,8 +242,54 @@ TEST_F(SyncTest, DeadlinesAreTheTimeLeftThenTheTimeoutThenTheStates) {
   EXPECT_EQ(left(e), 900);
   e.state = static_cast<uint16_t>(TcpState::close);
   EXPECT_EQ(left(e), 10);
+}
+
+// Who has no key may be anybody.
+TEST_F(SyncTest, WithoutAKeyNoConnectionLivesLongerThanOneOfOurs) {
+  const auto capped = [&] { return backup_->receiver.counters().capped; };
+  SyncEntry e = plain_entry();
+  EXPECT_FALSE(backup_->hear(message_of({e})));
+  EXPECT_EQ(capped(), 0u);
   e.timeout = 0xffffffff;
-  EXPECT_EQ(left(e), 31 * 86400);
+  EXPECT_FALSE(backup_->hear(message_of({e})));
+  EXPECT_EQ(backup_->table.left(*backup_->find(flow(6)), backup_->now), 900s);
+  e.extra = SyncExtra{.left = 31 * 24h};
+  e.state = static_cast<uint16_t>(TcpState::close);
+  EXPECT_FALSE(backup_->hear(message_of({e})));
+  EXPECT_EQ(backup_->table.left(*backup_->find(flow(6)), backup_->now), 10s);
+  SyncEntry t = plain_entry();
+  t.vip.port = t.server.port = Port(85), t.client = {ip("198.51.100.0"), Port(0)};
+  t.flags |= SyncFlags::persistence, t.state = 1, t.timeout = 31 * 86400;
+  EXPECT_FALSE(backup_->hear(message_of({t})));
+  const FlowKey key{ip("198.51.100.0"), ip("192.0.2.100"), Port(0), Port(85), Protocol::tcp, true};
+  ASSERT_TRUE(backup_->find(key));
+  EXPECT_EQ(backup_->table.left(*backup_->find(key), backup_->now), 100s);
+  EXPECT_EQ(backup_->find(key)->stay.seconds, 100u);
+  EXPECT_EQ(capped(), 3u);
+}
+
+TEST_F(SyncTest, WithAKeyLifetimesAreTheMasters) {
+  make({}, seal_with(42));
+  master_->timeouts.tcp = 3600s;
+  master_->established(master_->open(flow(0)));
+  deliver();
+  EXPECT_GT(backup_->table.left(*backup_->find(flow(0)), backup_->now), 3000s);
+  EXPECT_EQ(backup_->receiver.counters().capped, 0u);
+}
+
+TEST_F(SyncTest, WithoutAKeyAShareOfTheTableIsKeptForOurOwn) {
+  make({.share = 50});
+  const auto tell = [&](uint32_t n) {
+    SyncEntry e = plain_entry();
+    e.client = {flow(n).client, flow(n).cport};
+    EXPECT_FALSE(backup_->hear(message_of({e})));
+  };
+  const uint32_t most = backup_->table.capacity() / 2;
+  for (uint32_t n = 0; n < most + 100; ++n) tell(n);
+  EXPECT_EQ(backup_->table.size(), most);
+  EXPECT_EQ(backup_->receiver.counters().of(SyncRefusal::over_share), 100u);
+  tell(0);  // one that is there already
+  EXPECT_EQ(backup_->receiver.counters().of(SyncRefusal::over_share), 100u);
 }
 
 TEST_F(SyncTest, FindsServersOfMarksAndOfEveryPortAsIpvsDoes) {
@@ -265,8 +311,8 @@ TEST_F(SyncTest, FindsServersOfMarksAndOfEveryPortAsIpvsDoes) {
   EXPECT_EQ(backup_->listing(),
             (std::set<std::string>{
                 "ip 198.51.100.7:0 0.0.0.10:0 192.0.2.11:0 ASSURED 360",
-                "ip 198.51.100.7:0 0.0.0.11:0 203.0.113.11:0 ASSURED 360",
-                "tcp 198.51.100.7:0 192.0.2.100:0 192.0.2.12:0 ASSURED 360",
+                "ip 198.51.100.7:0 0.0.0.11:0 203.0.113.11:0 ASSURED 50",
+                "tcp 198.51.100.7:0 192.0.2.100:0 192.0.2.12:0 ASSURED 60",
                 "tcp 198.51.100.7:1001 192.0.2.100:443 192.0.2.11:443 ESTABLISHED 00:00:00:00:00:00 controlled",
                 "tcp 198.51.100.7:1001 192.0.2.101:7777 192.0.2.11:7777 ESTABLISHED 00:00:00:00:00:00",
             }));

@@ -204,6 +204,7 @@ TEST_F(SyncTest, ABackupDoesNotTell) {
 }
 
 TEST_F(SyncTest, ANodeThatJoinsAsksAndGetsAllInPortions) {
+  make({.share = 100});
   for (uint32_t n = 0; n < 2500; ++n) master_->established(master_->open(flow(n)));
   wait(2s);
   master_->speak();

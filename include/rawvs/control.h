@@ -87,7 +87,10 @@
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=
 //               sent= heard= became-master= refused= why=     for: seconds in this state; why: in words
 //   sync        role=auto|master|backup|both leads= hears= link= id= group= port= ttl= maxlen= peers= sealed= messages=
-//               entries= unsent= overflows= heard= taken= lost= refused= strangers= ours= no-room= complete=
+//               entries= unsent= overflows= heard= taken= lost= capped= refused= refused-for= refused-from= strangers=
+//               ours= no-room= complete=
+//               refused-for: how many of which kind (bad-seal:5), or -; refused-from: whose message was the last, or -
+//               capped: entries of who has no key, whose lifetimes were cut
 //               leads=1: it tells; entries: told; taken: entries heard; lost: messages whose numbers are missing;
 //               ours: entries about connections whose packets come here; complete=1: all connections were heard once
 //   step        text=                                          what the director looks at, in order, and what it finds
@@ -140,6 +143,7 @@ struct SyncCounters {      // of what becomes of messages and their entries outs
   uint64_t strangers = 0;  // messages of who is no peer, or came in elsewhere
   uint64_t ours = 0;       // entries about connections whose packets come to us
   uint64_t no_room = 0;    // entries that found the table full
+  Ip refused_from{};       // whose message was refused last
 };
 struct SyncDesk {  // what there is to see of connections told and heard; null: they stay here
   const SyncConfig* config = nullptr;

@@ -34,6 +34,7 @@ struct SyncSettings {                   // IPVS's sysctls have the same names wi
   bool persist_mode = false;            // templates only, not the connections they control
   bool extra = true;                    // tell what only rawvs reads; a kernel skips it
   Duration full_every = 120s;           // all connections again; 0: only to who asks
+  uint8_t share = 75;                   // without a key: percent of the table that may be in use when one is taken
   Duration window = 30s;                // with a key: how far directors' clocks may differ; 0: nobody looks
   friend bool operator==(const SyncSettings&, const SyncSettings&) = default;
 };
@@ -149,6 +150,7 @@ class SyncReceiver {
 
   // A datagram; it must live until next() has said false. Refused: nothing in it is believed.
   std::optional<SyncRefusal> arrived(Bytes datagram, Instant now, UnixTime clock);
+  bool sealed() const { return !message_.seal.empty(); }  // the last one, whether anybody looked at its seal or not
   bool asked() const { return asked_; }  // the last one asks for all connections: SyncSender::tell_all()
   // Its entries, one by one. Those that are refused are counted and passed over.
   bool next(const SyncView& view, Adoption& out);
@@ -156,7 +158,8 @@ class SyncReceiver {
   bool complete() const { return complete_; }  // since start() all connections of some master were told
   struct Counters {
     uint64_t messages = 0, entries = 0;
-    uint64_t lost = 0;  // messages whose numbers are missing
+    uint64_t lost = 0;    // messages whose numbers are missing
+    uint64_t capped = 0;  // entries of who has no key, and whose lifetime was longer than it would be here
     std::array<uint64_t, static_cast<size_t>(SyncRefusal::count_)> refused{};
     uint64_t of(SyncRefusal why) const { return refused[static_cast<size_t>(why)]; }
   };
@@ -173,7 +176,8 @@ class SyncReceiver {
   std::optional<SyncRefusal> judge_trailer(const SyncTrailer& trailer, Instant now);
   Peer* peer(uint32_t sender, Instant now);
   void ask_later(Instant when, uint8_t tries);
-  std::optional<SyncRefusal> adopt(const SyncEntry& e, const SyncView& view, Adoption& out) const;
+  std::optional<SyncRefusal> adopt(const SyncEntry& e, const SyncView& view, Adoption& out);
+  void cap(const ServiceSpec& service, const SyncView& view, Adoption& out);
 
   SyncSettings settings_;
   uint32_t own_;

@@ -15,6 +15,7 @@
 // A request is a message without entries: to a kernel one that says nothing.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -25,33 +26,54 @@
 
 namespace rawvs {
 
+// clang-format off
+#define RAWVS_SYNC_REFUSALS(X)                                                                                    \
+  /* Of a whole message */                                                                                        \
+  X(truncated,         "truncated",             "shorter than its header, or than its entries want")              \
+  X(length,            "bad-length",            "it says another length than it has")                             \
+  X(version,           "unknown-version",       "other version: neither 0 nor 1")                                 \
+  X(entry_size,        "bad-entry-size",        "an entry is too small for what it is, or reaches behind its end") \
+  X(entry_version,     "unknown-entry-version", "other version of an entry than 0")                               \
+  X(entry_type,        "unknown-entry-type",    "an entry is neither IPv4 nor IPv6")                              \
+  X(parameter,         "bad-parameter",         "a parameter is damaged, or comes twice")                         \
+  X(other_id,          "other-syncid",          "other id")                                                       \
+  X(own,               "own",                   "sent by this director")                                          \
+  X(unsealed,          "unsealed",              "no key: it is not sealed, and a key is set here")                \
+  X(seal,              "bad-seal",              "other key, or changed on its way")                               \
+  X(stale,             "stale",                 "other time: the clocks differ by more than window, or it is old") \
+  X(replayed,          "replayed",              "its number was there already")                                   \
+  X(crowded,           "too-many-senders",      "more senders than can be told apart")                            \
+  /* Of one entry; the others are taken */                                                                        \
+  X(ipv6,              "ipv6",                  "a connection over IPv6")                                         \
+  X(unknown_parameter, "unknown-parameter",     "a parameter that its sender wants understood")                   \
+  X(protocol,          "unknown-protocol",      "a protocol that is not balanced")                                \
+  X(state,             "unknown-state",         "a state that its protocol does not have")                        \
+  X(no_client_port,    "no-client-port",        "no client port")                                                 \
+  X(no_server,         "no-server",             "no service here has its server")                                 \
+  X(late,              "late",                  "the end of a connection that has been replaced")                 \
+  X(over_share,        "over-share",            "no key, and the table is fuller than share allows")
+// clang-format on
+
 enum class SyncRefusal : uint8_t {
-  // of a whole message
-  truncated,      // shorter than its header, or than its entries want
-  length,         // it says another length than it has
-  version,        // neither 0 nor 1
-  entry_size,     // an entry too small for what it is, or reaching behind the message
-  entry_version,  // an entry of another version than 0
-  entry_type,     // neither IPv4 nor IPv6
-  parameter,      // reaches behind its entry, comes twice, or has another length than it must
-  other_id,       // another group's
-  own,            // sent by this director
-  unsealed,       // a key is set here, and it has no seal
-  seal,           // made with another key, or changed on its way
-  stale,          // sealed too long ago, or in the future
-  replayed,       // its number was there already
-  crowded,        // more senders than can be told apart
-  // of one entry; the others are taken
-  ipv6,
-  unknown_parameter,  // that its sender wants understood
-  protocol,           // none that is balanced
-  state,              // none that the protocol has
-  no_client_port,
-  no_server,  // no service here has this server
-  late,       // the end of a connection that has been replaced
-  count_
+#define RAWVS_SYNC_REFUSAL(id, name, meaning) id,
+  RAWVS_SYNC_REFUSALS(RAWVS_SYNC_REFUSAL)
+#undef RAWVS_SYNC_REFUSAL
+      count_
 };
-const char* name(SyncRefusal why);  // truncated, bad-length, ...
+inline constexpr size_t kSyncRefusals = static_cast<size_t>(SyncRefusal::count_);
+
+struct SyncRefusalWords {
+  const char* name;
+  const char* meaning;
+};
+inline constexpr std::array<SyncRefusalWords, kSyncRefusals> kSyncRefusalWords = {{
+#define RAWVS_SYNC_REFUSAL(id, name, meaning) {name, meaning},
+    RAWVS_SYNC_REFUSALS(RAWVS_SYNC_REFUSAL)
+#undef RAWVS_SYNC_REFUSAL
+}};
+inline constexpr const char* name(SyncRefusal why) { return kSyncRefusalWords[static_cast<size_t>(why)].name; }
+inline constexpr const char* meaning(SyncRefusal why) { return kSyncRefusalWords[static_cast<size_t>(why)].meaning; }
+inline constexpr bool of_message(SyncRefusal why) { return why < SyncRefusal::ipv6; }
 
 using UnixTime = Strong<struct UnixTimeTag, uint64_t>;  // ms since 1970: what two directors' clocks have in common
 

@@ -96,6 +96,9 @@ constexpr Row<SyncConfig> kRows[] = {
      },
      [](const SyncConfig& s) { return s.key.empty() ? std::vector<std::string>() : std::vector{s.key}; }, nullptr,
      nullptr, true},
+    number<&SyncSettings::share, 1, 100>(
+        "share",
+        "without key: others' connections are taken up to so many percent of max_connections, 1-100. Default 75"),
     duration<&SyncSettings::window, kHour>(
         "window", "with key: how far the directors' clocks may differ, 1s-1h; 0 = any. Default 30s"),
     number<&SyncSettings::threshold, 0, 255>("threshold",

@@ -22,13 +22,14 @@ void put_health(std::string& row, const Desk& desk, const Server& server, Instan
 namespace {
 
 // How many, and of which kinds: password:12,ttl:1
-void put_refused(std::string& row, const VrrpRefusalCounters& refused) {
+template <size_t kKinds, class Words>
+void put_refused(std::string& row, const std::array<uint64_t, kKinds>& refused, const Words& words) {
   uint64_t sum = 0;
   std::string kinds;
-  for (size_t i = 0; i < refused.size(); ++i) {
+  for (size_t i = 0; i < kKinds; ++i) {
     sum += refused[i];
     if (refused[i] == 0) continue;
-    kinds += (kinds.empty() ? "" : ",") + std::string(kVrrpRefusalWords[i].name) + ':' + std::to_string(refused[i]);
+    kinds += (kinds.empty() ? "" : ",") + std::string(words[i].name) + ':' + std::to_string(refused[i]);
   }
   put(row, "refused", sum);
   put(row, "refused-for", kinds.empty() ? "-" : kinds);
@@ -51,7 +52,7 @@ void write_vrrp(std::string& row, const Vrrp::Instance& i, const Director& direc
   put(row, "other-addresses", i.counters.other_addresses);
   put(row, "other-interval", i.counters.other_interval);
   put(row, "woke-late", i.counters.woke_late);
-  put_refused(row, i.counters.refused);
+  put_refused(row, i.counters.refused, kVrrpRefusalWords);
   put(row, "why", i.reason);
 }
 
@@ -78,9 +79,10 @@ void write_sync(std::string& row, const Desk& desk, const Director& director) {
   put(row, "heard", heard.messages);
   put(row, "taken", heard.entries);
   put(row, "lost", heard.lost);
-  uint64_t refused = 0;
-  for (const uint64_t n : heard.refused) refused += n;
-  put(row, "refused", refused);
+  put(row, "capped", heard.capped);
+  put_refused(row, heard.refused, kSyncRefusalWords);
+  const Ip from = desk.sync.counters->refused_from;
+  put(row, "refused-from", from.unspecified() ? "-" : text(from));
   put(row, "strangers", desk.sync.counters->strangers);
   put(row, "ours", desk.sync.counters->ours);
   put(row, "no-room", desk.sync.counters->no_room);

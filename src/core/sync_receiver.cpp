@@ -196,7 +196,22 @@ bool SyncReceiver::next(const SyncView& view, Adoption& out) {
   return false;
 }
 
-std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncView& view, Adoption& out) const {
+// Who has no key may be anybody: a connection of his lives no longer than one of ours.
+void SyncReceiver::cap(const ServiceSpec& service, const SyncView& view, Adoption& out) {
+  if (seal_) return;
+  Duration longest = timeout_of(out.key.protocol, out.state, view.timeouts);
+  if (out.key.persistence) {
+    const Duration ours = service.persistence;
+    longest = ours == Duration::zero() ? Duration(std::chrono::seconds(kUntoldTemplate)) : ours;
+  }
+  const auto seconds = static_cast<uint32_t>((longest + 999ms) / 1s);
+  const bool longer = out.left > longest || (out.key.persistence && out.seconds > seconds);
+  if (longer) ++counters_.capped;
+  out.left = std::min(out.left, longest);
+  out.seconds = std::min(out.seconds, seconds);
+}
+
+std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncView& view, Adoption& out) {
   const bool is_template = e.is_template();
   const uint16_t states = states_of(e.protocol);
   if (states == 0 && !(is_template && e.protocol == Protocol::any)) return SyncRefusal::protocol;
@@ -219,12 +234,16 @@ std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncVie
   const bool by_state = !is_template && e.timeout == 0;
   out.left = by_state ? timeout_of(e.protocol, out.state, view.timeouts) : std::chrono::seconds(out.seconds);
   if (e.extra) out.left = std::min<Duration>(e.extra->left, kLongest);
+  cap(service->spec, view, out);
   if (const Connection* const old = view.connections.find(Side::client, out.key, view.connections.hash(out.key))) {
     out.old = view.connections.id(*old);
     const bool same_server = old->server_v4 == e.server.addr.v4() && old->rport == e.server.port;
     // UDP is never counted active; all else that is not has come to its end.
     if (!same_server && out.inactive && e.protocol != Protocol::udp) return SyncRefusal::late;
     out.what = same_server ? Adoption::What::update : Adoption::What::replace;
+  } else if (!seal_ && settings_.share < 100 &&
+             uint64_t{view.connections.size()} * 100 >= uint64_t{view.connections.capacity()} * settings_.share) {
+    return SyncRefusal::over_share;
   }
   if (is_template || service->spec.persistence == Duration::zero()) return std::nullopt;
   if (out.what == Adoption::What::update && view.connections.at(out.old)->controlled_by != kNoConnection) {

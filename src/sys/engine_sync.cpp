@@ -9,6 +9,8 @@ namespace rawvs {
 namespace {
 
 constexpr int kMostHeard = 64;  // messages in one turn
+// For TellOnce, beside the refusals.
+enum : uint16_t { kStranger = kSyncRefusals + 1, kItHasAKey };
 
 UnixTime wall_clock(Instant now) {
   return UnixTime(static_cast<uint64_t>(now.time_since_epoch().count() + wall_offset()));
@@ -82,6 +84,21 @@ bool Engine::ours_by_vrrp(Ip vip) const {
   return i && i->state == VrrpState::master;
 }
 
+// Who is refused, and why, is said once per peer and change: else it would be found out when the master is dead.
+void Engine::Syncing::judged(Ip from, std::optional<SyncRefusal> why, Instant now, const Log& log) {
+  const std::string who = "sync: messages from " + text(from);
+  if (why) {
+    counters.refused_from = from;
+    if (*why == SyncRefusal::own || !told.odd(from, static_cast<uint16_t>(1 + static_cast<int>(*why)), now)) return;
+    log.write(Severity::warning, who + " are refused: " + meaning(*why) + ": its connections break when it dies");
+  } else if (receiver.sealed() && config.key.empty()) {
+    if (!told.odd(from, kItHasAKey, now)) return;
+    log.write(Severity::warning, who + " are sealed, and no key is set here: it refuses what it is told from here");
+  } else if (told.well(from, now)) {
+    log.write(Severity::notice, who + " are taken now");
+  }
+}
+
 void Engine::hear_sync() {
   if (!syncing_) return;
   Syncing& s = *syncing_;
@@ -89,13 +106,23 @@ void Engine::hear_sync() {
   for (int n = 0; n < kMostHeard; ++n) {
     const auto heard = s.socket->receive();
     if (!heard) break;
-    const bool by_us = peers.empty() ? heard->ifindex == ports_[index(s.config.link)].facts.ifindex
-                                     : std::ranges::find(peers, heard->from) != peers.end();
+    // From this very host no other director speaks, but any user's program can send to the group.
+    const bool from_here = std::ranges::binary_search(hosts_, heard->from);
+    const bool by_us = !from_here && (peers.empty() ? heard->ifindex == ports_[index(s.config.link)].facts.ifindex
+                                                    : std::ranges::find(peers, heard->from) != peers.end());
     if (!by_us) {
       ++s.counters.strangers;
+      if (s.told.odd(heard->from, kStranger, now_)) {
+        log_.write(Severity::warning, "sync: messages from " + text(heard->from) + " are not heard: " +
+                                          (from_here       ? "a program of this host sends them"
+                                           : peers.empty() ? "they come in by another interface"
+                                                           : "it is no peer"));
+      }
       continue;
     }
-    if (s.receiver.arrived(heard->datagram, now_, wall_clock(now_))) continue;  // counted there
+    const auto refused = s.receiver.arrived(heard->datagram, now_, wall_clock(now_));  // counted there
+    s.judged(heard->from, refused, now_, log_);
+    if (refused) continue;
     Adoption entry;
     while (s.hears() && s.receiver.next(director_.sync_view(), entry)) {
       const bool known = entry.what != Adoption::What::create && !entry.key.persistence;

@@ -6,6 +6,7 @@
 
 #include "rawvs/engine.h"
 #include "rawvs/sync.h"
+#include "rawvs/tell_once.h"
 #include "sync_socket.h"
 
 namespace rawvs {
@@ -16,7 +17,9 @@ struct Engine::Syncing {
   SyncSender sender;
   SyncReceiver receiver;
   SyncCounters counters{};
-  int warned = 0;  // the errno that the log has heard of
+  int warned = 0;   // the errno that the log has heard of
+  TellOnce told{};  // of whom the log has heard that their messages are refused, and why
+  void judged(Ip from, std::optional<SyncRefusal> why, Instant now, const Log& log);
   bool tells() const { return config.role != SyncRole::backup; }
   bool hears() const { return config.role != SyncRole::master; }
 };

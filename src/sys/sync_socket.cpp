@@ -40,15 +40,20 @@ Result<std::unique_ptr<SyncSocket>> SyncSocket::open(const SyncConfig& config) {
   const auto set = [&](int level, int option, int value) {
     return setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
   };
-  // REUSEADDR: the program that takes our place opens its socket before ours is closed.
-  const bool done = set(SOL_SOCKET, SO_REUSEADDR, 1) && set(IPPROTO_IP, IP_MULTICAST_TTL, config.ttl) &&
+  // Never SO_REUSEADDR: any user could bind the same port then, and the kernel would give messages to that socket
+  // alone. Who hears a group may share it with programs of the same user (SO_REUSEPORT): each of them gets every
+  // message.
+  const bool shared = config.peers.empty();
+  const bool done = (!shared || set(SOL_SOCKET, SO_REUSEPORT, 1)) && set(IPPROTO_IP, IP_MULTICAST_TTL, config.ttl) &&
                     set(IPPROTO_IP, IP_MULTICAST_LOOP, 0) && set(IPPROTO_IP, IP_MULTICAST_ALL, 0) &&
                     set(IPPROTO_IP, IP_PKTINFO, 1);
   if (!done) return Error{system_error("sync: UDP socket's options", errno)};
   if (!set(SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) set(SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
   const sockaddr_in here = endpoint(config.peers.empty() ? config.group : Ip(), config.port);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0) {
-    return Error{system_error("sync: UDP port " + std::to_string(config.port), errno)};
+    const bool taken = errno == EADDRINUSE;
+    return Error{system_error("sync: UDP port " + std::to_string(config.port), errno) +
+                 (taken ? "; another program has it (ss -lunp): end that one, or take another port" : "")};
   }
   return std::unique_ptr<SyncSocket>(new SyncSocket(std::move(fd), config));
 }

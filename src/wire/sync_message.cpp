@@ -144,34 +144,6 @@ void read_trailer(Bytes datagram, size_t at, SyncMessage& out) {
 
 }  // namespace
 
-const char* name(SyncRefusal why) {
-  switch (why) {
-    case SyncRefusal::truncated: return "truncated";
-    case SyncRefusal::length: return "bad-length";
-    case SyncRefusal::version: return "unknown-version";
-    case SyncRefusal::entry_size: return "bad-entry-size";
-    case SyncRefusal::entry_version: return "unknown-entry-version";
-    case SyncRefusal::entry_type: return "unknown-entry-type";
-    case SyncRefusal::parameter: return "bad-parameter";
-    case SyncRefusal::other_id: return "other-syncid";
-    case SyncRefusal::own: return "own";
-    case SyncRefusal::unsealed: return "unsealed";
-    case SyncRefusal::seal: return "bad-seal";
-    case SyncRefusal::stale: return "stale";
-    case SyncRefusal::replayed: return "replayed";
-    case SyncRefusal::crowded: return "too-many-senders";
-    case SyncRefusal::ipv6: return "ipv6";
-    case SyncRefusal::unknown_parameter: return "unknown-parameter";
-    case SyncRefusal::protocol: return "unknown-protocol";
-    case SyncRefusal::state: return "unknown-state";
-    case SyncRefusal::no_client_port: return "no-client-port";
-    case SyncRefusal::no_server: return "no-server";
-    case SyncRefusal::late: return "late";
-    case SyncRefusal::count_: break;
-  }
-  return "?";
-}
-
 bool same(const SyncDigest& a, Bytes b) {
   if (b.size() != a.size()) return false;
   uint8_t difference = 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Connections that other directors know: the master is killed, and none of them breaks."""
+import errno
 import signal
 import socket
 
@@ -199,3 +200,67 @@ def a_connection_is_told_by_daemons_that_were_started_by_hand_and_a_reload_leave
     one.admin("reload", "--reset")
     same(one.admin("-L", "--daemon"), "", "what a reset has left")
     talks(idle)
+
+
+def refusals(lab, first, second, words, finding):
+    """Two directors that do not believe each other: said once, with the reason and by whom."""
+    second_host(lab)
+    lab.serve_web()
+    pair_of = [Director(lab, virtual(), sync(full_every="1s", **keys), name=host, host=host).start()
+               for host, keys in (("director", first), ("other", second))]
+    for director, peer in zip(pair_of, (OTHER, "192.0.2.10")):
+        said = f"sync: messages from {peer} are refused: {words}"
+        eventually(lambda: int(counters(director)["refused"]) >= 3, 20, "three messages that are refused")
+        same(director.log().count(said), 1, f"lines that say {said!r} in {director.log()}")
+        status = director.admin("status")
+        true(f" refused: {words}" in status and f", from {peer}" in status, status)
+        found = director.admin("doctor", check=False).stdout
+        true(finding in found, found)
+    return pair_of
+
+
+@case(seconds=90)
+def another_key_is_said_once_with_its_reason_and_found_by_the_doctor(lab):
+    one, other = refusals(lab, {"key": "the-first-secret"}, {"key": "another-secret"}, "other key",
+                          "give each director the same key in [sync]")
+    other.ini.write_text(other.ini.read_text().replace("another-secret", "the-first-secret"))
+    other.admin("reload")
+    eventually(lambda: f"sync: messages from {OTHER} are taken now" in one.log(), 20, "the end of it")
+
+
+@case(seconds=90)
+def another_id_is_said_once_with_its_reason_and_found_by_the_doctor(lab):
+    refusals(lab, {"id": 1}, {"id": 2}, "other id", "give each director the same id in [sync]")
+
+
+THIEF = """
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+for address in ("", "192.0.2.20", "224.0.0.81"):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        s.bind((address, 8848))
+        print("bound", address or "any")
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+@case(seconds=90)
+def no_other_user_of_the_host_can_take_the_port_of_unicast_messages(lab):
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), sync(peer=OTHER, role="master"), instance(150, interval=CALM)).start()
+    wait_for_state(one, "master")
+    other = Director(lab, virtual(), sync(peer="192.0.2.10", role="backup"), instance(100, interval=CALM),
+                     name="other", host="other").start()
+    wait_for_state(other, "backup")
+    same(lab["other"].run("python3", "-c", THIEF).stdout.split("\n")[:3],
+         [str(errno.EADDRINUSE)] * 2 + [str(errno.EADDRINUSE)], "what another user's bind(2) says")
+    idle = [lab.connect("client") for _ in range(10)]
+    known(other, 10)
+    for s in idle:
+        talks(s)

@@ -15,7 +15,7 @@ constexpr Look kLooks[] = {
     look_at_interfaces, look_at_vips,     look_at_rivals,      look_at_guards, look_at_rp_filter,
     look_at_redirects,  look_at_offloads, look_at_services,    look_at_marks,  look_at_ways,
     look_at_neighbors,  look_at_answers,  look_at_nat_replies, look_at_mtus,   look_at_losses,
-    look_at_checks,     look_at_vrrp,     look_at_vrrp_vips,   look_at_state,
+    look_at_checks,     look_at_vrrp,     look_at_vrrp_vips,   look_at_sync,   look_at_state,
 };
 
 std::vector<std::string> unseen(const DoctorFacts& facts) {
@@ -68,7 +68,7 @@ Result<bool> ask_if_known(WordCall& call, const std::string& command, DoctorFact
 Result<Done> ask_rawvsd(WordCall& call, DoctorFacts& facts) {
   if (const auto asked = ask_if_known(call, "list", facts); !asked) return asked.error();
   facts.host = host_facts(facts.daemon.pid);
-  for (const char* const command : {"arp", "exits", "ini", "vrrp"}) {
+  for (const char* const command : {"arp", "exits", "ini", "vrrp", "sync"}) {
     if (const auto asked = ask_if_known(call, command, facts); !asked) return asked.error();
   }
   facts.files = file_facts(facts.daemon);

@@ -110,6 +110,12 @@ struct VrrpFacts {
   std::string refused_for;  // password:12,ttl:1
 };
 
+struct SyncFacts {
+  uint64_t refused = 0, strangers = 0;
+  std::string refused_for, refused_from;  // bad-seal:5; an address, or -
+  bool hears = false;
+};
+
 struct SectionFacts {  // of the configuration: [check shop]
   std::string kind, name;
   std::map<std::string, std::vector<std::string>, std::less<>> keys;
@@ -131,6 +137,7 @@ struct DaemonFacts {
   std::vector<SectionFacts> sections;                        // the others
   std::vector<VrrpFacts> vrrps;
   std::vector<std::string> unwritable;              // why no file gives the table
+  std::optional<SyncFacts> sync;
   std::string setting(std::string_view key) const;  // of [director]; empty: not told
 };
 
@@ -200,6 +207,7 @@ std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
 std::string look_at_checks(const DoctorFacts& facts, Findings& findings);
 std::string look_at_vrrp(const DoctorFacts& facts, Findings& findings);
 std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings);
+std::string look_at_sync(const DoctorFacts& facts, Findings& findings);
 std::string look_at_state(const DoctorFacts& facts, Findings& findings);
 
 struct Diagnosis {

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "doctor.h"
+#include "rawvs/sync_message.h"
 #include "rawvs/vrrp_packet.h"
+#include "texts.h"
 
 namespace rawvs::adm {
 namespace {
@@ -119,6 +121,9 @@ const char* remedy(std::string_view refusal) {
       {"password", "the same password"},
       {"auth-type", "the same password, or none"},
       {"version", "the same version"},
+      {"header-auth",
+       "auth_type PASS and the same password, or no authentication, (keepalived's auth_type AH is not known)"},
+      {"old-checksum", "no old_unicast_checksum (in keepalived.conf), and the rest as it is"},
       {"interval", "the same interval"},
       {"addresses", "the same addresses, or same_addresses = 0,"},
       {"destination", "a peer = ... of each other, or none at all,"},
@@ -130,24 +135,8 @@ const char* remedy(std::string_view refusal) {
   return nullptr;
 }
 
-// The kind that there are most of.
-std::string_view most_of(std::string_view kinds) {
-  std::string_view best;
-  uint64_t most = 0;
-  while (!kinds.empty()) {
-    const std::string_view one = kinds.substr(0, kinds.find(','));
-    kinds.remove_prefix(std::min(kinds.size(), one.size() + 1));
-    const size_t colon = std::min(one.find(':'), one.size());
-    const uint64_t count = parse_number(one.substr(std::min(colon + 1, one.size())), UINT64_MAX).value_or(0);
-    if (one.substr(0, colon) == "idle" || count <= most) continue;
-    best = one.substr(0, colon);
-    most = count;
-  }
-  return best;
-}
-
 void look_at_refusals(const VrrpFacts& vrrp, const std::string& config, Findings& findings) {
-  const std::string_view kind = most_of(vrrp.refused_for);
+  const std::string_view kind = most_of(vrrp.refused_for, "idle");
   if (kind.empty()) return;
   const auto words = std::ranges::find(kVrrpRefusalWords, kind, &VrrpRefusalWords::name);
   const char* const same = remedy(kind);
@@ -250,6 +239,52 @@ std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
                         "address = " + text(vip) + ", or other_vips = yes, in a [vrrp] section of " + daemon.config});
   }
   return plural(served.size(), "VIP") + ": of each the master is found by VRRP";
+}
+
+namespace {
+
+const char* sync_remedy(std::string_view refusal) {
+  constexpr std::pair<std::string_view, const char*> kRemedies[] = {
+      {"bad-seal", "the same key in [sync]"},
+      {"unsealed", "the same key in [sync], or none"},
+      {"other-syncid", "the same id in [sync], or id = 0"},
+      {"stale", "the right time (date; chronyc tracking), or a larger window in [sync]"},
+      {"unknown-version", "version 1 (a kernel's: sysctl net.ipv4.vs.sync_version=1)"},
+      {"no-server", "the same services and servers"},
+      {"over-share", "a key in [sync], or a larger share"},
+  };
+  for (const auto& [name, words] : kRemedies) {
+    if (name == refusal) return words;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string look_at_sync(const DoctorFacts& facts, Findings& findings) {
+  if (!facts.daemon.sync || !facts.daemon.sync->hears) return "";
+  const SyncFacts& sync = *facts.daemon.sync;
+  const std::string_view kind = most_of(sync.refused_for, "late");
+  if (!kind.empty()) {
+    const auto words = std::ranges::find(kSyncRefusalWords, kind, &SyncRefusalWords::name);
+    const bool known = words != kSyncRefusalWords.end();
+    const bool from = !sync.refused_from.empty() && sync.refused_from != "-";
+    const char* const same = sync_remedy(kind);
+    findings.push_back({Urgency::warning, "sync-refused",
+                        "sync: " + std::to_string(sync.refused) +
+                            " refused since rawvsd's start; mostly: " + (known ? words->meaning : std::string(kind)) +
+                            (from ? "; the last one from " + sync.refused_from : ""),
+                        "the connections that they tell of break when their director dies",
+                        same ? "give each director " + std::string(same) + ": " + facts.daemon.config
+                             : "tcpdump -v -n udp port 8848: who sends them?"});
+  }
+  if (sync.strangers > 0) {
+    findings.push_back({Urgency::warning, "sync-strangers",
+                        "sync: " + plural(sync.strangers, "message") + " of who is no peer, or by another interface",
+                        "what they tell of is not known here",
+                        "a peer = ... of each other director in [sync] of " + facts.daemon.config});
+  }
+  return "sync: every message that came was taken";
 }
 
 std::string look_at_state(const DoctorFacts& facts, Findings& findings) {

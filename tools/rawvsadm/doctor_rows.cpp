@@ -81,6 +81,14 @@ VrrpFacts vrrp(const Row& row) {
   return out;
 }
 
+SyncFacts sync(const Row& row) {
+  return {.refused = row.number("refused"),
+          .strangers = row.number("strangers"),
+          .refused_for = cell(row, "refused-for"),
+          .refused_from = cell(row, "refused-from"),
+          .hears = row.number("hears") != 0};
+}
+
 // A line of the INI file.
 void note_line(std::string_view line, DaemonFacts& daemon) {
   if (line.starts_with('[')) {
@@ -149,6 +157,7 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "line") note_line(std::exchange(daemon.part, {}).append(row.tail("text")), daemon);
   if (word == "unwritable") daemon.unwritable.emplace_back(row.tail("text"));
   if (word == "vrrp") daemon.vrrps.push_back(vrrp(row));
+  if (word == "sync") daemon.sync = sync(row);
   const auto address = parse_ip(row.get("address"));
   if (!address) return;
   if (word == "vip") daemon.vips.push_back({*address, row.number("retired") != 0, row.number("standby") != 0});

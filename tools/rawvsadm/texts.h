@@ -22,7 +22,9 @@ std::string clock_text(time_t at);               // 2026-01-31 23:59:59, local t
 std::string service_name(std::string_view key);  // TCP 192.0.2.100:80, FWM 10
 std::string service_text(const Row& row);        // TCP 192.0.2.100:80 wlc persistent 360
 std::string server_state(const Row& row);        // up, or why it gets no new connections
-std::string rival_advice(const Row& row);        // who wrongly answers ARP for a VIP, and what to do: a line
+std::string_view most_of(std::string_view kinds,
+                         std::string_view but = {});  // of password:12,ttl:1 what most are: password
+std::string rival_advice(const Row& row);             // who wrongly answers ARP for a VIP, and what to do: a line
 
 std::string drops_text(const Rows& rows, bool all);       // of exits          (words_tables.cpp)
 std::string arp_text(const Rows& rows);                   // of arp

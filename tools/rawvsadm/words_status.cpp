@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "json.h"
+#include "rawvs/sync_message.h"
 #include "texts.h"
 #include "word_args.h"
 
@@ -105,6 +106,17 @@ std::string vrrp_part(const Rows& rows) {
   return out;
 }
 
+// "5 refused: other key, from 192.0.2.2": what there is most of.
+std::string refused_part(const Row& row) {
+  if (row.number("refused") == 0) return "";
+  std::string out = ", " + std::to_string(row.number("refused")) + " refused";
+  const std::string_view kind = most_of(row.get("refused-for"));
+  const auto words = std::ranges::find(kSyncRefusalWords, kind, &SyncRefusalWords::name);
+  if (words != kSyncRefusalWords.end()) out += std::string(": ") + words->meaning;
+  const std::string_view from = row.get("refused-from");
+  return out + (from.empty() || from == "-" ? "" : ", from " + std::string(from));
+}
+
 // Connections told to other directors, and heard from them.
 std::string sync_part(const Rows& rows) {
   for (const std::string& line : rows) {
@@ -121,10 +133,10 @@ std::string sync_part(const Rows& rows) {
       out += "; " + plural(row.number("taken"), "connection") + " heard";
       out += row.number("complete") != 0 ? ", all of another's" : "";
     }
-    for (const char* const bad : {"lost", "refused", "strangers", "no-room"}) {
+    for (const char* const bad : {"lost", "strangers", "no-room"}) {
       if (row.number(bad) != 0) out += ", " + std::to_string(row.number(bad)) + ' ' + bad;
     }
-    return out + '\n';
+    return out + refused_part(row) + '\n';
   }
   return "";
 }
@@ -243,6 +255,21 @@ std::string server_state(const Row& row) {
   }
   if (reach == "asking") return "asking for its MAC" + gateway;
   return row.has("slow-start") ? "up, slow start " + std::string(row.get("slow-start")) + '%' : "up";
+}
+
+std::string_view most_of(std::string_view kinds, std::string_view but) {
+  std::string_view best;
+  uint64_t most = 0;
+  while (!kinds.empty()) {
+    const std::string_view one = kinds.substr(0, kinds.find(','));
+    kinds.remove_prefix(std::min(kinds.size(), one.size() + 1));
+    const size_t colon = std::min(one.find(':'), one.size());
+    const uint64_t count = parse_number(one.substr(std::min(colon + 1, one.size())), UINT64_MAX).value_or(0);
+    if (one.substr(0, colon) == but || count <= most) continue;
+    best = one.substr(0, colon);
+    most = count;
+  }
+  return best;
 }
 
 std::string status_text(const Rows& rows, time_t now) {

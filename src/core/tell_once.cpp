@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tell_once.cpp: the log's memory of neighbours that are odd.
+#include "rawvs/tell_once.h"
+
+#include <algorithm>
+
+namespace rawvs {
+
+bool SlowLimit::take(Instant now) {
+  if (left_ == most_) since_ = now;
+  const auto more = (now - since_) / each_;
+  if (more > 0) {
+    left_ = static_cast<uint32_t>(std::min<Duration::rep>(most_, left_ + more));
+    since_ += more * each_;
+  }
+  if (left_ == 0) return false;
+  --left_;
+  return true;
+}
+
+bool TellOnce::odd(Ip who, uint16_t what, Instant now) {
+  Known& k = known(who);
+  if (k.who == who && k.what == what) return k.heard = now, false;
+  if (!limit_.take(now)) return false;
+  k = {who, what, now};
+  return true;
+}
+
+bool TellOnce::well(Ip who, Instant now) {
+  Known& k = known(who);
+  if (k.what == 0 || k.who != who || !limit_.take(now)) return false;
+  k = {};
+  return true;
+}
+
+// Its place, or a free one, or that of whom was heard longest ago.
+TellOnce::Known& TellOnce::known(Ip who) {
+  Known* oldest = &known_[0];
+  for (Known& k : known_) {
+    if (k.what != 0 && k.who == who) return k;
+    if (k.what == 0 ? oldest->what != 0 : oldest->what != 0 && k.heard < oldest->heard) oldest = &k;
+  }
+  return *oldest;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sync_socket.h against the kernel, in a network namespace: whose messages are ours.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "rawvs/config.h"
+#include "root_net.h"
+#include "src/sys/sync_socket.h"
+
+namespace rawvs::test {
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+sockaddr_in endpoint(Ip address, uint16_t port) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(address.v4());
+  to.sin_port = htons(port);
+  return to;
+}
+
+// A socket with both of the options by which ports are shared; the errno of bind(2), or 0.
+int bind_shared(int fd, Ip address, uint16_t port) {
+  constexpr int kOn = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &kOn, sizeof kOn);
+  const sockaddr_in here = endpoint(address, port);
+  return bind(fd, reinterpret_cast<const sockaddr*>(&here), sizeof here) == 0 ? 0 : errno;
+}
+
+// The same by a child that is another user.
+int bind_as_nobody(Ip address, uint16_t port) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setuid(kNobody) != 0) _exit(255);
+    _exit(bind_shared(socket(AF_INET, SOCK_DGRAM, 0), address, port));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+class SyncSocketInNamespace : public RootNet {
+ protected:
+  void SetUp() override {
+    RootNet::SetUp();
+    if (IsSkipped()) return;
+    space_.emplace();
+    space_->enter();
+    shell("ip addr add 192.0.2.10/24 dev lo");
+    shell("ip addr add 192.0.2.20/24 dev lo");
+  }
+  void TearDown() override {
+    RootNet::TearDown();
+    space_.reset();
+  }
+  SyncConfig unicast() const {
+    SyncConfig c;
+    c.peers = {ip("192.0.2.20")};
+    return c;
+  }
+  std::optional<Netns> space_;
+};
+
+TEST_F(SyncSocketInNamespace, NoOtherUserCanTakeThePortOfUnicastMessages) {
+  auto socket = SyncSocket::open(unicast());
+  ASSERT_TRUE(socket) << socket.error().text;
+  for (const Ip address : {Ip(), ip("192.0.2.10"), ip("127.0.0.1")}) {
+    EXPECT_EQ(bind_as_nobody(address, 8848), EADDRINUSE) << text(address);
+  }
+  const int peer = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(bind_shared(peer, ip("192.0.2.10"), 8848), EADDRINUSE) << "no program of the same user either";
+  const sockaddr_in from = endpoint(ip("192.0.2.20"), 0), to = endpoint(ip("192.0.2.10"), 8848);
+  ASSERT_EQ(bind(peer, reinterpret_cast<const sockaddr*>(&from), sizeof from), 0);
+  for (char n = 0; n < 10; ++n) sendto(peer, &n, 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  for (char n = 0; n < 10; ++n) {
+    const auto heard = (*socket)->receive();
+    ASSERT_TRUE(heard) << int{n};
+    EXPECT_EQ(text(heard->from), "192.0.2.20");
+    EXPECT_EQ(heard->datagram[0], n);
+  }
+  close(peer);
+}
+
+TEST_F(SyncSocketInNamespace, NoOtherUserCanTakeThePortOfTheGroup) {
+  auto socket = SyncSocket::open({});
+  ASSERT_TRUE(socket) << socket.error().text;
+  EXPECT_EQ(bind_as_nobody(SyncConfig().group, 8848), EADDRINUSE);
+  EXPECT_EQ(bind_as_nobody(Ip(), 8848), EADDRINUSE);
+  EXPECT_TRUE(SyncSocket::open({})) << "each program of the same user gets every message of the group";
+}
+
+TEST_F(SyncSocketInNamespace, APortThatIsTakenIsNamedWithTheRemedy) {
+  const int other = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind_shared(other, Ip(), 8848), 0);
+  const auto socket = SyncSocket::open(unicast());
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().text,
+            "sync: UDP port 8848: Address already in use; another program has it (ss -lunp): end that one, or take "
+            "another port");
+  close(other);
+}
+
+}  // namespace
+}  // namespace rawvs::test
