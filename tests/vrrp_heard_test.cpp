@@ -82,11 +82,76 @@ TEST_F(VrrpTest, HasVersion2sOwnRules) {
   a = advert(200), a.password = vrrp_password("guess");
   for (int n = 0; n < 100; ++n) hear(a);
   EXPECT_EQ(refused(VrrpRefusal::password), 101u);
-  EXPECT_EQ(notices(), "");  // told already, a moment ago
-  now_ += 600s;
-  vrrp_.heard(Link::outside, {}, now_, out_);
-  hear(a);
-  EXPECT_EQ(notices(), "vrrp web: advert from 192.0.2.9 refused: its password is wrong\n");
+}
+
+// Once per neighbour and change, not once per advert.
+TEST_F(VrrpTest, TheLogHearsOfRefusedAdvertsOncePerNeighbourAndChange) {
+  VrrpSpec spec = vrrp_spec(100);
+  spec.version = 2, spec.password = "secret";
+  begin({spec});
+  VrrpAdvert wrong = advert(200), none = advert(200);
+  wrong.password = vrrp_password("guess");
+  none.auth = VrrpAuth::none;
+  for (int n = 0; n < 1000; ++n) now_ += 1s, hear(wrong);
+  EXPECT_EQ(notices(), "vrrp web: adverts from 192.0.2.9 are refused: its password is wrong\n");
+  hear(wrong, "192.0.2.8");
+  EXPECT_EQ(notices(), "vrrp web: adverts from 192.0.2.8 are refused: its password is wrong\n");
+  for (int n = 0; n < 1000; ++n) hear(none), hear(wrong, "192.0.2.8");
+  EXPECT_EQ(notices(),
+            "vrrp web: adverts from 192.0.2.9 are refused: its kind of authentication is not the instance's\n");
+  hear(200);
+  EXPECT_NE(notices().find("vrrp web: adverts from 192.0.2.9 are taken now\n"), std::string::npos);
+  hear(200);
+  EXPECT_EQ(notices(), "");
+  size_t lines = 0;
+  for (uint32_t n = 0; n < 10000; ++n) {  // whoever invents neighbours does not fill the log
+    hear(wrong, "192.0.3." + std::to_string(1 + n % 250));
+    lines += out_.notices().size(), out_.clear();
+  }
+  EXPECT_LT(lines, 20u);
+}
+
+TEST_F(VrrpTest, ANeighbourWithAnAuthenticationHeaderIsNotOverlooked) {
+  VrrpSpec spec = vrrp_spec(100);
+  spec.version = 2;
+  begin({spec});
+  const VrrpAdvert a = advert(200);
+  std::vector<uint8_t> bytes(kMostVrrpSize);
+  bytes.resize(write_vrrp(bytes, a, ip("192.0.2.9"), kVrrpGroup));
+  std::vector<uint8_t> header(24);  // RFC 4302: next header, its length in words but 2, SPI, number, ICV of 12 bytes
+  header[0] = 112, header[1] = 4;
+  bytes.insert(bytes.begin(), header.begin(), header.end());
+  const auto refused_for = [&](Bytes payload) {
+    const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, payload, true}, now_, out_);
+    return why ? words(*why).name : "";
+  };
+  EXPECT_EQ(refused_for(bytes), "header-auth");
+  EXPECT_EQ(refused_for(bytes), "header-auth");
+  EXPECT_EQ(refused(VrrpRefusal::header_auth), 2u);
+  EXPECT_EQ(notices(),
+            "vrrp web: adverts from 192.0.2.9 are refused: it has an IPsec header (auth_type AH), which is not "
+            "understood here\n");
+  for (size_t size = 0; size < 26; ++size) refused_for(Bytes(bytes).first(size));
+  bytes[1] = 255;
+  refused_for(bytes);
+  EXPECT_EQ(refused(VrrpRefusal::header_auth), 2u) << "nobody can tell whose those are";
+  EXPECT_EQ(state(), "backup 3.610");
+}
+
+TEST_F(VrrpTest, KeepalivedsOldUnicastChecksumIsRefusedByItsName) {
+  VrrpSpec spec = vrrp_spec(100);
+  spec.peers = {ip("192.0.2.9")};
+  begin({spec});
+  std::vector<uint8_t> bytes(kMostVrrpSize);
+  bytes.resize(write_vrrp(bytes, advert(200), ip("192.0.2.9"), kVrrpGroup));  // as if it went to the group
+  const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, now_, out_);
+  EXPECT_EQ(why, VrrpRefusal::old_checksum);
+  EXPECT_EQ(notices(),
+            "vrrp web: adverts from 192.0.2.9 are refused: its checksum is that of keepalived's "
+            "old_unicast_checksum\n");
+  bytes[2] ^= 1;
+  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, now_, out_),
+            VrrpRefusal::checksum);
 }
 
 TEST_F(VrrpTest, UsesAdvertsWithOtherAddressesUnlessToldOtherwise) {

@@ -18,6 +18,7 @@
 #include "rawvs/link.h"
 #include "rawvs/outbox.h"
 #include "rawvs/result.h"
+#include "rawvs/tell_once.h"
 #include "rawvs/vrrp_packet.h"
 
 namespace rawvs {
@@ -165,8 +166,8 @@ struct VrrpCounters {
   VrrpRefusalCounters refused{};
 };
 
-// The log hears of an oddity now and then, not with every advert: each refusal, and these.
-enum VrrpOddity : size_t { kOtherInterval = kVrrpRefusals, kOtherAddresses, kWokeLate, kVrrpTold };
+// The log hears of these oddities now and then, not with every advert.
+enum VrrpOddity : size_t { kOtherInterval, kOtherAddresses, kWokeLate, kVrrpTold };
 inline constexpr std::array<Instant, kVrrpTold> kVrrpNeverTold = [] {
   std::array<Instant, kVrrpTold> never;
   never.fill(kNever);
@@ -198,6 +199,7 @@ class Vrrp {
     Instant since{};               // of the last transition
     std::string reason{};          // for it
     VrrpCounters counters{};
+    TellOnce refused{};        // whose adverts are, and why, as the log has heard
     std::vector<bool> well{};  // one per track
     Timers timers{};
     Instant last_sent{}, last_announced{};

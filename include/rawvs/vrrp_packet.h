@@ -20,9 +20,10 @@
 namespace rawvs {
 
 inline constexpr uint8_t kVrrpProtocol = 112;
-inline constexpr uint8_t kVrrpTtl = 255;     // of every advert: one that came through a router has less
-inline constexpr uint8_t kVrrpTos = 0xc0;    // internetwork control (RFC 791), as other routers send them
-inline constexpr Ip kVrrpGroup{0xe0000012};  // 224.0.0.18
+inline constexpr uint8_t kAuthenticationHeader = 51;  // IPsec's AH (RFC 4302), around VRRP version 2 with auth_type AH
+inline constexpr uint8_t kVrrpTtl = 255;              // of every advert: one that came through a router has less
+inline constexpr uint8_t kVrrpTos = 0xc0;             // internetwork control (RFC 791), as other routers send them
+inline constexpr Ip kVrrpGroup{0xe0000012};           // 224.0.0.18
 inline constexpr Mac kVrrpGroupMac{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}};
 inline constexpr size_t kMostVrrpAddresses = 255;          // in one advert: their count is a byte
 inline constexpr size_t kMostVrrpSize = 16 + 4 * 255;      // bytes of an advert
@@ -45,6 +46,8 @@ constexpr Mac virtual_router_mac(uint8_t vrid) { return {{0x00, 0x00, 0x5e, 0x00
   X(no_addresses,   "no-addresses",   "it names no address")                                                          \
   X(checksum,       "checksum",       "its checksum is wrong")                                                        \
   /* What only the instance can know */                                                                               \
+  X(header_auth,    "header-auth",    "it has an IPsec header (auth_type AH), which is not understood here")            \
+  X(old_checksum,   "old-checksum",   "its checksum is that of keepalived's old_unicast_checksum")                      \
   X(vrid,           "vrid",           "no instance on this interface has its virtual router id")                      \
   X(own_address,    "own-address",    "it comes from the instance's own address: a loop, or an address used twice")   \
   X(destination,    "destination",    "sent by multicast, and the instance has unicast peers, or the other way round") \
@@ -113,10 +116,11 @@ struct VrrpAdvert {
   VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of version 3: how it was read, or is to be written
 };
 
-struct VrrpDatagram {  // a whole IPv4 packet of protocol 112, its header's checksum being right
+struct VrrpDatagram {  // a whole IPv4 packet of protocol 112 (or 51), its header's checksum being right
   Ip source{}, destination{};
   uint8_t ttl = 0;
-  Bytes payload{};  // behind the IP header, up to the IP header's total length: without Ethernet's padding
+  Bytes payload{};           // behind the IP header, up to the IP header's total length: without Ethernet's padding
+  bool header_auth = false;  // an AH header stands before it (protocol 51), and is in the payload
 };
 
 // Checks what the packet alone can show: everything in the first part of the list of refusals, and a version 3 interval

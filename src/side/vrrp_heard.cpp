@@ -43,9 +43,9 @@ std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, Instan
   }
   const auto which = static_cast<size_t>(*refusal);
   ++i->counters.refused[which];
-  if (*refusal != VrrpRefusal::idle && i->may_tell(which, now)) {
-    out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": advert from " + text(in.source) +
-                                                   " refused: " + words(*refusal).meaning});
+  if (*refusal != VrrpRefusal::idle && i->refused.odd(in.source, static_cast<uint16_t>(which + 1), now)) {
+    out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": adverts from " + text(in.source) +
+                                                   " are refused: " + words(*refusal).meaning});
   }
   return refusal;
 }
@@ -93,6 +93,10 @@ void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, 
 
 void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out) {
   ++i.counters.heard;
+  if (i.refused.well(from, now)) {
+    out.notices_.push_back(
+        {Severity::notice, "vrrp " + i.spec.name + ": adverts from " + text(from) + " are taken now"});
+  }
   if (advert.priority == kVrrpEnd) ++i.counters.ends_heard;
   compare(i, advert, from, now, out);
   const VrrpEvent event = event_of(advert.priority, from, i.priority, source_of(i));

@@ -97,6 +97,7 @@ Result<Done> Engine::follow_vrrp() {
     if (!opened) return opened.error();
     vrrp_socket_ = std::move(*opened);
     if (!poll_for(vrrp_socket_->fd(), kVrrp)) return Error{system_error("epoll", errno)};
+    if (vrrp_socket_->header_auth_fd() >= 0) static_cast<void>(poll_for(vrrp_socket_->header_auth_fd(), kVrrp));
   }
   vrrp_.configure(wanted_vrrp(config_), now_, vrrp_out_);
   act_on_vrrp();

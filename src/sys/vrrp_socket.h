@@ -24,6 +24,7 @@ class VrrpSocket {
 
   static Result<std::unique_ptr<VrrpSocket>> open();
   int fd() const { return fd_.get(); }
+  int header_auth_fd() const { return header_auth_.get(); }  // -1: none
 
   // The multicast group, on this interface. Once is enough until the interface is gone. 0 or an errno.
   int join(int ifindex);
@@ -35,8 +36,11 @@ class VrrpSocket {
   int send_frame(int ifindex, Mac from, Ip source, Bytes payload);
 
  private:
-  VrrpSocket(Fd fd, Fd frames) : fd_(std::move(fd)), frames_(std::move(frames)) {}
+  VrrpSocket(Fd fd, Fd frames, Fd header_auth)
+      : fd_(std::move(fd)), frames_(std::move(frames)), header_auth_(std::move(header_auth)) {}
+  std::optional<Heard> receive_from(const Fd& fd);
   Fd fd_, frames_;
+  Fd header_auth_;  // adverts with an AH header, which are refused, but not overlooked
   Composer composer_;
   std::array<uint8_t, 60 + kMostVrrpSize + 1> bytes_{};  // the longest header, and one byte more than an advert has
 };

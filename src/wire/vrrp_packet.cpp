@@ -30,6 +30,19 @@ uint64_t pseudo_sum(Ip source, Ip destination, size_t size) {
   return pseudo_header_sum(source, destination, static_cast<Protocol>(kVrrpProtocol), static_cast<uint32_t>(size));
 }
 
+// keepalived before 1.3.6, and since then with old_unicast_checksum: to a peer as if it went to the group.
+bool checksum_for_group(const VrrpDatagram& in, uint8_t version) {
+  if (version != 3 || in.destination.multicast()) return false;
+  return checksum_fold(checksum_add(in.payload, pseudo_sum(in.source, kVrrpGroup, in.payload.size()))) == 0xffff;
+}
+
+// What an AH header (RFC 4302 section 2) stands before; none: it is cut off, or is before something else.
+Bytes behind_header(Bytes payload) {
+  if (payload.size() < 2 || payload[0] != kVrrpProtocol) return {};
+  const size_t size = (size_t{payload[1]} + 2) * 4;
+  return size < payload.size() ? payload.subspan(size) : Bytes();
+}
+
 // Which reading of the checksum makes it right, if any does.
 std::optional<VrrpChecksum> right_checksum(const VrrpDatagram& in, uint8_t version) {
   constexpr uint16_t kRight = 0xffff;  // a sum with its own complement in it
@@ -66,9 +79,10 @@ bool same_password(const VrrpPassword& a, const VrrpPassword& b) {
 
 // In the order of section 7.1 of the RFCs, so that a packet that breaks several rules is counted as they would.
 std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
-  const Bytes b = in.payload;
+  const Bytes b = in.header_auth ? behind_header(in.payload) : in.payload;
   out = VrrpAdvert{};
   out.vrid = b.size() >= 2 ? b[1] : uint8_t{0};
+  if (in.header_auth) return VrrpRefusal::header_auth;
   if (!in.source.unicast()) return VrrpRefusal::source;
   if (in.destination.multicast() && in.ttl != kVrrpTtl) return VrrpRefusal::ttl;
   if (b.size() < kHeaderSize) return VrrpRefusal::truncated;
@@ -80,7 +94,7 @@ std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
   if (b.size() < size) return VrrpRefusal::truncated;
   if (b.size() > size) return VrrpRefusal::overlong;
   const auto checksum = right_checksum(in, out.version);
-  if (!checksum) return VrrpRefusal::checksum;
+  if (!checksum) return checksum_for_group(in, out.version) ? VrrpRefusal::old_checksum : VrrpRefusal::checksum;
   if (count == 0) return VrrpRefusal::no_addresses;
   out.checksum = *checksum;
   out.priority = b[2];

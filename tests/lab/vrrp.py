@@ -250,3 +250,37 @@ def ours_is_the_backup_of_keepalived_and_takes_over(lab):
     other.stop()  # it says so
     wait_for_state(one, "master", 3)
     all_answered(lab.request("client", 10), 10)
+
+
+def refused_once(lab, kind, words, version=2, more="", **keys):
+    """keepalived speaks in a way that ours does not take: said once, counted by its kind, found by the doctor."""
+    second_host(lab)
+    lab.serve_web()
+    one = Director(lab, virtual(), instance(150, version=version, **keys)).start()
+    wait_for_state(one, "master")
+    other = keepalived(lab, 200, version, more=more)
+    eventually(lambda: has_vip(lab), 20, f"keepalived as master: {other.text()}")
+    eventually(lambda: int(row_of_instance(one)["refused"]) >= 1, 20, "an advert that is refused")
+    row = row_of_instance(one)
+    true(row["refused-for"].startswith(f"{kind}:"), str(row))
+    same(one.log().count(f"adverts from {OTHER} are refused: "), 1, f"lines that say so in {one.log()}")
+    true(words in one.log(), one.log())
+    found = one.admin("doctor", check=False).stdout
+    true("has refused" in found and words in found, found)
+
+
+@case(seconds=90, needs=("keepalived",))
+def keepalived_with_an_authentication_header_is_not_overlooked(lab):
+    refused_once(lab, "header-auth", "auth_type AH", more="authentication { auth_type AH\n auth_pass secret }")
+
+
+@case(seconds=90, needs=("keepalived",))
+def keepalived_with_another_password_is_refused_by_name(lab):
+    refused_once(lab, "password", "its password is wrong", more="authentication { auth_type PASS\n auth_pass guess }",
+                 password="secret")
+
+
+@case(seconds=90, needs=("keepalived",))
+def keepalived_with_its_old_unicast_checksum_is_refused_by_name(lab):
+    refused_once(lab, "old-checksum", "old_unicast_checksum", 3, peer=OTHER,
+                 more=f"old_unicast_checksum\n unicast_src_ip {OTHER}\n unicast_peer {{ 192.0.2.10 }}")
