@@ -28,6 +28,7 @@ Director::Director(const Settings& settings, HashKey secret, bool two_links, Ins
       once_nat_(settings.max_servers),
       resets_(settings.reply_rate, settings.reply_burst),
       errors_(settings.reply_rate, settings.reply_burst),
+      too_bigs_(settings.reply_rate, settings.reply_burst),
       echoes_(settings.reply_rate, settings.reply_burst),
       next_estimate_(now + Rates::kInterval) {
   for (const Link link : {Link::outside, Link::inside}) neighbors_.pause_link(link);
@@ -158,7 +159,7 @@ void Director::set_settings(const Settings& settings, Instant now) {
   settings_.max_fragmented = was.max_fragmented;
   settings_.max_ftp = was.max_ftp;
   if (settings_.reply_rate != was.reply_rate || settings_.reply_burst != was.reply_burst) {
-    resets_ = errors_ = echoes_ = Limit(settings_.reply_rate, settings_.reply_burst);
+    resets_ = errors_ = too_bigs_ = echoes_ = Limit(settings_.reply_rate, settings_.reply_burst);
   }
   claims_.settings_changed(now);
 }

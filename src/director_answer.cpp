@@ -36,7 +36,8 @@ Exit Director::error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint
   Packet about = a.packet;
   if (!claims_.takes(about.dst)) about.dst = own_address(a.frame->link);
   if (about.dst.unspecified()) return Exit::answer_limited;
-  return answer(a, exit, errors_, now, out,
+  // A flood of closed ports must not hide what path MTU discovery needs.
+  return answer(a, exit, exit == Exit::too_big ? too_bigs_ : errors_, now, out,
                 [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, error); });
 }
 

@@ -32,6 +32,14 @@ Exit sent_on(Exit exit, const FtpFound& found) {
   return sent && found.refused != 0 ? Exit::ftp_refused : exit;
 }
 
+// Can a router have refused this tunnel packet of ours because of its length? It was longer than what the router has
+// room for, no longer than what we send, must not be cut, and is as long as what is in it wants. A forged error that
+// quotes any packet of a connection would narrow the path of all.
+bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t sent_at_most) {
+  return outer.dont_fragment && outer.total > told && outer.total <= sent_at_most &&
+         outer.total == inner.total + (inner.ip_at - outer.ip_at);
+}
+
 // Without the padding of short Ethernet frames.
 void trim(Frame& frame, const Packet& p) { frame.size = p.ip_at + p.ip_size; }
 
@@ -169,8 +177,16 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   if (a.packet.icmp == Icmp::too_big) {
     // As IPVS: while nothing had been learned, the client is told what was thought before; its next packet teaches it.
     Hop hop, learned;
-    const bool first = hop_to(*found, hop, now) || found->path_mtu == 0 || now >= found->path_mtu_until;
-    learn_path_mtu(outer->dst, std::max(a.packet.icmp_mtu, kLeastPathMtu), now);
+    const bool nowhere = hop_to(*found, hop, now).has_value();
+    const bool first = nowhere || found->path_mtu == 0 || now >= found->path_mtu_until;
+    const uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
+    // What was learned meanwhile may be of an error about the packet before.
+    uint32_t sent_at_most = nowhere ? 0 : links_[index(neighbors_.at(found->neighbor).link)].mtu;
+    if (found->route_mtu != 0) sent_at_most = std::min<uint32_t>(sent_at_most, found->route_mtu);
+    if (!nowhere && !was_too_big(*outer, *inner, told, sent_at_most)) {
+      return Exit::stray_icmp;
+    }
+    learn_path_mtu(outer->dst, told, now);
     if (hop_to(*found, learned, now) || !outer->dont_fragment) return Exit::tunnel_error;
     mtu = static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(found->spec.tunnel));
   }
@@ -192,7 +208,8 @@ void Director::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
 // The error, from the VIP and about the client's own packet, as far as it was quoted.
 Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Instant now,
                            Outbox& out) {
-  if (!errors_.take(now)) return Exit::answer_limited;
+  Limit& limit = mtu != 0 ? too_bigs_ : errors_;
+  if (!limit.take(now)) return Exit::answer_limited;
   std::array<uint8_t, kEthernetSize + kQuotedMost> bytes{};
   Frame about;
   about.data = bytes.data();

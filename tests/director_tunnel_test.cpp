@@ -82,6 +82,7 @@ TEST_F(TunnelTest, WithoutPmtuDiscoveryEverythingMayBeCut) {
 TEST_F(TunnelTest, LearnsTheWaysMtuAndForgetsItAgain) {
   tun();
   arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x')}));
   const FrameBytes tunnelled = departed();
   EXPECT_TRUE(too_big(tunnelled, 1400).starts_with(to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1480")));
   EXPECT_EQ(count(Exit::tunnel_error), 1u);
@@ -89,7 +90,8 @@ TEST_F(TunnelTest, LearnsTheWaysMtuAndForgetsItAgain) {
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
   too_big(tunnelled, 1450);  // larger: that is not how a path is learned
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
-  too_big(tunnelled, 60);  // nobody has so little
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1340, 'x')}));
+  too_big(departed(), 60);  // nobody has so little
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));
   pass(599s);
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));
@@ -99,9 +101,45 @@ TEST_F(TunnelTest, LearnsTheWaysMtuAndForgetsItAgain) {
   EXPECT_EQ(outer().at(0).ip_size, 1460u);
 }
 
+TEST_F(TunnelTest, BelievesNoErrorAboutAPacketThatWasNotTooBig) {
+  tun();
+  arrive(frame(Tcp{}));
+  const FrameBytes small = departed();
+  EXPECT_EQ(too_big(small, 552), "");
+  EXPECT_EQ(too_big(small, 40), "");
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1340, 'x')}));
+  const FrameBytes large = departed();
+  EXPECT_EQ(too_big(large, 1400), "") << "it has 1400 bytes: there was room for it";
+  FrameBytes forged = small;
+  store_be16(forged, 14 + 2, 1500);  // says that it is larger, but what is in it does not
+  fix_ip_checksum(forged);
+  EXPECT_EQ(too_big(forged, 552), "");
+  FrameBytes cut = large;
+  cut[14 + 6] = 0;  // no DF: a router would have cut it
+  fix_ip_checksum(cut);
+  EXPECT_EQ(too_big(cut, 552), "");
+  EXPECT_EQ(count(Exit::stray_icmp), 5u);
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 0);
+  EXPECT_NE(too_big(large, 1399), "");
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 1399);
+}
+
+TEST_F(TunnelTest, AFloodOfClosedPortsDoesNotHideWhatPathMtuDiscoveryNeeds) {
+  Settings settings;
+  settings.reply_rate = 1, settings.reply_burst = 1;
+  make(settings);
+  tun();
+  arrive(frame(Tcp{}));
+  for (int n = 0; n < 10; ++n) arrive(frame(Udp{}));
+  EXPECT_EQ(count(Exit::answer_limited), 9u);
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1441, 'x')})),
+            to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1480 ttl 64"));
+}
+
 TEST_F(TunnelTest, BelievesNoErrorAboutWhatItDidNotSend) {
   tun();
   arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x')}));
   FrameBytes other = departed();
   other[34 + 15] = 77;  // the inner packet's client
   fix_ip_checksum(other);
@@ -114,6 +152,7 @@ TEST_F(TunnelTest, BelievesNoErrorAboutWhatItDidNotSend) {
 TEST_F(TunnelTest, BelievesNoErrorAboutAnotherHostsTunnelOrToOneWhoSentNone) {
   tun();
   arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x')}));
   const FrameBytes tunnelled = departed();
   FrameBytes other = tunnelled;
   other[26 + 3] = 20;  // its outer source

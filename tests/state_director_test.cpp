@@ -65,6 +65,22 @@ TEST_F(StateDirectorTest, AConnectionGoesOnWithItsServer) {
   expect_an_end();
 }
 
+// Somebody may have told us to keep it for a month.
+TEST_F(StateDirectorTest, NoLifetimeIsLongerThanTodaysTimeouts) {
+  Settings settings;
+  settings.timeouts.tcp = 31 * 24h;
+  make(settings);
+  web(1);
+  arrive(frame(Tcp{})), arrive(frame(Tcp{.flags = "A"}));
+  ASSERT_GT(director_->connections().left(*director_->connections().at(1), now_), 24h);
+  const std::vector<uint8_t> bytes = save();
+  make({});
+  web(1);
+  EXPECT_EQ(restore(bytes), "1 connection and 0 templates taken back; 1 lifetime cut to today's timeouts");
+  EXPECT_LE(director_->connections().left(*director_->connections().at(1), now_), 900s);
+  expect_an_end();
+}
+
 TEST_F(StateDirectorTest, NatIsTranslatedBothWays) {
   nat(1);
   arrive(frame(Tcp{})), answer("SA"), arrive(frame(Tcp{.flags = "A"}));

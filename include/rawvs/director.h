@@ -108,7 +108,7 @@ class Director {
 
   // State that survives a restart (state.h): what it is written of, and taken back into. When StateReader has read all:
   // state_restored().
-  StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_}; }
+  StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_, &settings_.timeouts}; }
   void state_restored(Instant now, Outbox& out);
 
   // Connections that other directors know of (sync.h). What packets do to ours the sender is told; null: nobody is.
@@ -327,7 +327,7 @@ class Director {
   uint64_t placed_ = 0;
   std::vector<ServiceKey> touched_;
   Composer composer_;
-  Limit resets_, errors_, echoes_;
+  Limit resets_, errors_, too_bigs_, echoes_;
   ExitCounters exits_;
   Watch watch_;
   uint32_t watch_version_ = 0;

@@ -61,6 +61,7 @@ struct Quote {  // the packet that an ICMP error is about, as far as it is quote
   uint16_t ip_at = 0;  // where its IPv4 header starts in the frame
   uint16_t l4_at = 0;  // where its payload starts
   uint32_t size = 0;   // bytes of it that are quoted, from ip_at on
+  uint16_t total = 0;  // its own length, as its IPv4 header says it
   uint32_t l4_size() const { return size - (l4_at - ip_at); }
 };
 

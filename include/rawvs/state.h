@@ -18,6 +18,7 @@
 #include "rawvs/connection.h"
 #include "rawvs/ftp.h"
 #include "rawvs/outbox.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 
@@ -26,6 +27,8 @@ struct StateTables {  // what is written, and what it is taken back into: the di
   ConnectionTable& connections;
   FtpSessions& ftp;
   uint32_t& unknown_ports;  // connections whose client port is not known yet
+  const Timeouts* timeouts =
+      nullptr;  // what is taken back lives no longer than these and persistence say; null: it may
 };
 
 struct StateClock {                // when it is, so that another process, perhaps after another boot, understands it
@@ -88,6 +91,7 @@ const char* name(Untaken why);
 struct StateReport {
   uint32_t connections = 0, templates = 0, ftp_sessions = 0;  // taken back; sessions are among the connections
   uint32_t uncontrolled = 0;                                  // of them: their template was not taken back
+  uint32_t shortened = 0;                                     // that had longer to live than they would get here
   uint32_t damaged_blocks = 0;
   bool complete = false;  // its end was seen
   std::array<uint32_t, static_cast<size_t>(Untaken::count_)> untaken{};
@@ -122,6 +126,7 @@ class StateReader {
   StateFault read_header(const StateClock& clock);
   bool find_block(Block& block);
   void read_block(const Block& block, const StateTables& tables, Instant now, Outbox& out);
+  void cap(Entry& e, const StateTables& tables);
   void read_server(Bytes row, Duration passed, const StateTables& tables, Instant now);
   std::optional<Untaken> read_entry(Bytes row, Duration passed, const StateTables& tables, Instant now, Outbox& out);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;

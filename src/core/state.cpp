@@ -243,6 +243,7 @@ std::string text(const StateReport& r) {
     }
     line.pop_back();
   }
+  if (r.shortened != 0) line += "; " + some(r.shortened, "lifetime") + " cut to today's timeouts";
   if (r.damaged_blocks != 0) line += "; " + some(r.damaged_blocks, "block") + " damaged";
   if (!r.complete) line += "; its end is missing";
   return line;

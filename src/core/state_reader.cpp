@@ -221,6 +221,7 @@ std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const
   Entry e(row);
   if (!e.makes_sense()) return Untaken::malformed;
   if (const auto why = fit(e, tables)) return why;
+  cap(e, tables);
   e.left -= passed;
   if (e.left <= Duration::zero()) {
     if ((e.notes & Notes::controls) == 0) return Untaken::over;
@@ -228,6 +229,21 @@ std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const
     if (e.is_template()) e.seconds = static_cast<uint32_t>(kStillControls / 1s);
   }
   return take(e, tables, now, out);
+}
+
+// What somebody has told us to keep for a month (sync.h) is not kept for another one.
+void StateReader::cap(Entry& e, const StateTables& tables) {
+  if (!tables.timeouts) return;
+  const Service* const service = tables.services.find(e.origin->is);
+  Duration longest = e.is_template() ? Duration(std::chrono::seconds(e.seconds))
+                                     : timeout_of(e.key.protocol, e.state, *tables.timeouts);
+  if (e.is_template() && service && service->spec.persistence != Duration::zero()) {
+    longest = std::min(longest, service->spec.persistence);
+  }
+  if ((e.notes & Notes::controls) != 0) longest = std::max(longest, kStillControls);
+  if (e.left > longest || (e.is_template() && std::chrono::seconds(e.seconds) > longest)) ++report_.shortened;
+  e.left = std::min(e.left, longest);
+  if (e.is_template()) e.seconds = std::min(e.seconds, static_cast<uint32_t>((longest + 999ms) / 1s));
 }
 
 // Is there still the service that it was of, and its server? A template's mark becomes today's.

@@ -90,6 +90,7 @@ std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
   q.ip_at = static_cast<uint16_t>(at);
   q.l4_at = static_cast<uint16_t>(at + header);
   q.size = static_cast<uint32_t>(packet.size());
+  q.total = static_cast<uint16_t>(total);
   if (!has_ports(q.protocol)) return q;
   if (q.l4_size() < kPortsSize) return std::nullopt;
   const L4Header ports(packet.subspan(header));
