@@ -22,6 +22,7 @@
 #include "rawvs/service.h"
 #include "rawvs/settings.h"
 #include "rawvs/slots.h"
+#include "rawvs/tell_once.h"
 
 namespace rawvs {
 
@@ -43,6 +44,7 @@ class Neighbors {
     uint32_t wanted = 0;  // by how many servers; 0 = slot is free
     Mac mac{};            // valid in fresh, refreshing, fixed
     Instant moved{};      // when another one was believed last
+    Mac rival{};          // who else says that it has the address, until the question is settled; zero: nobody
     uint32_t asked = 0;   // questions since the last answer
     Instant last_asked{};
     Instant next = kNever;  // when something is to be done: ask again, refresh
@@ -92,6 +94,7 @@ class Neighbors {
     uint64_t order = 0;
     Frame frame{};
   };
+  void doubt(Neighbor& n, Mac rival, Instant now);
   void answered(Neighbor& n, Mac mac, Instant now, Outbox& out);
   void ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out);
   void release(uint16_t slot, Mac own, Outbox& out);
@@ -112,6 +115,8 @@ class Neighbors {
   std::vector<Held> held_;
   std::unique_ptr<uint8_t[]> held_bytes_;
   uint64_t order_ = 0, discarded_ = 0;
+  SlowLimit moves_told_{16, 10s};
+  TellOnce rivals_told_;
 };
 
 const char* name(Neighbors::State state);

@@ -17,8 +17,8 @@ namespace {
 
 constexpr Duration kRetry = 1s;  // RFC 1122 section 2.3.2.1: at most one question per second
 constexpr Duration kLongestPause = 8s;
-// Who answers for another's address must not fill the log, nor take turns with its owner at every frame. Linux does the
-// same (arp(7): net.ipv4.neigh.*.locktime).
+// Who answers for another's address must not take turns with its owner at every frame. Linux does the same (arp(7):
+// net.ipv4.neigh.*.locktime).
 constexpr Duration kBelief = 1s;      // so long a new MAC address is believed whatever others say
 constexpr uint32_t kQuestions = 3;    // unanswered: silent; by unicast while refreshing
 constexpr uint32_t kRoomBefore = 64;  // headroom of a held frame
@@ -159,18 +159,40 @@ bool Neighbors::heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& o
   if (!slot) return false;
   Neighbor& n = neighbors_[*slot];
   if (n.state == State::fixed) return true;
-  if (n.knows_mac() && n.mac != arp.sender_mac && n.moved != Instant{} && now - n.moved < kBelief) return true;
+  if (n.knows_mac() && n.mac != arp.sender_mac) {
+    if (n.moved != Instant{} && now - n.moved < kBelief) return true;
+    // Whoever had the address may have it still. Another one is believed when it answers a question to all, which is
+    // asked when the one before did not answer.
+    const bool asked_all = n.state == State::refreshing && n.asked > kQuestions;
+    const bool answers = arp.op == Arp::Op::reply && arp.target_mac == own;
+    if (!asked_all || !answers) return doubt(n, arp.sender_mac, now), true;
+  }
   answered(n, arp.sender_mac, now, out);
   release(*slot, own, out);
   return true;
 }
 
+// Another machine says that it has the address: the one that had it is asked once more, then all are.
+void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
+  if (!n.rival.zero()) return;
+  n.rival = rival;
+  n.asked = std::max(n.asked, kQuestions - 1);
+  if (n.state == State::refreshing) return;
+  n.state = State::refreshing;
+  set_next(n, std::max(now, n.last_asked + kRetry));
+}
+
 void Neighbors::answered(Neighbor& n, Mac mac, Instant now, Outbox& out) {
+  const std::string who = "real server " + text(n.addr);
+  const Mac rival = std::exchange(n.rival, Mac{});
   if (n.state == State::silent) {
-    out.say(Severity::notice, "real server " + text(n.addr) + " answers ARP again: " + text(mac));
+    out.say(Severity::notice, who + " answers ARP again: " + text(mac));
   } else if (!n.mac.zero() && n.mac != mac) {  // also when the old answer had aged out meanwhile
-    out.say(Severity::notice, "real server " + text(n.addr) + " moved from " + text(n.mac) + " to " + text(mac));
+    if (moves_told_.take(now)) out.say(Severity::notice, who + " moved from " + text(n.mac) + " to " + text(mac));
     n.moved = now;
+  } else if (!rival.zero() && rivals_told_.odd(n.addr, 1, now)) {
+    out.say(Severity::warning,
+            who + " is " + text(mac) + " still, but " + text(rival) + " says that it has its address");
   }
   n.state = State::fresh;
   n.mac = mac;

@@ -91,8 +91,10 @@ def a_servers_address_is_asked_anew_before_it_ages():
     yield 102, tcp("2:1001", "S")   # asked at 90.2, 91.2, 92.2 by unicast, then everybody; the old answer still serves
     yield 106, tcp("3:1001", "S")   # too old since 105.2: this one waits
     yield 106.5, is_at("192.0.2.11", server_mac(1))
-    yield 107, is_at("192.0.2.11", "02:00:00:00:00:99")  # another machine has its address now
-    yield 108, tcp("1:1001", "A")
+    yield 107, is_at("192.0.2.11", "02:00:00:00:00:99")  # another machine claims its address: the old one is asked,
+    yield 108, tcp("1:1001", "A")                        # and serves until all were asked and the other one answers
+    yield 108.5, is_at("192.0.2.11", "02:00:00:00:00:99")
+    yield 109, tcp("1:1001", "A")
 
 
 def a_closed_port_is_reset():
