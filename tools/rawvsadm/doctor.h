@@ -136,7 +136,7 @@ struct DaemonFacts {
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
   std::vector<SectionFacts> sections;                        // the others
   std::vector<VrrpFacts> vrrps;
-  std::vector<std::string> unwritable;              // why no file gives the table
+  std::vector<std::string> unwritable;  // why no file gives the table
   std::optional<SyncFacts> sync;
   std::string setting(std::string_view key) const;  // of [director]; empty: not told
 };
