@@ -51,6 +51,27 @@ TEST_F(TlsProbeTest, LearnsTheVersion) {
   }
 }
 
+// A key share is offered for x25519 alone: who wants another group asks for it, and that is answer enough.
+TEST_F(TlsProbeTest, AcceptsServersThatOfferOneGroupOrOneCipherOnly) {
+  shell("cd " + folder_.path() +
+        " && openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa -out rsa-cert "
+        "-subj /CN=www.example.com -days 1 2>/dev/null");
+  using Words = std::vector<std::string>;
+  for (const Words& only :
+       {Words{"-groups", "P-521"}, Words{"-groups", "X448"}, Words{"-groups", "ffdhe2048"},
+        Words{"-tls1_2", "-groups", "P-521"}, Words{"-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384"},
+        Words{"-tls1_2", "-cipher", "DHE-RSA-AES128-SHA"}, Words{"-tls1_2", "-cipher", "AES256-SHA256"}}) {
+    Words words = server(only);
+    for (std::string& word : words) {
+      if (word == folder_.path() + "/key") word = folder_.path() + "/rsa";
+      if (word == folder_.path() + "/cert") word = folder_.path() + "/rsa-cert";
+    }
+    const Child child(words);
+    const ProbeFinding finding = ask_until_it_listens(spec_of(CheckKind::tls));
+    EXPECT_TRUE(finding.well) << only.back() << ": " << finding.text;
+  }
+}
+
 TEST_F(TlsProbeTest, NamesTheServer) {
   // Refuses any other name.
   const Child child(server({"-servername", "www.example.com", "-servername_fatal", "-key2", folder_.path() + "/key",

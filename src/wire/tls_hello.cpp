@@ -11,19 +11,25 @@ namespace {
 constexpr uint8_t kAlertRecord = 21, kHandshakeRecord = 22, kClientHello = 1, kServerHello = 2, kWarning = 1;
 constexpr size_t kRecordHeader = 5, kMessageHeader = 4, kRandom = 32, kMostHost = 255;
 constexpr size_t kMostRecord = 16384 + 256;
-constexpr uint16_t kServerName = 0, kSignatures = 13, kSupportedVersions = 43, kKeyShare = 51;
+constexpr uint16_t kServerName = 0, kSupportedGroups = 10, kSignatures = 13, kSupportedVersions = 43, kKeyShare = 51;
 
-// What servers of the last ten years have.
-constexpr uint16_t kCiphers[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8,
-                                 0xc009, 0xc013, 0xc00a, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
-constexpr uint16_t kSignatureSchemes[] = {0x0403, 0x0804, 0x0401, 0x0503, 0x0805,
-                                          0x0501, 0x0603, 0x0806, 0x0601, 0x0807};
+// Whatever a server of the last twenty years may be left with: nothing of this is ever used. TLS 1.3; then by key
+// exchange: ECDHE, DHE, RSA.
+constexpr uint16_t kCiphers[] = {0x1301, 0x1302, 0x1303, 0x1304, 0x1305,                          // TLS 1.3
+                                 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc0ac, 0xc0ad,  // ECDHE, AEAD
+                                 0xc023, 0xc027, 0xc024, 0xc028, 0xc009, 0xc013, 0xc00a, 0xc014,  // ECDHE, CBC
+                                 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033, 0x0039,          // DHE
+                                 0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x000a};         // RSA
+constexpr uint16_t kSignatureSchemes[] = {0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0603, 0x0806,
+                                          0x0601, 0x0807, 0x0808, 0x0809, 0x080a, 0x080b, 0x0203, 0x0201};
+// x25519, P-256, P-384, P-521, x448, ffdhe2048 to ffdhe8192. A key share is there for the first alone: who wants
+// another answers with HelloRetryRequest, which is a ServerHello (RFC 8446 section 4.1.4), and answer enough.
+constexpr uint16_t kGroups[] = {0x001d, 0x0017, 0x0018, 0x0019, 0x001e, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104};
 // Extensions that are always the same: type, size, content.
 constexpr uint8_t kFixed[] = {
-    0,    10, 0, 8, 0, 6, 0, 0x1d, 0, 0x17, 0, 0x18,  // groups: x25519, P-256, P-384
-    0,    11, 0, 2, 1, 0,                             // points: uncompressed
-    0,    43, 0, 5, 4, 3, 4, 3,    3,                 // versions: TLS 1.3, 1.2
-    0xff, 1,  0, 1, 0,                                // renegotiation is safe (RFC 5746)
+    0,    11, 0, 2, 1, 0,           // points: uncompressed
+    0,    43, 0, 5, 4, 3, 4, 3, 3,  // versions: TLS 1.3, 1.2
+    0xff, 1,  0, 1, 0,              // renegotiation is safe (RFC 5746)
 };
 
 class Writer {
@@ -67,14 +73,19 @@ void write_key_share(Writer& w, Bytes point) {  // any 32 bytes are a point of x
   w.close(share), w.close(list), w.close(extension);
 }
 
+void write_list(Writer& w, uint16_t type, std::span<const uint16_t> words) {
+  w.u16(type);
+  const size_t extension = w.open(), list = w.open();
+  w.words(words);
+  w.close(list), w.close(extension);
+}
+
 void write_extensions(Writer& w, Bytes point, std::string_view host) {
   const size_t all = w.open();
   if (!host.empty() && host.size() <= kMostHost) write_server_name(w, host);
   w.bytes(kFixed);
-  w.u16(kSignatures);
-  const size_t extension = w.open(), list = w.open();
-  w.words(kSignatureSchemes);
-  w.close(list), w.close(extension);
+  write_list(w, kSupportedGroups, kGroups);
+  write_list(w, kSignatures, kSignatureSchemes);
   write_key_share(w, point);
   w.close(all);
 }
