@@ -30,7 +30,8 @@ Director::Director(const Settings& settings, HashKey secret, bool two_links, Ins
       errors_(settings.reply_rate, settings.reply_burst),
       too_bigs_(settings.reply_rate, settings.reply_burst),
       echoes_(settings.reply_rate, settings.reply_burst),
-      next_estimate_(now + Rates::kInterval) {
+      next_estimate_(now + Rates::kInterval),
+      large_answer_(std::make_unique_for_overwrite<uint8_t[]>(kLargestAnswer)) {
   for (const Link link : {Link::outside, Link::inside}) neighbors_.pause_link(link);
 }
 
@@ -54,7 +55,8 @@ std::optional<Refusal> Director::edit(const ServiceSpec& spec, Instant now, Outb
 std::optional<Refusal> Director::remove(const ServiceKey& key, Instant now, Outbox& out) {
   const Service* const service = services_.find(key);
   if (!service) return Refusal::no_service;
-  const std::vector<ServerSlot> servers = service->servers;
+  std::vector<ServerSlot> servers = service->servers;
+  servers.insert(servers.end(), service->taken_out.begin(), service->taken_out.end());
   static_cast<void>(services_.remove(key, now));
   touch(key);
   for (const Ip vip : services_.vips_of(key)) leave_vip(vip, now);
@@ -70,7 +72,7 @@ std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerS
   const auto refusal = services_.add_server(key, spec);
   if (refusal) return refusal;
   place_server(services_.slot_of(key, spec.at), now);
-  touch(key);
+  touch(key, spec.at);
   changed(now, out);
   return std::nullopt;
 }
@@ -79,7 +81,7 @@ std::optional<Refusal> Director::edit_server(const ServiceKey& key, const Server
   const auto refusal = services_.edit_server(key, spec);
   if (refusal) return refusal;
   place_server(services_.slot_of(key, spec.at), now);
-  touch(key);
+  touch(key, spec.at);
   changed(now, out);
   return std::nullopt;
 }
@@ -104,6 +106,12 @@ bool Director::clear_some(size_t& at, Instant now, Outbox& out) {
     remove(ServiceKey(service.spec.key), now, out);
   }
   return at >= services_.services().size();
+}
+
+std::optional<Refusal> Director::take_out(const ServiceKey& key, Endpoint server) {
+  const auto refusal = services_.take_out(key, server);
+  if (!refusal && settings_.expire_nodest_conn) orphans_from_ = 1;
+  return refusal;
 }
 
 void Director::clear(Instant now, Outbox& out) {
@@ -184,15 +192,22 @@ void Director::estimate(Instant now) {
 
 Director::Reach Director::reach(const Server& server) const {
   const Route route = route_to(server.spec.at.addr);
-  if (route.kind != Route::Kind::direct || server.neighbor == kNoNeighbor) return Reach::no_route;
+  switch (kind_of(route)) {
+    case Route::Kind::direct: break;
+    case Route::Kind::elsewhere: return Reach::other_interface;
+    case Route::Kind::local: return Reach::own_address;
+    case Route::Kind::unreachable: return Reach::no_route;
+  }
+  if (server.neighbor == kNoNeighbor) return Reach::no_route;
   if (!links_[index(route.link)].usable()) return Reach::link_down;
   const Neighbors::Neighbor& next = neighbors_.at(server.neighbor);
   if (next.knows_mac()) return Reach::ready;
   return next.state == Neighbors::State::silent ? Reach::silent : Reach::asking;
 }
 
-void Director::touch(const ServiceKey& key) {
-  if (touched_.empty() || touched_.back() != key) touched_.push_back(key);
+void Director::touch(const ServiceKey& key, std::optional<Endpoint> server) {
+  const Touched now{key, server};
+  if (touched_.empty() || touched_.back() != now) touched_.push_back(now);
 }
 
 // After every change: what packets and the LAN need to know of it.
@@ -209,7 +224,7 @@ void Director::note_orphan(const Server& server) {
 // Servers may have got connections of theirs before an edit, or before they were removed.
 void Director::state_restored(Instant now, Outbox& out) {
   for (const Server& server : services_.servers()) {
-    if (server.used && !server.in_service()) note_orphan(server);
+    if (server.used && !server.in_table()) note_orphan(server);
   }
   place_all_later();
   changed(now, out);

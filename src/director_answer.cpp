@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director_answer.cpp: what a VIP says itself: what nobody else takes is answered as a host answers that has the VIP
 // and nothing listening; and the ICMP errors of a router.
+#include <algorithm>
+
 #include "director_pieces.h"
 #include "rawvs/director.h"
 
@@ -47,18 +49,20 @@ Exit Director::answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Ou
   if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
   if (!limit.take(now)) return Exit::answer_limited;
   const MutableBytes letter = out.letter();
-  const size_t size = letter.empty() ? 0 : build(letter);
+  if (letter.empty()) return Exit::outbox_full;
+  // The answer to a large ping, which came in fragments itself, is cut into letters.
+  const uint32_t mtu = links_[index(a.frame->link)].mtu;
+  const bool large = a.packet.ip_size > std::min<size_t>(mtu, Outbox::kLetterSize - kEthernetSize);
+  const size_t size = build(large ? MutableBytes(large_answer_.get(), kLargestAnswer) : letter);
   if (size == 0) return Exit::answer_limited;
-  if (size - kEthernetSize <= links_[index(a.frame->link)].mtu) {
+  if (!large) {
     out.send_letter(a.frame->link, size);
     return exit;
   }
-  // The answer to a large ping, which came in fragments itself.
-  out.keep_letter();
   Frame whole;
-  whole.data = letter.data();
+  whole.data = large_answer_.get();
   whole.size = static_cast<uint32_t>(size);
-  Fragmenter fragments(whole, links_[index(a.frame->link)].mtu);
+  Fragmenter fragments(whole, std::min<uint32_t>(mtu, Outbox::kLetterSize - kEthernetSize));
   return each_piece(fragments, out,
                     [&](const Frame& piece) { return out.send(a.frame->link, piece) ? exit : Exit::outbox_full; });
 }

@@ -9,7 +9,7 @@ Exit Director::check_arrived(Frame& frame, const ServiceKey& service, Endpoint s
   neighbors_.recycle();
   Arrival a;
   a.frame = &frame;
-  const Exit exit = send_check(a, services_.find(service, server), now, out);
+  const Exit exit = send_check(a, services_.known(service, server), now, out);
   exits_.count(exit);
   return exit;
 }

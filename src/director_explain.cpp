@@ -23,6 +23,7 @@ const char* packet_word(Protocol protocol) {
 }
 
 std::string why_not(const Server& s) {
+  if (!s.reachable) return "cannot be reached by forwarding: see its route";
   if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0) return "down, as its check says";
   if (s.spec.weight == 0) return "weight 0: no new connections";
   if (s.overloaded) {
@@ -88,7 +89,7 @@ class Director::Explainer {
     const Server& server = d_.services_.server(c->server);
     step("A connection is known: " + std::string(state_name(*c)) + ", to real server " + text(c->real_server()) +
          " by " + name(c->method()) + ", expires in " + seconds(d_.connections_.left(*c, now_)) + '.');
-    if (d_.settings_.expire_nodest_conn && (!server.in_service() || server.spec.weight == 0)) {
+    if (d_.settings_.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
     if (server.standing == Standing::resets) {

@@ -42,15 +42,15 @@ void Director::say(const Route& route, Outbox& out) {
     case Route::Kind::elsewhere:
       out.say(Severity::warning, server +
                                      ": its route leaves through an interface that rawvsd does not serve: name that "
-                                     "one as interface or inside; packets for it are dropped");
+                                     "one as interface or inside; it gets no connections");
       break;
     case Route::Kind::local:
       out.say(Severity::warning, server +
-                                     " is an address of this host itself: rawvsd cannot forward to it; packets "
-                                     "for it are dropped");
+                                     " is an address of this host itself: rawvsd cannot forward to it; it gets no "
+                                     "connections");
       break;
     case Route::Kind::unreachable:
-      out.say(Severity::warning, server + ": this host has no route to it: packets for it are dropped");
+      out.say(Severity::warning, server + ": this host has no route to it: it gets no connections");
       break;
   }
 }
@@ -75,8 +75,11 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
       came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
   std::vector<LinkAddress> addresses = known.addresses;  // that were, or are, the host's own
   addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
+  const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
   known = facts;
-  if (came) {
+  if (unfit) {
+    out.say(Severity::error, "interface " + facts.name + " cannot serve: " + facts.unfit + ": waiting for another");
+  } else if (came) {
     out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
                                   std::to_string(facts.mtu) + (facts.carrier ? "" : ", no carrier yet"));
   } else if (was_usable && !facts.usable()) {

@@ -73,6 +73,14 @@ void Director::follow_claim(Ip vip, Instant now) {
     claims_.claim(vip, as, now);
   }
   if (is_own(vip)) place_all_later();  // whether we ask in its name is another question now
+  place_those_at(vip);
+}
+
+void Director::place_those_at(Ip addr) {
+  static_cast<void>(services_.find_at(addr, [&](const Server& server) {
+    place_later(services_.slot_of(server));
+    return false;  // and the next
+  }));
 }
 
 void Director::note_claims() {
@@ -106,8 +114,10 @@ void Director::place_server(ServerSlot slot, Instant now) {
   const bool serves = server.in_service();
   follow_way(places_[slot], serves ? std::optional(server.spec.at.addr) : std::nullopt);
   const Route route = serves ? route_to(server.spec.at.addr) : Route{};
+  const bool reachable = serves && kind_of(route) == Route::Kind::direct;
   if (serves) server.source = route.source, server.route_mtu = route.mtu;
-  want_neighbor(slot, route, serves && route.kind == Route::Kind::direct, now);
+  if (serves && services_.set_reachable(slot, reachable)) touch(server.key, server.spec.at);
+  want_neighbor(slot, route, reachable, now);
   watch_for(slot);
 }
 
@@ -179,6 +189,12 @@ void Director::watch_for(ServerSlot slot) {
   if (std::exchange(watch_.icmp_errors, errors) != errors) ++watch_version_;
 }
 
+// What a route comes to. The director's own VIPs are nobody's servers: what it sends, it does not hear.
+Route::Kind Director::kind_of(const Route& route) const {
+  const bool own = route.kind == Route::Kind::direct && claims_.answers_for(route.to);
+  return own ? Route::Kind::local : route.kind;
+}
+
 // The host's routing table's word, if it is known.
 Route Director::route_to(Ip addr) const {
   const auto known = ways_.find(addr);
@@ -193,10 +209,7 @@ void Director::route_found(const Route& route, Instant now, Outbox& out) {
   if (route.kind != Route::Kind::direct) say(route, out);
   found->second.route = route;
   found->second.known = true;
-  static_cast<void>(services_.find_at(route.to, [&](const Server& server) {
-    place_later(services_.slot_of(server));
-    return false;  // and the next
-  }));
+  place_those_at(route.to);
   changed(now, out);
 }
 

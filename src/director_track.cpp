@@ -52,7 +52,7 @@ Connection* Director::track(const Arrival& a, Instant now, Outbox& out) {
 // Is the connection over because of this packet?
 bool Director::over(const Arrival& a, const Connection& c) const {
   const Server& server = services_.server(c.server);
-  if (settings_.expire_nodest_conn && !server.in_service()) return true;
+  if (settings_.expire_nodest_conn && !server.in_table()) return true;
   if (server.standing == Standing::resets) return true;
   if (a.role != Role::request || !begins(a.packet)) return false;
   return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);
@@ -185,7 +185,8 @@ void Director::retire(Connection& ticket) {
 // Is the template's server still one to stay with?
 bool Director::keeps(const Connection& ticket) const {
   const Server& server = services_.server(ticket.server);
-  if (!server.in_service() || server.standing == Standing::drains || server.standing == Standing::resets) return false;
+  if (!server.in_table() || !server.reachable) return false;
+  if (server.standing == Standing::drains || server.standing == Standing::resets) return false;
   return !settings_.expire_quiescent_template || server.spec.weight != 0;
 }
 
@@ -326,7 +327,7 @@ void Director::end(Connection& c, Outbox& out) {
 // comes. A step of the search through the whole table; time_passed() takes one after the other.
 void Director::end_orphans(Outbox& out) {
   if (orphans_from_ == kNoConnection) return;
-  const auto orphan = [&](const Connection* c) { return c && !services_.server(c->server).in_service(); };
+  const auto orphan = [&](const Connection* c) { return c && !services_.server(c->server).in_table(); };
   for (uint32_t work = kOrphanWork; work != 0 && orphans_from_ < connections_.id_limit(); --work, ++orphans_from_) {
     Connection* const c = connections_.at(orphans_from_);
     if (!orphan(c)) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The director's door, driven as the daemon drives it: frames in, frames out, counters moved.
 #include "director_fixture.h"
+#include "rawvs/split.h"
 
 namespace rawvs {
 namespace {
@@ -330,6 +331,31 @@ TEST_F(DirectorTest, SchedulesWhateverTheBatch) {
 }
 
 TEST_F(DirectorTest, HasNoDeadlineWithoutServicesAndConnections) { EXPECT_EQ(director_->next_deadline(), kNever); }
+
+// Whatever fits into one datagram, in pieces as long as the link takes.
+TEST_F(DirectorTest, PingsOfEverySizeAreAnswered) {
+  web(1);
+  for (const size_t size : {size_t{9'000}, size_t{10'000}, size_t{40'000}, size_t{65'507}}) {
+    FrameBytes ping = frame(Ping{.data = std::string(size, 'p')});
+    Frame whole;
+    whole.data = ping.data(), whole.size = static_cast<uint32_t>(ping.size());
+    Fragmenter fragments(whole, 1500, Fragmenter::DontFragment::clear);
+    size_t answered = 0, pieces = 0;
+    std::vector<uint8_t> buffer(2000);
+    for (Frame piece; fragments.next(buffer, piece);) {
+      arrive({piece.data, piece.data + piece.size});
+      for (const Departure& d : out_.departures()) {
+        EXPECT_LE(d.frame.size, kEthernetSize + 1500);
+        answered += d.frame.size - kEthernetSize - 20;
+        ++pieces;
+      }
+    }
+    EXPECT_EQ(answered, size + 8) << size;
+    EXPECT_EQ(pieces, (size + 8 + 1479) / 1480) << size;
+  }
+  EXPECT_EQ(count(Exit::echo_answered), 4u);
+  EXPECT_EQ(count(Exit::answer_limited), 0u);
+}
 
 }  // namespace
 }  // namespace rawvs

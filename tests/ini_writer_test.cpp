@@ -154,8 +154,7 @@ void Table::change(Random& r) {
 }
 
 std::string Table::written(std::vector<std::string>& faults) const {
-  IniWriter writer(config_, Secrets::shown,
-                   [this](const ServiceKey& key, Endpoint at) { return ward_.taken_out(key, at); });
+  IniWriter writer(config_, Secrets::shown);
   std::string all;
   for (IniWriter::Next next{}; next != IniWriter::Next::end;) {
     std::string line;
@@ -335,7 +334,7 @@ std::string written_after(const char* file, std::initializer_list<const char*> r
     Desk desk{.config = &config};
     answer("rawvs/1 " + std::string(request), director, Instant(1000s), out, desk);
   }
-  IniWriter writer(config, secrets, nullptr);
+  IniWriter writer(config, secrets);
   std::string all;
   for (IniWriter::Next next{}; next != IniWriter::Next::end;) {
     std::string line;

@@ -48,6 +48,15 @@ TEST_F(NetlinkInNamespace, KnowsThatAnInterfaceIsMissing) {
   }
 }
 
+TEST_F(NetlinkInNamespace, KnowsWhichInterfacesHaveNoEthernet) {
+  EXPECT_EQ(netlink_->query("lo")->unfit, "it has no Ethernet: the loopback interface");
+  shell("ip link set lo up; ip link add e0 type veth peer name peer; ip link set e0 up; ip tuntap add t0 mode tun");
+  EXPECT_FALSE(netlink_->query("lo")->usable());
+  EXPECT_TRUE(netlink_->query("e0")->usable());
+  EXPECT_EQ(netlink_->query("t0")->unfit,
+            "it has no Ethernet: an interface of bare IP packets, as of tun and WireGuard");
+}
+
 TEST_F(NetlinkInNamespace, FollowsAnInterfaceFromItsAppearanceToItsEnd) {
   LinkFacts e0 = after("ip link add e0 address 02:00:00:00:00:0e type veth peer name peer");
   EXPECT_EQ(e0.ifindex, ifindex_of("e0"));

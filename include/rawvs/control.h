@@ -66,12 +66,12 @@
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
 //               [wanted=] [slow-start=] [health= for= flaps= why=]
-//               wanted: the weight that the operator gave, if checks allow less; slow-start: how much of its weight it has
+//               wanted: the weight that the operator gave, if another is in effect; slow-start: how much of its weight it has
 //               so far, in percent
 //               health=up|down|damped|unknown: as its check says, if it has one; for: seconds; flaps: how often it went
 //               within ten minutes; why: in words
-//               reach=ready|asking|silent|no-route|link-down: can it be sent to; via: its next hop, or -; fixed=1: mac is
-//               not asked for
+//               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can it be sent to; the last two, and
+//               no-route: it has weight 0 until it can; via: its next hop, or -; fixed=1: mac is not asked for
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address, and port 0

@@ -48,6 +48,7 @@ class Director {
  public:
   static constexpr size_t kBatch = 64;     // frames per call of frames_arrived()
   static constexpr size_t kObservers = 4;  // at a time
+  static constexpr size_t kLargestAnswer = kEthernetSize + 65535;
 
   // secret: random; keys the connection table's hash. two_links: there is an inside interface.
   Director(const Settings& settings, HashKey secret, bool two_links, Instant now);
@@ -89,10 +90,13 @@ class Director {
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out);
+  // What health checks want of a server: see Services.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
-                                      uint8_t share = kFullShare) {
-    return services_.set_standing(key, server, standing, most_weight, share);
+                                      uint8_t share = kFullShare, int32_t least_weight = 0) {
+    return services_.set_standing(key, server, standing, most_weight, share, least_weight);
   }
+  std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
+  std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server) { return services_.put_back(key, server); }
   std::optional<Refusal> zero(const ServiceKey& key) { return services_.zero(key); }
   // In portions: some services from the slot `at` on, which moves on. True: these were the last ones.
   bool zero_some(size_t& at);
@@ -119,12 +123,19 @@ class Director {
   // What there is to see. Before rates are read: estimate(), so that they are today's.
   void estimate(Instant now);
   Explanation explain(const FlowKey& flow, Instant now) const;  // a packet that would begin a connection
-  enum class Reach : uint8_t { ready, asking, silent, no_route, link_down };
+  enum class Reach : uint8_t { ready, asking, silent, no_route, link_down, own_address, other_interface };
   Reach reach(const Server& server) const;  // can packets be sent to it?
   const Watch& watch() const { return watch_; }
   uint32_t watch_version() const { return watch_version_; }  // another number whenever watch() is another
-  // Services that were changed since the last call, or whose servers were; some of them are named twice.
-  std::vector<ServiceKey> take_touched() { return std::exchange(touched_, {}); }
+  // What operators have changed since the last call, and servers that can or cannot be reached now; some of it is named
+  // twice.
+  struct Touched {
+    ServiceKey service{};
+    std::optional<Endpoint> server{};  // none: the service itself, or one of its servers that was removed
+    friend bool operator==(const Touched&, const Touched&) = default;
+  };
+  bool touched() const { return !touched_.empty(); }
+  std::vector<Touched> take_touched() { return std::exchange(touched_, {}); }
   // Servers looked at by all changes so far: what they cost, whatever the clock says.
   uint64_t looked_at() const { return services_.looked_at() + placed_; }
   const Settings& settings() const { return settings_; }
@@ -272,7 +283,7 @@ class Director {
    private:
     std::vector<uint32_t> counts_;
   };
-  void touch(const ServiceKey& key);
+  void touch(const ServiceKey& key, std::optional<Endpoint> server = std::nullopt);
   void changed(Instant now, Outbox& out);
   void use_vip(Ip vip, Instant now, Outbox& out);
   void leave_vip(Ip vip, Instant now);
@@ -281,6 +292,7 @@ class Director {
   std::vector<Ip> marked_vips() const;
   void place_later(ServerSlot slot);
   void place_all_later();
+  void place_those_at(Ip addr);
   void place_some(Instant now);
   void place_server(ServerSlot slot, Instant now);
   void want_neighbor(ServerSlot slot, const Route& route, bool reachable, Instant now);
@@ -290,6 +302,7 @@ class Director {
   void note_orphan(const Server& server);
   void tidy(Instant now);
   Route route_to(Ip addr) const;
+  Route::Kind kind_of(const Route& route) const;
   const Shared* shared_as(Ip vip) const;  // null: it is shared with nobody
   bool is_own(Ip addr) const;             // this host's, on one of the links
   void warn_if_own(Ip vip, Outbox& out) const;
@@ -325,7 +338,7 @@ class Director {
   Counted hops_, nats_;
   uint32_t tunnels_ = 0;  // servers
   uint64_t placed_ = 0;
-  std::vector<ServiceKey> touched_;
+  std::vector<Touched> touched_;
   Composer composer_;
   Limit resets_, errors_, too_bigs_, echoes_;
   ExitCounters exits_;
@@ -344,6 +357,7 @@ class Director {
   std::array<Arrival, kBatch> batch_{};
   Arrival whole_{};  // put together from fragments
   Frame whole_frame_{}, edited_frame_{};
+  std::unique_ptr<uint8_t[]> large_answer_;  // the longest one there can be, before it is cut into letters
   std::vector<std::weak_ptr<Observer>> observers_;
   std::unique_ptr<uint8_t[]> seen_;   // for observers: the packet as it came
   bool opened_ = false;               // for observers: the packet began a connection

@@ -7,7 +7,6 @@
 // and then hands out the lines. It needs about three times the memory of the Config until it is destroyed.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,12 +46,10 @@ std::string print_config(const Config& config, Secrets secrets);
 
 class IniWriter {
  public:
-  // A server that its check has taken out of the table (inhibit = 0), as the operator has it; null: it is not out.
-  using TakenOut = std::function<const ServerSpec*(const ServiceKey&, Endpoint)>;
   enum class Next : uint8_t { line, pause, end };
 
   // Config and director may change between the calls of next(). A Config that is replaced meanwhile is noticed.
-  IniWriter(const Config& config, Secrets secrets, TakenOut taken_out);
+  IniWriter(const Config& config, Secrets secrets);
   ~IniWriter();
   IniWriter(IniWriter&&) noexcept;
 

@@ -44,7 +44,8 @@ struct LinkFacts {
   Mac mac{};
   uint16_t mtu = 1500;  // bytes of an IP packet
   std::vector<LinkAddress> addresses;
-  bool usable() const { return ifindex != 0 && up; }
+  std::string unfit{};  // why nothing can be served there, whatever its state; empty: it can
+  bool usable() const { return ifindex != 0 && up && unfit.empty(); }
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };
 

@@ -86,11 +86,14 @@ struct Server {
   ServerSpec spec{};                // its weight: in effect, at most most_weight, and as its share is: 1 at least
   int32_t wanted_weight = 1;        // the operator's
   int32_t most_weight = INT32_MAX;  // what health checks allow
+  int32_t least_weight = 0;         // what it has even so: a sorry server that is needed
   uint8_t share = kFullShare;       // of the weight: less while a slow start lasts, 1 at least
   Standing standing = Standing::serves;
   ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
   ServiceKey key{};                                   // the service's, to know a server that returns
   bool used = false;                                  // this slot holds a server
+  bool taken_out = false;                             // by health checks: it is not listed, and gets no new connections
+  bool reachable = true;                              // packets can be sent to it; else it gets no new connections
   bool overloaded = false;                            // the upper threshold was reached
   bool was_nat = false;                               // is, or was before an edit: NAT connections may remain
   int32_t last_weight = 0;                            // the last full_weight() that was not 0
@@ -105,8 +108,12 @@ struct Server {
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
+  bool in_table() const { return in_service() && !taken_out; }
   // When its slow start will be over.
-  int32_t full_weight() const { return share == kFullShare ? spec.weight : std::min(wanted_weight, most_weight); }
+  int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }
+  int32_t allowed_weight() const {
+    return reachable ? std::max(std::min(wanted_weight, most_weight), least_weight) : 0;
+  }
   ServerSpec wanted() const {  // as the operator has it, whatever health checks say
     ServerSpec all = spec;
     all.weight = wanted_weight;
@@ -142,9 +149,10 @@ struct SchedulerState {                             // scheduler.h says what the
 struct Service {
   ServiceSpec spec{};
   bool used = false;
-  bool open = true;                 // false: it gets no new connections yet, as if it was not there
-  uint32_t serial = 0;              // tells a service from an earlier one with the same key
-  std::vector<ServerSlot> servers;  // newest first: the order in which IPVS's schedulers walk
+  bool open = true;                     // false: it gets no new connections yet, as if it was not there
+  uint32_t serial = 0;                  // tells a service from an earlier one with the same key
+  std::vector<ServerSlot> servers;      // newest first: the order in which IPVS's schedulers walk
+  std::vector<ServerSlot> taken_out{};  // servers that health checks have taken out: their connections go on
   SchedulerState state{};
   Traffic traffic{};
   Rates rates{};
@@ -177,7 +185,13 @@ class Services {
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
   // As health checks find it; an edit of the server does not change that, its removal does.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
-                                      uint8_t share = kFullShare);
+                                      uint8_t share = kFullShare, int32_t least_weight = 0);
+  // Health checks take a server out of the table, and put it back: to operators and schedulers it is not there, while
+  // its connections go on as its standing says. An operator may edit it, remove it, or add it anew.
+  std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
+  std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server);
+  // Whether packets can be sent to it, as its route is. True: that is new.
+  bool set_reachable(ServerSlot slot, bool reachable);
   std::optional<Refusal> zero(const ServiceKey& key);
   void set_groups(std::vector<GroupMatch> groups);
   // So many intervals of Rates are over, all but the first without traffic: for the slots from `from` on, services' and
@@ -192,8 +206,9 @@ class Services {
   bool empty() const { return count_ == 0; }
   const Service* find(const ServiceKey& key) const;
   Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
-  const Server* find(const ServiceKey& key, Endpoint server) const;  // of its servers
-  ServerSlot slot_of(const ServiceKey& key, Endpoint server) const;  // kNoServer: it has none there
+  const Server* find(const ServiceKey& key, Endpoint server) const;   // of its servers
+  const Server* known(const ServiceKey& key, Endpoint server) const;  // also one that is taken out
+  ServerSlot slot_of(const ServiceKey& key, Endpoint server) const;   // of either; kNoServer: it has none there
   // The first server at this address, whatever its port and service, that `is_it` says yes to; kNoServer: none.
   template <class IsIt>
   ServerSlot find_at(Ip addr, IsIt is_it) const {
@@ -230,6 +245,7 @@ class Services {
   void forget(ServerSlot slot);
   std::optional<Mark> mark_of(const FlowKey& flow) const;
   void release(Server& server, ServerSlot slot, Instant now);
+  void unlist(Service& service, ServerSlot slot);
 
   uint32_t next_serial_ = 1;
   std::vector<Service> services_;  // up to the highest slot that was ever used; memory for all from the start

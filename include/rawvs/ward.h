@@ -34,9 +34,9 @@ class Ward {
 
   // The checks are these from now on. at_start: servers that are well at once need no slow start.
   void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out);
-  // Operators may have added, edited or removed servers: what checks say of them is said again.
-  void settle(Director& director, Instant now, Outbox& out);  // of all services
-  void settle(std::span<const ServiceKey> touched, Director& director, Instant now, Outbox& out);
+  // Operators may have added, edited or removed servers, and routes may have changed: what checks say of those servers
+  // is said again. Costs what has changed.
+  void settle(Director& director, Instant now, Outbox& out);
 
   // Results that have come are handed in first.
   void answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out);
@@ -52,44 +52,50 @@ class Ward {
   const Health& health() const { return health_; }
   const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
   const Health::ServiceHealth* find(const ServiceKey& service) const;
-  // A server that is out of the table, as the operator has it; null: it is in, or nobody asks it.
-  const ServerSpec* taken_out(const ServiceKey& service, Endpoint server) const;
 
  private:
   static constexpr size_t kMostAtOnce = 64;  // probes begun in one call
   struct Bed {                               // of one server
     TargetId id{};
     Endpoint at{};
-    std::optional<ServerSpec> taken_out{};  // as it was, when it is not in the table
-    Standing fallen = Standing::keeps;      // what its connections get while it is out
+  };
+  struct EndpointHash {
+    size_t operator()(Endpoint e) const { return std::hash<uint64_t>()(uint64_t{e.addr.v4()} << 16 | e.port.value); }
   };
   struct Room {  // of one service
     uint32_t id = 0;
     ServiceKey key{};
     std::string name{};
     Ip vip{};
-    std::optional<ServerSpec> sorry{};
+    HealthPolicy policy{};              // as the file wants it
+    std::optional<ServerSpec> sorry{};  // it may also be one of the beds
+    bool sorry_reachable = true;
     bool in_use = false;  // the sorry server
     uint32_t next_bed = 1;
     std::vector<Bed> beds;
+    std::unordered_map<Endpoint, uint32_t, EndpointHash> by_address;  // places in beds
+    std::unordered_map<uint32_t, uint32_t> by_number;                 // by TargetId::server
   };
   using Rooms = std::map<ServiceKey, Room>;
 
   Room* room_of(uint32_t id);
-  void settle(const ServiceKey& key, Room& room, Director& director, Instant now, Outbox& out);
-  Bed* bed_of(Room& room, Endpoint at);
+  static const Bed* bed_of(const Room& room, Endpoint at);
+  static const Bed* bed_of(const Room& room, TargetId id);
+  static bool own_sorry(const Room& room) { return room.sorry && bed_of(room, room.sorry->at); }
+  void leave(const Room& room, Endpoint at, Director& director);
   void furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now, Outbox& out);
   void carry_out(Director& director, Instant now, Outbox& out);
   void note(const TargetChange& change, Director& director, Instant now, Outbox& out);
   void note(const QuorumChange& change, Director& director, Instant now, Outbox& out);
-  void apply(Room& room, Bed& bed, Director& director, Instant now, Outbox& out);
+  void settle(Room& room, const Bed& bed, Director& director, Instant now);
+  void apply(const Room& room, const Bed& bed, Director& director, Instant now);
   void apply_sorry(Room& room, Director& director, Instant now, Outbox& out);
   bool answer_by_arp(const ProbeToStart& probe, Director& director, Instant now);
   bool answer_for_silent(const ProbeToStart& probe, Director& director, Instant now);
 
   Health health_;
   Rooms rooms_;
-  std::unordered_map<uint32_t, ServiceKey> services_;  // by the rooms' ids
+  std::unordered_map<uint32_t, Room*> by_id_;  // nodes of rooms_ stay where they are
   uint32_t next_room_ = 1;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;

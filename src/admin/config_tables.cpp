@@ -66,7 +66,7 @@ class CheckFinder {
       any = any || wanted.servers.back().check;
     }
     if (wanted.sorry && wanted.sorry->at.port.value == 0) wanted.sorry->at.port = key.vip.port;
-    if (any) all.push_back(std::move(wanted));
+    if (any || wanted.sorry) all.push_back(std::move(wanted));
   }
 
  private:

@@ -67,6 +67,8 @@ const char* word(Director::Reach reach) {
     case Director::Reach::silent: return "silent";
     case Director::Reach::no_route: return "no-route";
     case Director::Reach::link_down: return "link-down";
+    case Director::Reach::own_address: return "own-address";
+    case Director::Reach::other_interface: return "other-interface";
   }
   return "?";
 }
@@ -147,7 +149,7 @@ class ServiceRows final : public RowSource {
     const Services& services = director.services();
     while (next_server_ < servers_.size()) {
       const Server& server = services.server(servers_[next_server_++]);
-      if (!server.used || !server.in_service() || server.key != service_) continue;
+      if (!server.used || !server.in_table() || server.key != service_) continue;
       write_server(row, server, director, desk_, now);
       return Next::row;
     }

@@ -5,7 +5,6 @@
 
 #include "control_rows.h"
 #include "control_words.h"
-#include "rawvs/ward.h"
 
 namespace rawvs {
 namespace {
@@ -15,10 +14,7 @@ constexpr size_t kIniRows = 200;
 
 class IniRows final : public RowSource {
  public:
-  IniRows(const Desk& desk, Secrets secrets)
-      : writer_(*desk.config, secrets, [ward = desk.ward](const ServiceKey& key, Endpoint at) {
-          return ward ? ward->taken_out(key, at) : nullptr;
-        }) {}
+  IniRows(const Desk& desk, Secrets secrets) : writer_(*desk.config, secrets) {}
 
   Next next(std::string& row, Director& director, Instant) override {
     std::string line;
@@ -51,7 +47,7 @@ class IniRows final : public RowSource {
 }  // namespace
 
 std::string ini_text(const Config& config, const Director& director) {
-  IniWriter writer(config, Secrets::shown, nullptr);
+  IniWriter writer(config, Secrets::shown);
   std::string all, line;
   for (IniWriter::Next next{}; next != IniWriter::Next::end; line.clear()) {
     next = writer.next(1000, line, director);

@@ -53,11 +53,6 @@ class KnownServers {
   std::vector<Known> sorted_;
 };
 
-bool has_checks(const VirtualConfig& v) {
-  const auto named = [](const std::string& check) { return !check.empty() && check != "none"; };
-  return named(v.check) || std::ranges::any_of(v.servers, [&](const ServerConfig& s) { return named(s.check); });
-}
-
 std::string rule_name(const ServiceKey& key) {
   if (key.mark.value != 0) return "mark-" + std::to_string(key.mark.value);
   const uint16_t port = key.vip.port.value;
@@ -68,7 +63,7 @@ std::string rule_name(const ServiceKey& key) {
 
 class IniWriter::Work {
  public:
-  Work(const Config& config, Secrets secrets, TakenOut taken_out);
+  Work(const Config& config, Secrets secrets);
   Next next(size_t work, std::string& line, const Director& director);
 
   std::vector<std::string> faults_;
@@ -81,7 +76,9 @@ class IniWriter::Work {
  private:
   struct Found {  // a service of the table
     WantedService service;
+    std::vector<ServerSpec> taken_out{};  // servers that checks have taken out of the table
     bool written = false;
+    std::vector<ServerSpec> all_servers() const;  // by address
   };
 
   bool replaced() const { return virtuals_ != config_.virtuals.data() || groups_ != config_.groups.data(); }
@@ -98,7 +95,6 @@ class IniWriter::Work {
 
   const Config& config_;
   const Secrets secrets_;
-  const TakenOut taken_out_;
   const Director* director_ = nullptr;
   const VirtualConfig* const virtuals_;  // as they were at the beginning
   const GroupConfig* const groups_;
@@ -120,12 +116,8 @@ class IniWriter::Work {
   std::string lines_;
 };
 
-IniWriter::Work::Work(const Config& config, Secrets secrets, TakenOut taken_out)
-    : config_(config),
-      secrets_(secrets),
-      taken_out_(std::move(taken_out)),
-      virtuals_(config.virtuals.data()),
-      groups_(config.groups.data()) {
+IniWriter::Work::Work(const Config& config, Secrets secrets)
+    : config_(config), secrets_(secrets), virtuals_(config.virtuals.data()), groups_(config.groups.data()) {
   prepare();
 }
 
@@ -188,6 +180,7 @@ void IniWriter::Work::take_service(size_t slot) {
   found.service.spec = service.spec;
   for (const ServerSlot server : service.servers) found.service.servers.push_back(services.server(server).wanted());
   std::ranges::reverse(found.service.servers);  // newest first there
+  for (const ServerSlot server : service.taken_out) found.taken_out.push_back(services.server(server).wanted());
   walks_.spend(service.servers.size());
 }
 
@@ -195,6 +188,13 @@ std::string IniWriter::Work::free_name(std::string wanted) {
   std::string name = wanted;
   for (int n = 2; !names_.insert(name).second; ++n) name = wanted + '-' + std::to_string(n);
   return name;
+}
+
+std::vector<ServerSpec> IniWriter::Work::Found::all_servers() const {
+  std::vector<ServerSpec> all = service.servers;
+  all.insert(all.end(), taken_out.begin(), taken_out.end());
+  std::ranges::sort(all, {}, &ServerSpec::at);
+  return all;
 }
 
 // The services that the file's virtual stands for: one, or one for each protocol.
@@ -220,10 +220,11 @@ void IniWriter::Work::write_virtual(size_t i) {
     return;
   }
   const WantedService& first = parts[0].first->service;
+  const std::vector<ServerSpec> servers = parts[0].first->all_servers();
   const bool alike = std::ranges::all_of(parts, [&](const auto& part) {
     const WantedService& other = part.first->service;
     return same_service(first.spec, other.spec) &&
-           std::ranges::equal(first.servers, other.servers, [](const ServerSpec& a, const ServerSpec& b) {
+           std::ranges::equal(servers, part.first->all_servers(), [](const ServerSpec& a, const ServerSpec& b) {
              return same_server(a, b) && a.at == b.at;
            });
   });
@@ -267,7 +268,6 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   v.sorry = from.sorry;
   if (from.address) vips_.insert(*from.address);
   if (mark.value != 0 && from.mark.value == 0) was_chosen_.emplace_back(live_.virtuals.size() - 1, mark);
-  const bool checked = has_checks(from);
   KnownServers known(from, own);
   // A port that is the virtual's own is written if the file has it.
   const auto add = [&](const ServerSpec& server, const ServerConfig* file, const std::string& check) {
@@ -277,10 +277,10 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   for (const ServerSpec& server : found.service.servers) {
     const ServerConfig* const file = known.find(server.at);
     // The sorry server is in the table, too. Who is asked is decided in the file.
-    if (!file && checked && from.sorry && known.place(*from.sorry) == server.at) continue;
+    if (!file && from.sorry && known.place(*from.sorry) == server.at) continue;
     add(server, file, file ? file->check : from.check.empty() ? "" : "none");
   }
-  if (taken_out_ && !from.health.inhibit && checked) write_taken_out(from, spec.key, v);
+  if (!found.taken_out.empty()) write_taken_out(from, spec.key, v);
 }
 
 // Those that checks have taken out stand where the file has them.
@@ -290,11 +290,12 @@ void IniWriter::Work::write_taken_out(const VirtualConfig& from, const ServiceKe
   std::set<Endpoint> placed;
   for (const ServerConfig& server : from.servers) {
     const Endpoint at = live.place(server);
-    const ServerSpec* const out = taken_out_(key, at);
+    const Server* const known = director_->services().known(key, at);
+    const bool out = known && known->taken_out;
     const ServerConfig* const in = out ? nullptr : live.find(at);
     if (!out && !in) continue;
     placed.insert(at);
-    servers.push_back(in ? *in : ServerConfig{*out, server.check});
+    servers.push_back(in ? *in : ServerConfig{known->wanted(), server.check});
     if (out && servers.back().at.port == key.vip.port) servers.back().at.port = server.at.port;
   }
   for (const ServerConfig& server : v.servers) {
@@ -384,8 +385,7 @@ IniWriter::Next IniWriter::Work::next(size_t work, std::string& line, const Dire
   return Next::line;
 }
 
-IniWriter::IniWriter(const Config& config, Secrets secrets, TakenOut taken_out)
-    : work_(std::make_unique<Work>(config, secrets, std::move(taken_out))) {}
+IniWriter::IniWriter(const Config& config, Secrets secrets) : work_(std::make_unique<Work>(config, secrets)) {}
 IniWriter::~IniWriter() = default;
 IniWriter::IniWriter(IniWriter&&) noexcept = default;
 IniWriter::Next IniWriter::next(size_t work, std::string& line, const Director& director) {

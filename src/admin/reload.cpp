@@ -23,6 +23,7 @@ WantedTables tables_of(const Services& services) {
     WantedService& wanted = tables.services.emplace_back(WantedService{service.spec, {}});
     for (const ServerSlot slot : service.servers) wanted.servers.push_back(services.server(slot).wanted());
     std::ranges::reverse(wanted.servers);  // newest first there
+    for (const ServerSlot slot : service.taken_out) wanted.servers.push_back(services.server(slot).wanted());
   }
   return tables;
 }

@@ -12,6 +12,7 @@
 
 #include "config_rows.h"
 #include "config_values.h"
+#include "rawvs/control.h"
 #include "reload_tables.h"
 #include "spec_words.h"
 
@@ -375,7 +376,7 @@ void Reload::Impl::changed(Turn& t, std::optional<Refusal> refusal, const std::s
 }
 
 std::optional<ServerSpec> Reload::Impl::in_service(const Director& director, const ServiceKey& key, Endpoint at) {
-  const Server* const server = director.services().find(key, at);
+  const Server* const server = director.services().known(key, at);
   return server ? std::optional(server->wanted()) : std::nullopt;
 }
 

@@ -3,7 +3,6 @@
 #include "rawvs/service.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "rawvs/scheduler.h"
 
@@ -13,11 +12,6 @@ namespace {
 
 constexpr size_t kLookedAtWhenFull = 8192;     // removed servers, when there is no free slot: half a millisecond
 constexpr Duration kRemovedServerKept = 120s;  // IPVS keeps its trash at least this long
-constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
-
-bool in_ranges(const std::vector<PortRange>& ranges, Port port) {
-  return std::ranges::any_of(ranges, [&](PortRange r) { return r.first <= port.value && port.value <= r.last; });
-}
 
 // New thresholds: as IPVS decides at every add and edit.
 void decide_overload(Server& server) {
@@ -34,7 +28,7 @@ void decide_overload(Server& server) {
 
 // The operator's weight, as far as checks and slow start allow it.
 void weigh(Server& server) {
-  const int64_t most = std::min(server.wanted_weight, server.most_weight);
+  const int64_t most = server.allowed_weight();
   server.spec.weight = static_cast<int32_t>(std::max(most * server.share / kFullShare, std::min<int64_t>(most, 1)));
   if (most != 0) server.last_weight = static_cast<int32_t>(most);
 }
@@ -115,7 +109,9 @@ std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
 std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  for (const ServerSlot slot : service->servers) release(servers_[slot], slot, now);
+  for (const std::vector<ServerSlot>* const slots : {&service->servers, &service->taken_out}) {
+    for (const ServerSlot slot : *slots) release(servers_[slot], slot, now);
+  }
   const auto slot = static_cast<ServiceSlot>(service - services_.data());
   by_key_.remove(hash(key), slot);
   free_services_.give_back(slot);
@@ -126,6 +122,7 @@ std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
 
 void Services::release(Server& server, ServerSlot slot, Instant now) {
   server.service = kNoService;
+  server.taken_out = false;
   server.removed = now;
   removed_.push(slot);
   ++looked_at_;
@@ -144,6 +141,11 @@ ServerSlot Services::slot_of(const ServiceKey& key, Endpoint server) const {
 }
 
 const Server* Services::find(const ServiceKey& key, Endpoint server) const {
+  const Server* const held = known(key, server);
+  return held && held->in_table() ? held : nullptr;
+}
+
+const Server* Services::known(const ServiceKey& key, Endpoint server) const {
   const ServerSlot slot = slot_of(key, server);
   return slot == kNoServer ? nullptr : &servers_[slot];
 }
@@ -192,8 +194,10 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
-  if (slot_of(key, spec.at) != kNoServer) return Refusal::exists;
-  const ServerSlot slot = slot_for(key, spec);
+  if (find(key, spec.at)) return Refusal::exists;
+  const ServerSlot held = slot_of(key, spec.at);  // taken out: it begins anew
+  if (held != kNoServer) std::erase(service->taken_out, held), servers_[held].taken_out = false;
+  const ServerSlot slot = held != kNoServer ? held : slot_for(key, spec);
   if (slot == kNoServer) return Refusal::full;
   Server& server = servers_[slot];
   if (!server.used) server = Server{};
@@ -204,6 +208,8 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.spec = spec;
   server.wanted_weight = spec.weight;
   server.most_weight = INT32_MAX;
+  server.least_weight = 0;
+  server.reachable = true;
   server.share = kFullShare;
   server.standing = Standing::serves;
   server.service = static_cast<ServiceSlot>(service - services_.data());
@@ -230,12 +236,13 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   weigh(server);
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
+  if (server.taken_out) return std::nullopt;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, Weighed(server));
   return std::nullopt;
 }
 
 std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at, Standing standing,
-                                              int32_t most_weight, uint8_t share) {
+                                              int32_t most_weight, uint8_t share, int32_t least_weight) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   const ServerSlot slot = slot_of(key, at);
@@ -244,12 +251,57 @@ std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at
   const Weighed was(server);
   server.standing = standing;
   server.most_weight = most_weight;
+  server.least_weight = least_weight;
   server.share = std::clamp<uint8_t>(share, 1, kFullShare);
   weigh(server);
   const Weighed is(server);
-  if (was == is) return std::nullopt;
+  if (server.taken_out || was == is) return std::nullopt;
   server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, is);
   return std::nullopt;
+}
+
+std::optional<Refusal> Services::take_out(const ServiceKey& key, Endpoint server) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  if (!find(key, server)) return Refusal::no_server;
+  const ServerSlot slot = slot_of(key, server);
+  servers_[slot].taken_out = true;
+  service->taken_out.push_back(slot);
+  unlist(*service, slot);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Services::put_back(const ServiceKey& key, Endpoint server) {
+  Service* const service = find(key);
+  if (!service) return Refusal::no_service;
+  const ServerSlot slot = slot_of(key, server);
+  if (slot == kNoServer || !servers_[slot].taken_out) return Refusal::no_server;
+  servers_[slot].taken_out = false;
+  std::erase(service->taken_out, slot);
+  service->servers.insert(service->servers.begin(), slot);
+  server_added(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  return std::nullopt;
+}
+
+bool Services::set_reachable(ServerSlot slot, bool reachable) {
+  Server& server = servers_[slot];
+  if (server.reachable == reachable) return false;
+  const Weighed was(server);
+  server.reachable = reachable;
+  weigh(server);
+  const Weighed is(server);
+  if (!server.in_table() || was == is) return true;
+  Service& service = services_[server.service];
+  server_changed(service.spec.scheduler, pool_of(servers_, service), service.state, was, is);
+  return true;
+}
+
+// The schedulers know it no more.
+void Services::unlist(Service& service, ServerSlot slot) {
+  const auto at = std::ranges::find(service.servers, slot);
+  const auto was_at = static_cast<size_t>(at - service.servers.begin());
+  service.servers.erase(at);
+  server_removed(service.spec.scheduler, pool_of(servers_, service), service.state, was_at, Weighed(servers_[slot]));
 }
 
 std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint server, Instant now) {
@@ -257,12 +309,12 @@ std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint s
   if (!service) return Refusal::no_service;
   const ServerSlot slot = slot_of(key, server);
   if (slot == kNoServer) return Refusal::no_server;
-  const auto at = std::ranges::find(service->servers, slot);
-  const auto was_at = static_cast<size_t>(at - service->servers.begin());
-  const Weighed was(servers_[slot]);
+  if (servers_[slot].taken_out) {
+    std::erase(service->taken_out, slot);
+  } else {
+    unlist(*service, slot);
+  }
   release(servers_[slot], slot, now);
-  service->servers.erase(at);
-  server_removed(service->spec.scheduler, pool_of(servers_, *service), service->state, was_at, was);
   return std::nullopt;
 }
 
@@ -300,88 +352,10 @@ std::optional<Refusal> Services::zero(const ServiceKey& key) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   service->traffic = {}, service->rates = {};
-  for (const ServerSlot slot : service->servers) servers_[slot].traffic = {}, servers_[slot].rates = {};
-  return std::nullopt;
-}
-
-void Services::set_groups(std::vector<GroupMatch> groups) {
-  groups_ = std::move(groups);
-  const auto sorted = [&](std::vector<uint32_t>& places, auto key) {
-    places.resize(groups_.size());
-    std::iota(places.begin(), places.end(), 0u);
-    std::ranges::stable_sort(places, {}, key);
-  };
-  sorted(groups_by_vip_, [&](uint32_t place) { return groups_[place].vip; });
-  sorted(groups_by_mark_, [&](uint32_t place) { return groups_[place].mark; });
-}
-
-std::span<const uint32_t> Services::groups_of(Mark mark) const {
-  const auto of = [&](uint32_t place) { return groups_[place].mark; };
-  const auto found = std::ranges::equal_range(groups_by_mark_, mark, {}, of);
-  return {found.begin(), found.end()};
-}
-
-namespace {
-
-void each_once(std::vector<Ip>& all) {
-  std::ranges::sort(all);
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-}
-
-}  // namespace
-
-std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
-  if (key.mark.value == 0) return {key.vip.addr};
-  std::vector<Ip> all;
-  for (const uint32_t place : groups_of(key.mark)) all.push_back(groups_[place].vip);
-  each_once(all);
-  return all;
-}
-
-std::vector<Ip> Services::vips() const {
-  std::vector<Ip> all;
-  for (const Service& service : services_) {
-    if (service.used && service.spec.key.mark.value == 0) all.push_back(service.spec.key.vip.addr);
-  }
-  for (const GroupMatch& match : groups_) {
-    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) all.push_back(match.vip);
-  }
-  each_once(all);
-  return all;
-}
-
-std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
-  const auto of = [&](uint32_t place) { return groups_[place].vip; };
-  for (auto at = std::ranges::lower_bound(groups_by_vip_, flow.vip, {}, of); at != groups_by_vip_.end(); ++at) {
-    const GroupMatch& match = groups_[*at];
-    if (match.vip != flow.vip) break;
-    if (match.protocol == flow.protocol && match.clients.holds(flow.client) && in_ranges(match.ports, flow.vport)) {
-      return match.mark;
-    }
+  for (const std::vector<ServerSlot>* const slots : {&service->servers, &service->taken_out}) {
+    for (const ServerSlot slot : *slots) servers_[slot].traffic = {}, servers_[slot].rates = {};
   }
   return std::nullopt;
-}
-
-// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
-// service, which takes its data connections, too; then the service of every port.
-const Service* Services::classify(const FlowKey& flow) const {
-  const auto opened = [&](const ServiceKey& key) {
-    const Service* const service = find(key);
-    return service && service->open ? service : nullptr;
-  };
-  if (!groups_.empty()) {
-    if (const auto mark = mark_of(flow)) {
-      if (const Service* const service = opened({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
-    }
-  }
-  const auto at_port = [&](Port port) {
-    return opened({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
-  };
-  if (const Service* const service = at_port(flow.vport)) return service;
-  if (flow.protocol == Protocol::tcp && (flow.vport == kFtpData || flow.vport.value >= kFirstUnprivileged)) {
-    if (const Service* const service = at_port(kFtp)) return service;
-  }
-  return at_port(Port(0));
 }
 
 }  // namespace rawvs

@@ -17,7 +17,7 @@ using namespace state;
 
 namespace {
 
-constexpr size_t kAhead = 8;              // rows
+constexpr size_t kRowsAhead = 8;          // rows
 constexpr size_t kSearched = 65536;       // bytes in which a block's beginning is looked for, by one call
 constexpr Duration kStillControls = 60s;  // as director_track.cpp's: who is over, but controls others, gets it
 constexpr Duration kOldestBelieved = 400 * 24h;
@@ -176,8 +176,8 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Inst
       report_.complete = true;
     } else {
       ++entries_seen_;
-      if (rest.size() > kAhead * size) {  // the index is the slow part: its cells are fetched some rows before
-        const FlowKey soon = key_of(rest.subspan(kAhead * size, size));
+      if (rest.size() > kRowsAhead * size) {  // the index is the slow part: its cells are fetched some rows before
+        const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size));
         tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
       }
       if (const auto why = read_entry(row, passed, tables, now, out)) count(*why);

@@ -53,13 +53,15 @@ ServerSlot server_of(const SyncEntry& e, const Service& service, const Services&
   const Port first = zero_first ? Port(0) : e.server.port, second = zero_first ? e.server.port : Port(0);
   ServerSlot other = kNoServer, any = kNoServer;
   uint32_t with_address = 0;
-  for (const ServerSlot slot : service.servers) {
-    const Endpoint at = services.server(slot).spec.at;
-    if (at.addr != e.server.addr) continue;
-    if (at.port == first) return slot;
-    if (at.port == second) other = slot;
-    any = slot;
-    ++with_address;
+  for (const std::vector<ServerSlot>* const slots : {&service.servers, &service.taken_out}) {
+    for (const ServerSlot slot : *slots) {
+      const Endpoint at = services.server(slot).spec.at;
+      if (at.addr != e.server.addr) continue;
+      if (at.port == first) return slot;
+      if (at.port == second) other = slot;
+      any = slot;
+      ++with_address;
+    }
   }
   if (other != kNoServer) return other;
   return !own_port && with_address == 1 ? any : kNoServer;

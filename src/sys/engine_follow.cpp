@@ -20,6 +20,7 @@ constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
 void Engine::follow_kernel(KernelNews news) {
   if (!news) return;
   routes_stale_ = true;
+  if (news.links) routes_asked_ = Instant{};  // at once: without a way to its servers a service refuses its clients
   for (const Link link : {Link::outside, Link::inside}) {
     if (news.links && !ports_[index(link)].name.empty()) try_link(link);
   }
@@ -40,6 +41,7 @@ Result<Done> Engine::know_link(Link link) {
   if (port.name.empty()) return Done{};
   auto facts = netlink_->query(port.name);
   if (!facts) return facts.error();
+  if (!facts->unfit.empty()) return Error{"interface " + port.name + " cannot serve: " + facts->unfit};
   port.facts = *facts;
   if (const auto locked = lock_link(port); !locked) return locked.error();
   note_own_addresses();

@@ -36,14 +36,13 @@ Result<Done> Engine::follow_checks(bool at_start) {
 
 // Operators have changed the tables: what checks say is said of the new ones, too.
 void Engine::settle_checks() {
-  const std::vector<ServiceKey> touched = director_.take_touched();
-  if (checks_.empty() || touched.empty()) return;
-  ward_.settle(touched, director_, now_, outbox_);
-  static_cast<void>(director_.take_touched());  // what it has changed itself
+  if (!director_.touched()) return;
+  ward_.settle(director_, now_, outbox_);
   dispatch();
 }
 
 void Engine::serve_checks() {
+  settle_checks();  // a route may have changed
   if (!probes_) return;
   for (const ProbeFinding& finding : probes_->serve(now_)) {
     if (finding.asked) {

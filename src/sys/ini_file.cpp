@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 
+#include "rawvs/interface_kind.h"
 #include "rawvs/sys.h"
 
 namespace rawvs {
@@ -71,6 +72,10 @@ Result<Config> IniFile::take() {
   if (broken_) return *broken_;
   findings_ = reader_.findings();
   Result<Config> config = reader_.take();
+  if (const auto unfit = config ? unfit_interface(*config) : std::nullopt) {
+    config = at(path_, *unfit);
+    findings_.faults.push_back(config.error().text);
+  }
   if (config && open_to_all_ && has_secret(*config)) {
     findings_.warnings.insert(findings_.warnings.begin(),
                               path_ + ": every user can read this file, and it holds a secret: chmod 600 " + path_);

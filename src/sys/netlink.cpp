@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "rawvs/interface_kind.h"
 #include "rawvs/sys.h"
 #include "rtnetlink.h"
 
@@ -21,6 +22,7 @@ void read_link(const nlmsghdr* message, LinkFacts& facts) {
   facts.ifindex = info->ifi_index;
   facts.up = (info->ifi_flags & IFF_UP) != 0;
   facts.carrier = (info->ifi_flags & IFF_LOWER_UP) != 0;
+  facts.unfit = lacks_ethernet(info->ifi_type);
   const Attributes attributes(message, sizeof *info);
   auto& mac = facts.mac.bytes;
   if (const nlattr* a = attributes[IFLA_ADDRESS]; a != nullptr && mnl_attr_get_payload_len(a) == mac.size())

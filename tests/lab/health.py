@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Health checks: servers whose service dies get nothing, and come back; real programs on both sides."""
+import socket
+
 from case import all_answered, case, same, true
 from lab.director import Director, virtual
 from lab.namespaces import eventually
-from lab.topology import ADDRESS
+from lab.topology import ADDRESS, VIP
 from programs import serve_names
+
+# A DNS question: who.example, TXT.
+WHO_IS_IT = bytes.fromhex("123401000001000000000000") + b"\x03who\x07example\x00" + bytes.fromhex("00100001")
 
 
 def check(name="well", **keys):
@@ -164,3 +169,116 @@ def checks_of_every_kind_find_their_server_well(lab):
     eventually(lambda: found() == wanted, 15, "every verdict")
     whys = [row.get("why", "") for row in director.ask("list") if row.get("health") == "down"]
     same(whys, ["exec 192.0.2.12:8006: exit status 1: 192.0.2.12 8006, 1 of 1"], "the program's reason")
+
+
+def fixed_port(lab):
+    """A UDP client that keeps its port."""
+    with lab["client"].inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    s.connect((VIP, 53))
+
+    def who():
+        try:
+            s.send(WHO_IS_IT)
+            answer = s.recv(1500)
+            return next((name for name in ("rs1", "rs2") if name.encode() in answer), "somebody else")
+        except OSError:
+            return "nobody"
+    return who
+
+
+@case(seconds=90)
+def a_udp_client_with_a_fixed_port_gets_another_server_when_its_own_is_taken_out_and_connections_are_reset(lab):
+    serve_names(lab, "rs1", "rs2", address=lambda _: VIP)
+    section = virtual(ports="udp/53", scheduler="rr", check="alive", on_down="reset", inhibit=0)
+    director = Director(lab, check("alive", type="icmp"), section).start()
+    all_up(director, "rs1", "rs2")
+    who = fixed_port(lab)
+    first = eventually(lambda: next((name for name in [who()] if name in ("rs1", "rs2")), None), 10, "an answer")
+    lab[first].ip("link set eth0 down")
+    eventually(lambda: ADDRESS[first] not in director.servers(), 20, f"{first} taken out of the table")
+    other = "rs2" if first == "rs1" else "rs1"
+    eventually(lambda: who() == other, 10, f"an answer of {other}")
+    same(director.dropped().get("server-gone", 0), 0, "server-gone")
+
+
+@case(seconds=90)
+def connections_of_a_server_that_was_taken_out_are_reset_and_its_clients_served_by_others(lab):
+    web(lab, "rs1")
+    second = web(lab, "rs2")
+    director = Director(lab, check(), virtual(check="well", scheduler="rr", on_down="reset", inhibit=0)).start()
+    all_up(director, "rs1", "rs2")
+    idle = [lab.connect("client") for _ in range(4)]
+    eventually(lambda: [int(row["active"]) for row in director.servers().values()] == [2, 2], 5, "two on each server")
+    drop(lab["rs2"], "output", "tcp sport 80")
+    second.stop()
+    eventually(lambda: ADDRESS["rs2"] not in director.servers(), 20, "rs2 taken out of the table")
+    outcome = []
+    for s in idle:
+        try:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            outcome.append("answered" if s.recv(4096).startswith(b"HTTP/1.") else "something else")
+        except ConnectionResetError:
+            outcome.append("reset")
+        s.close()
+    same(sorted(outcome), ["answered"] * 2 + ["reset"] * 2, "what clients got")
+    same(director.dropped().get("server-gone", 0), 0, "server-gone")
+
+
+@case(seconds=90)
+def a_server_that_cannot_be_reached_gets_nothing_is_told_of_and_comes_back(lab):
+    lab.serve_web("rs1", "director")
+    lab.serve_web("rs2")
+    director = Director(lab, virtual(scheduler="rr", servers=("director", "rs1"))).start()
+    all_answered(lab.request("client", 6), 6)
+    same(director.servers()[ADDRESS["director"]]["reach"], "own-address", "can the director's own address be reached?")
+    true("not used: an address of this director" in director.admin("status"), director.admin("status"))
+    lab["director"].ip(f"route add {ADDRESS['rs1']} dev eth1")
+    eventually(lambda: director.servers()[ADDRESS["rs1"]]["reach"] == "other-interface", 10, "another interface")
+    true("not used: its route is through another interface" in director.admin("status"), director.admin("status"))
+    director.admin("-a", "-t", f"{VIP}:80", "-r", ADDRESS["rs2"])
+    answers = lab.request("client", 6)
+    all_answered(answers, 6)
+    same(set(answers.of), {"rs2"}, "who answers")
+    lab["director"].ip(f"route del {ADDRESS['rs1']} dev eth1")
+    eventually(lambda: director.servers()[ADDRESS["rs1"]]["weight"] == "1", 10, "rs1 used again")
+    answers = lab.request("client", 6)
+    all_answered(answers, 6)
+    same(set(answers.of), {"rs1", "rs2"}, "who answers")
+    same(director.dropped(), {}, "frames dropped")
+
+
+@case(seconds=90)
+def a_sorry_server_that_cannot_be_reached_is_not_used_and_says_so(lab):
+    first = web(lab, "rs1")
+    director = Director(lab, check(), virtual(check="well", servers=("rs1",), sorry=ADDRESS["director"])).start()
+    all_up(director, "rs1")
+    first.stop()
+    director.wait_for_log(f"sorry server {ADDRESS['director']}:80 is not used: packets cannot be sent to it", 20)
+    true("is used" not in director.log(), director.log())
+
+
+@case(seconds=90)
+def a_sorry_server_that_is_one_of_the_servers_serves_and_is_given_back(lab):
+    lab.serve_web()
+    for inhibit in (1, 0):
+        alive = {name: lab[name].start("busybox", "httpd", "-f", "-p", "0.0.0.0:81", "-h", "/tmp")
+                 for name in ("rs1", "rs2")}
+        section = virtual(scheduler="rr", check="well", sorry=ADDRESS["rs2"], inhibit=inhibit, flaps_allowed=0)
+        director = Director(lab, check(port=81), section, name=f"inhibit{inhibit}").start()
+        all_up(director, "rs1", "rs2")
+        same(set(lab.request("client", 6).of), {"rs1", "rs2"}, "servers that answer")
+        for program in alive.values():
+            program.stop()
+        director.wait_for_log(f"sorry server {ADDRESS['rs2']}:80 is used", 20)
+        answers = lab.request("client", 6)
+        all_answered(answers, 6)
+        same(dict(answers.of), {"rs2": 6}, "answers while neither check succeeds")
+        again = lab["rs1"].start("busybox", "httpd", "-f", "-p", "0.0.0.0:81", "-h", "/tmp")
+        director.wait_for_log("sorry server is not used any more", 20)
+        answers = lab.request("client", 6)
+        all_answered(answers, 6)
+        same(dict(answers.of), {"rs1": 6}, "answers when rs1 is back")
+        director.stop()
+        again.stop()

@@ -95,3 +95,12 @@ def a_segment_without_a_connection_is_reset(lab):
         except ConnectionResetError:
             found = "a reset"
         same(found, "a reset", "what came back")
+
+
+@case()
+def pings_as_large_as_can_be_are_answered(lab):
+    director = Director(lab).start()
+    for size in ("10000", "65507"):
+        lab["desk"].run("busybox", "ping", "-c", "2", "-s", size, "-W", "5", VIP)
+    same(director.exits()["echo-answered"], 4, "echo-answered")
+    same(director.dropped(), {}, "frames dropped")

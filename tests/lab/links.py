@@ -3,7 +3,7 @@
 import time
 
 from case import all_answered, case, same, true
-from lab.director import Director, virtual
+from lab.director import Director, program, virtual
 from lab.frames import ARP, Capture
 from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP, mac_of
@@ -107,3 +107,36 @@ def an_inside_interface_that_is_missing_does_not_keep_the_others_from_working(la
     director = Director(lab, inside="eth1").start()
     director.wait_for_log("interface eth1 does not exist: waiting for it", 2)
     all_answered(lab.request("desk", 20, parallel=5), 20)
+
+
+@case()
+def an_interface_without_ethernet_is_refused_by_name(lab):
+    lab["director"].ip("tuntap add tun7 mode tun", "link set tun7 up")
+    for name, kind in (("lo", "the loopback interface"),
+                       ("tun7", "an interface of bare IP packets, as of tun and WireGuard")):
+        for settings in ({"interface": name}, {"interface": "eth0", "inside": name}):
+            director = Director(lab, name=f"on-{name}", **settings)
+            started = lab["director"].run(program("rawvsd"), "-f", "-c", str(director.ini), check=False)
+            same(started.returncode, 6, "exit status")
+            true(f"{name} cannot serve: it has no Ethernet: {kind}" in started.stderr, started.stderr)
+            for command in ([program("rawvsd"), "-t", "-c", str(director.ini)],
+                            [program("rawvsadm"), "check", str(director.ini)]):
+                checked = lab["director"].run(*command, check=False)
+                true(checked.returncode != 0, f"{command} finds nothing")
+                true(f"{name} cannot serve: it has no Ethernet: {kind}" in checked.stderr, checked.stderr)
+
+
+@case(seconds=40)
+def an_interface_that_comes_back_without_ethernet_is_told_of_and_waited_for(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    all_answered(lab.request("desk", 5), 5)
+    lab["director"].unwire("eth0")
+    lab["director"].ip("tuntap add eth0 mode tun", "link set eth0 up")
+    director.wait_for_log("interface eth0 cannot serve: it has no Ethernet", 10)
+    does_not_spin(director)
+    done = director.admin("doctor", check=False)
+    true("rawvsd cannot serve on interface eth0" in done.stdout, done.stdout)
+    lab["director"].ip("link del eth0")
+    rewire(lab, mac_of("director"))
+    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer with Ethernet again")

@@ -243,6 +243,8 @@ std::string server_state(const Row& row) {
   const std::string gateway = behind ? " (gateway " + std::string(via) + ')' : "";
   if (reach == "silent") return "no answer to ARP" + gateway;
   if (reach == "no-route") return "no route";
+  if (reach == "own-address") return "not used: an address of this director";
+  if (reach == "other-interface") return "not used: its route is through another interface";
   if (reach == "link-down") return "link down";
   if (row.has("health") && row.get("health") != "up") {
     return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// service_classify.cpp: which service a packet is for: marks, addresses, ports; and which addresses services have.
+#include <algorithm>
+#include <numeric>
+
+#include "rawvs/service.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
+
+bool in_ranges(const std::vector<PortRange>& ranges, Port port) {
+  return std::ranges::any_of(ranges, [&](PortRange r) { return r.first <= port.value && port.value <= r.last; });
+}
+
+void each_once(std::vector<Ip>& all) {
+  std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+}
+
+}  // namespace
+
+void Services::set_groups(std::vector<GroupMatch> groups) {
+  groups_ = std::move(groups);
+  const auto sorted = [&](std::vector<uint32_t>& places, auto key) {
+    places.resize(groups_.size());
+    std::iota(places.begin(), places.end(), 0u);
+    std::ranges::stable_sort(places, {}, key);
+  };
+  sorted(groups_by_vip_, [&](uint32_t place) { return groups_[place].vip; });
+  sorted(groups_by_mark_, [&](uint32_t place) { return groups_[place].mark; });
+}
+
+std::span<const uint32_t> Services::groups_of(Mark mark) const {
+  const auto of = [&](uint32_t place) { return groups_[place].mark; };
+  const auto found = std::ranges::equal_range(groups_by_mark_, mark, {}, of);
+  return {found.begin(), found.end()};
+}
+
+std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
+  if (key.mark.value == 0) return {key.vip.addr};
+  std::vector<Ip> all;
+  for (const uint32_t place : groups_of(key.mark)) all.push_back(groups_[place].vip);
+  each_once(all);
+  return all;
+}
+
+std::vector<Ip> Services::vips() const {
+  std::vector<Ip> all;
+  for (const Service& service : services_) {
+    if (service.used && service.spec.key.mark.value == 0) all.push_back(service.spec.key.vip.addr);
+  }
+  for (const GroupMatch& match : groups_) {
+    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) all.push_back(match.vip);
+  }
+  each_once(all);
+  return all;
+}
+
+std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
+  const auto of = [&](uint32_t place) { return groups_[place].vip; };
+  for (auto at = std::ranges::lower_bound(groups_by_vip_, flow.vip, {}, of); at != groups_by_vip_.end(); ++at) {
+    const GroupMatch& match = groups_[*at];
+    if (match.vip != flow.vip) break;
+    if (match.protocol == flow.protocol && match.clients.holds(flow.client) && in_ranges(match.ports, flow.vport)) {
+      return match.mark;
+    }
+  }
+  return std::nullopt;
+}
+
+// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
+// service, which takes its data connections, too; then the service of every port.
+const Service* Services::classify(const FlowKey& flow) const {
+  const auto opened = [&](const ServiceKey& key) {
+    const Service* const service = find(key);
+    return service && service->open ? service : nullptr;
+  };
+  if (!groups_.empty()) {
+    if (const auto mark = mark_of(flow)) {
+      if (const Service* const service = opened({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
+    }
+  }
+  const auto at_port = [&](Port port) {
+    return opened({.protocol = flow.protocol, .vip = {flow.vip, port}, .mark = {}});
+  };
+  if (const Service* const service = at_port(flow.vport)) return service;
+  if (flow.protocol == Protocol::tcp && (flow.vport == kFtpData || flow.vport.value >= kFirstUnprivileged)) {
+    if (const Service* const service = at_port(kFtp)) return service;
+  }
+  return at_port(Port(0));
+}
+
+}  // namespace rawvs
