@@ -216,6 +216,71 @@ TEST(Doctor, FindsAServerThatAnswersNoClient) {
   EXPECT_EQ(checks(examined({.changed = {{"active=4 inactive=2", "active=3 inactive=1"}}, .added = stuck})), "");
 }
 
+TEST(Doctor, FindsAServerThatDoesNotAnswerItsFirstClient) {
+  const std::pair<std::string, std::string> first = {"active=4 inactive=2", "active=1 inactive=0"};
+  const std::pair<std::string, std::string> only = {"conns=9 inpkts=90 outpkts=0", "conns=1 inpkts=90 outpkts=0"};
+  const auto one = waiting("198.51.100.2:40001", "192.0.2.100:80", "192.0.2.11:80", 40);
+  finds({.changed = {first, only}, .added = {one}}, "error:no-answer",
+        "answers no client: its only connection is in SYN_RECV", "on 192.0.2.11: ss -ltn; ip addr add 192.0.2.100/32");
+  // Others were answered before: this client may have gone away.
+  EXPECT_EQ(checks(examined({.changed = {first}, .added = {one}})), "");
+  // Its first SYN has just come; its second one shows that the first was not answered.
+  const auto now = waiting("198.51.100.2:40001", "192.0.2.100:80", "192.0.2.11:80", 60);
+  const std::pair<std::string, std::string> single = {"conns=9 inpkts=90 outpkts=0", "conns=1 inpkts=1 outpkts=0"};
+  EXPECT_EQ(checks(examined({.changed = {first, single}, .added = {now}})), "");
+  EXPECT_EQ(checks(examined({.changed = {first, only}, .added = {now}})), "error:no-answer");
+  // Its check has taken it out: that is said, and no more.
+  const std::pair<std::string, std::string> out = {"server=192.0.2.11:80 method=route weight=1",
+                                                   "server=192.0.2.11:80 health=down method=route weight=0"};
+  EXPECT_EQ(checks(examined({.changed = {first, only, out}, .added = {one}})), "warning:server-down");
+}
+
+TEST(Doctor, FindsAServerWithoutATunnel) {
+  const std::pair<std::string, std::string> tunnel = {"server=192.0.2.11:80 method=route",
+                                                      "server=192.0.2.11:80 method=tunnel tun-type=ipip"};
+  const std::pair<std::string, std::string> first = {"active=4 inactive=2", "active=1 inactive=0"};
+  const std::pair<std::string, std::string> only = {"conns=9 inpkts=90 outpkts=0", "conns=1 inpkts=90 outpkts=0"};
+  const auto wide = [](HostFacts& host) { host.links[1].mtu = 1520, host.links[2].mtu = 1500; };
+  const std::string errors = "exit name=tunnel-error fate=answered count=5 meaning=x";
+  const auto one = waiting("198.51.100.2:40001", "192.0.2.100:80", "192.0.2.11:80", 40);
+  const Diagnosis found = examined({.changed = {tunnel, first, only}, .added = {errors, one}, .host = wide});
+  ASSERT_FALSE(found.findings.empty());
+  EXPECT_EQ(found.findings[0].check, "no-answer");
+  EXPECT_NE(found.findings[0].why.find("5 ICMP errors about tunnel packets came back"), std::string::npos);
+  // Of UDP nobody knows who was answered.
+  const std::string tunnels = checks(examined({.changed = {tunnel}, .added = {errors}, .host = wide}));
+  EXPECT_NE(tunnels.find("note:tunnel-errors"), std::string::npos) << tunnels;
+}
+
+TEST(Doctor, DoesNotAdviseToDrainWhoGetsNothingAnyway) {
+  const Diagnosis silent = examined({.changed = {{"server=192.0.2.11:80 method=route weight=1",
+                                                  "server=192.0.2.11:80 health=down method=route weight=0"},
+                                                 {"reach=ready via=192.0.2.11", "reach=silent via=192.0.2.11"}}});
+  EXPECT_EQ(checks(silent), "error:silent warning:server-down");
+  EXPECT_EQ(diagnosis_text(silent).find("drain"), std::string::npos) << diagnosis_text(silent);
+  const Diagnosis own = examined(
+      {.changed = {{"server=192.0.2.11:80 method=route weight=1", "server=192.0.2.11:80 method=route weight=0"},
+                   {"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=own-address via=- mac=-"}},
+       .host = [](HostFacts& h) {
+         h.links[0].addresses.push_back({*parse_ip("192.0.2.11"), 32});
+       }});
+  EXPECT_EQ(checks(own), "error:server-is-this-host");
+  EXPECT_EQ(diagnosis_text(own).find("drain"), std::string::npos) << diagnosis_text(own);
+  EXPECT_NE(own.findings[0].type.find("rawvsadm -d -t 192.0.2.100:80 -r 192.0.2.11:80"), std::string::npos);
+}
+
+TEST(Doctor, DoesNotAdviseAWeightForServersThatCannotBeReached) {
+  const Diagnosis found = examined(
+      {.changed = {{"server=192.0.2.12:0 method=route weight=1", "server=192.0.2.12:0 method=route weight=0"},
+                   {"reach=ready via=192.0.2.12 mac=02:00:00:00:00:12", "reach=other-interface via=- mac=-"}}});
+  EXPECT_EQ(checks(found), "error:none-reachable error:no-route");
+}
+
+TEST(Doctor, FindsAnInterfaceWithoutEthernet) {
+  finds({.host = [](HostFacts& h) { h.links[2].unfit = "it has no Ethernet: a PPP link"; }}, "error:no-ethernet",
+        "rawvsd cannot serve on interface eth1", "ip -d link show eth1");
+}
+
 TEST(Doctor, FindsATunnelThatIsNarrowerThanWhatClientsSend) {
   const std::pair<std::string, std::string> tunnel = {"server=192.0.2.12:0 method=route",
                                                       "server=192.0.2.12:0 method=tunnel tun-type=ipip tun-port=0 "

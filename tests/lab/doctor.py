@@ -247,6 +247,38 @@ def a_server_that_lacks_the_vip_is_found_and_given_it(lab):
     healthy(director)
 
 
+@case(seconds=40)
+def a_server_that_lacks_the_vip_is_found_by_the_first_client(lab):
+    lab["rs1"].ip(f"addr del {VIP}/32 dev lo")
+    lab.serve_web()
+    director = Director(lab, virtual(servers=("rs1",))).start()
+    in_vain(lab, "client", 1, patience=2)
+    finding = the_one(director, "no-answer", f"real server {ADDRESS['rs1']}:80 of tcp:{VIP}:80 answers no client")
+    same(finding["severity"], "error", "severity")
+
+
+@case(seconds=40)
+def a_server_without_a_tunnel_is_found_by_the_first_client(lab):
+    lab.serve_web()
+    director = Director(lab, virtual(servers=("rs1 forward=tun",))).start()
+    in_vain(lab, "client", 1, patience=2)
+    eventually(lambda: "no-answer" in checks(director), 15, "the finding no-answer")
+    finding = next(one for one in examine(director)["findings"] if one["check"] == "no-answer")
+    true("about tunnel packets came back, so it may have no tunnel at all" in finding["why"], finding["why"])
+
+
+@case(seconds=90)
+def a_silent_server_that_its_check_took_out_is_not_to_be_drained(lab):
+    lab.serve_web()
+    lab["switch"].ip("link set rs2-eth0 down")
+    director = Director(lab, check(), virtual(check="well")).start()
+    director.wait_for_health("rs1", "up")
+    director.wait_for_health("rs2", "down")
+    findings = eventually(lambda: [one for one in examine(director)["findings"] if one["check"] == "silent"], 40,
+                          "the finding silent")
+    true("drain" not in findings[0]["type"], findings[0]["type"])
+
+
 @case()
 def services_that_nobody_serves_are_found_and_mended(lab):
     director = Director(lab, virtual(servers=("rs1 weight=0",))).start()

@@ -28,6 +28,7 @@ struct HostLink {
   bool forwarding = false;      // the kernel routes what arrives here
   uint32_t rp_filter = 0;       // what is in effect: 1 is strict
   bool send_redirects = false;  // the kernel tells senders of shorter ways
+  std::string unfit{};          // why rawvsd cannot serve there: it has no Ethernet
   std::vector<LinkAddress> addresses;
 };
 
@@ -70,10 +71,11 @@ struct ServerFacts {
   size_t service = 0;  // its place in services
   Endpoint at;
   std::string method, tunnel, checksum, tunnel_port;
-  std::string reach;      // ready, asking, silent, no-route, link-down; empty: rawvsd did not tell
+  std::string reach;      // as server rows have it; empty: rawvsd did not tell
   std::optional<Ip> via;  // its next hop, if rawvsd told
   std::string mac;
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, in_packets = 0, out_packets = 0;
+  uint64_t connections = 0;  // that it ever got
   bool overloaded = false;
   uint64_t syns = 0;   // connections in SYN_RECV
   uint64_t stuck = 0;  // of these, for more than a second
@@ -82,6 +84,14 @@ struct ServerFacts {
   std::string why;
   uint64_t seconds = 0, flaps = 0;  // of that condition; how often it went lately
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
+  bool unreachable() const {  // its weight is 0 because of that
+    return reach == "no-route" || reach == "own-address" || reach == "other-interface";
+  }
+  // No client was ever answered: all connections that it ever got wait for its answer, and one of them for a while or
+  // with its SYN repeated. (As IPVS counts, SYN_RECV is active.)
+  bool never_answered() const {
+    return syns != 0 && syns >= connections && syns >= active + inactive && (stuck != 0 || in_packets > connections);
+  }
 };
 
 struct VipFacts {
@@ -201,6 +211,7 @@ std::string look_at_ways(const DoctorFacts& facts, Findings& findings);
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings);
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings);
+std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings);
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
 
 // doctor_ha.cpp

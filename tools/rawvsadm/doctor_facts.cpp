@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "doctor.h"
+#include "rawvs/interface_kind.h"
 
 namespace rawvs::adm {
 namespace {
@@ -60,6 +61,11 @@ ifreq asked(const std::string& interface) {
 uint32_t mtu(int fd, const std::string& interface) {
   ifreq ask = asked(interface);
   return ioctl(fd, SIOCGIFMTU, &ask) == 0 ? static_cast<uint32_t>(ask.ifr_mtu) : 0;
+}
+
+std::string unfit(int fd, const std::string& interface) {
+  ifreq ask = asked(interface);
+  return ioctl(fd, SIOCGIFHWADDR, &ask) == 0 ? lacks_ethernet(ask.ifr_hwaddr.sa_family) : "";
 }
 
 bool has_lro(int fd, const std::string& interface) {
@@ -138,6 +144,7 @@ HostFacts host_facts(uint64_t daemon_pid) {
   for (HostLink& link : out.links) {
     add_settings(link);
     link.mtu = mtu(any.fd, link.name);
+    link.unfit = unfit(any.fd, link.name);
     link.lro = has_lro(any.fd, link.name);
   }
   return out;

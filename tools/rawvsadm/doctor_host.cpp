@@ -165,6 +165,10 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
       findings.push_back(
           {Urgency::error, "no-interface", "there is no interface " + port.name, nothing,
            "ip link; then correct interface or inside in " + facts.daemon.config + " and restart rawvsd"});
+    } else if (!link->unfit.empty()) {
+      findings.push_back({Urgency::error, "no-ethernet", "rawvsd cannot serve on interface " + port.name, link->unfit,
+                          "ip -d link show " + port.name + "; then name an interface with Ethernet as interface or " +
+                              "inside in " + facts.daemon.config + " and restart rawvsd"});
     } else if (!link->up) {
       findings.push_back({Urgency::error, "interface-down", "interface " + port.name + " is down", nothing,
                           "ip link set " + port.name + " up"});

@@ -9,7 +9,6 @@ namespace rawvs::adm {
 namespace {
 
 constexpr uint64_t kSynReceived = 60;  // seconds that IPVS waits in SYN_RECV
-constexpr uint64_t kFewStuck = 3;      // fewer may be clients that went away
 
 std::string cell(const Row& row, std::string_view key) {
   const std::string_view value = row.get(key);
@@ -45,6 +44,7 @@ ServerFacts server(const Row& row, size_t service) {
   out.active = row.number("active");
   out.inactive = row.number("inactive");
   out.in_packets = row.number("inpkts");
+  out.connections = row.number("conns");
   out.out_packets = row.number("outpkts");
   out.overloaded = row.number("overloaded") != 0;
   out.health = cell(row, "health");
@@ -177,7 +177,7 @@ std::string DaemonFacts::setting(std::string_view key) const {
 }
 
 bool wants_connections(const DoctorFacts& facts) {  // as IPVS counts, SYN_RECV is active
-  return std::ranges::any_of(facts.daemon.servers, [](const ServerFacts& s) { return s.active >= kFewStuck; });
+  return std::ranges::any_of(facts.daemon.servers, [](const ServerFacts& s) { return s.active != 0; });
 }
 
 const NeighborFacts* next_hop(const DaemonFacts& daemon, const ServerFacts& server) {

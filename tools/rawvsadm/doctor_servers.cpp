@@ -71,7 +71,10 @@ bool is_vip(const DaemonFacts& daemon, Ip address) {
 // Why a server cannot be sent to, whatever it does itself; none: it can.
 std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
   const std::string who = "real server " + text(server.at.addr);
-  const std::string move = "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere";
+  const std::string move = server.weight != 0
+                               ? "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere"
+                               : "rawvsadm -d " + option(facts.daemon.services[server.service]) + " -r " +
+                                     text(server.at) + "; give its service a server elsewhere";
   if (is_vip(facts.daemon, server.at.addr)) {
     return Finding{Urgency::error, "server-is-vip", who + " is itself a VIP of this director",
                    "nobody answers ARP for it but rawvsd, which does not ask itself", move};
@@ -80,10 +83,10 @@ std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& serve
     return Finding{Urgency::error, "server-is-this-host", who + " is this host itself (" + own->name + ')',
                    "rawvsd forwards to other machines only", move};
   }
-  if (server.reach != "no-route") return std::nullopt;
+  if (server.reach != "no-route" && server.reach != "other-interface") return std::nullopt;
   return Finding{Urgency::error, "no-route",
                  "this host has no route to " + who + " through " + interfaces_of(facts.daemon),
-                 "packets for it are dropped",
+                 "it gets no connections until there is one",
                  "ip route get " + text(server.at.addr) + "; add the route that is missing (ip route add " +
                      text(server.at.addr) + " via GATEWAY), or name its interface as inside in " + facts.daemon.config};
 }
@@ -97,8 +100,13 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
   if (!sendable(facts.daemon, server) && server.reach != "link-down") {
     const std::string what = via == who ? "real server " + who + " does not answer ARP" + on
                                         : "gateway " + via + " does not answer ARP" + on + ": it is the way to " + who;
-    return Finding{Urgency::error, "silent", what, "packets for it are dropped, and clients wait in vain",
-                   "ping -c 1 " + via + "; is it up, is the address right? Until it is: rawvsadm drain " + who};
+    // Who has weight 0 already, by its check or an operator, need not be drained.
+    const bool used = server.weight != 0;
+    return Finding{
+        Urgency::error, "silent", what,
+        used ? "packets for it are dropped, and clients wait in vain"
+             : "it gets no new clients; packets of those that it had are dropped",
+        "ping -c 1 " + via + "; is it up, is the address right?" + (used ? " Until it is: rawvsadm drain " + who : "")};
   }
   const bool fixed = hop && hop->state == "fixed";
   if (server.method != "route" || via == who || fixed) return std::nullopt;
@@ -107,6 +115,16 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
                  "real server " + who + " is behind a router (" + via + "), and direct routing does not pass one",
                  "the router gets packets to the VIP, and sends them back here",
                  way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
+}
+
+// Nine packets may be on their way; a first client's may not.
+bool no_nat_reply(const ServerFacts& server) {
+  return server.out_packets == 0 && (server.in_packets >= kFewPackets || server.never_answered());
+}
+
+uint64_t tunnel_errors(const DaemonFacts& daemon) {
+  const auto found = daemon.exits.find("tunnel-error");
+  return found == daemon.exits.end() ? 0 : found->second;
 }
 
 }  // namespace
@@ -121,15 +139,22 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
     if (servers.empty()) {
       findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
-    } else if (weighty == servers.end() && servers[0]->out()) {
-      findings.push_back({Urgency::error, "all-down",
-                          "every real server of " + service.key + " is out; " + text(servers[0]->at) + " is " +
-                              servers[0]->health + ": " + servers[0]->why,
-                          why + ", as there is no sorry server",
-                          "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
+    } else if (weighty == servers.end() && std::ranges::all_of(servers, &ServerFacts::unreachable)) {
+      findings.push_back({Urgency::error, "none-reachable",
+                          "packets can be sent to no real server of " + service.key + "; " + text(servers[0]->at) +
+                              ": " + (servers[0]->reach == "no-route" ? "there is no route" : servers[0]->reach),
+                          why, "ip route get " + text(servers[0]->at.addr) + "; rawvsadm status"});
+    } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::out)) {
+      const ServerFacts& out = **std::ranges::find_if(servers, &ServerFacts::out);
+      findings.push_back(
+          {Urgency::error, "all-down",
+           "every real server of " + service.key + " is out; " + text(out.at) + " is " + out.health + ": " + out.why,
+           why + ", as there is no sorry server",
+           "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
     } else if (weighty == servers.end()) {
+      const ServerFacts& usable = **std::ranges::find_if_not(servers, &ServerFacts::unreachable);
       findings.push_back({Urgency::error, "no-weight", "every real server of " + service.key + " has weight 0", why,
-                          edited(daemon, *servers[0], 1, servers[0]->upper)});
+                          edited(daemon, usable, 1, usable.upper)});
     } else if (std::ranges::all_of(servers, [](const ServerFacts* s) { return s->weight == 0 || s->overloaded; })) {
       const ServerFacts& full = **weighty;
       findings.push_back({Urgency::error, "overloaded",
@@ -182,12 +207,12 @@ std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
 std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings) {
   size_t looked = 0;
   for (const ServerFacts& server : facts.daemon.servers) {
-    if (server.method != "masq" || !sendable(facts.daemon, server)) continue;
+    if (server.method != "masq" || !sendable(facts.daemon, server) || server.out()) continue;
     ++looked;
     const ServiceFacts& service = facts.daemon.services[server.service];
     const LinkAddress* const own = facts.host.network_of(server.at.addr);
     const std::string gateway = gateway_for(facts, server), who = text(server.at);
-    if (server.in_packets >= kFewPackets && server.out_packets == 0) {
+    if (no_nat_reply(server)) {
       const bool wants_answer = service.protocol == Protocol::tcp || service.protocol == Protocol::sctp;
       findings.push_back(
           {wants_answer ? Urgency::error : Urgency::warning, "nat-gateway",
@@ -213,14 +238,13 @@ std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings) {
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
   size_t looked = 0;
   for (const ServerFacts& server : facts.daemon.servers) {
-    if (!sendable(facts.daemon, server)) continue;
+    if (!sendable(facts.daemon, server) || server.out()) continue;
     ++looked;
     const bool nat = server.method == "masq";
-    if (nat && ((server.in_packets >= kFewPackets && server.out_packets == 0) || server.near >= kFewConnections)) {
-      continue;  // that has been said
-    }
+    if (nat && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // that has been said
     // Connections in any other state got an answer. (As IPVS counts, SYN_RECV is active.)
-    if (server.stuck < kFewConnections || server.syns < server.active + server.inactive) continue;
+    const bool many = server.stuck >= kFewConnections && server.syns >= server.active + server.inactive;
+    if (!many && !server.never_answered()) continue;
     const ServiceFacts& service = facts.daemon.services[server.service];
     const std::string vip = service.virtual_at ? text(service.virtual_at->addr) : "VIP";
     std::string type = "on " + text(server.at.addr) + ": ss -ltn; ";
@@ -233,13 +257,40 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     } else {
       type += "ip addr show dev tunl0; sysctl net.ipv4.conf.tunl0.rp_filter (rawvs-realserver start)";
       why.insert(0, "it does not unwrap them, lacks the VIP, or checks rp_filter; or ");
+      if (const uint64_t errors = tunnel_errors(facts.daemon); errors != 0) {
+        why.insert(0,
+                   plural(errors, "ICMP error") + " about tunnel packets came back, so it may have no tunnel at all; ");
+      }
     }
-    findings.push_back({Urgency::error, "no-answer",
-                        "real server " + text(server.at) + " of " + service.key + " answers no client: all its " +
-                            plural(server.syns, "connection") + " are in SYN_RECV",
-                        why, type});
+    findings.push_back(
+        {Urgency::error, "no-answer",
+         "real server " + text(server.at) + " of " + service.key + " answers no client: " +
+             (server.syns == 1 ? "its only connection is" : "all its " + plural(server.syns, "connection") + " are") +
+             " in SYN_RECV",
+         why, type});
   }
   return looked == 0 ? "" : "no real server leaves all its clients without an answer";
+}
+
+// Errors about tunnels whose clients got answers all the same, or are UDP's, whose connections do not tell: from a
+// server that has no tunnel, or from a router on the way to it.
+std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings) {
+  std::set<std::string> tunnels;
+  for (const ServerFacts& server : facts.daemon.servers) {
+    if (server.method == "tunnel") tunnels.insert(text(server.at.addr));
+    if (server.method == "tunnel" && server.never_answered()) return "";  // that has been said
+  }
+  if (tunnels.empty()) return "";
+  const uint64_t errors = tunnel_errors(facts.daemon);
+  if (errors == 0) return "no ICMP error about a tunnel packet came back";
+  const std::string& first = *tunnels.begin();
+  findings.push_back({Urgency::note, "tunnel-errors",
+                      plural(errors, "ICMP error") + " about tunnel packets came back since rawvsd's start",
+                      "protocol unreachable: a server without a tunnel, whose clients get no answer; fragmentation "
+                      "needed: a narrow way, and nothing is wrong; host unreachable: a router does not know the server",
+                      "tcpdump -n -v -i any icmp and host " + first + "; on " + first +
+                          ": ip addr show dev tunl0 (rawvs-realserver start)"});
+  return "";
 }
 
 namespace {
