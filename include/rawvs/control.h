@@ -133,8 +133,6 @@ inline constexpr size_t kRequestMost = 4096;
 inline constexpr std::string_view kControlVersion = "rawvs/1";
 inline constexpr std::string_view kVersion = "0.1.0";
 
-const char* name(Refusal refusal);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
-
 class Ward;
 class Vrrp;
 

@@ -24,6 +24,7 @@
 namespace rawvs {
 
 enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, range, invalid, full, unsupported };
+const char* name(Refusal r);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
 enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers
 const char* name(Method m);                                  // NAT, local, TUN, DR

@@ -196,7 +196,7 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
      [](const VirtualConfig& v, size_t n) { return text(v.servers[n]); }},
     {"check", "how its servers are asked: the name of a [check], or arp, icmp, tcp, tls, http; none. Default none",
      [](VirtualConfig& v, std::string_view t) {
-       const auto problem = take(read_check_name(t), v.check);
+       auto problem = take(read_check_name(t), v.check);
        if (v.check == "none") v.check.clear();
        return problem;
      },

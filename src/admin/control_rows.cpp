@@ -14,20 +14,6 @@
 
 namespace rawvs {
 
-const char* name(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::exists: return "exists";
-    case Refusal::no_service: return "no-service";
-    case Refusal::no_server: return "no-server";
-    case Refusal::no_scheduler: return "no-scheduler";
-    case Refusal::range: return "range";
-    case Refusal::invalid: return "invalid";
-    case Refusal::full: return "full";
-    case Refusal::unsupported: return "unsupported";
-  }
-  return "?";
-}
-
 namespace {
 
 using Next = RowSource::Next;

@@ -89,7 +89,7 @@ class IniWriter::Work {
   void write_group_of(const VirtualConfig& v, Mark mark);
   void write_new(Found& found);
   void write_vrrp(size_t i);
-  std::string free_name(std::string wanted);
+  std::string free_name(const std::string& wanted);
   void prepare();
   bool check(size_t work);
 
@@ -184,7 +184,7 @@ void IniWriter::Work::take_service(size_t slot) {
   walks_.spend(service.servers.size());
 }
 
-std::string IniWriter::Work::free_name(std::string wanted) {
+std::string IniWriter::Work::free_name(const std::string& wanted) {
   std::string name = wanted;
   for (int n = 2; !names_.insert(name).second; ++n) name = wanted + '-' + std::to_string(n);
   return name;
