@@ -125,7 +125,8 @@ TEST(Doctor, FindsServersWithoutARouteOnThisHostAndUnderTheVip) {
         "no route to real server 203.0.113.21 through eth0 and eth1", "ip route get 203.0.113.21");
   const auto here = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.11"), 32}); };
   finds({.changed = {{"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=no-route via=- mac=-"}}, .host = here},
-        "error:server-is-this-host", "real server 192.0.2.11 is this host itself (lo)", "rawvsadm drain 192.0.2.11");
+        "error:server-is-this-host", "real server 192.0.2.11 is this host itself (lo)",
+        "rawvsadm -d -t 192.0.2.100:80 -r 192.0.2.11:80");
   finds({.changed = {{"192.0.2.11:80", "192.0.2.100:80"}, {"via=192.0.2.11", "via=192.0.2.100"}}},
         "error:server-is-vip", "real server 192.0.2.100 is itself a VIP", "rawvsadm drain 192.0.2.100");
 }

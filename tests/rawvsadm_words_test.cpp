@@ -281,6 +281,10 @@ TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
   EXPECT_EQ(left_text(both), "5 connections left (2 active, 3 inactive)");
   EXPECT_NE(templates_text(both, "192.0.2.11").find("4 persistent clients still belong to 192.0.2.11"),
             std::string::npos);
+  // Down, and so without connections; when it is back it would have some.
+  const std::string down = "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=0 wanted=3";
+  EXPECT_FALSE(drained({down}, *parse_ip("192.0.2.12"), 80).quiesced);
+  EXPECT_EQ(undo_line(Row(down)), "rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.12:80 -g -w 3");
   const Drained one = drained(rows, *parse_ip("192.0.2.11"), 80);
   EXPECT_EQ(one.servers.size(), 1u);
   EXPECT_TRUE(one.quiesced);

@@ -200,7 +200,7 @@ TEST_F(WardTest, AServerThatCannotBeReachedGetsNothingUntilItCan) {
     route(1, kind);
     EXPECT_EQ(used(), std::set{2});
     EXPECT_EQ(listed(1)->spec.weight, 0);
-    EXPECT_EQ(listed(1)->wanted_weight, 1);
+    EXPECT_EQ(listed(1)->listed_weight(), 1) << "so that what is listed and saved can be read back";
     route(1, Route::Kind::direct);
     resolve(1);
     EXPECT_EQ(used(), (std::set{1, 2}));

@@ -71,7 +71,7 @@
 //               health=up|down|damped|unknown: as its check says, if it has one; for: seconds; flaps: how often it went
 //               within ten minutes; why: in words
 //               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can it be sent to; the last two, and
-//               no-route: it has weight 0 until it can; via: its next hop, or -; fixed=1: mac is not asked for
+//               no-route: it gets no connection until it can; via: its next hop, or -; fixed=1: mac is not asked for
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address, and port 0

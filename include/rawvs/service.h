@@ -112,8 +112,12 @@ struct Server {
   bool in_table() const { return in_service() && !taken_out; }
   // When its slow start will be over.
   int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }
-  int32_t allowed_weight() const {
-    return reachable ? std::max(std::min(wanted_weight, most_weight), least_weight) : 0;
+  int32_t allowed_weight() const { return reachable ? weight_by_checks() : 0; }
+  int32_t weight_by_checks() const { return std::max(std::min(wanted_weight, most_weight), least_weight); }
+  // What is listed, and saved: whether packets can be sent to it is another matter.
+  int32_t listed_weight() const { return reachable ? spec.weight : part_of(weight_by_checks()); }
+  int32_t part_of(int32_t weight) const {  // as its share is, 1 at least; of 0 it is 0
+    return static_cast<int32_t>(std::max(int64_t{weight} * share / kFullShare, int64_t{std::min(weight, 1)}));
   }
   ServerSpec wanted() const {  // as the operator has it, whatever health checks say
     ServerSpec all = spec;

@@ -106,7 +106,7 @@ void write_server(std::string& row, const Server& server, const Director& direct
     put(row, "tun-port", server.spec.tunnel.port.value);
     put(row, "tun-checksum", word(server.spec.tunnel.checksum));
   }
-  put(row, "weight", static_cast<uint64_t>(server.spec.weight));
+  put(row, "weight", static_cast<uint64_t>(server.listed_weight()));
   put(row, "upper", server.spec.upper);
   put(row, "lower", server.spec.lower);
   put(row, "active", server.active);
@@ -120,7 +120,7 @@ void write_server(std::string& row, const Server& server, const Director& direct
   put(row, "mac", next && next->knows_mac() ? text(next->mac) : "-");
   put(row, "fixed", server.spec.mac ? 1 : 0);
   put_traffic(row, server.traffic, server.rates);
-  if (server.wanted_weight != server.spec.weight) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
+  if (server.wanted_weight != server.listed_weight()) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
   if (server.share != kFullShare) put(row, "slow-start", server.share * 100u / kFullShare);
   put_health(row, desk, server, now);
 }

@@ -42,9 +42,9 @@ void decide_overload(Server& server) {
 
 // The operator's weight, as far as checks and slow start allow it.
 void weigh(Server& server) {
-  const int64_t most = server.allowed_weight();
-  server.spec.weight = static_cast<int32_t>(std::max(most * server.share / kFullShare, std::min<int64_t>(most, 1)));
-  if (most != 0) server.last_weight = static_cast<int32_t>(most);
+  const int32_t most = server.allowed_weight();
+  server.spec.weight = server.part_of(most);
+  if (most != 0) server.last_weight = most;
 }
 
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }

@@ -84,9 +84,10 @@ struct ServerFacts {
   std::string why;
   uint64_t seconds = 0, flaps = 0;  // of that condition; how often it went lately
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
-  bool unreachable() const {  // its weight is 0 because of that
+  bool unreachable() const {  // it gets no connection, whatever its weight
     return reach == "no-route" || reach == "own-address" || reach == "other-interface";
   }
+  bool takes_clients() const { return weight != 0 && !unreachable(); }
   // No client was ever answered: all connections that it ever got wait for its answer, and one of them for a while or
   // with its SYN repeated. (As IPVS counts, SYN_RECV is active.)
   bool never_answered() const {

@@ -85,7 +85,7 @@ std::string look_at_checks(const DoctorFacts& facts, Findings& findings) {
     if (server.health.empty()) continue;
     ++checked;
     const bool others = std::ranges::any_of(
-        facts.daemon.servers, [&](const ServerFacts& s) { return s.service == server.service && s.weight > 0; });
+        facts.daemon.servers, [&](const ServerFacts& s) { return s.service == server.service && s.takes_clients(); });
     if (!others) continue;  // that has been said of its service
     if (auto ill = illness(facts, server)) findings.push_back(std::move(*ill));
   }

@@ -71,7 +71,7 @@ bool is_vip(const DaemonFacts& daemon, Ip address) {
 // Why a server cannot be sent to, whatever it does itself; none: it can.
 std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
   const std::string who = "real server " + text(server.at.addr);
-  const std::string move = server.weight != 0
+  const std::string move = server.takes_clients()
                                ? "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere"
                                : "rawvsadm -d " + option(facts.daemon.services[server.service]) + " -r " +
                                      text(server.at) + "; give its service a server elsewhere";
@@ -134,16 +134,11 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
   for (size_t i = 0; i < daemon.services.size(); ++i) {
     const ServiceFacts& service = daemon.services[i];
     const std::vector<const ServerFacts*> servers = servers_of(daemon, i);
-    const auto weighty = std::ranges::find_if(servers, [](const ServerFacts* s) { return s->weight > 0; });
+    const auto weighty = std::ranges::find_if(servers, &ServerFacts::takes_clients);
     const std::string why = "new clients are refused";
     if (servers.empty()) {
       findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
-    } else if (weighty == servers.end() && std::ranges::all_of(servers, &ServerFacts::unreachable)) {
-      findings.push_back({Urgency::error, "none-reachable",
-                          "packets can be sent to no real server of " + service.key + "; " + text(servers[0]->at) +
-                              ": " + (servers[0]->reach == "no-route" ? "there is no route" : servers[0]->reach),
-                          why, "ip route get " + text(servers[0]->at.addr) + "; rawvsadm status"});
     } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::out)) {
       const ServerFacts& out = **std::ranges::find_if(servers, &ServerFacts::out);
       findings.push_back(
@@ -151,11 +146,17 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
            "every real server of " + service.key + " is out; " + text(out.at) + " is " + out.health + ": " + out.why,
            why + ", as there is no sorry server",
            "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
+    } else if (const auto lost = std::ranges::find_if(servers, &ServerFacts::unreachable);
+               weighty == servers.end() && lost != servers.end()) {
+      const ServerFacts& one = **lost;
+      findings.push_back({Urgency::error, "none-reachable",
+                          "no real server of " + service.key + " takes clients, and packets cannot be sent to " +
+                              text(one.at) + ": " + (one.reach == "no-route" ? "there is no route" : one.reach),
+                          why, "ip route get " + text(one.at.addr) + "; rawvsadm status"});
     } else if (weighty == servers.end()) {
-      const ServerFacts& usable = **std::ranges::find_if_not(servers, &ServerFacts::unreachable);
       findings.push_back({Urgency::error, "no-weight", "every real server of " + service.key + " has weight 0", why,
-                          edited(daemon, usable, 1, usable.upper)});
-    } else if (std::ranges::all_of(servers, [](const ServerFacts* s) { return s->weight == 0 || s->overloaded; })) {
+                          edited(daemon, *servers[0], 1, servers[0]->upper)});
+    } else if (std::ranges::all_of(servers, [](auto* s) { return !s->takes_clients() || s->overloaded; })) {
       const ServerFacts& full = **weighty;
       findings.push_back({Urgency::error, "overloaded",
                           "every real server of " + service.key + " has reached its upper threshold", why,

@@ -43,10 +43,12 @@ Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port) {
     out.active += row.number("active");
     out.inactive += row.number("inactive");
     out.persistent += row.number("persistent");
-    out.quiesced = out.quiesced && row.number("weight") == 0;
+    out.quiesced = out.quiesced && given_weight(row) == 0;
   }
   return out;
 }
+
+uint64_t given_weight(const Row& server) { return server.number(server.has("wanted") ? "wanted" : "weight"); }
 
 // Its MAC address is not named: rawvsd keeps a fixed one, and one that ARP told must not become fixed.
 std::string quiesce_command(const Row& server) {
@@ -60,7 +62,7 @@ std::string quiesce_command(const Row& server) {
 
 std::string undo_line(const Row& server) {
   std::string line = "rawvsadm -e " + service_option(value(server, "service")) + " -r " + value(server, "server") +
-                     ' ' + method_options(server) + " -w " + value(server, "weight");
+                     ' ' + method_options(server) + " -w " + std::to_string(given_weight(server));
   if (server.number("upper") != 0) line += " -x " + value(server, "upper");
   if (server.number("lower") != 0) line += " -y " + value(server, "lower");
   return line;

@@ -22,6 +22,7 @@ struct Drained {  // what the rows say of the server
 // port: only where it has this one.
 Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port);
 
+uint64_t given_weight(const Row& server);        // the operator's, whatever checks say
 std::string quiesce_command(const Row& server);  // edit-server with the row's own record, but weight 0
 std::string undo_line(const Row& server);        // rawvsadm -e ...: what makes it as the row says
 std::string left_text(const Drained& drained);   // 3 connections left (1 active, 2 inactive)

@@ -58,7 +58,7 @@ Result<Asked> read_asked(const WordCall& call, const WordArgs& args) {
 std::string undo_text(const Rows& servers) {
   std::string out;
   for (const std::string& line : servers) {
-    if (Row(line).number("weight") != 0) out += "  " + undo_line(Row(line)) + '\n';
+    if (given_weight(Row(line)) != 0) out += "  " + undo_line(Row(line)) + '\n';
   }
   return out.empty() ? "" : "To give it connections again:\n" + out;
 }
@@ -101,7 +101,7 @@ int drain_word(WordCall& call) {
     return kAnswerIsNo;
   }
   for (const std::string& line : before) {
-    if (Row(line).number("weight") == 0) continue;
+    if (given_weight(Row(line)) == 0) continue;
     if (const Status status = ask(call, quiesce_command(Row(line)), [](const Row&) {})) return *status;
     if (!call.json) print(service_name(Row(line).get("service")) + ": " + asked->server + " has weight 0 now\n");
   }
