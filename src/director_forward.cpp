@@ -14,10 +14,11 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kLeastMtu = 68;           // RFC 791: every link carries so much
-constexpr uint16_t kLeastPathMtu = 552;      // as Linux: what ICMP says below is not believed (ip_rt_min_pmtu)
-constexpr size_t kQuotedMost = 576;          // RFC 1812 4.3.2.3
-constexpr Duration kPathMtuBelieved = 600s;  // as Linux: then larger packets are tried again (ip_rt_mtu_expires)
+constexpr uint32_t kLeastMtu = 68;            // RFC 791: every link carries so much
+constexpr uint16_t kLeastPathMtu = 552;       // as Linux: what ICMP says below is not believed (ip_rt_min_pmtu)
+constexpr uint16_t kLeastUnprovenMtu = 1280;  // of an error about a packet that was not too long
+constexpr size_t kQuotedMost = 576;           // RFC 1812 4.3.2.3
+constexpr Duration kPathMtuBelieved = 600s;   // as Linux: then larger packets are tried again (ip_rt_mtu_expires)
 
 // The length of the longest IP packet that this frame becomes on the wire: a super-frame leaves in segments.
 uint32_t longest_packet(const Frame& frame, const Packet& p) {
@@ -33,8 +34,7 @@ Exit sent_on(Exit exit, const FtpFound& found) {
 }
 
 // Can a router have refused this tunnel packet of ours because of its length? It was longer than what the router has
-// room for, no longer than what we send, must not be cut, and is as long as what is in it wants. A forged error that
-// quotes any packet of a connection would narrow the path of all.
+// room for, no longer than what we send, must not be cut, and is as long as what is in it wants.
 bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t sent_at_most) {
   return outer.dont_fragment && outer.total > told && outer.total <= sent_at_most &&
          outer.total == inner.total + (inner.ip_at - outer.ip_at);
@@ -179,13 +179,13 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
     Hop hop, learned;
     const bool nowhere = hop_to(*found, hop, now).has_value();
     const bool first = nowhere || found->path_mtu == 0 || now >= found->path_mtu_until;
-    const uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
+    uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
     // What was learned meanwhile may be of an error about the packet before.
     uint32_t sent_at_most = nowhere ? 0 : links_[index(neighbors_.at(found->neighbor).link)].mtu;
     if (found->route_mtu != 0) sent_at_most = std::min<uint32_t>(sent_at_most, found->route_mtu);
-    if (!nowhere && !was_too_big(*outer, *inner, told, sent_at_most)) {
-      return Exit::stray_icmp;
-    }
+    // IPVS believes an error about any packet of a connection, so that one forged error narrows the path of all. What
+    // proves nothing narrows it no further than to what tunnels and access lines have.
+    if (!nowhere && !was_too_big(*outer, *inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
     learn_path_mtu(outer->dst, told, now);
     if (hop_to(*found, learned, now) || !outer->dont_fragment) return Exit::tunnel_error;
     mtu = static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(found->spec.tunnel));

@@ -120,7 +120,8 @@ def a_second_one_on_the_same_interface_is_refused_and_the_first_goes_on(lab):
         done = rawvsd(lab, "-f", "-c", str(second.ini))
         same(done.returncode, 1, f"exit status of a second rawvsd with {settings}")
         shared = "eth1" if settings["interface"] == "eth1" else "eth0"
-        true(f"interface {shared}: another rawvsd (process {director.program.pid}) serves it" in done.stderr, done.stderr)
+        true(f"interface {shared}: another rawvsd (process {director.program.pid}) serves it" in done.stderr,
+             done.stderr)
         true(not second.control.exists(), "the second one has made its control socket")
     all_answered(lab.request("client", 10), 10)
     same(director.exits()["forwarded"] > 0, True, "the first one forwards")
