@@ -135,7 +135,7 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
   log.write(Severity::error, system_error(path, errno) + "; this program goes on");
 }
 
-int run(const Options& options, const Config& config) {
+int run(const Options& options, const Config& config, const std::string& exposed) {
   const bool heir = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
   const std::string path = own_path();
   const int ready = options.foreground || heir ? -1 : detach();
@@ -158,6 +158,7 @@ int run(const Options& options, const Config& config) {
   if (!options.foreground) leave_terminal();
   log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                   (config.inside.empty() ? "" : " and " + config.inside));
+  if (!exposed.empty()) log.write(Severity::warning, exposed);
   say_ready(kOk);
   (*engine)->set_trial(successor(options, path, true));
   while ((*engine)->run() == Engine::End::replace) replace(**engine, options, path, log);
@@ -206,5 +207,5 @@ int main(int argc, char** argv) {
   if (!config) return kNotConfigured;
   if (options.test) return test(options, *config);
   options.config = absolute(options.config), options.pidfile = absolute(options.pidfile);
-  return run(options, *config);
+  return run(options, *config, file.exposed());
 }

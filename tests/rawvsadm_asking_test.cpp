@@ -244,6 +244,14 @@ TEST(Asking, SaveIniPrintsTheLinesAsTheyAre) {
   EXPECT_EQ(say(peer.path(), "save", {"--ini", "-n"}).out, "[director]\ninterface = eth0\n\n[virtual a]\n");
 }
 
+TEST(Asking, SaveIniThatCannotWriteTheTablePrintsNothingButTheReason) {
+  Peer peer(Script{{"ini", "line text=[director]\nline text=interface = eth0\nunwritable text=mark 99: no group\n"}});
+  const Said said = say(peer.path(), "save", {"--ini"});
+  EXPECT_EQ(said.status, 1);
+  EXPECT_EQ(said.out, "");
+  EXPECT_NE(said.err.find("mark 99: no group"), std::string::npos) << said.err;
+}
+
 TEST(Asking, TopCountsItsBlocks) {
   Peer peer(Script{{"list", table("weight=1 conns=5")}, {"list", table("weight=1 conns=6")}});
   const Said said = say(peer.path(), "top", {"--interval", "0.1", "--count=1"}, true);

@@ -336,7 +336,9 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   EXPECT_EQ(ini_text(again, other), ini_text(again, director_));
   EXPECT_TRUE(ask("ini").starts_with("ok\nline text=[director]\nline text=interface = eth0\n"));
   EXPECT_EQ(ask("ini").find("unwritable"), std::string::npos);
-  ask("add-service service=mark:99");
+  EXPECT_EQ(ask("add-service service=mark:99"),
+            "ok\nwarning text=mark 99: no [group] of the configuration says which packets carry it: this service gets "
+            "none\nend\n");
   EXPECT_TRUE(ask("ini").ends_with(
       "\nunwritable text=mark 99: no group says which packets carry it, and a file cannot have a service of a mark "
       "without one\nend\n"));

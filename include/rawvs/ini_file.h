@@ -21,6 +21,7 @@ class IniFile {
   // REQUIRES: step() has returned true.
   Result<Config> take();  // then, for findings():
   const Findings& findings() const { return findings_; }
+  const std::string& exposed() const { return exposed_; }  // the warning that it shows its secret to every user
 
  private:
   bool read_some();
@@ -33,6 +34,7 @@ class IniFile {
   ConfigReader reader_;
   std::optional<Error> broken_;  // the file cannot be read
   Findings findings_;
+  std::string exposed_;
 };
 
 }  // namespace rawvs

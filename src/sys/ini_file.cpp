@@ -77,8 +77,8 @@ Result<Config> IniFile::take() {
     findings_.faults.push_back(config.error().text);
   }
   if (config && open_to_all_ && has_secret(*config)) {
-    findings_.warnings.insert(findings_.warnings.begin(),
-                              path_ + ": every user can read this file, and it holds a secret: chmod 600 " + path_);
+    exposed_ = path_ + ": every user can read this file, and it holds a secret: chmod 600 " + path_;
+    findings_.warnings.insert(findings_.warnings.begin(), exposed_);
   }
   return config;
 }

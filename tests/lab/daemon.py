@@ -93,6 +93,19 @@ def a_right_file_passes_the_check_and_nothing_starts(lab):
 
 
 @case()
+def a_start_logs_that_every_user_can_read_its_secret(lab):
+    director = Director(lab, "[sync]\nrole = backup\nkey = a secret of ours\n")
+    text = f"{director.ini}: every user can read this file, and it holds a secret: chmod 600 {director.ini}"
+    director.ini.chmod(0o644)
+    director.start().wait_for_log(text, 10)
+    same(director.log().count(text), 1, "times it was logged")
+    director.stop()
+    director.ini.chmod(0o600)
+    director.start()
+    same(director.log().count(text), 0, "times it was logged, with a file for root only")
+
+
+@case()
 def a_missing_file_is_named(lab):
     done = rawvsd(lab, "-f", "-c", "/nowhere/rawvs.ini")
     true(done.returncode != 0 and "/nowhere/rawvs.ini" in done.stderr, f"{done.returncode} {done.stderr.strip()}")
