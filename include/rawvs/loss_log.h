@@ -16,7 +16,7 @@ namespace rawvs {
 class LossLog {
  public:
   static constexpr Duration kPause = 60s;
-  static constexpr std::array kLosses{Exit::table_full, Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full};
+  static constexpr Exit kLosses[] = {Exit::table_full, Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full};
 
   void look(const ExitCounters& exits, Instant now, Outbox& out);
   Instant next_deadline() const;  // when something that was counted is to be said
@@ -26,7 +26,7 @@ class LossLog {
     uint64_t said = 0, seen = 0;  // the counter, when it was last said and last looked at
     Instant again{};              // when it may be said again
   };
-  std::array<Loss, kLosses.size()> losses_{};
+  std::array<Loss, std::size(kLosses)> losses_{};
 };
 
 }  // namespace rawvs

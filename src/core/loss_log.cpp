@@ -8,7 +8,7 @@
 namespace rawvs {
 
 void LossLog::look(const ExitCounters& exits, Instant now, Outbox& out) {
-  for (size_t i = 0; i < kLosses.size(); ++i) {
+  for (size_t i = 0; i < losses_.size(); ++i) {
     Loss& loss = losses_[i];
     loss.seen = exits.of(kLosses[i]);
     loss.said = std::min(loss.said, loss.seen);  // the counters may have been set to zero
