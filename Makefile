@@ -73,9 +73,9 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp split.cpp sync_message.cpp) \
               $(addprefix src/core/,connection.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp tcp_state.cpp track.cpp \
                 traffic.cpp tunnel.cpp) \
-              src/director.cpp src/director_forward.cpp src/director_track.cpp \
-              $(addprefix src/sys/,engine.cpp flow_map.cpp host_route.cpp link_socket.cpp packet_socket.cpp \
-                plain_socket.cpp xdp_checksum.cpp xdp_io.cpp)
+              $(addprefix src/director/,director.cpp director_forward.cpp director_track.cpp) \
+              $(addprefix src/sys/io/,link_socket.cpp packet_socket.cpp plain_socket.cpp xdp_checksum.cpp xdp_io.cpp) \
+              src/sys/engine/engine.cpp src/sys/guard/flow_map.cpp src/sys/net/host_route.cpp
 $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): name its new place in HOT)))
 
 # Up to eight files of a module are compiled together, as a unit: a file in BUILD/unit/ that includes them. Parsing headers
@@ -196,7 +196,7 @@ $(BUILD)/alone/%.ok: %.cpp
 
 PURE_MODULES := $(PURE_OBJ)
 SCRIPTS    := tools/setup tools/check-layers tests/run .ci/run
-CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h include/rawvs/*.h tools/*/*.cpp tools/*/*.h tools/*.cpp tests/*.cpp tests/*.h tests/*/*.h)
+CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h src/*/*/*.cpp src/*/*/*.h include/rawvs/*.h tools/*/*.cpp tools/*/*.h tools/*.cpp tests/*.cpp tests/*.h tests/*/*.h)
 
 setup-build:
 	@tools/setup build

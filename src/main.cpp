@@ -12,15 +12,15 @@
 #include <string>
 #include <vector>
 
+#include "control/ini_writer.h"
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
-#include "rawvs/ini_file.h"
-#include "rawvs/ini_writer.h"
-#include "sys/guard_links.h"
-#include "sys/pid_file.h"
-#include "sys/start_check.h"
-#include "sys/state_file.h"
-#include "sys/trial.h"
+#include "sys/engine/ini_file.h"
+#include "sys/engine/pid_file.h"
+#include "sys/engine/start_check.h"
+#include "sys/engine/trial.h"
+#include "sys/guard/guard_links.h"
+#include "sys/ha/state_file.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "rawvs/sys.h"
+#include "sys/sys.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The filter expressions, compiled by libpcap and run over handmade frames.
-#include "rawvs/capture_filter.h"
+#include "side/capture_filter.h"
 
 #include <gtest/gtest.h>
 #include <pcap/pcap.h>

@@ -13,8 +13,8 @@
 #include <sstream>
 #include <string>
 
+#include "core/scheduler.h"
 #include "frames.h"
-#include "rawvs/scheduler.h"
 
 namespace rawvs::test {
 

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
+#include "config/config_reader.h"
 #include "config_refusals.h"
-#include "rawvs/config_reader.h"
 
 namespace rawvs {
 namespace {

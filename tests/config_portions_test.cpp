@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "config/config_reader.h"
 #include "config_same.h"
-#include "rawvs/config_reader.h"
 
 namespace rawvs {
 namespace {

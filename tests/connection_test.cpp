@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-#include "rawvs/connection.h"
+#include "core/connection.h"
 
 namespace rawvs {
 namespace {

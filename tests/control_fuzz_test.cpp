@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <random>
 
+#include "control/control_values.h"
 #include "control_fixture.h"
-#include "src/admin/control_values.h"
 
 namespace rawvs {
 namespace {

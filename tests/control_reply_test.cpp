@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "control_fixture.h"
-#include "rawvs/vrrp.h"
+#include "side/vrrp.h"
 
 namespace rawvs {
 namespace {

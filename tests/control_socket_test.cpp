@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The control socket and its clients, good and bad, in one thread: whoever has to wait is seen to wait. And the small
 // things of sys.h.
-#include "rawvs/control_socket.h"
+#include "sys/engine/control_socket.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -17,7 +17,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "rawvs/sys.h"
+#include "sys/sys.h"
 
 namespace rawvs {
 namespace {

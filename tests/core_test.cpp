@@ -2,9 +2,9 @@
 // The core room: TCP states, schedulers, services, what packets do to connections and counters.
 #include <gtest/gtest.h>
 
+#include "core/scheduler.h"
+#include "core/track.h"
 #include "frames.h"
-#include "rawvs/scheduler.h"
-#include "rawvs/track.h"
 
 namespace rawvs {
 namespace {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "core/reassembly.h"
 #include "frames.h"
-#include "rawvs/reassembly.h"
 
 namespace rawvs::test {
 

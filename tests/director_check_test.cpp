@@ -2,7 +2,7 @@
 // A check's packet (via = vip) through the director's door: to the one server that it is for, as a client's would go,
 // but no connection, and nobody counts it.
 #include "director_fixture.h"
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Persistence through the director's door: templates made, followed, kept, given up; marks, FTP, every port.
+#include "core/track.h"
 #include "director_fixture.h"
-#include "rawvs/track.h"
 
 namespace rawvs {
 namespace {

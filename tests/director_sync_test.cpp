@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Two directors by their doors: what packets do to the first one's connections the second one is told.
+#include "core/sync.h"
 #include "director_fixture.h"
-#include "rawvs/sync.h"
 
 namespace rawvs {
 namespace {

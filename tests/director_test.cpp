@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The director's door, driven as the daemon drives it: frames in, frames out, counters moved.
 #include "director_fixture.h"
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 namespace rawvs {
 namespace {

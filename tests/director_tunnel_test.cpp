@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // TUN through the director's door: the outer header, MTU and what ICMP teaches about it, super-frames, routes.
 #include "director_fixture.h"
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // dns_message.h: queries byte for byte; answers whole, cut, foreign.
-#include "rawvs/dns_message.h"
+#include "wire/dns_message.h"
 
 #include <gtest/gtest.h>
 

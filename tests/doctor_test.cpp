@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rawvsadm doctor's judgement: a healthy director's rows and host, one thing made wrong in each, and what is said of
 // it.
+#include "core/tunnel.h"
 #include "doctor_fixture.h"
-#include "rawvs/tunnel.h"
 
 namespace rawvs::adm {
 namespace {

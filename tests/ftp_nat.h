@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/ftp.h"
 #include "frames.h"
-#include "rawvs/ftp.h"
 
 namespace rawvs::test {
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "rawvs/health.h"
+#include "side/health.h"
 
 namespace rawvs::test {
 

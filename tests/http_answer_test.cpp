@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // http_answer.h: answers whole, cut at every place, hostile.
-#include "rawvs/http_answer.h"
+#include "wire/http_answer.h"
 
 #include <gtest/gtest.h>
 

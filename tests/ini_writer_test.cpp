@@ -2,7 +2,8 @@
 // ini_writer_test.cpp: the present table as a file is the inverse of reading one. Configurations are drawn at random,
 // checks give random verdicts, rawvsadm changes things at random; the file that is written then asks for the same.
 
-#include "rawvs/ini_writer.h"
+#include "control/ini_writer.h"
+#include "config/config_reader.h"
 
 #include <gtest/gtest.h>
 
@@ -11,9 +12,9 @@
 #include <set>
 
 #include "config_same.h"
+#include "control/ward.h"
 #include "ini_random.h"
 #include "rawvs/control.h"
-#include "rawvs/ward.h"
 
 namespace rawvs {
 namespace {

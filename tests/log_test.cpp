@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "rawvs/sys.h"
-#include "src/sys/fd.h"
+#include "sys/fd.h"
+#include "sys/sys.h"
 
 namespace rawvs {
 namespace {

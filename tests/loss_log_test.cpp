@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Packets that were dropped for want of room are in the log: the first one, and then their number.
-#include "rawvs/loss_log.h"
+#include "core/loss_log.h"
 
 #include <gtest/gtest.h>
 

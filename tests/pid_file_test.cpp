@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // pid_file_test.cpp: what a pid file may be written over, and what it may not.
-#include "src/sys/pid_file.h"
+#include "sys/engine/pid_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

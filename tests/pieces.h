@@ -7,7 +7,7 @@
 #include <random>
 
 #include "frames.h"
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 namespace rawvs::test {
 

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "frames.h"
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
 namespace rawvs::test {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // reassembly_memory_test.cpp: fragments that are missing, and too many of them: what gives way, and when.
+#include "core/reassembly.h"
 #include "datagram.h"
-#include "rawvs/reassembly.h"
 
 namespace rawvs::test {
 namespace {

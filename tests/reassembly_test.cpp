@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // reassembly_test.cpp: fragments in any order, cut anyhow, doubled, contradicting; and cut again as they came.
-#include "rawvs/reassembly.h"
+#include "core/reassembly.h"
 
 #include <map>
 #include <numeric>
 
 #include "datagram.h"
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 namespace rawvs::test {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // reload.h: from one file to the next: what is different is done, the rest is left alone; and the table as a file.
-#include "rawvs/reload.h"
+#include "control/reload.h"
 
 #include <gtest/gtest.h>
 

@@ -11,12 +11,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "rawvs/sys.h"
-#include "src/sys/guard_links.h"
-#include "src/sys/interface_lock.h"
-#include "src/sys/probe_program.h"
-#include "src/sys/start_check.h"
-#include "src/sys/trial.h"
+#include "sys/engine/start_check.h"
+#include "sys/engine/trial.h"
+#include "sys/guard/guard_links.h"
+#include "sys/net/interface_lock.h"
+#include "sys/probe/probe_program.h"
+#include "sys/sys.h"
 
 namespace rawvs {
 namespace {

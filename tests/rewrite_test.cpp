@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Rewriting for NAT: what is updated in place equals what is computed anew, on random packets of every kind.
-#include "rawvs/rewrite.h"
+#include "core/rewrite.h"
 
 #include <gtest/gtest.h>
 

@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <map>
 
-#include "rawvs/check_path.h"
-#include "rawvs/packet.h"
 #include "root_probe.h"
+#include "sys/probe/check_path.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 namespace {

@@ -13,8 +13,8 @@
 #include <cstdio>
 #include <optional>
 
-#include "rawvs/guard.h"
 #include "root_net.h"
+#include "sys/guard/guard.h"
 
 namespace rawvs::test {
 

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "rawvs/host_route.h"
 #include "root_guard.h"
+#include "sys/net/host_route.h"
 #include "wire/checksum.h"
 
 namespace rawvs::test {

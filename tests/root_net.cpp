@@ -11,8 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "rawvs/packet_socket.h"
-#include "src/sys/plain_socket.h"
+#include "sys/io/packet_socket.h"
+#include "sys/io/plain_socket.h"
 
 namespace rawvs::test {
 namespace {

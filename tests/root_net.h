@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "frames.h"
-#include "rawvs/link_socket.h"
+#include "sys/io/link_socket.h"
 
 namespace rawvs::test {
 

@@ -10,8 +10,8 @@
 
 #include <optional>
 
-#include "rawvs/packet_socket.h"
 #include "root_net.h"
+#include "sys/io/packet_socket.h"
 
 namespace rawvs::test {
 namespace {

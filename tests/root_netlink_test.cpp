@@ -6,8 +6,8 @@
 
 #include <optional>
 
-#include "rawvs/netlink.h"
 #include "root_net.h"
+#include "sys/net/netlink.h"
 
 namespace rawvs::test {
 namespace {

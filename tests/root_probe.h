@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "rawvs/probes.h"
 #include "root_net.h"
-#include "src/sys/fd.h"
+#include "sys/fd.h"
+#include "sys/probe/probes.h"
 
 namespace rawvs::test {
 

@@ -10,7 +10,7 @@
 
 #include "rawvs/config.h"
 #include "root_net.h"
-#include "src/sys/sync_socket.h"
+#include "sys/ha/sync_socket.h"
 
 namespace rawvs::test {
 namespace {

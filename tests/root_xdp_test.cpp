@@ -2,12 +2,12 @@
 // The back end "xdp" against the kernel. The director is right (root_net.h, VethPair); what its kernel gets, a packet
 // socket at r0 sees, the tap. That something does not come is shown without waiting: what is sent after it comes first.
 #ifdef RAWVS_XDP
-#include "src/sys/xdp_io.h"
+#include "sys/io/xdp_io.h"
 
 #include <algorithm>
 
 #include "root_net.h"
-#include "src/sys/xdp_checksum.h"
+#include "sys/io/xdp_checksum.h"
 
 namespace rawvs::test {
 namespace {

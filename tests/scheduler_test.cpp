@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The schedulers: what each rule says. What IPVS chose is in scheduler_recorded_test.cpp; core_test.cpp has more of rr,
 // wrr, lc and wlc.
-#include "rawvs/scheduler.h"
+#include "core/scheduler.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <random>
 
 #include "cluster.h"
-#include "rawvs/siphash.h"
+#include "core/siphash.h"
 
 namespace rawvs {
 namespace {

@@ -6,10 +6,10 @@
 #include <random>
 #include <sstream>
 
+#include "core/rewrite.h"
+#include "core/sctp_state.h"
 #include "random_packets.h"
-#include "rawvs/crc32c.h"
-#include "rawvs/rewrite.h"
-#include "rawvs/sctp_state.h"
+#include "wire/crc32c.h"
 
 namespace rawvs {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "pieces.h"
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 namespace rawvs::test {
 namespace {

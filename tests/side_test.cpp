@@ -2,10 +2,10 @@
 // The side rooms: neighbours that are asked for, VIPs that are claimed, limits. Time is passed in: a day takes no time.
 #include <gtest/gtest.h>
 
+#include "director/limit.h"
 #include "frames.h"
-#include "rawvs/claim.h"
-#include "rawvs/limit.h"
-#include "rawvs/neighbor.h"
+#include "side/claim.h"
+#include "side/neighbor.h"
 
 namespace rawvs {
 namespace {

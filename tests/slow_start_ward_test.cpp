@@ -2,8 +2,8 @@
 // Slow start, from a server's check to its clients' packets: a server that is back gets a little more each second.
 #include <map>
 
+#include "control/ward.h"
 #include "director_fixture.h"
-#include "rawvs/ward.h"
 
 namespace rawvs {
 namespace {

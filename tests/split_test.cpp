@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // split_test.cpp: fragments against a simple model.
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // State through the director's door: connections begun in one director go on in another, as if nothing had happened.
+#include "core/state.h"
 #include "director_fixture.h"
-#include "rawvs/state.h"
 
 namespace rawvs {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // state_file.h: files and memory as another process finds them, and those that it must not believe.
-#include "src/sys/state_file.h"
+#include "sys/ha/state_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -7,10 +7,10 @@
 
 #include <algorithm>
 
+#include "core/state.h"
+#include "core/track.h"
 #include "frames.h"
-#include "rawvs/crc32c.h"
-#include "rawvs/state.h"
-#include "rawvs/track.h"
+#include "wire/crc32c.h"
 
 namespace rawvs::test {
 

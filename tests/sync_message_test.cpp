@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Messages of the sync protocol: what a kernel sent is read, and built again byte by byte; what is wrong is refused.
-#include "rawvs/sync_message.h"
+#include "wire/sync_message.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "core/service.h"
 #include "frames.h"
-#include "rawvs/service.h"
 #include "sync_recorded.h"
 
 namespace rawvs {

@@ -7,9 +7,9 @@
 
 #include <set>
 
+#include "core/sync.h"
+#include "core/track.h"
 #include "frames.h"
-#include "rawvs/sync.h"
-#include "rawvs/track.h"
 #include "sync_recorded.h"
 
 namespace rawvs {

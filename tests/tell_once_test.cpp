@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the log hears of neighbours that are odd.
-#include "rawvs/tell_once.h"
+#include "core/tell_once.h"
 
 #include <gtest/gtest.h>
 

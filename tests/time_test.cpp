@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "rawvs/probes.h"
+#include "sys/probe/probes.h"
 
 namespace rawvs {
 namespace {

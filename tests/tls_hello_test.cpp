@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // tls_hello.h: the client's hello byte for byte; servers' answers whole, cut at every place, hostile.
-#include "rawvs/tls_hello.h"
+#include "wire/tls_hello.h"
 
 #include <gtest/gtest.h>
 

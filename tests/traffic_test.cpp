@@ -2,8 +2,8 @@
 // Rates as IPVS's estimator has them: recorded numbers are what the kernel's own formula gives.
 #include <gtest/gtest.h>
 
+#include "core/traffic.h"
 #include "director_fixture.h"
-#include "rawvs/traffic.h"
 
 namespace rawvs {
 namespace {

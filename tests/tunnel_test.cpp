@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tunnels: outer headers as a kernel's IPVS makes them, checksums that are right once everybody has done his part, and
 // the way back from a quoted tunnel packet to the client's.
-#include "rawvs/tunnel.h"
+#include "core/tunnel.h"
 
 #include <gtest/gtest.h>
 
+#include "core/rewrite.h"
 #include "random_packets.h"
-#include "rawvs/rewrite.h"
 
 namespace rawvs {
 namespace {

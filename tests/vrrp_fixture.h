@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "frames.h"
-#include "rawvs/vrrp.h"
+#include "side/vrrp.h"
 
 namespace rawvs::test {
 

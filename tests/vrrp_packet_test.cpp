@@ -7,7 +7,7 @@
 #include <set>
 
 #include "frames.h"
-#include "rawvs/vrrp_packet.h"
+#include "wire/vrrp_packet.h"
 
 namespace rawvs {
 namespace {

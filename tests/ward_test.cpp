@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ward.h: what checks find, shown by what becomes of packets: servers taken out, sorry servers, servers out of reach.
-#include "rawvs/ward.h"
+#include "control/ward.h"
 
 #include <set>
 

@@ -4,13 +4,13 @@
 
 #include <random>
 
+#include "core/rewrite.h"
+#include "core/siphash.h"
 #include "frames.h"
-#include "rawvs/arp.h"
-#include "rawvs/compose.h"
-#include "rawvs/packet.h"
-#include "rawvs/rewrite.h"
-#include "rawvs/siphash.h"
+#include "wire/arp.h"
 #include "wire/checksum.h"
+#include "wire/compose.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 namespace {

@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "rawvs/guard.h"
-#include "rawvs/netlink.h"
-#include "rawvs/packet_socket.h"
+#include "sys/guard/guard.h"
+#include "sys/io/packet_socket.h"
+#include "sys/net/netlink.h"
 
 namespace {
 

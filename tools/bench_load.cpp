@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "rawvs/packet_socket.h"
+#include "sys/io/packet_socket.h"
 #include "wire/checksum.h"
 
 namespace {

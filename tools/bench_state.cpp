@@ -7,9 +7,9 @@
 #include <ctime>
 #include <vector>
 
-#include "rawvs/crc32c.h"
-#include "rawvs/state.h"
-#include "rawvs/track.h"
+#include "core/state.h"
+#include "core/track.h"
+#include "wire/crc32c.h"
 
 namespace {
 

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "rawvs/check.h"
-#include "rawvs/health.h"
+#include "core/service.h"
+#include "core/sync.h"
 #include "rawvs/result.h"
-#include "rawvs/service.h"
 #include "rawvs/settings.h"
-#include "rawvs/sync.h"
-#include "rawvs/vrrp.h"
+#include "side/check.h"
+#include "side/health.h"
+#include "side/vrrp.h"
 
 namespace rawvs {
 

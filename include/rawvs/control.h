@@ -121,11 +121,11 @@
 #include <string_view>
 #include <vector>
 
+#include "control/control_log.h"
+#include "control/control_reply.h"
+#include "control/reload.h"
 #include "rawvs/config.h"
-#include "rawvs/control_log.h"
-#include "rawvs/control_reply.h"
 #include "rawvs/director.h"
-#include "rawvs/reload.h"
 
 namespace rawvs {
 

@@ -9,32 +9,24 @@
 #include <map>
 #include <span>
 
-#include "rawvs/claim.h"
-#include "rawvs/compose.h"
-#include "rawvs/connection.h"
-#include "rawvs/ftp.h"
-#include "rawvs/limit.h"
-#include "rawvs/link.h"
-#include "rawvs/neighbor.h"
-#include "rawvs/observer.h"
-#include "rawvs/outbox.h"
-#include "rawvs/reassembly.h"
-#include "rawvs/route.h"
+#include "core/connection.h"
+#include "core/ftp.h"
+#include "core/link.h"
+#include "core/outbox.h"
+#include "core/reassembly.h"
+#include "core/route.h"
+#include "core/state.h"
+#include "core/sync.h"
+#include "core/tcp_state.h"
+#include "director/limit.h"
+#include "director/observer.h"
 #include "rawvs/settings.h"
-#include "rawvs/state.h"
-#include "rawvs/sync.h"
-#include "rawvs/tcp_state.h"
+#include "side/claim.h"
+#include "side/neighbor.h"
+#include "side/watch.h"
+#include "wire/compose.h"
 
 namespace rawvs {
-
-struct Watch {                  // what the outside must deliver to the director, and keep from the host's kernel
-  std::vector<Ip> vips;         // sorted: frames to these, ARP about these
-  std::vector<Ip> neighbors;    // sorted: ARP from these: servers, or gateways to them
-  std::vector<Ip> nat_servers;  // sorted: IPv4 from these, sent to our MAC address, may be answers to translate
-  bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets under NAT or in a tunnel
-  std::array<std::vector<Mac>, kLinks> macs{};  // sorted: ours on that link beside the interface's own (VRRP)
-  friend bool operator==(const Watch&, const Watch&) = default;
-};
 
 struct Explanation {               // what would become of a packet, and why
   std::vector<std::string> steps;  // sentences, in the order in which things are looked at

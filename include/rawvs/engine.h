@@ -11,18 +11,18 @@
 #include <memory>
 #include <span>
 
-#include "rawvs/check_path.h"
+#include "control/ward.h"
+#include "core/loss_log.h"
 #include "rawvs/config.h"
-#include "rawvs/control_socket.h"
-#include "rawvs/frame_io.h"
-#include "rawvs/guard.h"
-#include "rawvs/host_route.h"
-#include "rawvs/loss_log.h"
-#include "rawvs/netlink.h"
-#include "rawvs/probes.h"
-#include "rawvs/sys.h"
-#include "rawvs/vrrp.h"
-#include "rawvs/ward.h"
+#include "side/vrrp.h"
+#include "sys/engine/control_socket.h"
+#include "sys/guard/guard.h"
+#include "sys/io/frame_io.h"
+#include "sys/net/host_route.h"
+#include "sys/net/netlink.h"
+#include "sys/probe/check_path.h"
+#include "sys/probe/probes.h"
+#include "sys/sys.h"
 
 namespace rawvs {
 

@@ -8,7 +8,7 @@
 // Wheel: a tick is 10 ms, a unit 16 ticks. Level 0 has one list per unit for the next 256 units (41 s), level 1 one
 // per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies where its deadline was when it was last
 // placed; packets only move `expires` in the entry. When the wheel reaches the entry it is either over, or placed anew.
-#include "rawvs/connection.h"
+#include "core/connection.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ftp.cpp: segments of an FTP control connection: what is new in them, their numbers mapped, their payload rewritten.
-#include "rawvs/ftp.h"
+#include "core/ftp.h"
 
 #include <algorithm>
 

@@ -11,7 +11,7 @@
 //   commands 52: size 1, flags 1, zero 2, the line 48
 #include <algorithm>
 
-#include "rawvs/ftp.h"
+#include "core/ftp.h"
 #include "wire/l4_header.h"
 
 namespace rawvs {

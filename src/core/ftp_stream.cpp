@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ftp_stream.cpp: edits of the server's stream and the two readers, byte by byte.
-#include "rawvs/ftp_stream.h"
+#include "core/ftp_stream.h"
 #include "wire/l4_header.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // loss_log.cpp: counters compared with what was said of them.
-#include "rawvs/loss_log.h"
+#include "core/loss_log.h"
 
 #include <algorithm>
 #include <string>

@@ -3,7 +3,7 @@
 //
 // Looking a datagram up: the source by a keyed hash, then its at most 64 datagrams one by one, newest first. So what a
 // flood costs is bounded without an index over datagrams, and a source's share is where its datagrams are.
-#include "rawvs/reassembly.h"
+#include "core/reassembly.h"
 
 #include <algorithm>
 #include <bit>

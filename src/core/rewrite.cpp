@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rewrite.cpp: the few bytes that forwarding changes.
-#include "rawvs/rewrite.h"
+#include "core/rewrite.h"
 
-#include "rawvs/crc32c.h"
 #include "wire/checksum.h"
+#include "wire/crc32c.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // scheduler.cpp: the schedulers that count connections or take turns, one short function each, and the table that names
 // them all. "Position" is the index behind the last choice; 0 stands for the list's head, before the first server.
-#include "rawvs/scheduler.h"
+#include "core/scheduler.h"
 
 #include <algorithm>
 #include <array>
 #include <numeric>
 
-#include "schedulers.h"
+#include "core/schedulers.h"
 
 namespace rawvs {
 

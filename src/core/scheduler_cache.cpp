@@ -5,7 +5,7 @@
 // in a sweep every half hour (counted from the first choice), and a removed server keeps its place until it returns.
 #include <algorithm>
 
-#include "schedulers.h"
+#include "core/schedulers.h"
 
 namespace rawvs::schedulers {
 

@@ -5,8 +5,8 @@
 #include <bit>
 #include <numeric>
 
-#include "rawvs/siphash.h"
-#include "schedulers.h"
+#include "core/schedulers.h"
+#include "core/siphash.h"
 
 namespace rawvs::schedulers {
 

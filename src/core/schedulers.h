@@ -2,7 +2,7 @@
 // schedulers.h: what the files of the schedulers share: the question that each answers and the measures they compare.
 #pragma once
 
-#include "rawvs/scheduler.h"
+#include "core/scheduler.h"
 
 namespace rawvs::schedulers {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sctp_state.cpp: IPVS's SCTP transition table and timeouts, as tables. Source: the rules in lvs-facts 2.5; every cell
 // that packets can reach was confirmed against a kernel's IPVS.
-#include "rawvs/sctp_state.h"
+#include "core/sctp_state.h"
 
 #include <array>
 
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 

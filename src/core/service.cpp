@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // service.cpp: the service table and the slots of the real servers.
-#include "rawvs/service.h"
+#include "core/service.h"
 
 #include <algorithm>
 
-#include "rawvs/scheduler.h"
+#include "core/scheduler.h"
 
 namespace rawvs {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "rawvs/service.h"
+#include "core/service.h"
 
 namespace rawvs {
 

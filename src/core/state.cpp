@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // state.cpp: a table becomes bytes. Three walks through it: templates, then FTP's control connections, then the rest,
 // so that who reads the bytes knows a controller before those that it controls.
-#include "rawvs/state.h"
+#include "core/state.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "rawvs/crc32c.h"
-#include "state_marks.h"
-#include "state_rows.h"
+#include "core/state_marks.h"
+#include "core/state_rows.h"
+#include "wire/crc32c.h"
 
 namespace rawvs {
 

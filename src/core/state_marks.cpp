@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // state_marks.cpp: prints of marks, and marks by them.
-#include "state_marks.h"
+#include "core/state_marks.h"
 
 #include <algorithm>
 
-#include "rawvs/siphash.h"
+#include "core/siphash.h"
 
 namespace rawvs::state {
 

@@ -3,7 +3,7 @@
 // to the state's writer and reader.
 #pragma once
 
-#include "rawvs/service.h"
+#include "core/service.h"
 
 namespace rawvs::state {
 

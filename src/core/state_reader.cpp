@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // state_reader.cpp: bytes of an earlier process become entries, made as the live path makes them: director_track.cpp's
 // place(), but for what only the past knows: state, half-seen or not, deadline, who controls whom.
-#include "rawvs/state.h"
+#include "core/state.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "rawvs/crc32c.h"
-#include "rawvs/track.h"
-#include "state_marks.h"
-#include "state_rows.h"
+#include "core/state_marks.h"
+#include "core/state_rows.h"
+#include "core/track.h"
+#include "wire/crc32c.h"
 
 namespace rawvs {
 

@@ -17,9 +17,9 @@
 
 #include <array>
 
+#include "core/connection.h"
+#include "core/ftp.h"
 #include "rawvs/bytes.h"
-#include "rawvs/connection.h"
-#include "rawvs/ftp.h"
 
 namespace rawvs::state {
 

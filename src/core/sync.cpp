@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sync.cpp: which connections are told to backups, and what a backup makes of them. Source: Linux 6.1's IPVS.
-#include "rawvs/sync.h"
+#include "core/sync.h"
 
 #include <algorithm>
 
-#include "rawvs/track.h"
+#include "core/track.h"
 #include "wire/l4_header.h"
 
 namespace rawvs {

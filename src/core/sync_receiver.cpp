@@ -2,8 +2,8 @@
 // sync_receiver.cpp: what a backup is told: is it to be believed, and what becomes of it in the connection table.
 #include <algorithm>
 
-#include "rawvs/sync.h"
-#include "rawvs/track.h"
+#include "core/sync.h"
+#include "core/track.h"
 #include "wire/l4_header.h"
 
 namespace rawvs {

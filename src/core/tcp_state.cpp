@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // tcp_state.cpp: IPVS's TCP transition table and timeouts, as tables. Source: the rules in lvs-facts 2.4, confirmed by
 // the conformance scenarios (states-dr, nat-tcp) against a kernel's IPVS.
-#include "rawvs/tcp_state.h"
+#include "core/tcp_state.h"
 
 #include <array>
 
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 

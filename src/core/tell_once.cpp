@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // tell_once.cpp: the log's memory of neighbours that are odd.
-#include "rawvs/tell_once.h"
+#include "core/tell_once.h"
 
 #include <algorithm>
 

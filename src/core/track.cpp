@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // track.cpp: a connection's state and its server's counters, moved together.
-#include "rawvs/track.h"
+#include "core/track.h"
 
 namespace rawvs {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // traffic.cpp: IPVS's estimator: every two seconds, average += (rate - average) / 4, in fixed point.
-#include "rawvs/traffic.h"
+#include "core/traffic.h"
 
 namespace rawvs {
 

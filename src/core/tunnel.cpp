@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // tunnel.cpp: the outer headers, from the inside outwards, each written in front of the last.
-#include "rawvs/tunnel.h"
+#include "core/tunnel.h"
 
 #include <algorithm>
 #include <array>
 
-#include "rawvs/rewrite.h"
-#include "rawvs/siphash.h"
+#include "core/rewrite.h"
+#include "core/siphash.h"
 #include "wire/checksum.h"
 #include "wire/ipv4_header.h"
 

@@ -3,7 +3,7 @@
 // A classic BPF program compares one address after the other and holds 4,096 instructions, so neighbouring addresses
 // are written as one network. Where that still leaves too many, the packet socket's filter may take in more than asked
 // (the director looks again at every frame); the guard's may not, since what it takes nobody else gets.
-#include "rawvs/capture_filter.h"
+#include "side/capture_filter.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // claim.cpp: answering, announcing and defending the VIPs.
-#include "rawvs/claim.h"
+#include "side/claim.h"
 
 #include <algorithm>
 #include <utility>

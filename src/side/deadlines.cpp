@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // deadlines.cpp: the heap of deadlines. Entries remember their place, so that a deadline can be moved without
 // being looked for, and nobody stands in the heap twice.
-#include "rawvs/deadlines.h"
+#include "side/deadlines.h"
 
 namespace rawvs {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // health.cpp: which targets and services there are, how a reload replaces them, and the slow start's arithmetic.
 // health_checks.cpp asks and hears the answers, health_verdict.cpp says what they mean.
-#include "rawvs/health.h"
+#include "side/health.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 // its target is health_verdict.cpp's.
 #include <algorithm>
 
-#include "rawvs/health.h"
+#include "side/health.h"
 
 namespace rawvs {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "rawvs/health.h"
+#include "side/health.h"
 
 namespace rawvs {
 

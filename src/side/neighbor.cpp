@@ -5,11 +5,11 @@
 //   refreshing  the old answer still serves; asked by unicast, then by broadcast; too old: asking
 //   silent      three questions without an answer: packets are dropped, asked on with growing pauses
 //   fixed       mac= in the configuration: never asked
-#include "rawvs/neighbor.h"
+#include "side/neighbor.h"
 
 #include <algorithm>
 
-#include "rawvs/rewrite.h"
+#include "core/rewrite.h"
 
 namespace rawvs {
 

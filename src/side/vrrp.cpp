@@ -4,7 +4,7 @@
 //   backup      another is master, or may be: listens
 //   master      speaks every interval, has the VIPs
 //   fault       would be one of these, but its interface or a track is not well: neither speaks nor listens
-#include "rawvs/vrrp.h"
+#include "side/vrrp.h"
 
 #include <utility>
 

@@ -6,8 +6,8 @@
 #include <tuple>
 #include <utility>
 
-#include "rawvs/vrrp.h"
-#include "rawvs/vrrp_check.h"
+#include "side/vrrp.h"
+#include "side/vrrp_check.h"
 
 namespace rawvs {
 

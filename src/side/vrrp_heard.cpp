@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // vrrp_heard.cpp: what an instance makes of an advert: which rules of reception it breaks (RFC 9568 and RFC 3768,
 // section 7.1, and those of unicast peers), what is odd about it, and which event it is to the state machine.
-#include "rawvs/vrrp.h"
+#include "side/vrrp.h"
 
 namespace rawvs {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sys.cpp: the clock, randomness and files, as the kernel and the C library offer them.
-#include "rawvs/sys.h"
+#include "sys/sys.h"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "fd.h"
+#include "sys/fd.h"
 
 namespace rawvs {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // arp.cpp: ARP bytes to facts (RFC 826's packet format for Ethernet and IPv4, 28 bytes).
-#include "rawvs/arp.h"
+#include "wire/arp.h"
 
 #include "wire/ethernet.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // compose.cpp: libnet builds from the innermost header outwards: payload, L4, IPv4, Ethernet; then all is joined.
-#include "rawvs/compose.h"
+#include "wire/compose.h"
 
 #include <libnet.h>
 

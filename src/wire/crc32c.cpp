@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // crc32c.cpp: a table step per byte, least significant bit first, eight bytes at once. Zeros are skipped in logarithmic
 // time, by multiplying with a power of x modulo the polynomial.
-#include "rawvs/crc32c.h"
+#include "wire/crc32c.h"
 
 #include <array>
 

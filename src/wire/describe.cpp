@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // describe.cpp: a frame in words. Every length is looked at before a byte is: frames come from a wire, and are cut.
-#include "rawvs/describe.h"
+#include "wire/describe.h"
 
-#include "rawvs/arp.h"
 #include "rawvs/frame.h"
-#include "rawvs/packet.h"
+#include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
+#include "wire/packet.h"
 
 namespace rawvs {
 

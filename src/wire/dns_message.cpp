@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // dns_message.cpp: twelve bytes of header, one question.
-#include "rawvs/dns_message.h"
+#include "wire/dns_message.h"
 
 #include <array>
 

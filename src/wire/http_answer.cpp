@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // http_answer.cpp: HTTP/1 byte by byte where there are lines, and by pieces in the body.
-#include "rawvs/http_answer.h"
+#include "wire/http_answer.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // packet.cpp: every check of an arriving frame, once, in the order of its bytes.
-#include "rawvs/packet.h"
+#include "wire/packet.h"
 
-#include "rawvs/crc32c.h"
 #include "wire/checksum.h"
+#include "wire/crc32c.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
 

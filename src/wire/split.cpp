@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // split.cpp: fragments, segments, and the checksum that is made before either.
-#include "rawvs/split.h"
+#include "wire/split.h"
 
 #include <algorithm>
 #include <cstring>

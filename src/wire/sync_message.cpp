@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sync_message.cpp: messages of IPVS's sync protocol, read and written.
-#include "rawvs/sync_message.h"
+#include "wire/sync_message.h"
 
 #include <algorithm>
 

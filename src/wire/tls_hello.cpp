@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // tls_hello.cpp: ClientHello out, ServerHello or alert in.
-#include "rawvs/tls_hello.h"
+#include "wire/tls_hello.h"
 
 #include <algorithm>
 #include <utility>

@@ -5,7 +5,7 @@
 //   4  version 2: authentication type, 5 interval (s); version 3: four reserved bits, 12 bits of interval (10 ms)
 //   6  checksum, 16 bits
 //   8  the addresses; version 2 has eight bytes of authentication data behind them
-#include "rawvs/vrrp_packet.h"
+#include "wire/vrrp_packet.h"
 
 #include <algorithm>
 

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "rawvs/arp.h"
 #include "rawvs/control.h"
-#include "rawvs/packet.h"
+#include "wire/arp.h"
+#include "wire/packet.h"
 
 namespace rawvs::replay {
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "rawvs/link.h"
+#include "core/link.h"
 #include "request.h"
 
 namespace rawvs::adm {

@@ -17,7 +17,7 @@
 #include <memory>
 
 #include "doctor.h"
-#include "rawvs/interface_kind.h"
+#include "sys/net/interface_kind.h"
 
 namespace rawvs::adm {
 namespace {

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "doctor.h"
-#include "rawvs/sync_message.h"
-#include "rawvs/vrrp_packet.h"
 #include "texts.h"
+#include "wire/sync_message.h"
+#include "wire/vrrp_packet.h"
 
 namespace rawvs::adm {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/tunnel.h"
 #include "doctor.h"
-#include "rawvs/tunnel.h"
 
 namespace rawvs::adm {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "json.h"
 #include "rawvs/config.h"
-#include "rawvs/ini_file.h"
+#include "sys/engine/ini_file.h"
 #include "texts.h"
 #include "word_args.h"
 

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "json.h"
-#include "rawvs/sync_message.h"
 #include "texts.h"
+#include "wire/sync_message.h"
 #include "word_args.h"
 
 namespace rawvs::adm {

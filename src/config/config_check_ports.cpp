@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_check_ports.cpp: which packets belong to which group or virtual, and where that is ambiguous.
+// A packet gets one mark, that of the most specific match; as in IPVS, a mark that is balanced comes before the VIP's
+// own services, and among these one port comes before every port.
+//
+// Claims lie sorted by VIP, protocol, client network and first port. One that overlaps another has the same VIP and
+// protocol, and one client network holds the other: for each claim the networks that hold its own are looked up (there
+// are at most 33 lengths of prefix), and among their claims those whose ports overlap, by a tree of their last ports.
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <tuple>
+
+#include "config/config_check.h"
+#include "config/config_values.h"
+#include "config/spec_words.h"
+
+namespace rawvs {
+namespace {
+
+struct Claim {  // somebody wants these ports of a VIP
+  Ip vip{};
+  Protocol protocol = Protocol::tcp;
+  PortRange range{};
+  Network clients{Ip(), 0};
+  Mark mark{};  // 0: for a service of the VIP and one port, or every port
+  const Place* place = nullptr;
+  int line = 0;
+
+  auto order() const { return std::tie(vip, protocol, clients.prefix, clients.base, range.first, line); }
+  bool same_packets(const Claim& c) const { return holds(c) && c.holds(*this); }
+  // Every packet of the other. REQUIRES: they overlap, so that the client networks lie one in the other.
+  bool holds(const Claim& c) const {
+    return range.first <= c.range.first && c.range.last <= range.last && clients.prefix <= c.clients.prefix;
+  }
+};
+
+std::string described(const Claim& c) {
+  const std::string from = c.clients.prefix == 0 ? "" : " from " + rawvs::text(c.clients);
+  return std::string(name(c.protocol)) + ' ' + rawvs::text(c.vip) + ':' + rawvs::text(c.range) + from;
+}
+
+std::string owner(const Place& place, int line) { return '[' + place.title + "] (line " + std::to_string(line) + ')'; }
+
+class PortCheck {
+ public:
+  explicit PortCheck(Checking& c) : c_(c) {}
+
+  void add(const Claim& claim) {
+    sorted_.insert(claim);
+    prefixes_.insert(claim.clients.prefix);
+  }
+  size_t added() const { return sorted_.size(); }
+
+  // Then each claim moves into its place at the end of the row.
+  void take_next() { claims_.push_back(sorted_.extract(sorted_.begin()).value()); }
+  size_t begin_tree() {
+    leaves_ = std::bit_ceil(std::max<size_t>(claims_.size(), 1));
+    last_.assign(2 * leaves_, 0);
+    return 2 * leaves_;
+  }
+  void fill_tree(size_t i) {  // leaves first
+    const size_t node = 2 * leaves_ - 1 - i;
+    if (node == 0) return;
+    if (node >= leaves_) {
+      last_[node] = node - leaves_ < claims_.size() ? claims_[node - leaves_].range.last : 0;
+    } else {
+      last_[node] = std::max(last_[2 * node], last_[2 * node + 1]);
+    }
+  }
+
+  size_t count() const { return claims_.size(); }
+  void check(size_t i, Portions& walks);
+
+ private:
+  struct InOrder {
+    bool operator()(const Claim& a, const Claim& b) const { return a.order() < b.order(); }
+  };
+  struct Search {
+    size_t from, to;  // among these claims
+    uint16_t first;   // those that end here or behind
+    const Claim& claim;
+  };
+
+  bool contradicts(const Claim& a, const Claim& b);
+  std::optional<std::string> contradiction(const Claim& first, const Claim& second) const;
+  bool search(const Search& s, size_t node, size_t begin, size_t end);
+
+  Checking& c_;
+  std::multiset<Claim, InOrder> sorted_;
+  std::set<uint8_t> prefixes_;
+  std::vector<Claim> claims_;
+  size_t leaves_ = 1;
+  std::vector<uint16_t> last_;  // the greatest last port below each node; the root is 1
+  std::set<int> told_;          // lines
+  size_t compared_ = 0;
+  bool gave_up_ = false;
+};
+
+// What is wrong with two claims that overlap, if they are for different services.
+std::optional<std::string> PortCheck::contradiction(const Claim& first, const Claim& second) const {
+  if (first.mark == second.mark && first.mark.value != 0) return std::nullopt;
+  const bool marked = first.mark.value != 0 || second.mark.value != 0;
+  const bool mixed = marked && (first.mark.value == 0 || second.mark.value == 0);
+  if (mixed && !c_.balanced(first.mark.value != 0 ? first.mark : second.mark)) return std::nullopt;
+  const std::string other = described(first) + " of " + owner(*first.place, first.line);
+  if (first.same_packets(second))
+    return described(second) + " is the same as " + other + "; one of them would get nothing";
+  if (!first.holds(second) && !second.holds(first)) {
+    return described(second) + " and " + other + " overlap, and neither contains the other: ambiguous";
+  }
+  const Claim& narrow = first.holds(second) ? second : first;
+  if (!mixed || narrow.mark.value != 0) return std::nullopt;  // the narrow one wins
+  return described(second) + " and " + other + " overlap, and a group comes before a virtual without mark: give " +
+         owner(*narrow.place, narrow.place->line) + " a mark, then the narrower one wins";
+}
+
+bool PortCheck::contradicts(const Claim& a, const Claim& b) {
+  ++compared_;
+  const bool in_order = a.line <= b.line;
+  const Claim& first = in_order ? a : b;
+  const Claim& second = in_order ? b : a;
+  const auto problem = contradiction(first, second);
+  if (!problem) return false;
+  const bool group = second.place->title.starts_with("group ");
+  if (told_.insert(second.line).second) {
+    c_.report.fault(second.line, '[' + second.place->title + (group ? "] match: " : "] ports: ") + *problem);
+  }
+  return true;
+}
+
+// True when one was found that contradicts. The claims below this node are begin to end.
+bool PortCheck::search(const Search& s, size_t node, size_t begin, size_t end) {
+  if (end <= s.from || begin >= s.to || last_[node] < s.first) return false;
+  if (end - begin == 1) return contradicts(claims_[begin], s.claim);
+  const size_t middle = begin + (end - begin) / 2;
+  return search(s, 2 * node, begin, middle) || search(s, 2 * node + 1, middle, end);
+}
+
+void PortCheck::check(size_t i, Portions& walks) {
+  // So much that no file that people write comes near it; without it wide ranges over many narrow ones, each over each,
+  // would take hours.
+  const size_t most = 4'000'000 + 64 * claims_.size();
+  if (gave_up_) return;
+  const Claim& claim = claims_[i];
+  const size_t before = compared_;
+  for (const uint8_t prefix : prefixes_) {
+    if (prefix > claim.clients.prefix) break;
+    Claim key = claim;
+    key.clients = {prefix_mask(prefix).of(claim.clients.base), prefix};
+    key.range.first = 0, key.line = 0;
+    const auto from = std::lower_bound(claims_.begin(), claims_.end(), key, InOrder());
+    key.range.first = claim.range.last, key.line = INT32_MAX;
+    const auto to = std::upper_bound(from, claims_.end(), key, InOrder());
+    // Of its own network those before it, so that each pair is seen once.
+    const size_t begin = static_cast<size_t>(from - claims_.begin());
+    const size_t end = std::min(static_cast<size_t>(to - claims_.begin()), i);
+    if (search({begin, end, claim.range.first, claim}, 1, 0, leaves_)) break;
+  }
+  walks.spend(compared_ - before);
+  if (compared_ <= most) return;
+  gave_up_ = true;
+  c_.report.fault(claim.line, '[' + claim.place->title + "]: too many ranges of ports of " + rawvs::text(claim.vip) +
+                                  " lie one in another; name each port in one place");
+}
+
+}  // namespace
+
+void add_port_checks(Checking& c, Portions& walks) {
+  const auto ports = std::shared_ptr<PortCheck>(new PortCheck(c));
+  walks.each_of(
+      [&c] { return c.config.groups.size(); }, [&c](size_t i) { return c.config.groups[i].matches.size(); },
+      [&c, ports](size_t i, size_t m) {
+        const auto& [vip, match, clients] = c.config.groups[i].matches[m];
+        const Place& place = c.places.groups[i];
+        c.vips.insert(vip);
+        if (c.config.groups[i].mark.value == 0) return;
+        for (const PortRange range : match.ports) {
+          ports->add({vip, match.protocol, range, clients, c.config.groups[i].mark, &place, place.line_of("match", m)});
+        }
+      });
+  walks.each_of(
+      [&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
+      [&c, ports](size_t i, size_t m) {
+        const VirtualConfig& v = c.config.virtuals[i];
+        const Place& place = c.places.virtuals[i];
+        if (!c.shaped[i]) return;
+        for (const PortRange range : v.ports[m].ports) {
+          ports->add({*v.address, v.ports[m].protocol, range, {Ip(), 0}, c.marks[i], &place, place.line_of("ports")});
+        }
+      });
+  walks.each([&c] { return c.config.virtuals.size(); },
+             [&c](size_t i) {
+               if (c.config.virtuals[i].address) c.vips.insert(*c.config.virtuals[i].address);
+             });
+  walks.each([ports] { return ports->added(); }, [ports](size_t) { ports->take_next(); });
+  walks.each([ports] { return ports->begin_tree(); }, [ports](size_t i) { ports->fill_tree(i); });
+  walks.each([ports] { return ports->count(); }, [ports, &walks](size_t i) { ports->check(i, walks); });
+}
+
+}  // namespace rawvs

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_ports.cpp: which ports: "tcp/80,443 udp/5000-5010", or "*"; and the same behind a VIP, "from" a client
+// network.
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+
+#include "config/config_values.h"
+
+namespace rawvs {
+namespace {
+
+std::optional<uint16_t> port(std::string_view text) {
+  const auto number = parse_port(text);
+  return number && number->value != 0 ? std::optional(number->value) : std::nullopt;
+}
+
+Result<PortRange> read_range(std::string_view text) {
+  const size_t dash = text.find('-');
+  const auto first = port(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : port(text.substr(dash + 1));
+  if (!first || !last) return Error{quoted(text) + " is not a port or a range of ports (1-65535)"};
+  if (*first > *last) return Error{quoted(text) + ": the range runs backwards"};
+  return PortRange{*first, *last};
+}
+
+constexpr std::array<Protocol, 3> kProtocols{Protocol::tcp, Protocol::udp, Protocol::sctp};
+
+Result<PortMatch> read_port_match(std::string_view word) {
+  constexpr std::string_view kExpected =
+      "; expected tcp/, udp/ or sctp/ and ports, such as tcp/80,443 or udp/5000-5010";
+  const size_t slash = word.find('/');
+  if (slash == std::string_view::npos) return Error{quoted(word) + " has no \"/\"" + std::string(kExpected)};
+  const std::string_view protocol = word.substr(0, slash), ports = word.substr(slash + 1);
+  const auto* const known =
+      std::find_if(kProtocols.begin(), kProtocols.end(), [&](Protocol p) { return protocol == name(p); });
+  if (known == kProtocols.end()) {
+    return Error{quoted(word) + ": " + quoted(protocol) + " is not a protocol" + std::string(kExpected)};
+  }
+  if (ports == "*") return PortMatch{*known, {kEveryPort}};
+  PortMatch match{*known, {}};
+  for (const std::string_view piece : pieces(ports, ',')) {
+    const auto range = read_range(piece);
+    if (!range) return at(quoted(word), range.error());
+    match.ports.push_back(*range);
+  }
+  return match;
+}
+
+// A port named twice in one value is a slip of the pen: one of the two was meant to be another.
+std::optional<Error> named_twice(const std::vector<PortMatch>& matches) {
+  for (const Protocol protocol : kProtocols) {
+    std::vector<PortRange> all;
+    for (const PortMatch& match : matches) {
+      if (match.protocol == protocol) all.insert(all.end(), match.ports.begin(), match.ports.end());
+    }
+    std::sort(all.begin(), all.end(), [](PortRange a, PortRange b) { return a.first < b.first; });
+    for (size_t i = 1; i < all.size(); ++i) {
+      if (all[i].first > all[i - 1].last) continue;
+      const std::string port = all[i].first == 0 ? "*" : std::to_string(all[i].first);
+      return Error{std::string(name(protocol)) + '/' + port + " is named twice"};
+    }
+  }
+  return std::nullopt;
+}
+
+// "*" is every port of TCP and of UDP, as people expect; SCTP is asked for by its name.
+Result<std::vector<PortMatch>> read_words(std::span<const std::string_view> all) {
+  if (all.empty()) return Error{"no ports; expected such as tcp/80,443 or udp/5000-5010"};
+  std::vector<PortMatch> matches;
+  for (const std::string_view word : all) {
+    if (word == "*") {
+      matches.push_back({Protocol::tcp, {kEveryPort}});
+      matches.push_back({Protocol::udp, {kEveryPort}});
+      continue;
+    }
+    auto match = read_port_match(word);
+    if (!match) return match.error();
+    matches.push_back(std::move(*match));
+  }
+  if (auto twice = named_twice(matches)) return std::move(*twice);
+  return matches;
+}
+
+// What stands behind "from".
+Result<Network> read_clients(std::span<const std::string_view> all) {
+  if (all.size() != 1) {
+    return Error{"expected one client network behind \"from\", at the end, such as from 198.51.100.0/24"};
+  }
+  const auto network = parse_network(all[0]);
+  if (network) return *network;
+  return Error{quoted(all[0]) + " is not a network, such as 198.51.100.0/24 (bits behind the prefix are 0), or one " +
+               "address"};
+}
+
+}  // namespace
+
+Result<std::vector<PortMatch>> read_ports(std::string_view text) {
+  const auto all = words(text);
+  if (std::find(all.begin(), all.end(), "from") != all.end()) {
+    return Error{"\"from\" belongs in a group: [group NAME], mark = N, match = VIP PORTS from NETWORK"};
+  }
+  return read_words(all);
+}
+
+Result<std::vector<GroupConfig::Match>> read_match(std::string_view text) {
+  const auto all = words(text);
+  if (all.empty()) return Error{"no value; expected a VIP and ports, such as 192.0.2.100 tcp/80,443"};
+  const auto vip = read_unicast(all[0]);
+  if (!vip) return vip.error();
+  const std::span behind = std::span(all).subspan(1);
+  const auto from = static_cast<size_t>(std::find(behind.begin(), behind.end(), "from") - behind.begin());
+  auto ports = read_words(behind.first(from));
+  if (!ports) return ports.error();
+  Network clients{Ip(), 0};
+  if (from < behind.size()) {
+    const auto network = read_clients(behind.subspan(from + 1));
+    if (!network) return network.error();
+    clients = *network;
+  }
+  std::vector<GroupConfig::Match> matches;
+  for (PortMatch& match : *ports) matches.push_back({*vip, std::move(match), clients});
+  return matches;
+}
+
+std::string text(PortRange range) {
+  if (range == kEveryPort) return "*";
+  return range.first == range.last ? std::to_string(range.first)
+                                   : std::to_string(range.first) + '-' + std::to_string(range.last);
+}
+
+std::string text(const PortMatch& match) {
+  std::string all = name(match.protocol);
+  for (size_t i = 0; i < match.ports.size(); ++i) all.append(i == 0 ? "/" : ",").append(text(match.ports[i]));
+  return all;
+}
+
+std::string text(const GroupConfig::Match& match) {
+  const std::string from = match.clients.prefix == 0 ? "" : " from " + text(match.clients);
+  return text(match.vip) + ' ' + text(match.ports) + from;
+}
+
+std::string text(const std::vector<PortMatch>& ports) {
+  std::string all;
+  for (const PortMatch& match : ports) all.append(all.empty() ? "" : " ").append(text(match));
+  return all;
+}
+
+}  // namespace rawvs

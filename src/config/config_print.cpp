@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_print.cpp: a Config as INI text, every key with its value. What is printed can be read again.
+
+#include "config/config_print.h"
+#include "config/config_rows.h"
+
+namespace rawvs {
+namespace {
+
+// A line that was barely short enough for inih when it was read must not grow by our blanks.
+constexpr size_t kComfortable = 120;
+
+void print_line(std::string_view key, std::string_view value, std::string& out) {
+  const bool compact = key.size() + value.size() > kComfortable;
+  out.append(key).append(compact ? "=" : value.empty() ? " =" : " = ").append(value).append("\n");
+}
+
+template <class Section>
+bool prints(const Section&, std::string_view) {
+  return true;
+}
+bool prints(const CheckConfig& check, std::string_view key) { return heeds(check.spec.kind, key); }
+
+std::span<const Row<Config>> rows_of(const Config&) { return director_rows(); }
+std::span<const Row<GroupConfig>> rows_of(const GroupConfig&) { return group_rows(); }
+std::span<const Row<CheckConfig>> rows_of(const CheckConfig&) { return check_rows(); }
+std::span<const Row<VirtualConfig>> rows_of(const VirtualConfig&) { return virtual_rows(); }
+std::span<const Row<VrrpConfig>> rows_of(const VrrpConfig&) { return vrrp_rows(); }
+std::span<const Row<SyncConfig>> rows_of(const SyncConfig&) { return sync_rows(); }
+
+}  // namespace
+
+// A line of this section. False: it has no more.
+template <class Section>
+bool ConfigPrinter::print(const std::string& title, const Section& section, std::string& out) {
+  if (!titled_) {
+    titled_ = true;
+    row_ = nth_ = 0;
+    out.append(std::exchange(first_, false) ? "[" : "\n[").append(title).append("]\n");
+    return true;
+  }
+  const std::span<const Row<Section>> rows = rows_of(section);
+  for (; row_ < rows.size(); ++row_, nth_ = 0) {
+    const Row<Section>& row = rows[row_];
+    if (!prints(section, row.key)) continue;
+    if (row.nth == nullptr && nth_ == 0) texts_ = row.texts(section);
+    const size_t count = row.nth == nullptr ? texts_.size() : row.count(section);
+    if (nth_ == count) continue;
+    std::string value = row.nth == nullptr ? std::move(texts_[nth_]) : row.nth(section, nth_);
+    ++nth_;
+    if (row.secret && secrets_ == Secrets::hidden) value = kHiddenSecret;
+    print_line(row.key, value, out);
+    return true;
+  }
+  titled_ = false;
+  return false;
+}
+
+bool ConfigPrinter::next(std::string& out) {
+  const auto each = [&](const char* kind, const auto& sections) {
+    for (; section_ < sections.size(); ++section_) {
+      if (print(kind + sections[section_].name, sections[section_], out)) return true;
+    }
+    return false;
+  };
+  for (; part_ != Part::end; part_ = static_cast<Part>(static_cast<uint8_t>(part_) + 1), section_ = 0) {
+    bool more = false;
+    switch (part_) {
+      case Part::director: more = section_ == 0 && print("director", config_, out); break;
+      case Part::groups: more = each("group ", config_.groups); break;
+      case Part::checks: more = each("check ", config_.checks); break;
+      case Part::virtuals: more = each("virtual ", config_.virtuals); break;
+      case Part::vrrps: more = each("vrrp ", config_.vrrps); break;
+      case Part::sync: more = config_.sync && print("sync", *config_.sync, out); break;
+      case Part::end: break;
+    }
+    if (more) return true;
+  }
+  return false;
+}
+
+std::string print_config(const Config& config) { return print_config(config, Secrets::shown); }
+
+std::string print_config(const Config& config, Secrets secrets) {
+  std::string out;
+  ConfigPrinter printer(config, secrets);
+  while (printer.next(out)) continue;
+  return out;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_reader.cpp: a file's lines through libinih into a Config.
+// inih tells its handler no line number, cuts long lines, takes an indented line for a second value of the key above
+// it, ignores what stands behind a section's "]", and says nothing of empty sections. So it is given one line at a time
+// by our own reader, which counts lines, refuses those that inih would misread, and begins the sections.
+
+#include "config/config_reader.h"
+
+#include <ini.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+
+#include "config/config_check.h"
+#include "config/config_values.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kNameMost = 32;
+constexpr std::array<std::string_view, 6> kSections{"director", "virtual", "group", "check", "vrrp", "sync"};
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+std::string in_hex(char c) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  return {'0', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+}
+
+bool is_name(std::string_view name) {
+  return name.size() <= kNameMost && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                  c == '-';
+         });
+}
+
+// What is wrong with a line before its meaning is looked at.
+std::optional<Error> line_fault(std::string_view line, size_t most) {
+  const auto bad = std::find_if(line.begin(), line.end(),
+                                [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; });
+  if (bad != line.end()) {
+    return Error{"control character " + in_hex(*bad) + " in column " + std::to_string(bad - line.begin() + 1)};
+  }
+  if (line.starts_with(kByteOrderMark)) return Error{"a byte order mark within the file"};
+  if (line.size() > most) {
+    return Error{"the line has " + std::to_string(line.size()) + " bytes; at most " + std::to_string(most) +
+                 " are allowed"};
+  }
+  const size_t first = line.find_first_not_of(" \t");
+  if (first != 0 && first != std::string_view::npos && line[first] != ';' && line[first] != '#') {
+    return Error{"the line is indented; keys and sections begin in the first column"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+class ConfigReader::Work {
+ public:
+  explicit Work(std::string file) : report_(file), file_(std::move(file)) {}
+
+  bool wants_text() const { return !ended_ && text_.find('\n', std::max(scanned_, begin_)) == std::string::npos; }
+  void feed(std::string_view piece) {
+    text_.erase(0, begin_);
+    scanned_ -= std::min(scanned_, begin_);
+    begin_ = 0;
+    if (wants_text()) scanned_ = text_.size();
+    text_.append(piece);
+  }
+  void end() { ended_ = true; }
+  bool step(size_t work);
+  size_t worked() const { return static_cast<size_t>(line_) + walks_.worked(); }
+  const Findings& findings() { return report_.findings(); }
+  Result<Config> take();
+
+ private:
+  enum class SectionKind : uint8_t { none, unknown, director, group, check, virtual_service, vrrp, sync };
+
+  static char* copy_line(char* out, int size, void* self) {
+    return static_cast<Work*>(self)->copy_line(out, static_cast<size_t>(size)) ? out : nullptr;
+  }
+  static int take_pair(void* self, const char*, const char* key, const char* value) {
+    static_cast<Work*>(self)->take_pair(key, value);
+    return 1;  // what is wrong is in the report
+  }
+
+  bool read_line();
+  bool copy_line(char* out, size_t size);
+  void begin_section(std::string_view line);
+  void begin_only(SectionKind kind, Place Places::*place);
+  template <class Section>
+  void begin_named(SectionKind kind, std::string_view title, std::string_view name,
+                   std::vector<Section> Config::*sections, std::vector<Place> Places::*places);
+  void take_pair(std::string_view key, std::string_view value);
+  template <class Section>
+  void set(std::span<const Row<Section>> rows, Section& section, std::string_view key, std::string_view value);
+  std::string unknown(std::string_view key) const;
+  void begin_checks();
+  Place& place();
+  void refuse_section(std::string_view where, const std::string& text, std::string_view kind = {}) {
+    kind_ = SectionKind::unknown;
+    places_.doubtful.insert(kind);
+    report_.fault(line_, std::string(where) + ": " + text);
+  }
+
+  // Sections that are there already are read all the same, for the faults in them, but into the spare ones.
+  struct Read {
+    Config config;
+    Places places;
+  };
+
+  Report report_;
+  std::string file_, text_;
+  size_t begin_ = 0, scanned_ = 0;  // of text_: the next line; up to where no end of a line was found
+  bool ended_ = false;
+  std::string_view next_;  // the line that inih is to get
+  int line_ = 0;
+  SectionKind kind_ = SectionKind::none;
+  bool homeless_ = false;  // a key before any section was refused
+  Read read_, spare_;
+  Read* into_ = &read_;
+  std::map<std::string, int, std::less<>> titles_;  // to their lines
+  Config& config_ = read_.config;
+  Places& places_ = read_.places;
+  std::unique_ptr<Checking> checking_;
+  Portions walks_;
+  bool done_ = false;
+};
+
+bool ConfigReader::Work::step(size_t work) {
+  const size_t before = worked();
+  while (!done_ && !checking_) {
+    if (worked() - before >= work) return false;
+    if (!read_line()) {
+      if (!ended_) return false;
+      begin_checks();
+    }
+  }
+  const size_t spent = worked() - before;
+  if (done_ || spent >= work || !walks_.step(work - spent)) return done_;
+  checking_.reset();
+  read_.places = {};
+  spare_ = {};
+  report_.sort();
+  return done_ = true;
+}
+
+// False: there is no whole line.
+bool ConfigReader::Work::read_line() {
+  size_t stop = text_.find('\n', std::max(scanned_, begin_));
+  if (stop == std::string::npos) {
+    if (!ended_ || begin_ == text_.size()) return false;
+    stop = text_.size();
+  }
+  std::string_view line = std::string_view(text_).substr(begin_, stop - begin_);
+  begin_ = std::min(stop + 1, text_.size());
+  if (line_++ == 0 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  next_ = line;
+  const size_t faults = report_.faults();
+  const int broken = ini_parse_stream(copy_line, this, take_pair, this);
+  if (broken == 0 || report_.faults() != faults) return true;
+  report_.fault(line_, broken < 0 ? "out of memory"
+                                  : "neither \"key = value\" nor \"[section]\" nor a comment, which begins with \";\"");
+  return true;
+}
+
+bool ConfigReader::Work::copy_line(char* out, size_t size) {
+  const std::string_view line = next_;
+  if (line.empty()) return false;  // nothing else follows either
+  next_ = {};
+  if (const auto problem = line_fault(line, size - 1)) {
+    // What follows a section's line that was not understood is nobody's.
+    if (line.substr(std::min(line.find_first_not_of(" \t"), line.size())).starts_with('[')) {
+      kind_ = SectionKind::unknown;
+      places_.doubtful.insert("");
+    }
+    report_.fault(line_, problem->text);
+    return false;
+  }
+  if (line.starts_with('[')) {
+    begin_section(line);
+    return false;
+  }
+  std::memcpy(out, line.data(), line.size());
+  out[line.size()] = '\0';
+  return true;
+}
+
+Place& ConfigReader::Work::place() {
+  Places& places = into_->places;
+  switch (kind_) {
+    case SectionKind::none:
+    case SectionKind::unknown:
+    case SectionKind::director: break;
+    case SectionKind::group: return places.groups.back();
+    case SectionKind::check: return places.checks.back();
+    case SectionKind::virtual_service: return places.virtuals.back();
+    case SectionKind::vrrp: return places.vrrps.back();
+    case SectionKind::sync: return places.sync;
+  }
+  return places.director;
+}
+
+void ConfigReader::Work::begin_section(std::string_view line) {
+  const size_t close = line.find(']');
+  if (close == std::string_view::npos) return refuse_section(line, "the \"]\" is missing");
+  const std::string title(line.substr(0, close + 1));
+  const auto behind = words(line.substr(close + 1));
+  if (!behind.empty() && !behind[0].starts_with(';')) {
+    return refuse_section(title, quoted(behind[0]) + " behind the section; a comment begins with \";\"");
+  }
+  const auto inner = words(line.substr(1, close - 1));
+  const auto* const known = std::ranges::find(kSections, inner.empty() ? std::string_view() : inner[0]);
+  if (known == kSections.end()) {
+    const std::string guess =
+        inner.empty() ? std::string() : did_you_mean(inner[0], {kSections.begin(), kSections.end()});
+    return refuse_section(
+        title,
+        "no such section" +
+            (guess.empty() ? "; there are [director], [virtual NAME], [group NAME], [check NAME], [vrrp NAME], [sync]"
+                           : guess));
+  }
+  const std::string_view kind = *known;
+  if (kind == "director" || kind == "sync") {
+    if (inner.size() != 1) return refuse_section(title, "this section takes no name", kind);
+    return kind == "director" ? begin_only(SectionKind::director, &Places::director)
+                              : begin_only(SectionKind::sync, &Places::sync);
+  }
+  if (inner.size() != 2) {
+    return refuse_section(title, "expected one name, without blanks: [" + std::string(kind) + " NAME]", kind);
+  }
+  if (!is_name(inner[1])) {
+    return refuse_section(title, quoted(inner[1]) + " is not a name: at most 32 letters, digits, \".\", \"_\", \"-\"",
+                          kind);
+  }
+  const std::string plain = std::string(kind) + ' ' + std::string(inner[1]);
+  if (kind == "group") return begin_named(SectionKind::group, plain, inner[1], &Config::groups, &Places::groups);
+  if (kind == "vrrp") return begin_named(SectionKind::vrrp, plain, inner[1], &Config::vrrps, &Places::vrrps);
+  if (kind == "check") return begin_named(SectionKind::check, plain, inner[1], &Config::checks, &Places::checks);
+  return begin_named(SectionKind::virtual_service, plain, inner[1], &Config::virtuals, &Places::virtuals);
+}
+
+void ConfigReader::Work::begin_only(SectionKind kind, Place Places::*place) {
+  kind_ = kind;
+  into_ = &read_;
+  if (const int before = (places_.*place).line; before != 0) {
+    report_.fault(line_, '[' + (places_.*place).title + "]: already on line " + std::to_string(before));
+    spare_ = {};
+    into_ = &spare_;
+  }
+  (into_->places.*place).line = line_;
+  if (kind == SectionKind::sync) into_->config.sync.emplace();
+}
+
+template <class Section>
+void ConfigReader::Work::begin_named(SectionKind kind, std::string_view title, std::string_view name,
+                                     std::vector<Section> Config::*sections, std::vector<Place> Places::*places) {
+  kind_ = kind;
+  into_ = &read_;
+  if (const auto [before, fresh] = titles_.try_emplace(std::string(title), line_); !fresh) {
+    report_.fault(line_, '[' + before->first + "]: already on line " + std::to_string(before->second));
+    spare_ = {};
+    into_ = &spare_;
+  }
+  Section& section = (into_->config.*sections).emplace_back();
+  section.name = name;
+  section.line = line_;
+  (into_->places.*places).push_back({std::string(title), line_});
+}
+
+void ConfigReader::Work::take_pair(std::string_view key, std::string_view value) {
+  Config& config = into_->config;
+  switch (kind_) {
+    case SectionKind::none: break;
+    case SectionKind::unknown: return;
+    case SectionKind::director: return set(director_rows(), config, key, value);
+    case SectionKind::group: return set(group_rows(), config.groups.back(), key, value);
+    case SectionKind::check: return set(check_rows(), config.checks.back(), key, value);
+    case SectionKind::virtual_service: return set(virtual_rows(), config.virtuals.back(), key, value);
+    case SectionKind::vrrp: return set(vrrp_rows(), config.vrrps.back(), key, value);
+    case SectionKind::sync: return set(sync_rows(), *config.sync, key, value);
+  }
+  places_.doubtful.insert("");
+  if (std::exchange(homeless_, true)) return;  // once for all of them
+  report_.fault(line_, std::string(key) + ": stands before any section; a file begins with [director]");
+}
+
+template <class Section>
+void ConfigReader::Work::set(std::span<const Row<Section>> rows, Section& section, std::string_view key,
+                             std::string_view value) {
+  Place& here = place();
+  const auto refuse = [&](const std::string& text) {
+    report_.fault(line_, '[' + here.title + ']' + (key.empty() ? "" : ' ' + std::string(key)) + ": " + text);
+  };
+  const auto row = std::ranges::find(rows, key, &Row<Section>::key);
+  if (row == rows.end()) return refuse(unknown(key));
+  auto known = std::ranges::find(here.keys, key, &Place::Key::key);
+  if (known == here.keys.end()) {
+    known = here.keys.insert(here.keys.end(), {row->key});
+  } else if (row->count == nullptr) {
+    return refuse("already on line " + std::to_string(known->lines[0]));
+  }
+  const size_t values = row->count == nullptr ? 0 : row->count(section);
+  const auto problem = row->set(section, value);
+  const size_t added = row->count == nullptr ? 1 : row->count(section) - values;
+  known->lines.insert(known->lines.end(), added, line_);
+  if (!problem) return;
+  known->bad = true;
+  // "#" begins a comment in the first column only; behind a value people try it all the same.
+  const bool hash = value.find(" #") != std::string_view::npos || value.find("\t#") != std::string_view::npos;
+  const bool in_quotes = value.starts_with('"') || value.starts_with('\'');
+  refuse(problem->text + (hash        ? "; a comment behind a value begins with \" ;\""
+                          : in_quotes ? "; values are written without quotation marks"
+                                      : ""));
+}
+
+std::string ConfigReader::Work::unknown(std::string_view key) const {
+  if (key.empty()) return "no key before the \"=\"";
+  constexpr std::array kNames{"", "", "director", "group", "check", "virtual", "vrrp", "sync"};  // by SectionKind
+  const std::string_view section = kNames[static_cast<size_t>(kind_)];
+  const std::vector<KeyHelp> all = config_keys();
+  std::vector<std::string_view> here;
+  std::string elsewhere;
+  for (const KeyHelp& row : all) {
+    if (row.section == section) here.emplace_back(row.key);
+    if (row.key == key && elsewhere.empty()) elsewhere = row.section;
+  }
+  const std::string guess = did_you_mean(key, here);
+  if (!guess.empty()) return "no such key" + guess;
+  if (elsewhere.empty()) return "no such key; this section has " + listed(here);
+  return "no such key here; it belongs in [" + elsewhere +
+         (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
+}
+
+void ConfigReader::Work::begin_checks() {
+  text_ = {};
+  titles_ = {};
+  checking_ = std::make_unique<Checking>(Checking{config_, places_, report_});
+  add_table_checks(*checking_, walks_);
+  add_port_checks(*checking_, walks_);
+  add_server_checks(*checking_, walks_);
+  add_health_checks(*checking_, walks_);
+  add_vrrp_checks(*checking_, walks_);
+  add_sync_checks(*checking_, walks_);
+  add_warnings(*checking_, walks_);
+  // Memory is given back in portions, too.
+  for (auto places : {&Places::virtuals, &Places::groups, &Places::checks}) {
+    walks_.each([this, places] { return (places_.*places).size(); },
+                [this, places](size_t) { (places_.*places).pop_back(); });
+  }
+}
+
+Result<Config> ConfigReader::Work::take() {
+  const Findings& found = report_.findings();
+  if (found.count() == 0) return std::move(config_);
+  Error all;
+  for (const std::string& fault : found.faults) all.text.append(all.text.empty() ? "" : "\n").append(fault);
+  if (found.more_faults != 0) all.text += "\nand " + std::to_string(found.more_faults) + " more faults";
+  return all;
+}
+
+ConfigReader::ConfigReader(std::string file_name) : work_(std::make_unique<Work>(std::move(file_name))) {}
+ConfigReader::ConfigReader(ConfigReader&&) noexcept = default;
+ConfigReader& ConfigReader::operator=(ConfigReader&&) noexcept = default;
+ConfigReader::~ConfigReader() = default;
+bool ConfigReader::wants_text() const { return work_->wants_text(); }
+void ConfigReader::feed(std::string_view piece) { work_->feed(piece); }
+void ConfigReader::end() { work_->end(); }
+bool ConfigReader::step(size_t work) { return work_->step(work); }
+size_t ConfigReader::worked() const { return work_->worked(); }
+const Findings& ConfigReader::findings() const { return work_->findings(); }
+Result<Config> ConfigReader::take() { return work_->take(); }
+
+Result<Config> parse_config(std::string_view text, std::string_view file_name) {
+  ConfigReader reader{std::string(file_name)};
+  reader.feed(text);
+  reader.end();
+  while (!reader.step(1 << 20)) continue;
+  return reader.take();
+}
+
+}  // namespace rawvs

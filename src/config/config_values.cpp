@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_values.cpp: the grammars of single values: numbers, switches, durations, names, addresses, marks.
+
+#include "config/config_values.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "config/config_print.h"
+#include "config/spec_words.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kInterfaceNameMost = 15;  // IFNAMSIZ - 1
+constexpr size_t kSocketPathMost = 107;    // sockaddr_un, without the NUL behind it
+constexpr size_t kStatePathMost = 150;     // inih cuts lines
+constexpr size_t kGroupNameMost = 32;
+constexpr Duration kPersistenceMost = 31 * 24h;  // as ipvsadm's
+
+struct Unit {
+  std::string_view suffix;
+  int64_t milliseconds;
+};
+constexpr std::array<Unit, 5> kUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+
+constexpr std::array<std::string_view, 5> kGuardNames{"auto", "tcx", "clsact", "classic", "off"};
+constexpr std::array<std::string_view, 4> kIoNames{"auto", "ring", "socket", "xdp"};
+
+#ifdef RAWVS_XDP
+constexpr bool kHasXdp = true;
+#else
+constexpr bool kHasXdp = false;
+#endif
+
+// Letters, digits, signs; no blank and nothing beyond ASCII, such as the invisible blanks that web pages hand out.
+bool printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+// A name that a person may have put in quotation marks, as elsewhere; here they would be part of it.
+bool has_quotes(std::string_view text) { return text.find_first_of("\"'") != std::string_view::npos; }
+
+std::optional<Duration> duration(std::string_view text) {
+  constexpr uint64_t kMost = 1'000'000'000'000;  // so that no unit can overflow
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto count = parse_number(text.substr(0, digits), kMost);
+  const auto* const unit =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.suffix == text.substr(digits); });
+  if (!count || unit == kUnits.end()) return std::nullopt;
+  return Duration(static_cast<int64_t>(*count) * unit->milliseconds);
+}
+
+}  // namespace
+
+Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t most) {
+  const auto number = parse_number(text, most);
+  if (number && *number >= least) return *number;
+  return Error{quoted(text) + " is not a number from " + std::to_string(least) + " to " + std::to_string(most)};
+}
+
+Result<bool> read_switch(std::string_view text) {
+  if (text == "1" || text == "yes" || text == "on") return true;
+  if (text == "0" || text == "no" || text == "off") return false;
+  return Error{quoted(text) + " is not a switch: 1, yes, on, or 0, no, off"};
+}
+
+Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero) {
+  const auto found = duration(text);
+  if (!found) return Error{quoted(text) + " is not a duration: a number of seconds, or with ms, s, m or h behind it"};
+  if (zero == Zero::allowed && *found == Duration::zero()) return *found;
+  if (*found >= least && *found <= most) return *found;
+  return Error{quoted(text) + " is out of range: " + (zero == Zero::allowed ? "0, or " : "") + rawvs::text(least) +
+               " to " + rawvs::text(most)};
+}
+
+Result<std::string> read_interface(std::string_view text) {
+  const bool sound = !text.empty() && text.size() <= kInterfaceNameMost && printable(text) && text != "." &&
+                     text != ".." && text.find_first_of("/:;") == std::string_view::npos && !has_quotes(text);
+  if (sound) return std::string(text);
+  return Error{
+      quoted(text) +
+      " is not the name of one interface (1 to 15 characters, no blank, quotation mark, \"/\", \":\" or \";\")"};
+}
+
+Result<std::string> read_optional_interface(std::string_view text) {
+  return text.empty() ? Result<std::string>(std::string()) : read_interface(text);
+}
+
+Result<std::string> read_path(std::string_view text) {
+  const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kSocketPathMost && printable(text);
+  if (sound) return std::string(text);
+  return Error{quoted(text) +
+               " is not a path for a socket: it begins with \"/\", has no blank, and at most 107 characters"};
+}
+
+Result<std::string> read_state_path(std::string_view text) {
+  const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kStatePathMost && printable(text);
+  if (sound || text.empty()) return std::string(text);
+  return Error{quoted(text) +
+               " is not a path for a file: it begins with \"/\", has no blank, and at most 150 characters"};
+}
+
+Result<std::string> read_group_name(std::string_view text) {
+  const bool sound = text.size() <= kGroupNameMost && printable(text) &&
+                     text.find_first_of(":,;/") == std::string_view::npos && !has_quotes(text);
+  if (sound) return std::string(text);
+  return Error{quoted(text) + " is not the name of a user group"};
+}
+
+Result<GuardMode> read_guard(std::string_view text) {
+  const auto* const found = std::find(kGuardNames.begin(), kGuardNames.end(), text);
+  if (found != kGuardNames.end()) return static_cast<GuardMode>(found - kGuardNames.begin());
+  return Error{quoted(text) + " is not a guard: " + listed({kGuardNames.begin(), kGuardNames.end()})};
+}
+
+Result<IoMode> read_io(std::string_view text) {
+  const auto* const found = std::find(kIoNames.begin(), kIoNames.end(), text);
+  if (found == kIoNames.end()) {
+    return Error{quoted(text) + " is not a way to read frames: " + listed({kIoNames.begin(), kIoNames.end()})};
+  }
+  const auto mode = static_cast<IoMode>(found - kIoNames.begin());
+  if (mode == IoMode::xdp && !kHasXdp) {
+    return Error{
+        "xdp is not in this program: it was built with XDP=no; use auto, ring or socket, or build it with XDP=yes"};
+  }
+  return mode;
+}
+
+Result<Ip> read_unicast(std::string_view text) {
+  const auto address = parse_ip(text);
+  if (!address) return Error{quoted(text) + " is not an IPv4 address, such as 192.0.2.100"};
+  if (!address->unicast()) return Error{quoted(text) + " is not a unicast address that a network can reach"};
+  return *address;
+}
+
+Result<Mark> read_mark(std::string_view text) {
+  std::optional<uint64_t> number;
+  if (text.starts_with("0x")) {
+    uint32_t hex = 0;
+    const auto [stop, bad] = std::from_chars(text.data() + 2, text.data() + text.size(), hex, 16);
+    if (bad == std::errc() && stop == text.data() + text.size()) number = hex;
+  } else {
+    number = parse_number(text, UINT32_MAX);
+  }
+  if (number && *number != 0) return Mark(static_cast<uint32_t>(*number));
+  return Error{quoted(text) + " is not a mark: a number from 1 to 4294967295, or 0x1 to 0xffffffff"};
+}
+
+Result<Scheduler> read_scheduler(std::string_view text) {
+  if (const auto found = parse_scheduler(text)) return *found;
+  std::vector<std::string_view> names;
+  for (uint8_t i = 0; i < static_cast<uint8_t>(Scheduler::count_); ++i) names.emplace_back(name(Scheduler{i}));
+  return Error{quoted(text) + " is not a scheduler: " + listed(names)};
+}
+
+Result<VirtualConfig::Flags> read_flags(std::string_view text) {
+  VirtualConfig::Flags flags;
+  if (text.empty()) return flags;
+  for (const std::string_view piece : pieces(text, ',')) {
+    const auto around = words(piece);
+    const FlagWord* const flag = around.size() == 1 ? find_flag(around[0]) : nullptr;
+    if (!flag || !flag->scheduler) {
+      return Error{quoted(piece) + " is not a flag of a scheduler: sh-port, sh-fallback, mh-port, mh-fallback"};
+    }
+    if (flags.scheduler.value_or(*flag->scheduler) != *flag->scheduler) {
+      return Error{quoted(text) + " mixes flags of sh and of mh; a virtual has one scheduler"};
+    }
+    if ((flags.bits & flag->bit) != 0) return Error{std::string(flag->word) + " is named twice"};
+    flags.scheduler = flag->scheduler;
+    flags.bits |= flag->bit;
+  }
+  return flags;
+}
+
+Result<Duration> read_persistence(std::string_view text) {
+  auto found = read_duration(text, 1s, kPersistenceMost, Zero::allowed);
+  if (found && *found % 1s != Duration::zero()) return Error{quoted(text) + ": expected whole seconds"};
+  return found;
+}
+
+Result<Netmask> read_netmask(std::string_view text) {
+  if (text.starts_with('/')) {
+    if (const auto length = parse_number(text.substr(1), 32)) return prefix_mask(static_cast<uint8_t>(*length));
+  } else if (const auto mask = parse_ip(text)) {
+    return Netmask{*mask};
+  } else if (const auto length = parse_number(text, 32)) {  // ipvsadm takes it for 0.0.0.24, and nobody means that
+    return Error{quoted(text) + " is not a netmask: expected /" + std::to_string(*length) + " or " +
+                 rawvs::text(prefix_mask(static_cast<uint8_t>(*length)).bits)};
+  }
+  return Error{quoted(text) + " is not a netmask, such as 255.255.255.0 or /24"};
+}
+
+std::optional<Error> hidden_secret(std::string_view text) {
+  if (text != kHiddenSecret) return std::nullopt;
+  return Error{quoted(text) + " stands for a secret that was not printed: write the secret itself"};
+}
+
+std::string text(Duration d) {
+  const int64_t ms = d.count();
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + 's' : std::to_string(ms) + "ms";
+}
+
+const char* name(IoMode mode) { return kIoNames[static_cast<size_t>(mode)].data(); }
+const char* name(GuardMode mode) { return kGuardNames[static_cast<size_t>(mode)].data(); }
+
+}  // namespace rawvs

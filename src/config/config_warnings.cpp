@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// config_warnings.cpp: settings that are allowed, and that hardly anybody means: rawvsd -t and `rawvsadm check` say so.
+// To add one: a sentence here that names what will happen, and a line in tests/config_warnings_test.cpp.
+
+#include <algorithm>
+#include <memory>
+
+#include "config/config_check.h"
+#include "config/config_values.h"
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kShortPersistence = 10s;  // less than a person takes to read a page
+
+void warn_director(Checking& c) {
+  const Place& place = c.places.director;
+  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  if (c.config.settings.max_connections < c.servers) {
+    warn("max_connections", std::to_string(c.config.settings.max_connections) + " is less than the " +
+                                std::to_string(c.servers) + " servers of this file: some would never get a connection");
+  }
+  if (c.config.guard == GuardMode::off) {
+    warn("guard", "off: the host's kernel answers clients, too, unless something else keeps it from the VIPs");
+  }
+  if (!c.config.state.empty()) {
+    constexpr std::string_view kInMemory[] = {"/run/", "/var/run/", "/dev/shm/", "/tmp/"};
+    const auto in = [&](std::string_view folder) { return c.config.state.starts_with(folder); };
+    if (std::ranges::none_of(kInMemory, in)) {
+      warn("state", c.config.state + " may lie on a disk: use a file in RAM, such as /run/rawvs.state");
+    }
+  } else if (c.config.state_interval != Duration::zero()) {
+    warn("state_interval", "is without effect: there is no state = FILE");
+  }
+}
+
+void warn_group(Checking& c, size_t i) {
+  const Mark mark = c.config.groups[i].mark;
+  if (mark.value == 0 || c.balanced(mark)) return;
+  c.report.warn(c.places.groups[i], "mark",
+                std::to_string(mark.value) + ": no virtual balances it; until rawvsadm -A -f " +
+                    std::to_string(mark.value) + " nobody serves its packets");
+}
+
+// What is about checks, in a virtual whose servers have none.
+void warn_unchecked(Checking& c, size_t i) {
+  const VirtualConfig& v = c.config.virtuals[i];
+  const Place& place = c.places.virtuals[i];
+  const auto has_check = [](const ServerConfig& s) { return !s.check.empty() && s.check != "none"; };
+  if (!v.check.empty() || place.bad("check") || std::ranges::any_of(v.servers, has_check)) return;
+  for (const std::string_view key : {"sorry", "on_down", "inhibit", "slow_start", "quorum", "hysteresis"}) {
+    if (place.has(key)) c.report.warn(place, key, "is without effect: no server of this virtual has a check");
+  }
+  if (c.tracked.contains(v.name)) {
+    c.report.warn(place, "check", "none, so the track of this virtual in [vrrp] never changes anything");
+  }
+}
+
+void warn_weights(Checking& c, size_t i, uint64_t sum, bool differ) {
+  const VirtualConfig& v = c.config.virtuals[i];
+  const Place& place = c.places.virtuals[i];
+  if (sum == 0) return c.report.warn(place, "server", "every server has weight=0: none gets a new client");
+  if (v.health.quorum > sum) {
+    c.report.warn(place, "quorum",
+                  std::to_string(v.health.quorum) + " is more than all weights together, " + std::to_string(sum) +
+                      ": it is never reached");
+  }
+  if (differ && (v.scheduler == Scheduler::rr || v.scheduler == Scheduler::lc)) {
+    const std::string used = name(v.scheduler);
+    c.report.warn(place, "scheduler",
+                  used + " does not heed weights, and those of the servers differ; w" + used + " does");
+  }
+}
+
+void warn_virtual(Checking& c, size_t i) {
+  const VirtualConfig& v = c.config.virtuals[i];
+  const Place& place = c.places.virtuals[i];
+  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  if (v.servers.empty() && !place.bad("server")) warn("server", "there is none: clients are turned away");
+  if (v.persistence != Duration::zero()) {
+    if (v.persistence < kShortPersistence) {
+      warn("persistence", text(v.persistence) + " is shorter than clients pause; 360 is usual");
+    }
+    if (v.netmask.bits.unspecified()) warn("netmask", "/0: all clients are one, and get one server");
+    if (v.one_packet) warn("one_packet", "with persistence, too: the datagrams of a client go to one server");
+  }
+  warn_unchecked(c, i);
+}
+
+void warn_check(Checking& c, size_t i) {
+  const CheckConfig& check = c.config.checks[i];
+  const Place& place = c.places.checks[i];
+  if (!c.used_checks.contains(check.name)) c.report.warn(place, "type", "no virtual and no server uses this check");
+  if (check.spec.timeout > check.spec.interval) {
+    c.report.warn(place, "timeout",
+                  text(check.spec.timeout) + " is longer than interval = " + text(check.spec.interval) +
+                      ": a server that does not answer is asked less often than that");
+  }
+}
+
+void warn_vrrp(Checking& c, size_t i) {
+  const VrrpSpec& spec = c.config.vrrps[i].spec;
+  const Place& place = c.places.vrrps[i];
+  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  if (spec.interval < 100ms) {
+    const auto apart = (256 + spec.interval.count() - 1) / spec.interval.count();
+    warn("interval", text(spec.interval) + ": two backups whose priorities are less than " + std::to_string(apart) +
+                         " apart may take over in the same millisecond");
+  }
+  if (!spec.preempt && spec.preempt_delay != Duration::zero()) {
+    warn("preempt_delay", "is without effect with preempt = 0");
+  }
+  if (spec.peers.empty() && spec.min_ttl != 0) warn("min_ttl", "is without effect without peer; multicast needs 255");
+  if (!spec.password.empty())
+    warn("password", "everybody on the LAN can read it: it keeps mistakes out, not attackers");
+}
+
+// Values of which every character counts, and which somebody has put between quotation marks.
+void warn_quotes(Checking& c, const Place& place, std::string_view key, std::string_view value) {
+  const bool quoted =
+      value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.front() == value.back();
+  if (quoted) c.report.warn(place, key, "the quotation marks are part of the value");
+}
+
+void warn_sync(Checking& c) {
+  if (!c.config.sync) return;
+  const Place& place = c.places.sync;
+  if (c.config.sync->key.empty() && !place.bad("key")) {
+    c.report.warn(place, "key", "none: whoever reaches the port can put connections into the table");
+  }
+  warn_quotes(c, place, "key", c.config.sync->key);
+}
+
+// Names that are told apart by the case of their letters alone: the next one who types them will err.
+class Cases {
+ public:
+  void add(Checking& c, const Place& place) {
+    std::string folded = place.title;
+    for (char& letter : folded) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter;
+    const auto [other, fresh] = seen_.try_emplace(std::move(folded), &place);
+    if (fresh) return;
+    c.report.warn(place, "name",
+                  "differs from [" + other->second->title + "] on line " + std::to_string(other->second->line) +
+                      " in the case of letters alone");
+  }
+
+ private:
+  std::map<std::string, const Place*> seen_;
+};
+
+struct Weights {  // of one virtual
+  uint64_t sum = 0;
+  int32_t first = 0;
+  bool differ = false;
+};
+
+void add_weights(Checking& c, Portions& walks) {
+  const auto seen = std::shared_ptr<Weights>(new Weights());
+  walks.each_of([&c] { return c.config.virtuals.size(); },
+                [&c](size_t i) { return c.config.virtuals[i].servers.size(); },
+                [&c, seen](size_t i, size_t n) {
+                  const std::vector<ServerConfig>& servers = c.config.virtuals[i].servers;
+                  if (n == 0) *seen = {};
+                  const int32_t weight = servers[n].weight;
+                  seen->sum += static_cast<uint64_t>(weight);
+                  if (weight != 0 && seen->first != 0 && weight != seen->first) seen->differ = true;
+                  if (seen->first == 0) seen->first = weight;
+                  if (n + 1 == servers.size()) warn_weights(c, i, seen->sum, seen->differ);
+                });
+}
+
+}  // namespace
+
+void add_warnings(Checking& c, Portions& walks) {
+  const auto cases = std::shared_ptr<Cases>(new Cases());
+  walks.once([&c] { warn_director(c); });
+  walks.each([&c] { return c.config.groups.size(); },
+             [&c, cases](size_t i) {
+               warn_group(c, i);
+               cases->add(c, c.places.groups[i]);
+             });
+  walks.each([&c] { return c.config.checks.size(); },
+             [&c, cases](size_t i) {
+               warn_check(c, i);
+               cases->add(c, c.places.checks[i]);
+               const CheckSpec& spec = c.config.checks[i].spec;
+               for (const auto& [key, value] : {std::pair<std::string_view, const std::string&>{"host", spec.host},
+                                                {"body", spec.body},
+                                                {"send", spec.send},
+                                                {"expect", spec.expect}}) {
+                 warn_quotes(c, c.places.checks[i], key, value);
+               }
+             });
+  walks.each([&c] { return c.config.virtuals.size(); },
+             [&c, cases](size_t i) {
+               warn_virtual(c, i);
+               cases->add(c, c.places.virtuals[i]);
+             });
+  add_weights(c, walks);
+  walks.each([&c] { return c.config.vrrps.size(); },
+             [&c, cases](size_t i) {
+               warn_vrrp(c, i);
+               cases->add(c, c.places.vrrps[i]);
+               warn_quotes(c, c.places.vrrps[i], "password", c.config.vrrps[i].spec.password);
+             });
+  walks.once([&c] { warn_sync(c); });
+}
+
+}  // namespace rawvs

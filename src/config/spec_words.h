@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// spec_words.h: the words for services' and servers' choices, the same in files, control requests and their rows.
+// In:  words.   Out: values, and back. They are ipvsadm's words wherever it has some.
+// Private to the administration rooms. Not: whole values with their complaints (config_values.h, control_values.h).
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/service.h"
+#include "rawvs/result.h"
+
+namespace rawvs {
+
+struct FlagWord {
+  std::string_view word;
+  std::optional<Scheduler> scheduler;  // whose flag it is; none: any scheduler may have it
+  uint8_t bit;                         // SchedulerFlags
+};
+inline constexpr std::array<FlagWord, 7> kFlagWords{{{"sh-fallback", Scheduler::sh, SchedulerFlags::fallback},
+                                                     {"sh-port", Scheduler::sh, SchedulerFlags::port},
+                                                     {"mh-fallback", Scheduler::mh, SchedulerFlags::fallback},
+                                                     {"mh-port", Scheduler::mh, SchedulerFlags::port},
+                                                     {"flag-1", std::nullopt, SchedulerFlags::fallback},
+                                                     {"flag-2", std::nullopt, SchedulerFlags::port},
+                                                     {"flag-3", std::nullopt, SchedulerFlags::third}}};
+const FlagWord* find_flag(std::string_view word);            // null: no such flag
+std::string flags_text(Scheduler scheduler, uint8_t flags);  // sh-fallback,sh-port; empty: none
+
+inline constexpr std::array<std::string_view, 3> kTunnelTypes{"ipip", "gue", "gre"};        // in TunnelType's order
+inline constexpr std::array<std::string_view, 3> kTunnelChecksums{"none", "on", "remote"};  // in TunnelChecksum's
+std::string_view word(TunnelType type);
+std::string_view word(TunnelChecksum checksum);
+std::optional<TunnelType> parse_tunnel_type(std::string_view word);
+std::optional<TunnelChecksum> parse_tunnel_checksum(std::string_view word);
+
+// What a tunnel of that type must have and must not have. joint: between the words of keys, as in tun-port or tun_port.
+std::optional<Error> tunnel_fault(const Tunnel& tunnel, char joint);
+
+}  // namespace rawvs

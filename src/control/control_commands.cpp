@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_commands.cpp: the commands of the control protocol, and the table of them.
+#include "control/control_commands.h"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "config/config_values.h"
+#include "control/control_changes.h"
+#include "control/control_rows.h"
+#include "control/control_sync.h"
+#include "control/control_words.h"
+
+namespace rawvs {
+namespace {
+
+constexpr uint64_t bit(Key key) { return uint64_t{1} << static_cast<size_t>(key); }
+constexpr uint64_t kServiceKeys =
+    bit(Key::scheduler) | bit(Key::persistence) | bit(Key::netmask) | bit(Key::flags) | bit(Key::ops) | bit(Key::pe);
+constexpr uint64_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip) | bit(Key::server);
+constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
+                                 bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
+
+std::string counted(size_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
+
+// The director's refusal in words.
+Objection verdict(const Call& call, std::optional<Refusal> refusal) {
+  if (!refusal) return std::nullopt;
+  const std::string service = "service " + std::string(call.values.text(Key::service));
+  const std::string server = "server " + std::string(call.values.text(Key::server));
+  const bool about_server = call.values.of(Key::server).has_value();
+  const auto text = [&]() -> std::string {
+    switch (*refusal) {
+      case Refusal::exists: return about_server ? service + " already has " + server : service + " is already there";
+      case Refusal::no_service: return "there is no " + service;
+      case Refusal::no_server: return service + " has no " + server;
+      case Refusal::no_scheduler:
+        return "scheduler " + shortly_quoted(call.values.text(Key::scheduler)) + " is not built in";
+      case Refusal::range: return "lower must not be greater than upper";
+      case Refusal::invalid: return (about_server ? server : service) + ": expected a unicast address";
+      case Refusal::full:
+        return about_server ? "no room for another server: see max_servers"
+                            : "no room for another service: see max_services";
+      case Refusal::unsupported: return "rawvs " + std::string(kVersion) + " cannot do that yet";
+    }
+    return "?";
+  };
+  std::string why = text();
+  if (*refusal == Refusal::full) call.changed("refused: " + service + (about_server ? ", " + server : "") + ": " + why);
+  return refused(*refusal, std::move(why));
+}
+
+using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Instant, Outbox&);
+
+// What IPVS leaves to ipvsadm, and what a director that answers ARP for the address must not take.
+Objection check_service(const ServiceSpec& spec) {
+  if (spec.key.mark.value != 0) return std::nullopt;
+  const auto invalid = [&](const char* text) { return refused(Refusal::invalid, rawvs::text(spec.key) + ": " + text); };
+  if (!spec.key.vip.addr.unicast()) return invalid("expected a unicast address");
+  if (spec.key.vip.port.value == 0 && spec.persistence == Duration::zero()) {
+    return invalid("a service of every port (port 0) needs persistence=SECONDS");
+  }
+  if (spec.one_packet && spec.key.protocol != Protocol::udp) {
+    return invalid("ops=1 is for UDP services and marks");
+  }
+  return std::nullopt;
+}
+
+// IPVS has marks from a firewall; here only groups of the file say what carries one.
+void warn_of_mark(const Call& call, Mark mark) {
+  if (mark.value == 0) return;
+  const auto carries = [&](const GroupMatch& match) { return match.mark == mark; };
+  if (std::ranges::any_of(call.director.services().groups(), carries)) return;
+  std::string text = "mark " + std::to_string(mark.value) +
+                     ": no [group] of the configuration says which packets carry it: this service gets none";
+  call.out.say(Severity::warning, text);
+  call.rows.push_back(text_rows("warning", {std::move(text)}));
+}
+
+Objection put_service(const Call& call, AddOrEdit action, bool adds) {
+  ServiceSpec spec;
+  if (auto fault = read_service_key(call.values, spec.key)) return fault;
+  const auto& word = call.values.of(Key::scheduler);
+  const auto scheduler = word ? parse_scheduler(*word) : std::optional(spec.scheduler);
+  if (auto fault = read_service(call.values, scheduler, spec)) return fault;
+  // As in IPVS, whether the service is there is asked before its scheduler and persistence engine are looked for.
+  const Service* const there = call.director.services().find(spec.key);
+  if (adds && there) return verdict(call, Refusal::exists);
+  if (!adds && !there) return verdict(call, Refusal::no_service);
+  if (!scheduler) return verdict(call, Refusal::no_scheduler);
+  if (const auto& engine = call.values.of(Key::pe)) {
+    return refused(Refusal::no_scheduler, "persistence engine " + shortly_quoted(*engine) + " is not built in");
+  }
+  if (auto fault = check_service(spec)) return fault;
+  const ServiceSpec was = there ? there->spec : spec;
+  if (auto fault = verdict(call, (call.director.*action)(spec, call.now, call.out))) return fault;
+  const std::string what = adds ? "added: " + record(spec) : difference(was, spec);
+  if (!what.empty()) call.changed(text(spec.key) + ": " + what);
+  if (adds) warn_of_mark(call, spec.key.mark);
+  return std::nullopt;
+}
+
+Objection add_service(const Call& call) { return put_service(call, &Director::add, true); }
+Objection edit_service(const Call& call) { return put_service(call, &Director::edit, false); }
+
+Objection delete_service(const Call& call) {
+  ServiceKey key;
+  if (auto fault = read_service_key(call.values, key)) return fault;
+  const Service* const there = call.director.services().find(key);
+  const size_t servers = there ? there->servers.size() : 0;
+  if (auto fault = verdict(call, call.director.remove(key, call.now, call.out))) return fault;
+  call.changed(text(key) + ": removed, with " + counted(servers, "server"));
+  return std::nullopt;
+}
+
+Objection add_server(const Call& call) {
+  ServiceKey key;
+  ServerSpec spec;
+  if (auto fault = read_server(call.values, key, spec)) return fault;
+  if (!call.director.services().find(key)) return verdict(call, Refusal::no_service);
+  if (spec.lower > spec.upper) return verdict(call, Refusal::range);
+  if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
+  if (auto fault = verdict(call, call.director.add_server(key, spec, call.now, call.out))) return fault;
+  call.changed(text(key) + ": server " + text(spec) + ": added");
+  return std::nullopt;
+}
+
+Objection edit_server(const Call& call) {
+  ServiceKey key;
+  ServerSpec spec;
+  if (auto fault = read_server(call.values, key, spec)) return fault;
+  const Services& services = call.director.services();
+  const Server* const there = services.find(key, spec.at);
+  const ServerSpec was = there ? there->wanted() : spec;
+  if (auto fault = verdict(call, call.director.edit_server(key, spec, call.now, call.out))) return fault;
+  const Server* const now = services.find(key, spec.at);  // what is not given may have stayed
+  const std::string what = now ? difference(was, now->wanted()) : "";
+  if (!what.empty()) call.changed(text(key) + ": server " + text(spec.at) + ": " + what);
+  return std::nullopt;
+}
+
+Objection delete_server(const Call& call) {
+  ServiceKey key;
+  Endpoint server;
+  if (auto fault = read_service_key(call.values, key)) return fault;
+  // A port that is given must be the server's, as with ipvsadm -d, whatever the method.
+  if (auto fault = read_endpoint(call.values, key, server)) return fault;
+  const Server* const there = call.director.services().find(key, server);
+  const std::string was = there ? text(there->wanted()) : text(server);
+  if (auto fault = verdict(call, call.director.remove_server(key, server, call.now, call.out))) return fault;
+  call.changed(text(key) + ": server " + was + ": removed");
+  return std::nullopt;
+}
+
+// Many services and servers are changed: "ok" when all are.
+Objection in_portions(const Call& call, std::function<bool(Instant, Outbox&)> portion) {
+  const std::shared_ptr<Job> job(new Job{std::move(portion), false});
+  if (!call.desk.run) {
+    while (!job->portion(call.now, call.out)) {
+    }
+    return std::nullopt;
+  }
+  call.desk.run(job);
+  call.later = {[job] { return job->done; }, [] { return Conversation(RowSources()); }};
+  return std::nullopt;
+}
+
+Objection clear(const Call& call) {
+  size_t services = 0, servers = 0;
+  for (const Service& service : call.director.services().services()) {
+    if (service.used) ++services, servers += service.servers.size();
+  }
+  if (services != 0) {
+    call.changed("everything removed: " + counted(services, "service") + ", " + counted(servers, "server"));
+  }
+  return in_portions(call, [&director = call.director, at = size_t{0}](Instant now, Outbox& out) mutable {
+    return director.clear_some(at, now, out);
+  });
+}
+
+Objection zero(const Call& call) {
+  if (!call.values.of(Key::service)) {
+    call.changed("the counters of all services set to zero");
+    return in_portions(
+        call, [&director = call.director, at = size_t{0}](Instant, Outbox&) mutable { return director.zero_some(at); });
+  }
+  ServiceKey key;
+  if (auto fault = read_service_key(call.values, key)) return fault;
+  if (auto fault = verdict(call, call.director.zero(key))) return fault;
+  call.changed(text(key) + ": counters set to zero");
+  return std::nullopt;
+}
+
+Objection set_timeouts(const Call& call) {
+  const Timeouts was = call.director.settings().timeouts;
+  Timeouts timeouts = was;
+  for (const auto& [key, field] : {std::pair{Key::tcp, &Timeouts::tcp}, std::pair{Key::tcpfin, &Timeouts::tcpfin},
+                                   std::pair{Key::udp, &Timeouts::udp}}) {
+    uint64_t seconds = 0;
+    if (auto fault = read_number(call.values, key, kMostSeconds, seconds)) return fault;
+    if (seconds != 0) timeouts.*field = std::chrono::seconds(seconds);
+  }
+  call.director.set_timeouts(timeouts);
+  if (const std::string what = difference(was, timeouts); !what.empty()) call.changed("timeouts: " + what);
+  return std::nullopt;
+}
+
+Objection list(const Call& call) {
+  call.rows.push_back(daemon_row(call.desk));
+  if (!call.values.of(Key::service)) return call.rows.push_back(service_rows(call.desk)), std::nullopt;
+  ServiceKey key;
+  if (auto fault = read_service_key(call.values, key)) return fault;
+  const Service* const service = call.director.services().find(key);
+  if (!service) return verdict(call, Refusal::no_service);
+  const auto slot = static_cast<size_t>(service - call.director.services().services().data());
+  return call.rows.push_back(service_rows(call.desk, slot, slot + 1)), std::nullopt;
+}
+
+Objection connections(const Call& call) {
+  FlowFilter filter;
+  if (auto fault = read_flow(call.values, false, filter)) return fault;
+  return call.rows.push_back(connection_rows(filter, call.values.text(Key::state))), std::nullopt;
+}
+
+Objection explain(const Call& call) {
+  FlowFilter flow;
+  if (auto fault = read_flow(call.values, true, flow)) return fault;
+  const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
+  Explanation e = call.director.explain(key, call.now);
+  std::string verdict = "verdict";
+  put(verdict, "exit", words(e.exit).name);
+  put(verdict, "fate", fate_word(words(e.exit).fate));
+  put(verdict, "server", e.server ? text(*e.server) : "-");
+  put(verdict, "method", e.server ? word(e.method) : "-");
+  put(verdict, "text", e.text);
+  call.rows.push_back(text_rows("step", std::move(e.steps)));
+  call.rows.push_back(rows_from([verdict = std::move(verdict)](std::string& row, Director&, Instant) mutable {
+    row = std::exchange(verdict, {});
+    return row.empty() ? RowSource::Next::end : RowSource::Next::row;
+  }));
+  return std::nullopt;
+}
+
+Objection trace(const Call& call) {
+  FlowFilter filter;
+  uint64_t count = 0, snap = 0;
+  if (auto fault = read_flow(call.values, false, filter)) return fault;
+  if (auto fault = read_number(call.values, Key::count, UINT32_MAX, count)) return fault;
+  if (auto fault = read_number(call.values, Key::snap, Observer::kMostSeen, snap)) return fault;
+  const Director& d = call.director;
+  const std::shared_ptr<Trace> trace(
+      new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.desk.wall));
+  if (!call.director.observe(trace)) {
+    return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
+  }
+  return call.rows.push_back(trace_rows(trace)), std::nullopt;
+}
+
+Objection reload(const Call& call) {
+  uint64_t reset = 0;
+  if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
+  if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
+  call.changed(std::string("reload") + (reset != 0 ? " --reset" : "") + " of " + call.desk.file);
+  const std::shared_ptr<const ReloadTask> task = call.desk.reload(reset != 0);
+  call.later = {[task] { return task->done; },
+                [task] {
+                  if (!task->outcome) return Conversation(Fault{"file", task->outcome.error().text});
+                  RowSources rows;
+                  rows.push_back(text_rows("change", task->outcome->changes));
+                  rows.push_back(text_rows("pending", task->outcome->pending));
+                  return Conversation(std::move(rows));
+                }};
+  return std::nullopt;
+}
+
+Objection ini(const Call& call) {
+  if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
+  uint64_t secrets = 0;
+  if (auto fault = read_number(call.values, Key::secrets, 1, secrets)) return fault;
+  return call.rows.push_back(ini_rows(call.desk, secrets != 0 ? Secrets::shown : Secrets::hidden)), std::nullopt;
+}
+
+Objection begin_sync(const Call& call) {
+  if (auto fault = start_sync(call.values, call.desk, call.director)) return fault;
+  call.changed("sync: " + std::string(call.values.text(Key::role)) + " started on " +
+               std::string(call.values.text(Key::link)));
+  return std::nullopt;
+}
+
+Objection end_sync(const Call& call) {
+  if (auto fault = stop_sync(call.values, call.desk)) return fault;
+  call.changed("sync: " + std::string(call.values.text(Key::role)) + " stopped");
+  return std::nullopt;
+}
+
+Objection timeouts(const Call& call) { return call.rows.push_back(timeout_row()), std::nullopt; }
+Objection vrrp(const Call& call) { return call.rows.push_back(vrrp_rows(call.desk)), std::nullopt; }
+Objection sync(const Call& call) { return call.rows.push_back(sync_row(call.desk)), std::nullopt; }
+Objection exits(const Call& call) {
+  call.rows.push_back(exit_rows());
+  return call.rows.push_back(link_rows()), std::nullopt;
+}
+Objection arp(const Call& call) {
+  call.rows.push_back(vip_rows());
+  return call.rows.push_back(neighbor_rows()), std::nullopt;
+}
+
+constexpr uint64_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
+constexpr Command kCommands[] = {
+    {"add-service", kService, kServiceKeys, add_service},
+    {"edit-service", kService, kServiceKeys, edit_service},
+    {"delete-service", kService, 0, delete_service},
+    {"add-server", kBoth, kServerKeys, add_server},
+    {"edit-server", kBoth, kServerKeys, edit_server},
+    {"delete-server", kBoth, 0, delete_server},
+    {"clear", 0, 0, clear},
+    {"zero", 0, kService, zero},
+    {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},
+    {"list", 0, kService, list},
+    {"connections", 0, kFlow | bit(Key::state), connections},
+    {"timeouts", 0, 0, timeouts},
+    {"exits", 0, 0, exits},
+    {"arp", 0, 0, arp},
+    {"vrrp", 0, 0, vrrp},
+    {"sync", 0, 0, sync},
+    {"start-sync", bit(Key::role) | bit(Key::link), bit(Key::id) | bit(Key::maxlen) | bit(Key::group) | bit(Key::ttl),
+     begin_sync},
+    {"stop-sync", bit(Key::role), 0, end_sync},
+    {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
+    {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
+    {"reload", 0, bit(Key::reset), reload},
+    {"ini", 0, bit(Key::secrets), ini},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace rawvs

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_commands.h: what each command of the control protocol does.
+// Private to the control room. In:  a request's values.   Out: the director changed, or the sources of the reply's
+// rows.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "control/control_values.h"
+#include "rawvs/control.h"
+
+namespace rawvs {
+
+struct Call {  // values: only of keys that the command takes, and of all that it needs
+  const Values& values;
+  Director& director;
+  Instant now;
+  Outbox& out;
+  const Desk& desk;
+  const Operator& who;
+  std::string_view command;
+  RowSources& rows;                           // of the reply
+  std::optional<Conversation::Later>& later;  // or the reply, when something is done
+
+  void changed(std::string text) const {  // for the log
+    if (desk.log) desk.log->changed(who, command, std::move(text), now, out);
+  }
+};
+
+struct Command {
+  std::string_view word;
+  uint64_t needs, takes;  // sets of keys; takes: besides those needed
+  Objection (*run)(const Call& call);
+};
+
+std::span<const Command> commands();
+
+}  // namespace rawvs

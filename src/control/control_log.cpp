@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_log.cpp: changes told one by one, or by their number.
+#include "control/control_log.h"
+
+#include <algorithm>
+
+namespace rawvs {
+
+Instant ControlLog::Burst::due() const {
+  const Instant quiet = last + kQuiet;
+  return counted.empty() ? quiet : std::min(quiet, counted_from + kReminder);
+}
+
+void ControlLog::tell_counted(Burst& burst, Outbox& out) {
+  uint64_t sum = 0;
+  std::string kinds;
+  for (const auto& [command, count] : burst.counted) {
+    sum += count;
+    kinds += (kinds.empty() ? "" : ", ") + std::to_string(count) + ' ' + command;
+  }
+  if (sum == 0) return;
+  burst.counted.clear();
+  out.say(Severity::notice,
+          "control: " + burst.who + ": " + std::to_string(sum) + " more change" + (sum == 1 ? "" : "s") + ": " + kinds);
+}
+
+void ControlLog::changed(const Operator& who, std::string_view command, std::string text, Instant now, Outbox& out) {
+  time_passed(now, out);
+  auto burst = std::ranges::find(bursts_, who.uid, &Burst::uid);
+  if (burst == bursts_.end()) {
+    if (bursts_.size() == kMostOperators) {  // the one who has been quiet for longest makes room
+      const auto oldest = std::ranges::min_element(bursts_, {}, &Burst::last);
+      tell_counted(*oldest, out);
+      bursts_.erase(oldest);
+    }
+    burst = bursts_.insert(bursts_.end(), {who.uid, {}});
+  }
+  burst->who = who.text;
+  burst->last = now;
+  if (burst->told < kTold) {
+    ++burst->told;
+    return out.say(Severity::notice, "control: " + who.text + ": " + std::move(text));
+  }
+  if (burst->counted.empty()) burst->counted_from = now;
+  const auto kind = std::ranges::find(burst->counted, command, &std::pair<std::string, uint64_t>::first);
+  if (kind != burst->counted.end()) {
+    ++kind->second;
+  } else {
+    burst->counted.emplace_back(command, 1);
+  }
+}
+
+void ControlLog::time_passed(Instant now, Outbox& out) {
+  std::erase_if(bursts_, [&](Burst& burst) {
+    if (now < burst.due()) return false;
+    tell_counted(burst, out);
+    return now >= burst.last + kQuiet;
+  });
+}
+
+void ControlLog::end(Outbox& out) {
+  for (Burst& burst : bursts_) tell_counted(burst, out);
+  bursts_.clear();
+}
+
+Instant ControlLog::next_deadline() const {
+  Instant next = kNever;
+  for (const Burst& burst : bursts_) next = std::min(next, burst.due());
+  return next;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_rows.cpp: the rows of control replies, one at a time.
+// Between two pieces packets are handled and tables change: a row is true when it is written, and nothing that was
+// there all the time is left out or written twice.
+#include "control/control_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/spec_words.h"
+#include "control/control_words.h"
+#include "control/trace.h"
+#include "core/track.h"
+
+namespace rawvs {
+
+namespace {
+
+using Next = RowSource::Next;
+
+constexpr ConnectionId kConnectionsSeen = 512;  // entries looked at per piece
+
+void put_traffic(std::string& row, const Traffic& total, const Rates& rates) {
+  put(row, "conns", total.connections);
+  put(row, "inpkts", total.in_packets);
+  put(row, "outpkts", total.out_packets);
+  put(row, "inbytes", total.in_bytes);
+  put(row, "outbytes", total.out_bytes);
+  const Traffic now = rates.per_second();
+  put(row, "cps", now.connections);
+  put(row, "inpps", now.in_packets);
+  put(row, "outpps", now.out_packets);
+  put(row, "inbps", now.in_bytes);
+  put(row, "outbps", now.out_bytes);
+}
+
+}  // namespace
+
+const char* word(Method method) {
+  switch (method) {
+    case Method::masq: return "masq";
+    case Method::local: return "local";
+    case Method::tunnel: return "tunnel";
+    case Method::route: return "route";
+  }
+  return "?";
+}
+
+const char* word(Director::Reach reach) {
+  switch (reach) {
+    case Director::Reach::ready: return "ready";
+    case Director::Reach::asking: return "asking";
+    case Director::Reach::silent: return "silent";
+    case Director::Reach::no_route: return "no-route";
+    case Director::Reach::link_down: return "link-down";
+    case Director::Reach::own_address: return "own-address";
+    case Director::Reach::other_interface: return "other-interface";
+  }
+  return "?";
+}
+
+const char* fate_word(Fate fate) {
+  switch (fate) {
+    case Fate::forwarded: return "forwarded";
+    case Fate::answered: return "answered";
+    case Fate::noted: return "noted";
+    case Fate::passed: return "passed";
+    case Fate::dropped: return "dropped";
+  }
+  return "?";
+}
+
+std::string word(const ServiceKey& key) {
+  if (key.mark.value != 0) return "mark:" + std::to_string(key.mark.value);
+  return std::string(name(key.protocol)) + ':' + text(key.vip);
+}
+
+std::string word(const Director& director, Link link) {  // its interface; until that is known, which of the two it is
+  const std::string& interface = director.link(link).name;
+  if (!interface.empty()) return interface;
+  return link == Link::outside ? "outside" : "inside";
+}
+
+namespace {
+
+void write_service(std::string& row, const Service& service) {
+  const ServiceSpec& spec = service.spec;
+  const std::string flags = flags_text(spec.scheduler, spec.flags);
+  row = "service";
+  put(row, "service", word(spec.key));
+  put(row, "scheduler", name(spec.scheduler));
+  put(row, "flags", flags.empty() ? "-" : flags);
+  put(row, "persistence", spec.persistence);
+  put(row, "netmask", text(spec.netmask.bits));
+  put(row, "ops", spec.one_packet ? 1 : 0);
+  put_traffic(row, service.traffic, service.rates);
+}
+
+void write_server(std::string& row, const Server& server, const Director& director, const Desk& desk, Instant now) {
+  row = "server";
+  put(row, "service", word(server.key));
+  put(row, "server", text(server.spec.at));
+  put(row, "method", word(server.spec.method));
+  if (server.spec.method == Method::tunnel) {
+    put(row, "tun-type", word(server.spec.tunnel.type));
+    put(row, "tun-port", server.spec.tunnel.port.value);
+    put(row, "tun-checksum", word(server.spec.tunnel.checksum));
+  }
+  put(row, "weight", static_cast<uint64_t>(server.listed_weight()));
+  put(row, "upper", server.spec.upper);
+  put(row, "lower", server.spec.lower);
+  put(row, "active", server.active);
+  put(row, "inactive", server.inactive);
+  put(row, "persistent", server.persistent);
+  put(row, "overloaded", server.overloaded ? 1 : 0);
+  const bool has_way = server.neighbor != kNoNeighbor;
+  const Neighbors::Neighbor* const next = has_way ? &director.neighbors().at(server.neighbor) : nullptr;
+  put(row, "reach", word(director.reach(server)));
+  put(row, "via", next ? text(next->addr) : "-");
+  put(row, "mac", next && next->knows_mac() ? text(next->mac) : "-");
+  put(row, "fixed", server.spec.mac ? 1 : 0);
+  put_traffic(row, server.traffic, server.rates);
+  if (server.wanted_weight != server.listed_weight()) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
+  if (server.share != kFullShare) put(row, "slow-start", server.share * 100u / kFullShare);
+  put_health(row, desk, server, now);
+}
+
+// A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
+// server that is gone when its turn comes is left out.
+class ServiceRows final : public RowSource {
+ public:
+  ServiceRows(const Desk& desk, size_t first, size_t end) : desk_(desk), next_service_(first), end_(end) {}
+
+  Next next(std::string& row, Director& director, Instant now) override {
+    const Services& services = director.services();
+    while (next_server_ < servers_.size()) {
+      const Server& server = services.server(servers_[next_server_++]);
+      if (!server.used || !server.in_table() || server.key != service_) continue;
+      write_server(row, server, director, desk_, now);
+      return Next::row;
+    }
+    for (const auto all = services.services(); next_service_ < std::min(end_, all.size());) {
+      const Service& service = all[next_service_++];
+      if (!service.used) continue;
+      service_ = service.spec.key;
+      servers_ = service.servers;
+      next_server_ = 0;
+      write_service(row, service);
+      return Next::row;
+    }
+    return Next::end;
+  }
+
+ private:
+  const Desk& desk_;
+  size_t next_service_, end_;
+  std::vector<ServerSlot> servers_{};  // of the service whose row was written last, as they were then
+  size_t next_server_ = 0;
+  ServiceKey service_{};  // theirs
+};
+
+void write_connection(std::string& row, const Connection& connection, Duration left) {
+  const FlowKey key = connection.key();
+  row = "connection";
+  put(row, "protocol", name(key.protocol));
+  put(row, "expires", left);
+  put(row, "state", state_name(connection));
+  put(row, "client", text(Endpoint{key.client, key.cport}));
+  put(row, "virtual", text(Endpoint{key.vip, key.vport}));
+  put(row, "server", text(connection.real_server()));
+}
+
+class ConnectionRows final : public RowSource {
+ public:
+  ConnectionRows(const FlowFilter& filter, std::string_view state) : filter_(filter), state_(state) {}
+
+  Next next(std::string& row, Director& director, Instant now) override {
+    ConnectionTable& connections = director.connections();
+    for (; seen_ < kConnectionsSeen; ++seen_) {
+      if (next_ >= connections.id_limit()) return Next::end;
+      const Connection* const connection = connections.at(next_++);
+      if (!connection || connections.expired(*connection, now) || !fits(*connection)) continue;
+      write_connection(row, *connection, connections.left(*connection, now));
+      return Next::row;
+    }
+    seen_ = 0;
+    return Next::pause;
+  }
+
+ private:
+  bool fits(const Connection& c) const {
+    return filter_.fits(c.protocol, c.client(), c.vip()) && filter_.fits_server(c.real_server()) &&
+           (state_.empty() || state_ == state_name(c));
+  }
+  const FlowFilter filter_;
+  const std::string state_;  // empty: any
+  ConnectionId next_ = 1, seen_ = 0;
+};
+
+void write_link(std::string& row, const Director& director, Link link) {
+  const LinkCounters& n = director.counters(link);
+  row = "link";
+  put(row, "name", word(director, link));
+  put(row, "received", n.received);
+  put(row, "kernel_dropped", n.kernel_dropped);
+  put(row, "cut", n.cut);
+  put(row, "sent", n.sent);
+  put(row, "send_failed", n.send_failed);
+  put(row, "returned", n.returned);
+  put(row, "return_failed", n.return_failed);
+  put(row, "unguarded", n.unguarded);
+  put(row, "mtu", director.link(link).mtu);
+  put(row, "guard", n.guard);
+}
+
+class VipRows final : public RowSource {  // each VIP's row is followed by those of its rivals
+ public:
+  Next next(std::string& row, Director& director, Instant) override {
+    if (next_rival_ < rivals_.size()) {
+      const Mac mac = rivals_[next_rival_++].mac;
+      const auto server = director.neighbors().who_has(mac);
+      row = "rival";
+      put(row, "address", text(*last_));
+      put(row, "mac", text(mac));
+      put(row, "server", server ? text(*server) : "-");
+      return Next::row;
+    }
+    const Claims::Claim* const claim = director.claims().first_after(last_);
+    if (!claim) return Next::end;
+    last_ = claim->vip;
+    rivals_ = claim->rivals;
+    next_rival_ = 0;
+    row = "vip";
+    put(row, "address", text(claim->vip));
+    put(row, "link", word(director, claim->as.link));
+    put(row, "mac", text(director.mac_of(*claim)));
+    put(row, "retired", claim->retired_until ? 1 : 0);
+    put(row, "standby", claim->as.standby ? 1 : 0);
+    return Next::row;
+  }
+
+ private:
+  std::optional<Ip> last_{};
+  std::vector<Claims::Rival> rivals_{};
+  size_t next_rival_ = 0;
+};
+
+class TraceRows final : public RowSource {
+ public:
+  explicit TraceRows(std::shared_ptr<Trace> trace) : trace_(std::move(trace)) {}
+  Next next(std::string& row, Director&, Instant) override {
+    return trace_->take(row) ? Next::row : trace_->over() ? Next::end : Next::pause;
+  }
+  size_t rows_per_piece() const override { return kTraceRows; }
+  bool waiting() const override { return trace_->waiting(); }
+
+ private:
+  static constexpr size_t kTraceRows = 512;  // they are texts already
+  std::shared_ptr<Trace> trace_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowSource> daemon_row(const Desk& desk) {
+  return rows_from([&desk, told = false](std::string& row, Director& director, Instant now) mutable {
+    if (std::exchange(told, true)) return Next::end;
+    row = "daemon";
+    put(row, "version", kVersion);
+    put(row, "uptime", now - desk.started);
+    put(row, "size", director.connections().cells());
+    put(row, "pid", desk.pid);
+    put(row, "config", desk.file.empty() ? "-" : desk.file);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> service_rows(const Desk& desk, size_t first, size_t end) {
+  return std::make_unique<ServiceRows>(desk, first, end);
+}
+
+std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state) {
+  return std::make_unique<ConnectionRows>(filter, state);
+}
+
+std::unique_ptr<RowSource> timeout_row() {
+  return rows_from([told = false](std::string& row, Director& director, Instant) mutable {
+    if (std::exchange(told, true)) return Next::end;
+    const Timeouts& timeouts = director.settings().timeouts;
+    row = "timeouts";
+    put(row, "tcp", timeouts.tcp);
+    put(row, "tcpfin", timeouts.tcpfin);
+    put(row, "udp", timeouts.udp);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> exit_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    if (at == kExits) return Next::end;
+    const auto exit = static_cast<Exit>(at++);
+    row = "exit";
+    put(row, "name", words(exit).name);
+    put(row, "fate", fate_word(words(exit).fate));
+    put(row, "count", director.exits().of(exit));
+    put(row, "meaning", words(exit).meaning);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> link_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    while (at < kLinks) {
+      const auto link = static_cast<Link>(at++);
+      if (director.link(link).name.empty()) continue;
+      write_link(row, director, link);
+      return Next::row;
+    }
+    return Next::end;
+  });
+}
+
+std::unique_ptr<RowSource> vip_rows() { return std::make_unique<VipRows>(); }
+
+std::unique_ptr<RowSource> neighbor_rows() {
+  return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
+    const Neighbors& neighbors = director.neighbors();
+    while (at < neighbors.slots()) {
+      const Neighbors::Neighbor& n = neighbors.at(static_cast<uint16_t>(at++));
+      if (n.wanted == 0) continue;
+      row = "neighbor";
+      put(row, "address", text(n.addr));
+      put(row, "link", word(director, n.link));
+      put(row, "state", name(n.state));
+      put(row, "mac", n.knows_mac() ? text(n.mac) : "-");
+      put(row, "servers", n.wanted);
+      return Next::row;
+    }
+    return Next::end;
+  });
+}
+
+std::unique_ptr<RowSource> trace_rows(std::shared_ptr<Trace> trace) {
+  return std::make_unique<TraceRows>(std::move(trace));
+}
+
+}  // namespace rawvs

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_sync.h: ipvsadm's --start-daemon and --stop-daemon, which IPVS has two of; [sync] is both.
+// Private to the control room.
+#pragma once
+
+#include "control/control_values.h"
+#include "rawvs/control.h"
+
+namespace rawvs {
+
+Objection start_sync(const Values& values, const Desk& desk, const Director& director);
+Objection stop_sync(const Values& values, const Desk& desk);
+
+}  // namespace rawvs

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_values.cpp: the grammar of each key of a control request.
+
+#include "control/control_values.h"
+
+#include <algorithm>
+
+#include "config/spec_words.h"
+#include "rawvs/control.h"
+
+namespace rawvs {
+namespace {
+
+Fault bad_value(Key key, std::string_view found, std::string_view expected) {
+  return usage(std::string(kKeyNames[static_cast<size_t>(key)]) + '=' + shortly_quoted(found) + ": expected " +
+               std::string(expected));
+}
+
+// 24 or 255.255.255.0. Any mask is taken, as by IPVS, also one that is no prefix.
+Objection read_netmask(const Values& values, Netmask& out) {
+  const auto& found = values.of(Key::netmask);
+  if (!found) return std::nullopt;
+  if (const auto length = parse_number(*found, 32)) {
+    out = prefix_mask(static_cast<uint8_t>(*length));
+    return std::nullopt;
+  }
+  const auto mask = parse_ip(*found);
+  if (!mask) return bad_value(Key::netmask, *found, "a prefix length from 0 to 32, or a mask like 255.255.255.0");
+  out.bits = *mask;
+  return std::nullopt;
+}
+
+Objection read_flags(const Values& values, std::optional<Scheduler> scheduler, uint8_t& out) {
+  const auto& found = values.of(Key::flags);
+  if (!found) return std::nullopt;
+  for (std::string_view rest = *found;;) {
+    const size_t comma = rest.find(',');
+    const std::string_view word = rest.substr(0, comma);
+    const FlagWord* const flag = find_flag(word);
+    if (!flag) {
+      return bad_value(Key::flags, *found,
+                       "a list, commas between, of sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2, flag-3");
+    }
+    if (scheduler && flag->scheduler && *flag->scheduler != *scheduler) {
+      return usage("flags=" + shortly_quoted(*found) + ": " + std::string(word) + " is a flag of scheduler " +
+                   name(*flag->scheduler) + ", and this is " + name(*scheduler));
+    }
+    out |= flag->bit;
+    if (comma == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+Objection read_mac(const Values& values, ServerSpec& out) {
+  const auto& mac = values.of(Key::mac);
+  if (!mac) return std::nullopt;
+  out.mac = parse_mac(*mac);
+  if (out.mac && !out.mac->zero() && !out.mac->group()) return std::nullopt;
+  return bad_value(Key::mac, *mac, "the MAC address of one machine, like 02:00:00:00:00:01");
+}
+
+Objection read_method(const Values& values, Method& out) {
+  const std::string_view found = values.of(Key::method).value_or("route");
+  if (found == "route") return out = Method::route, std::nullopt;
+  if (found == "tunnel") return out = Method::tunnel, std::nullopt;
+  if (found == "masq") return out = Method::masq, std::nullopt;
+  return bad_value(Key::method, found, "route, tunnel or masq");
+}
+
+Objection read_tunnel(const Values& values, Method method, Tunnel& out) {
+  for (const Key key : {Key::tun_type, Key::tun_port, Key::tun_checksum}) {
+    if (method == Method::tunnel || !values.of(key)) continue;
+    return usage(std::string(kKeyNames[static_cast<size_t>(key)]) + "=: expected only with method=tunnel");
+  }
+  if (const auto& type = values.of(Key::tun_type)) {
+    const auto found = parse_tunnel_type(*type);
+    if (!found) return bad_value(Key::tun_type, *type, "ipip, gue or gre");
+    out.type = *found;
+  }
+  if (const auto& port = values.of(Key::tun_port)) {
+    out.port = parse_port(*port).value_or(Port(0));
+    if (out.port.value == 0) return bad_value(Key::tun_port, *port, "a port from 1 to 65535");
+  }
+  if (const auto& checksum = values.of(Key::tun_checksum)) {
+    const auto found = parse_tunnel_checksum(*checksum);
+    if (!found) return bad_value(Key::tun_checksum, *checksum, "none, on or remote");
+    out.checksum = *found;
+  }
+  const auto fault = tunnel_fault(out, '-');
+  return fault ? Objection(usage(fault->text)) : std::nullopt;
+}
+
+}  // namespace
+
+Fault usage(std::string text) { return {"usage", std::move(text)}; }
+Fault refused(Refusal why, std::string text) { return {name(why), std::move(text)}; }
+
+std::string shortly_quoted(std::string_view found) {
+  constexpr size_t kMost = 60;
+  std::string out = "\"";
+  out.append(found.substr(0, kMost));
+  return out.append(found.size() > kMost ? "...\"" : "\"");
+}
+
+Objection read_number(const Values& values, Key key, uint64_t most, uint64_t& out) {
+  const auto& found = values.of(key);
+  if (!found) return std::nullopt;
+  const auto number = parse_number(*found, most);
+  if (!number) return bad_value(key, *found, "a number from 0 to " + std::to_string(most));
+  out = *number;
+  return std::nullopt;
+}
+
+Objection read_service_key(const Values& values, ServiceKey& out) {
+  const std::string_view found = values.text(Key::service);
+  const size_t colon = std::min(found.find(':'), found.size());
+  const std::string_view kind = found.substr(0, colon), rest = found.substr(std::min(colon + 1, found.size()));
+  if (kind == "mark") {
+    out.mark = Mark(static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0)));
+    if (out.mark.value != 0) return std::nullopt;
+  }
+  const auto vip = parse_endpoint(rest);
+  for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+    if (kind != name(protocol) || !vip || rest.find(':') == std::string_view::npos) continue;
+    out.protocol = protocol;
+    out.vip = *vip;
+    return std::nullopt;
+  }
+  return bad_value(Key::service, found, "tcp:IP:PORT, udp:IP:PORT, sctp:IP:PORT or mark:N (N from 1)");
+}
+
+// A port that is left out is the service's; behind a mark there is no one port: 0 stands for the packet's own.
+Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out) {
+  const std::string_view found = values.text(Key::server);
+  const auto at = parse_endpoint(found);
+  if (!at) return bad_value(Key::server, found, "IP:PORT");
+  out = *at;
+  if (found.find(':') == std::string_view::npos) out.port = service.vip.port;
+  return std::nullopt;
+}
+
+Objection read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out) {
+  uint64_t persistence = 0, ops = 0;
+  if (auto fault = read_number(values, Key::persistence, kMostSeconds, persistence)) return fault;
+  if (auto fault = read_number(values, Key::ops, 1, ops)) return fault;
+  if (auto fault = read_netmask(values, out.netmask)) return fault;
+  if (auto fault = read_flags(values, scheduler, out.flags)) return fault;
+  out.persistence = std::chrono::seconds(persistence);
+  out.one_packet = ops != 0;
+  if (scheduler) out.scheduler = *scheduler;
+  return std::nullopt;
+}
+
+Objection read_flow(const Values& values, bool exact, FlowFilter& out) {
+  if (const auto& found = values.of(Key::protocol)) {
+    constexpr std::array kFlows{Protocol::tcp, Protocol::udp, Protocol::sctp};
+    const auto* const known = std::ranges::find_if(kFlows, [&](Protocol p) { return *found == name(p); });
+    if (known == kFlows.end()) return bad_value(Key::protocol, *found, "tcp, udp or sctp");
+    out.protocol = *known;
+  }
+  if (const auto& found = values.of(Key::client)) {
+    const char* const expected = exact ? "IP:PORT" : "IP, IP:PORT, NETWORK/BITS or NETWORK/BITS:PORT";
+    const size_t colon = std::min(found->find(':'), found->size());
+    const auto network = parse_network(found->substr(0, colon));
+    if (!network || (exact && network->prefix != 32)) return bad_value(Key::client, *found, expected);
+    out.client = *network;
+    if (colon != found->size()) {
+      out.client_port = parse_port(found->substr(colon + 1));
+      if (!out.client_port) return bad_value(Key::client, *found, expected);
+    }
+    if (exact && !out.client_port) return bad_value(Key::client, *found, expected);
+  }
+  const auto read_end = [&](Key key, std::optional<Ip>& addr, std::optional<Port>& port) -> Objection {
+    const auto& found = values.of(key);
+    if (!found) return std::nullopt;
+    const auto end = parse_endpoint(*found);
+    const bool has_port = found->find(':') != std::string_view::npos;
+    if (!end || (exact && !has_port)) return bad_value(key, *found, exact ? "IP:PORT" : "IP or IP:PORT");
+    addr = end->addr;
+    if (has_port) port = end->port;
+    return std::nullopt;
+  };
+  if (auto fault = read_end(Key::vip, out.vip, out.vip_port)) return fault;
+  return read_end(Key::server, out.server, out.server_port);
+}
+
+Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out) {
+  if (auto fault = read_service_key(values, service)) return fault;
+  if (auto fault = read_endpoint(values, service, out.at)) return fault;
+  uint64_t weight = 1, upper = 0, lower = 0;
+  if (auto fault = read_number(values, Key::weight, INT32_MAX, weight)) return fault;
+  if (auto fault = read_number(values, Key::upper, UINT32_MAX, upper)) return fault;
+  if (auto fault = read_number(values, Key::lower, UINT32_MAX, lower)) return fault;
+  out.weight = static_cast<int32_t>(weight);
+  out.upper = static_cast<uint32_t>(upper);
+  out.lower = static_cast<uint32_t>(lower);
+  if (auto fault = read_mac(values, out)) return fault;
+  if (auto fault = read_method(values, out.method)) return fault;
+  if (auto fault = read_tunnel(values, out.method, out.tunnel)) return fault;
+  // A DR or TUN server gets the packet as the client sent it, its port included (ipvsadm forces it in the same way).
+  if (service.mark.value == 0 && out.method != Method::masq) out.at.port = service.vip.port;
+  return std::nullopt;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// trace.h: the packets that somebody at the control socket wants to see, as rows of the protocol (control.h).
+// Private to the control room. In:  what the director's observer is told.   Out: rows, kept until they are fetched.
+// Memory: kRoom bytes for each, taken when it begins. What finds no room is counted, never waited for.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "director/observer.h"
+
+namespace rawvs {
+
+struct FlowFilter {  // which connections, packets: those that fit everything that is given
+  Protocol protocol = Protocol::any;
+  Network client{Ip(), 0};
+  std::optional<Port> client_port{};
+  std::optional<Ip> vip{}, server{};
+  std::optional<Port> vip_port{}, server_port{};
+  // Ports that are 0 are not known, as in fragments, and fit any.
+  bool fits(Protocol its_protocol, Endpoint its_client, Endpoint its_vip) const;
+  bool fits_server(Endpoint at) const;
+  bool wants_server() const { return server || server_port; }
+};
+
+class Trace final : public Observer {
+ public:
+  static constexpr size_t kRoom = 1 << 20;
+
+  // count: packets, 0 = no limit. snap: bytes shown of each frame, at most kMostSeen. wall: milliseconds since 1970 at
+  // Instant{}.
+  // links: their names.
+  Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall);
+
+  bool cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const override;
+  void saw(const Sight& sight) override;
+
+  bool waiting() const { return rows_.size() == taken_ && lost_ == 0 && !done(); }
+  bool done() const { return count_ != 0 && told_ >= count_; }
+  bool over() const { return done() && rows_.size() == taken_ && lost_ == 0; }
+  // The next row, without the end of its line; behind the last one how many packets were lost. False: none now.
+  bool take(std::string& row);
+
+ private:
+  void add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint32_t size) const;
+
+  FlowFilter filter_;
+  uint64_t count_, told_ = 0, lost_ = 0;
+  size_t snap_;
+  int64_t wall_;
+  std::string rows_;  // reserved once
+  size_t taken_ = 0;
+  std::array<std::string, kLinks> links_;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ward.cpp: verdicts of health.h, carried out on the director's tables.
+#include "control/ward.h"
+
+#include <algorithm>
+
+namespace rawvs {
+namespace {
+
+static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
+
+// In the table, or taken out of it.
+const Server* server_at(const Director& director, const ServiceKey& key, Endpoint at) {
+  return director.services().known(key, at);
+}
+
+Standing fallen(OnDown on_down) {
+  switch (on_down) {
+    case OnDown::keep: return Standing::keeps;
+    case OnDown::drain: return Standing::drains;
+    case OnDown::reset: return Standing::resets;
+  }
+  return Standing::keeps;
+}
+
+}  // namespace
+
+Ward::Room* Ward::room_of(uint32_t id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+const Ward::Bed* Ward::bed_of(const Room& room, Endpoint at) {
+  const auto found = room.by_address.find(at);
+  return found == room.by_address.end() ? nullptr : &room.beds[found->second];
+}
+
+const Ward::Bed* Ward::bed_of(const Room& room, TargetId id) {
+  const auto found = room.by_number.find(id.server);
+  return found == room.by_number.end() ? nullptr : &room.beds[found->second];
+}
+
+// It is not asked any more: it is as well as the operator says.
+void Ward::leave(const Room& room, Endpoint at, Director& director) {
+  director.put_back(room.key, at);
+  director.set_standing(room.key, at, Standing::serves, INT32_MAX);
+}
+
+void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out) {
+  health_.begin_replacing();
+  Rooms left = std::move(rooms_);
+  rooms_.clear();
+  by_id_.clear();
+  for (const WantedChecks& one : wanted) {
+    auto known = left.extract(one.service);
+    Room room;
+    if (known) {
+      room = std::move(known.mapped());
+    } else {
+      room.id = next_room_++;
+      room.key = one.service;
+      room.name = text(one.service);
+    }
+    Room& placed = rooms_.emplace(one.service, std::move(room)).first->second;
+    by_id_[placed.id] = &placed;
+    furnish(placed, one, at_start, director, now, out);
+  }
+  health_.end_replacing();
+  for (auto& [key, room] : left) {
+    for (const Bed& bed : room.beds) leave(room, bed.at, director);
+    if (room.sorry && !own_sorry(room)) director.remove_server(key, room.sorry->at, now, out);
+  }
+  for (auto& [key, room] : rooms_) {
+    apply_sorry(room, director, now, out);
+    for (const Bed& bed : room.beds) settle(room, bed, director, now);
+  }
+  director.take_touched();
+}
+
+void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now,
+                   Outbox& out) {
+  const Room was = std::exchange(room, Room{});
+  room.id = was.id, room.key = was.key, room.name = was.name, room.next_bed = was.next_bed, room.in_use = was.in_use;
+  room.sorry_reachable = was.sorry_reachable;
+  room.policy = wanted.policy;
+  room.sorry = wanted.sorry;
+  room.vip = wanted.vip;
+  HealthPolicy policy = wanted.policy;
+  policy.sorry_server = policy.sorry_server && room.sorry_reachable;
+  if (!health_.set_service(room.id, policy, now)) {
+    out.say(Severity::error, room.name + ": its servers are not checked: no room, see max_servers");
+    return;
+  }
+  for (const auto& [at, check] : wanted.servers) {
+    const Bed* const known = bed_of(was, at);
+    const Bed bed = known ? *known : Bed{{room.id, room.next_bed++}, at};
+    const Server* const server = server_at(director, room.key, at);
+    Target target;
+    target.id = bed.id;
+    target.check = check;
+    target.at = {at.addr, check ? check->port : at.port};
+    target.vip = {room.vip, target.at.port};
+    target.weight = server ? server->wanted_weight : 1;
+    target.ramps = !at_start;
+    if (!health_.set_target(target, now)) {
+      out.say(Severity::error, room.name + ": server " + text(at) + " is not checked: no room, see max_servers");
+      continue;
+    }
+    const auto place = static_cast<uint32_t>(room.beds.size());
+    room.beds.push_back(bed);
+    room.by_address[at] = room.by_number[bed.id.server] = place;
+  }
+  const bool other_sorry = was.sorry && (!room.sorry || room.sorry->at != was.sorry->at);
+  for (const Bed& bed : was.beds) {
+    if (!bed_of(room, bed.at)) leave(room, bed.at, director);
+  }
+  if (other_sorry && !own_sorry(was) && !bed_of(room, was.sorry->at)) {
+    director.remove_server(room.key, was.sorry->at, now, out);
+  }
+}
+
+void Ward::settle(Director& director, Instant now, Outbox& out) {
+  for (const Director::Touched& touched : director.take_touched()) {
+    const auto found = rooms_.find(touched.service);
+    if (found == rooms_.end()) continue;
+    Room& room = found->second;
+    const Bed* const bed = touched.server ? bed_of(room, *touched.server) : nullptr;
+    if (bed) settle(room, *bed, director, now);
+    if (!touched.server || (room.sorry && room.sorry->at == *touched.server)) apply_sorry(room, director, now, out);
+  }
+}
+
+// A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
+// kernel.
+void Ward::settle(Room& room, const Bed& bed, Director& director, Instant now) {
+  const Server* const server = server_at(director, room.key, bed.at);
+  if (server) health_.set_weight(bed.id, server->reachable ? server->wanted_weight : 0);
+  apply(room, bed, director, now);
+}
+
+// What the verdict is, in the table. While the sorry server is used nobody else gets new connections.
+void Ward::apply(const Room& room, const Bed& bed, Director& director, Instant now) {
+  const Server* const server = server_at(director, room.key, bed.at);
+  if (!server) return;  // an operator has removed it
+  const Verdict verdict = health_.verdict(bed.id, now);
+  const bool stands_in = room.in_use && room.sorry && room.sorry->at == bed.at;
+  const bool serves = verdict.serves || stands_in, in_table = verdict.in_table || stands_in;
+  const int32_t most = stands_in || (verdict.serves && !room.in_use) ? INT32_MAX : 0;
+  const int32_t least = stands_in ? std::max(room.sorry->weight, 1) : 0;
+  const Standing standing = serves ? Standing::serves : fallen(room.policy.on_down);
+  director.set_standing(room.key, bed.at, standing, most, verdict.serves ? verdict.share : kFullShare, least);
+  if (in_table && server->taken_out) director.put_back(room.key, bed.at);
+  if (!in_table && !server->taken_out) director.take_out(room.key, bed.at);
+}
+
+// It stays in the table, with weight 0 while it is not used, so that its connections may end in peace. One of the
+// virtual's own servers is there anyway: see apply().
+void Ward::apply_sorry(Room& room, Director& director, Instant now, Outbox& out) {
+  if (!room.sorry || !director.services().find(room.key)) return;
+  const Endpoint at = room.sorry->at;
+  if (!own_sorry(room)) {
+    if (!server_at(director, room.key, at)) director.add_server(room.key, *room.sorry, now, out);
+    director.set_standing(room.key, at, Standing::serves, room.in_use ? INT32_MAX : 0);
+  }
+  const Server* const server = server_at(director, room.key, at);
+  const bool reachable = server && server->reachable;
+  if (reachable == std::exchange(room.sorry_reachable, reachable)) return;
+  HealthPolicy policy = room.policy;
+  policy.sorry_server = policy.sorry_server && reachable;
+  static_cast<void>(health_.set_service(room.id, policy, now));  // it is known, and so has its place
+}
+
+void Ward::postponed(ProbeId id, Instant now) {
+  constexpr Duration kLater = 1s;
+  static_cast<void>(health_.postponed(id, kLater, now));
+}
+
+void Ward::answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out) {
+  if (health_.answered(id, well, text, now, news_)) carry_out(director, now, out);
+}
+
+const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& out) {
+  asking_.start.clear();
+  asking_.cancelled.clear();
+  probes_.clear();
+  health_.time_passed(now, kMostAtOnce, probes_, news_);
+  for (const ProbeToStart& probe : probes_) {
+    if (answer_by_arp(probe, director, now) || answer_for_silent(probe, director, now)) continue;
+    const Room* const room = room_of(probe.target->id.service);
+    ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
+    if (room) {
+      ask.service = room->name;
+      const Bed* const bed = bed_of(*room, probe.target->id);
+      if (bed) ask.server = server_at(director, room->key, bed->at);
+    }
+    asking_.start.push_back(ask);
+  }
+  asking_.cancelled = news_.cancelled;
+  carry_out(director, now, out);
+  return asking_;
+}
+
+// The director asks for its servers' addresses anyway, and knows who is silent.
+bool Ward::answer_by_arp(const ProbeToStart& probe, Director& director, Instant now) {
+  if (probe.target->check->kind != CheckKind::arp) return false;
+  const Room* const room = room_of(probe.target->id.service);
+  const Bed* const bed = room ? bed_of(*room, probe.target->id) : nullptr;
+  const Server* const server = bed ? server_at(director, room->key, bed->at) : nullptr;
+  bool well = false;
+  std::string said = "it is not in the table";
+  if (server && server->neighbor == kNoNeighbor) {
+    said = "no route";
+  } else if (server) {
+    const Neighbors::Neighbor& neighbor = director.neighbors().at(server->neighbor);
+    well = neighbor.knows_mac();
+    said = well ? text(neighbor.addr) + " is at " + text(neighbor.mac) : text(neighbor.addr) + " does not answer ARP";
+  }
+  static_cast<void>(health_.answered(probe.id, well, said, now, news_));
+  return true;
+}
+
+// With via = vip the probe's packets are the director's to send. Those for whom it has no MAC address it would only
+// throw away, and not even an error could tell a probe that takes silence for well.
+bool Ward::answer_for_silent(const ProbeToStart& probe, Director& director, Instant now) {
+  if (probe.target->check->via != CheckSpec::Via::vip) return false;
+  const Room* const room = room_of(probe.target->id.service);
+  if (!room) return false;
+  const Bed* const bed = bed_of(*room, probe.target->id);
+  const Server* const server = bed ? server_at(director, room->key, bed->at) : nullptr;
+  if (!server || director.reach(*server) != Director::Reach::silent) return false;
+  const Ip next_hop = director.neighbors().at(server->neighbor).addr;
+  static_cast<void>(health_.answered(probe.id, false, text(next_hop) + " does not answer ARP", now, news_));
+  return true;
+}
+
+void Ward::carry_out(Director& director, Instant now, Outbox& out) {
+  for (const TargetChange& change : news_.changes) note(change, director, now, out);
+  for (const QuorumChange& change : news_.quorums) note(change, director, now, out);
+  news_.clear();
+}
+
+void Ward::note(const TargetChange& change, Director& director, Instant now, Outbox& out) {
+  Room* const room = room_of(change.id.service);
+  const Bed* const bed = room ? bed_of(*room, change.id) : nullptr;
+  if (!bed) return;
+  if (change.what != TargetChange::What::ramped) {
+    const bool bad = change.what == TargetChange::What::went;
+    out.say(bad ? Severity::warning : Severity::notice,
+            room->name + ": server " + text(bed->at) + " is " + name(change.condition) + ": " + change.reason);
+  }
+  apply(*room, *bed, director, now);
+}
+
+void Ward::note(const QuorumChange& change, Director& director, Instant now, Outbox& out) {
+  Room* const room = room_of(change.service);
+  if (!room) return;
+  const bool sorry_was_used = std::exchange(room->in_use, change.sorry);
+  std::string sorry;
+  if (change.sorry) {
+    sorry = ": sorry server " + text(room->sorry->at) + " is used";
+  } else if (sorry_was_used) {
+    sorry = ": sorry server is not used any more";
+  } else if (!change.enough && room->sorry) {
+    sorry = ": sorry server " + text(room->sorry->at) + " is not used: packets cannot be sent to it";
+  }
+  out.say(change.enough ? Severity::notice : Severity::warning,
+          room->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
+              change.reason + ")" + sorry);
+  apply_sorry(*room, director, now, out);
+  for (const Bed& bed : room->beds) apply(*room, bed, director, now);
+}
+
+const Health::TargetHealth* Ward::find(const ServiceKey& service, Endpoint server) const {
+  const auto room = rooms_.find(service);
+  if (room == rooms_.end()) return nullptr;
+  const Bed* const bed = bed_of(room->second, server);
+  return bed ? health_.find(bed->id) : nullptr;
+}
+
+const Health::ServiceHealth* Ward::find(const ServiceKey& service) const {
+  const auto room = rooms_.find(service);
+  return room == rooms_.end() ? nullptr : health_.find_service(room->second.id);
+}
+
+}  // namespace rawvs

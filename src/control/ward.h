@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ward.h: the servers' health and the director, brought together: checks as the file wants them, verdicts as the
+// director's tables show them.
+// In:  what the file wants (WantedChecks), results of probes, the time.   Out: probes to start; calls to the director
+// (a server gets weight 0, its slow start, is taken out, comes back; the sorry server); lines for the log.
+// Not: when to ask and what answers mean (health.h), asking (probes.h). ARP checks are answered here, by the director's
+// own neighbours.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "rawvs/config.h"
+#include "rawvs/director.h"
+#include "side/health.h"
+
+namespace rawvs {
+
+class Ward {
+ public:
+  struct ToAsk {  // a probe to start; what it points to is valid until the next call
+    ProbeId id{};
+    const CheckSpec* check = nullptr;
+    Endpoint at{}, vip{};
+    std::string_view service;
+    const Server* server = nullptr;  // as it is in the table; null: it is not there, an operator has removed it
+  };
+
+  Ward(uint32_t most_servers, uint64_t seed) : health_(most_servers, seed) {}
+
+  // The checks are these from now on. at_start: servers that are well at once need no slow start.
+  void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out);
+  // Operators may have added, edited or removed servers, and routes may have changed: what checks say of those servers
+  // is said again. Costs what has changed.
+  void settle(Director& director, Instant now, Outbox& out);
+
+  // Results that have come are handed in first.
+  void answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out);
+  void postponed(ProbeId id, Instant now);  // it could not be asked: that says nothing of the server
+  // What is to be asked now, most at once, and what need not be waited for any more.
+  struct Asking {
+    std::vector<ToAsk> start;
+    std::vector<ProbeId> cancelled;
+  };
+  const Asking& time_passed(Director& director, Instant now, Outbox& out);
+  Instant next_deadline() const { return health_.next_deadline(); }
+
+  const Health& health() const { return health_; }
+  const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
+  const Health::ServiceHealth* find(const ServiceKey& service) const;
+
+ private:
+  static constexpr size_t kMostAtOnce = 64;  // probes begun in one call
+  struct Bed {                               // of one server
+    TargetId id{};
+    Endpoint at{};
+  };
+  struct EndpointHash {
+    size_t operator()(Endpoint e) const { return std::hash<uint64_t>()(uint64_t{e.addr.v4()} << 16 | e.port.value); }
+  };
+  struct Room {  // of one service
+    uint32_t id = 0;
+    ServiceKey key{};
+    std::string name{};
+    Ip vip{};
+    HealthPolicy policy{};              // as the file wants it
+    std::optional<ServerSpec> sorry{};  // it may also be one of the beds
+    bool sorry_reachable = true;
+    bool in_use = false;  // the sorry server
+    uint32_t next_bed = 1;
+    std::vector<Bed> beds;
+    std::unordered_map<Endpoint, uint32_t, EndpointHash> by_address;  // places in beds
+    std::unordered_map<uint32_t, uint32_t> by_number;                 // by TargetId::server
+  };
+  using Rooms = std::map<ServiceKey, Room>;
+
+  Room* room_of(uint32_t id);
+  static const Bed* bed_of(const Room& room, Endpoint at);
+  static const Bed* bed_of(const Room& room, TargetId id);
+  static bool own_sorry(const Room& room) { return room.sorry && bed_of(room, room.sorry->at); }
+  void leave(const Room& room, Endpoint at, Director& director);
+  void furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now, Outbox& out);
+  void carry_out(Director& director, Instant now, Outbox& out);
+  void note(const TargetChange& change, Director& director, Instant now, Outbox& out);
+  void note(const QuorumChange& change, Director& director, Instant now, Outbox& out);
+  void settle(Room& room, const Bed& bed, Director& director, Instant now);
+  void apply(const Room& room, const Bed& bed, Director& director, Instant now);
+  void apply_sorry(Room& room, Director& director, Instant now, Outbox& out);
+  bool answer_by_arp(const ProbeToStart& probe, Director& director, Instant now);
+  bool answer_for_silent(const ProbeToStart& probe, Director& director, Instant now);
+
+  Health health_;
+  Rooms rooms_;
+  std::unordered_map<uint32_t, Room*> by_id_;  // nodes of rooms_ stay where they are
+  uint32_t next_room_ = 1;
+  HealthNews news_;
+  std::vector<ProbeToStart> probes_;
+  Asking asking_;
+};
+
+}  // namespace rawvs

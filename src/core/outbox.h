@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// outbox.h: what the director wants done, as values: frames to transmit and lines for the log.
+// The director writes; the daemon, rawvs-replay and the tests read, act, and clear() before the next call of the door.
+// Forwarded frames are borrowed from the receive ring, originated ones lie in the outbox's own buffers. All memory is
+// there from the start: a full outbox is a counted case (Exit::answer_limited), never an allocation.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/flow.h"
+#include "rawvs/frame.h"
+
+namespace rawvs {
+
+struct Departure {
+  Link out = Link::outside;
+  Frame frame{};  // bytes valid until Outbox::clear()
+};
+
+enum class Severity : uint8_t { info, notice, warning, error };
+
+struct Notice {  // one line for the log; these are rare, so they may allocate
+  Severity severity = Severity::info;
+  std::string text;
+};
+
+class Outbox {
+ public:
+  static constexpr size_t kDepartures = 1024;  // frames per call of the director's door
+  static constexpr size_t kLetters = 512;      // of them originated by the director, or cut from larger ones
+  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping as long as a jumbo frame
+  static constexpr size_t kLetterRoom = 128;   // bytes before each letter: headroom for an outer header
+  // One more of these is never refused, or the kernel would route a flow that is ours: there is room for what a call
+  // may bring, and if it ever brings more, memory is allocated.
+  static constexpr size_t kReplyChanges = 2048;
+
+  Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kStride)) {
+    departures_.reserve(kDepartures);
+    returned_.reserve(kDepartures);
+    reply_changes_.reserve(kReplyChanges);
+  }
+
+  bool full() const { return departures_.size() == kDepartures; }
+  bool send(Link out, const Frame& frame) {  // false: full, nothing was taken
+    if (full()) return false;
+    departures_.push_back({out, frame});
+    return true;
+  }
+  // A buffer for a frame that the director originates; empty when there is none left. Then send_letter(size), or
+  // keep_letter() and send() of a frame that lies in it.
+  MutableBytes letter() {
+    if (letters_used_ == kLetters || full()) return {};
+    return {letters_.get() + letters_used_ * kStride + kLetterRoom, kLetterSize};
+  }
+  size_t letters_left() const { return std::min(kLetters - letters_used_, kDepartures - departures_.size()); }
+  void keep_letter() { ++letters_used_; }
+  void send_letter(Link out, size_t size) {
+    Frame f;
+    f.data = letter().data();
+    f.size = static_cast<uint32_t>(size);
+    f.headroom = kLetterRoom;
+    keep_letter();
+    departures_.push_back({out, f});
+  }
+  // A frame that the guard has kept from the host's kernel, which turned out to be its business: it routes it.
+  bool give_back(const Frame& frame) {
+    if (returned_.size() == kDepartures) return false;
+    returned_.push_back(frame);
+    return true;
+  }
+  void change_reply(const ReplyFlow& flow, bool expected) { reply_changes_.push_back({flow, expected}); }
+  void say(Severity severity, std::string text) { notices_.push_back({severity, std::move(text)}); }
+
+  const std::vector<Departure>& departures() const { return departures_; }
+  const std::vector<Notice>& notices() const { return notices_; }
+  const std::vector<Frame>& returned() const { return returned_; }
+  const std::vector<ReplyChange>& reply_changes() const { return reply_changes_; }  // to be done before sending
+  void clear() {
+    departures_.clear(), notices_.clear(), returned_.clear(), reply_changes_.clear();
+    letters_used_ = 0;
+  }
+
+ private:
+  static constexpr size_t kStride = kLetterRoom + kLetterSize;
+  std::vector<Departure> departures_;
+  std::vector<Notice> notices_;
+  std::vector<Frame> returned_;
+  std::vector<ReplyChange> reply_changes_;
+  std::unique_ptr<uint8_t[]> letters_;  // not cleared: memory that is never written costs nothing
+  size_t letters_used_ = 0;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// service.h: virtual services and their real servers: what exists, in which order, with which counters.
+// In:  what an operator wants (specs).   Out: the tables that scheduling and forwarding read, or a Refusal.
+// Not: which server a client gets (scheduler.h), connections (connection.h), MAC addresses (neighbor.h).
+// There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it,
+// so that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does); without
+// connections for two minutes, or until the slot is needed.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/flow.h"
+#include "core/slots.h"
+#include "core/traffic.h"
+#include "core/tunnel_type.h"
+#include "rawvs/addr.h"
+#include "rawvs/time.h"
+
+namespace rawvs {
+
+enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, range, invalid, full, unsupported };
+const char* name(Refusal r);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
+
+enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers
+const char* name(Method m);                                  // NAT, local, TUN, DR
+
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr, twos, count_ };
+const char* name(Scheduler s);
+std::optional<Scheduler> parse_scheduler(std::string_view word);
+
+struct ServiceKey {  // protocol and endpoint, or a mark
+  Protocol protocol = Protocol::any;
+  Endpoint vip{};
+  Mark mark{};  // not 0: the other fields are 0
+  friend constexpr auto operator<=>(const ServiceKey&, const ServiceKey&) = default;
+};
+std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10
+
+struct SchedulerFlags {  // IPVS's flag-1, flag-2, flag-3
+  enum : uint8_t {
+    fallback = 1,
+    port = 2,
+    third = 4
+  };  // sh, mh: another server for one that is out; hash the port, too
+};
+
+struct ServiceSpec {
+  ServiceKey key{};
+  Scheduler scheduler = Scheduler::wlc;
+  uint8_t flags = 0;        // SchedulerFlags
+  Duration persistence{};   // 0: none. Else a client stays with its server, and for so long after its last connection
+  Netmask netmask{};        // which clients are one for persistence
+  bool one_packet = false;  // UDP: every datagram is scheduled by itself, none leaves a connection
+};
+
+struct ServerSpec {
+  Endpoint at{};
+  Method method = Method::route;
+  int32_t weight = 1;  // 0: no new connections
+  uint32_t upper = 0;  // thresholds of connections, active and inactive; 0 = none
+  uint32_t lower = 0;
+  Tunnel tunnel{};           // of method tunnel
+  std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
+};
+
+inline constexpr Port kFtp{21}, kFtpData{20};
+
+using ServerSlot = uint16_t;
+using ServiceSlot = uint16_t;
+inline constexpr ServerSlot kNoServer = 0xffff;
+inline constexpr ServiceSlot kNoService = 0xffff;
+inline constexpr uint16_t kNoNeighbor = 0xffff;
+
+// What becomes of a server's connections, as health checks have it. serves: nothing, it is well. keeps: nothing, though
+// it is not. drains: its persistence templates decide no more. resets: its connections are over with their next packet.
+enum class Standing : uint8_t { serves, keeps, drains, resets };
+
+// Slow start: of how many parts of its weight a server has some; all of them, when it is over.
+inline constexpr uint8_t kFullShare = 24;
+
+struct Server {
+  ServerSpec spec{};                // its weight: in effect, at most most_weight, and as its share is: 1 at least
+  int32_t wanted_weight = 1;        // the operator's
+  int32_t most_weight = INT32_MAX;  // what health checks allow
+  int32_t least_weight = 0;         // what it has even so: a sorry server that is needed
+  uint8_t share = kFullShare;       // of the weight: less while a slow start lasts, 1 at least
+  Standing standing = Standing::serves;
+  ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
+  ServiceKey key{};                                   // the service's, to know a server that returns
+  bool used = false;                                  // this slot holds a server
+  bool taken_out = false;                             // by health checks: it is not listed, and gets no new connections
+  bool reachable = true;                              // packets can be sent to it; else it gets no new connections
+  bool overloaded = false;                            // the upper threshold was reached
+  bool was_nat = false;                               // is, or was before an edit: NAT connections may remain
+  int32_t last_weight = 0;                            // the last full_weight() that was not 0
+  uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
+  uint16_t neighbor = kNoNeighbor;                    // neighbor.h: of its next hop
+  Ip source{};                                        // our address on the way to it: the outer source of a tunnel
+  uint16_t route_mtu = 0;                             // the host's route says so, bytes; 0: the link's
+  uint16_t path_mtu = 0;                              // learned from ICMP (RFC 1191), bytes of an outer packet; 0: none
+  Instant path_mtu_until{};
+  Instant removed{};
+  uint32_t served = 0;  // serial of the service it is, or last was, in
+  Traffic traffic{};
+  Rates rates{};
+  bool in_service() const { return service != kNoService; }
+  bool in_table() const { return in_service() && !taken_out; }
+  // When its slow start will be over.
+  int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }
+  int32_t allowed_weight() const { return reachable ? weight_by_checks() : 0; }
+  int32_t weight_by_checks() const { return std::max(std::min(wanted_weight, most_weight), least_weight); }
+  // What is listed, and saved: whether packets can be sent to it is another matter.
+  int32_t listed_weight() const { return reachable ? spec.weight : part_of(weight_by_checks()); }
+  int32_t part_of(int32_t weight) const {  // as its share is, 1 at least; of 0 it is 0
+    return static_cast<int32_t>(std::max(int64_t{weight} * share / kFullShare, int64_t{std::min(weight, 1)}));
+  }
+  ServerSpec wanted() const {  // as the operator has it, whatever health checks say
+    ServerSpec all = spec;
+    all.weight = wanted_weight;
+    return all;
+  }
+  uint32_t references() const { return active + inactive + persistent; }
+};
+
+struct Affinity {  // lblc, lblcr: the servers that have served a destination
+  struct Member {
+    Endpoint at{};
+    uint16_t index = 0;  // in the scheduler's order; kNoServer: removed, but it may return
+  };
+  Ip destination{};
+  std::vector<Member> servers;  // the newest member first
+  Instant used{}, changed{};
+};
+struct SchedulerState {                             // scheduler.h says what the numbers mean
+  size_t position = 0;                              // index behind the last choice, 0 = list head
+  uint32_t ramping_servers = 0, heavy_servers = 0;  // with less than their full share; too heavy to be counted in parts
+  int64_t current_weight = 0, most_weight = 0, step = 1;
+  // Slow start: whether some server has less than its full share; then weights are counted in so many parts each, but
+  // for weights so great that they can do without; and which turn it is of those who take only some.
+  bool ramping = false;
+  uint8_t parts = 1;
+  uint32_t turn = 0;
+  std::vector<uint16_t> table;       // dh, sh, mh: bucket -> index of a server
+  std::vector<Affinity> affinities;  // lblc, lblcr: by destination
+  Instant next_sweep{};              // lblc, lblcr
+  uint64_t random = 0;               // twos
+};
+
+struct Service {
+  ServiceSpec spec{};
+  bool used = false;
+  bool open = true;                     // false: it gets no new connections yet, as if it was not there
+  uint32_t serial = 0;                  // tells a service from an earlier one with the same key
+  std::vector<ServerSlot> servers;      // newest first: the order in which IPVS's schedulers walk
+  std::vector<ServerSlot> taken_out{};  // servers that health checks have taken out: their connections go on
+  SchedulerState state{};
+  Traffic traffic{};
+  Rates rates{};
+};
+
+// Which packets carry a mark: what the host's firewall does for IPVS.
+struct PortRange {
+  uint16_t first = 0, last = 0xffff;
+  friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+struct GroupMatch {
+  Ip vip{};
+  Protocol protocol = Protocol::tcp;
+  std::vector<PortRange> ports;
+  Mark mark{};
+  Network clients{Ip(), 0};  // only packets from here; 0.0.0.0/0: from anywhere
+};
+
+class Services {
+ public:
+  static constexpr uint32_t kUsualServices = 4096;
+  explicit Services(uint32_t max_servers, uint32_t max_services = kUsualServices);
+
+  std::optional<Refusal> add(const ServiceSpec& spec);
+  void set_open(const ServiceKey& key, bool open);  // of one that is being made
+  std::optional<Refusal> edit(const ServiceSpec& spec);
+  std::optional<Refusal> remove(const ServiceKey& key, Instant now);
+  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec);
+  std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
+  std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
+  // As health checks find it; an edit of the server does not change that, its removal does.
+  std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
+                                      uint8_t share = kFullShare, int32_t least_weight = 0);
+  // Health checks take a server out of the table, and put it back: to operators and schedulers it is not there, while
+  // its connections go on as its standing says. An operator may edit it, remove it, or add it anew.
+  std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
+  std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server);
+  // Whether packets can be sent to it, as its route is. True: that is new.
+  bool set_reachable(ServerSlot slot, bool reachable);
+  std::optional<Refusal> zero(const ServiceKey& key);
+  void set_groups(std::vector<GroupMatch> groups);
+  // So many intervals of Rates are over, all but the first without traffic: for the slots from `from` on, services' and
+  // servers' alike, as many as `most` says. True: these were the last ones.
+  bool estimate(uint32_t intervals, uint32_t from, uint32_t most);
+  // Looks at so many removed servers, at most, those that it has looked at least lately first: those that nothing uses
+  // any more lose their slots, which are added to `gone`.
+  void forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone);
+  size_t removed() const { return removed_.size(); }  // servers that keep their slots
+  uint64_t looked_at() const { return looked_at_; }   // servers, in all calls so far: what changes cost
+
+  bool empty() const { return count_ == 0; }
+  const Service* find(const ServiceKey& key) const;
+  Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
+  const Server* find(const ServiceKey& key, Endpoint server) const;   // of its servers
+  const Server* known(const ServiceKey& key, Endpoint server) const;  // also one that is taken out
+  ServerSlot slot_of(const ServiceKey& key, Endpoint server) const;   // of either; kNoServer: it has none there
+  // The first server at this address, whatever its port and service, that `is_it` says yes to; kNoServer: none.
+  template <class IsIt>
+  ServerSlot find_at(Ip addr, IsIt is_it) const {
+    return by_addr_.find(hash(addr), [&](Slot slot) {
+      ++looked_at_;
+      return servers_[slot].in_service() && servers_[slot].spec.at.addr == addr && is_it(servers_[slot]);
+    });
+  }
+  // The service that this new connection belongs to.
+  const Service* classify(const FlowKey& flow) const;
+  Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }
+  std::vector<Ip> vips() const;                          // addresses that some service is at: sorted, each once
+  std::vector<Ip> vips_of(const ServiceKey& key) const;  // of this one: sorted, each once
+  Server& server(ServerSlot slot) { return servers_[slot]; }
+  const Server& server(ServerSlot slot) const { return servers_[slot]; }
+  Service& service(ServiceSlot slot) { return services_[slot]; }
+  const Service& service(ServiceSlot slot) const { return services_[slot]; }
+  std::span<const Service> services() const { return services_; }  // slots; look at .used
+  std::span<const Server> servers() const { return servers_; }
+  std::span<Server> servers() { return servers_; }
+  const std::vector<GroupMatch>& groups() const { return groups_; }
+  std::span<const uint32_t> groups_of(Mark mark) const;  // places in groups()
+  const std::vector<uint32_t>& groups_by_mark() const { return groups_by_mark_; }
+  ServerSlot slot_of(const Server& server) const { return static_cast<ServerSlot>(&server - servers_.data()); }
+  uint32_t server_slots() const { return free_servers_.used(); }  // slots from here on were never used
+
+ private:
+  static uint64_t hash(Ip addr) { return mixed(addr.v4()); }
+  static uint64_t hash(const ServiceKey& key);
+  static uint64_t hash(const ServiceKey& key, Endpoint server);
+  ServerSlot known_slot(const ServiceKey& key, Endpoint server) const;
+  ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
+  ServerSlot longest_gone();
+  void forget(ServerSlot slot);
+  std::optional<Mark> mark_of(const FlowKey& flow) const;
+  void release(Server& server, ServerSlot slot, Instant now);
+  void unlist(Service& service, ServerSlot slot);
+
+  uint32_t next_serial_ = 1;
+  std::vector<Service> services_;  // up to the highest slot that was ever used; memory for all from the start
+  std::vector<Server> servers_;    // all slots from the start
+  FreeSlots free_services_, free_servers_;
+  SlotHash by_key_;    // services
+  SlotHash by_place_;  // servers, removed ones included, by their service's key and where they are: each pair once
+  SlotHash by_addr_;   // the same servers
+  SlotQueue removed_;  // servers
+  size_t count_ = 0;   // services
+  std::vector<GroupMatch> groups_;
+  std::vector<uint32_t> groups_by_vip_, groups_by_mark_;  // places in it, in its order among equals
+  mutable uint64_t looked_at_ = 0;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// neighbor.h: which MAC address is behind a real server's address. (RFC 826; RFC 1122 section 2.3.2 on ageing and
+// floods.) In:  addresses we need, ARP frames seen, packets that cannot leave yet, the time. Out: questions to ask
+// (Ask), packets that may leave now (Released), news for the log. Not: sockets, building frames (the director composes
+// what is asked here), our own VIPs (claim.h). A wanted address is asked for at once, kept fresh by unicast before its
+// answer ages, and asked for with growing pauses while nobody answers, so that the first packet of a connection seldom
+// waits.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/link.h"
+#include "core/outbox.h"
+#include "core/service.h"
+#include "core/slots.h"
+#include "core/tell_once.h"
+#include "rawvs/settings.h"
+#include "side/deadlines.h"
+#include "wire/arp.h"
+
+namespace rawvs {
+
+struct Ask {  // who has target? To one machine (is it still you?) or to all
+  Link link = Link::outside;
+  Ip target{};
+  std::optional<Mac> to{};
+};
+
+enum class Hold : uint8_t { held, full, silent };  // silent: asked several times, nobody answers
+
+class Neighbors {
+ public:
+  enum class State : uint8_t { asking, fresh, refreshing, silent, fixed };
+  struct Neighbor {
+    Ip addr{};
+    Link link = Link::outside;
+    State state = State::asking;
+    uint32_t wanted = 0;  // by how many servers; 0 = slot is free
+    Mac mac{};            // valid in fresh, refreshing, fixed
+    Instant moved{};      // when another one was believed last
+    Mac rival{};          // who else says that it has the address, until the question is settled; zero: nobody
+    uint32_t asked = 0;   // questions since the last answer
+    Instant last_asked{};
+    Instant next = kNever;  // when something is to be done: ask again, refresh
+    Instant valid_until{};  // the answer's age limit
+    uint32_t holding = 0;   // packets held for it
+    bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
+  };
+
+  Neighbors(const Settings& settings, uint32_t capacity);
+
+  // Wanted addresses are counted: each want() is answered by one unwant(). kNoNeighbor: no slot left.
+  uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
+  void unwant(uint16_t slot);
+  void ask_anew(uint16_t slot, Instant now);  // its fixed address is nobody's wish any more
+  // It came up, or is another one now: all there are asked anew. It is down: asking is useless until it came up. Where
+  // there are many, a part is done with each call of time_passed(), until sweeping() is over.
+  void forget_link(Link link, Instant now);
+  void pause_link(Link link);
+  bool sweeping() const {
+    return std::ranges::any_of(swept_, [&](size_t n) { return n < free_.used(); });
+  }
+
+  const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
+  std::optional<uint16_t> find(Ip addr, Link link) const;
+  std::optional<Ip> who_has(Mac mac) const;  // the wanted address behind a MAC
+  uint16_t slots() const { return static_cast<uint16_t>(free_.used()); }
+
+  // Copies the frame and keeps it until the answer comes. At most arp_hold frames wait per neighbour.
+  Hold hold(uint16_t slot, const Frame& frame, Instant now);
+
+  // Takes note of an ARP packet. True when it came from a wanted address. Frames that waited for it are finished
+  // (destination MAC set) and put into out; their bytes stay until the next call of recycle().
+  bool heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out);
+  void recycle();                                                     // the outbox was cleared
+  uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
+
+  // Adds at most so many questions to asks; what else is due stays due.
+  void time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out);
+  Instant next_deadline() const { return due_.earliest(); }
+
+ private:
+  static constexpr uint32_t kHeldFrames = 64;  // in all
+  static constexpr uint32_t kHeldSize = 2048;  // bytes, headroom included; longer frames are not held
+  struct Held {
+    uint16_t neighbor = kNoNeighbor;  // then this place is free
+    bool leaving = false;             // lent to the outbox until recycle()
+    uint64_t order = 0;
+    Frame frame{};
+  };
+  void doubt(Neighbor& n, Mac rival, Instant now);
+  void answered(Neighbor& n, Mac mac, Instant now, Outbox& out);
+  void ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out);
+  void release(uint16_t slot, Mac own, Outbox& out);
+  void discard(uint16_t slot);
+  void set_next(Neighbor& n, Instant when);
+  void sweep(Link link, Instant now);
+  uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
+  static uint64_t hash(Ip addr, Link link) { return mixed(uint64_t{addr.v4()} << 1 | index(link)); }
+  std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
+
+  const Settings& settings_;
+  std::vector<Neighbor> neighbors_;  // all slots from the start
+  FreeSlots free_;
+  SlotHash by_addr_;
+  Deadlines due_;
+  std::array<bool, kLinks> paused_{};
+  std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // how far the slots were told of their link's change
+  std::vector<Held> held_;
+  std::unique_ptr<uint8_t[]> held_bytes_;
+  uint64_t order_ = 0, discarded_ = 0;
+  SlowLimit moves_told_{16, 10s};
+  TellOnce rivals_told_;
+};
+
+const char* name(Neighbors::State state);
+
+}  // namespace rawvs

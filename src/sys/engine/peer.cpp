@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// peer.cpp: SO_PEERCRED, /proc and /etc/passwd.
+#include "sys/engine/peer.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "sys/fd.h"
+
+namespace rawvs {
+namespace {
+
+std::string user_name(uid_t uid) {
+  if (uid == 0) return "root";
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/etc/passwd", "re"), &std::fclose);
+  while (const passwd* const entry = file ? fgetpwent(file.get()) : nullptr) {
+    if (entry->pw_uid == uid) return entry->pw_name;
+  }
+  return "uid " + std::to_string(uid);
+}
+
+std::string program_name(pid_t pid) {  // empty: not known
+  const std::string path = "/proc/" + std::to_string(pid) + "/comm";
+  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char name[64];
+  const ssize_t size = fd ? read(fd.get(), name, sizeof name) : 0;
+  std::string out(name, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  out.resize(std::min(out.find('\n'), out.size()));
+  std::ranges::replace_if(
+      out, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
+}
+
+}  // namespace
+
+Peer peer_of(int fd) {
+  ucred found{};
+  socklen_t size = sizeof found;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &size) != 0) return {};
+  return {found.uid, found.pid};
+}
+
+std::string text(const Peer& peer) {
+  if (peer.uid == static_cast<uid_t>(-1)) return "somebody";
+  const std::string user = user_name(peer.uid);
+  if (peer.pid == 0) return user;
+  const std::string program = program_name(peer.pid);
+  return user + " (pid " + std::to_string(peer.pid) + (program.empty() ? "" : ", " + program) + ')';
+}
+
+}  // namespace rawvs

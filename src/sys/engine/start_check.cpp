@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// start_check.cpp: tables are loaded into a director that is thrown away; of the control socket's place it is asked
+// whether there could be one.
+#include "sys/engine/start_check.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "sys/engine/control_socket.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+void check_tables(const Config& config, std::vector<Error>& faults) {
+  const Instant now = clock_now();
+  Outbox out;
+  Director director(config.settings, random_hash_key(), !config.inside.empty(), now);
+  if (const auto memory = has_memory(director, config.settings); !memory) return faults.push_back(memory.error());
+  const WantedTables tables = wanted_tables(config);
+  director.set_groups(tables.groups, now, out);
+  out.clear();
+  for (const WantedService& wanted : tables.services) {
+    const std::string place = "service " + text(wanted.spec.key) + ": ";
+    const auto refused = director.add(wanted.spec, now, out);
+    out.clear();
+    if (refused) faults.push_back({place + name(*refused)});
+    for (const ServerSpec& server : wanted.servers) {
+      const auto refusal = refused ? std::nullopt : director.add_server(wanted.spec.key, server, now, out);
+      out.clear();
+      if (refusal) faults.push_back({place + "server " + text(server.at) + ": " + name(*refusal)});
+    }
+  }
+}
+
+// What the kernel could still give without swapping, and swap; nothing where it does not say.
+std::optional<uint64_t> available_memory() {
+  const auto text = read_file("/proc/meminfo");
+  if (!text) return std::nullopt;
+  uint64_t bytes = 0;
+  for (const std::string_view key : {"MemAvailable:", "SwapFree:"}) {
+    const size_t found = text->find(key);
+    if (found == std::string::npos) return std::nullopt;
+    bytes += std::strtoull(text->c_str() + found + key.size(), nullptr, 10) * 1024;
+  }
+  return bytes;
+}
+
+// Not what malloc() still has: a limit (RLIMIT_AS, RLIMIT_DATA, vm.overcommit_memory) is on what the kernel gives.
+bool kernel_gives(size_t bytes) {
+  void* const area = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (area == MAP_FAILED) return false;
+  munmap(area, bytes);
+  return true;
+}
+
+}  // namespace
+
+Result<Done> has_memory_to_read(const std::string& path) {
+  constexpr size_t kPerByte = 24;  // of the file: its text, its values, the tables made of them, what is said of them
+  constexpr size_t kBesides = size_t{2} << 20;
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) != 0 || facts.st_size <= 0) return Done{};  // reading it will say why
+  const size_t needed = static_cast<size_t>(facts.st_size) * kPerByte + kBesides;
+  const auto available = available_memory();
+  if (kernel_gives(needed) && (!available || *available >= needed)) return Done{};
+  return Error{path + ": no memory to read it: a file of " + std::to_string(facts.st_size) + " bytes takes up to " +
+               std::to_string(needed >> 20) + " MB"};
+}
+
+Result<Done> has_memory(const Director& director, const Settings& settings) {
+  if (director.connections().capacity() == 0) {
+    return Error{"no memory for " + std::to_string(settings.max_connections) +
+                 " connections: set a smaller max_connections"};
+  }
+  if (director.reassembly().capacity() == 0) {
+    return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
+  }
+  return Done{};
+}
+
+std::vector<Error> start_faults(const Config& config) {
+  std::vector<Error> faults;
+  if (const auto place = ControlSocket::could_listen(config.control, config.control_group); !place)
+    faults.push_back(place.error());
+  check_tables(config, faults);
+  return faults;
+}
+
+}  // namespace rawvs

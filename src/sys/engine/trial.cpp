@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// trial.cpp: a child that is looked at now and then until it has ended.
+#include "sys/engine/trial.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <utility>
+
+#include "sys/probe/probe_program.h"
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kLooking = 20ms;
+constexpr Duration kPatience = 120s;  // a large configuration on a small machine
+constexpr size_t kMostSaid = 8192;
+
+std::vector<std::string> own_environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; *entry != nullptr; ++entry) out.emplace_back(*entry);
+  return out;
+}
+
+}  // namespace
+
+Result<Trial> Trial::begin(const std::vector<std::string>& argv, Instant now) {
+  auto program = run_program(argv, own_environment(), nullptr, Heard::errors);
+  if (!program) return program.error();
+  return Trial(program->pid, std::move(program->output), now);
+}
+
+Trial::Trial(pid_t pid, Fd output, Instant now)
+    : pid_(pid), output_(std::move(output)), look_(now + kLooking), given_up_(now + kPatience) {}
+
+Trial::Trial(Trial&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      output_(std::move(other.output_)),
+      said_(std::move(other.said_)),
+      look_(other.look_),
+      given_up_(other.given_up_) {}
+
+Trial::~Trial() {
+  if (pid_ < 0) return;
+  static_cast<void>(kill(-pid_, SIGKILL));
+  constexpr int kTries = 4;  // one that waits for a disk is left to init
+  for (int tries = 0; tries < kTries && waitpid(pid_, nullptr, WNOHANG) == 0; ++tries) usleep(1000);
+}
+
+void Trial::listen() {
+  std::array<char, 4096> piece;
+  for (ssize_t got = 0; (got = read(output_.get(), piece.data(), piece.size())) > 0;) {
+    said_.append(piece.data(), static_cast<size_t>(got));
+    if (said_.size() > kMostSaid) said_.resize(kMostSaid);
+  }
+}
+
+Error Trial::refusal(const std::string& how) const {
+  std::string text = said_;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return {text.empty() ? how : text};
+}
+
+std::optional<Result<Done>> Trial::result(Instant now) {
+  listen();
+  int status = 0;
+  const pid_t ended = waitpid(pid_, &status, WNOHANG);
+  if (ended == 0 && now < given_up_) {
+    look_ = now + kLooking;
+    return std::nullopt;
+  }
+  if (ended == 0)
+    return Error{"it has not said within " + std::to_string(kPatience / 1s) + " s whether it could start"};
+  pid_ = -1;
+  listen();
+  if (ended < 0 || WIFSIGNALED(status))
+    return refusal("it was ended by signal " + std::to_string(ended < 0 ? 0 : WTERMSIG(status)));
+  if (WEXITSTATUS(status) != 0) return refusal("it ended with " + std::to_string(WEXITSTATUS(status)));
+  if (!said_.ends_with(std::string(kValid) + '\n'))
+    return Error{"it is no rawvsd: it does not say whether it could start"};
+  return Done{};
+}
+
+}  // namespace rawvs

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// filter_program.cpp: pcap_compile() without a capture.
+#include "sys/guard/filter_program.h"
+
+#include <pcap/pcap.h>
+
+#include <memory>
+
+namespace rawvs {
+namespace {
+
+struct PcapClose {
+  void operator()(pcap_t* handle) const { pcap_close(handle); }
+};
+
+struct Code {
+  bpf_program program{};
+  Code() = default;
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
+  ~Code() { pcap_freecode(&program); }
+};
+
+}  // namespace
+
+Result<FilterProgram> compile_filter(const std::string& expression, int matched) {
+  // The snapshot length is what a program returns for a match.
+  const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_dead(DLT_EN10MB, matched));
+  if (!pcap) return Error{"libpcap: out of memory"};
+  Code code;
+  constexpr int kOptimize = 1;
+  if (pcap_compile(pcap.get(), &code.program, expression.c_str(), kOptimize, PCAP_NETMASK_UNKNOWN) != 0)
+    return Error{"filter \"" + expression.substr(0, 200) + "\": " + pcap_geterr(pcap.get())};
+  FilterProgram out;
+  out.reserve(code.program.bf_len);
+  for (u_int i = 0; i < code.program.bf_len; ++i) {
+    const bpf_insn& insn = code.program.bf_insns[i];
+    out.push_back({insn.code, insn.jt, insn.jf, insn.k});
+  }
+  return out;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// guard_links.cpp: descriptors across exec() and fork().
+#include "sys/guard/guard_links.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "rawvs/addr.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+constexpr char kVariable[] = "RAWVS_GUARD_FDS";
+constexpr unsigned kKept = 10;   // seconds
+constexpr int kMostOpen = 4096;  // descriptors
+constexpr uint64_t kMostFd = 1 << 20;
+
+bool is_bpf_link(int fd) {
+  std::array<char, 64> target{};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = readlink(path.c_str(), target.data(), target.size());
+  const std::string_view name(target.data(), size > 0 ? static_cast<size_t>(size) : 0);
+  return name == "anon_inode:bpf_link" || name == "anon_inode:bpf-link" || name == "anon_inode:[bpf_link]";
+}
+
+}  // namespace
+
+GuardLinks::GuardLinks(std::span<const int> links) {
+  for (const int fd : links) links_.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
+GuardLinks::GuardLinks(GuardLinks&& other) noexcept
+    : links_(std::move(other.links_)), handed_over_(std::exchange(other.handed_over_, false)) {}
+
+GuardLinks::~GuardLinks() {
+  if (handed_over_) unsetenv(kVariable);
+}
+
+Result<Done> GuardLinks::hand_over() {
+  std::string numbers;
+  for (const Fd& link : links_) {
+    if (fcntl(link.get(), F_SETFD, 0) != 0) return Error{system_error("the guards: F_SETFD", errno)};
+    numbers += (numbers.empty() ? "" : ",") + std::to_string(link.get());
+  }
+  if (numbers.empty()) return Done{};
+  if (setenv(kVariable, numbers.c_str(), 1) != 0) return Error{system_error("the guards: setenv", errno)};
+  handed_over_ = true;
+  return Done{};
+}
+
+GuardLinks GuardLinks::inherited() {
+  GuardLinks out;
+  const char* const said = getenv(kVariable);
+  if (said == nullptr) return out;
+  const std::string text = said;
+  unsetenv(kVariable);  // programs that we start are not to believe it
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const auto number = parse_number(rest.substr(0, comma), kMostFd);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    // What is none of ours is not ours to close.
+    const int fd = number ? static_cast<int>(*number) : -1;
+    if (fd > STDERR_FILENO && is_bpf_link(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.links_.emplace_back(fd);
+  }
+  return out;
+}
+
+// A grandchild, so that nobody has to wait for it.
+void GuardLinks::keep_a_while() const {
+  if (links_.empty()) return;
+  const pid_t child = fork();
+  if (child > 0) waitpid(child, nullptr, 0);
+  if (child != 0) return;
+  setsid();
+  const auto limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
+  for (int fd = 0; fd < std::min(limit, kMostOpen); ++fd) {
+    if (std::ranges::find(links_, fd, [](const Fd& link) { return link.get(); }) == links_.end()) close(fd);
+  }
+  if (fork() != 0) _exit(0);
+  sleep(kKept);
+  _exit(0);
+}
+
+}  // namespace rawvs

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tc.cpp: RTM_*QDISC and RTM_*TFILTER.
+#include "sys/guard/tc.h"
+
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "rawvs/bytes.h"
+
+namespace rawvs {
+namespace {
+
+// linux/pkt_sched.h names these since 4.5. An ingress qdisc takes the same parent for its filters.
+constexpr uint32_t kHookParent = 0xfffffff1, kHookHandle = 0xffff0000;
+constexpr uint32_t kIngress = 0xfffffff2, kEgress = 0xfffffff3;
+
+// First in line, so that a filter that accepts a frame does not keep it from the guard.
+constexpr uint32_t kPreference = 1;
+constexpr uint32_t kHandle = 0x72767367;
+
+uint32_t filter_info() {  // preference, and the protocol in network order: every one
+  std::array<uint8_t, 2> protocol{};
+  store_be16(protocol, 0, ETH_P_ALL);
+  return kPreference << 16 | std::bit_cast<uint16_t>(protocol);
+}
+
+bool attribute_is(const nlattr* a, const char* text) {
+  return a != nullptr && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 && std::strcmp(mnl_attr_get_str(a), text) == 0;
+}
+
+}  // namespace
+
+std::optional<IngressHook> IngressHook::open(int ifindex) {
+  auto rtnetlink = Rtnetlink::open();
+  if (!rtnetlink) return std::nullopt;
+  return IngressHook(std::move(*rtnetlink), ifindex);
+}
+
+NetlinkRequest IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* kind) const {
+  NetlinkRequest request(type, flags | NLM_F_ACK);
+  auto& tc = request.extra<tcmsg>();
+  tc.tcm_ifindex = ifindex_;
+  tc.tcm_handle = kHookHandle;
+  tc.tcm_parent = kHookParent;
+  if (kind != nullptr) mnl_attr_put_strz(request.header(), TCA_KIND, kind);
+  return request;
+}
+
+int IngressHook::make() {
+  int problem = 0;
+  for (const char* kind : {"clsact", "ingress"}) {  // clsact: Linux 4.5
+    NetlinkRequest request = qdisc_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, kind);
+    problem = rtnetlink_.ask(request);
+    if (problem == 0) ours_ = true;
+    if (problem == EEXIST) problem = 0;
+    if (problem == 0 || problem == EPERM || problem == ENODEV) break;
+  }
+  return problem;
+}
+
+NetlinkRequest IngressHook::filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const {
+  NetlinkRequest request(type, flags);
+  auto& tc = request.extra<tcmsg>();
+  tc.tcm_ifindex = ifindex_;
+  tc.tcm_parent = kIngress;
+  tc.tcm_info = info;
+  tc.tcm_handle = handle;
+  return request;
+}
+
+template <class PutProgram>
+int IngressHook::put(PutProgram&& put_program) {
+  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle);
+  nlmsghdr* const h = request.header();
+  mnl_attr_put_strz(h, TCA_KIND, "bpf");
+  nlattr* const options = mnl_attr_nest_start(h, TCA_OPTIONS);
+  put_program(h);
+  mnl_attr_put_u32(h, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  mnl_attr_nest_end(h, options);
+  if (const int problem = rtnetlink_.ask(request); problem != 0) return problem;
+  // A kernel before 4.4 takes the filter, but not its word.
+  return find(kIngress).direct ? 0 : EOPNOTSUPP;
+}
+
+int IngressHook::put_guard(int program_fd) {
+  return put([&](nlmsghdr* h) {
+    mnl_attr_put_u32(h, TCA_BPF_FD, static_cast<uint32_t>(program_fd));
+    mnl_attr_put_strz(h, TCA_BPF_NAME, kGuardName);
+  });
+}
+
+int IngressHook::put_guard(std::span<const sock_filter> program) {
+  return put([&](nlmsghdr* h) {
+    mnl_attr_put_u16(h, TCA_BPF_OPS_LEN, static_cast<uint16_t>(program.size()));
+    mnl_attr_put(h, TCA_BPF_OPS, program.size_bytes(), program.data());
+  });
+}
+
+IngressHook::Found IngressHook::find(uint32_t parent) {
+  Found found;
+  NetlinkRequest request(RTM_GETTFILTER, NLM_F_DUMP);
+  auto& tc = request.extra<tcmsg>();
+  tc.tcm_ifindex = ifindex_;
+  tc.tcm_parent = parent;
+  const int problem = rtnetlink_.ask(request, [&](const nlmsghdr* message) {
+    if (message->nlmsg_type != RTM_NEWTFILTER) return;
+    const auto* filter = static_cast<const tcmsg*>(mnl_nlmsg_get_payload(message));
+    if (filter->tcm_handle == 0) return;  // the list's head, not a filter
+    const Attributes attributes(message, sizeof *filter);
+    const Attributes options(attributes[TCA_OPTIONS]);
+    // A classic program has no name: the kernel keeps one with eBPF only. Its handle says "rvsg".
+    const bool classic = options[TCA_BPF_OPS] != nullptr;
+    const bool named = attribute_is(options[TCA_BPF_NAME], kGuardName);
+    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && filter->tcm_handle == kHandle && (classic || named);
+    if (!ours) {
+      found.others = true;
+      return;
+    }
+    found.guards.push_back(*filter);
+    const nlattr* const flags = options[TCA_BPF_FLAGS];
+    if (flags != nullptr && (mnl_attr_get_u32(flags) & TCA_BPF_FLAG_ACT_DIRECT) != 0) found.direct = true;
+  });
+  if (problem != 0) found.others = true;  // not known, so nothing may be taken away from under them
+  return found;
+}
+
+int IngressHook::take_over() {
+  if (!find(kIngress).guards.empty()) ours_ = true;
+  return remove_guards();
+}
+
+int IngressHook::remove_guards() {
+  int worst = 0;
+  for (const tcmsg& guard : find(kIngress).guards) {
+    NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
+    mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
+    const int problem = rtnetlink_.ask(request);
+    if (problem != 0) worst = problem;
+  }
+  return worst;
+}
+
+int IngressHook::remove_if_unused() {
+  if (!ours_) return 0;
+  for (const uint32_t parent : {kIngress, kEgress}) {
+    const Found found = find(parent);
+    if (found.others || !found.guards.empty()) return 0;
+  }
+  NetlinkRequest request = qdisc_request(RTM_DELQDISC, 0, nullptr);
+  return rtnetlink_.ask(request);
+}
+
+}  // namespace rawvs

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// tc.h: the traffic control hook on an interface's ingress, and the guard's filter on it. tc(8), tc-bpf(8).
+// The guard's filter has a fixed preference, handle and name: so one that a killed rawvsd left is known again, and
+// nobody else's is touched.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "sys/guard/filter_program.h"
+#include "sys/net/rtnetlink.h"
+
+namespace rawvs {
+
+inline constexpr const char* kGuardName = "rawvs_guard";  // as tc and bpftool show it
+
+class IngressHook {
+ public:
+  static std::optional<IngressHook> open(int ifindex);  // empty: errno says why
+
+  // All return 0 or an errno.
+  int make();                                           // the clsact or ingress qdisc, if there is none yet
+  int put_guard(int program_fd);                        // eBPF; replaces the guard that is there
+  int put_guard(std::span<const sock_filter> program);  // classic
+  int take_over();                                      // removes guards that a killed rawvsd left
+  int remove_guards();
+  int remove_if_unused();  // the qdisc, if it is ours and nobody else has a filter on it
+
+ private:
+  struct Found {
+    std::vector<tcmsg> guards;
+    bool others = false;
+    bool direct = false;  // a guard's program decides by itself, without tc actions
+  };
+  IngressHook(Rtnetlink rtnetlink, int ifindex) : rtnetlink_(std::move(rtnetlink)), ifindex_(ifindex) {}
+  NetlinkRequest filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
+  NetlinkRequest qdisc_request(uint16_t type, unsigned flags, const char* kind) const;
+  template <class PutProgram>
+  int put(PutProgram&& put_program);
+  Found find(uint32_t parent);
+  Rtnetlink rtnetlink_;
+  int ifindex_;
+  bool ours_ = false;  // the qdisc was made by us, or by a rawvsd that was killed
+};
+
+}  // namespace rawvs

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sync_socket.h: messages of the sync protocol in and out: UDP by multicast or to peers, through the host's kernel.
+// ip(7), udp(7).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "rawvs/addr.h"
+#include "rawvs/result.h"
+#include "sys/fd.h"
+#include "wire/sync_message.h"
+
+namespace rawvs {
+
+struct SyncConfig;
+
+class SyncSocket {
+ public:
+  struct Heard {
+    Ip from{};
+    int ifindex = 0;   // where it came in
+    Bytes datagram{};  // valid until the next receive()
+  };
+
+  static Result<std::unique_ptr<SyncSocket>> open(const SyncConfig& config);
+  int fd() const { return fd_.get(); }
+
+  // By multicast: from now on to and from the group on this interface. 0 or an errno.
+  int join(int ifindex);
+  std::optional<Heard> receive();  // none: nothing waits
+  int send(Bytes datagram);        // to the group, or to all peers. 0 or an errno. Never blocks
+
+ private:
+  SyncSocket(Fd fd, const SyncConfig& config);
+  Fd fd_;
+  Ip group_;
+  uint16_t port_;
+  std::vector<Ip> peers_;
+  int joined_ = 0;
+  std::vector<uint8_t> bytes_;
+};
+
+SyncSeal hmac_seal(const std::string& key);  // HMAC-SHA256 (RFC 2104, FIPS 180-4); none for an empty key
+
+}  // namespace rawvs

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// link_socket.cpp: AF_PACKET without the receiving: opening, filtering, sendmmsg(2).
+#include "sys/io/link_socket.h"
+
+#include <linux/if_ether.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <utility>
+
+#include "side/capture_filter.h"
+#include "sys/guard/filter_program.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+constexpr const char* kWidest = "ip or arp";
+
+// What may wait in the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
+constexpr int kQueueBytes = 4 << 20;
+
+uint16_t network_order(uint16_t v) {
+  std::array<uint8_t, 2> bytes{};
+  store_be16(bytes, 0, v);
+  return std::bit_cast<uint16_t>(bytes);
+}
+
+VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is a receiver's fact and means nothing to a sender
+  return {static_cast<uint8_t>(o.flags & Offload::needs_checksum),
+          o.segmentation,
+          o.header_size,
+          o.segment_size,
+          o.checksum_start,
+          o.checksum_offset};
+}
+
+bool attach_filter(int fd, std::span<const sock_filter> program) {
+  const sock_fprog fprog{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof fprog) == 0;
+}
+
+}  // namespace
+
+LinkSocket::~LinkSocket() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Error LinkSocket::error(std::string_view what) const {
+  return at("interface " + options_.name, {system_error(what, errno)});
+}
+
+Result<Done> LinkSocket::make() {
+  // Protocol 0: nothing arrives before bind(), and then only what the filter lets pass: for now, nothing.
+  fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd_ < 0) return error("packet socket (needs root or CAP_NET_RAW)");
+  const FilterProgram nothing{{BPF_RET | BPF_K, 0, 0, 0}};
+  if (!attach_filter(fd_, nothing)) return error("packet socket: filter");
+  // As far as allowed: too small a queue loses super-frames, which are counted.
+  if (!set_option(SOL_SOCKET, SO_RCVBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_RCVBUF, kQueueBytes);
+  if (!set_option(SOL_SOCKET, SO_SNDBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_SNDBUF, kQueueBytes);
+  constexpr int kOn = 1;  // without it our own frames are skipped one by one
+  set_option(SOL_PACKET, PACKET_IGNORE_OUTGOING, kOn);
+  return Done{};
+}
+
+bool LinkSocket::carry_offloads(bool on) {
+  const int value = on ? 1 : 0;
+  if (!set_option(SOL_PACKET, PACKET_VNET_HDR, value)) return false;
+  vnet_size_ = on ? sizeof(VnetHeader) : 0;
+  return true;
+}
+
+std::string LinkSocket::remark() const {
+  if (vnet_size_ != 0) return {};
+  return "this kernel's packet sockets do not carry offload facts: TCP may stall unless offloads are off; type: "
+         "ethtool -K " +
+         options_.name + " gro off gso off tso off tx off";
+}
+
+Result<Done> LinkSocket::bind_to_interface() {
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = network_order(ETH_P_ALL);
+  address.sll_ifindex = options_.ifindex;
+  if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return error("packet socket: bind");
+  return Done{};
+}
+
+Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
+  CaptureSets sets = capture_sets(watch);
+  std::string expression = capture_filter(sets, own);
+  if (expression != expression_) {
+    if (const auto done = set_filter(expression); !done) return done;
+  }
+  let_in_ = std::move(sets);
+  expression_ = std::move(expression);
+  return listen_to_others(own.subspan(1));
+}
+
+// A filter of few addresses is made anew in no time; with many, everything is let in until watch() is called.
+Result<Done> LinkSocket::widen(const Watch& watch, std::span<const Mac> own) {
+  constexpr size_t kFew = 16;
+  if (wide_ || let_in_.admits(watch)) return Done{};
+  if (watch.vips.size() + watch.nat_servers.size() + watch.neighbors.size() <= kFew) return this->watch(watch, own);
+  expression_.clear();
+  return set_filter(kWidest);
+}
+
+Result<Done> LinkSocket::listen_to_others(std::span<const Mac> wanted) {
+  std::erase_if(
+      more_, [&](const Mac& mac) { return std::ranges::find(wanted, mac) == wanted.end() && listen_to(mac, false); });
+  for (const Mac& mac : wanted) {
+    if (std::ranges::find(more_, mac) != more_.end()) continue;
+    if (!listen_to(mac, true)) return error("frames to " + text(mac));
+    more_.push_back(mac);
+  }
+  return Done{};
+}
+
+// A card without room for one more address is made promiscuous by the kernel itself. The address goes with the socket.
+bool LinkSocket::listen_to(Mac mac, bool wanted) {
+  packet_mreq request{};
+  request.mr_ifindex = options_.ifindex;
+  request.mr_type = PACKET_MR_UNICAST;
+  request.mr_alen = static_cast<unsigned short>(mac.bytes.size());
+  std::ranges::copy(mac.bytes, request.mr_address);
+  return set_option(SOL_PACKET, wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request);
+}
+
+Result<Done> LinkSocket::set_filter(const std::string& expression) {
+  constexpr int kWholeFrame = 262144;  // more than any frame has
+  for (const std::string& wanted : {expression, std::string(kWidest)}) {
+    if (wanted.size() > kLongestExpression) continue;
+    auto program = compile_filter(wanted, kWholeFrame);
+    if (!program) return at("interface " + options_.name, program.error());
+    if (program->size() > kMostInstructions) continue;
+    if (attach_filter(fd_, *program)) {
+      wide_ = wanted == kWidest;
+      return Done{};
+    }
+    if (errno != ENOMEM) break;  // ENOMEM: net.core.optmem_max
+  }
+  return error("packet socket: filter");
+}
+
+Result<Done> LinkSocket::set_filter(std::span<const sock_filter> program) {
+  if (!attach_filter(fd_, program)) return error("packet socket: filter");
+  return Done{};
+}
+
+void LinkSocket::send(std::span<const Frame> frames) {
+  while (!frames.empty()) {
+    const auto batch = frames.first(std::min(frames.size(), kBatch));
+    flush(gather(batch));
+    frames = frames.subspan(batch.size());
+  }
+}
+
+size_t LinkSocket::gather(std::span<const Frame> frames) {
+  size_t n = 0;
+  for (const Frame& frame : frames) {
+    if (frame.vlan != 0) {  // its tag is not in its bytes: it would leave into the wrong network
+      ++counters_.send_failed;
+      continue;
+    }
+    headers_[n] = vnet_header(frame.offload);
+    parts_[n] = {{{&headers_[n], vnet_size_}, {frame.data, frame.size}}};
+    messages_[n] = {};
+    messages_[n].msg_hdr.msg_iov = parts_[n].data();
+    messages_[n].msg_hdr.msg_iovlen = parts_[n].size();
+    ++n;
+  }
+  return n;
+}
+
+void LinkSocket::flush(size_t count) {
+  size_t done = 0;
+  while (done < count) {
+    const int sent = sendmmsg(fd_, &messages_[done], static_cast<unsigned>(count - done), MSG_DONTWAIT);
+    if (sent > 0) {
+      done += static_cast<size_t>(sent);
+      counters_.sent += static_cast<size_t>(sent);
+      continue;  // if that was not all, the next call says what is wrong with the next frame
+    }
+    if (errno == EINTR) continue;
+    if (errno == ENETDOWN) error_seen_ = true;
+    ++counters_.send_failed;
+    ++done;
+  }
+}
+
+LinkCounters LinkSocket::counters() {
+  tpacket_stats stats{};  // reading them zeroes them
+  socklen_t size = sizeof stats;
+  if (getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0) counters_.kernel_dropped += stats.tp_drops;
+  return counters_;
+}
+
+bool LinkSocket::take_error() {
+  int pending = 0;
+  socklen_t size = sizeof pending;
+  if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &pending, &size) != 0) pending = errno;
+  return std::exchange(error_seen_, false) || pending != 0;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// link_socket.h: what the back ends ring and socket share: an AF_PACKET socket on one interface, its filter, batched
+// sending with offload facts (PACKET_VNET_HDR), counters. Receiving is theirs. packet(7).
+#pragma once
+
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include <array>
+
+#include "side/capture_filter.h"
+#include "sys/io/frame_io.h"
+
+namespace rawvs {
+
+// struct virtio_net_hdr of linux/virtio_net.h, which older systems' C++ compilers refuse (a member is called "class").
+// PACKET_VNET_HDR has it in the machine's own byte order.
+struct VnetHeader {
+  uint8_t flags = 0;
+  uint8_t gso_type = 0;
+  uint16_t hdr_len = 0;
+  uint16_t gso_size = 0;
+  uint16_t csum_start = 0;
+  uint16_t csum_offset = 0;
+  Offload offload() const { return {flags, gso_type, hdr_len, gso_size, csum_start, csum_offset}; }
+};
+static_assert(sizeof(VnetHeader) == 10);
+
+class LinkSocket : public FrameIo {
+ public:
+  ~LinkSocket() override;
+  int fd() const final { return fd_; }
+  std::string remark() const override;
+  Result<Done> watch(const Watch& watch, std::span<const Mac> own) final;
+  Result<Done> widen(const Watch& watch, std::span<const Mac> own) final;
+  bool filter_is_wide() const final { return wide_; }
+  void send(std::span<const Frame> frames) final;
+  LinkCounters counters() final;
+  bool take_error() final;
+
+  // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received. An expression that
+  // makes too long a program for the kernel is replaced by "ip or arp".
+  Result<Done> set_filter(const std::string& expression);
+  Result<Done> set_filter(std::span<const sock_filter> program);  // what pcap has no words for
+
+ protected:
+  explicit LinkSocket(const Options& options) : options_(options) {}
+  Error error(std::string_view what) const;  // errno's
+  Result<Done> make();                       // the socket; nothing arrives yet
+  Result<Done> bind_to_interface();          // from now on what the filter lets pass
+  bool carry_offloads(bool on);              // PACKET_VNET_HDR
+  template <class T>
+  bool set_option(int level, int option, const T& value) {
+    return setsockopt(fd_, level, option, &value, sizeof value) == 0;
+  }
+
+  const Options options_;
+  LinkCounters counters_{};
+  uint32_t vnet_size_ = 0;   // bytes before each frame; 0: a kernel that does not carry offload facts
+  bool error_seen_ = false;  // the kernel tells a pending error once, to whatever call comes first
+
+ private:
+  static constexpr size_t kBatch = 64;  // frames per sendmmsg(); more gains nothing measurable
+  size_t gather(std::span<const Frame> frames);
+  void flush(size_t count);
+  bool listen_to(Mac mac, bool wanted);
+
+  Result<Done> listen_to_others(std::span<const Mac> wanted);
+
+  int fd_ = -1;
+  bool wide_ = false;
+  CaptureSets let_in_{};  // by the filter that is attached; all, if it is wide
+  std::string expression_{};
+  std::vector<Mac> more_{};  // what the interface takes frames to, beside its own
+  std::array<VnetHeader, kBatch> headers_{};
+  std::array<std::array<iovec, 2>, kBatch> parts_{};
+  std::array<mmsghdr, kBatch> messages_{};
+};
+
+}  // namespace rawvs

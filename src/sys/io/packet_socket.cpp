@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// packet_socket.cpp: AF_PACKET with a TPACKET_V2 receive ring.
+// A slot of the ring:  tpacket2_hdr | sockaddr_ll | headroom | virtio_net_hdr | frame.
+// Frames larger than a slot are read whole from the socket's queue, where the kernel puts them in the ring's order.
+#include "sys/io/packet_socket.h"
+
+#include <linux/if_ether.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+// Slots. The kernel's part of one is at most this long: its header and address, our headroom, virtio_net_hdr, and the
+// Ethernet header padded so that the IP header is aligned.
+constexpr uint32_t kSlotOverhead = TPACKET_ALIGN(TPACKET2_HDRLEN + 16) + PacketSocket::kHeadroom + sizeof(VnetHeader);
+constexpr uint32_t kLargestSlot = 16384;  // jumbo frames; a larger MTU is for the queue of whole frames
+constexpr uint32_t kFewestSlots = 8;
+
+uint32_t slot_size(uint16_t mtu) { return std::min(std::bit_ceil(uint32_t{mtu} + kSlotOverhead), kLargestSlot); }
+
+// Whole frames: an IP packet of 64 KB, Ethernet header, one VLAN tag. The pages are touched only when one arrives.
+constexpr size_t kWholeFrames = 32;
+constexpr size_t kWholeSize = PacketSocket::kHeadroom + 65535 + ETH_HLEN + 4;
+
+}  // namespace
+
+PacketSocket::PacketSocket(const Options& options)
+    : LinkSocket(options), whole_(new uint8_t[kWholeFrames * kWholeSize]) {}
+
+PacketSocket::~PacketSocket() {
+  if (ring_.base != nullptr) munmap(ring_.base, ring_.bytes);
+}
+
+Result<Done> PacketSocket::prepare() {
+  if (const auto made = make(); !made) return made.error();
+  constexpr int kRing = TPACKET_V2, kOn = 1;
+  constexpr unsigned kReserve = kHeadroom;
+  if (!set_option(SOL_PACKET, PACKET_VERSION, kRing)) return error("packet socket: TPACKET_V2");
+  if (!set_option(SOL_PACKET, PACKET_RESERVE, kReserve)) return error("packet socket: PACKET_RESERVE");
+  // Without it the socket works: frames longer than a slot are cut.
+  set_option(SOL_PACKET, PACKET_COPY_THRESH, kOn);
+  carry_offloads(true);
+  auto made = make_ring();
+  // Before 4.6 a ring and offload facts exclude each other.
+  if (!made && vnet_size_ != 0 && carry_offloads(false)) made = make_ring();
+  return made;
+}
+
+Result<Done> PacketSocket::make_ring() {
+  const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
+  ring_.slot_bytes = slot_size(options_.mtu);
+  const uint32_t block = std::max(page, ring_.slot_bytes);
+  const uint32_t per_block = block / ring_.slot_bytes;
+  const uint32_t blocks = (std::max(options_.ring_frames, kFewestSlots) + per_block - 1) / per_block;
+  ring_.slots = blocks * per_block;
+  const tpacket_req request{block, blocks, ring_.slot_bytes, ring_.slots};
+  if (!set_option(SOL_PACKET, PACKET_RX_RING, request))
+    return error("receive ring of " + std::to_string(ring_.slots) + " frames of " + std::to_string(ring_.slot_bytes) +
+                 " bytes (a smaller ring_frames needs less memory)");
+  ring_.bytes = size_t{block} * blocks;
+  void* const base = mmap(nullptr, ring_.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
+  if (base == MAP_FAILED) return error("receive ring: mmap");
+  ring_.base = static_cast<uint8_t*>(base);
+  return Done{};
+}
+
+Result<std::unique_ptr<PacketSocket>> PacketSocket::open(const Options& options) {
+  std::unique_ptr<PacketSocket> socket(new PacketSocket(options));
+  if (const auto prepared = socket->prepare(); !prepared) return prepared.error();
+  if (const auto bound = socket->bind_to_interface(); !bound) return bound.error();
+  return socket;
+}
+
+size_t PacketSocket::receive(std::span<Frame> frames) {
+  const bool none_lent = lent_ == 0;
+  size_t n = 0;
+  while (n < frames.size() && lent_ < ring_.slots) {
+    tpacket2_hdr* const slot = ring_.at(next_);
+    const uint32_t status = __atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE);
+    if ((status & TP_STATUS_USER) == 0) break;
+    if ((status & TP_STATUS_COPY) != 0 && whole_lent_ == kWholeFrames) break;
+    next_ = next_ + 1 == ring_.slots ? 0 : next_ + 1;
+    ++lent_;
+    if (fill(frames[n], slot, status)) ++n;
+  }
+  counters_.received += n;
+  // Only slots that nobody wants: whoever gets no frame gives none back.
+  if (n == 0 && none_lent) release();
+  return n;
+}
+
+// False: the slot holds no frame for the director.
+bool PacketSocket::fill(Frame& frame, tpacket2_hdr* slot, uint32_t status) {
+  auto* const start = reinterpret_cast<uint8_t*>(slot);
+  frame = Frame{};
+  frame.link = options_.link;
+  constexpr uint16_t kVlanId = 0x0fff;  // without it the tag gives a priority only
+  if ((status & TP_STATUS_VLAN_VALID) != 0) frame.vlan = slot->tp_vlan_tci & kVlanId;
+  // A frame in the queue has to be taken out even if nobody wants it, or the next one would be taken for it.
+  const bool in_queue = (status & TP_STATUS_COPY) != 0;
+  const bool complete = in_queue ? read_whole(frame) : slot->tp_snaplen == slot->tp_len;
+  sockaddr_ll from{};
+  std::memcpy(&from, start + TPACKET_ALIGN(sizeof *slot), sizeof from);
+  if (from.sll_pkttype == PACKET_OUTGOING) return false;
+  if (!complete) ++counters_.cut;
+  if (!complete || in_queue) return complete;
+  frame.data = start + slot->tp_mac;
+  frame.size = slot->tp_snaplen;
+  frame.headroom = slot->tp_mac - static_cast<uint32_t>(TPACKET2_HDRLEN);
+  if (vnet_size_ != 0) {
+    VnetHeader header;
+    std::memcpy(&header, frame.data - vnet_size_, sizeof header);
+    frame.offload = header.offload();
+  }
+  return true;
+}
+
+bool PacketSocket::read_whole(Frame& frame) {
+  uint8_t* const data = whole_.get() + whole_lent_ * kWholeSize + kHeadroom;
+  VnetHeader header;
+  std::array<iovec, 2> parts{{{&header, vnet_size_}, {data, kWholeSize - kHeadroom}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  ssize_t got = -1;
+  // A pending error of the socket is told first, once, and has nothing to do with this frame.
+  for (int tries = 0; tries < 3 && got < 0; ++tries) {
+    got = recvmsg(fd(), &message, MSG_DONTWAIT);
+    if (got >= 0) break;
+    if (errno == EAGAIN) return false;
+    if (errno != EINTR) error_seen_ = true;
+  }
+  if (got < static_cast<ssize_t>(vnet_size_) || (message.msg_flags & MSG_TRUNC) != 0) return false;
+  frame.data = data;
+  frame.size = static_cast<uint32_t>(got) - vnet_size_;
+  frame.headroom = kHeadroom;
+  frame.offload = header.offload();
+  ++whole_lent_;
+  return true;
+}
+
+void PacketSocket::release() {
+  uint32_t slot = (next_ + ring_.slots - lent_) % ring_.slots;
+  for (; lent_ > 0; --lent_) {
+    __atomic_store_n(&ring_.at(slot)->tp_status, uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
+    slot = slot + 1 == ring_.slots ? 0 : slot + 1;
+  }
+  whole_lent_ = 0;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// packet_socket.h: the back end "ring": an AF_PACKET socket with a receive ring.
+// PACKET_MMAP TPACKET_V2 ring (V3's blocks cost half a millisecond), PACKET_VNET_HDR both ways, PACKET_COPY_THRESH for
+// frames larger than a slot, PACKET_IGNORE_OUTGOING. packet(7), Documentation/networking/packet_mmap.rst.
+#pragma once
+
+#include "sys/io/link_socket.h"
+
+namespace rawvs {
+
+class PacketSocket final : public LinkSocket {
+ public:
+  static Result<std::unique_ptr<PacketSocket>> open(const Options& options);
+  ~PacketSocket() override;
+
+  const char* name() const override { return "ring"; }
+  size_t receive(std::span<Frame> frames) override;
+  void release() override;  // gives the slots of the last receive() back to the kernel
+
+ private:
+  struct Ring {
+    uint8_t* base = nullptr;
+    size_t bytes = 0;
+    uint32_t slots = 0, slot_bytes = 0;
+    tpacket2_hdr* at(uint32_t slot) const {
+      return reinterpret_cast<tpacket2_hdr*>(base + size_t{slot} * slot_bytes);  // the kernel aligns slots to pages
+    }
+  };
+  explicit PacketSocket(const Options& options);
+  Result<Done> prepare();
+  Result<Done> make_ring();
+  bool fill(Frame& frame, tpacket2_hdr* slot, uint32_t status);
+  bool read_whole(Frame& frame);
+
+  Ring ring_;
+  uint32_t next_ = 0;  // the slot that is filled next
+  uint32_t lent_ = 0;  // slots before it that the director still has
+  size_t whole_lent_ = 0;
+  std::unique_ptr<uint8_t[]> whole_;
+};
+
+}  // namespace rawvs

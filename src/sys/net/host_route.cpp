@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// host_route.cpp: the kernel takes whole packets with full checksums, no longer than the way's MTU: what offloading has
+// put together is taken apart first.
+#include "sys/net/host_route.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+
+#include "sys/fd.h"
+#include "sys/sys.h"
+#include "wire/ipv4_header.h"
+#include "wire/packet.h"
+#include "wire/split.h"
+
+namespace rawvs {
+namespace {
+
+constexpr int kSendBytes = 1 << 20;  // a burst's worth; the kernel doubles it
+
+// The address in network order, as sockaddr_in has it.
+uint32_t destination(Bytes packet) {
+  std::array<uint8_t, 4> bytes{};
+  store_be32(bytes, 0, Ipv4Header(packet).destination().v4());
+  return std::bit_cast<uint32_t>(bytes);
+}
+
+}  // namespace
+
+struct HostRoute::Impl {
+  Fd socket;
+  std::array<Counters, kLinks> counters;
+  std::array<uint8_t, 9728> segment{};  // jumbo frames; no card puts together larger segments
+
+  void send_segments(Segmenter& segments, Link from);
+  void send_one(Frame frame, Link from);
+};
+
+HostRoute::HostRoute(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HostRoute::~HostRoute() = default;
+
+Result<std::unique_ptr<HostRoute>> HostRoute::open() {
+  auto impl = std::make_unique<Impl>();
+  // IPPROTO_RAW: sends only, nothing is ever queued for reading, and IP_HDRINCL is implied.
+  impl->socket = Fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
+  if (!impl->socket) return Error{system_error("raw socket (needs root or CAP_NET_RAW)", errno)};
+  setsockopt(impl->socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
+  return std::unique_ptr<HostRoute>(new HostRoute(std::move(impl)));
+}
+
+void HostRoute::send(Frame frame) {
+  uint8_t& ttl = frame.data[kEthernetSize + kIpv4TtlAt];
+  if (ttl <= 1) {
+    ++impl_->counters[index(frame.link)].expired;
+    return;
+  }
+  Packet packet;
+  const bool super = frame.offload.super_frame() && !parse_ipv4(frame, packet);
+  --ttl;  // the header's checksum is wrong now, but the kernel computes it anew in any case (raw(7))
+  if (super) {
+    Segmenter segments(frame, packet);
+    if (segments.valid() && segments.largest_piece() <= impl_->segment.size())
+      return impl_->send_segments(segments, frame.link);
+  }
+  impl_->send_one(frame, frame.link);
+}
+
+void HostRoute::Impl::send_segments(Segmenter& segments, Link from) {
+  for (Frame piece; segments.next(segment, piece);) send_one(piece, from);
+}
+
+void HostRoute::Impl::send_one(Frame frame, Link from) {
+  Counters& count = counters[index(from)];
+  complete_checksum(frame);
+  const MutableBytes bytes = frame.bytes().subspan(kEthernetSize);
+  const Bytes packet =
+      bytes.first(std::min<size_t>(bytes.size(), Ipv4Header(bytes).total()));  // without Ethernet's padding
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = destination(packet);
+  const ssize_t sent = sendto(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                              reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  if (sent >= 0) {
+    ++count.sent;
+  } else if (errno == EMSGSIZE) {
+    ++count.too_long;
+  } else {
+    ++count.failed;
+  }
+}
+
+const HostRoute::Counters& HostRoute::counters(Link from) const { return impl_->counters[index(from)]; }
+
+}  // namespace rawvs

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// interface_kind.cpp: kinds of interface, by their hardware type.
+#include "sys/net/interface_kind.h"
+
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "sys/fd.h"
+
+namespace rawvs {
+
+std::string lacks_ethernet(uint16_t hardware) {
+  const char* kind = nullptr;
+  switch (hardware) {
+    case ARPHRD_ETHER: return "";
+    case ARPHRD_LOOPBACK: kind = "the loopback interface"; break;
+    case ARPHRD_PPP: kind = "a PPP link"; break;
+    case ARPHRD_TUNNEL:
+    case ARPHRD_IPGRE:
+    case ARPHRD_SIT: kind = "a tunnel of IP packets"; break;
+    case ARPHRD_NONE: kind = "an interface of bare IP packets, as of tun and WireGuard"; break;
+    case ARPHRD_INFINIBAND: kind = "InfiniBand"; break;
+    default: break;
+  }
+  return "it has no Ethernet: " + (kind ? std::string(kind) : "hardware type " + std::to_string(hardware));
+}
+
+namespace {
+
+std::string interface_lacks_ethernet(const std::string& name) {
+  const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq ask{};
+  if (name.empty() || name.size() >= sizeof ask.ifr_name) return "";
+  name.copy(ask.ifr_name, name.size());
+  if (ioctl(any.get(), SIOCGIFHWADDR, &ask) != 0) return "";  // there is none: it is waited for
+  return lacks_ethernet(ask.ifr_hwaddr.sa_family);
+}
+
+}  // namespace
+
+std::optional<Error> unfit_interface(const Config& config) {
+  for (const auto& [key, name] : {std::pair("interface", config.interface), std::pair("inside", config.inside)}) {
+    const std::string why = interface_lacks_ethernet(name);
+    if (!why.empty()) return Error{std::string("[director] ") + key + ": " + name + " cannot serve: " + why};
+  }
+  return std::nullopt;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// check_path.cpp: rule, route, guard and socket together, and the flows that are under way.
+#include "sys/probe/check_path.h"
+
+#include <linux/filter.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+
+#include "sys/guard/loopback_guard.h"
+#include "sys/io/plain_socket.h"
+#include "sys/net/marked_route.h"
+#include "sys/probe/probes.h"
+#include "wire/packet.h"
+
+namespace rawvs {
+namespace {
+
+// Four times as many as there are probes at once: what ended lately may still have something to say.
+constexpr size_t kFlows = 4 * Probes::kMost;
+
+Result<Done> take_marked(PlainSocket& socket) {
+  constexpr auto kMarkAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_MARK);
+  constexpr uint32_t kWhole = 262144;  // more than any frame has
+  static constexpr sock_filter kProgram[] = {
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, kMarkAt},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, CheckPath::kMark},
+      {BPF_RET | BPF_K, 0, 0, kWhole},
+      {BPF_RET | BPF_K, 0, 0, 0},
+  };
+  return socket.set_filter(kProgram);
+}
+
+}  // namespace
+
+struct CheckPath::Impl {
+  struct Flow {
+    FlowKey key{};
+    Addressee addressee{};
+  };
+  std::unique_ptr<PlainSocket> socket;
+  std::unique_ptr<LoopbackGuard> guard;
+  std::unique_ptr<MarkedRoute> route;  // the last that is made, the first that goes
+  std::string remark;
+  std::vector<Flow> flows{kFlows};  // a ring
+  size_t next = 0;                  // the one that makes room
+};
+
+CheckPath::CheckPath(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CheckPath::~CheckPath() = default;
+
+Result<std::unique_ptr<CheckPath>> CheckPath::open(GuardMode mode) {
+  auto impl = std::make_unique<Impl>();
+  FrameIo::Options options;
+  options.name = "lo";
+  options.ifindex = static_cast<int>(if_nametoindex("lo"));
+  auto socket = PlainSocket::open(options);
+  if (!socket) return socket.error();
+  if (const auto done = take_marked(**socket); !done) return done.error();
+  impl->socket = std::move(*socket);
+  if (auto guard = LoopbackGuard::attach(kMark, mode)) {
+    impl->guard = std::move(*guard);
+  } else {
+    impl->remark = guard.error().text;
+  }
+  auto route = MarkedRoute::open({.mark = kMark, .table = kTable, .priority = kPriority, .mtu = kMtu});
+  if (!route) return route.error();
+  impl->route = std::move(*route);
+  return std::unique_ptr<CheckPath>(new CheckPath(std::move(impl)));
+}
+
+int CheckPath::fd() const { return impl_->socket->fd(); }
+const std::string& CheckPath::remark() const { return impl_->remark; }
+
+Result<Done> CheckPath::leads(Endpoint vip, Ip source) { return impl_->route->leads(vip.addr, source); }
+
+void CheckPath::expect(const FlowKey& flow, const Addressee& addressee) {
+  const auto known = std::ranges::find(impl_->flows, flow, &Impl::Flow::key);
+  if (known != impl_->flows.end()) {  // a port that is used again
+    known->addressee = addressee;
+    return;
+  }
+  impl_->flows[impl_->next] = {flow, addressee};
+  impl_->next = (impl_->next + 1) % kFlows;
+}
+
+size_t CheckPath::receive(std::span<Frame> frames) {
+  const size_t count = impl_->socket->receive(frames);
+  if (count == 0) impl_->socket->take_error();  // lo went down: it must not wake us again
+  return count;
+}
+
+void CheckPath::release() { impl_->socket->release(); }
+
+const CheckPath::Addressee* CheckPath::addressee(const Frame& frame) const {
+  Ethernet ethernet;
+  Packet packet;
+  if (parse_ethernet(frame, ethernet) || ethernet.kind != Kind::ipv4 || parse_ipv4(frame, packet)) return nullptr;
+  const FlowKey key{packet.src, packet.dst, packet.sport, packet.dport, packet.protocol, false};
+  const auto known = std::ranges::find(impl_->flows, key, &Impl::Flow::key);
+  return known == impl_->flows.end() || key == FlowKey{} ? nullptr : &known->addressee;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// probe_icmp.cpp: does a host answer an echo request (RFC 792)? By a ping socket, which the kernel lets those groups
+// have that net.ipv4.ping_group_range names (by default none), else by a raw one, whose filter lets nothing else in.
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <iterator>
+
+#include "sys/probe/probe.h"
+#include "wire/icmp_header.h"
+#include "wire/ipv4_header.h"
+
+namespace rawvs {
+namespace {
+
+using icmpv4::kEchoReply;
+constexpr size_t kMessage = kIcmpSize + 8;
+
+bool let_in_replies_only(int fd, uint16_t id) {  // the kernel shows the filter the IP header, too
+  sock_filter program[] = {
+      BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),  // x = size of the IP header
+      BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),   // type
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kEchoReply, 0, 3),
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, kIcmpIdAt),  // id
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  const sock_fprog filter{std::size(program), program};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
+class IcmpProbe final : public DatagramProbe {
+ public:
+  using DatagramProbe::DatagramProbe;
+  std::optional<ProbeOutcome> begin() override;
+
+ private:
+  std::optional<ProbeOutcome> hear(Bytes message) override;
+
+  bool raw_ = false;
+  std::array<uint8_t, kMessage> request_{};
+};
+
+std::optional<ProbeOutcome> IcmpProbe::begin() {
+  // A ping socket puts its own id in; so what is waited for is told by the sequence number and the bytes behind it.
+  const uint16_t id = random_number();
+  request_[kIcmpTypeAt] = icmpv4::kEcho;
+  store_be16(request_, kIcmpIdAt, id);
+  for (size_t at = kIcmpSequenceAt; at < kMessage; at += 2) store_be16(request_, at, random_number());
+  store_be16(request_, kIcmpChecksumAt, checksum(request_));
+  if (open(SOCK_DGRAM, IPPROTO_ICMP)) {
+    raw_ = true;
+    if (auto outcome = open(SOCK_RAW, IPPROTO_ICMP)) return outcome;
+    if (!let_in_replies_only(socket_.get(), id)) return failed(errno);
+  }
+  return ask(request_);
+}
+
+std::optional<ProbeOutcome> IcmpProbe::hear(Bytes message) {
+  if (raw_) {  // with its IP header, which the kernel has checked
+    const size_t header = message.size() < kIpv4Size ? 0 : Ipv4Header(message).header_size();
+    if (message.size() < header) return std::nullopt;
+    message = message.subspan(header);
+  }
+  if (message.size() != kMessage || message[kIcmpTypeAt] != kEchoReply || message[kIcmpCodeAt] != 0)
+    return std::nullopt;
+  if (raw_ && load_be16(message, kIcmpIdAt) != load_be16(request_, kIcmpIdAt)) return std::nullopt;
+  // Sequence number and the rest.
+  if (!std::equal(message.begin() + kIcmpSequenceAt, message.end(), request_.begin() + kIcmpSequenceAt))
+    return std::nullopt;
+  return well("echo reply");
+}
+
+}  // namespace
+
+std::unique_ptr<Probe> make_icmp_probe(ProbeJobPtr job) { return std::make_unique<IcmpProbe>(std::move(job)); }
+
+}  // namespace rawvs

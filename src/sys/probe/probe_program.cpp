@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// probe_program.cpp: a child that borrows our memory until it becomes the program, as posix_spawn(3)'s does, which
+// cannot change the user: fork() would copy the page tables of a large table of connections each time.
+#include "sys/probe/probe_program.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+#ifndef SYS_close_range
+#define SYS_close_range 436  // older headers; the same on every architecture of ours
+#endif
+
+// The C library's setuid() and its like tell all threads, of which the child has none, in memory that is ours. And on
+// some 32-bit machines the plain numbers are those of calls with 16-bit ids.
+#ifdef SYS_setuid32
+constexpr long kSetGroups = SYS_setgroups32, kSetGid = SYS_setgid32, kSetUid = SYS_setuid32;
+#else
+constexpr long kSetGroups = SYS_setgroups, kSetGid = SYS_setgid, kSetUid = SYS_setuid;
+#endif
+
+constexpr size_t kStack = 64 * 1024;  // of the child, until it becomes the program
+constexpr int kOldestDescriptors = 1024;
+
+struct Start {  // what the child is told, and where it says why it failed
+  const char* path;
+  char* const* argv;
+  char* const* environment;
+  int null, output;
+  bool output_too;  // not errors alone
+  bool drop;        // rights
+  uid_t uid;
+  gid_t gid;
+  const char* failed = nullptr;
+  int error = 0;
+};
+
+int fail(Start& start, const char* what) {
+  start.error = errno;
+  start.failed = what;
+  _exit(127);
+}
+
+void forget_signals() {  // what we block and ignore, the program must not
+  for (int number = 1; number < NSIG; ++number) static_cast<void>(std::signal(number, SIG_DFL));
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Ours are close-on-exec; this one is for what a library may have opened.
+void close_others() {
+  if (syscall(SYS_close_range, 3, UINT_MAX, 0) == 0) return;
+  for (int fd = 3; fd < kOldestDescriptors; ++fd) close(fd);
+}
+
+// In the child, on a stack that the sanitizers do not know.
+__attribute__((no_sanitize("address", "undefined"))) int become_program(void* argument) {
+  Start& start = *static_cast<Start*>(argument);
+  forget_signals();
+  if (setsid() < 0) return fail(start, "setsid");
+  const int output = start.output_too ? start.output : start.null;
+  if (dup2(start.null, 0) < 0 || dup2(output, 1) < 0 || dup2(start.output, 2) < 0) return fail(start, "dup2");
+  close_others();
+  if (chdir("/") != 0) return fail(start, "chdir /");
+  if (start.drop) {
+    if (syscall(kSetGroups, 0, nullptr) != 0) return fail(start, "setgroups");
+    if (syscall(kSetGid, start.gid) != 0) return fail(start, "setgid");
+    if (syscall(kSetUid, start.uid) != 0) return fail(start, "setuid");
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(start, "no_new_privs");
+  execve(start.path, start.argv, start.environment);
+  return fail(start, start.path);
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const std::string& word : words) out.push_back(const_cast<char*>(word.c_str()));  // execve(2) changes nothing
+  out.push_back(nullptr);
+  return out;
+}
+
+struct MemoryFree {
+  void operator()(char* text) const { std::free(text); }
+};
+
+std::string folder_of(const std::string& path) {  // nothing is above /
+  const size_t slash = path.rfind('/');
+  return path == "/" || slash == std::string::npos ? "" : path.substr(0, std::max<size_t>(slash, 1));
+}
+
+// place: the program, or a folder on the way to it. In a folder with the sticky bit nobody removes what is another's.
+std::optional<Error> others_may_change(const std::string& program, const std::string& place) {
+  struct stat facts {};
+  if (stat(place.c_str(), &facts) != 0) return Error{system_error(place, errno)};
+  const bool others_write = (facts.st_mode & S_IWOTH) != 0 || ((facts.st_mode & S_IWGRP) != 0 && facts.st_gid != 0);
+  const bool kept_apart = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
+  if (facts.st_uid == 0 && (!others_write || kept_apart)) return std::nullopt;
+  return Error{program + ": not run as root: others than root can write " + (place == program ? "it" : place)};
+}
+
+struct FileClose {
+  void operator()(FILE* file) const { fclose(file); }
+};
+
+}  // namespace
+
+Result<User> find_user(const std::string& name) {
+  const std::unique_ptr<FILE, FileClose> file(fopen("/etc/passwd", "re"));
+  if (!file) return Error{system_error("/etc/passwd", errno)};
+  while (const passwd* const entry = fgetpwent(file.get())) {
+    if (name == entry->pw_name) return User{name, entry->pw_uid, entry->pw_gid};
+  }
+  return Error{"there is no user \"" + name + "\" in /etc/passwd"};
+}
+
+std::optional<Error> untrusted(const std::string& path) {
+  const std::unique_ptr<char, MemoryFree> real(realpath(path.c_str(), nullptr));
+  if (!real) return Error{system_error(path, errno)};
+  for (const std::string& name : {path, std::string(real.get())}) {
+    for (std::string place = name; !place.empty(); place = folder_of(place)) {
+      if (auto why = others_may_change(name, place)) return why;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<RunningProgram> run_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                                   const User* user, Heard heard) {
+  if (argv.empty() || !argv[0].starts_with('/'))
+    return Error{"not an absolute path: \"" + (argv.empty() ? "" : argv[0]) + '"'};
+  if (user != nullptr && user->uid == 0 && geteuid() == 0) {
+    if (auto why = untrusted(argv[0])) return *why;
+  }
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Error{system_error("pipe", errno)};
+  RunningProgram program{-1, Fd(ends[0])};
+  const Fd output(ends[1]);  // ours is closed when the child has its own
+  const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return Error{system_error("/dev/null", errno)};
+  if (fcntl(program.output.get(), F_SETFL, O_NONBLOCK) != 0) return Error{system_error("pipe", errno)};
+
+  const std::vector<char*> arguments = pointers(argv), variables = pointers(environment);
+  const bool drop = user != nullptr && (geteuid() == 0 || geteuid() != user->uid);
+  Start start{
+      argv[0].c_str(),      arguments.data(),    variables.data(), null.get(), output.get(), heard == Heard::all, drop,
+      drop ? user->uid : 0, drop ? user->gid : 0};
+  const auto stack = std::make_unique<std::array<char, kStack>>();
+  // No handler of ours may run in the child, in our memory.
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  // Stacks grow downwards wherever this runs. The call returns when the child has become the program or has ended.
+  program.pid = clone(become_program, stack->data() + stack->size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  const int error = errno;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (program.pid < 0) return Error{system_error("clone", error)};
+  if (!start.failed) return program;
+  static_cast<void>(waitpid(program.pid, nullptr, 0));
+  const bool rights =
+      user != nullptr && start.failed != start.path && std::string_view(start.failed).starts_with("set");
+  return Error{
+      system_error(rights ? "user \"" + user->name + "\": " + start.failed : std::string(start.failed), start.error)};
+}
+
+}  // namespace rawvs

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// probe_socket.cpp: what the probes with a socket share: opening it, sending and hearing datagrams, and words for what
+// went wrong.
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "sys/probe/probe.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kHeardMost = 4096;  // of a datagram; the rest is not looked at
+constexpr int kHeardPerTurn = 4;     // datagrams
+
+sockaddr_in address_of(Endpoint e) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(e.addr.v4());
+  address.sin_port = htons(e.port.value);
+  return address;
+}
+
+bool set_option(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+// What comes back on lo was said by this host itself, to whom the probe was not sent.
+bool ignore_this_host(int fd) {
+  const auto loopback = if_nametoindex("lo");
+  constexpr auto kInterface = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
+  sock_filter program[] = {
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, kInterface},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, loopback},
+      {BPF_RET | BPF_K, 0, 0, 0},
+      {BPF_RET | BPF_K, 0, 0, UINT32_MAX},
+  };
+  const sock_fprog filter{std::size(program), program};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
+// Our own want, which says nothing of the server.
+bool our_trouble(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:  // every local port is in use, or the source is not ours
+    case EADDRINUSE:
+    case EACCES:  // to a broadcast address, or forbidden by a rule of this host
+    case EPERM:
+    case EMSGSIZE: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Probe::Probe(ProbeJobPtr job) : job_(std::move(job)) {}
+
+Probe::~Probe() = default;
+
+std::string Probe::patience() const {
+  const auto ms = job_->spec.timeout.count();
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+}
+
+std::optional<ProbeOutcome> SocketProbe::open(int type, int protocol) {
+  socket_ = Fd(socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  if (!socket_) return not_asked(system_error("socket", errno));
+  const int fd = socket_.get();
+  if (job_->target.mark != 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_MARK, &job_->target.mark, sizeof job_->target.mark) != 0) {
+    return not_asked(system_error("SO_MARK", errno));
+  }
+  if (job_->target.mark != 0 && !ignore_this_host(fd)) return not_asked(system_error("socket filter", errno));
+  if (job_->target.source.unspecified()) return std::nullopt;
+  // So that the port is chosen with regard to the other end, and many probes do not use up all of them.
+  static_cast<void>(set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+  const sockaddr_in source = address_of({job_->target.source, Port{}});
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0) return std::nullopt;
+  return not_asked(system_error("source " + text(job_->target.source), errno));
+}
+
+Endpoint SocketProbe::source() const {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0 || own.sin_family != AF_INET) return {};
+  return {Ip(ntohl(own.sin_addr.s_addr)), Port(ntohs(own.sin_port))};
+}
+
+std::optional<ProbeOutcome> SocketProbe::connect() {
+  const sockaddr_in to = address_of(job_->target.to);
+  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return std::nullopt;
+  if (errno == EINPROGRESS || errno == EINTR) return std::nullopt;
+  return failed(errno);
+}
+
+// The C libraries' own words differ.
+std::string SocketProbe::words_of(int error) const {
+  switch (error) {
+    case ECONNREFUSED: return "connection refused";
+    case ECONNRESET:
+    case EPIPE: return "connection reset";
+    case EHOSTUNREACH:
+    case EHOSTDOWN: return "no route to host";
+    case ENETUNREACH: return "network unreachable";
+    case ETIMEDOUT: return "no answer";
+    case EACCES:
+    case EPERM: return "forbidden by a rule of this host";
+    case EADDRNOTAVAIL: return "no local address or port left";
+    default: return strerror(error);
+  }
+}
+
+ProbeOutcome SocketProbe::failed(int error) const {
+  return our_trouble(error) ? not_asked(words_of(error)) : ill(words_of(error));
+}
+
+// IP_RECVERR: else a UDP socket is not told that a host or network cannot be reached.
+std::optional<ProbeOutcome> DatagramProbe::ask(Bytes message) {
+  static_cast<void>(set_option(socket_.get(), IPPROTO_IP, IP_RECVERR, 1));
+  if (auto outcome = connect()) return outcome;
+  if (send(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return std::nullopt;
+  return errno == EAGAIN || errno == EINTR ? not_asked("not sent: the queue is full") : failed(errno);
+}
+
+std::optional<ProbeOutcome> DatagramProbe::go_on() {
+  for (int i = 0; i < kHeardPerTurn; ++i) {
+    std::array<uint8_t, kHeardMost> buffer;
+    const ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
+    if (got < 0) return failed(errno);
+    if (auto outcome = hear(Bytes(buffer).first(static_cast<size_t>(got)))) return outcome;
+  }
+  return std::nullopt;
+}
+
+uint16_t random_number() {
+  uint16_t number = 0;
+  // Without entropy the machine has just booted; then any number will do.
+  static_cast<void>(getrandom(&number, sizeof number, GRND_NONBLOCK));
+  return number;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  std::ranges::replace_if(
+      line, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, '?');
+  return line;
+}
+
+std::string quoted_briefly(std::string_view text) {
+  constexpr size_t kMost = 60;
+  const std::string begin(text.substr(0, kMost));
+  return '"' + begin + (text.size() > kMost ? "...\"" : "\"");
+}
+
+bool contains(Bytes bytes, std::string_view wanted) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return text.find(wanted) != std::string_view::npos;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// sys.h: the small things of the world: the clock, randomness, files, the log.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/outbox.h"
+#include "core/siphash.h"
+#include "rawvs/result.h"
+#include "rawvs/time.h"
+
+namespace rawvs {
+
+Instant clock_now();        // CLOCK_BOOTTIME
+int64_t wall_offset();      // the wall clock less clock_now(), milliseconds
+HashKey random_hash_key();  // getrandom(2); blocks only while the machine has no entropy at all
+Result<std::string> read_file(const std::string& path);  // at most 1 MB
+
+// Syslog for the daemon, standard error in the foreground. Never waits: what the log does not take now is lost; how
+// many lines were is the first thing that it is told when it takes some again.
+class Log {
+ public:
+  enum class To : uint8_t { syslog, standard_error };
+  explicit Log(To to, bool verbose, const char* socket = "/dev/log");  // verbose: info lines, too
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+  void write(Severity severity, std::string_view text) const;
+  // When the program is about to abort, for want of memory perhaps: allocates nothing, and says it to the last Log
+  // made.
+  static void last_words(std::string_view text);
+
+ private:
+  class Sink;
+  static Sink* newest_;  // for last_words()
+  std::unique_ptr<Sink> sink_;
+  bool verbose_;
+};
+
+std::string system_error(std::string_view what, int error_number);  // "what: Permission denied"
+
+}  // namespace rawvs
