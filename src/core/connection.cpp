@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// connection.cpp: entries, the index over them, and the timing wheel under them.
+// connection.cpp: the entries, the indexes, the timing wheel.
 //
-// Indexes: cells[hash & mask] onwards, linear probing, never more than half full. A cell is 0 or (tag << 24 | id), the
-// tag being the hash's top byte, so that nearly every cell of another connection is passed over without touching its
-// entry. Removal moves later cells of the run back, so there are no tombstones and a run never grows old.
+// Indexes: linear probing from cells[hash & mask], at most half full. A cell is 0 or (tag << 24 | id); the tag is the
+// hash's top byte, so nearly every cell of another connection is skipped without touching its entry. Removal moves
+// later
+// cells of the run back: there are no tombstones.
 //
 // Wheel: a tick is 10 ms, a unit 16 ticks. Level 0 has one list per unit for the next 256 units (41 s), level 1 one
-// per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies where its deadline was when it was last
-// placed; packets only move `expires` in the entry. When the wheel reaches the entry it is either over, or placed anew.
+// per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies at the deadline it had when it was last
+// placed; packets only change `expires`. When the wheel reaches the entry, its deadline has passed, or it is placed
+// again.
 #include "core/connection.h"
 
 #include <algorithm>
@@ -21,7 +23,7 @@ namespace {
 constexpr uint32_t kTicksPerUnitShift = 4, kSlotBits = 8, kSlotMask = 255;
 constexpr auto kTick = 10ms;
 constexpr uint32_t kIdMask = 0xffffff;
-constexpr uint32_t kHeadFlag = 0x80000000;  // timer_prev of a list's first entry: this and the slot's number
+constexpr uint32_t kHeadFlag = 0x80000000;  // in timer_prev of a list's first entry, with the slot's number
 
 uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 56) << 24; }
 
@@ -37,9 +39,9 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   const size_t entry_bytes = (size_t{capacity_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
   bytes_ = cells_at + 2 * cells * sizeof(uint32_t);
-  // calloc: zero pages from the kernel, which cost nothing until an entry is used.
+  // calloc: the kernel's zero pages take no memory until an entry is used.
   memory_.reset(std::calloc(1, bytes_));
-  if (!memory_) {  // told by capacity() == 0; the daemon refuses to start
+  if (!memory_) {  // capacity() is 0 then; the daemon refuses to start
     capacity_ = 0;
     return;
   }
@@ -67,7 +69,7 @@ void ConnectionTable::prefetch_entry(Side side, uint64_t hash) const {
   const uint32_t* const cells = cells_of(side);
   uint64_t i = hash & cell_mask_;
   while (cells[i] != 0 && (cells[i] & ~kIdMask) != tag_of(hash)) i = (i + 1) & cell_mask_;
-  const Connection* const entry = &entries_[cells[i] & kIdMask];  // of a new connection: the unused first one
+  const Connection* const entry = &entries_[cells[i] & kIdMask];  // in a cell not yet filled: the unused entry 0
   __builtin_prefetch(entry, 1);
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
 }
@@ -92,7 +94,7 @@ bool ConnectionTable::crowded(Side side, const FlowKey& key, uint64_t hash) cons
   return alike >= kMostAlike;
 }
 
-// An older entry with the same key gives way and moves on: the newest is met first.
+// The new entry takes the place of an older one with the same key, which moves on: a look-up meets the newest first.
 void ConnectionTable::insert(Side side, ConnectionId id, uint64_t hash) {
   uint32_t* const cells = cells_of(side);
   const FlowKey key = entries_[id].key(side);
@@ -111,7 +113,7 @@ void ConnectionTable::erase(Side side, const Connection& c) {
   const uint32_t cell = tag_of(h) | id(c);
   uint64_t hole = h & cell_mask_;
   while (cells[hole] != cell) hole = (hole + 1) & cell_mask_;
-  // Move back every later cell of the run that may lie in the hole: one whose home is not behind it.
+  // Move later cells of the run into the hole, except those whose home lies after it.
   for (uint64_t i = (hole + 1) & cell_mask_; cells[i] != 0; i = (i + 1) & cell_mask_) {
     const uint64_t home = hash(entries_[cells[i] & kIdMask].key(side)) & cell_mask_;
     if (((i - home) & cell_mask_) < ((i - hole) & cell_mask_)) continue;
@@ -189,7 +191,8 @@ void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {
   // Rounded up: a connection may live some milliseconds too long, never too short.
   c.expires = static_cast<uint32_t>(tick(now + kTick - 1ms)) + std::max<uint32_t>(ticks(timeout), 1);
   const bool placed = c.timer_prev != kNoConnection;
-  if (placed && until(c.expires, before) >= 0) return;  // later than the wheel thinks: it will notice by itself
+  if (placed && until(c.expires, before) >= 0)
+    return;  // later than its place in the wheel: the wheel will place it again
   if (placed) unplace(c);
   place(c);
 }
@@ -202,9 +205,9 @@ Duration ConnectionTable::left(const Connection& c, Instant now) const {
   return std::max<int32_t>(until(c.expires, static_cast<uint32_t>(tick(now))), 0) * kTick;
 }
 
-// An entry goes into the slot of the first unit that begins at or after its deadline, so that it is over when found.
+// Puts an entry into the slot of the first unit that begins at or after its deadline: it has expired when found.
 void ConnectionTable::place(Connection& c) {
-  constexpr int64_t kFarthest = int64_t{kSlots - 1} << (2 * kSlotBits);  // beyond it: looked at again on the way
+  constexpr int64_t kFarthest = int64_t{kSlots - 1} << (2 * kSlotBits);  // units; a later deadline waits there
   const auto wheel_tick = static_cast<uint32_t>(wheel_unit_ << kTicksPerUnitShift);
   const int64_t ticks_ahead = until(c.expires, wheel_tick);
   const int64_t units_ahead = (ticks_ahead + (1 << kTicksPerUnitShift) - 1) >> kTicksPerUnitShift;
@@ -242,8 +245,8 @@ void ConnectionTable::mark_slot(uint32_t slot, bool filled) {
   }
 }
 
-// The list to look at in the wheel's current unit: where a higher level's slot begins, that one first, until its
-// entries have gone to lower levels.
+// The list to examine in the wheel's current unit. Where a slot of a higher level begins, that slot comes first, until
+// its entries have moved to lower levels.
 uint32_t ConnectionTable::current_slot() const {
   for (uint32_t level = kLevels - 1; level > 0; --level) {
     if ((wheel_unit_ & ((uint64_t{1} << level * kSlotBits) - 1)) != 0) continue;
@@ -253,7 +256,7 @@ uint32_t ConnectionTable::current_slot() const {
   return static_cast<uint32_t>(wheel_unit_ & kSlotMask);
 }
 
-// On to the next unit that has something, or to where a higher level's slot begins, but not beyond the present.
+// Moves to the next unit with a filled slot, or to where a slot of a higher level begins, but not beyond the present.
 void ConnectionTable::step_wheel(uint64_t now_unit) {
   ++wheel_unit_;
   if (used_ == 0) {
@@ -283,7 +286,7 @@ Connection* ConnectionTable::due(Instant now, uint32_t& work) {
   return nullptr;
 }
 
-// The first unit from now on in which a slot of this level has to be looked at.
+// The first unit from now on in which a slot of this level is to be examined.
 std::optional<uint64_t> ConnectionTable::next_filled(uint32_t level) const {
   const uint64_t here = wheel_unit_ >> level * kSlotBits;
   const uint64_t* const words = filled_.data() + level * kSlots / 64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flow.h: who talks to whom: the names of connections.
+// flow.h: the keys of connections.
 #pragma once
 
 #include "rawvs/addr.h"
@@ -8,16 +8,16 @@ namespace rawvs {
 
 struct FlowKey {
   Ip client{};
-  Ip vip{};                           // from the server's side: the server's address; of a mark's template: the mark
-  Port cport{};                       // 0: of a template; or not known yet (FTP's passive data connection)
-  Port vport{};                       // from the server's side: the server's port
+  Ip vip{};      // looked up from the server's side: the server's address; in a mark's template: the mark
+  Port cport{};  // 0: in a template; or not known yet (FTP's passive data connection)
+  Port vport{};  // looked up from the server's side: the server's port
   Protocol protocol = Protocol::any;  // any: a mark's template
   bool persistence = false;           // of a template
   friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 
-// A NAT server's answers that the director translates: what the guard must keep from the host's kernel, which would
-// route them as they are. From the moment the connection begins until it is over.
+// The replies of a NAT server that the director translates. The guard keeps them from the host's kernel, which would
+// route them untranslated. Valid from the connection's beginning to its end.
 struct ReplyFlow {
   Protocol protocol = Protocol::any;
   Endpoint server{}, client{};
@@ -25,7 +25,7 @@ struct ReplyFlow {
 };
 struct ReplyChange {
   ReplyFlow flow{};
-  bool expected = false;  // from now on; else no longer
+  bool expected = false;  // true: keep these replies from the kernel from now on; false: no longer
 };
 
 }  // namespace rawvs

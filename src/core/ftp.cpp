@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ftp.cpp: segments of an FTP control connection: what is new in them, their numbers mapped, their payload rewritten.
+// ftp.cpp: segments of an FTP control connection: new bytes are read, numbers mapped, payload rewritten.
 #include "core/ftp.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kFarFromFirst = 1u << 30;  // of a stream's bytes: its numbers will wrap
+constexpr uint32_t kFarFromFirst = 1u << 30;  // bytes of a stream: its sequence numbers will wrap
 
 constexpr bool has(const Packet& p, uint8_t flags) { return (p.tcp_flags & flags) != 0; }
 
@@ -19,14 +19,14 @@ MutableBytes segment(const Frame& frame, const Packet& p) { return frame.bytes()
 
 Bytes payload(const Frame& frame, const Packet& p) { return Bytes(segment(frame, p)).last(p.tcp_payload); }
 
-// The number of the first payload byte: a SYN counts one.
+// The number of the first payload byte; a SYN counts one.
 uint32_t data_seq(const Packet& p) { return p.tcp_seq + (has(p, TcpFlags::syn) ? 1 : 0); }
 
 void start(FtpDirection& d, uint32_t first, bool behind_syn) {
   d = {first, first, true, behind_syn, !behind_syn, false, false};
 }
 
-// What a segment brings that was not read yet, counted as read. None: bytes before it are missing.
+// The unread bytes of a segment, which now count as read. None: bytes before them are missing.
 struct News {
   Bytes bytes{};
   uint32_t seq = 0;  // of the first of them
@@ -35,14 +35,14 @@ struct News {
 std::optional<News> take_news(FtpDirection& d, const Frame& frame, const Packet& p) {
   const Bytes all = payload(frame, p);
   const bool fin = has(p, TcpFlags::fin);
-  // No segment without content starts a direction: a keep-alive's number is one too low, and all else would be a gap.
+  // A segment without content starts no direction: a keep-alive's number is one too low, any other would leave a gap.
   if (has(p, TcpFlags::rst) || (all.empty() && !fin)) return News{};
   const uint32_t from = data_seq(p);
   if (!d.started) start(d, from, d.behind_syn);
   const int32_t seen = distance(from, d.next);
   if (seen < 0) return std::nullopt;
   const auto old = static_cast<uint32_t>(seen);
-  if (old > all.size()) return News{};  // its FIN, if any, too
+  if (old > all.size()) return News{};  // a repetition, including its FIN, if any
   const News news{all.subspan(old), d.next, fin};
   d.next += static_cast<uint32_t>(news.bytes.size()) + (fin ? 1 : 0);
   d.ended = d.ended || fin;
@@ -50,7 +50,8 @@ std::optional<News> take_news(FtpDirection& d, const Frame& frame, const Packet&
   return news;
 }
 
-// The first line of a segment that begins before where its stream stands; empty if it does not hold all of that line.
+// The first line of a segment that begins before the stream's current place; empty if the segment does not hold all of
+// it.
 Bytes line_apart(const FtpDirection& d, const Frame& frame, const Packet& p) {
   if (!d.started || distance(data_seq(p), d.next) <= 0 || has(p, TcpFlags::rst)) return {};
   const Bytes all = payload(frame, p);
@@ -66,16 +67,16 @@ bool is_passive_reply(Bytes line) {
   return begins("227 ") || begins("229 ");
 }
 
-// A server's segment that cannot be what its number says. Only of such a one may a line be read apart: in a repetition,
-// its bytes went out as what they are in the stream (text inside a multi-line reply, say), and must do so again.
+// A server's segment whose sequence number cannot be true. Only such a segment may be read outside the stream's order:
+// a repetition must go out as its bytes went out before (as text inside a multi-line reply, for example).
 bool cannot_be_true(const FtpSession& s, const Frame& in, const Packet& p) {
   const uint32_t from = data_seq(p);
   const bool before_first = s.server.behind_syn && distance(from, s.server.first) > 0;
   return before_first || s.server_tail.contradicts(payload(in, p), s.server.next - from);
 }
 
-// A direction's receiver has bytes that this room has not seen: it was taken over in mid-stream. They are no gap. Of a
-// stream that was seen from its beginning nobody can have more than went through here: that number is a forged one.
+// A direction taken over in mid-stream: its receiver has bytes that were not seen here, which is no gap. For a stream
+// seen from its beginning the same number is forged: nobody can have more bytes than were forwarded.
 bool catch_up(FtpDirection& d, uint32_t acknowledged) {
   if (!d.started || !d.mid_stream || distance(d.next, acknowledged) <= 0) return false;
   d.next = acknowledged;
@@ -86,7 +87,7 @@ void note_heard(FtpDirection& d, uint32_t acknowledged) {
   d.end_heard = d.end_heard || (d.ended && acknowledged == d.next);
 }
 
-// A 32-bit number in the TCP header, at any alignment, the checksum along with it. A partial one does not hold it.
+// Changes a 32-bit number in the TCP header, at any alignment, and the checksum. A partial one does not cover it.
 void store_number(const Frame& frame, const Packet& p, size_t at, uint32_t value) {
   const MutableBytes tcp = segment(frame, p);
   if (load_be32(tcp, at) == value) return;
@@ -110,12 +111,12 @@ void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {  // 
     }
     if (at + kHead > header) return;
     const size_t size = tcp[at + 1];
-    if (size < kHead || at + size > header) return;  // malformed: the server may judge
+    if (size < kHead || at + size > header) return;  // malformed: the server decides
     if (tcp[at] == kSack && (size - kHead) % kBlock == 0) {
       for (size_t block = at + kHead; block < at + size; block += kBlock) {
         const uint32_t right = edits.to_server(load_be32(tcp, block + 4));
         uint32_t left = edits.to_server_left(load_be32(tcp, block));
-        if (distance(left, right) < 0) left = right;  // of one byte's text a part: says nothing
+        if (distance(left, right) < 0) left = right;  // a part of one byte's replacement: the block is empty
         store_number(frame, p, block, left);
         store_number(frame, p, block + 4, right);
       }
@@ -124,15 +125,15 @@ void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {  // 
   }
 }
 
-void begin(FtpSession& s, uint32_t first) {  // anew
+void begin(FtpSession& s, uint32_t first) {  // a new session
   const uint32_t children = s.children;
   s = FtpSession(s.server_addr, s.vip, s.client_addr);
   s.children = children;
   start(s.client, first, true);
 }
 
-// A SYN from the client. A repeated one means nothing; one for a connection that is alive is the server's to judge (RFC
-// 5961 section 4: if the client has forgotten it, its RST follows and then another SYN).
+// A SYN from the client. A repetition changes nothing. A SYN on a live connection is the server's decision (RFC 5961
+// section 4: if the client has forgotten the connection, its RST follows, and then another SYN).
 void begin_if_new(FtpSession& s, const Packet& p) {
   if (!has(p, TcpFlags::syn) || has(p, TcpFlags::ack)) return;
   const bool repeated = s.client.started && s.client.first == data_seq(p);
@@ -145,7 +146,7 @@ void begin_if_new(FtpSession& s, const Packet& p) {
   begin(s, data_seq(p));
 }
 
-// A SYN from the server: it answers one that we did not believe if it had forgotten the connection, without a word.
+// A SYN from the server: it has silently forgotten the connection and accepts the SYN that was not accepted here.
 void begin_if_accepted(FtpSession& s, const Packet& p) {
   if (!has(p, TcpFlags::syn)) return;
   const bool other = s.server.started && s.server.first != data_seq(p);
@@ -161,21 +162,21 @@ void note_end(FtpSession& s, const FtpDirection& d, const Packet& p, const News&
 void remember(FtpTail& tail, const Frame& in, const Packet& p, const News& news) {
   if (news.bytes.empty() && !news.fin) return;
   tail.keep(news.bytes);
-  // What was damaged on its way comes again and differs. Behind a FIN, numbers are one more than bytes.
+  // A damaged segment is repeated with other bytes. After a FIN, the numbers are one ahead of the bytes.
   if (news.fin || !l4_checksum_right(in, p)) tail.forget();
 }
 
-uint16_t replace_sum(uint16_t sum, uint16_t before, uint16_t after) {  // in one's complement, not complemented
+uint16_t replace_sum(uint16_t sum, uint16_t before, uint16_t after) {  // one's complement, not complemented
   return checksum_fold(uint64_t{sum} + static_cast<uint16_t>(~before) + after);
 }
 
-// The frame anew, its payload edited. False: there is no room for it.
+// Builds the frame with its payload edited. False: out is too small.
 bool rewrite(const FtpEdits& edits, const Frame& in, const Packet& p, MutableBytes out, Frame& rewritten) {
   const Bytes old_payload = payload(in, p);
   const uint32_t from = data_seq(p), behind = from + p.tcp_payload;
   uint32_t size = edits.to_client(behind) - edits.to_client(from);
-  // All of it was replaced by nothing. The client must still answer, so that the server's bytes are acknowledged: it
-  // gets the byte before once more, as a keep-alive does. (A FIN or SYN is answered anyway.)
+  // The edits left nothing. The client must still answer, so that the server's bytes are acknowledged: it gets the
+  // previous byte again, as in a keep-alive. (A FIN or SYN is answered anyway.)
   const bool repeat = size == 0 && !has(p, TcpFlags::fin | TcpFlags::syn);
   if (repeat) size = 1;
   const uint32_t headers = p.l4_at + p.l4_size() - p.tcp_payload;
@@ -198,16 +199,16 @@ bool rewrite(const FtpEdits& edits, const Frame& in, const Packet& p, MutableByt
   ip.set_total(ip_size);
   ip.set_checksum(checksum_update(ip.checksum(), static_cast<uint16_t>(p.ip_size), static_cast<uint16_t>(ip_size)));
   const uint16_t sum = load_be16(tcp, kTcpChecksumAt);
-  if (in.offload.partial_checksum()) {  // holds the pseudo-header's sum, and of what changed that has the length only
+  if (in.offload.partial_checksum()) {  // a partial one covers the pseudo-header, of which only the length changed
     store_be16(tcp, kTcpChecksumAt,
                replace_sum(sum, static_cast<uint16_t>(p.l4_size()), static_cast<uint16_t>(l4_size)));
-  } else {  // both sums hold the old checksum itself, so it falls out
+  } else {  // both sums include the old checksum itself, which cancels out
     const uint16_t before = checksum_fold(checksum_add(segment(in, p), p.l4_size()));
     const uint16_t after = checksum_fold(checksum_add(tcp, l4_size));
     store_be16(tcp, kTcpChecksumAt, checksum_update(sum, before, after));
   }
   Offload& offload = rewritten.offload;
-  if (offload.super_frame() && size <= offload.segment_size) {  // the kernel refuses to cut what is one segment
+  if (offload.super_frame() && size <= offload.segment_size) {  // the kernel refuses to cut a single segment
     offload.segmentation = Offload::none;
     offload.segment_size = 0;
   }
@@ -243,8 +244,8 @@ void begin_with(FtpSession& session, const Packet& first_content, bool from_clie
   FtpDirection& sender = from_client ? session.client : session.server;
   FtpDirection& receiver = from_client ? session.server : session.client;
   start(sender, data_seq(first_content), true);
-  // What it acknowledges is all of the other's SYN: there was nothing else. An ACK number of 0 is none, but of packets
-  // that no host made: then the other direction begins with its own first segment.
+  // The segment acknowledges the other side's SYN: nothing else was sent. An ACK number of 0 comes from no real host;
+  // then the other direction begins with its own first segment.
   if (has(first_content, TcpFlags::ack) && first_content.tcp_ack != 0) {
     start(receiver, first_content.tcp_ack, true);
   } else {
@@ -256,13 +257,13 @@ FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& pa
   FtpOutcome outcome;
   const auto drop = [](FtpOutcome::What why) { return FtpOutcome{why, {}}; };
   if (packet.fragmented()) return drop(FtpOutcome::What::fragment);
-  FtpSession s = session;  // what is dropped was never here
+  FtpSession s = session;  // a dropped segment changes nothing
   begin_if_new(s, packet);
   const Bytes line = line_apart(s.client, frame, packet);
   const auto news = take_news(s.client, frame, packet);
   if (!news) return drop(FtpOutcome::What::out_of_order);
   if (!s.commands.read(news->bytes, s.replies, outcome.found)) return drop(FtpOutcome::What::crowded);
-  if (outcome.found.empty()) s.commands.read_apart(line, s.replies, outcome.found);  // one line: there is room
+  if (outcome.found.empty()) s.commands.read_apart(line, s.replies, outcome.found);  // cannot fail: one line fits
   note_end(s, s.client, packet, *news);
   if (has(packet, TcpFlags::ack)) {
     const uint32_t acknowledged = s.edits.to_server(packet.tcp_ack);
@@ -272,7 +273,7 @@ FtpOutcome from_client(FtpSession& session, const Frame& frame, const Packet& pa
     }
     if (catch_up(s.server, acknowledged)) s.replies.lose_place(s.edits), s.server_tail.forget();
     note_heard(s.server, acknowledged);
-    // Edits that the client cannot have received yet must stay: they will be repeated.
+    // Edits that the client cannot have received yet stay: they will be repeated.
     if (distance(s.server.next, acknowledged) <= 0) s.edits.acknowledged(packet.tcp_ack);
   }
   session = s;

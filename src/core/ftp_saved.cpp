@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ftp_saved.cpp: an FTP session as bytes, and back, for a director that is restarted amid a reply. Believed is only
-// what the readers can have come to: what they do next relies on it.
+// ftp_saved.cpp: an FTP session saved as bytes and restored, for a director that restarts within a reply. Accepts only
+// states that the readers can reach: they rely on it.
 //
-//   session 188: edits 72, offered 4, flags 4, two directions: first 4, next 4, flags 4; the server's last bytes 12,
+//   session 188: edits 72, offered 4, flags 4, two directions (first 4, next 4, flags 4), the server's last bytes 12,
 //                replies 20, commands 52
-//   edits    72: shift before them 4, how many 1, zero 3; of each: start 4, length 1, state 1, zero 2
-//   tail     12: how many bytes 1, zero 3, the bytes 8
+//   edits    72: shift before them 4, count 1, zero 3; for each: start 4, length 1, state 1, zero 2
+//   tail     12: count 1, zero 3, the bytes 8
 //   replies  20: PASVs due 1, EPSVs due 1, place 1, column 1, code 2, multi-line code 2, number 4, digits 1, index 1,
 //                position 1, port's upper byte 1, delimiter 1, flags 1, zero 2
 //   commands 52: size 1, flags 1, zero 2, the line 48
@@ -18,7 +18,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr int32_t kMostShift = 1 << 20, kMostSpan = 1 << 30;  // of a stream's numbers; of edits that are not over
+constexpr int32_t kMostShift = 1 << 20, kMostSpan = 1 << 30;  // of a stream's numbers; of unfinished edits
 constexpr uint8_t kLeastText = 8, kMostText = 16;             // "1,1,1,1," to "255,255,255,255,"
 
 constexpr uint32_t flag(bool set, int place) { return uint32_t{set} << place; }
@@ -38,7 +38,7 @@ FtpDirection direction(Bytes in) {
           has(flags, 2),    has(flags, 3),    has(flags, 4)};
 }
 
-// Bytes in the order in which they were laid out.
+// The next bytes, in the order of the layout.
 template <class Span>
 Span take(Span& rest, size_t size) {
   const Span first = rest.first(size);
@@ -104,8 +104,8 @@ void FtpEdits::save(MutableBytes out) const {
   }
 }
 
-// They lie behind each other in what was read, and none is longer than an address can be: else what emit() writes would
-// not be what to_client() counts.
+// Edits must follow each other within the bytes read, and none may be longer than an address: else emit() would not
+// write as many bytes as to_client() counts.
 bool FtpEdits::restore(Bytes in, uint32_t next) {
   if (!take_over(load_be32(in, 0)) || in[4] > kMost) return false;
   count_ = in[4];
@@ -159,7 +159,7 @@ bool FtpReplies::restore(Bytes in, const FtpEdits& restored) {
   editing_ = has(in[17], 2);
   const bool in_range = in[2] <= static_cast<uint8_t>(At::port) && column_ <= kMostColumn && number_ <= 0xffff &&
                         digits_ <= kMostDigits && index_ <= kMostIndex;
-  // An edit grows with what is read of a number, and only so.
+  // An edit is open exactly while an address is read.
   return in_range && editing_ == restored.is_open() && (!editing_ || at_ == At::numbers);
 }
 

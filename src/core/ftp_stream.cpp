@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ftp_stream.cpp: edits of the server's stream and the two readers, byte by byte.
+// ftp_stream.cpp: the edits to the server's stream, and the two readers, byte by byte.
 #include "core/ftp_stream.h"
 #include "wire/l4_header.h"
 
@@ -13,7 +13,6 @@ namespace {
 constexpr uint32_t kMostDigits = 3, kMostByte = 255;  // of a number in an address
 constexpr uint32_t kAddressNumbers = 4, kLastNumber = 5;
 
-// Sequence numbers wrap; what is compared lies close together.
 constexpr bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
@@ -40,7 +39,7 @@ uint32_t FtpEdits::emitted(const Edit& e) const {
   return e.state == State::whole ? vip_.size : std::min<uint32_t>(e.length, vip_.size - 1u);
 }
 
-// What the first `at` bytes of a region put out.
+// The number of bytes that the first `at` bytes of a region become.
 uint32_t FtpEdits::emitted_before(const Edit& e, uint32_t at) const {
   return at >= e.length ? emitted(e) : std::min<uint32_t>(at, vip_.size - 1u);
 }
@@ -64,7 +63,7 @@ uint32_t FtpEdits::to_server(uint32_t seq) const {
     const int32_t in = distance(e.start + shift, seq);
     if (in <= 0) break;
     if (static_cast<uint32_t>(in) < emitted(e)) {
-      // Bytes that put out nothing are wholly before; the last one only with the end of the text.
+      // Bytes that became nothing lie wholly before; the last one only with the end of the text.
       const auto bytes = static_cast<uint32_t>(in) >= vip_.size - 1u ? e.length : static_cast<uint32_t>(in);
       return e.start + std::min<uint32_t>(bytes, e.length - 1u);
     }
@@ -182,7 +181,7 @@ bool FtpReplies::step(Bytes from_here, uint32_t seq, FtpEdits& edits, FtpFound& 
     case At::delimiters: step_extended(c); break;
     case At::port: room = step_port(c, found); break;
   }
-  if (c == '\n') {  // whatever the line was
+  if (c == '\n') {  // ends any line
     at_ = At::code;
     column_ = 0;
     code_ = 0;
@@ -250,7 +249,7 @@ void FtpReplies::step_address(uint8_t c, FtpEdits& edits) {
   is_vip_ = is_vip_ && edits.vip().holds(position_, c);
   ++position_;
   if (!editing_) return;
-  if (was_server && !is_server_ && was_vip) {  // another address, but what went out equals what came
+  if (was_server && !is_server_ && was_vip) {  // another address, but the bytes sent equal the original ones
     edits.forget();
     editing_ = false;
   } else {
@@ -270,13 +269,13 @@ bool FtpReplies::end_numbers(uint8_t c, FtpEdits& edits, FtpFound& found) {
   return true;
 }
 
-void FtpReplies::step_extended(uint8_t c) {  // "(|||6446|)" as far as its port
+void FtpReplies::step_extended(uint8_t c) {  // "(|||6446|)" up to the port
   constexpr uint8_t kFirstDelimiter = 33, kLastDelimiter = 126, kDelimiters = 3;
   if (at_ == At::parenthesis) {
     if (c == '(') at_ = At::delimiters, index_ = 0;
     return;
   }
-  if (index_ == 1 && delimiter_ == '(' && c != '(') index_ = 0;  // "((|||": it was no delimiter yet
+  if (index_ == 1 && delimiter_ == '(' && c != '(') index_ = 0;  // "((|||": the first one was no delimiter
   if (index_ == 0) delimiter_ = c;
   if (c < kFirstDelimiter || c > kLastDelimiter || c != delimiter_) {
     at_ = At::parenthesis;
@@ -377,7 +376,7 @@ bool FtpCommands::line(FtpReplies& replies, FtpFound& found) const {
   const auto announced = same_word(word, "PORT")   ? parse_port_command(rest)
                          : same_word(word, "EPRT") ? parse_eprt_command(rest)
                                                    : std::nullopt;
-  if (!announced) return true;  // the server says what it thinks of a malformed one
+  if (!announced) return true;  // the server answers a malformed one
   if (announced->addr != client_) return found.refuse();
   return found.add(FtpExpectation::Mode::active, announced->port);
 }

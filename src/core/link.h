@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// link.h: what the director needs to know of an interface. sys/netlink finds it out, the director is told.
+// link.h: what the director knows of a network interface. sys/net/netlink reads these facts.
 #pragma once
 
 #include <string>
@@ -17,17 +17,17 @@ struct LinkAddress {
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
-struct LinkCounters {           // frames, since start
+struct LinkCounters {           // frames since the start
   uint64_t received = 0;        // given to the director
   uint64_t kernel_dropped = 0;  // lost: the ring, or the socket's queue for large frames, was full
-  uint64_t cut = 0;             // lost: larger than a slot, and there was no room for the whole frame
+  uint64_t cut = 0;             // lost: larger than a ring slot, and no room for the whole frame
   uint64_t sent = 0;
   uint64_t send_failed = 0;  // lost: refused by the kernel: queue full, interface down, too long
-  // What came here and was given back to the host's kernel, in packets.
+  // Packets that were received and given back to the host's kernel.
   uint64_t returned = 0;
-  uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT, time to live over
-  uint64_t unguarded = 0;      // NAT connections that the guards have no room for: the kernel routes their answers, too
-  const char* guard = "off";   // not a number: how the host's kernel is kept out: tcx, clsact, classic; off: not at all
+  uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT chain, time to live over
+  uint64_t unguarded = 0;      // NAT connections for which the guard has no room: the kernel routes their replies, too
+  const char* guard = "off";   // how the host's kernel is kept away: tcx, clsact, classic; off: not at all
   LinkCounters& operator+=(const LinkCounters& more) {
     received += more.received, kernel_dropped += more.kernel_dropped, cut += more.cut;
     sent += more.sent, send_failed += more.send_failed;
@@ -38,13 +38,13 @@ struct LinkCounters {           // frames, since start
 
 struct LinkFacts {
   std::string name;
-  int ifindex = 0;       // 0: there is no such interface now
+  int ifindex = 0;       // 0: no such interface now
   bool up = false;       // administratively up: frames can be read and sent
-  bool carrier = false;  // and the cable is in
+  bool carrier = false;  // the cable is plugged in
   Mac mac{};
   uint16_t mtu = 1500;  // bytes of an IP packet
   std::vector<LinkAddress> addresses;
-  std::string unfit{};  // why nothing can be served there, whatever its state; empty: it can
+  std::string unfit{};  // why the interface can never be used; empty: it can
   bool usable() const { return ifindex != 0 && up && unfit.empty(); }
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };

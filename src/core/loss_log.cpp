@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// loss_log.cpp: counters compared with what was said of them.
+// loss_log.cpp: compares the counters with what was logged.
 #include "core/loss_log.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ void LossLog::look(const ExitCounters& exits, Instant now, Outbox& out) {
   for (size_t i = 0; i < losses_.size(); ++i) {
     Loss& loss = losses_[i];
     loss.seen = exits.of(kLosses[i]);
-    loss.said = std::min(loss.said, loss.seen);  // the counters may have been set to zero
+    loss.said = std::min(loss.said, loss.seen);  // the counters may have been reset to zero
     if (loss.seen == loss.said || now < loss.again) continue;
     const uint64_t count = loss.seen - loss.said;
     const ExitWords& exit = words(kLosses[i]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// loss_log.h: packets that were dropped because there is no room for their clients: said in the log.
-// In:  the counters of all exits, after each batch of frames.   Out: notices: at once for the first packet, then at
-// most once a minute with the number. Not: the counting, and what single packets were (exit.h).
+// loss_log.h: logs packets that were dropped for lack of room.
+// In:  the counters of all exits, after each batch of frames.
+// Out: notices: the first packet at once, then the number at most once a minute.
+// Not: the counting, and the single packets (exit.h).
 #pragma once
 
 #include <array>
@@ -19,12 +20,12 @@ class LossLog {
   static constexpr Exit kLosses[] = {Exit::table_full, Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full};
 
   void look(const ExitCounters& exits, Instant now, Outbox& out);
-  Instant next_deadline() const;  // when something that was counted is to be said
+  Instant next_deadline() const;  // when counted packets are to be logged
 
  private:
   struct Loss {
-    uint64_t said = 0, seen = 0;  // the counter, when it was last said and last looked at
-    Instant again{};              // when it may be said again
+    uint64_t said = 0, seen = 0;  // the counter when it was last logged, and last read
+    Instant again{};              // the earliest time of the next notice
   };
   std::array<Loss, std::size(kLosses)> losses_{};
 };

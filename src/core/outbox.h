@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // outbox.h: what the director wants done, as values: frames to transmit and lines for the log.
-// The director writes; the daemon, rawvs-replay and the tests read, act, and clear() before the next call of the door.
+// In:  the director's frames, notices and reply changes.
+// Out: the same for the daemon, rawvs-replay and the tests, which act and clear() before the next call of the director.
+//
 // Forwarded frames are borrowed from the receive ring, originated ones lie in the outbox's own buffers. All memory is
-// there from the start: a full outbox is a counted case (Exit::answer_limited), never an allocation.
+// reserved at the start: a full outbox is counted (Exit::outbox_full, Exit::answer_limited), never an allocation.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +24,7 @@ struct Departure {
 
 enum class Severity : uint8_t { info, notice, warning, error };
 
-struct Notice {  // one line for the log; these are rare, so they may allocate
+struct Notice {  // one line for the log; rare, so it may allocate
   Severity severity = Severity::info;
   std::string text;
 };
@@ -30,11 +32,11 @@ struct Notice {  // one line for the log; these are rare, so they may allocate
 class Outbox {
  public:
   static constexpr size_t kDepartures = 1024;  // frames per call of the director's door
-  static constexpr size_t kLetters = 512;      // of them originated by the director, or cut from larger ones
-  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping as long as a jumbo frame
-  static constexpr size_t kLetterRoom = 128;   // bytes before each letter: headroom for an outer header
-  // One more of these is never refused, or the kernel would route a flow that is ours: there is room for what a call
-  // may bring, and if it ever brings more, memory is allocated.
+  static constexpr size_t kLetters = 512;      // of them: frames that the director originates or cuts
+  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping of a jumbo frame's size
+  static constexpr size_t kLetterRoom = 128;   // bytes of headroom before each for an outer header
+  // A reply change is never refused: the kernel would route one of our flows. This suffices for one call; if there are
+  // ever more, memory is allocated.
   static constexpr size_t kReplyChanges = 2048;
 
   Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kStride)) {
@@ -49,8 +51,9 @@ class Outbox {
     departures_.push_back({out, frame});
     return true;
   }
-  // A buffer for a frame that the director originates; empty when there is none left. Then send_letter(size), or
-  // keep_letter() and send() of a frame that lies in it.
+  // A buffer for a frame that the director originates; empty: none is left. Call send_letter(size), or keep_letter()
+  // and
+  // send() with a frame that lies in it.
   MutableBytes letter() {
     if (letters_used_ == kLetters || full()) return {};
     return {letters_.get() + letters_used_ * kStride + kLetterRoom, kLetterSize};
@@ -65,7 +68,7 @@ class Outbox {
     keep_letter();
     departures_.push_back({out, f});
   }
-  // A frame that the guard has kept from the host's kernel, which turned out to be its business: it routes it.
+  // A frame that the guard kept from the host's kernel, but that is the kernel's: the kernel routes it.
   bool give_back(const Frame& frame) {
     if (returned_.size() == kDepartures) return false;
     returned_.push_back(frame);
@@ -77,7 +80,7 @@ class Outbox {
   const std::vector<Departure>& departures() const { return departures_; }
   const std::vector<Notice>& notices() const { return notices_; }
   const std::vector<Frame>& returned() const { return returned_; }
-  const std::vector<ReplyChange>& reply_changes() const { return reply_changes_; }  // to be done before sending
+  const std::vector<ReplyChange>& reply_changes() const { return reply_changes_; }  // apply them before sending
   void clear() {
     departures_.clear(), notices_.clear(), returned_.clear(), reply_changes_.clear();
     letters_used_ = 0;
@@ -89,7 +92,7 @@ class Outbox {
   std::vector<Notice> notices_;
   std::vector<Frame> returned_;
   std::vector<ReplyChange> reply_changes_;
-  std::unique_ptr<uint8_t[]> letters_;  // not cleared: memory that is never written costs nothing
+  std::unique_ptr<uint8_t[]> letters_;  // not initialised: pages that are never written take no memory
   size_t letters_used_ = 0;
 };
 

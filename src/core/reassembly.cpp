@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reassembly.cpp: judging a fragment, storing its bytes, making the whole of them; and who gives way when it is full.
+// reassembly.cpp: checks a fragment, stores its bytes, builds the whole; drops the oldest when it is full.
 //
-// Looking a datagram up: the source by a keyed hash, then its at most 64 datagrams one by one, newest first. So what a
-// flood costs is bounded without an index over datagrams, and a source's share is where its datagrams are.
+// A datagram is found by its source (keyed hash), then among the source's at most 64 datagrams, newest first. This
+// bounds
+// the cost of a flood without an index over datagrams.
 #include "core/reassembly.h"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ constexpr uint32_t kBlock = kFragmentBlock, kShare = 4;
 
 constexpr uint32_t blocks(uint32_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
-// The bytes [from, to) of a datagram, page by page: f(page, at, size).
+// Calls f(page, at, size) for the bytes [from, to) of a datagram, page by page.
 template <uint32_t kSize, class F>
 void each_page(uint32_t from, uint32_t to, F f) {
   while (from < to) {
@@ -29,15 +30,15 @@ void each_page(uint32_t from, uint32_t to, F f) {
   }
 }
 
-// The bits of a page for size bytes from `at` on, word by word: f(word, mask).
+// Calls f(word, mask) for the bits of `size` bytes of a page from `at` on, word by word.
 template <class F>
 void each_word(uint32_t at, uint32_t size, F f) {
   each_page<64>(at / kBlock, blocks(at + size),
                 [&](uint32_t word, uint32_t bit, uint32_t n) { f(word, ~uint64_t{0} >> (64 - n) << bit); });
 }
 
-// What ECN field the whole has besides its first fragment's: CE when a fragment had it; nothing when fragments that are
-// capable of ECN are mixed with ones that are not (RFC 3168 section 5.3).
+// The ECN bits to add to the whole: CE when a fragment had it. Nothing when ECN-capable fragments are mixed with others
+// (RFC 3168 section 5.3).
 std::optional<uint8_t> common_ecn(uint8_t seen) {
   constexpr uint8_t kNotCapable = 1 << 0, kCongested = 1 << 3, kCe = 3;
   if ((seen & kNotCapable) != 0 && seen != kNotCapable) return std::nullopt;
@@ -50,11 +51,11 @@ Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : se
   constexpr uint32_t kPageCost = kPageSize + sizeof(Marks) + sizeof(Id);
   constexpr size_t kWholeSize = kHeadroom + kEthernetSize + kMostIpv4Size;
   const size_t limit = std::clamp(datagrams, kLeast, kMost);
-  // A source's share must hold the largest datagram.
+  // One source's share must hold the largest datagram.
   const size_t pages = std::clamp(memory / kPageCost, kShare * kPagesOfOne, 65535u);
   const size_t buckets = std::bit_ceil(limit);
   size_t size = 0;
-  const auto place = [&](size_t bytes) {  // every table on a cache line of its own
+  const auto place = [&](size_t bytes) {  // each table begins a cache line
     const size_t at = size;
     size += (bytes + 63) / 64 * 64;
     return at;
@@ -63,9 +64,9 @@ Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : se
                sources_at = place((limit + 1) * sizeof(Source)), buckets_at = place(buckets * sizeof(Id)),
                next_at = place((pages + 1) * sizeof(Id)), data_at = place((pages + 1) * kPageSize),
                whole_at = place(kWholeSize), cuts_at = place(kMostCuts * sizeof(uint16_t));
-  // calloc: zero pages from the kernel, which cost nothing until they are used.
+  // calloc: the kernel's zero pages take no memory until they are used.
   memory_.reset(std::calloc(1, size));
-  if (!memory_) return;  // told by capacity() == 0; the daemon refuses to start
+  if (!memory_) return;  // capacity() is 0 then; the daemon refuses to start
   auto* const base = static_cast<uint8_t*>(memory_.get());
   datagrams_ = reinterpret_cast<Datagram*>(base + datagrams_at);
   page_marks_ = reinterpret_cast<Marks*>(base + marks_at);
@@ -101,7 +102,7 @@ Reassembly::Outcome Reassembly::add(const Frame& fragment, const Packet& packet,
   return out;
 }
 
-// What the fragment's place says, before anything is stored. None: it brings new bytes.
+// Judges a fragment by its place, before anything is stored. None: it brings new bytes.
 std::optional<Exit> Reassembly::judge(Id id, const Packet& packet) const {
   const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
   const uint32_t header = packet.ip_size - packet.l4_size();
@@ -150,7 +151,7 @@ void Reassembly::store(Id id, const Frame& fragment, const Packet& packet, uint3
   }
 }
 
-// Held, while something is missing; else the whole.
+// fragment_held while bytes are missing; else builds the whole.
 std::optional<Exit> Reassembly::finish(Id id, Outcome& out) {
   const Datagram& d = datagrams_[id];
   if (!d.last_in || d.blocks != blocks(d.end)) return Exit::fragment_held;
@@ -168,7 +169,7 @@ std::optional<Exit> Reassembly::finish(Id id, Outcome& out) {
   return std::nullopt;
 }
 
-// The first fragment's headers and the datagram's first bytes, which have all come.
+// The first fragment's headers and the datagram's bytes. REQUIRES: all have come.
 Frame Reassembly::assemble(const Datagram& d, uint32_t payload) {
   const size_t header = kEthernetSize + Ipv4Header(Bytes(d.header).subspan(kEthernetSize)).header_size();
   Frame f;
@@ -210,7 +211,7 @@ bool Reassembly::timed_out(Instant now, Frame& first) {
   return true;
 }
 
-// All wait equally long, so the oldest is the first.
+// All wait for the same time, so the oldest is the first.
 Instant Reassembly::next_deadline() const { return age_.oldest == kNone ? kNever : datagrams_[age_.oldest].deadline; }
 
 Reassembly::Id Reassembly::find(const Key& key) const {
@@ -229,7 +230,7 @@ Reassembly::Id Reassembly::create(const Key& key, Instant now, uint32_t& gave_wa
     drop(sources_[source].datagrams.oldest), ++gave_way;
   }
   if (used_ == datagram_limit_) drop(age_.oldest), ++gave_way;
-  source = find_source(key.src);  // it may have gone with the last of its datagrams
+  source = find_source(key.src);  // it may have been dropped with its last datagram
   if (source == kNone) source = create_source(key.src);
 
   Id id = free_datagram_;
@@ -267,8 +268,8 @@ void Reassembly::drop(Id id) {
   --used_;
 }
 
-// A page for this datagram. Every other datagram holds one at least, and this one never needs more than a source's
-// share, so there is always somebody to give way.
+// A page for this datagram. Every other datagram holds at least one page, and this one never exceeds a source's share:
+// there is always a datagram to drop.
 Reassembly::Id Reassembly::take_page(Id id, uint32_t& gave_way) {
   Source& source = sources_[datagrams_[id].source];
   const auto oldest_but = [&](const Queue& queue, Links Datagram::*links) {

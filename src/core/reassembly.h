@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reassembly.h: IPv4 fragments, in any order, become whole datagrams: as ip_defrag does before the kernel's IPVS.
-// In:  fragments that concern the director, the time.   Out: the whole frame; datagrams that were given up.
-// Not: whose fragments they are (director.cpp), L4 checksums, cutting again (split.h). RFC 791 3.2, RFC 5722, RFC 3168
-// 5.3. A datagram's bytes lie in 2 KB pages by their offset, each page with two bits per eight bytes: they have come; a
-// fragment began there. So its memory does not depend on how finely it was cut, and an overlap is seen in the bits.
-// Memory, all reserved at the start and touched only when used: 4 MB of pages (1,984 of 2 KB and 66 bytes), 80 KB in
-// which a frame and its cuts are put together, and 204 bytes per datagram that may wait. Full is no refusal: the oldest
-// gives way. A quarter of pages and datagrams, and at most 64 datagrams, is one source's: its own oldest gives way
-// then.
+// reassembly.h: puts IPv4 fragments together, in any order, as ip_defrag does before the kernel's IPVS.
+// In:  fragments that concern the director, the time.
+// Out: whole frames; datagrams that were given up.
+// Not: to whom fragments belong (director.cpp), L4 checksums, cutting again (split.h).
+// RFC: 791 section 3.2, 5722, 3168 section 5.3.
+//
+// The bytes of a datagram lie in pages of 2 KB by their offset; each page has two bits per eight bytes: received, and
+// "a fragment began here". So the memory does not depend on the fragments' number, and the bits show an overlap.
+// All memory is reserved at the start and touched when used: 4 MB of pages (1,984 of 2 KB and 66 bytes), 80 KB to build
+// a
+// frame and its cuts, and 204 bytes per waiting datagram. When it is full, the oldest datagram is dropped. One source
+// has
+// at most a quarter of the pages and of the datagrams, and at most 64 datagrams; beyond it, its own oldest is dropped.
 #pragma once
 
 #include <array>
@@ -27,45 +31,47 @@ class Reassembly {
   static constexpr Duration kTimeout = 30s;            // from a datagram's first fragment: net.ipv4.ipfrag_time
   static constexpr uint32_t kMemory = 4u << 20;        // for pages: net.ipv4.ipfrag_high_thresh
   static constexpr uint32_t kMostOfOneSource = 64;     // datagrams: net.ipv4.ipfrag_max_dist
-  static constexpr uint32_t kLeast = 4, kMost = 8192;  // datagrams that may wait: the bound is put between these
-  static constexpr uint32_t kHeadroom = 128;           // of the frames that are put together here
+  static constexpr uint32_t kLeast = 4, kMost = 8192;  // datagrams that may wait: the limit is clamped to this range
+  static constexpr uint32_t kHeadroom = 128;           // bytes, of the frames built here
 
   struct Outcome {
-    // None: `whole` is the datagram. Else what became of the fragment:
-    // fragment_held     its datagram waits for more; also when all its bytes were there already, then it is ignored
-    // fragment_overlap  some of its bytes were there, or it contradicts the datagram's end: the datagram is thrown away
-    // fragment_bad      empty, ends beyond 65,535 bytes or (not the last) off the 8-byte grid, or its datagram's ECN
-    //                   fields contradict each other: the datagram is thrown away
-    // fragment_flood    only when there was no memory at the start
+    // None: `whole` is the datagram. Else the fragment's fate:
+    // fragment_held     its datagram waits for more; a fragment whose bytes had all come is ignored
+    // fragment_overlap  some of its bytes had come, or it contradicts the datagram's end: the datagram is dropped
+    // fragment_bad      empty, ends beyond 65,535 bytes, not the last and no multiple of 8 bytes, or its datagram's ECN
+    //                   fields contradict each other: the datagram is dropped
+    // fragment_flood    only without memory at the start
     std::optional<Exit> exit{};
     Frame whole{};         // valid until the next add() or timed_out()
-    uint16_t largest = 0;  // IP size of its largest fragment, header included: no larger ones are sent on
-    // Where its fragments began, in units of eight bytes of its payload, ascending, 0 first: split.h cuts it so again,
-    // as the kernel does. Valid as long as `whole`.
+    uint16_t largest = 0;  // IP size of its largest fragment with header: no larger fragments are sent
+    // The offsets at which the fragments began, in units of eight bytes of payload, ascending, 0 first: split.h cuts
+    // there again, as the kernel does. Valid as long as `whole`.
     std::span<const uint16_t> cuts{};
-    uint32_t gave_way = 0;  // other datagrams that were thrown away to make room: each a fragment_flood
+    uint32_t gave_way = 0;  // other datagrams dropped to make room: each is a fragment_flood
   };
 
   Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory = kMemory);
 
-  // A fragment that parse_ipv4() has seen, and without offload facts: a checksum is made before a packet is cut.
-  // The whole has the first fragment's headers, its length, DF if one of its largest fragments had it (as the kernel),
-  // CE if one had it, and no offload facts. Fragments from different links never meet. Allocates nothing.
+  // REQUIRES: parse_ipv4() accepted the fragment, and it has no offload facts (a checksum is made before a packet is
+  // cut).
+  // The whole has the first fragment's headers, its own length, DF if one of its largest fragments had it (as in the
+  // kernel), CE if one had it, and no offload facts. Fragments from different links are not combined. Allocates
+  // nothing.
   Outcome add(const Frame& fragment, const Packet& packet, Instant now);
 
-  // Takes one datagram out whose time is over; false when there is none. `first` is its first fragment as it came, for
-  // an ICMP time exceeded in reassembly, valid until the next add() or timed_out(); without data when that never came.
+  // Removes one datagram whose time is over; false: there is none. first: its first fragment as received, for an ICMP
+  // "reassembly time exceeded"; without data if it never came. Valid until the next add() or timed_out().
   bool timed_out(Instant now, Frame& first);
-  Instant next_deadline() const;  // when to ask timed_out() again; kNever when nothing waits
+  Instant next_deadline() const;  // when to call timed_out() again; kNever when nothing waits
 
   uint32_t size() const { return used_; }                // datagrams that wait
-  uint32_t capacity() const { return datagram_limit_; }  // 0: there was no memory for it
+  uint32_t capacity() const { return datagram_limit_; }  // 0: the allocation failed
   uint32_t pages_used() const { return pages_used_; }
   uint32_t pages() const { return page_limit_; }
   size_t reserved_bytes() const { return bytes_; }
 
  private:
-  using Id = uint16_t;  // of a datagram, a source, a page; from 1 on
+  using Id = uint16_t;  // number of a datagram, a source, a page; from 1 on
   static constexpr Id kNone = 0;
   static constexpr uint32_t kPageSize = 2048, kPagesOfOne = 65536 / kPageSize, kMostHeader = kEthernetSize + 60;
 
@@ -83,18 +89,18 @@ class Reassembly {
   };
   struct Datagram {
     Instant deadline;
-    Links age, kin;  // among all, and among its source's
+    Links age, kin;  // among all datagrams, among those of its source
     Ip dst;
-    uint32_t end;     // where it ends, or the farthest byte until the last fragment has come
-    uint16_t blocks;  // of eight bytes, that have come
+    uint32_t end;     // of the payload; until the last fragment comes, the farthest byte
+    uint16_t blocks;  // of eight bytes, received
     uint16_t ip_id;
     Id source;
-    uint16_t largest, largest_df;  // IP sizes; the second of those with DF
-    uint16_t first_size;           // IP size of the first fragment; 0: it has not come
+    uint16_t largest, largest_df;  // IP sizes: of all fragments, of those with DF
+    uint16_t first_size;           // IP size of the first fragment; 0: not received
     uint16_t vlan;
     Protocol protocol;
     Link link;
-    uint8_t ecn;  // bit n: a fragment's ECN field was n
+    uint8_t ecn;  // bit n: a fragment had the ECN field n
     bool last_in;
     std::array<uint8_t, kMostHeader> header;  // the first fragment's Ethernet and IP header
     std::array<Id, kPagesOfOne> pages;
@@ -103,11 +109,11 @@ class Reassembly {
     Ip address;
     Queue datagrams;
     uint16_t count, pages;
-    Id next;  // in its bucket, or among the free ones
+    Id next;  // in its bucket, or in the list of free sources
   };
   static_assert(sizeof(Datagram) <= 184 && sizeof(Source) == 16);
   using Bits = std::array<uint64_t, kPageSize / 8 / 64>;
-  struct Marks {  // of a page's blocks of eight bytes
+  struct Marks {  // for a page's blocks of eight bytes
     Bits there, begun;
   };
   static constexpr uint32_t kMostCuts = 65536 / 8;
@@ -136,18 +142,18 @@ class Reassembly {
   };
   std::unique_ptr<void, Free> memory_;
   size_t bytes_ = 0;
-  Datagram* datagrams_ = nullptr;  // as in all of these tables number 0 is never used: it means none
+  Datagram* datagrams_ = nullptr;  // as in all these tables, number 0 means none
   Marks* page_marks_ = nullptr;
   Source* sources_ = nullptr;
   Id* buckets_ = nullptr;    // of sources, by a keyed hash of the address
   Id* page_next_ = nullptr;  // free pages
   uint8_t* page_data_ = nullptr;
-  uint8_t* whole_ = nullptr;  // where frames are put together
-  uint16_t* cuts_ = nullptr;  // and their cuts
+  uint8_t* whole_ = nullptr;  // the buffer for whole frames
+  uint16_t* cuts_ = nullptr;  // the buffer for their cuts
   HashKey secret_{};
   uint32_t datagram_limit_ = 0, page_limit_ = 0, bucket_mask_ = 0;
   uint32_t used_ = 0, pages_used_ = 0;
-  Id fresh_datagram_ = 1, fresh_source_ = 1, fresh_page_ = 1;  // from here on never used
+  Id fresh_datagram_ = 1, fresh_source_ = 1, fresh_page_ = 1;  // these and all later ones were never used
   Id free_datagram_ = kNone, free_source_ = kNone, free_page_ = kNone;
   Queue age_{};
 };

@@ -21,7 +21,7 @@ uint16_t update(uint16_t check, Ip before, Ip after) {
   return checksum_update(check, static_cast<uint16_t>(old), static_cast<uint16_t>(now));
 }
 
-// One address of an IPv4 header and the header's checksum.
+// Changes one address of an IPv4 header and the header's checksum.
 void change_address(MutableIpv4Header ip, End end, Ip now) {
   const Ip before = address(ip, end);
   if (end == End::source) {
@@ -32,12 +32,12 @@ void change_address(MutableIpv4Header ip, End end, Ip now) {
   ip.set_checksum(update(ip.checksum(), before, now));
 }
 
-struct Change {  // of one end
+struct Change {  // to one end
   Ip addr_before, addr;
   Port port_before, port;
 };
 
-// TCP's or UDP's field. A partial one holds the pseudo-header's sum, not complemented: addresses are in it, ports not.
+// TCP's or UDP's field. A partial one holds the pseudo-header's sum, not complemented: it covers addresses, not ports.
 void change_checksum(MutableBytes field, const Change& c, bool partial) {
   const uint16_t check = load_be16(field, 0);
   if (partial) {
@@ -68,13 +68,13 @@ void rewrite(Frame& frame, Packet& packet, End end, Ip addr, Port port) {
   const uint32_t ports_before = load_be32(l4, 0);
   store_be16(l4, port_at(end), port.value);
   known_port = port;
-  // A frame whose packet carries another one may be partial for the inner one's sake: then this one's is full.
+  // In a tunnel packet the partial checksum may be the inner packet's: then this one is whole.
   const bool partial = frame.offload.partial_checksum() && frame.offload.checksum_start == packet.l4_at;
   switch (packet.protocol) {
     case Protocol::tcp: change_checksum(l4.subspan(kTcpChecksumAt), change, partial); break;
     case Protocol::udp: {
       const MutableBytes field = l4.subspan(kUdpChecksumAt);
-      if (!partial && load_be16(field, 0) == 0) break;  // the sender made none
+      if (!partial && load_be16(field, 0) == 0) break;  // the sender made no checksum
       change_checksum(field, change, partial);
       if (!partial && load_be16(field, 0) == 0) store_be16(field, 0, 0xffff);
       break;
@@ -84,7 +84,7 @@ void rewrite(Frame& frame, Packet& packet, End end, Ip addr, Port port) {
   }
 }
 
-// An error's outer address at `outer`, and the other end of what it quotes.
+// Changes the error's outer address at `outer`, and the other end of the quoted packet.
 void rewrite_error(Frame& frame, Packet& packet, const Quote& quote, End outer, Ip addr, Port port) {
   const End quoted_end = outer == End::destination ? End::source : End::destination;
   const MutableBytes icmp = frame.bytes().subspan(packet.l4_at, packet.l4_size());
@@ -111,7 +111,7 @@ void set_macs(const Frame& frame, Mac from, Mac to) {
 
 void decrement_ttl(const Frame& frame, const Packet& packet) {
   MutableIpv4Header ip(frame.bytes().subspan(packet.ip_at));
-  constexpr uint16_t kOne = 0x0100;  // in the word of the checksum that holds TTL and protocol
+  constexpr uint16_t kOne = 0x0100;  // of TTL, in the 16-bit word of TTL and protocol
   const auto word = static_cast<uint16_t>(ip.ttl() << 8);
   ip.set_ttl(static_cast<uint8_t>(ip.ttl() - 1));
   ip.set_checksum(checksum_update(ip.checksum(), word, static_cast<uint16_t>(word - kOne)));

@@ -1,35 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rewrite.h: what forwarding changes in a frame. Checksums and offload facts stay true.
-// In:  a frame, the facts of its packet, the new addresses.   Out: the frame changed in place, the facts with it. What
-// was wrong before stays wrong: checksums are updated for the change (RFC 1624), so the receiver still finds the
-// damage. Not: the tunnels' outer headers (tunnel.h), payload (ftp). RFC 3022 section 4 on NAT; RFC 768 on UDP's zero.
+// rewrite.h: what forwarding changes in a frame, with checksums and offload facts updated.
+// In:  a frame, its Packet, the new addresses.
+// Out: both changed in place.
+// Not: outer headers of tunnels (tunnel.h), payload (ftp.h).
+// RFC: 3022 section 4 (NAT), 768 (zero in UDP), 1624.
+//
+// Checksums are updated for the change alone (RFC 1624): a wrong one stays wrong, and the receiver finds the damage.
 #pragma once
 
 #include "wire/packet.h"
 
 namespace rawvs {
 
-// Ethernet addresses of the next hop.
+// The Ethernet addresses, for the next hop.
 void set_macs(const Frame& frame, Mac from, Mac to);
 
-// One hop less to live, header checksum updated (RFC 1141, RFC 1624). The caller has seen that ttl > 1.
+// TTL minus one, header checksum updated (RFC 1141, RFC 1624). REQUIRES: ttl > 1.
 void decrement_ttl(const Frame& frame, const Packet& packet);
 
-// NAT: the address, and for TCP, UDP and SCTP the port, of one end. IPv4 header checksum; TCP and UDP checksums, full
-// or partial; SCTP's CRC32c. Not for later fragments' ports, which they do not have, nor for SCTP that came in
-// fragments and was not put together: its checksum is the whole's.
+// NAT of one end: the address, and for TCP, UDP and SCTP the port. Updates the IPv4 header checksum, TCP's and UDP's
+// checksums, whole or partial, and SCTP's CRC32c. A later fragment has no ports to change. REQUIRES: an SCTP packet
+// that
+// came in fragments is reassembled: its checksum covers the whole.
 void rewrite_destination(Frame& frame, Packet& packet, Ip addr, Port port);
 void rewrite_source(Frame& frame, Packet& packet, Ip addr, Port port);
 
-// NAT of an ICMP error and of what it quotes, which has ports: both IP headers, the quoted ports, all checksums but the
-// quoted payload's own (IPVS leaves it, and few errors quote so much). From the client's side, about what VIP:port
-// sent: the error goes to the server, and quotes what the server sent.
+// NAT of an ICMP error and of the packet it quotes, which has ports: both IP headers, the quoted ports, all checksums
+// but
+// the quoted L4 checksum (IPVS leaves it, and few errors quote that far).
+// The client's side sent the error about a packet from VIP:port: it goes to the server and quotes the server's packet.
 void rewrite_error_to_server(Frame& frame, Packet& packet, const Quote& quote, Ip server, Port port);
-// From the server's side, about what the server was sent: the error comes from the VIP, and quotes what it was sent.
+// The server's side sent the error about a packet to the server: it comes from the VIP and quotes the packet to the
+// VIP.
 void rewrite_error_to_client(Frame& frame, Packet& packet, const Quote& quote, Ip vip, Port port);
 
-// A partial checksum means the Internet checksum to whoever gets the frame next; of an SCTP packet it meant CRC32c to
-// the sender. It is computed here, and the frame is partial no more. Every method needs this. Others are left alone.
+// A partial checksum of an SCTP packet meant CRC32c to its sender, but would mean the Internet checksum to the
+// receiver.
+// Computes it, and the frame is partial no more. Needed with every method; other protocols are left alone.
 void settle_sctp_checksum(Frame& frame, const Packet& packet);
 
 }  // namespace rawvs

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// route.h: the way to a real server, as the host's routing table has it. sys/netlink finds it out, the director is
-// told.
+// route.h: the route to a real server by the host's routing table. sys/net/netlink looks it up.
 #pragma once
 
 #include "rawvs/frame.h"
@@ -10,16 +9,16 @@ namespace rawvs {
 struct Route {
   enum class Kind : uint8_t {
     direct,      // the server, or a gateway to it, is on one of our two links
-    elsewhere,   // it would go through another interface
+    elsewhere,   // the route uses another interface
     local,       // the address is the host's own
     unreachable  // no route, or one that refuses
   };
   Ip to{};  // the server
   Kind kind = Kind::direct;
-  Link link = Link::outside;  // direct: out of this one
-  Ip next_hop{};              // whose MAC address is needed: a gateway, or the server itself
-  Ip source{};                // our address on that way; unspecified: none
-  uint16_t mtu = 0;           // the route's own, bytes; 0: the link's
+  Link link = Link::outside;  // of a direct route
+  Ip next_hop{};              // the address to resolve: a gateway, or the server itself
+  Ip source{};                // our source address on this route; unspecified: none
+  uint16_t mtu = 0;           // of the route, bytes; 0: the link's
   friend bool operator==(const Route&, const Route&) = default;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// addr.cpp: addresses as text, and text read back. Strict: what people mistype is refused, not guessed.
+// addr.cpp: addresses as text, and text read back. Strict: what may be a typing error is refused, not guessed.
 #include "rawvs/addr.h"
 
 #include <charconv>
@@ -31,7 +31,8 @@ std::optional<Ip> parse_ip(std::string_view s) {
   for (int i = 0; i < 4; ++i) {
     if (i < 3 && s.find('.') == std::string_view::npos) return std::nullopt;
     const std::string_view part = i < 3 ? cut(s, '.') : s;
-    if (part.size() > 3 || (part.size() > 1 && part[0] == '0')) return std::nullopt;  // 010 is 8 to some, 10 to others
+    if (part.size() > 3 || (part.size() > 1 && part[0] == '0'))
+      return std::nullopt;  // 010 is octal 8 to some programs, 10 to others
     const auto byte = parse_number(part, 255);
     if (!byte) return std::nullopt;
     v4 = v4 << 8 | static_cast<uint32_t>(*byte);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// arp.cpp: ARP bytes to facts (RFC 826's packet format for Ethernet and IPv4, 28 bytes).
+// arp.cpp: reads ARP packets (RFC 826 for Ethernet and IPv4, 28 bytes).
 #include "wire/arp.h"
 
 #include "wire/ethernet.h"
@@ -23,7 +23,8 @@ std::optional<Exit> parse_arp(const Frame& frame, Arp& out) {
   out.sender = Ip(load_be32(b, kArpSenderAt));
   out.target_mac = load_mac(b, kArpTargetMacAt);
   out.target = Ip(load_be32(b, kArpTargetAt));
-  if (out.sender_mac.group() || out.sender_mac.zero()) return Exit::bad_arp;  // nobody's: must not reach a cache
+  if (out.sender_mac.group() || out.sender_mac.zero())
+    return Exit::bad_arp;  // no host has such an address: it must not enter a cache
   if (!out.sender.unspecified() && !out.sender.unicast()) return Exit::bad_arp;
   return std::nullopt;
 }

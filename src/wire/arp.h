@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// arp.h: ARP for IPv4 over Ethernet: bytes to facts. RFC 826; RFC 5227 for probes and announcements.
-// Building ARP frames is compose.h's job.
+// arp.h: reads ARP packets for IPv4 over Ethernet.
+// In:  a frame whose Ethernet header is sound.
+// Out: an Arp, or Exit::bad_arp.
+// Not: building ARP frames (compose.h).
+// RFC: 826; 5227 for probes and announcements.
 #pragma once
 
 #include <optional>
@@ -10,7 +13,7 @@
 
 namespace rawvs {
 
-// RFC 826 for Ethernet and IPv4: where the fields lie, and the size of all, bytes.
+// Offsets of the fields and the size of the packet, bytes (RFC 826 for Ethernet and IPv4).
 inline constexpr size_t kArpSize = 28, kArpHardwareAt = 0, kArpProtocolAt = 2, kArpOperationAt = 6, kArpSenderMacAt = 8,
                         kArpSenderAt = 14, kArpTargetMacAt = 18, kArpTargetAt = 24;
 
@@ -23,8 +26,8 @@ struct Arp {
   Ip target{};
 };
 
-// The ARP packet of a frame whose Ethernet header is sound. Refuses other hardware, other sizes, other operations, and
-// sender addresses that no host can have; a probe (sender 0.0.0.0) is fine.
+// Refuses other hardware, sizes and operations, and sender addresses that no host can have. A probe (sender 0.0.0.0) is
+// accepted.
 std::optional<Exit> parse_arp(const Frame& frame, Arp& out);
 
 }  // namespace rawvs

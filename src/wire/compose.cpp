@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// compose.cpp: libnet builds from the innermost header outwards: payload, L4, IPv4, Ethernet; then all is joined.
+// compose.cpp: builds frames with libnet from the innermost header outwards: payload, L4, IPv4, Ethernet.
 #include "wire/compose.h"
 
 #include <libnet.h>
@@ -16,10 +16,10 @@ namespace rawvs {
 namespace {
 
 constexpr uint8_t kTtl = 64;
-constexpr uint8_t kTosBits = 0x1e;  // an error travels as its cause did, but for the precedence (as Linux has it)
+constexpr uint8_t kTosBits = 0x1e;  // an error copies these bits of its cause, as Linux does; the precedence differs
 constexpr uint8_t kInternetworkControl = 0xc0;  // the precedence of ICMP errors, RFC 1812 section 4.3.2.5
 
-struct NetworkOrder {  // an address as libnet wants it: its bytes in memory, whatever the machine's byte order
+struct NetworkOrder {  // an address as libnet expects it: its bytes in network order in memory
   explicit NetworkOrder(Ip a) { store_be32(bytes, 0, a.v4()); }
   uint32_t number() const {
     uint32_t n = 0;
@@ -89,8 +89,8 @@ size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& 
   return icmp(out, about, packet, {error.what, error.code, 0, error.mtu, quoted, tos});
 }
 
-// Echo's builder serves all ICMP types: identifier and sequence number are the header's second word, which is zero, or
-// the next hop's MTU, in an error; libnet's own builder for unreachables cannot set the MTU.
+// The builder for echoes serves all ICMP types: its identifier and sequence number are the header's second word, which
+// in an error is zero or the next hop's MTU. libnet's own builder for unreachables cannot set the MTU.
 size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet, const IcmpMessage& icmp) {
   if (!net_) return 0;
   const auto [type, code] = icmp_numbers(icmp.what, icmp.code);
@@ -103,10 +103,10 @@ size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet
 
 bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size,
                               uint8_t tos) {
-  // RST as Linux sends it: atomic (RFC 6864), so its identification says nothing.
+  // Linux sends an RST as an atomic datagram (RFC 6864): its identification has no meaning.
   const bool atomic = protocol == Protocol::tcp;
   const uint16_t id = atomic ? 0 : next_id_++;
-  const uint8_t* const macs = asked.data;  // theirs is the source, ours the destination
+  const uint8_t* const macs = asked.data;  // the frame that is answered: its source is the new destination
   return libnet_build_ipv4(static_cast<uint16_t>(kIpv4Size + l4_size), tos, id, atomic ? kDontFragment : 0, kTtl,
                            static_cast<uint8_t>(protocol), 0, NetworkOrder(packet.dst).number(),
                            NetworkOrder(packet.src).number(), nullptr, 0, net_.get(), 0) != -1 &&
@@ -120,7 +120,7 @@ size_t Composer::finish(MutableBytes out, bool built) {
   const bool joined = built && libnet_pblock_coalesce(net_.get(), &frame, &size) != -1;
   const bool fits = joined && size <= out.size();
   if (fits) std::copy_n(frame, size, out.begin());
-  std::free(frame);  // LIBNET_NONE joins without alignment, so this is the start of what was allocated
+  std::free(frame);  // LIBNET_NONE joins without alignment, so this pointer is the start of the allocation
   libnet_clear_packet(net_.get());
   return fits ? size : 0;
 }

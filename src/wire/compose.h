@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// compose.h: the frames that the director itself originates, built with libnet (LIBNET_NONE: no privilege, no socket).
-// In:  what is to be said, to which MAC.   Out: the bytes of a whole Ethernet frame, written into the caller's buffer.
-// Every function returns the frame's size in bytes, or 0 when libnet refused or the buffer is too small.
-// libnet allocates while it builds: this is for the few frames the director originates, never for one that it forwards.
+// compose.h: builds the frames that the director itself originates.
+// In:  the message and the MAC addresses.
+// Out: a whole Ethernet frame in the caller's buffer, and its size in bytes; 0 when libnet refuses or the buffer is
+// small.
+// Not: frames that are forwarded: libnet allocates while it builds.
+//
+// libnet runs with LIBNET_NONE: it needs no privilege and opens no socket.
 #pragma once
 
 #include <memory>
@@ -24,21 +27,21 @@ class Composer {
 
   size_t arp(MutableBytes out, Mac from, Mac to, const Arp& arp);
 
-  // An advert (vrrp_packet.h) to the multicast group, from this MAC address.
+  // An advert (vrrp_packet.h) to the multicast group.
   size_t advert(MutableBytes out, Mac from, Ip source, Bytes message);
 
-  // The answer to a ping: same identifier, sequence number and data (RFC 792).
+  // The reply to a ping: same identifier, sequence number and data (RFC 792).
   size_t echo_reply(MutableBytes out, const Frame& asked, const Packet& ping);
 
   // The RST that a closed port sends (RFC 9293 section 3.10.7.1).
   size_t tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment);
 
-  // An ICMP error about a packet, from the address it was sent to, quoting as much of it as 576 bytes in all can
-  // hold (RFC 1812 section 4.3.2.3).
+  // An ICMP error about a packet, sent from the packet's destination address. Quotes as much of the packet as fits into
+  // 576 bytes in all (RFC 1812 section 4.3.2.3).
   size_t icmp_error(MutableBytes out, const Frame& about, const Packet& packet, const IcmpAnswer& error);
 
  private:
-  struct IcmpMessage {  // the eight bytes of any ICMP header: what the second word means depends on the type
+  struct IcmpMessage {  // the header's second word means something else for each type
     Icmp what;
     uint8_t code;
     uint16_t word1, word2;
@@ -53,7 +56,7 @@ class Composer {
     void operator()(libnet_context* context) const;
   };
   std::unique_ptr<libnet_context, Destroy> net_;
-  uint16_t next_id_ = 1;  // IP identification of what we originate
+  uint16_t next_id_ = 1;  // IP identification of the frames built here
 };
 
 }  // namespace rawvs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// crc32c.cpp: a table step per byte, least significant bit first, eight bytes at once. Zeros are skipped in logarithmic
-// time, by multiplying with a power of x modulo the polynomial.
+// crc32c.cpp: CRC32c by table, least significant bit first, eight bytes per step. Zeros are skipped in logarithmic
+// time,
+// by multiplication with a power of x modulo the polynomial.
 #include "wire/crc32c.h"
 
 #include <array>
@@ -15,8 +16,8 @@ constexpr size_t kFieldAt = 8, kFieldSize = 4;
 
 constexpr uint32_t times_x(uint32_t a) { return (a >> 1) ^ (a & 1 ? kPolynomial : 0); }
 
-// What a byte makes of the register, followed by so many zero bytes as the table's number is: what bytes do to it adds
-// up, so eight of them need not wait for one another ("slicing-by-8", M. Kounavis and F. Berry, 2005).
+// kTables[n][b] is the register after byte b and n zero bytes. The CRC is linear, so eight look-ups can run in parallel
+// ("slicing-by-8", M. Kounavis and F. Berry, 2005).
 constexpr size_t kSlices = 8;
 using Tables = std::array<std::array<uint32_t, 256>, kSlices>;
 constexpr Tables make_tables() {
@@ -38,7 +39,7 @@ constexpr Tables kTables = make_tables();
 
 constexpr uint32_t mirrored_bytes(uint32_t v) { return v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24; }
 
-// Four bytes, the first of them with so many behind it.
+// Adds four bytes to the register; `behind` bytes follow the first of them in this round.
 uint32_t step(uint32_t word, size_t behind) {
   return kTables[behind][word & 0xff] ^ kTables[behind - 1][word >> 8 & 0xff] ^ kTables[behind - 2][word >> 16 & 0xff] ^
          kTables[behind - 3][word >> 24];
@@ -60,7 +61,7 @@ constexpr uint32_t multiply(uint32_t a, uint32_t b) {
   return product;
 }
 
-// What `bytes` zero bytes make of a register: multiplied by x^(8 bytes).
+// The register after `bytes` zero bytes: multiplied by x^(8 bytes).
 constexpr uint32_t skip_zeros(uint32_t crc, size_t bytes) {
   uint32_t power = kOne >> 8;  // x^8
   for (; bytes != 0; bytes >>= 1, power = multiply(power, power)) {
@@ -73,7 +74,7 @@ constexpr uint32_t skip_zeros(uint32_t crc, size_t bytes) {
 
 uint32_t crc32c(Bytes bytes) { return ~add(bytes, ~0u); }
 
-// The field carries the remainder least significant byte first (RFC 9260 appendix A).
+// The field holds the remainder least significant byte first (RFC 9260 appendix A).
 uint32_t sctp_checksum(Bytes packet) {
   constexpr std::array<uint8_t, kFieldSize> kZeros{};
   uint32_t crc = add(packet.first(kFieldAt), ~0u);

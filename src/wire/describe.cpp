@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// describe.cpp: a frame in words. Every length is looked at before a byte is: frames come from a wire, and are cut.
+// describe.cpp: one line about a frame. Frames come from a wire and may be cut: each length is checked before its
+// bytes.
 #include "wire/describe.h"
 
 #include "rawvs/frame.h"
@@ -12,7 +13,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr int kMostNested = 2;  // tunnels in tunnels: enough for ICMP about a tunnel packet
+constexpr int kMostNested = 2;  // nested tunnels that are shown: enough for ICMP about a tunnel packet
 
 std::string packet(Bytes ip, int nested);
 
@@ -26,7 +27,7 @@ std::string flags(uint8_t bits) {
 
 std::string inside(Bytes ip, int nested) { return nested < kMostNested ? " [" + packet(ip, nested + 1) + ']' : ""; }
 
-// What stands behind the IP header of a whole packet, or of its first fragment.
+// The payload of a whole packet or of its first fragment.
 std::string payload(uint8_t protocol, Bytes l4, int nested) {
   switch (static_cast<Protocol>(protocol)) {
     case Protocol::tcp: return l4.size() <= kTcpFlagsAt ? "tcp, cut" : "tcp " + flags(TcpHeader(l4).flags());

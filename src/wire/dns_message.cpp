@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// dns_message.cpp: twelve bytes of header, one question.
+// dns_message.cpp: DNS messages: a header of twelve bytes, one question.
 #include "wire/dns_message.h"
 
 #include <array>
@@ -9,7 +9,8 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kHeader = 12, kMostLabel = 63, kMostName = 255, kQuestionTail = 4;  // type and class
+constexpr size_t kHeader = 12, kMostLabel = 63, kMostName = 255,
+                 kQuestionTail = 4;  // bytes; the tail is type and class
 constexpr uint16_t kResponse = 0x8000, kOpcode = 0x7800, kRecursionDesired = 0x0100, kRcode = 0x000f;
 constexpr uint16_t kClassIn = 1;
 
@@ -39,7 +40,7 @@ void append_be16(std::vector<uint8_t>& out, uint16_t v) {
   store_be16(out, out.size() - 2, v);
 }
 
-// Names do not care for case (RFC 1035 section 2.3.3); a length byte is below 'A', so it is only like itself.
+// Names compare without case (RFC 1035 section 2.3.3). A length byte is below 'A', so lowering does not change it.
 bool same_question(Bytes a, Bytes b) {
   const size_t name = b.size() - kQuestionTail;
   for (size_t i = 0; i < b.size(); ++i) {
@@ -96,7 +97,7 @@ std::variant<DnsAnswer, DnsFault> parse_dns_answer(Bytes message, Bytes query) {
   if (message.size() < kHeader) return DnsFault::malformed;
   const DnsAnswer answer{static_cast<uint8_t>(flags & kRcode), load_be16(message, 6)};
   const uint16_t questions = load_be16(message, 4);
-  // Who refuses may leave the question out, above all when it could not be read (FORMERR).
+  // A server that refuses may leave out the question, above all when it could not read it (FORMERR).
   if (questions == 0) return answer.rcode != 0 ? std::variant<DnsAnswer, DnsFault>(answer) : DnsFault::malformed;
   if (questions != 1) return DnsFault::malformed;
   const Bytes asked = query.subspan(kHeader), repeated = message.subspan(kHeader);

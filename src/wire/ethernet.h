@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ethernet.h: where the fields of an Ethernet header lie (IEEE 802.3), and MAC addresses read and written.
-// The header's size and the types are in frame.h.
+// ethernet.h: offsets of the fields of an Ethernet header (IEEE 802.3); MAC addresses read and written.
+// Not: the header's size and the types (frame.h).
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// http_answer.cpp: HTTP/1 byte by byte where there are lines, and by pieces in the body.
+// http_answer.cpp: reads lines byte by byte, and the body in pieces.
 #include "wire/http_answer.h"
 
 #include <algorithm>
@@ -9,12 +9,12 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kLineKept = 256;  // nothing of interest is longer; the rest of a line is counted, not kept
+constexpr size_t kLineKept = 256;  // nothing longer is needed; further bytes of the line are counted, not kept
 constexpr std::string_view kVersion = "HTTP/1.";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool same(std::string_view a, std::string_view b) {  // field names do not care for case
+bool same(std::string_view a, std::string_view b) {  // field names compare without case
   return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view s) {
   return s;
 }
 
-std::optional<uint64_t> number(std::string_view s, int base) {  // all of s, and nothing else
+std::optional<uint64_t> number(std::string_view s, int base) {  // of all characters of s
   uint64_t n = 0;
   const char* const end = s.data() + s.size();
   const auto [stop, bad] = std::from_chars(s.data(), end, n, base);
@@ -49,7 +49,7 @@ void HttpAnswer::ended() {
   if (stage_ == Stage::status)
     return refuse(line_bytes_ == 0 ? "closed without an answer" : "closed within the status line");
   if (stage_ == Stage::headers) return refuse("closed within the headers");
-  if (stage_ == Stage::body) stage_ = Stage::over;  // perhaps too early, but what came can be judged
+  if (stage_ == Stage::body) stage_ = Stage::over;  // perhaps too early, but the part that came can be judged
 }
 
 void HttpAnswer::refuse(std::string_view fault) {
@@ -59,14 +59,14 @@ void HttpAnswer::refuse(std::string_view fault) {
 
 void HttpAnswer::take_line_byte(char c) {
   if (++line_bytes_ > kMostLines) return refuse("headers of more than 16 KB");
-  if (c == '\n') {  // RFC 9112 section 2.2: a lone LF will do
+  if (c == '\n') {  // RFC 9112 section 2.2: a lone LF ends a line
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     take_line();
     line_.clear();
     return;
   }
   if (line_.size() < kLineKept) line_ += c;
-  // Whatever else it may be need not be waited for until it sends a line's end.
+  // Refuse another protocol at its first wrong byte: it may never send a line's end.
   const size_t seen = std::min(line_.size(), kVersion.size());
   if (stage_ == Stage::status && line_.compare(0, seen, kVersion, 0, seen) != 0) refuse("not an HTTP/1 answer");
 }
@@ -113,7 +113,7 @@ void HttpAnswer::take_header() {
 }
 
 void HttpAnswer::headers_ended() {
-  if (interim_) {  // the answer is still to come
+  if (interim_) {  // the final answer follows
     stage_ = Stage::status;
     chunked_ = sized_ = false;
     return;
@@ -129,7 +129,7 @@ void HttpAnswer::take_chunk_size() {  // 1a;extension
   if (!size) return refuse("a chunk without a size");
   left_ = *size;
   if (left_ == 0) {
-    stage_ = Stage::over;  // trailers say nothing that is looked at
+    stage_ = Stage::over;  // trailers are ignored
   } else {
     awaited_ = Awaited::data;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// icmp_header.h: ICMP messages by what they mean, the numbers of their types, and where the fields lie.
-// Nothing outside wire/ and the BPF programs knows the numbers. RFC 792, RFC 1191.
+// icmp_header.h: ICMP messages by meaning, the numbers of their types, the offsets of their fields.
+// RFC: 792, 1191 (next-hop MTU).
+//
+// Only wire/ and the BPF programs use the numbers.
 #pragma once
 
 #include <array>
@@ -12,16 +14,16 @@ namespace rawvs {
 
 enum class Icmp : uint8_t { other, echo, echo_reply, unreachable, too_big, source_quench, time_exceeded };
 
-// Those that quote the packet they are about, as far as IPVS looks at them.
+// Messages that quote the packet they are about, as far as IPVS handles them.
 constexpr bool is_error(Icmp what) {
   return what == Icmp::unreachable || what == Icmp::too_big || what == Icmp::source_quench ||
          what == Icmp::time_exceeded;
 }
 
-struct IcmpAnswer {  // one to compose
+struct IcmpAnswer {  // a message to compose
   Icmp what = Icmp::unreachable;
-  uint8_t code = 0;  // of its type; not looked at for too_big
-  uint16_t mtu = 0;  // of too_big: the next hop's, bytes
+  uint8_t code = 0;  // ignored for too_big
+  uint16_t mtu = 0;  // of the next hop, bytes; for too_big only
 
   static constexpr IcmpAnswer protocol_unreachable() { return {Icmp::unreachable, 2, 0}; }
   static constexpr IcmpAnswer port_unreachable() { return {Icmp::unreachable, 3, 0}; }
@@ -30,7 +32,7 @@ struct IcmpAnswer {  // one to compose
   static constexpr IcmpAnswer reassembly_time_exceeded() { return {Icmp::time_exceeded, 1, 0}; }
 };
 
-inline constexpr uint32_t kIcmpSize = 8;  // of the header, behind which the quoted packet or the echo's data lies
+inline constexpr uint32_t kIcmpSize = 8;  // of the header; the quoted packet or the echo's data follows it
 inline constexpr size_t kIcmpTypeAt = 0, kIcmpCodeAt = 1, kIcmpChecksumAt = 2, kIcmpIdAt = 4, kIcmpSequenceAt = 6,
                         kIcmpMtuAt = 6;
 
@@ -54,7 +56,7 @@ constexpr Icmp icmp_of(uint8_t type, uint8_t code) {
 struct IcmpTypeAndCode {
   uint8_t type, code;
 };
-// REQUIRES: an error or an echo; others are no message that the director sends.
+// REQUIRES: an error or an echo. The director sends nothing else.
 constexpr IcmpTypeAndCode icmp_numbers(Icmp what, uint8_t code) {
   switch (what) {
     case Icmp::echo: return {icmpv4::kEcho, 0};

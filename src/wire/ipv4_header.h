@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ipv4_header.h: the IPv4 header (RFC 791 section 3.1): where its fields lie, and views that read and write them.
-// A view borrows bytes that begin with the header. REQUIRES: at least kIpv4Size of them; nothing else is checked here.
-// The constants are for programs that cannot use a view (BPF).
+// ipv4_header.h: the IPv4 header: offsets of its fields, and views that read and write them.
+// RFC: 791 section 3.1.
+//
+// A view borrows bytes that begin with the header. REQUIRES: at least kIpv4Size bytes; nothing else is checked here.
+// The offsets are for code that cannot use a view (BPF programs).
 #pragma once
 
 #include "rawvs/addr.h"
@@ -26,7 +28,7 @@ class BasicIpv4Header {
 
   bool version_4() const { return b_[0] >> 4 == 4; }
   uint32_t header_size() const { return (b_[0] & 0x0fu) * 4; }  // bytes, as it says: 0 to 60
-  uint8_t tos() const { return b_[kIpv4TosAt]; }                // with the ECN bits
+  uint8_t tos() const { return b_[kIpv4TosAt]; }                // bytes, by the header's own field: 0 to 60
   uint32_t total() const { return load_be16(b_, kIpv4TotalAt); }
   uint16_t id() const { return load_be16(b_, kIpv4IdAt); }
   uint16_t fragment_word() const { return load_be16(b_, kIpv4FragmentAt); }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// l4_header.h: where the fields of TCP, UDP and SCTP headers lie, and views that read them.
-// A view borrows bytes that begin with the header. REQUIRES: at least kTcpSize, kUdpSize or kSctpSize of them.
-// RFC 9293 section 3.1, RFC 768, RFC 9260 section 3.1.
+// l4_header.h: TCP, UDP and SCTP headers: offsets of their fields, and views that read them.
+// RFC: 9293 section 3.1, 768, 9260 section 3.1.
+//
+// A view borrows bytes that begin with the header. REQUIRES: at least kTcpSize, kUdpSize or kSctpSize bytes.
 #pragma once
 
 #include <optional>
@@ -25,9 +26,9 @@ inline constexpr size_t kSctpChecksumAt = 8;
 struct TcpFlags {
   enum : uint8_t { fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32, ece = 64, cwr = 128 };
 };
-inline constexpr uint8_t kTcpFlagsKnown = 0x3f;  // of Packet::tcp_flags: all but those of ECN
+inline constexpr uint8_t kTcpFlagsKnown = 0x3f;  // the flags in Packet::tcp_flags: all but those of ECN
 
-struct SctpChunk {  // RFC 9260 section 3.2: those that states know of
+struct SctpChunk {  // RFC 9260 section 3.2: the chunks that change a state
   enum : uint8_t {
     data = 0,
     init = 1,
@@ -57,7 +58,9 @@ class TcpHeader : public L4Header {
   using L4Header::L4Header;
   uint32_t seq() const { return load_be32(b_, kTcpSeqAt); }
   uint32_t ack() const { return load_be32(b_, kTcpAckAt); }
-  uint32_t header_size() const { return (b_[kTcpHeaderSizeAt] >> 4) * 4u; }  // bytes, as it says: 0 to 60
+  uint32_t header_size() const {
+    return (b_[kTcpHeaderSizeAt] >> 4) * 4u;
+  }  // bytes, by the header's own field: 0 to 60
   uint8_t flags() const { return b_[kTcpFlagsAt] & kTcpFlagsKnown; }
 };
 
@@ -68,7 +71,7 @@ class UdpHeader : public L4Header {
   bool has_checksum() const { return load_be16(b_, kUdpChecksumAt) != 0; }
 };
 
-// Where the checksum of an L4 header lies; none: the protocol has none that rawvs knows.
+// The offset of the checksum in an L4 header. None: rawvs knows no checksum of this protocol.
 constexpr std::optional<size_t> l4_checksum_at(Protocol p) {
   switch (p) {
     case Protocol::tcp: return kTcpChecksumAt;

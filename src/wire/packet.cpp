@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet.cpp: every check of an arriving frame, once, in the order of its bytes.
+// packet.cpp: checks an arriving frame once, in the order of its bytes.
 #include "wire/packet.h"
 
 #include "wire/checksum.h"
@@ -28,11 +28,12 @@ std::optional<Exit> parse_tcp(Bytes l4, Packet& out) {
 std::optional<Exit> parse_udp(Bytes l4, bool super_frame) {
   if (l4.size() < kUdpSize) return Exit::truncated;
   const uint32_t length = UdpHeader(l4).length();
-  if (length < kUdpSize || (length > l4.size() && !super_frame)) return Exit::bad_length;  // of one segment, perhaps
+  if (length < kUdpSize || (length > l4.size() && !super_frame))
+    return Exit::bad_length;  // a super-frame's length may be that of one segment
   return std::nullopt;
 }
 
-// Which chunk counts is IPVS's choice: a server that refuses a cookie may bundle its ABORT behind it.
+// IPVS looks at the second chunk, too: a server that refuses a cookie may bundle its ABORT after it.
 std::optional<Exit> parse_sctp(Bytes l4, Packet& out) {
   if (l4.size() < kSctpSize + kChunkHeader) return Exit::truncated;
   const Bytes chunks = l4.subspan(kSctpSize);
@@ -54,7 +55,7 @@ std::optional<Exit> parse_icmp(Bytes l4, Packet& out) {
 }
 
 std::optional<Exit> parse_l4(const Frame& frame, Packet& out) {
-  if (out.fragmented()) return std::nullopt;  // its ports are looked at when it has been put together
+  if (out.fragmented()) return std::nullopt;  // its L4 header is checked after reassembly
   const Bytes l4 = Bytes(frame.bytes()).subspan(out.l4_at, out.l4_size());
   std::optional<Exit> wrong;
   switch (out.protocol) {
@@ -72,15 +73,15 @@ std::optional<Exit> parse_l4(const Frame& frame, Packet& out) {
   return std::nullopt;
 }
 
-// The IPv4 packet whose beginning lies in [at, end) of the frame. Its checksum is not looked at: routers change the
-// header before they quote it, and some stop there.
+// The IPv4 packet that begins at `at` and is quoted up to `end`. Its checksum is not checked: routers change the header
+// before they quote it, and some do not update the checksum.
 std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
   const Bytes rest = Bytes(frame.bytes()).first(end).subspan(at);
   if (rest.size() < kIpv4Size) return std::nullopt;
   const Ipv4Header ip(rest);
   const uint32_t header = ip.header_size(), total = ip.total();
   if (!ip.version_4() || header < kIpv4Size || header > rest.size() || ip.fragment_offset() != 0) return std::nullopt;
-  // Behind the quoted packet may lie padding and extensions (RFC 4884).
+  // Padding and extensions (RFC 4884) may follow the quoted packet.
   const Bytes packet = total >= header && total < rest.size() ? rest.first(total) : rest;
   Quote q;
   q.protocol = ip.protocol();
@@ -96,11 +97,11 @@ std::optional<Quote> quoted(const Frame& frame, size_t at, size_t end) {
   const L4Header ports(packet.subspan(header));
   q.sport = ports.source_port();
   q.dport = ports.destination_port();
-  if (q.sport.value == 0 || q.dport.value == 0) return std::nullopt;  // nobody sent that
+  if (q.sport.value == 0 || q.dport.value == 0) return std::nullopt;  // port 0 is never sent
   return q;
 }
 
-// A guest's driver chooses these offsets, and the kernel asks no more than that they lie in the frame.
+// A guest's driver chooses these offsets; the kernel checks only that they lie in the frame.
 bool checksum_inside(const Offload& offload, size_t l4_at, size_t end) {
   if (!offload.partial_checksum()) return true;
   return offload.checksum_start >= l4_at && size_t{offload.checksum_start} + offload.checksum_offset + 2 <= end;
@@ -157,14 +158,14 @@ std::optional<Quote> parse_quote(const Frame& frame, const Packet& packet) {
 }
 
 std::optional<Quote> parse_inner_quote(const Frame& frame, const Quote& outer, size_t encapsulation) {
-  constexpr size_t kLeast = 8;  // of its payload: what RFC 792 wants quoted to the client
+  constexpr size_t kLeast = 8;  // bytes of its payload that RFC 792 quotes to the client
   if (encapsulation > outer.l4_size()) return std::nullopt;
   const auto quote = quoted(frame, outer.l4_at + encapsulation, outer.ip_at + outer.size);
   return quote && has_ports(quote->protocol) && quote->l4_size() >= kLeast ? quote : std::nullopt;
 }
 
 bool l4_checksum_right(const Frame& frame, const Packet& packet) {
-  if (packet.fragmented()) return false;  // nobody can tell from a part
+  if (packet.fragmented()) return false;  // a part does not show it
   if (frame.offload.partial_checksum() || (frame.offload.flags & Offload::checksum_valid) != 0) return true;
   Bytes l4 = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
   uint64_t sum = 0;
@@ -172,7 +173,7 @@ bool l4_checksum_right(const Frame& frame, const Packet& packet) {
     case Protocol::icmp: break;
     case Protocol::udp:
       if (!UdpHeader(l4).has_checksum()) return true;  // the sender made none
-      // Behind the datagram may be more of the IP packet (RFC 768); a super-frame's length may be that of one segment.
+      // More of the IP packet may follow the datagram (RFC 768); a super-frame's length may be that of one segment.
       if (!frame.offload.super_frame()) l4 = l4.first(UdpHeader(l4).length());
       [[fallthrough]];
     case Protocol::tcp:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// split.cpp: fragments, segments, and the checksum that is made before either.
+// split.cpp: cuts into fragments and segments, and completes the checksum first.
 #include "wire/split.h"
 
 #include <algorithm>
@@ -14,11 +14,11 @@ namespace {
 
 constexpr uint32_t kBlock = kFragmentBlock;
 
-// What goes into a checksum field where zero would say that there is none: its other form (RFC 768).
+// UDP's checksum field: 0 means "no checksum", so a checksum of 0 is written as 0xffff (RFC 768).
 uint16_t never_zero(uint16_t sum) { return sum == 0xffff ? sum : static_cast<uint16_t>(~sum); }
 
-// Options without the copied flag are in the first piece only. As in the kernel their place remains, filled with
-// no-operations, so all pieces have headers of the same size.
+// Only the first piece keeps options without the copied flag. In the other pieces no-operations replace them, as in the
+// kernel: all headers have the same size.
 void blank_uncopied_options(MutableBytes options) {
   constexpr uint8_t kEnd = 0, kNoOperation = 1, kCopied = 0x80;
   for (size_t at = 0; at < options.size() && options[at] != kEnd;) {
@@ -34,7 +34,7 @@ void blank_uncopied_options(MutableBytes options) {
   }
 }
 
-// The payload of the largest of the given pieces, bytes; 0 when they cannot be given.
+// The payload of the largest of the original fragments, bytes; 0 when the cuts cannot be used.
 uint32_t largest_given(std::span<const uint16_t> cuts, uint32_t payload) {
   if (cuts.size() < 2 || cuts.front() != 0) return 0;
   uint32_t largest = 0;
@@ -46,7 +46,7 @@ uint32_t largest_given(std::span<const uint16_t> cuts, uint32_t payload) {
   return largest;
 }
 
-// The header and a part of the payload, as a frame of their own. REQUIRES: out has room.
+// A piece: the header and a part of the payload. REQUIRES: it fits into out.
 Frame copy_piece(const Frame& whole, uint32_t header, uint32_t at, uint32_t size, MutableBytes out) {
   std::memcpy(out.data(), whole.data, header);
   std::memcpy(out.data() + header, whole.data + header + at, size);
@@ -74,12 +74,12 @@ Fragmenter::Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df, std::s
   if (total > mtu || given != 0) {
     const bool refused = (word_ & kDontFragment) != 0 && df == DontFragment::refuse;
     const uint8_t segmentation = whole.offload.segmentation & static_cast<uint8_t>(~Offload::ecn);
-    // Offload::udp stands for exactly this: a datagram to be cut into fragments.
+    // Offload::udp means a datagram that has to be fragmented, which is what happens here.
     const bool super_frame = segmentation != Offload::none && segmentation != Offload::udp;
     const bool too_far = (word_ & kFragmentOffset) * kBlock + payload_ > kMostIpv4Size;
     if (refused || super_frame || too_far || whole.offload.partial_checksum() || mtu < ip_header + kBlock) return;
     step_ = (mtu - ip_header) / kBlock * kBlock;
-    // The last of the given pieces need not fill a block.
+    // The last original fragment need not be a multiple of eight bytes.
     if (given != 0 && given <= mtu - ip_header) step_ = given, cuts_ = cuts.subspan(1);
     if (df == DontFragment::clear) word_ &= static_cast<uint16_t>(~kDontFragment);
   }
@@ -152,7 +152,7 @@ void Segmenter::write_tcp(MutableBytes l4, bool last) const {
   store_be32(l4, kTcpSeqAt, load_be32(l4, kTcpSeqAt) + at_);
   uint8_t unset = 0;
   if (!last) unset |= TcpFlags::fin | TcpFlags::psh;
-  if (at_ != 0) unset |= TcpFlags::cwr;  // one answer to one congestion mark (RFC 3168 section 6.1.2)
+  if (at_ != 0) unset |= TcpFlags::cwr;  // one CWR answers one congestion mark (RFC 3168 section 6.1.2)
   l4[kTcpFlagsAt] &= static_cast<uint8_t>(~unset);
 }
 
@@ -162,7 +162,7 @@ void Segmenter::write_checksum(Frame& piece) const {
   const size_t at = tcp_ ? kTcpChecksumAt : kUdpChecksumAt;
   const bool partial = super_.offload.partial_checksum();
   piece.offload = Offload{};
-  if (!tcp_ && !partial && load_be16(l4, at) == 0) return;  // the sender made none
+  if (!tcp_ && !partial && load_be16(l4, at) == 0) return;  // the sender made no checksum
   const uint64_t pseudo = pseudo_header_sum(ip.source(), ip.destination(), tcp_ ? Protocol::tcp : Protocol::udp,
                                             static_cast<uint32_t>(l4.size()));
   if (partial) {
@@ -183,11 +183,11 @@ bool complete_checksum(Frame& frame) {
   if (!frame.offload.partial_checksum() || (offset != kTcpChecksumAt && offset != kUdpChecksumAt)) return false;
   MutableBytes b = frame.bytes();
   if (b.size() < kEthernetSize + kIpv4Size) return false;
-  // Ethernet's padding is not under the checksum.
+  // The checksum does not cover Ethernet's padding.
   b = b.first(std::min<size_t>(b.size(), kEthernetSize + Ipv4Header(Bytes(b).subspan(kEthernetSize)).total()));
   if (start + offset + 2 > b.size()) return false;
-  // The field holds the sum of the pseudo-header, so it is part of what is summed. Zero would say that UDP has none; to
-  // TCP both zeros are the same, and the kernel, too, makes no difference here.
+  // The field holds the sum of the pseudo-header and is summed with the rest. For UDP, 0 would mean "no checksum"; for
+  // TCP 0 and 0xffff are equal, and the kernel writes 0xffff for both, too.
   store_be16(b, start + offset, never_zero(checksum_fold(checksum_add(b.subspan(start)))));
   frame.offload.flags &= static_cast<uint8_t>(~Offload::needs_checksum);
   frame.offload.checksum_start = frame.offload.checksum_offset = 0;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// split.h: one frame becomes several: fragments (RFC 791 section 3.2), or the segments that a super-frame stands for.
-// In:  a frame that parse_ipv4() has seen, borrowed while it is being cut.   Out: one piece per call, written into the
-// caller's buffer. The pieces' headroom is 0: whoever wants some passes a buffer behind it and says so in the piece.
-// Not: whether to cut, and where the pieces go (director.cpp). Pieces are what the kernel's ip_do_fragment() and
-// tcp/udp_gso_segment() make. Everything is read from the frame's bytes, so addresses and ports may have been
-// rewritten.
+// split.h: cuts one frame into several: fragments, or the segments of a super-frame.
+// In:  a frame that parse_ipv4() accepted, borrowed while it is cut; addresses and ports may have been rewritten.
+// Out: one piece per call in the caller's buffer, as the kernel's ip_do_fragment() and tcp/udp_gso_segment() make them.
+// Not: whether to cut, and where the pieces go (director.cpp).
+// RFC: 791 section 3.2.
+//
+// The headroom of a piece is 0: a caller that needs headroom passes a buffer behind it and sets the piece's field.
 #pragma once
 
 #include "wire/packet.h"
@@ -13,47 +14,48 @@ namespace rawvs {
 
 class Fragmenter {
  public:
-  enum class DontFragment : uint8_t {  // a frame that is too large and has DF is ...
-    refuse,                            // not cut: valid() is false
-    keep,                              // cut, pieces with DF: what Reassembly put together is cut as it had been
-    clear,                             // cut, pieces without DF
+  enum class DontFragment : uint8_t {  // what happens to a frame that is too large and has DF
+    refuse,                            // it is not cut: valid() is false
+    keep,                              // it is cut, pieces have DF: for packets that Reassembly put together
+    clear,                             // it is cut, pieces have no DF
   };
-  // mtu counts from the IP header on. A frame that fits is its own only piece, offload facts and all.
-  // cuts: where the pieces begin, in units of eight bytes of payload, ascending, 0 first: as it came in fragments
-  // (reassembly.h). It is cut so whether it fits or not; but when one of these pieces is too large, all are as large as
-  // mtu allows, as the kernel's are. Borrowed like the frame. One cut, or cuts beyond the payload, are as good as none.
+  // mtu: bytes from the IP header on. A frame that fits is its own only piece, with its offload facts.
+  // cuts: the offsets at which the original fragments began (reassembly.h), in units of eight bytes of payload,
+  // ascending, 0 first; borrowed like the frame. The frame is cut there even if it fits. If one of these pieces exceeds
+  // mtu, all pieces are as large as mtu allows, as the kernel's are. A single cut, or cuts beyond the payload, count as
+  // none.
   Fragmenter(const Frame& whole, uint32_t mtu, DontFragment df = DontFragment::refuse,
              std::span<const uint16_t> cuts = {});
 
-  // False: cannot be cut. DF; an mtu that leaves no eight bytes; an end beyond what an offset can say; a checksum that
-  // is still partial (complete_checksum() first); a super-frame (Segmenter first).
+  // False: the frame cannot be cut: DF; an mtu that leaves no eight bytes of payload; an end beyond the largest offset;
+  // a partial checksum (call complete_checksum() first); a super-frame (use Segmenter first).
   bool valid() const { return valid_; }
   uint32_t largest_piece() const;  // bytes that `out` needs
 
-  // The next piece; false: there are no more, or `out` is too small for this one (then nothing is lost).
+  // The next piece. False: there are no more, or `out` is too small (then the piece can be asked for again).
   bool next(MutableBytes out, Frame& piece);
 
  private:
   Frame whole_{};
   uint32_t header_ = 0;               // Ethernet and IP header
-  uint32_t payload_ = 0;              // bytes behind it
-  uint32_t step_ = 0;                 // of them in each piece but the last; with cuts, in the largest
-  uint32_t at_ = 0;                   // of them written
-  std::span<const uint16_t> cuts_{};  // of pieces that are not yet written, but the next
-  uint16_t word_ = 0;                 // the whole's own flags and offset
+  uint32_t payload_ = 0;              // bytes after it
+  uint32_t step_ = 0;                 // payload bytes in each piece but the last; with cuts, in the largest
+  uint32_t at_ = 0;                   // payload bytes written
+  std::span<const uint16_t> cuts_{};  // of the pieces after the next one
+  uint16_t word_ = 0;                 // the frame's own flags and offset
   bool valid_ = false, done_ = false;
 };
 
 class Segmenter {
  public:
-  // packet: where the headers lie. What super.offload says is done: tcp4 and udp_l4.
+  // packet: the offsets of the headers. Cuts by super.offload: tcp4 and udp_l4.
   Segmenter(const Frame& super, const Packet& packet);
 
-  bool valid() const { return valid_; }  // false: not such a super-frame, a segment size of 0, or a fragment
+  bool valid() const { return valid_; }  // false: no such super-frame, a segment size of 0, or a fragment
   uint32_t largest_piece() const;        // bytes that `out` needs
 
-  // The next segment; false: there are no more, or `out` is too small for this one (then nothing is lost).
-  // Its checksum is partial where the super-frame's was, else whole.
+  // The next segment. False: there are no more, or `out` is too small (then the segment can be asked for again).
+  // Its checksum is partial if the super-frame's was, else whole.
   bool next(MutableBytes out, Frame& piece);
 
  private:
@@ -63,15 +65,16 @@ class Segmenter {
   Frame super_{};
   uint32_t ip_at_ = 0, l4_at_ = 0;
   uint32_t header_ = 0;   // Ethernet, IP and TCP or UDP header
-  uint32_t payload_ = 0;  // bytes behind it
-  uint32_t at_ = 0;       // of them written
-  uint16_t pieces_ = 0;   // written
+  uint32_t payload_ = 0;  // bytes after it
+  uint32_t at_ = 0;       // payload bytes written
+  uint16_t pieces_ = 0;   // pieces written
   bool tcp_ = false, valid_ = false, done_ = false;
 };
 
-// A partial TCP or UDP checksum becomes a whole one, in place, and the offload facts say so: before a frame is cut into
-// fragments, or another checksum covers it. False, and nothing done: there was no partial checksum, it is another
-// protocol's (SCTP's is no sum), or its place is not in the frame.
+// Turns a partial TCP or UDP checksum into a whole one, in place, and updates the offload facts. Needed before a frame
+// is
+// cut into fragments or covered by another checksum. False, and nothing done: there was no partial checksum, the
+// protocol is another one (SCTP's checksum is no sum), or the field is not in the frame.
 bool complete_checksum(Frame& frame);
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_message.cpp: messages of IPVS's sync protocol, read and written.
+// sync_message.cpp: reads and writes messages of IPVS's sync protocol.
 #include "wire/sync_message.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ constexpr size_t kEntry0 = 24, kEntry4 = 36, kEntry6 = 72, kShifts = 24, kExtra 
 constexpr size_t kEngineNameMost = 16;
 constexpr uint16_t kSizeMask = 0x0fff;
 constexpr uint8_t kIpv6 = 1;          // in an entry's type
-constexpr uint8_t kSkippable = 0x40;  // in a parameter's type: who does not know it may go on
+constexpr uint8_t kSkippable = 0x40;  // in a parameter's type: a receiver that does not know it may skip it
 constexpr uint8_t kShiftsParameter = 1, kEngineData = 2, kEngineName = 3, kExtraParameter = 0x10;
 constexpr uint32_t kMagic = 0x72767331;  // "rvs1"
 constexpr uint8_t kRequest = 1, kComplete = 2, kSealed = 4;
@@ -39,14 +39,14 @@ void store_extra(MutableBytes b, const SyncExtra& e) {
   b[11] = 0;
 }
 
-// A parameter's data, once: a second one of a kind is refused.
+// Keeps a parameter's data; refuses a second one of a kind.
 bool keep_once(Bytes& place, Bytes data, size_t most) {
   if (!place.empty() || data.size() > most) return false;
   place = data;
   return true;
 }
 
-// What one entry's parameters say. True: they are sound; unknown: one is not known and wants to be.
+// Reads the parameters of one entry. True: they are sound. unknown: one of them is unknown and may not be skipped.
 bool read_parameters(Bytes rest, SyncEntry& out, bool& unknown) {
   while (!rest.empty()) {
     if (rest.size() < kParameterHead) return false;
@@ -75,8 +75,8 @@ bool read_parameters(Bytes rest, SyncEntry& out, bool& unknown) {
   return true;
 }
 
-// One entry of version 1, and how long it is. A kernel's entries end where their parameters do; the padding belongs to
-// the next one.
+// Reads one entry of version 1 and its size. A kernel's entry ends with its parameters; the padding counts for the
+// next.
 std::optional<SyncRefusal> read_entry(Bytes rest, SyncEntry& out, size_t& size, std::optional<SyncRefusal>& skip) {
   if (rest.size() < kEntry4) return SyncRefusal::truncated;
   const uint8_t type = rest[0];
@@ -107,7 +107,7 @@ std::optional<SyncRefusal> read_entry(Bytes rest, SyncEntry& out, size_t& size, 
   return std::nullopt;
 }
 
-// One entry of version 0. Its shifts are in the sender's byte order, whatever that is: they are left out.
+// Reads one entry of version 0. Its shifts are in the sender's byte order, which is unknown: they are left out.
 std::optional<SyncRefusal> read_entry0(Bytes rest, SyncEntry& out, size_t& size) {
   if (rest.size() < kEntry0) return SyncRefusal::truncated;
   out = {};
@@ -128,7 +128,7 @@ std::optional<SyncRefusal> read_any(uint8_t version, Bytes rest, SyncEntry& out,
   return version == 0 ? read_entry0(rest, out, size) : read_entry(rest, out, size, skip);
 }
 
-// Behind the last entry. Anything but our trailer is nobody's business, as for a kernel.
+// Reads a trailer after the last entry. Other bytes there are ignored, as by a kernel.
 void read_trailer(Bytes datagram, size_t at, SyncMessage& out) {
   const size_t size = datagram.size() - std::min(at, datagram.size());
   if ((size != kSyncTrailer && size != kSyncSealedTrailer) || load_be32(datagram, at) != kMagic) return;
@@ -156,7 +156,7 @@ std::optional<SyncRefusal> parse_sync(Bytes datagram, SyncMessage& out) {
   if (datagram.size() < kHeader0) return SyncRefusal::truncated;
   if (load_be16(datagram, 2) != datagram.size()) return SyncRefusal::length;
   out.id = datagram[1];
-  // Version 0 begins with its count, which is not 0; so does version 1, behind a 0 that stops the older receivers.
+  // Version 0 begins with its count, which is not 0. Version 1 begins with a 0, which stops older receivers.
   const bool first = datagram.size() >= kHeader1 && datagram[0] == 0 && datagram[5] == 1 && load_be16(datagram, 6) == 0;
   if (!first && datagram[0] == 0) return SyncRefusal::version;
   out.version = first ? 1 : 0;
@@ -182,7 +182,8 @@ bool SyncEntries::next(SyncEntry& out, std::optional<SyncRefusal>& refusal) {
   --left_;
   size_t size = 0;
   refusal.reset();
-  if (read_any(version_, rest_, out, size, refusal)) return left_ = 0, false;  // parse_sync() has excluded it
+  if (read_any(version_, rest_, out, size, refusal))
+    return left_ = 0, false;  // cannot happen: parse_sync() has read all entries
   rest_ = rest_.subspan(std::min(aligned(size), rest_.size()));
   return true;
 }

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_message.h: connections as directors tell each other: messages of IPVS's sync protocol, versions 0 and 1.
-// In:  a datagram, hostile as any.   Out: a message whose every entry lies inside it, or the refusal that says what is
-// wrong; and back: entries into bytes. Not: what becomes of the connections (sync.h), sockets, keys, HMAC itself.
-// No RFC has it; the source is what a kernel's IPVS sends, recorded in tests/sync_recorded.h. All numbers are
-// big-endian.
+// sync_message.h: reads and writes the messages of IPVS's sync protocol, versions 0 and 1.
+// In:  a datagram from anyone; entries to send.
+// Out: a message whose every entry lies inside the datagram, or a SyncRefusal; bytes to send.
+// Not: what happens to the connections (sync.h), sockets, keys, HMAC itself.
+//
+// No RFC describes the protocol; the source is what a kernel's IPVS sends, recorded in tests/sync_recorded.h. All
+// numbers
+// are big-endian.
 //
 // Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) and parameters
-// (type, length, data), each entry at a multiple of 4. What lies behind the last entry a kernel's backup does not look
-// at, and parameters of a type with bit 0x40 it skips. So messages of rawvs carry more, and a kernel takes them all the
-// same:
+// (type, length, data), each entry at a multiple of 4. A kernel ignores bytes after the last entry, and skips
+// parameters
+// whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
 //   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client is inside (1), 0 (1)
 //   trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
 //   if sealed 40 more: time (8, ms since 1970), HMAC-SHA256 with the shared key over all before it (32)
-// A request is a message without entries: to a kernel one that says nothing.
+// A request is a message without entries; to a kernel it is an empty message.
 #pragma once
 
 #include <array>
@@ -82,15 +85,15 @@ struct SyncFlags {  // IPVS's; the lowest three bits are the Method
     method_mask = 7,
     no_output = 0x80,
     inactive = 0x100,
-    server_shift = 0x200,  // the server's sequence numbers are shifted (IPVS: OUT_SEQ),
-    client_shift = 0x400,  // the client's are
+    server_shift = 0x200,  // the server's sequence numbers are shifted (IPVS: OUT_SEQ)
+    client_shift = 0x400,  // the client's sequence numbers are shifted
     no_client_port = 0x800,
     persistence = 0x1000,
   };
 };
 
-struct SyncShift {                                 // NAT of FTP: what is added to a direction's sequence numbers
-  uint32_t from = 0, shift = 0, shift_before = 0;  // behind the number `from`; up to it
+struct SyncShift {                                 // NAT of FTP: what is added to the sequence numbers of a direction:
+  uint32_t from = 0, shift = 0, shift_before = 0;  // shift after the number `from`, shift_before up to it
   friend bool operator==(const SyncShift&, const SyncShift&) = default;
 };
 struct SyncShifts {
@@ -98,37 +101,37 @@ struct SyncShifts {
   friend bool operator==(const SyncShifts&, const SyncShifts&) = default;
 };
 
-struct SyncExtra {      // what only rawvs tells, and only rawvs reads
+struct SyncExtra {      // what only rawvs sends and reads
   Duration left{};      // until the entry's deadline
-  Mac client_mac{};     // where answers go; zero: of a template
+  Mac client_mac{};     // where replies go; zero in a template
   bool inside = false;  // the client is on Link::inside
   friend bool operator==(const SyncExtra&, const SyncExtra&) = default;
 };
 
 struct SyncEntry {
-  Protocol protocol = Protocol::any;  // any number: it is the sender's
-  uint16_t state = 0;                 // TcpState, SctpState; of a template 1: assured
-  uint32_t flags = 0;                 // SyncFlags, and others
+  Protocol protocol = Protocol::any;  // any number: the sender chose it
+  uint16_t state = 0;                 // TcpState, SctpState; 1 in a template: assured
+  uint32_t flags = 0;                 // SyncFlags; others are possible
   Endpoint client{}, vip{}, server{};
   Mark mark{};
-  uint32_t timeout = 0;  // seconds, the state's or the template's; 0: not told (version 0)
+  uint32_t timeout = 0;  // seconds, of the state or the template; 0: unknown (version 0)
   std::optional<SyncShifts> shifts{};
-  Bytes engine_data{}, engine_name{};  // of a persistence engine; parsed: borrowed from the datagram
+  Bytes engine_data{}, engine_name{};  // of a persistence engine; after parsing borrowed from the datagram
   std::optional<SyncExtra> extra{};
   bool is_template() const { return (flags & SyncFlags::persistence) != 0; }
 };
 
 struct SyncTrailer {
-  bool request = false;   // "tell me all of your connections"
-  bool complete = false;  // with this message all of them have been told
+  bool request = false;   // asks the peer to send all of its connections
+  bool complete = false;  // this message ends the answer to a request
   uint32_t sender = 0;    // a random number that a director chooses at its start
-  uint32_t number = 0;    // of this sender's message: one more than of the one before
+  uint32_t number = 0;    // of the message: each sender counts up by one
   friend bool operator==(const SyncTrailer&, const SyncTrailer&) = default;
 };
 
 using SyncDigest = std::array<uint8_t, 32>;
 using SyncSeal = std::function<SyncDigest(Bytes)>;  // HMAC-SHA256 with the shared key; empty: no key
-bool same(const SyncDigest& a, Bytes b);            // takes as long whether they are or not
+bool same(const SyncDigest& a, Bytes b);            // takes the same time whether equal or not
 
 struct SyncMessage {  // parse_sync() promises that all of this lies inside the datagram
   uint8_t version = 1;
@@ -136,15 +139,15 @@ struct SyncMessage {  // parse_sync() promises that all of this lies inside the 
   uint8_t count = 0;
   Bytes entries{};
   std::optional<SyncTrailer> trailer{};
-  Bytes sealed{};  // what the seal is over; empty: there is none
+  Bytes sealed{};  // the bytes that the seal covers; empty: no seal
   UnixTime time{};
   Bytes seal{};
 };
 
-// Borrows from the datagram. A message that a kernel would take in part only is refused as a whole.
+// The result borrows from the datagram. A message of which a kernel would accept only a part is refused as a whole.
 std::optional<SyncRefusal> parse_sync(Bytes datagram, SyncMessage& out);
 
-class SyncEntries {  // of a parsed message, one after the other
+class SyncEntries {  // iterates over the entries of a parsed message
  public:
   explicit SyncEntries(const SyncMessage& m) : rest_(m.entries), left_(m.count), version_(m.version) {}
   bool next(SyncEntry& out, std::optional<SyncRefusal>& refusal);  // false: there are no more
@@ -154,19 +157,20 @@ class SyncEntries {  // of a parsed message, one after the other
   uint8_t left_, version_;
 };
 
-inline constexpr size_t kSyncLeast = 160, kSyncMost = 65507;  // bytes of a message; the least holds any entry of ours
+inline constexpr size_t kSyncLeast = 160,
+                        kSyncMost = 65507;  // bytes of a message; kSyncLeast holds any entry that rawvs sends
 
-class SyncComposer {  // version 1, IPv4; all memory is taken at construction
+class SyncComposer {  // composes version 1, IPv4; allocates at construction only
  public:
-  // max_length: bytes of a message (ipvsadm --sync-maxlen), brought between kSyncLeast and kSyncMost. trailer: 0, or
-  // the bytes that are kept free for one.
+  // max_length: bytes of a message (ipvsadm --sync-maxlen), clamped to kSyncLeast..kSyncMost. trailer: bytes to reserve
+  // for a trailer, or 0.
   SyncComposer(uint8_t id, size_t max_length, size_t trailer);
-  bool add(const SyncEntry& entry);  // false: the message is full, or the entry could not be in any
+  bool add(const SyncEntry& entry);  // false: the message is full, or no message can hold the entry
   bool empty() const { return finished_ || count_ == 0; }
-  size_t room() const;  // entries without shifts and engines that one message holds
-  // The message, valid until the next add(), which begins another one.
+  size_t room() const;  // entries without shifts and engines that fit into one message
+  // The message, valid until the next add(), which begins a new one.
   Bytes finish();
-  Bytes finish(const SyncTrailer& trailer, const SyncSeal& seal, UnixTime now);  // an empty seal: without
+  Bytes finish(const SyncTrailer& trailer, const SyncSeal& seal, UnixTime now);  // an empty seal: not sealed
 
  private:
   void begin();

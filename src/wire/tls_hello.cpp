@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tls_hello.cpp: ClientHello out, ServerHello or alert in.
+// tls_hello.cpp: writes a ClientHello, reads a ServerHello or an alert.
 #include "wire/tls_hello.h"
 
 #include <algorithm>
@@ -13,8 +13,9 @@ constexpr size_t kRecordHeader = 5, kMessageHeader = 4, kRandom = 32, kMostHost 
 constexpr size_t kMostRecord = 16384 + 256;
 constexpr uint16_t kServerName = 0, kSupportedGroups = 10, kSignatures = 13, kSupportedVersions = 43, kKeyShare = 51;
 
-// Whatever a server of the last twenty years may be left with: nothing of this is ever used. TLS 1.3; then by key
-// exchange: ECDHE, DHE, RSA.
+// All ciphers that a server of the last twenty years may offer; none is ever used. TLS 1.3; then by key exchange:
+// ECDHE,
+// DHE, RSA.
 constexpr uint16_t kCiphers[] = {0x1301, 0x1302, 0x1303, 0x1304, 0x1305,                          // TLS 1.3
                                  0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc0ac, 0xc0ad,  // ECDHE, AEAD
                                  0xc023, 0xc027, 0xc024, 0xc028, 0xc009, 0xc013, 0xc00a, 0xc014,  // ECDHE, CBC
@@ -22,14 +23,14 @@ constexpr uint16_t kCiphers[] = {0x1301, 0x1302, 0x1303, 0x1304, 0x1305,        
                                  0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x000a};         // RSA
 constexpr uint16_t kSignatureSchemes[] = {0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0603, 0x0806,
                                           0x0601, 0x0807, 0x0808, 0x0809, 0x080a, 0x080b, 0x0203, 0x0201};
-// x25519, P-256, P-384, P-521, x448, ffdhe2048 to ffdhe8192. A key share is there for the first alone: who wants
-// another answers with HelloRetryRequest, which is a ServerHello (RFC 8446 section 4.1.4), and answer enough.
+// x25519, P-256, P-384, P-521, x448, ffdhe2048 to ffdhe8192. The hello holds a key share for x25519 only: a server that
+// wants another group sends HelloRetryRequest, which is a ServerHello (RFC 8446 section 4.1.4), and that suffices.
 constexpr uint16_t kGroups[] = {0x001d, 0x0017, 0x0018, 0x0019, 0x001e, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104};
-// Extensions that are always the same: type, size, content.
+// Constant extensions: type, size, content.
 constexpr uint8_t kFixed[] = {
     0,    11, 0, 2, 1, 0,           // points: uncompressed
     0,    43, 0, 5, 4, 3, 4, 3, 3,  // versions: TLS 1.3, 1.2
-    0xff, 1,  0, 1, 0,              // renegotiation is safe (RFC 5746)
+    0xff, 1,  0, 1, 0,              // renegotiation is secure (RFC 5746)
 };
 
 class Writer {
@@ -43,7 +44,7 @@ class Writer {
     for (const uint16_t word : words) u16(word);
   }
   void bytes(Bytes b) { out_.insert(out_.end(), b.begin(), b.end()); }
-  // Room for a length of two bytes, which close() fills with the size of what was written since.
+  // Reserves a length of two bytes; close() writes the size of everything written since.
   size_t open() {
     u16(0);
     return out_.size();
@@ -58,7 +59,7 @@ class Writer {
 void write_server_name(Writer& w, std::string_view host) {
   w.u16(kServerName);
   const size_t extension = w.open(), list = w.open();
-  w.u8(0);  // a host's name
+  w.u8(0);  // name type: host name
   const size_t name = w.open();
   for (const char c : host) w.u8(static_cast<uint8_t>(c));
   w.close(name), w.close(list), w.close(extension);
@@ -106,11 +107,11 @@ std::vector<uint8_t> tls_client_hello(std::span<const uint8_t, kTlsRandom> rando
   Writer w;
   w.u8(kHandshakeRecord), w.u16(0x0301);
   const size_t record = w.open();
-  w.u8(kClientHello), w.u8(0);  // and a size of three bytes, of which one is enough to be zero
+  w.u8(kClientHello), w.u8(0);  // the size has three bytes; the first is always zero
   const size_t message = w.open();
   w.u16(0x0303);
   w.bytes(random.first<kRandom>());
-  w.u8(kRandom), w.bytes(random.subspan<kRandom, kRandom>());  // session: as middleboxes expect (RFC 8446 D.4)
+  w.u8(kRandom), w.bytes(random.subspan<kRandom, kRandom>());  // session id: middleboxes expect one (RFC 8446 D.4)
   const size_t ciphers = w.open();
   w.words(kCiphers);
   w.close(ciphers);
@@ -128,7 +129,7 @@ void TlsAnswer::take(Bytes piece) {
   if (stage_ == Stage::awaited && bytes_.size() == kMost) stage_ = Stage::bad;
 }
 
-// From the begin each time: a hello comes in one piece, nearly always, and is short.
+// Parses from the beginning each time: a hello is short and nearly always comes in one piece.
 TlsAnswer::Stage TlsAnswer::read() {
   std::vector<uint8_t> handshake;
   for (Bytes rest = bytes_; !rest.empty();) {
@@ -142,7 +143,7 @@ TlsAnswer::Stage TlsAnswer::read() {
     if (type == kHandshakeRecord) {
       handshake.insert(handshake.end(), body.begin(), body.end());
       if (const Stage stage = read_hello(handshake); stage != Stage::awaited) return stage;
-    } else if (body.size() == size && (body[0] != kWarning || body[1] == 0)) {  // 0: it closes
+    } else if (body.size() == size && (body[0] != kWarning || body[1] == 0)) {  // 0: close_notify
       alert_ = body[1];
       return Stage::refused;
     }
@@ -160,7 +161,7 @@ TlsAnswer::Stage TlsAnswer::read_hello(Bytes hello) {
   if (size < kSessionAt + 1 || size > kMost) return Stage::bad;
   if (hello.size() < kMessageHeader + size) return Stage::awaited;
   const Bytes body = hello.subspan(kMessageHeader, size);
-  const size_t extensions_at = kSessionAt + 1 + body[kSessionAt] + 3;  // behind cipher and compression
+  const size_t extensions_at = kSessionAt + 1 + body[kSessionAt] + 3;  // after cipher and compression
   if (body.size() < extensions_at || load_be16(body, 0) >> 8 != 3) return Stage::bad;
   const Bytes rest = body.subspan(extensions_at);
   version_ = chosen_version(rest.size() > 2 ? rest.subspan(2) : Bytes(), load_be16(body, 0));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_packet.cpp: VRRP's bytes to facts and back.
+// vrrp_packet.cpp: reads and writes VRRP messages. Offsets:
 //   0  version (high nibble), type (low nibble)
 //   1  virtual router id        2  priority        3  number of addresses
 //   4  version 2: authentication type, 5 interval (s); version 3: four reserved bits, 12 bits of interval (10 ms)
 //   6  checksum, 16 bits
-//   8  the addresses; version 2 has eight bytes of authentication data behind them
+//   8  the addresses; in version 2 eight bytes of authentication data follow them
 #include "wire/vrrp_packet.h"
 
 #include <algorithm>
@@ -30,22 +30,22 @@ uint64_t pseudo_sum(Ip source, Ip destination, size_t size) {
   return pseudo_header_sum(source, destination, static_cast<Protocol>(kVrrpProtocol), static_cast<uint32_t>(size));
 }
 
-// keepalived before 1.3.6, and since then with old_unicast_checksum: to a peer as if it went to the group.
+// keepalived before 1.3.6, and later ones with old_unicast_checksum, sum a unicast advert as if sent to the group.
 bool checksum_for_group(const VrrpDatagram& in, uint8_t version) {
   if (version != 3 || in.destination.multicast()) return false;
   return checksum_fold(checksum_add(in.payload, pseudo_sum(in.source, kVrrpGroup, in.payload.size()))) == 0xffff;
 }
 
-// What an AH header (RFC 4302 section 2) stands before; none: it is cut off, or is before something else.
+// The payload after an AH header (RFC 4302 section 2). Empty: it is cut off, or is not VRRP.
 Bytes behind_header(Bytes payload) {
   if (payload.size() < 2 || payload[0] != kVrrpProtocol) return {};
   const size_t size = (size_t{payload[1]} + 2) * 4;
   return size < payload.size() ? payload.subspan(size) : Bytes();
 }
 
-// Which reading of the checksum makes it right, if any does.
+// The reading of the checksum that makes it right; none: it is wrong either way.
 std::optional<VrrpChecksum> right_checksum(const VrrpDatagram& in, uint8_t version) {
-  constexpr uint16_t kRight = 0xffff;  // a sum with its own complement in it
+  constexpr uint16_t kRight = 0xffff;  // the sum of data that includes its own complement
   if (version == 3) {
     const uint64_t pseudo = pseudo_sum(in.source, in.destination, in.payload.size());
     if (checksum_fold(checksum_add(in.payload, pseudo)) == kRight) return VrrpChecksum::pseudo_header;
@@ -54,7 +54,7 @@ std::optional<VrrpChecksum> right_checksum(const VrrpDatagram& in, uint8_t versi
   return std::nullopt;
 }
 
-// The interval's 16 bits: what stands before the checksum. None: there is no number for it.
+// The 16 bits before the checksum, which hold the interval. None: the interval is out of range.
 std::optional<uint16_t> interval_bits(const VrrpAdvert& a) {
   const Duration unit = a.version == 2 ? Duration(1s) : kHundredth;
   const Duration longest = a.version == 2 ? kLongestVrrp2Interval : kLongestVrrpInterval;
@@ -77,7 +77,7 @@ bool same_password(const VrrpPassword& a, const VrrpPassword& b) {
   return differing == 0;
 }
 
-// In the order of section 7.1 of the RFCs, so that a packet that breaks several rules is counted as they would.
+// Checks in the order of section 7.1 of the RFCs: a packet that breaks several rules is counted under the first.
 std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
   const Bytes b = in.header_auth ? behind_header(in.payload) : in.payload;
   out = VrrpAdvert{};
@@ -101,7 +101,7 @@ std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
   for (size_t i = 0; i < count; ++i) out.addresses.add(Ip(load_be32(b, kHeaderSize + 4 * i)));
   if (out.version == 3) {
     out.interval = kHundredth * (load_be16(b, 4) & kIntervalMask);
-    // Who believed it would take its sender for dead at once.
+    // With an interval of zero a backup would take the sender for dead at once.
     if (out.interval == Duration::zero()) return VrrpRefusal::interval;
     return std::nullopt;
   }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_packet.h: VRRP advertisements, versions 2 and 3 over IPv4: bytes to facts, and facts to bytes.
-// In:  what an IPv4 packet of protocol 112 holds, any bytes whatever; what is to be said.   Out: a VrrpAdvert, or the
-// VrrpRefusal that says which rule of reception it breaks; the bytes of an advert, without IP header. Not: whose advert
-// it is, and what follows from it (vrrp.h), building IP packets and frames (compose.h).
-// RFC 3768 (version 2), RFC 2338 section 5.3.6 (its passwords), RFC 5798 and RFC 9568 (version 3) section 5.2; section
-// 7.1 of each on reception. All numbers are host order.
+// vrrp_packet.h: reads and writes VRRP advertisements, versions 2 and 3 over IPv4.
+// In:  the payload of an IPv4 packet of protocol 112, any bytes; an advert to send.
+// Out: a VrrpAdvert, or the VrrpRefusal that names the broken rule of reception; an advert's bytes without IP header.
+// Not: which instance an advert concerns, and what follows from it (vrrp.h); IP packets and frames (compose.h).
+// RFC: 3768 (version 2), 2338 section 5.3.6 (passwords), 5798 and 9568 (version 3) section 5.2; reception: 7.1 of each.
+//
+// All numbers are host order.
 #pragma once
 
 #include <array>
@@ -21,14 +22,14 @@ namespace rawvs {
 
 inline constexpr uint8_t kVrrpProtocol = 112;
 inline constexpr uint8_t kAuthenticationHeader = 51;  // IPsec's AH (RFC 4302), around VRRP version 2 with auth_type AH
-inline constexpr uint8_t kVrrpTtl = 255;              // of every advert: one that came through a router has less
+inline constexpr uint8_t kVrrpTtl = 255;              // of every advert: a router on the way would have lowered it
 inline constexpr uint8_t kVrrpTos = 0xc0;             // internetwork control (RFC 791), as other routers send them
 inline constexpr Ip kVrrpGroup{0xe0000012};           // 224.0.0.18
 inline constexpr Mac kVrrpGroupMac{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}};
 inline constexpr size_t kMostVrrpAddresses = 255;          // in one advert: their count is a byte
 inline constexpr size_t kMostVrrpSize = 16 + 4 * 255;      // bytes of an advert
-inline constexpr uint8_t kVrrpOwner = 255;                 // the priority of who has the addresses as its own
-inline constexpr uint8_t kVrrpEnd = 0;                     // the priority of a master that stops being one
+inline constexpr uint8_t kVrrpOwner = 255;                 // the priority of a router that owns the addresses
+inline constexpr uint8_t kVrrpEnd = 0;                     // the priority in a master's last advert
 inline constexpr Duration kLongestVrrpInterval = 40950ms;  // version 3; version 2 has up to 255 s
 inline constexpr Duration kLongestVrrp2Interval = 255s;
 
@@ -78,21 +79,22 @@ inline constexpr std::array<VrrpRefusalWords, kVrrpRefusals> kVrrpRefusalWords =
 }};
 inline constexpr const VrrpRefusalWords& words(VrrpRefusal r) { return kVrrpRefusalWords[static_cast<size_t>(r)]; }
 
-// How the checksum of version 3 over IPv4 is read. RFC 5798 section 5.2.8 speaks of a pseudo-header, which most routers
-// take for IPv4, too; RFC 9568 section 5.2.8 says: the message alone. Version 2 has the message alone.
+// What the checksum of version 3 over IPv4 covers. RFC 5798 section 5.2.8 names a pseudo-header, which most routers
+// also
+// use for IPv4; RFC 9568 section 5.2.8: the message alone. Version 2 covers the message alone.
 enum class VrrpChecksum : uint8_t { pseudo_header, message };
 
 enum class VrrpAuth : uint8_t { none = 0, password = 1, header = 2 };  // RFC 2338; header (AH) is never accepted
-using VrrpPassword = std::array<uint8_t, 8>;                           // zeros behind the text
-VrrpPassword vrrp_password(std::string_view text);                     // what is longer than 8 bytes is cut
+using VrrpPassword = std::array<uint8_t, 8>;                           // padded with zeros
+VrrpPassword vrrp_password(std::string_view text);                     // cuts the text to 8 bytes
 
-class VrrpAddresses {  // the addresses of an advert, in its order; at most kMostVrrpAddresses
+class VrrpAddresses {  // the addresses of an advert, in its order
  public:
   VrrpAddresses() = default;
   explicit VrrpAddresses(std::span<const Ip> list) {
     for (const Ip a : list) add(a);
   }
-  bool add(Ip a) {  // false: there are 255 already
+  bool add(Ip a) {  // false: there are kMostVrrpAddresses already
     if (count_ == kMostVrrpAddresses) return false;
     at_[count_++] = a;
     return true;
@@ -113,25 +115,25 @@ struct VrrpAdvert {
   VrrpAuth auth = VrrpAuth::none;  // version 2 only, and so is the password
   VrrpPassword password{};
   VrrpAddresses addresses{};
-  VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of version 3: how it was read, or is to be written
+  VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of version 3: as read, or as to be written
 };
 
-struct VrrpDatagram {  // a whole IPv4 packet of protocol 112 (or 51), its header's checksum being right
+struct VrrpDatagram {  // a whole IPv4 packet of protocol 112 or 51 whose header checksum is right
   Ip source{}, destination{};
   uint8_t ttl = 0;
-  Bytes payload{};           // behind the IP header, up to the IP header's total length: without Ethernet's padding
-  bool header_auth = false;  // an AH header stands before it (protocol 51), and is in the payload
+  Bytes payload{};           // from the end of the IP header to the end of the packet: without Ethernet's padding
+  bool header_auth = false;  // protocol 51: an AH header begins the payload
 };
 
-// Checks what the packet alone can show: everything in the first part of the list of refusals, and a version 3 interval
-// of zero. The time to live only of multicast packets: unicast peers may be further away. Also with a refusal out.vrid
-// says whose it would be, if the packet was long enough, and 0 otherwise.
+// Checks what the packet alone can show: the first part of the list of refusals, and a version 3 interval of zero. The
+// time to live is checked for multicast only: unicast peers may be behind routers. out.vrid is set even with a refusal
+// if the packet holds it, else 0.
 std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out);
 
-// The size in bytes; 0 when out is too small (kMostVrrpSize always suffices), or when it cannot be said: no such
-// version, no address, an interval that the version has no number for.
+// The size in bytes. 0: out is too small (kMostVrrpSize always suffices), or the advert cannot be written: unknown
+// version, no address, an interval outside the version's range.
 size_t write_vrrp(MutableBytes out, const VrrpAdvert& advert, Ip source, Ip destination);
 
-bool same_password(const VrrpPassword& a, const VrrpPassword& b);  // takes as long whatever they are
+bool same_password(const VrrpPassword& a, const VrrpPassword& b);  // takes the same time for all values
 
 }  // namespace rawvs
