@@ -3,8 +3,7 @@
 //
 // Indexes: linear probing from cells[hash & mask], at most half full. A cell is 0 or (tag << 24 | id); the tag is the
 // hash's top byte, so nearly every cell of another connection is skipped without touching its entry. Removal moves
-// later
-// cells of the run back: there are no tombstones.
+// later cells of the run back: there are no tombstones.
 //
 // Wheel: a tick is 10 ms, a unit 16 ticks. Level 0 has one list per unit for the next 256 units (41 s), level 1 one
 // per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies at the deadline it had when it was last

@@ -5,13 +5,11 @@
 // Not: what a packet changes in its connection (track.h), which server it gets (scheduler.h).
 //
 // An entry takes 48 bytes, its places in the two indexes 16 to 32 (they double at powers of two): 64 to 80 bytes per
-// IPv4
-// connection. All of it is reserved at the start and touched when used (the second index by NAT only). Persistence
+// IPv4 connection. All of it is reserved at the start and touched when used (the second index by NAT only). Persistence
 // templates are entries, too, with the client's address masked and no client port. The indexes use open addressing over
 // 4-byte cells and a keyed hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A
 // timing wheel holds the deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at
-// the
-// old deadline.
+// the old deadline.
 #pragma once
 
 #include <array>
@@ -107,8 +105,7 @@ class ConnectionTable {
   Duration left(const Connection& c, Instant now) const;  // until its deadline; 0 when it has passed
 
   // An entry whose deadline has passed, taken out of the wheel: call remove() or arm(). Null: there is none, or `work`
-  // is
-  // used up. work counts the wheel entries examined: one call never takes long, however many expire at once.
+  // is used up. work counts the wheel entries examined: one call never takes long, however many expire at once.
   Connection* due(Instant now, uint32_t& work);
   Instant next_deadline() const;  // when to call due() again; kNever when the table is empty
 

@@ -7,15 +7,13 @@
 // RFC: 9293, 2018 (SACK), 959, 2428.
 //
 // A segment may hold any number of bytes, and repeat bytes with other boundaries. It is forwarded at once or dropped;
-// its
-// sender repeats a dropped one.
+// its sender repeats a dropped one.
 //
 // IPVS reads each segment by itself. So does this module with a server's segment whose sequence number cannot be true,
 // and with a client's segment that is not the next one. A repetition has no effect.
 //
 // Not changed: the urgent pointer, timestamps, and the size limit of segments: a full segment with a 227 grows by up to
-// 8
-// bytes.
+// 8 bytes.
 #pragma once
 
 #include <memory>
@@ -94,8 +92,7 @@ struct FtpOutcome {
 };
 
 // Starts both streams at the connection's first segment with content, from either side. Without this call they are
-// taken
-// over in mid-stream.
+// taken over in mid-stream.
 void begin_with(FtpSession& session, const Packet& first_content, bool from_client);
 
 // A segment from the client. Its payload is not changed; its ACK number and SACK blocks are mapped in place.

@@ -53,10 +53,9 @@ struct FtpAddress {  // an address as PASV's reply writes it, with the comma aft
 };
 
 // The edits to the server's stream. Each replaces one address (its region) by the VIP's text: the region's byte i
-// becomes
-// the text's character i, except the last character; the region's last byte, the comma after the fourth number, becomes
-// the rest of the text. So the map from the server's sequence numbers to the client's is monotone, fixed for every byte
-// once it was seen, and the same when the byte is repeated.
+// becomes the text's character i, except the last character; the region's last byte, the comma after the fourth number,
+// becomes the rest of the text. So the map from the server's sequence numbers to the client's is monotone, fixed for
+// every byte once it was seen, and the same when the byte is repeated.
 class FtpEdits {
  public:
   static constexpr uint32_t kMost = 8;
@@ -82,8 +81,7 @@ class FtpEdits {
   void forget() { --count_; }                            // the region's bytes went out unchanged
 
   // The client has everything before `seq` (the client's number): the edits there become one shift. Repetitions of
-  // those
-  // bytes get wrong numbers, but only numbers that the client has acknowledged: it discards them.
+  // those bytes get wrong numbers, but only numbers that the client has acknowledged: it discards them.
   void acknowledged(uint32_t seq);
 
   bool touches(uint32_t seq, size_t size) const;
@@ -124,9 +122,8 @@ class FtpEdits {
 // The address is edited only if it is the server's own, which is certain only when all of it was seen. The bytes in one
 // segment decide: from the first difference on nothing is edited; if the segment ends inside an address that agrees so
 // far, that part is edited. If a later segment then continues with another address, the edit is forgotten when the
-// bytes
-// sent equal the original ones (VIP and server begin alike); else the region is finished as if it were the server's:
-// the client reads the VIP's address and never a mixture, and no data connection is expected.
+// bytes sent equal the original ones (VIP and server begin alike); else the region is finished as if it were the
+// server's: the client reads the VIP's address and never a mixture, and no data connection is expected.
 class FtpReplies {
  public:
   explicit FtpReplies(Ip server) : server_(server) {}

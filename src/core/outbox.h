@@ -52,8 +52,7 @@ class Outbox {
     return true;
   }
   // A buffer for a frame that the director originates; empty: none is left. Call send_letter(size), or keep_letter()
-  // and
-  // send() with a frame that lies in it.
+  // and send() with a frame that lies in it.
   MutableBytes letter() {
     if (letters_used_ == kLetters || full()) return {};
     return {letters_.get() + letters_used_ * kStride + kLetterRoom, kLetterSize};

@@ -2,8 +2,7 @@
 // reassembly.cpp: checks a fragment, stores its bytes, builds the whole; drops the oldest when it is full.
 //
 // A datagram is found by its source (keyed hash), then among the source's at most 64 datagrams, newest first. This
-// bounds
-// the cost of a flood without an index over datagrams.
+// bounds the cost of a flood without an index over datagrams.
 #include "core/reassembly.h"
 
 #include <algorithm>

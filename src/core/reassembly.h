@@ -8,10 +8,9 @@
 // The bytes of a datagram lie in pages of 2 KB by their offset; each page has two bits per eight bytes: received, and
 // "a fragment began here". So the memory does not depend on the fragments' number, and the bits show an overlap.
 // All memory is reserved at the start and touched when used: 4 MB of pages (1,984 of 2 KB and 66 bytes), 80 KB to build
-// a
-// frame and its cuts, and 204 bytes per waiting datagram. When it is full, the oldest datagram is dropped. One source
-// has
-// at most a quarter of the pages and of the datagrams, and at most 64 datagrams; beyond it, its own oldest is dropped.
+// a frame and its cuts, and 204 bytes per waiting datagram. When it is full, the oldest datagram is dropped. One source
+// has at most a quarter of the pages and of the datagrams, and at most 64 datagrams; beyond it, its own oldest is
+// dropped.
 #pragma once
 
 #include <array>

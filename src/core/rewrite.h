@@ -20,15 +20,13 @@ void decrement_ttl(const Frame& frame, const Packet& packet);
 
 // NAT of one end: the address, and for TCP, UDP and SCTP the port. Updates the IPv4 header checksum, TCP's and UDP's
 // checksums, whole or partial, and SCTP's CRC32c. A later fragment has no ports to change. REQUIRES: an SCTP packet
-// that
-// came in fragments is reassembled: its checksum covers the whole.
+// that came in fragments is reassembled: its checksum covers the whole.
 void rewrite_destination(Frame& frame, Packet& packet, Ip addr, Port port);
 void rewrite_source(Frame& frame, Packet& packet, Ip addr, Port port);
 
 // NAT of an ICMP error and of the packet it quotes, which has ports: both IP headers, the quoted ports, all checksums
-// but
-// the quoted L4 checksum (IPVS leaves it, and few errors quote that far).
-// The client's side sent the error about a packet from VIP:port: it goes to the server and quotes the server's packet.
+// but the quoted L4 checksum (IPVS leaves it, and few errors quote that far). The client's side sent the error about a
+// packet from VIP:port: it goes to the server and quotes the server's packet.
 void rewrite_error_to_server(Frame& frame, Packet& packet, const Quote& quote, Ip server, Port port);
 // The server's side sent the error about a packet to the server: it comes from the VIP and quotes the packet to the
 // VIP.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// scheduler.cpp: the schedulers that count connections or take turns, one short function each, and the table that names
-// them all. "Position" is the index behind the last choice; 0 stands for the list's head, before the first server.
+// scheduler.cpp: the schedulers that count connections or take turns, and the table of all schedulers. "Position" is
+// the index after the last choice; 0 is before the first server.
 #include "core/scheduler.h"
 
 #include <algorithm>
@@ -15,10 +15,11 @@ namespace {
 
 using namespace schedulers;
 
-// Slow start: of kFullShare turns in a row a server takes as many as its share is, spread evenly.
+// Slow start: a server takes as many of kFullShare turns as its share, evenly spread.
 bool has_turn(const Server& s, uint32_t turn) { return turn * s.share % kFullShare < s.share; }
 
-// Round robin: once around from behind the last choice. A turn is a round; in kFullShare of them everybody has one.
+// Round robin: continues after the last choice, once around. A turn is a round; within kFullShare turns each server has
+// one.
 Choice rr(const Question& q) {
   const Pool& pool = q.pool;
   SchedulerState& state = q.state;
@@ -42,7 +43,7 @@ void weigh_levels(const Pool& pool, SchedulerState& state) {
   state.position = 0;
   state.step = divisor == 0 ? 1 : divisor;
   state.most_weight = most == 0 ? 0 : most - (state.step - 1);
-  // The threshold stays where it was, as far as the new weights have such a level.
+  // The threshold stays, unless the new weights have no such level.
   if (state.current_weight > state.most_weight || state.current_weight == 0) {
     state.current_weight = state.most_weight;
   } else if (state.step > 1) {
@@ -50,8 +51,8 @@ void weigh_levels(const Pool& pool, SchedulerState& state) {
   }
 }
 
-// The threshold of the next round: lower by a step, or by as many at once as nobody's weight reaches. The lowest level
-// is never passed over: there it is decided whether to give up.
+// The next round's threshold: lower by a step, or by several if no weight reaches the levels between. The lowest level
+// is always visited: there wrr() decides to give up.
 int64_t next_level(const Pool& pool, const SchedulerState& state) {
   int64_t reached = state.step;
   for (size_t i = 0; i < pool.size(); ++i) {
@@ -62,16 +63,16 @@ int64_t next_level(const Pool& pool, const SchedulerState& state) {
   return next - (next - reached + state.step - 1) / state.step * state.step;
 }
 
-// Weighted round robin, interleaved: the list is walked with a falling threshold, and at each level the servers whose
-// weight reaches it are taken. The walk continues from call to call; it gives up after one whole round at the lowest
-// level, where every server of any weight would have been taken. Levels that nobody reaches are passed over at once:
-// walked through, as IPVS does, weights in the billions would cost seconds.
+// Weighted round robin, interleaved: walks the list with a falling threshold and takes the servers whose weight reaches
+// it. The walk continues from call to call, and gives up after a whole round at the lowest level, which any weight
+// reaches. Levels that no weight reaches are skipped: IPVS walks through them, which with weights in the billions takes
+// seconds.
 Choice wrr(const Question& q) {
   const Pool& pool = q.pool;
   SchedulerState& state = q.state;
   if (state.most_weight == 0) return std::nullopt;
-  const size_t started = state.position;  // 0: head
-  size_t stop = pool.size();              // in the last round: give up here, where the walk began
+  const size_t started = state.position;  // 0: before the first server
+  size_t stop = pool.size();              // in the last round: the place where the walk began
   bool last_round = false, restarted = false;
   size_t at = state.position;
   while (true) {
@@ -94,7 +95,7 @@ Choice wrr(const Question& q) {
   }
 }
 
-// Least connections: the smallest load wins, whatever the weights; per share, while a slow start lasts.
+// Least connections: the smallest load, whatever the weights; per share during a slow start.
 Choice lc(const Question& q) {
   const Pool& pool = q.pool;
   Choice best;
@@ -108,11 +109,12 @@ Choice lc(const Question& q) {
 // Weighted least connections: the smallest load per weight.
 Choice wlc(const Question& q) { return least(q, overhead); }
 
-// Shortest expected delay: the load as it would be with the new connection, active ones only.
+// Shortest expected delay: the smallest load per weight, counting the new connection and active ones only.
 int64_t delay(const Server& s) { return int64_t{s.active} + 1; }
 Choice sed(const Question& q) { return least(q, delay); }
 
-// Never queue: the first server without an active connection, else as sed. Who starts slowly is idle for a reason.
+// Never queue: the first server without an active connection, else as sed. A server in a slow start is not taken for
+// idle.
 Choice nq(const Question& q) {
   for (size_t i = 0; i < q.pool.size(); ++i) {
     if (eligible(q.pool[i]) && q.pool[i].active == 0 && q.pool[i].share == kFullShare) return i;
@@ -120,7 +122,7 @@ Choice nq(const Question& q) {
   return sed(q);
 }
 
-// The greatest weight, of the servers that `fits` lets through.
+// The server of the greatest weight for which fits() is true.
 template <class Fits>
 Choice heaviest(const Pool& pool, Fits fits) {
   Choice best;
@@ -131,15 +133,15 @@ Choice heaviest(const Pool& pool, Fits fits) {
   return best;
 }
 
-// Failover: all to the greatest weight that is up. A turn is a choice.
+// Failover: all connections go to the greatest weight that is up. A turn is a choice.
 Choice fo(const Question& q) {
   q.state.turn = (q.state.turn + 1) % kFullShare;
   const Choice best = heaviest(q.pool, [&](const Server& s) { return has_turn(s, q.state.turn); });
   return best ? best : heaviest(q.pool, [](const Server&) { return true; });
 }
 
-// Overflow: as fo, but on to the next when more connections are active than the weight says. A slow start makes nobody
-// go without.
+// Overflow: as fo, but goes on to the next server when a server has more active connections than its weight. During a
+// slow start no client is refused.
 Choice ovf(const Question& q) {
   const Choice best =
       heaviest(q.pool, [&](const Server& s) { return int64_t{s.active} * q.state.parts <= weight(q.state, s); });
@@ -156,8 +158,8 @@ uint64_t next_random(uint64_t& state) {
   return z ^ z >> 31;
 }
 
-// Of two servers drawn by weight the one with the smaller load per weight; the first drawn on a tie. IPVS draws from 0
-// up to the sum of the weights itself, so the first in the order is favoured by one part in that sum; so do we.
+// The less loaded per weight of two servers drawn by weight; the first drawn on a tie. IPVS draws from 0 up to and
+// including the sum of the weights, which favours the first in the order by one part in that sum; so does this.
 Choice twos(const Question& q) {
   uint64_t sum = 0;
   for (size_t i = 0; i < q.pool.size(); ++i) {
@@ -182,7 +184,7 @@ struct Row {
   Scheduler scheduler;
   const char* name;
   Choice (*choose)(const Question&);
-  void (*prepare)(const Pool&, SchedulerState&);  // what the state holds about the order and the weights; or null
+  void (*prepare)(const Pool&, SchedulerState&);  // computes what the state holds about order and weights; or null
 };
 constexpr std::array<Row, static_cast<size_t>(Scheduler::count_)> kSchedulers = {{
     {Scheduler::rr, "rr", rr, nullptr},
@@ -212,7 +214,7 @@ void count(SchedulerState& state, const Weighed& server, bool joins) {
   if (server.full > kMostInParts) by(state.heavy_servers);
 }
 
-// Parts are left out where weight times load could overflow, as it cannot without them.
+// Does not count in parts where weight times load could overflow.
 void prepare(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
   state.ramping = state.ramping_servers != 0;
   state.parts = state.ramping && state.heavy_servers == 0 ? kFullShare : 1;
@@ -249,14 +251,14 @@ void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state
 }
 
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
-  if (state.position != 0) ++state.position;  // the last choice moved one down
+  if (state.position != 0) ++state.position;  // the last choice is one place further now
   count(state, Weighed(pool[0]), true);
   remember_added(pool, state);
   prepare(scheduler, pool, state);
 }
 
 void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at, const Weighed& was) {
-  // Without the last choice itself, the one before it counts as such; without one before it, nothing changes.
+  // Without the last choice, the one before it takes its place; without one before it, nothing changes.
   if (was_at < state.position) --state.position;
   count(state, was, false);
   remember_removed(state, was_at);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// scheduler_cache.cpp: the schedulers made for caches: a destination stays with the server (lblc) or the servers
-// (lblcr) that have served it, unless they are overworked while others are idle. New ones are chosen as by wlc.
-// A service has few destinations: its VIP, or those of its mark. As in IPVS, what has not been asked for is forgotten
-// in a sweep every half hour (counted from the first choice), and a removed server keeps its place until it returns.
+// scheduler_cache.cpp: lblc and lblcr, the schedulers for caches: a destination stays with its server (lblc) or servers
+// (lblcr), unless they are overloaded while others are idle. New servers are chosen as by wlc. A service has few
+// destinations: its VIP, or the VIPs of its mark. As in IPVS, unused destinations are removed by a sweep every half
+// hour (counted from the first choice), and a removed server keeps its place until it returns.
 #include <algorithm>
 
 #include "core/schedulers.h"
@@ -11,7 +11,7 @@ namespace rawvs::schedulers {
 
 namespace {
 
-constexpr size_t kMostDestinations = 16384;  // IPVS's limit; more are scheduled, but not remembered
+constexpr size_t kMostDestinations = 16384;  // as in IPVS; others are scheduled, but not remembered
 constexpr Duration kSweepInterval = 30min;
 constexpr std::ptrdiff_t kMostRemoved = 64;  // removed servers remembered per destination
 
@@ -22,7 +22,7 @@ bool removed(const Member& m) { return m.index == kNoServer; }
 void sweep(SchedulerState& state, Duration expiration, Instant now) {
   if (state.next_sweep == Instant{}) state.next_sweep = now + kSweepInterval;
   if (now < state.next_sweep) return;
-  const Instant last = now - (now - state.next_sweep) % kSweepInterval;  // when it was last due
+  const Instant last = now - (now - state.next_sweep) % kSweepInterval;  // the last time it was due
   std::erase_if(state.affinities, [&](const Affinity& a) { return a.used + expiration <= last; });
   state.next_sweep = last + kSweepInterval;
 }
@@ -47,7 +47,7 @@ void remember(const Question& q, size_t at, size_t room) {
   q.state.affinities.insert(position(q.state, q.request.destination), std::move(a));
 }
 
-// More connections than its weight, while some server has less than half of its own.
+// True if the server has more connections than its weight while another has less than half of its own.
 bool overworked(const Question& q, const Server& s) {
   const auto load = [&](const Server& server) { return int64_t{server.active} * q.state.parts; };
   if (load(s) <= weight(q.state, s)) return false;
@@ -68,7 +68,7 @@ Choice least_of(const Question& q, const Affinity& a) {
   return best;
 }
 
-// Ends the membership of the most loaded. A removed server counts as one without load.
+// Removes the most loaded member. A removed server counts as one without load.
 void shrink(const Question& q, Affinity& a) {
   Server gone;
   gone.spec.weight = 1;
@@ -99,7 +99,7 @@ Choice lblc(const Question& q) {
   if (a) {
     a->used = q.request.now;
     const Member& m = a->servers.front();
-    // As in IPVS, a server that has reached its upper threshold keeps the destinations it has.
+    // As in IPVS, a server above its upper threshold keeps its destinations.
     if (!removed(m) && q.pool[m.index].spec.weight > 0 && !overworked(q, q.pool[m.index])) return m.index;
   }
   const Choice at = least(q, overhead);
@@ -136,7 +136,7 @@ void remember_added(const Pool& pool, SchedulerState& state) {
         m.index = 0;
       }
     }
-    a.servers.reserve(a.servers.size() + pool.size());  // so that choices need not allocate when it joins
+    a.servers.reserve(a.servers.size() + pool.size());  // so that choices need not allocate when the server joins
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// scheduler_hash.cpp: the schedulers that place by hash: dh, sh and mh. scheduler.h defines the hashes and the tables.
-// A table holds indexes into the order of servers, so it is filled anew whenever that order or a weight changes.
+// scheduler_hash.cpp: dh, sh and mh, the schedulers by hash. scheduler.h defines hashes and tables. A table holds
+// indexes into the order of servers, so it is filled anew when the order or a weight changes.
 #include <algorithm>
 #include <bit>
 #include <numeric>
@@ -13,11 +13,11 @@ namespace rawvs::schedulers {
 namespace {
 
 constexpr size_t kBuckets = 256;         // of dh and sh
-constexpr size_t kMaglevBuckets = 4093;  // a prime, so that every skip visits all of them
+constexpr size_t kMaglevBuckets = 4093;  // a prime: every skip visits all buckets
 constexpr int kShareBits = 6;
 constexpr uint16_t kFree = 0xffff;
 constexpr HashKey kBucketKey{2654435761u, 2654435761u}, kSkipKey{2654446892u, 2654446892u};
-constexpr HashKey kPartKey{0, 1};  // unlike the others, so that parts are spread over all buckets
+constexpr HashKey kPartKey{0, 1};  // unlike the other keys, so that a part's clients are spread over all buckets
 
 uint32_t number(Ip address, Port port) { return address.v4() + port.value; }
 
@@ -37,9 +37,9 @@ bool any(const Pool& pool, Fits fits) {
   return false;
 }
 
-// The server of the first bucket; with the flag "fallback", when it is out, that of the next that is not.
-// Slow start: each client is of one of kFullShare parts, and a server takes so many parts as its share is; the others'
-// clients go where "fallback" would send them, and the tables stay as they are, so that nobody else's client moves.
+// The server of the first bucket; with the flag "fallback" the first one of the further buckets that is available.
+// Slow start: each client belongs to one of kFullShare parts, and a server takes as many parts as its share. The other
+// parts' clients go where "fallback" sends them. The tables do not change, so no other client moves.
 template <class Bucket>  // size_t(uint32_t further)
 Choice look_up(const Question& q, uint32_t client, bool fallback, Bucket bucket) {
   const std::vector<uint16_t>& table = q.state.table;
@@ -50,7 +50,7 @@ Choice look_up(const Question& q, uint32_t client, bool fallback, Bucket bucket)
   const Server& own = q.pool[table[first]];
   if (takes(own)) return table[first];
   if (!eligible(own) && !fallback) return std::nullopt;
-  // With all servers out a flood of new clients must not cost a whole round each.
+  // With all servers out, a flood of new clients must not cost a whole round each.
   const bool some = any(q.pool, takes);
   if (!some && eligible(own)) return table[first];
   if (!some && !any(q.pool, eligible)) return std::nullopt;
@@ -61,7 +61,7 @@ Choice look_up(const Question& q, uint32_t client, bool fallback, Bucket bucket)
   return std::nullopt;
 }
 
-// A server's way through the buckets of mh.
+// A server's sequence of preferred buckets (mh).
 struct Preference {
   size_t next, skip;
   int32_t share;
@@ -125,7 +125,7 @@ void fill_mh(const Pool& pool, SchedulerState& state) {
 
 namespace {
 
-// dh, sh: further buckets are those behind the first.
+// dh, sh: the further buckets follow the first one.
 Choice from_bucket(const Question& q, size_t first, bool fallback) {
   return look_up(q, client(q), fallback, [first](uint32_t further) { return (first + further) % kBuckets; });
 }

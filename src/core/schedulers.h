@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// schedulers.h: what the files of the schedulers share: the question that each answers and the measures they compare.
+// schedulers.h: what the schedulers' files share: their signature and the measures they compare.
 #pragma once
 
 #include "core/scheduler.h"
@@ -19,17 +19,18 @@ inline bool eligible(const Server& s) { return s.spec.weight > 0 && !s.overloade
 // IPVS's measure of load: an active connection costs as much as 256 inactive ones.
 inline int64_t overhead(const Server& s) { return int64_t{s.active} * 256 + s.inactive; }
 
-// A server's weight as choices take it: in parts of one while a slow start lasts, else plain: then all is IPVS's.
+// A server's weight for comparisons. During a slow start it is counted in parts (kFullShare of them are one); otherwise
+// it is the plain weight, as in IPVS.
 inline int64_t weight(const SchedulerState& state, const Server& s) {
   return state.parts == 1 ? s.spec.weight : int64_t{s.full_weight()} * s.share;
 }
 
-// Is a's load per weight above b's? By cross multiplication, so nothing is rounded.
+// True if a's load per weight exceeds b's. Multiplies crosswise, so nothing is rounded.
 inline bool heavier(const SchedulerState& state, const Server& a, int64_t load_a, const Server& b, int64_t load_b) {
   return load_a * weight(state, b) > load_b * weight(state, a);
 }
 
-// The least loaded per weight of the servers that may be chosen; the first among equals.
+// The eligible server with the least load per weight; the first among equals.
 template <class Load>  // int64_t(const Server&)
 Choice least(const Question& q, Load load) {
   const Pool& pool = q.pool;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sctp_state.cpp: IPVS's SCTP transition table and timeouts, as tables. Source: the rules in lvs-facts 2.5; every cell
-// that packets can reach was confirmed against a kernel's IPVS.
+// sctp_state.cpp: IPVS's SCTP transition table and timeouts. Every cell that packets can reach was compared with a
+// kernel's IPVS.
 #include "core/sctp_state.h"
 
 #include <array>
@@ -36,7 +36,7 @@ using Row = std::array<SctpState, kStates>;
 // clang-format off
 // [direction][event][state]      NO   I1   IN   CS   CR   CW   CO   CE   ES   SS   SR   SA   RJ   CL
 constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
-    {{  // input: from the client, when the server's half is seen, too (NAT)
+    {{  // input: from the client, when the server's packets are seen, too (NAT)
         /* data              */ {sES, sI1, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ, sCL},
         /* init              */ {sI1, sIN, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sIN, sIN},
         /* init-ack          */ {sCW, sCW, sCW, sCS, sCR, sCO, sCO, sCE, sES, sSS, sSR, sSA, sRJ, sCL},
@@ -60,7 +60,7 @@ constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
         /* error             */ {sCL, sCL, sCL, sCL, sCL, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ, sCL},
         /* abort             */ {sCL, sRJ, sCL, sCL, sCL, sCL, sCL, sCL, sCL, sCL, sCL, sCL, sCL, sCL},
     }},
-    {{  // input only: from the client, when the server answers past the director (DR, TUN)
+    {{  // input only: from the client, when the server's packets are not seen (DR, TUN)
         /* data              */ {sES, sI1, sIN, sCS, sCR, sES, sCO, sCE, sES, sSS, sSR, sSA, sRJ, sCL},
         /* init              */ {sI1, sIN, sIN, sIN, sIN, sIN, sCO, sCE, sES, sSS, sSR, sSA, sIN, sIN},
         /* init-ack          */ {sCE, sCE, sCE, sCE, sCE, sCE, sCO, sCE, sES, sSS, sSR, sSA, sRJ, sCL},
@@ -75,7 +75,7 @@ constexpr std::array<std::array<Row, kEvents>, 3> kTable = {{
 }};
 // clang-format on
 
-// Chunks that bear no meaning for the state, known ones (SACK, HEARTBEAT, ECNE ...) and others, count as data.
+// Chunks that change no state, known (SACK, HEARTBEAT, ECNE ...) and unknown ones, count as data.
 Event event_of(uint8_t chunk) {
   switch (chunk) {
     case SctpChunk::init: return kInit;

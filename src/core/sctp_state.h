@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sctp_state.h: the director's view of an SCTP association: IPVS's states, its transition table, its timeouts.
-// In:  state, direction, the packet's chunk (Packet::sctp_chunk).   Out: the next state. Pure tables, as tcp_state.h's;
-// who applies them is track.h. The director of DR and TUN sees only the client's half: the input-only rows.
+// sctp_state.h: the state of an SCTP association: IPVS's states, transition table, timeouts.
+// In:  state, direction, the packet's chunk (Packet::sctp_chunk).
+// Out: the next state.
+// Not: applying it to a connection (track.h).
+//
+// With DR and TUN the director sees only the client's packets: the input-only rows apply.
 #pragma once
 
 #include "core/tcp_state.h"
 
 namespace rawvs {
 
-enum class SctpState : uint8_t {  // the order, and so the numbers, are IPVS's: its sync protocol sends them
+enum class SctpState : uint8_t {  // in the order and with the numbers of IPVS: its sync protocol sends them
   none,
   init1,
   init,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service.cpp: the service table and the slots of the real servers.
+// service.cpp: the tables of services and of real servers.
 #include "core/service.h"
 
 #include <algorithm>
@@ -24,10 +24,10 @@ const char* name(Refusal refusal) {
 
 namespace {
 
-constexpr size_t kLookedAtWhenFull = 8192;     // removed servers, when there is no free slot: half a millisecond
+constexpr size_t kLookedAtWhenFull = 8192;     // removed servers examined when no slot is free: half a millisecond
 constexpr Duration kRemovedServerKept = 120s;  // IPVS keeps its trash at least this long
 
-// New thresholds: as IPVS decides at every add and edit.
+// Decides `overloaded` from new thresholds, as IPVS does at every add and edit.
 void decide_overload(Server& server) {
   const ServerSpec& s = server.spec;
   const uint64_t total = uint64_t{server.active} + server.inactive;
@@ -40,7 +40,7 @@ void decide_overload(Server& server) {
   }
 }
 
-// The operator's weight, as far as checks and slow start allow it.
+// Computes the weight in effect: the operator's, limited by checks and slow start.
 void weigh(Server& server) {
   const int32_t most = server.allowed_weight();
   server.spec.weight = server.part_of(most);
@@ -164,9 +164,8 @@ const Server* Services::known(const ServiceKey& key, Endpoint server) const {
   return slot == kNoServer ? nullptr : &servers_[slot];
 }
 
-// A free slot; or, when this very server was removed from this very service and connections still remember it, its
-// old one: so it gets its connections and counters back. Where none is free, that of the server that was removed first
-// of those that nothing uses: it had only been waiting to return.
+// A slot for a new server. If the same server was removed from the same service and keeps its slot: that slot, so it
+// gets its connections and counters back. Else a free slot. Else the slot of the unused server that was removed first.
 ServerSlot Services::slot_for(const ServiceKey& key, const ServerSpec& spec) {
   if (const ServerSlot known = known_slot(key, spec.at); known != kNoServer) {
     removed_.remove(known);
@@ -184,7 +183,7 @@ ServerSlot Services::slot_for(const ServiceKey& key, const ServerSpec& spec) {
   return *free;
 }
 
-// Those that connections use go to the end of the queue, so that they are not looked at again and again.
+// Servers that connections use move to the end of the queue: the next call examines others.
 ServerSlot Services::longest_gone() {
   for (size_t left = std::min(removed_.size(), kLookedAtWhenFull); left > 0; --left) {
     const ServerSlot first = removed_.first();
@@ -209,7 +208,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   if (!service) return Refusal::no_service;
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
   if (find(key, spec.at)) return Refusal::exists;
-  const ServerSlot held = slot_of(key, spec.at);  // taken out: it begins anew
+  const ServerSlot held = slot_of(key, spec.at);  // it was taken out: it begins anew
   if (held != kNoServer) std::erase(service->taken_out, held), servers_[held].taken_out = false;
   const ServerSlot slot = held != kNoServer ? held : slot_for(key, spec);
   if (slot == kNoServer) return Refusal::full;
@@ -243,7 +242,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   if (slot == kNoServer) return Refusal::no_server;
   Server& server = servers_[slot];
   const Weighed was(server);
-  const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no word for it: an edit keeps it
+  const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no option for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
   server.wanted_weight = spec.weight;
@@ -310,7 +309,7 @@ bool Services::set_reachable(ServerSlot slot, bool reachable) {
   return true;
 }
 
-// The schedulers know it no more.
+// Removes the server from the schedulers' order.
 void Services::unlist(Service& service, ServerSlot slot) {
   const auto at = std::ranges::find(service.servers, slot);
   const auto was_at = static_cast<size_t>(at - service.servers.begin());
@@ -346,7 +345,7 @@ bool Services::estimate(uint32_t intervals, uint32_t from, uint32_t most) {
   return until == end;
 }
 
-// Who is not forgotten goes to the end of the queue, so that the next call looks at others.
+// A server that stays moves to the end of the queue: the next call examines others.
 void Services::forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone) {
   for (size_t left = std::min(removed_.size(), most); left > 0; --left) {
     const ServerSlot first = removed_.first();

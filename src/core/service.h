@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service.h: virtual services and their real servers: what exists, in which order, with which counters.
-// In:  what an operator wants (specs).   Out: the tables that scheduling and forwarding read, or a Refusal.
+// service.h: virtual services and their real servers, in order, with counters.
+// In:  an operator's changes (specs).
+// Out: the tables that scheduling and forwarding read, or a Refusal.
 // Not: which server a client gets (scheduler.h), connections (connection.h), MAC addresses (neighbor.h).
-// There are no pointers between tables: a server is a slot. A removed server keeps its slot while connections use it,
-// so that they are known to be orphans, and get their server back when it returns (as IPVS's "trash" does); without
-// connections for two minutes, or until the slot is needed.
+//
+// Tables refer to each other by slots, not pointers. A removed server keeps its slot while connections use it: they
+// count as orphans, and get their server back when it returns (as from IPVS's "trash"). Without connections it keeps
+// the slot for two minutes, or until the slot is needed.
 #pragma once
 
 #include <algorithm>
@@ -36,26 +38,26 @@ std::optional<Scheduler> parse_scheduler(std::string_view word);
 struct ServiceKey {  // protocol and endpoint, or a mark
   Protocol protocol = Protocol::any;
   Endpoint vip{};
-  Mark mark{};  // not 0: the other fields are 0
+  Mark mark{};  // if not 0, the other fields are 0
   friend constexpr auto operator<=>(const ServiceKey&, const ServiceKey&) = default;
 };
 std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10
 
 struct SchedulerFlags {  // IPVS's flag-1, flag-2, flag-3
   enum : uint8_t {
-    fallback = 1,
-    port = 2,
+    fallback = 1,  // sh, mh: try other servers when the first is out
+    port = 2,      // sh, mh: hash the port, too
     third = 4
-  };  // sh, mh: another server for one that is out; hash the port, too
+  };
 };
 
 struct ServiceSpec {
   ServiceKey key{};
   Scheduler scheduler = Scheduler::wlc;
   uint8_t flags = 0;        // SchedulerFlags
-  Duration persistence{};   // 0: none. Else a client stays with its server, and for so long after its last connection
-  Netmask netmask{};        // which clients are one for persistence
-  bool one_packet = false;  // UDP: every datagram is scheduled by itself, none leaves a connection
+  Duration persistence{};   // 0: none. Else how long a client keeps its server after its last connection
+  Netmask netmask{};        // clients that persistence treats as one
+  bool one_packet = false;  // UDP: each datagram is scheduled by itself, and leaves no connection
 };
 
 struct ServerSpec {
@@ -64,8 +66,8 @@ struct ServerSpec {
   int32_t weight = 1;  // 0: no new connections
   uint32_t upper = 0;  // thresholds of connections, active and inactive; 0 = none
   uint32_t lower = 0;
-  Tunnel tunnel{};           // of method tunnel
-  std::optional<Mac> mac{};  // fixed; else asked for by ARP. An edit without one keeps the old one
+  Tunnel tunnel{};           // for method tunnel
+  std::optional<Mac> mac{};  // fixed; none: found by ARP. An edit without one keeps the old one
 };
 
 inline constexpr Port kFtp{21}, kFtpData{20};
@@ -76,50 +78,50 @@ inline constexpr ServerSlot kNoServer = 0xffff;
 inline constexpr ServiceSlot kNoService = 0xffff;
 inline constexpr uint16_t kNoNeighbor = 0xffff;
 
-// What becomes of a server's connections, as health checks have it. serves: nothing, it is well. keeps: nothing, though
-// it is not. drains: its persistence templates decide no more. resets: its connections are over with their next packet.
+// A health check's verdict on a server's connections. serves: the server works. keeps: it does not, but they continue.
+// drains: its persistence templates no longer apply. resets: they end with their next packet.
 enum class Standing : uint8_t { serves, keeps, drains, resets };
 
-// Slow start: of how many parts of its weight a server has some; all of them, when it is over.
+// Slow start counts a server's weight in this many parts; a server with all of them is not in a slow start.
 inline constexpr uint8_t kFullShare = 24;
 
 struct Server {
-  ServerSpec spec{};                // its weight: in effect, at most most_weight, and as its share is: 1 at least
-  int32_t wanted_weight = 1;        // the operator's
+  ServerSpec spec{};                // its weight: in effect: at most most_weight, by its share, at least 1
+  int32_t wanted_weight = 1;        // as the operator set it
   int32_t most_weight = INT32_MAX;  // what health checks allow
-  int32_t least_weight = 0;         // what it has even so: a sorry server that is needed
-  uint8_t share = kFullShare;       // of the weight: less while a slow start lasts, 1 at least
+  int32_t least_weight = 0;         // at least this, whatever checks say: a sorry server in use
+  uint8_t share = kFullShare;       // of the weight: lower during a slow start, at least 1
   Standing standing = Standing::serves;
   ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
-  ServiceKey key{};                                   // the service's, to know a server that returns
+  ServiceKey key{};                                   // of the service: recognises a server that returns
   bool used = false;                                  // this slot holds a server
-  bool taken_out = false;                             // by health checks: it is not listed, and gets no new connections
-  bool reachable = true;                              // packets can be sent to it; else it gets no new connections
+  bool taken_out = false;                             // by health checks: not listed, no new connections
+  bool reachable = true;                              // false: no packet can be sent to it: no new connections
   bool overloaded = false;                            // the upper threshold was reached
-  bool was_nat = false;                               // is, or was before an edit: NAT connections may remain
+  bool was_nat = false;                               // uses NAT, or did before an edit: NAT connections may remain
   int32_t last_weight = 0;                            // the last full_weight() that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
-  uint16_t neighbor = kNoNeighbor;                    // neighbor.h: of its next hop
-  Ip source{};                                        // our address on the way to it: the outer source of a tunnel
-  uint16_t route_mtu = 0;                             // the host's route says so, bytes; 0: the link's
+  uint16_t neighbor = kNoNeighbor;                    // of its next hop (neighbor.h)
+  Ip source{};                                        // our address on the route to it: the outer source of a tunnel
+  uint16_t route_mtu = 0;                             // of the host's route, bytes; 0: the link's
   uint16_t path_mtu = 0;                              // learned from ICMP (RFC 1191), bytes of an outer packet; 0: none
   Instant path_mtu_until{};
   Instant removed{};
-  uint32_t served = 0;  // serial of the service it is, or last was, in
+  uint32_t served = 0;  // serial of its present or last service
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
   bool in_table() const { return in_service() && !taken_out; }
-  // When its slow start will be over.
+  // The weight without the slow start.
   int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }
   int32_t allowed_weight() const { return reachable ? weight_by_checks() : 0; }
   int32_t weight_by_checks() const { return std::max(std::min(wanted_weight, most_weight), least_weight); }
-  // What is listed, and saved: whether packets can be sent to it is another matter.
+  // For listings and saving, which ignore whether packets can be sent to the server.
   int32_t listed_weight() const { return reachable ? spec.weight : part_of(weight_by_checks()); }
-  int32_t part_of(int32_t weight) const {  // as its share is, 1 at least; of 0 it is 0
+  int32_t part_of(int32_t weight) const {  // by its share, at least 1; 0 for weight 0
     return static_cast<int32_t>(std::max(int64_t{weight} * share / kFullShare, int64_t{std::min(weight, 1)}));
   }
-  ServerSpec wanted() const {  // as the operator has it, whatever health checks say
+  ServerSpec wanted() const {  // as the operator set it, whatever health checks say
     ServerSpec all = spec;
     all.weight = wanted_weight;
     return all;
@@ -127,21 +129,21 @@ struct Server {
   uint32_t references() const { return active + inactive + persistent; }
 };
 
-struct Affinity {  // lblc, lblcr: the servers that have served a destination
+struct Affinity {  // lblc, lblcr: the servers of a destination
   struct Member {
     Endpoint at{};
-    uint16_t index = 0;  // in the scheduler's order; kNoServer: removed, but it may return
+    uint16_t index = 0;  // in the scheduler's order; kNoServer: removed, may return
   };
   Ip destination{};
   std::vector<Member> servers;  // the newest member first
   Instant used{}, changed{};
 };
-struct SchedulerState {                             // scheduler.h says what the numbers mean
-  size_t position = 0;                              // index behind the last choice, 0 = list head
-  uint32_t ramping_servers = 0, heavy_servers = 0;  // with less than their full share; too heavy to be counted in parts
+struct SchedulerState {                             // scheduler.h explains the numbers
+  size_t position = 0;                              // index after the last choice, 0 = before the first server
+  uint32_t ramping_servers = 0, heavy_servers = 0;  // servers in a slow start; servers too heavy to be counted in parts
   int64_t current_weight = 0, most_weight = 0, step = 1;
-  // Slow start: whether some server has less than its full share; then weights are counted in so many parts each, but
-  // for weights so great that they can do without; and which turn it is of those who take only some.
+  // Slow start. ramping: a server has less than its full share. parts: each weight is counted in this many parts then;
+  // 1 otherwise, and when a weight is too great. turn: which servers with a part of their weight may be chosen now.
   bool ramping = false;
   uint8_t parts = 1;
   uint32_t turn = 0;
@@ -154,16 +156,16 @@ struct SchedulerState {                             // scheduler.h says what the
 struct Service {
   ServiceSpec spec{};
   bool used = false;
-  bool open = true;                     // false: it gets no new connections yet, as if it was not there
-  uint32_t serial = 0;                  // tells a service from an earlier one with the same key
-  std::vector<ServerSlot> servers;      // newest first: the order in which IPVS's schedulers walk
-  std::vector<ServerSlot> taken_out{};  // servers that health checks have taken out: their connections go on
+  bool open = true;                     // false: no new connections yet, as if it did not exist
+  uint32_t serial = 0;                  // distinguishes it from earlier services with the same key
+  std::vector<ServerSlot> servers;      // newest first, in the order of IPVS's schedulers
+  std::vector<ServerSlot> taken_out{};  // by health checks; their connections continue
   SchedulerState state{};
   Traffic traffic{};
   Rates rates{};
 };
 
-// Which packets carry a mark: what the host's firewall does for IPVS.
+// Which packets carry a mark: replaces the rules of the host's firewall for IPVS.
 struct PortRange {
   uint16_t first = 0, last = 0xffff;
   friend bool operator==(const PortRange&, const PortRange&) = default;
@@ -173,7 +175,7 @@ struct GroupMatch {
   Protocol protocol = Protocol::tcp;
   std::vector<PortRange> ports;
   Mark mark{};
-  Network clients{Ip(), 0};  // only packets from here; 0.0.0.0/0: from anywhere
+  Network clients{Ip(), 0};  // packets from here only; 0.0.0.0/0: from anywhere
 };
 
 class Services {
@@ -182,39 +184,40 @@ class Services {
   explicit Services(uint32_t max_servers, uint32_t max_services = kUsualServices);
 
   std::optional<Refusal> add(const ServiceSpec& spec);
-  void set_open(const ServiceKey& key, bool open);  // of one that is being made
+  void set_open(const ServiceKey& key, bool open);  // of a service that is being built
   std::optional<Refusal> edit(const ServiceSpec& spec);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
-  // As health checks find it; an edit of the server does not change that, its removal does.
+  // Sets a health check's verdict. An edit of the server keeps it, its removal does not.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
                                       uint8_t share = kFullShare, int32_t least_weight = 0);
-  // Health checks take a server out of the table, and put it back: to operators and schedulers it is not there, while
-  // its connections go on as its standing says. An operator may edit it, remove it, or add it anew.
+  // Health checks take a server out of the table and put it back: operators and schedulers do not see it, its
+  // connections continue by its standing. An operator may edit or remove it, or add it anew.
   std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
   std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server);
-  // Whether packets can be sent to it, as its route is. True: that is new.
+  // Sets whether packets can be sent to the server. True: it changed.
   bool set_reachable(ServerSlot slot, bool reachable);
   std::optional<Refusal> zero(const ServiceKey& key);
   void set_groups(std::vector<GroupMatch> groups);
-  // So many intervals of Rates are over, all but the first without traffic: for the slots from `from` on, services' and
-  // servers' alike, as many as `most` says. True: these were the last ones.
+  // Ends `intervals` intervals of Rates, all but the first without traffic, for the services and servers in slots
+  // [from, from + most). True: these were the last slots.
   bool estimate(uint32_t intervals, uint32_t from, uint32_t most);
-  // Looks at so many removed servers, at most, those that it has looked at least lately first: those that nothing uses
-  // any more lose their slots, which are added to `gone`.
+  // Examines at most `most` removed servers, those examined longest ago first. Unused ones lose their slots, which are
+  // appended to `gone`.
   void forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone);
   size_t removed() const { return removed_.size(); }  // servers that keep their slots
-  uint64_t looked_at() const { return looked_at_; }   // servers, in all calls so far: what changes cost
+  uint64_t looked_at() const { return looked_at_; }   // servers examined so far: the cost of changes
 
   bool empty() const { return count_ == 0; }
   const Service* find(const ServiceKey& key) const;
   Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
-  const Server* find(const ServiceKey& key, Endpoint server) const;   // of its servers
+  const Server* find(const ServiceKey& key, Endpoint server) const;   // of the service's servers
   const Server* known(const ServiceKey& key, Endpoint server) const;  // also one that is taken out
-  ServerSlot slot_of(const ServiceKey& key, Endpoint server) const;   // of either; kNoServer: it has none there
-  // The first server at this address, whatever its port and service, that `is_it` says yes to; kNoServer: none.
+  ServerSlot slot_of(const ServiceKey& key,
+                     Endpoint server) const;  // of either; kNoServer: the service does not have it
+  // The first server at this address, of any port and service, for which is_it() is true; kNoServer: none.
   template <class IsIt>
   ServerSlot find_at(Ip addr, IsIt is_it) const {
     return by_addr_.find(hash(addr), [&](Slot slot) {
@@ -222,11 +225,11 @@ class Services {
       return servers_[slot].in_service() && servers_[slot].spec.at.addr == addr && is_it(servers_[slot]);
     });
   }
-  // The service that this new connection belongs to.
+  // The service of a new connection.
   const Service* classify(const FlowKey& flow) const;
   Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }
-  std::vector<Ip> vips() const;                          // addresses that some service is at: sorted, each once
-  std::vector<Ip> vips_of(const ServiceKey& key) const;  // of this one: sorted, each once
+  std::vector<Ip> vips() const;                          // of all services: sorted, each once
+  std::vector<Ip> vips_of(const ServiceKey& key) const;  // of this service: sorted, each once
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }
@@ -235,10 +238,10 @@ class Services {
   std::span<const Server> servers() const { return servers_; }
   std::span<Server> servers() { return servers_; }
   const std::vector<GroupMatch>& groups() const { return groups_; }
-  std::span<const uint32_t> groups_of(Mark mark) const;  // places in groups()
+  std::span<const uint32_t> groups_of(Mark mark) const;  // indexes into groups()
   const std::vector<uint32_t>& groups_by_mark() const { return groups_by_mark_; }
   ServerSlot slot_of(const Server& server) const { return static_cast<ServerSlot>(&server - servers_.data()); }
-  uint32_t server_slots() const { return free_servers_.used(); }  // slots from here on were never used
+  uint32_t server_slots() const { return free_servers_.used(); }  // this slot and all later ones were never used
 
  private:
   static uint64_t hash(Ip addr) { return mixed(addr.v4()); }
@@ -253,16 +256,16 @@ class Services {
   void unlist(Service& service, ServerSlot slot);
 
   uint32_t next_serial_ = 1;
-  std::vector<Service> services_;  // up to the highest slot that was ever used; memory for all from the start
-  std::vector<Server> servers_;    // all slots from the start
+  std::vector<Service> services_;  // up to the highest slot ever used; all memory is reserved
+  std::vector<Server> servers_;    // all slots
   FreeSlots free_services_, free_servers_;
   SlotHash by_key_;    // services
-  SlotHash by_place_;  // servers, removed ones included, by their service's key and where they are: each pair once
+  SlotHash by_place_;  // servers, also removed ones, by service key and endpoint: each pair once
   SlotHash by_addr_;   // the same servers
   SlotQueue removed_;  // servers
   size_t count_ = 0;   // services
   std::vector<GroupMatch> groups_;
-  std::vector<uint32_t> groups_by_vip_, groups_by_mark_;  // places in it, in its order among equals
+  std::vector<uint32_t> groups_by_vip_, groups_by_mark_;  // indexes into groups_; equals in its order
   mutable uint64_t looked_at_ = 0;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service_classify.cpp: which service a packet is for: marks, addresses, ports; and which addresses services have.
+// service_classify.cpp: finds the service of a packet by marks, addresses and ports; lists the services' addresses.
 #include <algorithm>
 #include <numeric>
 
@@ -71,8 +71,8 @@ std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
   return std::nullopt;
 }
 
-// IPVS's order: the mark, if the packet has one and a service balances it; then protocol, address and port; then an FTP
-// service, which takes its data connections, too; then the service of every port.
+// IPVS's order: the mark, if the packet has one that a service uses; then protocol, address and port; then an FTP
+// service for its data connections; then the service for every port.
 const Service* Services::classify(const FlowKey& flow) const {
   const auto opened = [&](const ServiceKey& key) {
     const Service* const service = find(key);

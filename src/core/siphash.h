@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// siphash.h: SipHash-1-3 of four or of sixteen bytes: a short keyed hash that stands against chosen collisions.
+// siphash.h: SipHash-1-3 of four or sixteen bytes: a keyed hash whose collisions cannot be chosen.
+//
 // J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF" (2012), with c = 1 and d = 3. The input is
-// numbers, not bytes in memory, so the result is the same on every byte order.
+// numbers, so the result is the same on every byte order.
 #pragma once
 
 #include <bit>
@@ -14,7 +15,7 @@ struct HashKey {
   uint64_t k0 = 0, k1 = 0;
 };
 
-// Of whole words; the last one carries, as SipHash has it, the message's length in its highest byte.
+// REQUIRES: whole words; the highest byte of the last one holds the message's length, as SipHash defines.
 constexpr uint64_t siphash13_of(HashKey key, std::initializer_list<uint64_t> words) {
   uint64_t v0 = key.k0 ^ 0x736f6d6570736575u, v1 = key.k1 ^ 0x646f72616e646f6du;
   uint64_t v2 = key.k0 ^ 0x6c7967656e657261u, v3 = key.k1 ^ 0x7465646279746573u;
@@ -34,12 +35,12 @@ constexpr uint64_t siphash13_of(HashKey key, std::initializer_list<uint64_t> wor
   return v0 ^ v1 ^ v2 ^ v3;
 }
 
-// As SipHash-1-3 of the 16 bytes that m0 and m1 make when written little-endian.
+// SipHash-1-3 of the 16 bytes of m0 and m1, little-endian.
 constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
   return siphash13_of(key, {m0, m1, uint64_t{16} << 56});
 }
 
-// As SipHash-1-3 of the 4 bytes that m makes when written little-endian.
+// SipHash-1-3 of the 4 bytes of m, little-endian.
 constexpr uint64_t siphash13(HashKey key, uint32_t m) { return siphash13_of(key, {uint64_t{4} << 56 | m}); }
 
 }  // namespace rawvs

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// slots.h: bookkeeping for tables of slots whose memory is fixed at start: which slots are free, which one has a key,
-// which one was put in first. A slot is a place in somebody else's table; nothing here knows what is in it. All of it
-// is fixed by the number of slots, and nothing but the constructors allocates.
+// slots.h: tables of slots of a fixed size: which slots are free, which has a key, which was added first.
+// In:  slots, hashes of keys.
+// Out: slots.
+// Not: what is in a slot. Only the constructors allocate.
 #pragma once
 
 #include <algorithm>
@@ -18,14 +19,14 @@ using Slot = uint16_t;
 inline constexpr Slot kNoSlot = 0xffff;
 inline constexpr uint32_t kMostSlots = 0xffff;
 
-// Mixes a number's bits, so that its low ones make a good place in a hash table.
+// Mixes a number's bits: its low bits then index a hash table.
 constexpr uint64_t mixed(uint64_t n) {
   n = (n ^ n >> 32) * 0xd6e8feb86659fd93u;
   n = (n ^ n >> 32) * 0xd6e8feb86659fd93u;
   return n ^ n >> 32;
 }
 
-class FreeSlots {  // the lowest free slot is taken first
+class FreeSlots {  // hands out the lowest free slot
  public:
   explicit FreeSlots(uint32_t capacity) : capacity_(std::min(capacity, kMostSlots)) {}
   std::optional<Slot> take() {
@@ -39,7 +40,7 @@ class FreeSlots {  // the lowest free slot is taken first
     returned_.push_back(slot);
     std::ranges::push_heap(returned_, std::greater());
   }
-  uint32_t used() const { return used_; }  // slots from here on were never taken
+  uint32_t used() const { return used_; }  // this slot and all later ones were never taken
   bool any() const { return !returned_.empty() || used_ < capacity_; }
 
  private:
@@ -47,7 +48,7 @@ class FreeSlots {  // the lowest free slot is taken first
   std::vector<Slot> returned_;  // a heap
 };
 
-class SlotHash {  // slots by the hash of their keys
+class SlotHash {  // finds slots by the hash of their keys
  public:
   explicit SlotHash(uint32_t capacity)
       : first_(std::bit_ceil(std::max(capacity, 1u)), kNoSlot), next_(std::min(capacity, kMostSlots), kNoSlot) {}
@@ -61,7 +62,7 @@ class SlotHash {  // slots by the hash of their keys
     while (*at != slot) at = &next_[*at];
     *at = next_[slot];
   }
-  // The slot that `is_it` says yes to, of those with this hash; kNoSlot: there is none.
+  // The first slot with this hash for which is_it() is true; kNoSlot: none.
   template <class IsIt>
   Slot find(uint64_t hash, IsIt is_it) const {
     Slot slot = first_[place(hash)];
@@ -74,7 +75,7 @@ class SlotHash {  // slots by the hash of their keys
   std::vector<Slot> first_, next_;
 };
 
-class SlotQueue {  // in the order in which they were put in; any of them may leave
+class SlotQueue {  // slots in the order of their insertion; any may be removed
  public:
   explicit SlotQueue(uint32_t capacity) : links_(std::min(capacity, kMostSlots)) {}
   void push(Slot slot) {
@@ -83,7 +84,7 @@ class SlotQueue {  // in the order in which they were put in; any of them may le
     last_ = slot;
     ++size_;
   }
-  void remove(Slot slot) {  // REQUIRES: it is in
+  void remove(Slot slot) {  // REQUIRES: it is in the queue
     const Links l = links_[slot];
     (l.before == kNoSlot ? first_ : links_[l.before].next) = l.next;
     (l.next == kNoSlot ? last_ : links_[l.next].before) = l.before;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.cpp: a table becomes bytes. Three walks through it: templates, then FTP's control connections, then the rest,
-// so that who reads the bytes knows a controller before those that it controls.
+// state.cpp: writes the tables. Walks them three times: templates, FTP's control connections, the rest. A reader so
+// gets controlling connections before those they control.
 #include "core/state.h"
 
 #include <algorithm>
@@ -17,9 +17,9 @@ using namespace state;
 namespace {
 
 constexpr uint32_t kNoNumber = 0xffffffff;
-constexpr ConnectionId kAhead = 8;  // entries: the index is the slow part, and its cells are fetched before
+constexpr ConnectionId kAhead = 8;  // entries whose index cells are fetched in advance: the look-up is the slow part
 
-// Room for one more row of this size, all zero.
+// Appends a row of this size, all zero.
 MutableBytes append(std::vector<uint8_t>& rows, size_t size) {
   rows.resize(rows.size() + size);
   return MutableBytes(rows).last(size);
@@ -29,7 +29,7 @@ uint32_t left_units(Duration left) {
   return static_cast<uint32_t>(std::clamp<Duration::rep>(left / kLeftUnit, 0, kMostLeft));
 }
 
-// Is it another that is found by this name from that side?
+// True if a look-up of this entry's key from that side finds another entry.
 bool behind(const StateTables& tables, const Connection& c, Side side) {
   const FlowKey key = c.key(side);
   return tables.connections.find(side, key, tables.connections.hash(key)) != &c;
@@ -77,7 +77,7 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   return portion_;
 }
 
-// A walk that would find nothing is left out.
+// Skips a walk that would find nothing.
 void StateWriter::end_pass(const StateTables& tables) {
   at_ = 1;
   pass_ = static_cast<Pass>(static_cast<uint8_t>(pass_) + 1);
@@ -106,7 +106,7 @@ void StateWriter::put_header(const StateTables& tables) {
 
 void StateWriter::look(const StateTables& tables, ConnectionId id, Instant now) {
   const Connection* const soon = tables.connections.at(id + kAhead);
-  if (soon && (soon->flags & Connection::two_sided) != 0) {  // behind() will ask for it
+  if (soon && (soon->flags & Connection::two_sided) != 0) {  // for behind(), later
     tables.connections.prefetch_cell(Side::server, tables.connections.hash(soon->key(Side::server)));
   }
   const Connection* const c = tables.connections.at(id);
@@ -114,8 +114,8 @@ void StateWriter::look(const StateTables& tables, ConnectionId id, Instant now) 
   const bool control = session_of(tables, *c) != nullptr;
   const Pass its = c->is_template() ? Pass::templates : control ? Pass::controls : Pass::others;
   if (its != pass_) return;
-  // What is over goes with the next look at it, unless it controls others. A control connection that gave way to a
-  // newer one is there for those alone, and nothing is lost for them without it.
+  // An expired entry is written only if it controls others. A control connection that has a newer one with the same key
+  // serves only the connections that it controls, and they work without it.
   if (tables.connections.expired(*c, now) && !controls(tables, *c)) return;
   if (control && behind(tables, *c, Side::client)) return;
   put(tables, *c, now);
@@ -150,8 +150,8 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   ++written_;
 }
 
-// The number of the row that names this server, which is written first if it was not yet: or if the slot has become
-// another's since.
+// The number of the row that names this server. Writes the row first if there is none, or if the slot has another
+// server since.
 uint32_t StateWriter::server_number(const StateTables& tables, ServerSlot slot, Instant now) {
   if (slot >= tables.services.servers().size()) return kNoNumber;
   const Server& server = tables.services.server(slot);

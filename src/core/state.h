@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.h: the connection table as bytes, and back: what survives a restart and the binary's replacement.
-// In:  tables, the time; bytes of an earlier process.   Out: bytes, portion by portion; entries taken back as the live
-// path makes them, and why the others were not. Not: files and descriptors (state_file.h), what the state is kept for.
+// state.h: saves the connection table as bytes and restores it, across restarts and replacements of the binary.
+// In:  tables and the time; bytes of an earlier process.
+// Out: bytes, portion by portion; restored entries, and why others were not restored.
+// Not: files and descriptors (state_file.h).
+//
 // The bytes are one header, then blocks, each with its own CRC32C; numbers are big-endian on every machine. An entry
-// names its service by protocol and VIP or mark, its server by address and port: whatever of them the present
-// configuration has, too, fits. A mark that was chosen for a virtual of several ports is known by its address and ports
-// (reload.h). Deadlines are times that are left. Bytes are believed no more than a packet's: a damaged block is passed
-// over, an entry that makes no sense is not taken, and both are counted.
-// The layout, byte by byte, is in src/core/state_rows.h.
+// names its service by protocol and VIP or mark, and its server by address and port: it is restored if the present
+// configuration has them. A mark that was chosen for a virtual of several ports is recognised by address and ports
+// (reload.h). Deadlines are stored as time left. The bytes are trusted no more than a packet's: a damaged block is
+// skipped, an impossible entry is not restored, and both are counted. state_rows.h has the layout.
 #pragma once
 
 #include <array>
@@ -22,34 +23,34 @@
 
 namespace rawvs {
 
-struct StateTables {  // what is written, and what it is taken back into: the director's
+struct StateTables {  // the director's tables
   Services& services;
   ConnectionTable& connections;
   FtpSessions& ftp;
-  uint32_t& unknown_ports;  // connections whose client port is not known yet
-  const Timeouts* timeouts =
-      nullptr;  // what is taken back lives no longer than these and persistence say; null: it may
+  uint32_t& unknown_ports;             // number of connections whose client port is not known yet
+  const Timeouts* timeouts = nullptr;  // with persistence, limits the lifetime of restored entries; null: no limit
 };
 
-struct StateClock {                // when it is, so that another process, perhaps after another boot, understands it
+struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
   Instant now{};                   // since this boot
   int64_t wall = 0;                // milliseconds since 1970
-  std::array<uint8_t, 16> boot{};  // the kernel's boot id; all 0: not known
+  std::array<uint8_t, 16> boot{};  // the kernel's boot id; all 0: unknown
 };
 
-// From a table to bytes. Packets may flow between two portions: what changed behind the writer is in the next state.
+// Writes the tables. Packets may flow between two portions: an entry that changes after it was written changes in the
+// next state.
 class StateWriter {
  public:
-  static constexpr uint32_t kPlaces = 4096;  // of the table that are looked at for one portion, by default
+  static constexpr uint32_t kPlaces = 4096;  // places of the table examined per portion by default
 
   explicit StateWriter(const StateClock& clock);
   bool done() const { return pass_ == Pass::over; }
-  // The next bytes, valid until the next call; none, if there was nothing to write at these places.
+  // The next bytes, valid until the next call; empty if nothing was to be written for these places.
   Bytes next(const StateTables& tables, Instant now, uint32_t places = kPlaces);
   uint32_t written() const { return written_; }  // entries so far
 
  private:
-  enum class Pass : uint8_t { header, templates, controls, others, end, over };  // who controls comes first
+  enum class Pass : uint8_t { header, templates, controls, others, end, over };  // controlling connections come first
   struct Known {                                                                 // a server that was written
     uint32_t number = 0;
     ServiceKey key{};
@@ -74,49 +75,49 @@ class StateWriter {
 enum class StateFault : uint8_t { none, too_short, not_a_state, byte_order, version, layout, damaged };
 const char* name(StateFault fault);
 
-// Why an entry is not taken back.
+// Why an entry is not restored.
 enum class Untaken : uint8_t {
-  damaged,      // it was in a block whose checksum is wrong, or that is missing
-  malformed,    // it is none that this director writes
-  over,         // its deadline has passed meanwhile
-  no_service,   // its service is not configured any more
-  no_server,    // its service is, its server is not
-  lost_server,  // who its server was stood in a damaged block
-  newer,        // a connection of the same name has begun meanwhile
-  no_room,      // the table, or FTP's, is full
+  damaged,      // it was in a damaged or missing block
+  malformed,    // this director writes no such entry
+  over,         // its deadline has passed
+  no_service,   // its service is not configured
+  no_server,    // its service is configured, its server is not
+  lost_server,  // its server was in a damaged block
+  newer,        // a connection with the same key has begun since
+  no_room,      // the table, or FTP's table, is full
   count_
 };
 const char* name(Untaken why);
 
 struct StateReport {
-  uint32_t connections = 0, templates = 0, ftp_sessions = 0;  // taken back; sessions are among the connections
-  uint32_t uncontrolled = 0;                                  // of them: their template was not taken back
-  uint32_t shortened = 0;                                     // that had longer to live than they would get here
+  uint32_t connections = 0, templates = 0, ftp_sessions = 0;  // restored; FTP sessions are among the connections
+  uint32_t uncontrolled = 0;                                  // connections without their template
+  uint32_t shortened = 0;                                     // lifetimes that were longer than allowed here
   uint32_t damaged_blocks = 0;
-  bool complete = false;  // its end was seen
+  bool complete = false;  // the end was read
   std::array<uint32_t, static_cast<size_t>(Untaken::count_)> untaken{};
   uint32_t of(Untaken why) const { return untaken[static_cast<size_t>(why)]; }
   uint32_t left_out() const;
 };
 std::string text(const StateReport& report);  // a line for the log
 
-// From bytes to a table: one that may have connections already.
+// Reads bytes into the tables, which may have connections already.
 class StateReader {
  public:
-  static constexpr uint32_t kEntries = 256;  // at most, taken by one call of read()
+  static constexpr uint32_t kEntries = 256;  // restored at most by one call of read()
 
-  // state: borrowed, until the last read().
+  // state: borrowed until the last read().
   StateReader(Bytes state, const StateClock& clock);
   StateFault fault() const { return fault_; }  // not none: there is nothing to read
-  // Some of it. Flows of NAT are announced in out, which has to be acted upon after each call. False: all was read, and
-  // the report is complete.
+  // Reads a part. REQUIRES: the caller acts on `out`, which announces NAT flows, after each call. False: all was read,
+  // and the report is complete.
   bool read(const StateTables& tables, Instant now, Outbox& out);
   const StateReport& report() const { return report_; }
 
  private:
-  struct Origin {  // a server as the bytes name it, and what it is here
+  struct Origin {  // a server by its row, and its slot here
     bool known = false, by_address_alone = false, overloaded = false;
-    Untaken why = Untaken::lost_server;  // it is none
+    Untaken why = Untaken::lost_server;  // when there is no slot
     ServerSlot slot = kNoServer;
     ServiceKey was{}, is{};
     Endpoint at{};
@@ -140,12 +141,12 @@ class StateReader {
   Bytes state_;
   size_t at_ = 0;
   StateFault fault_ = StateFault::none;
-  Instant written_{};  // when, by this process's clock
+  Instant written_{};  // when the state was written, by this process's clock
   ConnectionId id_limit_ = 0;
   uint32_t next_block_ = 0, entries_seen_ = 0, entries_written_ = 0;
   bool finished_ = false;
   std::vector<Origin> origins_;            // by number
-  std::vector<ConnectionId> controllers_;  // by the id that they had: the one they have
+  std::vector<ConnectionId> controllers_;  // by former id: the present id
   StateReport report_;
 };
 

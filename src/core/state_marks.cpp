@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_marks.cpp: prints of marks, and marks by them.
+// state_marks.cpp: hashes of marks, and marks found by them.
 #include "core/state_marks.h"
 
 #include <algorithm>
@@ -10,7 +10,8 @@ namespace rawvs::state {
 
 namespace {
 
-constexpr uint32_t kChosenMarks = 0x52560000;  // config_tables.cpp chooses from here on; below, people do
+constexpr uint32_t kChosenMarks =
+    0x52560000;  // config_tables.cpp chooses numbers from here on; people choose lower ones
 
 }  // namespace
 
@@ -37,7 +38,7 @@ MarkHere mark_here(const Services& services, Mark was, const MarkPrint& print) {
   if (balanced(was) && (!chosen || print_of(services, was).matches == print.matches)) return {was, false};
   MarkHere at_address;
   bool several = false;
-  Mark last{};  // a mark's matches often follow one another
+  Mark last{};  // consecutive matches often have the same mark
   for (const GroupMatch& match : services.groups()) {
     if (match.mark == last || !balanced(match.mark)) continue;
     last = match.mark;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_marks.h: by what a mark is known again in another process, which may have chosen another number for it. Private
-// to the state's writer and reader.
+// state_marks.h: recognises a mark in another process, which may have chosen another number for it.
+//
+// For state.cpp and state_reader.cpp only.
 #pragma once
 
 #include "core/service.h"
 
 namespace rawvs::state {
 
-// The same for the same packets, in whatever order they were written down. No secret is needed: it tells an operator's
-// own virtuals apart.
+// A hash of the packets that a mark matches, independent of their order. It needs no secret: it only distinguishes an
+// operator's own virtuals.
 struct MarkPrint {
   uint64_t matches = 0;  // addresses, ports, clients
-  uint64_t address = 0;  // one of the addresses: a virtual's mark has one
+  uint64_t address = 0;  // of one of the addresses: a virtual's mark has one
 };
 MarkPrint print_of(const Services& services, Mark mark);
 
-// The mark of which there is a service: the same one, if people chose it; else the one for the same packets; or, where
-// a virtual's ports have changed, the only one at its address.
+// The mark of an existing service: the same number, if a person chose it; else the mark for the same packets; else,
+// where a virtual's ports have changed, the only mark at its address.
 struct MarkHere {
   Mark mark{};  // 0: none
   bool by_address_alone = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_reader.cpp: bytes of an earlier process become entries, made as the live path makes them: director_track.cpp's
-// place(), but for what only the past knows: state, half-seen or not, deadline, who controls whom.
+// state_reader.cpp: restores entries as director_track.cpp's place() creates them, with the saved state, flags,
+// deadline and controller.
 #include "core/state.h"
 
 #include <algorithm>
@@ -18,10 +18,10 @@ using namespace state;
 namespace {
 
 constexpr size_t kRowsAhead = 8;          // rows
-constexpr size_t kSearched = 65536;       // bytes in which a block's beginning is looked for, by one call
-constexpr Duration kStillControls = 60s;  // as director_track.cpp's: who is over, but controls others, gets it
+constexpr size_t kSearched = 65536;       // bytes searched for a block's beginning by one call
+constexpr Duration kStillControls = 60s;  // as in director_track.cpp: for an expired entry that controls others
 constexpr Duration kOldestBelieved = 400 * 24h;
-constexpr Port kNoPort{0xffff};         // of a template that is not valid any more
+constexpr Port kNoPort{0xffff};         // of a template that is no longer valid
 constexpr uint16_t kLeastPathMtu = 68;  // RFC 791
 
 bool active(const Connection& c) {
@@ -39,7 +39,7 @@ FlowKey key_of(Bytes row) {
 struct StateReader::Block {
   uint8_t kind = 0;
   uint32_t number = 0;
-  Duration at{};  // after the header
+  Duration at{};  // time after the header
   Bytes rows{};
   bool sound = false;
 };
@@ -58,7 +58,7 @@ struct StateReader::Entry {
   ConnectionId id, controller;
   std::array<uint8_t, 6> client_mac{};
   Bytes session{};                 // of a control connection
-  const Origin* origin = nullptr;  // when it fits
+  const Origin* origin = nullptr;  // when the server exists
 };
 
 StateReader::Entry::Entry(Bytes row)
@@ -83,7 +83,7 @@ bool StateReader::Entry::makes_sense() const {
     return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
   }
   const bool tcp = key.protocol == Protocol::tcp, nat = method() == Method::masq;
-  // Only FTP expects a client's port that it does not know.
+  // A client port is unknown only for data connections that FTP announced.
   if (key.cport.value == 0 && !(tcp && nat && session.empty())) return false;
   if (!session.empty()) {
     FtpSession like{Ip(), Ip(), Ip()};
@@ -114,7 +114,7 @@ StateFault StateReader::read_header(const StateClock& clock) {
   }
   entries_written_ = load_be32(state_, 24);
   id_limit_ = std::min(load_be32(state_, 28), kMostConnections + 1);
-  // Of this boot, if it is the same, the clock that never steps tells how long ago it was; else the other one.
+  // Within the same boot, the clock that never steps tells the age; else the wall clock does.
   const bool same_boot = std::ranges::equal(clock.boot, state_.subspan(kBootAt, clock.boot.size())) &&
                          std::ranges::any_of(clock.boot, [](uint8_t b) { return b != 0; });
   const uint64_t then = load_be64(state_, same_boot ? 32 : 40);
@@ -126,8 +126,8 @@ StateFault StateReader::read_header(const StateClock& clock) {
   return StateFault::none;
 }
 
-// The next block whose own header is right. Where one is damaged, so is what it says of its length: then the next
-// beginning is looked for, byte by byte.
+// The next block with a valid header. A damaged header's length is not usable: the next beginning is searched for, byte
+// by byte.
 bool StateReader::find_block(Block& block) {
   for (size_t searched = 0; searched < kSearched; ++searched, ++at_) {
     const Bytes rest = state_.subspan(at_);
@@ -176,7 +176,7 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Inst
       report_.complete = true;
     } else {
       ++entries_seen_;
-      if (rest.size() > kRowsAhead * size) {  // the index is the slow part: its cells are fetched some rows before
+      if (rest.size() > kRowsAhead * size) {  // fetch index cells some rows in advance: the look-up is the slow part
         const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size));
         tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
       }
@@ -231,7 +231,7 @@ std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const
   return take(e, tables, now, out);
 }
 
-// What somebody has told us to keep for a month (sync.h) is not kept for another one.
+// Limits the entry's lifetime to what it would be here: a peer may have set it to a month (sync.h).
 void StateReader::cap(Entry& e, const StateTables& tables) {
   if (!tables.timeouts) return;
   const Service* const service = tables.services.find(e.origin->is);
@@ -246,12 +246,12 @@ void StateReader::cap(Entry& e, const StateTables& tables) {
   if (e.is_template()) e.seconds = std::min(e.seconds, static_cast<uint32_t>((longest + 999ms) / 1s));
 }
 
-// Is there still the service that it was of, and its server? A template's mark becomes today's.
+// Finds the entry's service and server here. A template's mark becomes the present one.
 std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) const {
   if (e.server >= origins_.size() || !origins_[e.server].known) return Untaken::lost_server;
   const Origin& o = origins_[e.server];
   if (o.slot == kNoServer) return o.why;
-  const Server& server = tables.services.server(o.slot);  // it may have left since its row was read
+  const Server& server = tables.services.server(o.slot);  // the server may have been removed since its row was read
   if (!server.in_service() || server.key != o.is || server.spec.at != o.at) return Untaken::no_server;
   if (o.was.mark.value == 0) {
     if (e.key.protocol != o.was.protocol || e.key.vip != o.was.vip.addr) return Untaken::malformed;
@@ -268,7 +268,8 @@ std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) con
 std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tables, Instant now, Outbox& out) {
   ConnectionTable& connections = tables.connections;
   const uint64_t hash = connections.hash(e.key);
-  const bool retired = e.is_template() && e.key.vport == kNoPort;  // many may have its name: none is ever found
+  const bool retired =
+      e.is_template() && e.key.vport == kNoPort;  // many entries may have this key: it is never looked up
   if (Connection* const there = retired ? nullptr : connections.find(Side::client, e.key, hash)) {
     if (e.is_template() && there->server == e.origin->slot) remember(e, connections.id(*there));
     return Untaken::newer;
@@ -289,7 +290,7 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
   }
   Server& server = tables.services.server(e.origin->slot);
   join(*c, e.origin->slot, server, e.rport);
-  // A server that was edited keeps its connections as they are.
+  // A server's edit does not change its existing connections.
   c->flags = static_cast<uint8_t>((c->flags & ~kKeptFlags) | e.flags);
   c->state = e.state;
   c->packets = e.packets;
@@ -313,7 +314,7 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
   return std::nullopt;
 }
 
-// NAT's answers are expected from now on. False: too many connections' answers would look like this one's.
+// Announces the replies of a NAT connection. False: too many connections have the same reply flow.
 bool StateReader::expect_replies(Connection& c, const Entry& e, const StateTables& tables, Outbox& out) {
   if (c.is_template()) return true;
   if (c.cport.value == 0) return ++tables.unknown_ports, true;
@@ -321,13 +322,13 @@ bool StateReader::expect_replies(Connection& c, const Entry& e, const StateTable
   const FlowKey key = c.key(Side::server);
   Connection* const first = tables.connections.find(Side::server, key, tables.connections.hash(key));
   if (!tables.connections.add_server_side(c)) return false;
-  // The newest is found, and this one is it now; but it was not.
+  // A look-up finds the newest entry, which is now this one; before the restart it was another.
   if (first && (e.notes & Notes::behind) != 0) tables.connections.rename(*first, first->key());
   out.change_reply(c.reply_flow(), true);
   return true;
 }
 
-// Who may control others is known by the id that it had.
+// Maps the former id of an entry that may control others to its present one.
 void StateReader::remember(const Entry& e, ConnectionId now) {
   if (controllers_.empty()) controllers_.resize(id_limit_);
   if (e.id < controllers_.size()) controllers_[e.id] = now;
@@ -338,7 +339,7 @@ void StateReader::link(Connection& c, const Entry& e, const StateTables& tables)
   if (e.controller == kNoConnection || c.is_template()) return;
   const ConnectionId its = e.controller < controllers_.size() ? controllers_[e.controller] : kNoConnection;
   Connection* const controller = tables.connections.at(its);
-  // One server serves both; and what FTP arranges is for its own client.
+  // Controller and controlled have the same server, and FTP controls only its own client's connections.
   const auto arranged = [&] {
     return c.peer.ftp == 0 && controller->peer.ftp != 0 && controller->client_v4 == c.client_v4;
   };
@@ -351,7 +352,7 @@ void StateReader::link(Connection& c, const Entry& e, const StateTables& tables)
   ++(controller->is_template() ? controller->stay.children : tables.ftp.at(controller->peer.ftp)->children);
 }
 
-// What hangs on all entries: between its thresholds a server that was overloaded still is.
+// After the last entry: a server that was overloaded stays so while it is between its thresholds.
 void StateReader::finish(const StateTables& tables) {
   finished_ = true;
   if (entries_written_ > entries_seen_) count(Untaken::damaged, entries_written_ - entries_seen_);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_rows.h: where everything lies in a state's bytes. Private to state.cpp and state_reader.cpp.
+// state_rows.h: the layout of a state's bytes. For state.cpp and state_reader.cpp only.
 //
-//   header   72: magic 8, byte order 4, version 2, header's size 2, sizes of the rows of a server, of an entry and of a
+//   header   72: magic 8, byte order 4, version 2, header's size 2, sizes of the rows of a server, an entry and a
 //                control connection 2 each, zero 2, entries 4, limit of their ids 4, clock since boot 8, wall clock 8
-//                (milliseconds), boot id 16, zero 4, CRC32C of what stands before it 4
-//   block    28: mark 4, kind 1, zero 1, rows 2, bytes of them 4, number 4, when (milliseconds after the header) 4,
-//                CRC32C of the rows 4, CRC32C of what stands before it 4; then the rows
-//   server   48: number 4, protocol 1, flags 1, VIP's port 2, VIP 4, mark 4, print of the mark's matches 8, print of
-//                their addresses 8, server 4, its port 2, path MTU 2, how long it is believed (10 ms) 4, zero 4
+//                (milliseconds), boot id 16, zero 4, CRC32C of everything before 4
+//   block    28: mark 4, kind 1, zero 1, rows 2, bytes of them 4, number 4, time (milliseconds after the header) 4,
+//                CRC32C of the rows 4, CRC32C of everything before 4; then the rows
+//   server   48: number 4, protocol 1, flags 1, VIP's port 2, VIP 4, mark 4, hash of the mark's matches 8, hash of
+//                their addresses 8, server 4, its port 2, path MTU 2, its time left (10 ms) 4, zero 4
 //   entry    44: client 4, VIP 4 (mark), ports of client, VIP and server 2 each, protocol 1, state 1, flags 1, notes 1,
 //                packets 1, zero 1, server's number 4, left (10 ms) 4, id 4, controller's id 4, MAC address 6 and zero
 //                2, or a template's seconds 4 and zero 4
-//   control 232: an entry; its FTP session, as ftp_saved.cpp lays it out
+//   control 232: an entry; its FTP session, laid out by ftp_saved.cpp
 //   end       4: entries written
 #pragma once
 
@@ -31,13 +31,13 @@ inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEn
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
-inline constexpr uint32_t kMostServerRows = 1u << 16;  // far more than there are slots: each slot's many lives
+inline constexpr uint32_t kMostServerRows = 1u << 16;  // far more than slots: a slot may have had many servers
 inline constexpr Duration kLeftUnit = 10ms;
-inline constexpr uint32_t kMostLeft = 100 * 86400 * 32;  // in these units: what 31 days may be, and some
-inline constexpr uint32_t kMostSeconds = 31 * 86400;     // of a template: as ipvsadm's
+inline constexpr uint32_t kMostLeft = 100 * 86400 * 32;  // in these units: more than 31 days
+inline constexpr uint32_t kMostSeconds = 31 * 86400;     // of a template, as in ipvsadm
 
 enum Kind : uint8_t { server_rows = 1, entry_rows, control_rows, end_row };
-constexpr size_t row_size(uint8_t kind) {  // 0: there is no such kind
+constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
   switch (kind) {
     case server_rows: return kServerSize;
     case entry_rows: return kEntrySize;
@@ -49,8 +49,8 @@ constexpr size_t row_size(uint8_t kind) {  // 0: there is no such kind
 
 struct Notes {  // of an entry
   enum : uint8_t {
-    behind = 1,    // from the server's side another is found first
-    controls = 2,  // other connections
+    behind = 1,    // a look-up from the server's side finds another entry first
+    controls = 2,  // it controls other connections
   };
 };
 struct ServerNotes {

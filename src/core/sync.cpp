@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync.cpp: which connections are told to backups, and what a backup makes of them. Source: Linux 6.1's IPVS.
+// sync.cpp: which connections are sent to backups. Source: Linux 6.1's IPVS.
 #include "core/sync.h"
 
 #include <algorithm>
@@ -13,12 +13,12 @@ namespace {
 
 constexpr auto kSyncTick = 10ms;
 constexpr Duration kFlush = 200ms, kPortionEvery = 10ms;
-constexpr Duration kParentAgain = 10s;         // what controls connections that have packets
+constexpr Duration kParentAgain = 10s;         // for a connection or template that controls others
 constexpr uint32_t kPortionMessages = 4;       // per kPortionEvery: 16,000 connections per second
 constexpr uint32_t kPortionVisits = 4096;      // entries of the table per message, used or not
 constexpr uint32_t kRetries = 3, kQueued = 4;  // in told_; the rest is a deadline
 constexpr uint32_t kNotDeadline = kRetries | kQueued;
-constexpr Port kNoPort{0xffff};  // of a template that is not valid any more
+constexpr Port kNoPort{0xffff};  // of a template that is no longer valid
 
 constexpr uint64_t bit(uint8_t state) { return uint64_t{1} << state; }
 template <class State>
@@ -42,8 +42,8 @@ Duration timeout_of(const Connection& c, const Timeouts& timeouts) {
   return timeout_of(c.protocol, c.state, timeouts);
 }
 
-// What NAT of FTP has added to the server's numbers. Behind the last byte read; before it, as well: what is repeated
-// from there the backup can only guess.
+// The shifts of the server's sequence numbers by NAT of FTP, after the last byte read. The same is sent for earlier
+// bytes: the backup cannot know how a repetition there was mapped.
 std::optional<SyncShifts> shifts_of(const Connection& c, FtpSessions* sessions) {
   const FtpSession* const session = sessions && !c.is_template() ? sessions->at(c.peer.ftp) : nullptr;
   if (!session || !session->server.started || session->edits.neutral()) return std::nullopt;
@@ -54,7 +54,7 @@ std::optional<SyncShifts> shifts_of(const Connection& c, FtpSessions* sessions) 
 
 uint32_t flags_of(const Connection& c) {
   uint32_t flags = static_cast<uint32_t>(c.method());
-  // IPVS's templates have the flags that their server gives to new connections.
+  // IPVS's templates have the flags of their server's connections.
   if ((c.flags & Connection::no_output) || (c.is_template() && c.method() != Method::masq)) {
     flags |= SyncFlags::no_output;
   }
@@ -109,12 +109,12 @@ void SyncSender::lead(bool leads, Instant now) {
   completing_ = false;
 }
 
-// Never 0, which stands for "not told yet".
+// Never 0, which means "not sent yet".
 uint32_t SyncSender::tick(Instant t) const {
   return std::max<uint32_t>(static_cast<uint32_t>((t - epoch_) / kSyncTick) & ~kNotDeadline, kNotDeadline + 1);
 }
 
-// May connections of this kind and state be told at all?
+// True if connections of this kind and state are sent at all.
 bool SyncSender::wanted(const Connection& c) const {
   if (c.is_template()) return c.rport != kNoPort;
   if (c.cport.value == 0) return false;
@@ -129,8 +129,8 @@ bool SyncSender::withheld(const Connection& c, const SyncView& view) const {
   return parent && parent->is_template();
 }
 
-// Has its deadline moved too little since it was told? IPVS's sync_refresh_period. What controls others is not told
-// more often than every 10 s in any case: IPVS tells it with each of their packets.
+// True if the deadline has moved too little since it was sent (IPVS: sync_refresh_period). A connection that controls
+// others is sent at most every 10 s; IPVS sends it with each of their packets.
 bool SyncSender::fresh(const Connection& c, ConnectionId id, Duration least, const SyncView& view, Instant now) {
   const uint32_t before = told_[id] & ~kNotDeadline;
   if (before == 0) return false;
@@ -159,7 +159,7 @@ void SyncSender::packet(const Connection& c, const SyncView& view, Instant now) 
   enqueue(id, now);
 }
 
-// With neither period a template is told once, and a connection at the threshold.
+// Without either period a template is sent once, and a connection at the threshold.
 bool SyncSender::told_once(const Connection& c, ConnectionId id) const {
   const bool periodic = settings_.period != 0 || settings_.refresh_period != Duration::zero();
   return c.is_template() && !periodic && (told_[id] & ~kNotDeadline) != 0;
@@ -168,11 +168,11 @@ bool SyncSender::told_once(const Connection& c, ConnectionId id) const {
 void SyncSender::touch(const Connection& c, const SyncView& view, Instant now) {
   const ConnectionId id = view.connections.id(c);
   if (id > capacity_ || (told_[id] & kQueued) || !wanted(c)) return;
-  // The counter wraps at 256: then the distance to the next time is 6 packets, once.
+  // The counter wraps at 256: there the distance to the next packet that is sent is shorter, once.
   const bool counted = settings_.period != 0
                            ? c.packets % settings_.period == settings_.threshold % settings_.period
                            : settings_.refresh_period != Duration::zero() || c.packets == settings_.threshold;
-  // Who was no connection yet with its threshold's packet (a SYN came twice) must not wait for the next period.
+  // A connection that was not yet established at its threshold (a repeated SYN) must not wait for the next period.
   const bool first = (told_[id] & ~kNotDeadline) == 0 && c.packets >= settings_.threshold;
   if (first) return enqueue(id, now);
   if (counted && !fresh(c, id, Duration::zero(), view, now)) enqueue(id, now);
@@ -180,7 +180,7 @@ void SyncSender::touch(const Connection& c, const SyncView& view, Instant now) {
 
 void SyncSender::state_changed(const Connection& c, const SyncView& view, Instant now) {
   if (!leads_ || !wanted(c)) return;
-  if (c.is_template() || is_established(c) || c.protocol == Protocol::udp) return;  // those wait for their packets
+  if (c.is_template() || is_established(c) || c.protocol == Protocol::udp) return;  // these are sent by packet()
   if (!withheld(c, view)) enqueue(view.connections.id(c), now);
 }
 
@@ -200,7 +200,7 @@ void SyncSender::enqueue(ConnectionId id, Instant now) {
   queue_[(first_ + queued_++) % kQueue] = id;
 }
 
-// Who asks while all are being told gets the whole round: it begins anew where it is.
+// A request during a full transfer restarts the transfer at its present place.
 void SyncSender::tell_all(Instant now) {
   if (!leads_ || capacity_ == 0) return;
   if (to_visit_ == 0 && !completing_) portion_ = now, portion_messages_ = 0;
@@ -216,7 +216,7 @@ bool SyncSender::add(const Connection& c, const SyncView& view, Instant now) {
   return true;
 }
 
-// One message's worth of the queue. An entry that has ended, or is in a state by now that is not told, is passed over.
+// Adds entries from the queue to one message. Skips entries that have ended or are in a state that is not sent.
 void SyncSender::take_queue(const SyncView& view, Instant now) {
   for (; queued_ != 0; --queued_, first_ = (first_ + 1) % kQueue) {
     const ConnectionId id = queue_[first_];
@@ -230,7 +230,7 @@ void SyncSender::take_queue(const SyncView& view, Instant now) {
 void SyncSender::take_portion(const SyncView& view, Instant now) {
   const ConnectionId end = std::min(view.connections.id_limit(), capacity_ + 1);
   for (uint32_t visits = 0; to_visit_ != 0 && visits < kPortionVisits; ++visits) {
-    if (position_ >= end) {  // what is behind was never used
+    if (position_ >= end) {  // later entries were never used
       to_visit_ -= std::min(to_visit_, capacity_ + 1 - end);
       position_ = 1;
       if (end <= 1) to_visit_ = 0;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync.h: which connections a director tells its backups, and when; what a backup does with those that it is told.
-// In:  connections as packets change them, datagrams from other directors, the time.   Out: datagrams to multicast;
-// what to do with the connection table. Not: bytes (sync_message.h), sockets, making and ending connections (director).
+// sync.h: which connections a director sends to its backups, and when; what a backup does with those it receives.
+// In:  connections as packets change them, datagrams from other directors, the time.
+// Out: datagrams to multicast; changes to the connection table.
+// Not: bytes (sync_message.h), sockets, creating and ending connections (director).
 //
-// What is told, as by IPVS: TCP that is ESTABLISHED, or was and closes; SCTP likewise; UDP; persistence templates. A
-// new state at once; else every `period` packets, from the `threshold`th on; a template with the connections it
-// controls. A message goes when it is full, or 200 ms after its first entry. Other than in IPVS, which waits for 2 s
-// and three packets: what is younger is lost with its master. Other than there, too, an entry is written when its
-// message goes, so it says the newest state, and no message says the same connection twice; a template is told again
-// after 10 s, not with each packet; and all connections are told, a portion every 10 ms, to who asks for them, every
-// `full_every`, and when the queue has overflowed.
+// Sent, as by IPVS: TCP connections that are ESTABLISHED, or were and are closing; SCTP likewise; UDP; persistence
+// templates. A connection is sent when its state changes, and every `period` packets from the `threshold`th on; a
+// template with the connections it controls. A message leaves when it is full, or 200 ms after its first entry (IPVS
+// waits up to 2 s; what is not yet sent is lost with the master). Unlike IPVS, an entry is written when its message
+// leaves, so it has the newest state, and a message has each connection once; a template is sent again after 10 s, not
+// with each packet; and all connections are sent, a portion every 10 ms, on request, every `full_every`, and when the
+// queue has overflowed.
 //
-// A backup asks when it starts, and when numbers of messages are missing. It takes connections of servers that it knows
-// and no others (a kernel's backup keeps those, too, and sends their packets to an address that it was told).
+// A backup asks for all connections when it starts, and when message numbers are missing. It adopts only connections of
+// servers that it knows. (A kernel's backup also keeps others, and sends their packets to the address in the message.)
 #pragma once
 
 #include <memory>
@@ -24,58 +25,59 @@
 
 namespace rawvs {
 
-struct SyncSettings {                   // IPVS's sysctls have the same names with sync_ before, and the same defaults
-  uint8_t id = 0;                       // syncid; a backup whose id is 0 takes every other's messages
-  uint16_t max_length = 1472;           // sync-maxlen: bytes of a message
-  uint32_t threshold = 2, period = 50;  // told with every 50th packet, from the second on, which establishes TCP (IPVS:
-                                        // from the third); period 0: at the second only
-  Duration refresh_period{};            // not 0: told when its deadline has moved by so much, or by half of its timeout
-  uint8_t retries = 0;                  // and so many times again, after an eighth of that; 3 at most
-  bool persist_mode = false;            // templates only, not the connections they control
-  bool extra = true;                    // tell what only rawvs reads; a kernel skips it
-  Duration full_every = 120s;           // all connections again; 0: only to who asks
-  uint8_t share = 75;                   // without a key: percent of the table that may be in use when one is taken
-  Duration window = 30s;                // with a key: how far directors' clocks may differ; 0: nobody looks
+struct SyncSettings {          // named as IPVS's sysctls without sync_, with the same defaults
+  uint8_t id = 0;              // syncid; a backup with id 0 accepts messages of any id
+  uint16_t max_length = 1472;  // sync-maxlen: bytes of a message
+  // Sent with every `period`th packet, from packet number `threshold` on. The second packet establishes TCP (IPVS's
+  // default is 3). period 0: with that packet only.
+  uint32_t threshold = 2, period = 50;
+  Duration refresh_period{};   // not 0: sent when the deadline has moved by this much, or by half of the timeout
+  uint8_t retries = 0;         // and this many times more, an eighth of that apart; at most 3
+  bool persist_mode = false;   // templates only, not the connections they control
+  bool extra = true;           // send parameters that only rawvs reads; a kernel skips them
+  Duration full_every = 120s;  // sends all connections again; 0: only on request
+  uint8_t share = 75;          // without a key: percent of the table up to which entries are adopted
+  Duration window = 30s;       // with a key: largest difference between directors' clocks; 0: not checked
   friend bool operator==(const SyncSettings&, const SyncSettings&) = default;
 };
 
-struct SyncView {  // what there is to tell about
+struct SyncView {  // the tables that the sender and the receiver read
   ConnectionTable& connections;
   const Services& services;
-  FtpSessions* ftp = nullptr;  // null: FTP's shifts are not told
+  FtpSessions* ftp = nullptr;  // null: FTP's shifts are not sent
   const Timeouts& timeouts;
 };
 
-// Deadlines: flush: what is queued goes 200 ms after the first of it. portion: the next part of "all connections".
-// full: "all connections" begins again.
+// Deadlines: flush: the queue is sent, 200 ms after its first entry. portion: the next part of a full transfer. full:
+// the next full transfer begins.
 class SyncSender {
  public:
-  // capacity: the connection table's. sender: random. An empty seal: no key.
+  // capacity: of the connection table. sender: random. An empty seal: no key.
   SyncSender(const SyncSettings& settings, uint32_t capacity, uint32_t sender, SyncSeal seal, Instant now);
 
-  // Only a master tells. A backup's sender sends what it is asked to ask, and nothing else.
+  // Only a master sends connections. A backup sends only requests (ask_all()).
   void lead(bool leads, Instant now);
   bool leads() const { return leads_; }
-  // A client's packet was counted in c.packets; its state, if it has another one now, was reported before.
+  // REQUIRES: c.packets counts the packet, and state_changed() was called first if the state changed.
   void packet(const Connection& c, const SyncView& view, Instant now);
   void state_changed(const Connection& c, const SyncView& view, Instant now);  // by a packet from either side
-  void ended(ConnectionId id);  // the entry is free for another connection
-  void tell_all(Instant now);   // somebody asks for all of them
+  void ended(ConnectionId id);  // the entry may be used for another connection
+  void tell_all(Instant now);   // another director requests all connections
   void ask_all() { asking_ = true; }
 
-  // The next datagram, valid until the next call; none: nothing is due. Call again until there is none.
+  // The next datagram, valid until the next call; none: nothing is due. Call it until there is none.
   std::optional<Bytes> next(const SyncView& view, Instant now, UnixTime clock);
   Instant next_deadline() const;
 
   struct Counters {
     uint64_t messages = 0, entries = 0;
     uint64_t overflows = 0;  // connections that found the queue full
-    uint64_t complete = 0;   // how often all connections were told
+    uint64_t complete = 0;   // completed full transfers
   };
   const Counters& counters() const { return counters_; }
 
  private:
-  static constexpr uint32_t kQueue = 4096;  // connections waiting to be told
+  static constexpr uint32_t kQueue = 4096;  // connections waiting to be sent
   bool wanted(const Connection& c) const;
   bool withheld(const Connection& c, const SyncView& view) const;
   bool told_once(const Connection& c, ConnectionId id) const;
@@ -96,24 +98,24 @@ class SyncSender {
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };
-  std::unique_ptr<uint32_t[], Free> told_;  // of each connection: deadline as it was told (10 ms), queued, retries
+  std::unique_ptr<uint32_t[], Free> told_;  // per connection: the deadline last sent (10 ms), queued, retries
   uint32_t capacity_;
   std::array<ConnectionId, kQueue> queue_{};
   uint32_t first_ = 0, queued_ = 0;
   Instant flush_ = kNever, portion_ = kNever, full_ = kNever;
-  ConnectionId position_ = 1;  // of "all connections"
-  uint32_t to_visit_ = 0;      // entries of the table until they are all told
+  ConnectionId position_ = 1;  // of the full transfer
+  uint32_t to_visit_ = 0;      // entries that the full transfer has still to visit
   uint32_t portion_messages_ = 0;
   bool leads_ = false, asking_ = false, completing_ = false;
   Counters counters_;
 };
 
-// What becomes of one entry in the connection table. The director does it: it alone ends connections.
+// What to do with one received entry. The director does it: only the director ends connections.
 struct Adoption {
   enum class What : uint8_t {
-    create,   // there is none with this key
-    update,   // `old` is it
-    replace,  // `old` is another server's: out of the way with it, then create
+    create,   // no entry has this key
+    update,   // `old` is the same connection
+    replace,  // `old` uses another server: end it, then create
   };
   What what = What::create;
   ConnectionId old = kNoConnection;
@@ -125,51 +127,51 @@ struct Adoption {
   bool inactive = false;
   Duration left{};                      // until its deadline
   uint32_t seconds = 0;                 // of a template: its timeout
-  ConnectionId parent = kNoConnection;  // its template, if that is here and the connection is not yet controlled
-  std::optional<SyncExtra> extra{};     // none: the client's MAC address is not known until it speaks
+  ConnectionId parent = kNoConnection;  // its template, if it is here and does not yet control the connection
+  std::optional<SyncExtra> extra{};     // none: the client's MAC address is unknown until it sends
   std::optional<SyncShifts> shifts{};
 
-  // The connection, just created; and one that was here already. Its server's counters are kept true. Left to the
-  // director: the deadline, the parent, NAT's and FTP's places.
+  // Fill a connection that was just created, or one that existed, and update its server's counters. The director does
+  // the rest: deadline, parent, NAT's and FTP's entries.
   void begin(Connection& c, Server& of_slot) const;
   void update(Connection& c, Server& its_own) const;
 };
 
-FlowKey template_key(const FlowKey& flow, const ServiceSpec& service);  // of the client's template, as IPVS does
+FlowKey template_key(const FlowKey& flow, const ServiceSpec& service);  // of the client's template, as in IPVS
 
-// Deadlines: ask: all connections are asked for until somebody has told them.
+// Deadline: ask: the next request for all connections, until a master has sent them.
 class SyncReceiver {
  public:
   SyncReceiver(const SyncSettings& settings, uint32_t own_sender, SyncSeal seal);
 
-  // From now on we want to know all. False from should_ask() after three tries without an answer of rawvs (a kernel has
-  // none).
+  // Begins to request all connections. should_ask() returns false after three requests that no rawvs answered (a kernel
+  // does not answer).
   void start(Instant now);
-  bool should_ask(Instant now);  // now: SyncSender::ask_all()
+  bool should_ask(Instant now);  // true: call SyncSender::ask_all()
   Instant next_deadline() const { return ask_; }
 
-  // A datagram; it must live until next() has said false. Refused: nothing in it is believed.
+  // A datagram, borrowed until next() returns false. With a refusal nothing in it is used.
   std::optional<SyncRefusal> arrived(Bytes datagram, Instant now, UnixTime clock);
-  bool sealed() const { return !message_.seal.empty(); }  // the last one, whether anybody looked at its seal or not
-  bool asked() const { return asked_; }  // the last one asks for all connections: SyncSender::tell_all()
-  // Its entries, one by one. Those that are refused are counted and passed over.
+  bool sealed() const { return !message_.seal.empty(); }  // the last datagram has a seal, checked or not
+  bool asked() const { return asked_; }  // the last datagram requests all connections: call SyncSender::tell_all()
+  // The datagram's entries, one by one. Refused ones are counted and skipped.
   bool next(const SyncView& view, Adoption& out);
 
-  bool complete() const { return complete_; }  // since start() all connections of some master were told
+  bool complete() const { return complete_; }  // since start() a master has sent all of its connections
   struct Counters {
     uint64_t messages = 0, entries = 0;
     uint64_t lost = 0;    // messages whose numbers are missing
-    uint64_t capped = 0;  // entries of who has no key, and whose lifetime was longer than it would be here
+    uint64_t capped = 0;  // entries received without a key whose lifetime was shortened to ours
     std::array<uint64_t, static_cast<size_t>(SyncRefusal::count_)> refused{};
     uint64_t of(SyncRefusal why) const { return refused[static_cast<size_t>(why)]; }
   };
   const Counters& counters() const { return counters_; }
 
  private:
-  struct Peer {  // who sent sound messages of rawvs
+  struct Peer {  // a sender of valid messages of rawvs
     uint32_t sender = 0, number = 0;
     bool known = false;
-    bool whole = false;  // nothing was lost since it was last asked, or told all
+    bool whole = false;  // no message was lost since its last full transfer
     Instant heard{};
   };
   std::optional<SyncRefusal> judge(Instant now, UnixTime clock);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_receiver.cpp: what a backup is told: is it to be believed, and what becomes of it in the connection table.
+// sync_receiver.cpp: checks messages from other directors, and decides what their entries change.
 #include <algorithm>
 
 #include "core/sync.h"
@@ -11,11 +11,11 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kLongest = 31 * 24h;               // IPVS's longest persistence
-constexpr uint32_t kUntoldTemplate = 180;             // seconds, as IPVS: version 0 does not tell them
+constexpr uint32_t kUntoldTemplate = 180;             // seconds, as in IPVS: version 0 does not send it
 constexpr Duration kAskAgain = 1s, kAskSeldom = 10s;  // without an answer; after a loss
 constexpr uint8_t kTries = 3;
 
-// States that the protocol has; 0: it is none that is balanced.
+// The number of the protocol's states; 0: the protocol is not balanced.
 uint16_t states_of(Protocol protocol) {
   switch (protocol) {
     case Protocol::tcp: return static_cast<uint16_t>(TcpState::count_);
@@ -29,8 +29,8 @@ FlowKey key_of(const SyncEntry& e) {
   return {e.client.addr, e.vip.addr, e.client.port, e.vip.port, e.protocol, e.is_template()};
 }
 
-// The service an entry belongs to. A kernel tells the mark of a packet that had one, and of a template of a mark says
-// it as address, too. Of FTP's template it finds none, because it has no port; we do.
+// The service of an entry. A kernel sends the mark of a packet that had one; in a mark's template the mark is in the
+// address, too. A kernel finds no service for FTP's template, because it has no port; this does.
 const Service* service_of(const SyncEntry& e, const Services& services) {
   const Mark mark =
       e.mark.value == 0 && e.is_template() && e.protocol == Protocol::any ? Mark(e.vip.addr.v4()) : e.mark;
@@ -42,9 +42,9 @@ const Service* service_of(const SyncEntry& e, const Services& services) {
   return services.find({.protocol = e.protocol, .vip = {e.vip.addr, kFtp}, .mark = {}});
 }
 
-// IPVS looks for the entry's own port and for 0 (a server of every port), for marks without NAT the other way round.
-// But a server's port is its connections' only where the service has one port, too: under marks, on FTP's data ports
-// and in templates of every port it is another. There the only server with this address is meant.
+// IPVS looks for a server with the entry's port, then with port 0 (for marks without NAT in the other order). But
+// connections have their server's port only where the service has one port, too: not under marks, on FTP's data ports,
+// and in templates of every port. There the server is the only one with this address.
 ServerSlot server_of(const SyncEntry& e, const Service& service, const Services& services) {
   const ServiceKey& key = service.spec.key;
   const bool masq = (e.flags & SyncFlags::method_mask) == static_cast<uint32_t>(Method::masq);
@@ -86,7 +86,8 @@ void Adoption::update(Connection& c, Server& its_own) const {
   }
 }
 
-// A service of one port: protocol, VIP, port;  FTP and every port: protocol, VIP, 0;  a mark: the mark.
+// The template's key: for a service of one port protocol, VIP, port; for FTP and every port protocol, VIP, 0; for a
+// mark the mark.
 FlowKey template_key(const FlowKey& flow, const ServiceSpec& s) {
   const bool per_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port && flow.vport != kFtp;
   FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};
@@ -107,7 +108,7 @@ void SyncReceiver::start(Instant now) {
 bool SyncReceiver::should_ask(Instant now) {
   if (now < ask_) return false;
   last_ask_ = now;
-  for (Peer& p : peers_) p.whole = true;  // from here on: what follows is the answer
+  for (Peer& p : peers_) p.whole = true;  // the messages that follow are the answer
   ask_ = tries_ > 1 ? now + kAskAgain : kNever;
   tries_ = tries_ > 0 ? static_cast<uint8_t>(tries_ - 1) : uint8_t{0};
   return true;
@@ -125,7 +126,7 @@ SyncReceiver::Peer* SyncReceiver::peer(uint32_t sender, Instant now) {
     if (p.known && p.sender == sender) return &p;
     if (place->known && (!p.known || p.heard < place->heard)) place = &p;
   }
-  // With a key a sender is forgotten only when its messages are too old to be replayed.
+  // With a key, a sender is forgotten only when its messages are too old to be replayed.
   if (place->known && seal_ && now - place->heard <= 2 * settings_.window) return nullptr;
   *place = {.sender = sender, .number = 0, .known = false, .whole = true, .heard = now};
   return place;
@@ -137,7 +138,7 @@ std::optional<SyncRefusal> SyncReceiver::judge_trailer(const SyncTrailer& t, Ins
   if (p->known) {
     const int32_t steps = distance(p->number, t.number);
     if (steps <= 0 && seal_) return SyncRefusal::replayed;
-    if (steps <= 0) return std::nullopt;  // late or doubled: entries are as good as ever
+    if (steps <= 0) return std::nullopt;  // late or repeated: the entries are still valid
     if (steps > 1) {
       counters_.lost += static_cast<uint32_t>(steps - 1);
       p->whole = false;
@@ -198,7 +199,7 @@ bool SyncReceiver::next(const SyncView& view, Adoption& out) {
   return false;
 }
 
-// Who has no key may be anybody: a connection of his lives no longer than one of ours.
+// Without a key anyone may be the sender: its connections live no longer than our own.
 void SyncReceiver::cap(const ServiceSpec& service, const SyncView& view, Adoption& out) {
   if (seal_) return;
   Duration longest = timeout_of(out.key.protocol, out.state, view.timeouts);
@@ -240,7 +241,7 @@ std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncVie
   if (const Connection* const old = view.connections.find(Side::client, out.key, view.connections.hash(out.key))) {
     out.old = view.connections.id(*old);
     const bool same_server = old->server_v4 == e.server.addr.v4() && old->rport == e.server.port;
-    // UDP is never counted active; all else that is not has come to its end.
+    // UDP is never active; any other inactive entry is about to end.
     if (!same_server && out.inactive && e.protocol != Protocol::udp) return SyncRefusal::late;
     out.what = same_server ? Adoption::What::update : Adoption::What::replace;
   } else if (!seal_ && settings_.share < 100 &&

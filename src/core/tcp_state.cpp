@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tcp_state.cpp: IPVS's TCP transition table and timeouts, as tables. Source: the rules in lvs-facts 2.4, confirmed by
-// the conformance scenarios (states-dr, nat-tcp) against a kernel's IPVS.
+// tcp_state.cpp: IPVS's TCP transition table and timeouts, compared with a kernel's IPVS (scenarios states-dr,
+// nat-tcp).
 #include "core/tcp_state.h"
 
 #include <array>
@@ -22,7 +22,7 @@ using Targets = std::array<TcpState, kStates>;
 // clang-format off
 // [direction][event][state]         none est  ssnt srcv finw timw clos clsw lack list sack
 constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
-    {{  // input: from the client, when the server's half is seen, too (NAT)
+    {{  // input: from the client, when the server's packets are seen, too (NAT)
         /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
         /* fin */ {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sTW},
         /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sCL, sLI, sES},
@@ -34,7 +34,7 @@ constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
         /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sLA, sES, sES},
         /* rst */ {sCL, sCL, sSS, sCL, sCL, sTW, sCL, sCL, sCL, sCL, sCL},
     }},
-    {{  // input only: from the client, when the server answers past the director (DR, TUN)
+    {{  // input only: from the client, when the server's packets are not seen (DR, TUN)
         /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
         /* fin */ {sCL, sFW, sSS, sTW, sFW, sTW, sCL, sCW, sLA, sLI, sTW},
         /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sCL, sLI, sES},
@@ -48,7 +48,7 @@ constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
 TcpState step(TcpState state, Direction direction, uint8_t tcp_flags) {
   const std::array<Targets, kEvents>& rows = kTable[static_cast<size_t>(direction)];
   const auto at = static_cast<size_t>(state);
-  // One flag decides, in this order; a segment with none of them closes.
+  // The first of these flags decides; a segment with none of them closes the connection.
   if (tcp_flags & TcpFlags::rst) return rows[kRst][at];
   if (tcp_flags & TcpFlags::syn) return rows[kSyn][at];
   if (tcp_flags & TcpFlags::fin) return rows[kFin][at];

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tcp_state.h: the director's view of a TCP connection: IPVS's states, its transition table, its timeouts.
-// In:  state, direction, the segment's flags.   Out: the next state. Pure tables; who applies them is track.h.
-// The director of DR and TUN sees only the client's half, so those connections step by the input-only rows.
+// tcp_state.h: the state of a TCP connection: IPVS's states, transition table, timeouts.
+// In:  state, direction, the segment's flags.
+// Out: the next state.
+// Not: applying it to a connection (track.h).
+//
+// With DR and TUN the director sees only the client's packets: the input-only rows apply.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +13,7 @@
 
 namespace rawvs {
 
-enum class TcpState : uint8_t {  // the order, and so the numbers, are IPVS's: its sync protocol sends them
+enum class TcpState : uint8_t {  // in the order and with the numbers of IPVS: its sync protocol sends them
   none,
   established,
   syn_sent,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tell_once.cpp: the log's memory of neighbours that are odd.
+// tell_once.cpp: remembers which oddities of neighbours were logged.
 #include "core/tell_once.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ bool TellOnce::well(Ip who, Instant now) {
   return true;
 }
 
-// Its place, or a free one, or that of whom was heard longest ago.
+// The neighbour's place, or a free one, or the one least recently used.
 TellOnce::Known& TellOnce::known(Ip who) {
   Known* oldest = &known_[0];
   for (Known& k : known_) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tell_once.h: what the log hears about neighbours that are odd: once per neighbour and change, never once per packet.
-// In:  who is odd in which way, or well again; the time.   Out: whether that is news.
-// Not: the words, the counters.
+// tell_once.h: decides whether an oddity of a neighbour is logged: once per neighbour and change, not once per packet.
+// In:  a neighbour and its oddity, or that it is well again; the time.
+// Out: whether to log it.
+// Not: the text, the counters.
 #pragma once
 
 #include <array>
@@ -11,11 +12,11 @@
 
 namespace rawvs {
 
-// So many at once, then one more every `each`.
+// Allows `most` at once, then one more every `each`.
 class SlowLimit {
  public:
   constexpr SlowLimit(uint32_t most, Duration each) : most_(most), each_(each), left_(most) {}
-  bool take(Instant now);  // false: not now
+  bool take(Instant now);  // false: the limit is reached
 
  private:
   uint32_t most_;
@@ -26,10 +27,10 @@ class SlowLimit {
 
 class TellOnce {
  public:
-  // what: any number that is not 0 for one way of being odd. False: the log has heard of it, or has heard too much.
-  // What it has not heard is news next time.
+  // what: the kind of oddity, not 0. False: it was logged before, or the limit is reached; then the next call may log
+  // it.
   bool odd(Ip who, uint16_t what, Instant now);
-  // True: it was odd, the log knows that, and here is the end of it.
+  // True: its oddity was logged and has ended: log that.
   bool well(Ip who, Instant now);
 
  private:
@@ -38,7 +39,7 @@ class TellOnce {
     uint16_t what = 0;  // 0: a free place
     Instant heard{};
   };
-  static constexpr size_t kMost = 8;  // neighbours; more are hostile, and the first ones show it
+  static constexpr size_t kMost = 8;  // neighbours; more of them are an attack, and the first ones show it
   Known& known(Ip who);
 
   std::array<Known, kMost> known_{};

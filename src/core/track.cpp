@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// track.cpp: a connection's state and its server's counters, moved together.
+// track.cpp: a connection's state and its server's counters, changed together.
 #include "core/track.h"
 
 namespace rawvs {
@@ -11,7 +11,7 @@ void check_upper(Server& server) {
   if (s.upper != 0 && server.active + server.inactive >= s.upper) server.overloaded = true;
 }
 
-// IPVS's hysteresis: below the lower threshold, or below three quarters of the upper one when there is no lower.
+// IPVS's hysteresis: not overloaded below the lower threshold, or below three quarters of the upper one if it is 0.
 void check_lower(Server& server) {
   if (!server.overloaded) return;
   const uint64_t total = uint64_t{server.active} + server.inactive;
@@ -70,7 +70,7 @@ Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts) 
 
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts) {
   if (c.protocol == Protocol::udp) return timeouts.udp;
-  // The rows with both halves hold once a packet of the server was seen, whatever the method.
+  // A packet from the server shows that both directions are seen, whatever the method.
   if (direction == Direction::output) c.flags &= static_cast<uint8_t>(~Connection::no_output);
   if (direction == Direction::input && (c.flags & Connection::no_output)) direction = Direction::input_only;
   if (c.protocol == Protocol::sctp) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// track.h: what a packet does to its connection, and a connection to its server's counters.
-// In:  a connection, its server, a packet, the time.   Out: the connection's next state and deadline, counts kept true.
+// track.h: what a packet changes in its connection, and a connection in its server's counters.
+// In:  a connection, its server, a packet, the time.
+// Out: the connection's next state and deadline; updated counters.
 // Not: finding the connection (connection.h), choosing the server (scheduler.h).
 #pragma once
 
@@ -12,29 +13,29 @@
 
 namespace rawvs {
 
-// A new connection joins its server: counted inactive until its first transition, as in IPVS. port: the server's.
-// A template joins, too: it is counted persistent.
+// Adds a new connection to its server: inactive until its first transition, as in IPVS; a template counts as
+// persistent. port: the server's.
 void join(Connection& c, ServerSlot slot, Server& server, Port port);
 
-// The connection is over: its server's counters, and the overload mark that hangs on them.
+// Removes an ended connection from its server's counters, and updates `overloaded`.
 void leave(const Connection& c, Server& server);
 
-// From now on it counts so in its server: active, or inactive. REQUIRES: it is no template.
+// Counts the connection as active or inactive from now on. REQUIRES: it is no template.
 void count_as(Connection& c, Server& server, bool active_now);
 
-// How long a connection lives on in this state.
+// The timeout in this state.
 Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts);
 
-// A packet of the connection: its state, active or inactive, and the deadline.
+// Applies a packet to the connection: state, active or inactive. Returns the timeout of the new state.
 Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts);
 
-// Does this packet, after advance(), assure the connection's template? Then it was no mere knock on the door.
+// True if this packet, after advance(), assures the connection's template: the connection was more than an attempt.
 bool assures(const Connection& c, Direction direction);
 
-// FTP's data connection waits for its first packet.
+// Makes FTP's data connection wait for its first packet. Returns its timeout.
 Duration listen(Connection& c, const Timeouts& timeouts);
 
-// IPVS's "is a new connection expected": may a SYN (SCTP: INIT) on this old entry begin another one (conn_reuse_mode)?
+// IPVS's is_new_conn_expected(): may a SYN (SCTP: INIT) on this old entry begin a new connection (conn_reuse_mode)?
 bool reusable(const Connection& c, uint8_t conn_reuse_mode);
 
 const char* state_name(const Connection& c);  // as ipvsadm -Lc prints it

@@ -6,10 +6,10 @@ namespace rawvs {
 
 namespace {
 
-constexpr int kCountShift = 10, kByteShift = 5;  // fractions that the averages keep
-constexpr int kIntervalShift = 1;                // an interval of two seconds halves what was counted in it
+constexpr int kCountShift = 10, kByteShift = 5;  // fractional bits of the averages
+constexpr int kIntervalShift = 1;                // an interval has two seconds: the rate is half the count
 
-// Differences wrap as unsigned numbers do, and are shifted as signed ones: rounded down, as in the kernel.
+// The difference wraps as unsigned and is shifted as signed: rounded down, as in the kernel.
 void smooth(uint64_t& average, uint64_t counted, int shift) {
   const uint64_t rate = counted << (shift - kIntervalShift);
   average += static_cast<uint64_t>(static_cast<int64_t>(rate - average) >> 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tunnel.cpp: the outer headers, from the inside outwards, each written in front of the last.
+// tunnel.cpp: writes the outer headers, the innermost first.
 #include "core/tunnel.h"
 
 #include <algorithm>
@@ -19,20 +19,20 @@ constexpr size_t kGreFlagsAt = 0, kGreTypeAt = 2, kGreChecksumAt = 4;
 constexpr size_t kGueProtocolAt = 1, kGueFlagsAt = 2;
 constexpr uint16_t kGreHasChecksum = 0x8000, kGreHasKey = 0x2000, kGreHasSequence = 0x1000;
 constexpr uint16_t kGuePrivateFlags = 0x0001;        // a word of further flags follows
-constexpr uint32_t kGueRemoteChecksum = 0x80000000;  // of the private flags: start and offset follow
+constexpr uint32_t kGueRemoteChecksum = 0x80000000;  // in the private flags: start and offset follow
 
 bool remote_checksum(const Tunnel& t, const Offload& inner) {
   return t.type == TunnelType::gue && t.checksum == TunnelChecksum::remote && inner.partial_checksum();
 }
 
-// RFC 3168 section 9.1.1, full functionality: a congestion mark from before the tunnel is not shown outside, so that
-// one set on the way through the tunnel can be told from it.
+// RFC 3168 section 9.1.1, full functionality: an earlier congestion mark is not copied to the outer header, so that a
+// mark set inside the tunnel can be recognised.
 uint8_t outer_tos(uint8_t inner) {
   constexpr uint8_t kEcn = 3, kEct0 = 2, kCongested = 3;
   return (inner & kEcn) == kCongested ? static_cast<uint8_t>((inner & ~kEcn) | kEct0) : inner;
 }
 
-// The same connection always takes the same way through the network: a port of Linux's ephemeral range.
+// A source port by flow, in Linux's ephemeral range: routers hash it, so a connection keeps its path.
 Port flow_port(const Packet& p) {
   constexpr uint64_t kFirst = 32768, kPorts = 60999 - kFirst + 1;
   const uint64_t hash =
@@ -41,8 +41,8 @@ Port flow_port(const Packet& p) {
   return Port(static_cast<uint16_t>(kFirst + hash % kPorts));
 }
 
-// The sum of an outer payload. Behind a partial checksum's start, once somebody has finished it, everything adds up to
-// the complement of what its field holds now, so that the bytes there need not be read (local checksum offload).
+// The sum of an outer payload. When an inner partial checksum is completed, the bytes from its start on add up to the
+// complement of the field's present value: they need not be read (local checksum offload).
 uint64_t sum_of(const Frame& frame, size_t from, size_t end) {
   const Bytes all = Bytes(frame.bytes()).first(end);
   if (!frame.offload.partial_checksum()) return checksum_add(all.subspan(from));
@@ -56,10 +56,10 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
   const MutableBytes udp = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
   const MutableBytes gue = udp.subspan(kUdpSize);
   const bool remote = remote_checksum(tunnel, frame.offload);
-  gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, words of options
+  gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, length of the options in words
   gue[kGueProtocolAt] = static_cast<uint8_t>(Protocol::ipip);
   store_be16(gue, kGueFlagsAt, remote ? kGuePrivateFlags : 0);
-  if (remote) {  // where the receiver is to finish the inner checksum, counted from the inner IP header
+  if (remote) {  // where the receiver completes the inner checksum, counted from the inner IP header
     const size_t inner_at = kEthernetSize + kIpSize + kUdpSize + kGueSize + kRemoteSize;
     const auto start = static_cast<uint16_t>(frame.offload.checksum_start - inner_at);
     store_be32(gue, kGueSize, kGueRemoteChecksum);
@@ -111,13 +111,13 @@ void write_ip(MutableIpv4Header ip, const Outer& o, uint32_t total) {
   ip.make_checksum();
 }
 
-// The same packet with `overhead` bytes before it, the Ethernet header moved to the new front.
+// The frame with `overhead` more bytes in front, and the Ethernet header at the new beginning.
 Frame grown(const Frame& inner, uint32_t overhead, uint32_t ip_size) {
   Frame outer = inner;
   outer.data -= overhead;
   outer.headroom -= overhead;
   outer.size = static_cast<uint32_t>(kEthernetSize) + overhead + ip_size;
-  std::copy_n(inner.data, kEthernetSize, outer.data);  // forwards: the two may overlap
+  std::copy_n(inner.data, kEthernetSize, outer.data);  // copy_n goes forwards: the two ranges may overlap
   const auto shift = static_cast<uint16_t>(overhead);
   if (outer.offload.partial_checksum()) outer.offload.checksum_start += shift;
   if (outer.offload.header_size != 0) outer.offload.header_size += shift;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tunnel_type.h: how packets for a TUN server are wrapped, as ipvsadm's --tun-* options say it.
+// tunnel_type.h: the encapsulation for a TUN server, as ipvsadm's --tun-* options define it.
 #pragma once
 
 #include "rawvs/addr.h"
@@ -7,8 +7,8 @@
 namespace rawvs {
 
 enum class TunnelType : uint8_t { ipip, gue, gre };  // IPVS's numbers
-// Of the outer header: gue, gre. remote: gue only, where a sender on this machine left the inner checksum to others:
-// then the receiver completes it. What comes with a whole one gets an outer checksum, as with `checksum`. So does IPVS.
+// The outer header's checksum, for gue and gre. remote, for gue: if the sender left the inner checksum partial, the
+// receiver completes it; if the inner checksum is whole, the outer header gets a checksum. So does IPVS.
 enum class TunnelChecksum : uint8_t { none, checksum, remote };
 
 constexpr Protocol protocol_of(TunnelType type) {  // of the outer header
@@ -22,7 +22,7 @@ constexpr Protocol protocol_of(TunnelType type) {  // of the outer header
 
 struct Tunnel {
   TunnelType type = TunnelType::ipip;
-  Port port{};  // gue's UDP port
+  Port port{};  // UDP port of gue
   TunnelChecksum checksum = TunnelChecksum::none;
   friend bool operator==(const Tunnel&, const Tunnel&) = default;
 };

@@ -10,8 +10,7 @@ namespace rawvs {
 
 // Adds the one's complement sum of the bytes to `sum`; the result is neither folded nor complemented. An odd length is
 // padded with zero, so only the last of several pieces may be odd. Carries collect in the upper half: good for 64 KB
-// and
-// more.
+// and more.
 uint64_t checksum_add(Bytes bytes, uint64_t sum = 0);
 uint16_t checksum_fold(uint64_t sum);  // to 16 bits; not complemented
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // crc32c.cpp: CRC32c by table, least significant bit first, eight bytes per step. Zeros are skipped in logarithmic
-// time,
-// by multiplication with a power of x modulo the polynomial.
+// time, by multiplication with a power of x modulo the polynomial.
 #include "wire/crc32c.h"
 
 #include <array>

@@ -72,8 +72,7 @@ class Segmenter {
 };
 
 // Turns a partial TCP or UDP checksum into a whole one, in place, and updates the offload facts. Needed before a frame
-// is
-// cut into fragments or covered by another checksum. False, and nothing done: there was no partial checksum, the
+// is cut into fragments or covered by another checksum. False, and nothing done: there was no partial checksum, the
 // protocol is another one (SCTP's checksum is no sum), or the field is not in the frame.
 bool complete_checksum(Frame& frame);
 

@@ -5,13 +5,11 @@
 // Not: what happens to the connections (sync.h), sockets, keys, HMAC itself.
 //
 // No RFC describes the protocol; the source is what a kernel's IPVS sends, recorded in tests/sync_recorded.h. All
-// numbers
-// are big-endian.
+// numbers are big-endian.
 //
 // Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) and parameters
 // (type, length, data), each entry at a multiple of 4. A kernel ignores bytes after the last entry, and skips
-// parameters
-// whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
+// parameters whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
 //   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client is inside (1), 0 (1)
 //   trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
 //   if sealed 40 more: time (8, ms since 1970), HMAC-SHA256 with the shared key over all before it (32)

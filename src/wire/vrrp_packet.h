@@ -80,8 +80,7 @@ inline constexpr std::array<VrrpRefusalWords, kVrrpRefusals> kVrrpRefusalWords =
 inline constexpr const VrrpRefusalWords& words(VrrpRefusal r) { return kVrrpRefusalWords[static_cast<size_t>(r)]; }
 
 // What the checksum of version 3 over IPv4 covers. RFC 5798 section 5.2.8 names a pseudo-header, which most routers
-// also
-// use for IPv4; RFC 9568 section 5.2.8: the message alone. Version 2 covers the message alone.
+// also use for IPv4; RFC 9568 section 5.2.8: the message alone. Version 2 covers the message alone.
 enum class VrrpChecksum : uint8_t { pseudo_header, message };
 
 enum class VrrpAuth : uint8_t { none = 0, password = 1, header = 2 };  // RFC 2338; header (AH) is never accepted
