@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check.cpp: what [director], groups and virtuals lack, which marks are balanced, and choices of a virtual that
-// contradict each other. A key whose value was not understood is not called missing.
+// config_check.cpp: checks [director], groups and virtuals: missing keys, marks in use, contradictions within a
+// virtual. A key whose value was refused is not reported as missing.
 
 #include "config/config_check.h"
 

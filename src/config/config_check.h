@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check.h: what no single line can tell: keys that are missing, and values that contradict each other.
-// Private to the configuration room. Each part adds its walks over the file's items to the Portions; an item takes
-// O(log n), so that a file of any size is checked in small portions.
+// config_check.h: checks a whole configuration: missing keys, and values that contradict each other.
+//
+// For src/config only. Each part adds walks over the file's items to the Portions. An item takes O(log n), so a file of
+// any size is checked in small portions.
 #pragma once
 
 #include <map>
@@ -15,24 +16,24 @@
 
 namespace rawvs {
 
-struct Checking {  // what the parts share; filled by the walks of add_table_checks()
+struct Checking {  // shared by the parts; filled by the walks of add_table_checks()
   const Config& config;
   const Places& places;
   Report& report;
 
-  std::vector<Mark> marks{};   // of the virtuals, chosen ones included
-  std::vector<char> shaped{};  // of each virtual: address, ports and mark are there, and were understood
-  std::map<uint32_t, size_t> group_of{}, virtual_of{};               // by mark, the first one
+  std::vector<Mark> marks{};                            // of the virtuals, also those chosen here
+  std::vector<char> shaped{};                           // per virtual: address, ports and mark are present and valid
+  std::map<uint32_t, size_t> group_of{}, virtual_of{};  // by mark: the first one
   std::map<std::string_view, size_t> virtuals{}, checks{}, vrrps{};  // by name
   std::set<Ip> vips{};
-  std::set<std::string_view> tracked{}, used_checks{};  // names that [vrrp] and servers mention
-  size_t servers = 0, services = 0;                     // of all services; and these
+  std::set<std::string_view> tracked{}, used_checks{};  // names used by [vrrp] and by servers
+  size_t servers = 0, services = 0;                     // in the whole configuration
 
   bool balanced(Mark mark) const { return virtual_of.contains(mark.value); }
 };
 
-void add_table_checks(Checking& c, Portions& walks);   // first
-void add_port_checks(Checking& c, Portions& walks);    // config_check_ports.cpp: which packets are whose; fills vips
+void add_table_checks(Checking& c, Portions& walks);  // first
+void add_port_checks(Checking& c, Portions& walks);  // config_check_ports.cpp: which packets belong to what; fills vips
 void add_server_checks(Checking& c, Portions& walks);  // config_check_servers.cpp
 void add_health_checks(Checking& c, Portions& walks);  // config_check_health.cpp
 void add_vrrp_checks(Checking& c, Portions& walks);    // config_check_vrrp.cpp

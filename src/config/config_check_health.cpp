@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check_health.cpp: [check] sections, and who names them: what no single line can tell.
+// config_check_health.cpp: checks [check] sections, and the servers and virtuals that name them.
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 namespace rawvs {
 namespace {
 
-struct Need {  // a key that only these kinds of check heed
+struct Need {  // a key for these kinds of check only
   std::string_view key;
   std::array<CheckKind, 2> kinds;
 };
@@ -28,7 +28,7 @@ constexpr std::array<Need, 11> kNeeds{{
     {"user", {CheckKind::exec, CheckKind::exec}},
 }};
 
-// Can it be sent to the VIP on a server? Whose its packets are is seen by their ports.
+// True if the check can be sent to the VIP on a server: its packets are recognised by their ports.
 bool may_ask_vip(CheckKind kind) {
   return kind != CheckKind::arp && kind != CheckKind::icmp && kind != CheckKind::exec;
 }
@@ -39,7 +39,7 @@ void check_section(Checking& c, size_t i) {
   const CheckSpec& spec = c.config.checks[i].spec;
   const Place& place = c.places.checks[i];
   c.checks.emplace(c.config.checks[i].name, i);
-  if (place.bad("type")) return;  // what else is wrong depends on it
+  if (place.bad("type")) return;  // the other faults depend on the type
   const std::string kind = name(spec.kind);
   for (const auto& [key, lines, bad] : place.keys) {
     if (heeds(spec.kind, key)) continue;
@@ -57,7 +57,7 @@ void check_section(Checking& c, size_t i) {
   if (spec.port.value != 0 && !has_port(spec.kind)) c.report.wrong(place, "port", "type = " + kind + " asks no port");
 }
 
-// Why this server cannot be asked so. Empty: it can.
+// Why this server cannot be checked this way; empty: it can.
 std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConfig& server) {
   const std::string& named = server.check.empty() ? v.check : server.check;
   const auto section = c.checks.find(named);
@@ -76,9 +76,9 @@ std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConf
 
 constexpr std::array<std::string_view, 7> kPlain{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
 
-// Empty: it is known.
+// The fault of an unknown name; empty: it is known.
 std::string unknown(Checking& c, std::string_view name) {
-  constexpr size_t kNamed = 20;  // a list that is longer helps nobody
+  constexpr size_t kNamed = 20;  // names listed at most: nobody reads a longer list
   if (name.empty() || std::ranges::find(kPlain, name) != kPlain.end()) return {};
   c.used_checks.insert(name);
   if (c.checks.contains(name) || !c.places.known("check")) return {};

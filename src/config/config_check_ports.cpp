@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check_ports.cpp: which packets belong to which group or virtual, and where that is ambiguous.
-// A packet gets one mark, that of the most specific match; as in IPVS, a mark that is balanced comes before the VIP's
-// own services, and among these one port comes before every port.
+// config_check_ports.cpp: which packets belong to which group or virtual, and where that is ambiguous. A packet gets
+// one mark, that of the most specific match. As in IPVS, a mark with a service precedes the VIP's own services, and
+// among these, one port precedes every port.
 //
-// Claims lie sorted by VIP, protocol, client network and first port. One that overlaps another has the same VIP and
-// protocol, and one client network holds the other: for each claim the networks that hold its own are looked up (there
-// are at most 33 lengths of prefix), and among their claims those whose ports overlap, by a tree of their last ports.
+// Claims are sorted by VIP, protocol, client network and first port. Overlapping claims have the same VIP and protocol,
+// and one client network contains the other. For each claim the networks that contain its own are looked up (at most 33
+// prefix lengths), and among their claims those with overlapping ports, by a tree of last ports.
 
 #include <algorithm>
 #include <bit>
@@ -19,18 +19,18 @@
 namespace rawvs {
 namespace {
 
-struct Claim {  // somebody wants these ports of a VIP
+struct Claim {  // a group or virtual matches these ports of a VIP
   Ip vip{};
   Protocol protocol = Protocol::tcp;
   PortRange range{};
   Network clients{Ip(), 0};
-  Mark mark{};  // 0: for a service of the VIP and one port, or every port
+  Mark mark{};  // 0: a service of the VIP and one port, or every port
   const Place* place = nullptr;
   int line = 0;
 
   auto order() const { return std::tie(vip, protocol, clients.prefix, clients.base, range.first, line); }
   bool same_packets(const Claim& c) const { return holds(c) && c.holds(*this); }
-  // Every packet of the other. REQUIRES: they overlap, so that the client networks lie one in the other.
+  // True if it matches every packet of the other. REQUIRES: they overlap, so one client network contains the other.
   bool holds(const Claim& c) const {
     return range.first <= c.range.first && c.range.last <= range.last && clients.prefix <= c.clients.prefix;
   }
@@ -53,14 +53,14 @@ class PortCheck {
   }
   size_t added() const { return sorted_.size(); }
 
-  // Then each claim moves into its place at the end of the row.
+  // Moves each claim to its place at the end of the array.
   void take_next() { claims_.push_back(sorted_.extract(sorted_.begin()).value()); }
   size_t begin_tree() {
     leaves_ = std::bit_ceil(std::max<size_t>(claims_.size(), 1));
     last_.assign(2 * leaves_, 0);
     return 2 * leaves_;
   }
-  void fill_tree(size_t i) {  // leaves first
+  void fill_tree(size_t i) {  // from the leaves up
     const size_t node = 2 * leaves_ - 1 - i;
     if (node == 0) return;
     if (node >= leaves_) {
@@ -79,7 +79,7 @@ class PortCheck {
   };
   struct Search {
     size_t from, to;  // among these claims
-    uint16_t first;   // those that end here or behind
+    uint16_t first;   // those that end at this port or later
     const Claim& claim;
   };
 
@@ -98,7 +98,7 @@ class PortCheck {
   bool gave_up_ = false;
 };
 
-// What is wrong with two claims that overlap, if they are for different services.
+// The fault of two overlapping claims, if they belong to different services.
 std::optional<std::string> PortCheck::contradiction(const Claim& first, const Claim& second) const {
   if (first.mark == second.mark && first.mark.value != 0) return std::nullopt;
   const bool marked = first.mark.value != 0 || second.mark.value != 0;
@@ -111,7 +111,7 @@ std::optional<std::string> PortCheck::contradiction(const Claim& first, const Cl
     return described(second) + " and " + other + " overlap, and neither contains the other: ambiguous";
   }
   const Claim& narrow = first.holds(second) ? second : first;
-  if (!mixed || narrow.mark.value != 0) return std::nullopt;  // the narrow one wins
+  if (!mixed || narrow.mark.value != 0) return std::nullopt;  // the more specific one applies
   return described(second) + " and " + other + " overlap, and a group comes before a virtual without mark: give " +
          owner(*narrow.place, narrow.place->line) + " a mark, then the narrower one wins";
 }
@@ -130,7 +130,7 @@ bool PortCheck::contradicts(const Claim& a, const Claim& b) {
   return true;
 }
 
-// True when one was found that contradicts. The claims below this node are begin to end.
+// True if a contradicting claim was found. The claims below this node are begin to end.
 bool PortCheck::search(const Search& s, size_t node, size_t begin, size_t end) {
   if (end <= s.from || begin >= s.to || last_[node] < s.first) return false;
   if (end - begin == 1) return contradicts(claims_[begin], s.claim);
@@ -139,8 +139,7 @@ bool PortCheck::search(const Search& s, size_t node, size_t begin, size_t end) {
 }
 
 void PortCheck::check(size_t i, Portions& walks) {
-  // So much that no file that people write comes near it; without it wide ranges over many narrow ones, each over each,
-  // would take hours.
+  // Far more than any real file needs. Without a limit, many wide ranges over many narrow ones would take hours.
   const size_t most = 4'000'000 + 64 * claims_.size();
   if (gave_up_) return;
   const Claim& claim = claims_[i];
@@ -153,7 +152,7 @@ void PortCheck::check(size_t i, Portions& walks) {
     const auto from = std::lower_bound(claims_.begin(), claims_.end(), key, InOrder());
     key.range.first = claim.range.last, key.line = INT32_MAX;
     const auto to = std::upper_bound(from, claims_.end(), key, InOrder());
-    // Of its own network those before it, so that each pair is seen once.
+    // In its own network only earlier claims, so that each pair is checked once.
     const size_t begin = static_cast<size_t>(from - claims_.begin());
     const size_t end = std::min(static_cast<size_t>(to - claims_.begin()), i);
     if (search({begin, end, claim.range.first, claim}, 1, 0, leaves_)) break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check_servers.cpp: servers that are VIPs, that are named twice, or that have a port which can have no effect;
-// and whether there is room for them all.
+// config_check_servers.cpp: checks servers: a VIP as a server, a server named twice, a port without effect, too many
+// servers.
 
 #include <map>
 #include <memory>
@@ -11,7 +11,7 @@
 namespace rawvs {
 namespace {
 
-// IPVS forces or ignores a port that can have no effect; here that is said. Empty: it has one.
+// A port without effect, which IPVS forces or ignores, is a fault here. Empty: no fault.
 std::string port_fault(const Checking& c, size_t i, const ServerSpec& server) {
   const VirtualConfig& v = c.config.virtuals[i];
   const bool many = c.marks[i].value != 0 || v.ports[0].ports[0] == kEveryPort;
@@ -50,21 +50,21 @@ class ServerCheck {
   void check_sorry(size_t i) {
     const VirtualConfig& v = c_.config.virtuals[i];
     const Place& place = c_.places.virtuals[i];
-    const size_t its = c_.marks[i].value == 0 ? v.ports.size() : 1;  // without mark: a service for each protocol
+    const size_t its = c_.marks[i].value == 0 ? v.ports.size() : 1;  // without a mark: a service for each protocol
     if (c_.shaped[i]) c_.services += its, c_.servers += v.servers.size() * its;
     if (!v.sorry) return;
     if (std::string why = unfit(i, *v.sorry); !why.empty()) c_.report.wrong(place, "sorry", why);
   }
 
  private:
-  // Why it can be no server here. Empty: it can.
+  // Why it cannot be a server here; empty: it can.
   std::string unfit(size_t i, const ServerSpec& server) const {
     if (c_.vips.contains(server.at.addr)) return rawvs::text(server.at.addr) + " is a VIP of this file";
     return c_.shaped[i] ? port_fault(c_, i, server) : std::string();
   }
 
   Checking& c_;
-  size_t of_ = SIZE_MAX;             // the virtual that seen_ is about
+  size_t of_ = SIZE_MAX;             // the virtual of seen_
   std::map<Endpoint, size_t> seen_;  // its servers
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check_vrrp.cpp: [vrrp] sections: what no single line can tell.
+// config_check_vrrp.cpp: checks [vrrp] sections: missing keys and contradictions.
 
 #include <memory>
 
@@ -37,7 +37,7 @@ void check_instance(Checking& c, size_t i, VrrpCheck& check) {
     if (c.vips.size() <= kMostVrrpAddresses) spec.addresses.assign(c.vips.begin(), c.vips.end());
   }
   for (const Place::Key& key : place.keys) {
-    if (key.bad) return;  // what contradicts the others is seen when it is understood
+    if (key.bad) return;  // a contradiction can be judged only when the value is valid
   }
   if (c.report.faults() != before) return;
   if (const std::string why = check.add(spec); !why.empty()) {

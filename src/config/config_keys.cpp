@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_keys.cpp: the key tables: one row per key, with its help, its setter and its text.
+// config_keys.cpp: the tables of keys: one row per key, with help, setter and text.
+//
 // To add a key: a field in settings.h or config.h, a row here, a paragraph in etc/rawvs.ini.
 
 #include "config/config_rows.h"
@@ -11,7 +12,7 @@
 namespace rawvs {
 namespace {
 
-// The fields of [director], wherever they lie; Any is Config or const Config.
+// A field of [director] in the struct that has it; Any is Config or const Config.
 template <class Any, class M>
 auto& in(Any& config, M Config::*field) {
   return config.*field;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_keys_check.cpp: the keys of [check NAME]: how a real server is asked whether it is well.
+// config_keys_check.cpp: the keys of [check NAME]: how the health of a real server is checked.
 
 #include <algorithm>
 #include <array>

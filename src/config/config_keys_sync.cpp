@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_keys_sync.cpp: the keys of [sync]: connections that are told to other directors, and heard from them.
+// config_keys_sync.cpp: the keys of [sync]: connections sent to other directors and received from them.
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kLeastKey = 8, kMostKey = 64;
 constexpr SyncRole kRoles[] = {SyncRole::automatic, SyncRole::master, SyncRole::backup, SyncRole::both};
 
-// The fields of [sync], wherever they lie; Any is SyncConfig or const SyncConfig.
+// A field of [sync] in the struct that has it; Any is SyncConfig or const SyncConfig.
 template <class Any, class M>
 auto& in(Any& config, M SyncConfig::*field) {
   return config.*field;

@@ -28,7 +28,7 @@ constexpr Row<VrrpConfig> on_off(std::string_view key, const char* help) {
           [](const VrrpConfig& v) { return std::vector<std::string>{v.spec.*kField ? "1" : "0"}; }};
 }
 
-// One of two words, the first for `false`.
+// Reads one of two words, `no` for false.
 template <auto kField>
 std::optional<Error> either(VrrpConfig& v, std::string_view text, std::string_view no, std::string_view yes) {
   if (text != no && text != yes) return Error{quoted(text) + " is not one of " + listed({no, yes})};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_ports.cpp: which ports: "tcp/80,443 udp/5000-5010", or "*"; and the same behind a VIP, "from" a client
-// network.
+// config_ports.cpp: the grammar of ports: "tcp/80,443 udp/5000-5010", or "*"; and the same after a VIP, with "from" and
+// a client network.
 
 #include <algorithm>
 #include <array>
@@ -49,7 +49,7 @@ Result<PortMatch> read_port_match(std::string_view word) {
   return match;
 }
 
-// A port named twice in one value is a slip of the pen: one of the two was meant to be another.
+// A port named twice in one value is a typing error: another one was meant.
 std::optional<Error> named_twice(const std::vector<PortMatch>& matches) {
   for (const Protocol protocol : kProtocols) {
     std::vector<PortRange> all;
@@ -66,7 +66,7 @@ std::optional<Error> named_twice(const std::vector<PortMatch>& matches) {
   return std::nullopt;
 }
 
-// "*" is every port of TCP and of UDP, as people expect; SCTP is asked for by its name.
+// "*" means every port of TCP and UDP, as people expect; SCTP has to be named.
 Result<std::vector<PortMatch>> read_words(std::span<const std::string_view> all) {
   if (all.empty()) return Error{"no ports; expected such as tcp/80,443 or udp/5000-5010"};
   std::vector<PortMatch> matches;
@@ -84,7 +84,7 @@ Result<std::vector<PortMatch>> read_words(std::span<const std::string_view> all)
   return matches;
 }
 
-// What stands behind "from".
+// The client network after "from".
 Result<Network> read_clients(std::span<const std::string_view> all) {
   if (all.size() != 1) {
     return Error{"expected one client network behind \"from\", at the end, such as from 198.51.100.0/24"};

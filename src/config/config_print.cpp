@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_print.cpp: a Config as INI text, every key with its value. What is printed can be read again.
+// config_print.cpp: prints every key of a Config with its value.
 
 #include "config/config_print.h"
 #include "config/config_rows.h"
@@ -7,7 +7,7 @@
 namespace rawvs {
 namespace {
 
-// A line that was barely short enough for inih when it was read must not grow by our blanks.
+// Printing adds blanks, which must not make a line too long for inih; a longer value is printed without them.
 constexpr size_t kComfortable = 120;
 
 void print_line(std::string_view key, std::string_view value, std::string& out) {
@@ -30,7 +30,7 @@ std::span<const Row<SyncConfig>> rows_of(const SyncConfig&) { return sync_rows()
 
 }  // namespace
 
-// A line of this section. False: it has no more.
+// Appends a line of this section. False: it has no more.
 template <class Section>
 bool ConfigPrinter::print(const std::string& title, const Section& section, std::string& out) {
   if (!titled_) {

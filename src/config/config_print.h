@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_print.h: a Config as the text of a configuration file, which gives the same Config when it is read.
+// config_print.h: prints a Config as a configuration file that gives the same Config when it is read.
 #pragma once
 
 #include <string>
@@ -12,14 +12,14 @@ namespace rawvs {
 
 enum class Secrets : uint8_t { hidden, shown };  // the key of [sync], passwords of [vrrp]
 
-// What stands in a file for a secret that was not printed. It is refused when it is read.
+// Printed in place of a secret. Refused when it is read.
 inline constexpr std::string_view kHiddenSecret = "(hidden)";
 
-class ConfigPrinter {  // a Config as INI text, a line at a time
+class ConfigPrinter {  // a line at a time
  public:
-  // REQUIRES: the Config stays as it is while it is printed.
+  // REQUIRES: the Config does not change while it is printed.
   explicit ConfigPrinter(const Config& config, Secrets secrets = Secrets::shown) : config_(config), secrets_(secrets) {}
-  // Appends a line, with its end. False: there is none any more.
+  // Appends a line with its end. False: there are no more.
   bool next(std::string& out);
 
  private:
@@ -32,7 +32,7 @@ class ConfigPrinter {  // a Config as INI text, a line at a time
   Part part_ = Part::director;
   size_t section_ = 0, row_ = 0, nth_ = 0;
   bool titled_ = false, first_ = true;
-  std::vector<std::string> texts_{};  // of the present row, if it has few
+  std::vector<std::string> texts_{};  // of the current row, if it has few
 };
 
 std::string print_config(const Config& config, Secrets secrets);

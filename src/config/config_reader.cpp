@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_reader.cpp: a file's lines through libinih into a Config.
-// inih tells its handler no line number, cuts long lines, takes an indented line for a second value of the key above
-// it, ignores what stands behind a section's "]", and says nothing of empty sections. So it is given one line at a time
-// by our own reader, which counts lines, refuses those that inih would misread, and begins the sections.
+// config_reader.cpp: reads a file's lines through libinih into a Config.
+//
+// inih does not tell its handler the line number, cuts long lines, takes an indented line for a second value of the key
+// above, ignores text after a section's "]", and does not report empty sections. So this reader gives it one line at a
+// time, counts the lines, refuses those that inih would misread, and begins the sections itself.
 
 #include "config/config_reader.h"
 
@@ -36,7 +37,7 @@ bool is_name(std::string_view name) {
          });
 }
 
-// What is wrong with a line before its meaning is looked at.
+// The fault of a line, before its meaning is considered.
 std::optional<Error> line_fault(std::string_view line, size_t most) {
   const auto bad = std::find_if(line.begin(), line.end(),
                                 [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; });
@@ -83,7 +84,7 @@ class ConfigReader::Work {
   }
   static int take_pair(void* self, const char*, const char* key, const char* value) {
     static_cast<Work*>(self)->take_pair(key, value);
-    return 1;  // what is wrong is in the report
+    return 1;  // the report has the fault
   }
 
   bool read_line();
@@ -105,7 +106,7 @@ class ConfigReader::Work {
     report_.fault(line_, std::string(where) + ": " + text);
   }
 
-  // Sections that are there already are read all the same, for the faults in them, but into the spare ones.
+  // A repeated section is read into a spare one, to find the faults in it.
   struct Read {
     Config config;
     Places places;
@@ -113,15 +114,15 @@ class ConfigReader::Work {
 
   Report report_;
   std::string file_, text_;
-  size_t begin_ = 0, scanned_ = 0;  // of text_: the next line; up to where no end of a line was found
+  size_t begin_ = 0, scanned_ = 0;  // in text_: the next line; where the search for its end continues
   bool ended_ = false;
-  std::string_view next_;  // the line that inih is to get
+  std::string_view next_;  // the line for inih
   int line_ = 0;
   SectionKind kind_ = SectionKind::none;
-  bool homeless_ = false;  // a key before any section was refused
+  bool homeless_ = false;  // a key before any section was reported
   Read read_, spare_;
   Read* into_ = &read_;
-  std::map<std::string, int, std::less<>> titles_;  // to their lines
+  std::map<std::string, int, std::less<>> titles_;  // with their lines
   Config& config_ = read_.config;
   Places& places_ = read_.places;
   std::unique_ptr<Checking> checking_;
@@ -147,7 +148,7 @@ bool ConfigReader::Work::step(size_t work) {
   return done_ = true;
 }
 
-// False: there is no whole line.
+// False: there is no complete line.
 bool ConfigReader::Work::read_line() {
   size_t stop = text_.find('\n', std::max(scanned_, begin_));
   if (stop == std::string::npos) {
@@ -169,10 +170,10 @@ bool ConfigReader::Work::read_line() {
 
 bool ConfigReader::Work::copy_line(char* out, size_t size) {
   const std::string_view line = next_;
-  if (line.empty()) return false;  // nothing else follows either
+  if (line.empty()) return false;  // then nothing follows
   next_ = {};
   if (const auto problem = line_fault(line, size - 1)) {
-    // What follows a section's line that was not understood is nobody's.
+    // Keys after a faulty section line belong to no section.
     if (line.substr(std::min(line.find_first_not_of(" \t"), line.size())).starts_with('[')) {
       kind_ = SectionKind::unknown;
       places_.doubtful.insert("");
@@ -284,7 +285,7 @@ void ConfigReader::Work::take_pair(std::string_view key, std::string_view value)
     case SectionKind::sync: return set(sync_rows(), *config.sync, key, value);
   }
   places_.doubtful.insert("");
-  if (std::exchange(homeless_, true)) return;  // once for all of them
+  if (std::exchange(homeless_, true)) return;  // one report for all of them
   report_.fault(line_, std::string(key) + ": stands before any section; a file begins with [director]");
 }
 
@@ -309,7 +310,7 @@ void ConfigReader::Work::set(std::span<const Row<Section>> rows, Section& sectio
   known->lines.insert(known->lines.end(), added, line_);
   if (!problem) return;
   known->bad = true;
-  // "#" begins a comment in the first column only; behind a value people try it all the same.
+  // "#" begins a comment in the first column only; people also try it after a value.
   const bool hash = value.find(" #") != std::string_view::npos || value.find("\t#") != std::string_view::npos;
   const bool in_quotes = value.starts_with('"') || value.starts_with('\'');
   refuse(problem->text + (hash        ? "; a comment behind a value begins with \" ;\""
@@ -346,7 +347,7 @@ void ConfigReader::Work::begin_checks() {
   add_vrrp_checks(*checking_, walks_);
   add_sync_checks(*checking_, walks_);
   add_warnings(*checking_, walks_);
-  // Memory is given back in portions, too.
+  // Memory is freed in portions, too.
   for (auto places : {&Places::virtuals, &Places::groups, &Places::checks}) {
     walks_.each([this, places] { return (places_.*places).size(); },
                 [this, places](size_t) { (places_.*places).pop_back(); });

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_reader.h: a configuration file of any size, read and checked in portions.
-// In:  the bytes of the file, in pieces of any length.   Out: its Config; or every fault that it has; and warnings.
+// config_reader.h: reads and checks a configuration file of any size in portions.
+// In:  the bytes of the file, in pieces of any length.
+// Out: its Config, or all of its faults; and warnings.
 // Not: files, the log.
 //
-// The caller feeds pieces while wants_text(), says end() after the last one, and calls step() until it returns true.
-// Reading takes the time of O(n log n) in the length of the file. Beside the Config, memory is needed for the places of
-// its keys (for messages), and while it is checked for an index of its ports and of the servers of one virtual: about
-// twice the Config in all, and none of it after take().
+// The caller feeds pieces while wants_text(), calls end() after the last one, and calls step() until it returns true.
+// Reading takes O(n log n) in the length of the file. Besides the Config, memory holds the places of its keys (for
+// messages) and, during the checks, an index of its ports and of the servers of one virtual: about twice the Config in
+// all. take() frees it.
 #pragma once
 
 #include <memory>
@@ -21,9 +22,9 @@ namespace rawvs {
 inline constexpr size_t kMostConfigBytes = 64 << 20;
 
 struct Findings {                       // each "rawvs.ini:12: [virtual web] ports: ...", in the order of the lines
-  static constexpr size_t kMost = 100;  // so many are kept of each kind
+  static constexpr size_t kMost = 100;  // kept of each kind
   std::vector<std::string> faults, warnings;
-  size_t more_faults = 0, more_warnings = 0;  // found, and not kept
+  size_t more_faults = 0, more_warnings = 0;  // found beyond kMost
   size_t count() const { return faults.size() + more_faults; }
   std::vector<std::string> lines() const;  // for people: the faults, then "warning: ..." for each warning
 };
@@ -35,16 +36,16 @@ class ConfigReader {
   ConfigReader& operator=(ConfigReader&&) noexcept;
   ~ConfigReader();
 
-  bool wants_text() const;  // every line that was fed is read, and end() was not called
+  bool wants_text() const;  // all lines so far have been read, and end() was not called
   void feed(std::string_view piece);
   void end();
-  // Reads about so many lines, or checks so many items; true when all is done.
+  // Reads about `work` lines, or checks `work` items; true when all is done.
   bool step(size_t work);
   size_t worked() const;  // lines read and items checked so far
 
   // REQUIRES: step() has returned true.
   const Findings& findings() const;
-  Result<Config> take();  // or the faults, a line each
+  Result<Config> take();  // or the faults, one per line
 
  private:
   class Work;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_report.cpp: where sections and keys stood in a file, and what is said about them.
+// config_report.cpp: where sections and keys stood in a file, and the messages about them.
 
 #include <algorithm>
 
@@ -47,7 +47,7 @@ void Report::warn(const Place& place, std::string_view key, const std::string& t
 
 void Report::sort() {
   const auto into = [](std::vector<Found>& from, std::vector<std::string>& all) {
-    // What is about the file as a whole stands last.
+    // Messages about the file as a whole come last.
     std::ranges::stable_sort(from, {}, [](const Found& found) { return static_cast<unsigned>(found.line) - 1; });
     for (Found& found : from) all.push_back(std::move(found.text));
     from.clear();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_rows.h: the key tables, and where in the file each section and key stood.
-// Private to the configuration room: the reader sets by these rows, the printer and config_keys() walk them.
+// config_rows.h: the tables of keys, and where each section and key stood in the file.
+//
+// For src/config only: the reader sets values by these rows; the printer and config_keys() walk them.
 #pragma once
 
 #include <optional>
@@ -21,14 +22,14 @@ struct Row {  // one key
   std::string_view key;
   const char* help;  // meaning, unit or grammar, range, default
   std::optional<Error> (*set)(Section&, std::string_view text) = nullptr;
-  std::vector<std::string> (*texts)(const Section&) = nullptr;  // values as read by set(); none: not set
-  size_t (*count)(const Section&) = nullptr;  // only of a key that may stand several times: its values so far
-  std::string (*nth)(const Section&, size_t n) = nullptr;  // one of them: only of a key that may have very many
-  bool secret = false;                                     // not to be printed for everybody
-  bool at_start = false;  // decided at start: memory, or the way to us, which nobody wants cut off
+  std::vector<std::string> (*texts)(const Section&) = nullptr;  // values as set() reads them; empty: not set
+  size_t (*count)(const Section&) = nullptr;               // for a key that may be repeated: the number of its values
+  std::string (*nth)(const Section&, size_t n) = nullptr;  // one of the values, for a key that may have very many
+  bool secret = false;                                     // printed only for those who may see it
+  bool at_start = false;  // read at the start only: memory sizes, or what control needs to stay reachable
 };
 
-// For setters: what was read goes into the field; or why it could not be read.
+// For setters: stores the value that was read, or returns why it could not be read.
 template <class Value, class Field>
 std::optional<Error> take(Result<Value> read, Field& field) {
   if (!read) return read.error();
@@ -43,18 +44,18 @@ std::span<const Row<CheckConfig>> check_rows();  // config_keys_check.cpp
 std::span<const Row<VrrpConfig>> vrrp_rows();    // config_keys_vrrp.cpp
 std::span<const Row<SyncConfig>> sync_rows();    // config_keys_sync.cpp
 
-struct Place {  // a section of the file
+struct Place {  // where a section stood in the file
   struct Key {  // in the order of the file
     std::string_view key;
-    std::vector<int> lines{};  // one for each value that was understood
-    bool bad = false;          // there is a value that was not
+    std::vector<int> lines{};  // one for each valid value
+    bool bad = false;          // a value was not valid
   };
   std::string title;  // virtual web
   int line = 0;       // of its header; 0: the file has no such section
   std::vector<Key> keys{};
 
   const Key* find(std::string_view key) const;
-  int line_of(std::string_view key, size_t nth = 0) const;  // the header's line when the value is not there
+  int line_of(std::string_view key, size_t nth = 0) const;  // the header's line when there is no such value
   bool has(std::string_view key) const { return find(key) != nullptr; }
   bool bad(std::string_view key) const;
 };
@@ -62,12 +63,12 @@ struct Place {  // a section of the file
 struct Places {
   Place director{"director"}, sync{"sync"};
   std::vector<Place> groups{}, checks{}, virtuals{}, vrrps{};  // as in Config
-  std::set<std::string_view> doubtful{};  // kinds of which a section was refused for its title; "": of any kind
+  std::set<std::string_view> doubtful{};  // kinds with a section whose title was refused; "": of unknown kind
 
   bool known(std::string_view kind) const { return !doubtful.contains(kind) && !doubtful.contains(""); }
 };
 
-// The faults and warnings of one file, as they are found.
+// Collects the faults and warnings of one file.
 class Report {
  public:
   explicit Report(std::string file) : file_(std::move(file)) {}
@@ -76,7 +77,7 @@ class Report {
   void warn(const Place& place, std::string_view key, const std::string& text, size_t nth = 0);
   void sort();  // by line
   size_t faults() const { return faults_.size() + findings_.more_faults; }
-  bool full() const { return faults_.size() >= Findings::kMost; }  // what is found now is counted alone
+  bool full() const { return faults_.size() >= Findings::kMost; }  // further ones are only counted
   Findings& findings() { return findings_; }
 
  private:
@@ -90,10 +91,10 @@ class Report {
   Findings findings_;
 };
 
-bool heeds(CheckKind kind, std::string_view key);  // is that key of [check] for it?
+bool heeds(CheckKind kind, std::string_view key);  // true: this kind of check uses this key of [check]
 
-// Which mark each virtual balances. First group() and given() for all, then kept() for each virtual, then chosen() for
-// each, in their order.
+// Chooses the mark of each virtual. REQUIRES: group() and given() for all, then kept() for each virtual, then chosen()
+// for each, in their order.
 class MarkChoice {
  public:
   void group(const GroupConfig& group) { given_.insert(group.mark.value); }
@@ -103,10 +104,10 @@ class MarkChoice {
 
  private:
   std::set<uint32_t> given_;
-  uint32_t next_ = 0x52560000;  // "RV": far from the small numbers that people give
+  uint32_t next_ = 0x52560000;  // "RV": far from the small numbers that people choose
 };
 
-// The mark that each virtual balances, chosen ones included; 0: it is a service of one address and port.
+// The mark of each virtual, also those chosen here; 0: the virtual is a service of one address and port.
 std::vector<Mark> marks_of_virtuals(const Config& config);
 
 }  // namespace rawvs

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_server.cpp: a real server in one line: "IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N]
-// [lower=N]", and how a tunnel wraps: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]"; and
-// how it is asked: "[check=NAME]".
+// config_server.cpp: the grammar of a real server: "IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N]
+// [lower=N]", its tunnel: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]", and its health check:
+// "[check=NAME]".
 
 #include <array>
 #include <optional>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_tables.cpp: what a Config asks for, as IPVS would be told: marks, services, their servers.
-// A virtual with one port is a service of its own address, and so is one of every port, per protocol (IPVS's port 0);
-// with several, or with a mark, it is a mark's service.
+// config_tables.cpp: the marks, services and servers that a Config asks for, as IPVS would be told.
+//
+// A virtual with one port is a service of its address and port; a virtual with every port is a service per protocol
+// (IPVS's port 0). A virtual with several ports, or with a mark, is a service of a mark.
 
 #include <algorithm>
 #include <map>
@@ -27,15 +28,15 @@ bool chooses_mark(const VirtualConfig& v) { return v.mark.value == 0 && !has_one
 WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key) {
   WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet},
                        {v.servers.begin(), v.servers.end()}};
-  // A port that is not given is the service's; behind a mark, and of every port, that is 0: the packet's own.
+  // A server without a port has the service's port; for a mark and for every port that is 0: the packet's own.
   for (ServerSpec& server : wanted.servers) {
     if (server.at.port.value == 0) server.at.port = key.vip.port;
   }
   return wanted;
 }
 
-// One match for each range, so that they can be sorted: the first that holds a packet is then the most specific one.
-// The file was refused if two with different marks overlap and neither contains the other.
+// Adds one match per range: sorted, the first that contains a packet is the most specific one. The file was refused if
+// two matches with different marks overlap and neither contains the other.
 void want_groups(Ip vip, const PortMatch& match, const Network& clients, Mark mark, WantedTables& wanted) {
   for (const PortRange range : match.ports) {
     wanted.groups.push_back({vip, match.protocol, {range}, mark, clients});
@@ -47,7 +48,7 @@ bool more_specific(const GroupMatch& a, const GroupMatch& b) {
   return width(a) != width(b) ? width(a) < width(b) : a.clients.prefix > b.clients.prefix;
 }
 
-// Who asks the servers of each virtual, and where.
+// Finds the check of each server: its kind and where it is sent.
 class CheckFinder {
  public:
   explicit CheckFinder(const Config& config) {
@@ -75,21 +76,21 @@ class CheckFinder {
     return found == groups_.end() ? nullptr : found->second;
   }
 
-  // Where a check without a port of its own knocks: where the service is; of several ports at the first one.
+  // The port for a check without its own: the service's; the first of several.
   Port asked_port(const VirtualConfig& v) const {
     if (!v.ports.empty()) return Port(v.ports[0].ports[0].first);
     const GroupConfig* const group = group_of(v);
     return Port(group ? group->matches[0].ports.ports[0].first : uint16_t{0});
   }
 
-  // Which VIP, with via = vip: of a mark's virtual the first one of its group.
+  // The VIP for a check with via = vip: for a mark's virtual the first one of its group.
   Ip asked_vip(const VirtualConfig& v) const {
     if (v.address) return *v.address;
     const GroupConfig* const group = group_of(v);
     return group ? group->matches[0].vip : Ip();
   }
 
-  // Servers that are asked alike share what describes it.
+  // Servers with the same check share one CheckSpec.
   std::shared_ptr<const CheckSpec> check_of(const VirtualConfig& v, const ServerConfig& server) {
     const std::string& wanted = server.check.empty() ? v.check : server.check;
     if (wanted.empty() || wanted == "none") return nullptr;
@@ -106,7 +107,7 @@ class CheckFinder {
   }
 
   std::map<std::string_view, const CheckSpec*> checks_;
-  std::map<uint32_t, const GroupConfig*> groups_;  // by mark, the first one
+  std::map<uint32_t, const GroupConfig*> groups_;  // by mark: the first one
   std::map<std::pair<std::string_view, Port>, std::shared_ptr<const CheckSpec>> made_;
 };
 
@@ -146,7 +147,7 @@ WantedTables wanted_tables(const Config& config) {
     for (const PortMatch& match : v.ports) {
       if (marks[i].value != 0) {
         want_groups(*v.address, match, {Ip(), 0}, marks[i], wanted);
-      } else {  // one port, or every port, which is 0
+      } else {  // every port is port 0
         const Endpoint vip{*v.address, Port(match.ports[0].first)};
         wanted.services.push_back(wanted_service(v, {match.protocol, vip, Mark()}));
       }

@@ -15,7 +15,7 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kInterfaceNameMost = 15;  // IFNAMSIZ - 1
-constexpr size_t kSocketPathMost = 107;    // sockaddr_un, without the NUL behind it
+constexpr size_t kSocketPathMost = 107;    // sockaddr_un, without the terminating NUL
 constexpr size_t kStatePathMost = 150;     // inih cuts lines
 constexpr size_t kGroupNameMost = 32;
 constexpr Duration kPersistenceMost = 31 * 24h;  // as ipvsadm's
@@ -35,16 +35,16 @@ constexpr bool kHasXdp = true;
 constexpr bool kHasXdp = false;
 #endif
 
-// Letters, digits, signs; no blank and nothing beyond ASCII, such as the invisible blanks that web pages hand out.
+// Letters, digits and signs: no blanks, and nothing beyond ASCII, such as invisible blanks copied from web pages.
 bool printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-// A name that a person may have put in quotation marks, as elsewhere; here they would be part of it.
+// Names are written without quotation marks, which some people add.
 bool has_quotes(std::string_view text) { return text.find_first_of("\"'") != std::string_view::npos; }
 
 std::optional<Duration> duration(std::string_view text) {
-  constexpr uint64_t kMost = 1'000'000'000'000;  // so that no unit can overflow
+  constexpr uint64_t kMost = 1'000'000'000'000;  // no unit can overflow
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto count = parse_number(text.substr(0, digits), kMost);
   const auto* const unit =
@@ -186,7 +186,7 @@ Result<Netmask> read_netmask(std::string_view text) {
     if (const auto length = parse_number(text.substr(1), 32)) return prefix_mask(static_cast<uint8_t>(*length));
   } else if (const auto mask = parse_ip(text)) {
     return Netmask{*mask};
-  } else if (const auto length = parse_number(text, 32)) {  // ipvsadm takes it for 0.0.0.24, and nobody means that
+  } else if (const auto length = parse_number(text, 32)) {  // ipvsadm reads it as 0.0.0.24, which nobody means
     return Error{quoted(text) + " is not a netmask: expected /" + std::to_string(*length) + " or " +
                  rawvs::text(prefix_mask(static_cast<uint8_t>(*length)).bits)};
   }

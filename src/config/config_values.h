@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_values.h: the grammars of configuration values, each read and written in one place.
-// In:  the text behind "key =", comment and outer blanks already gone.   Out: the value, or what was found and allowed.
-// Private to the configuration room. Not: which key has which grammar (config_keys.cpp), files and lines.
+// In:  the text after "key =", without comment and surrounding blanks.
+// Out: the value, or what was found and what is allowed.
+// Not: which key has which grammar (config_keys.cpp), files and lines.
+//
+// For src/config only.
 #pragma once
 
 #include <initializer_list>
@@ -25,7 +28,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
 // Single values (config_values.cpp)
 Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t most);
 Result<bool> read_switch(std::string_view text);
-enum class Zero : bool { refused, allowed };  // allowed: 0 has a meaning of its own outside the range
+enum class Zero : bool { refused, allowed };  // allowed: 0 is outside the range, with its own meaning
 Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero);
 Result<std::string> read_interface(std::string_view text);
 Result<std::string> read_optional_interface(std::string_view text);
@@ -40,7 +43,7 @@ Result<Scheduler> read_scheduler(std::string_view text);
 Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
 Result<Duration> read_persistence(std::string_view text);
 Result<Netmask> read_netmask(std::string_view text);        // 255.255.255.0 or /24
-std::optional<Error> hidden_secret(std::string_view text);  // is it what stands for a secret that was not printed?
+std::optional<Error> hidden_secret(std::string_view text);  // an error if it is the text printed in place of a secret
 std::string text(Duration d);                               // 900s, 1500ms
 const char* name(GuardMode mode);
 const char* name(IoMode mode);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_warnings.cpp: settings that are allowed, and that hardly anybody means: rawvsd -t and `rawvsadm check` say so.
-// To add one: a sentence here that names what will happen, and a line in tests/config_warnings_test.cpp.
+// config_warnings.cpp: warns of settings that are allowed but probably not meant (rawvsd -t, rawvsadm check).
+//
+// To add one: a text here that names the consequence, and a line in tests/config_warnings_test.cpp.
 
 #include <algorithm>
 #include <memory>
@@ -42,7 +43,7 @@ void warn_group(Checking& c, size_t i) {
                     std::to_string(mark.value) + " nobody serves its packets");
 }
 
-// What is about checks, in a virtual whose servers have none.
+// Settings about checks in a virtual whose servers have none.
 void warn_unchecked(Checking& c, size_t i) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
@@ -115,7 +116,7 @@ void warn_vrrp(Checking& c, size_t i) {
     warn("password", "everybody on the LAN can read it: it keeps mistakes out, not attackers");
 }
 
-// Values of which every character counts, and which somebody has put between quotation marks.
+// Values that are taken literally, and that a person has put between quotation marks.
 void warn_quotes(Checking& c, const Place& place, std::string_view key, std::string_view value) {
   const bool quoted =
       value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.front() == value.back();
@@ -131,7 +132,7 @@ void warn_sync(Checking& c) {
   warn_quotes(c, place, "key", c.config.sync->key);
 }
 
-// Names that are told apart by the case of their letters alone: the next one who types them will err.
+// Names that differ in the case of their letters only: they will be mistyped.
 class Cases {
  public:
   void add(Checking& c, const Place& place) {

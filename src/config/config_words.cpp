@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_words.cpp: words in configuration text: taking them apart, and naming the one that was probably meant.
+// config_words.cpp: splits configuration text into words, and suggests the word that was probably meant.
 
 #include <algorithm>
 
@@ -8,10 +8,10 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kLongestGuessed = 48;  // longer words are no misspelling of any of ours
+constexpr size_t kLongestGuessed = 48;  // longer words are no misspelling of a known one
 
-// Letters to insert, delete, change or swap with their neighbour until one word is the other (optimal string
-// alignment).
+// The number of letters to insert, delete, change or swap with their neighbour until the words are equal (optimal
+// string alignment).
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -61,7 +61,7 @@ std::string listed(const std::vector<std::string_view>& choices) {
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& choices) {
   if (word.empty() || word.size() > kLongestGuessed) return {};
   std::string_view best;
-  size_t least = 2 + word.size() / 4;  // from this many mistakes on it is another word, not a misspelt one
+  size_t least = 2 + word.size() / 4;  // with this many mistakes it is another word
   for (const std::string_view choice : choices) {
     const bool cut_short = word.size() >= 3 && choice.starts_with(word);
     const size_t distance = cut_short ? 1 : edit_distance(word, choice);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// portions.h: walks over many items, one after another, done in portions of a given size.
+// portions.h: walks over many items in portions of a given size.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@ namespace rawvs {
 
 class Portions {
  public:
-  // A walk over `count` items; over the `inner(i)` items of each of `count`; or one thing to do. How many there are is
-  // asked when the walk begins, so an earlier walk may decide it.
+  // Add a walk over `count` items (each), over the `inner(i)` items of each of `count` (each_of), or a single task
+  // (once). The number is asked when the walk begins: an earlier walk may decide it.
   void each(std::function<size_t()> count, std::function<void(size_t)> one) {
     each_of(
         std::move(count), [](size_t) { return size_t{1}; }, [one = std::move(one)](size_t i, size_t) { one(i); });
@@ -23,7 +23,7 @@ class Portions {
     each([] { return size_t{1}; }, [one = std::move(one)](size_t) { one(); });
   }
 
-  // For an item that takes more work than others.
+  // Counts additional work for an expensive item.
   void spend(size_t work) { spent_ += work; }
   size_t worked() const { return spent_; }
 
@@ -38,7 +38,7 @@ class Portions {
         if (spent_ >= until) return false;
         if (inner == 0) ++spent_;
       }
-      walk = {};  // what it needed is given back
+      walk = {};  // frees what it captured
       ++walk_, begun_ = false;
     }
     return true;

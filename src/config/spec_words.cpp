@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// spec_words.cpp: the words for services' and servers' choices, and which of them go together.
+// spec_words.cpp: the words for properties of services and servers, and which of them go together.
 
 #include "config/spec_words.h"
 
@@ -26,7 +26,7 @@ std::string flags_text(Scheduler scheduler, uint8_t flags) {
   std::string all;
   for (uint8_t bit = SchedulerFlags::fallback; bit <= SchedulerFlags::third; bit = static_cast<uint8_t>(bit * 2)) {
     if ((flags & bit) == 0) continue;
-    // The scheduler's own word stands before the general one.
+    // The scheduler's own word has precedence over the general one.
     const auto* const flag = std::find_if(kFlagWords.begin(), kFlagWords.end(), [&](const FlagWord& f) {
       return f.bit == bit && f.scheduler.value_or(scheduler) == scheduler;
     });

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// spec_words.h: the words for services' and servers' choices, the same in files, control requests and their rows.
-// In:  words.   Out: values, and back. They are ipvsadm's words wherever it has some.
-// Private to the administration rooms. Not: whole values with their complaints (config_values.h, control_values.h).
+// spec_words.h: the words for properties of services and servers, the same in files, control requests and listings.
+// In:  words.
+// Out: values, and back. The words are ipvsadm's where it has any.
+// Not: whole values and their error messages (config_values.h, control_values.h).
+//
+// For src/config and src/control only.
 #pragma once
 
 #include <array>
@@ -16,7 +19,7 @@ namespace rawvs {
 
 struct FlagWord {
   std::string_view word;
-  std::optional<Scheduler> scheduler;  // whose flag it is; none: any scheduler may have it
+  std::optional<Scheduler> scheduler;  // the flag's scheduler; none: any scheduler
   uint8_t bit;                         // SchedulerFlags
 };
 inline constexpr std::array<FlagWord, 7> kFlagWords{{{"sh-fallback", Scheduler::sh, SchedulerFlags::fallback},
@@ -36,7 +39,7 @@ std::string_view word(TunnelChecksum checksum);
 std::optional<TunnelType> parse_tunnel_type(std::string_view word);
 std::optional<TunnelChecksum> parse_tunnel_checksum(std::string_view word);
 
-// What a tunnel of that type must have and must not have. joint: between the words of keys, as in tun-port or tun_port.
+// What is missing from a tunnel of this type, or not allowed. joint: the character inside keys: tun-port or tun_port.
 std::optional<Error> tunnel_fault(const Tunnel& tunnel, char joint);
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bpf.cpp: the calls, and what older kernels want otherwise.
+// bpf.cpp: the calls, and variants for older kernels.
 #include "sys/guard/bpf.h"
 
 #include <sys/resource.h>
@@ -15,9 +15,9 @@
 namespace rawvs {
 namespace {
 
-// Not in every system's linux/bpf.h (Linux 6.6).
+// Missing from some systems' linux/bpf.h (Linux 6.6).
 constexpr uint32_t kTcxIngress = 46;                 // BPF_TCX_INGRESS
-constexpr uint32_t kBeforeAll = 1u << 3;             // BPF_F_BEFORE, relative to nothing
+constexpr uint32_t kBeforeAll = 1u << 3;             // BPF_F_BEFORE, without a reference
 constexpr int kUpdateBatch = 26, kDeleteBatch = 27;  // BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH (Linux 5.6)
 struct BatchAttributes {                             // bpf_attr.batch
   uint64_t in, out, keys, values;
@@ -42,7 +42,7 @@ Fd create_map(size_t key_size, uint32_t most_keys, uint32_t flags) {
   return Fd(bpf(BPF_MAP_CREATE, attributes));
 }
 
-void lift_memory_limit() {  // before 5.11 maps and programs count as locked memory, of which 64 KB are allowed
+void lift_memory_limit() {  // before Linux 5.11 maps and programs count as locked memory, limited to 64 KB
   rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
   if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
@@ -50,7 +50,7 @@ void lift_memory_limit() {  // before 5.11 maps and programs count as locked mem
 }
 
 Fd load_program(std::span<const bpf_insn> code, const char* name) {
-  static constexpr char kLicense[] = "BSD";  // the helpers that are called ask for none
+  static constexpr char kLicense[] = "BSD";  // the helpers used do not require the GPL
   bpf_attr attributes{};
   attributes.prog_type = BPF_PROG_TYPE_SCHED_CLS;
   attributes.insns = address_of(code.data());
@@ -90,9 +90,9 @@ int BpfMap::remove(const void* key) {
   return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-// One system call: `count` becomes how many of the keys are done. 0, or why the next one is not.
+// One system call. `count` becomes the number of keys done. 0, or why the next one failed.
 int BpfMap::change(int batch_command, const uint8_t* keys, uint32_t& count) {
-  constexpr int kNotSupported = 524;  // ENOTSUPP, which the kernel lets out here
+  constexpr int kNotSupported = 524;  // ENOTSUPP, which the kernel returns here
   if (batches_ && count > 1) {
     static constexpr auto kOnes = [] {
       std::array<uint32_t, kKeysAtOnce> ones{};

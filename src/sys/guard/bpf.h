@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bpf.h: bpf(2) itself, no library: maps, programs, tcx links.
+// bpf.h: the system call bpf(2) without a library: maps, programs, tcx links.
 #pragma once
 
 #include <linux/bpf.h>
@@ -12,15 +12,15 @@
 
 namespace rawvs {
 
-class BpfMap {  // a set of keys: that a key is there is all that counts
+class BpfMap {  // a set of keys; the values have no meaning
  public:
   static Result<BpfMap> make(size_t key_size, uint32_t most_keys);
   int fd() const { return fd_.get(); }
-  // In effect from the next frame on. Both return 0 or an errno; E2BIG: full. Removing a key that is not there is fine.
+  // In effect from the next frame on. Both return 0 or an errno; E2BIG: full. Removing an absent key succeeds.
   int put(const void* key);
   int remove(const void* key);
 
-  // The same of keys one behind another, by as few system calls as the kernel allows (one, from Linux 5.6 on).
+  // The same for an array of keys, with as few system calls as the kernel allows (one since Linux 5.6).
   struct Refused {
     uint32_t keys = 0;
     int problem = 0;  // of the last of them
@@ -34,13 +34,13 @@ class BpfMap {  // a set of keys: that a key is there is all that counts
   Refused change_all(int batch_command, const uint8_t* keys, uint32_t count);
   Fd fd_;
   size_t key_size_;
-  bool batches_ = true;  // until the kernel says otherwise
+  bool batches_ = true;  // false once the kernel has refused a batch
 };
 
 Result<Fd> load_bpf_classifier(std::span<const bpf_insn> code, const char* name);
 
-// A tcx link on the interface's ingress, in front of all others; it is gone when the descriptor is closed.
+// A tcx link on the interface's ingress, before all others. Closing the descriptor detaches it.
 Result<Fd> attach_tcx(int program, int ifindex);
-int replace_program(int link, int program);  // no frame passes in between; 0 or an errno
+int replace_program(int link, int program);  // atomic between two frames; 0 or an errno
 
 }  // namespace rawvs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bpf_insn.h: eBPF instructions by name, and an assembler for forward jumps: so that no BPF compiler is needed to build
-// rawvs and no loader library to run it. Documentation/bpf/standardization/instruction-set.rst.
+// bpf_insn.h: eBPF instructions by name, and an assembler for forward jumps.
+//
+// With it rawvs needs no BPF compiler and no loader library. Documentation/bpf/standardization/instruction-set.rst.
 #pragma once
 
 #include <linux/bpf.h>
@@ -32,7 +33,7 @@ constexpr bpf_insn add_register(Register dst, Register src) {
 }
 constexpr bpf_insn mask(Register dst, int32_t bits) { return insn(BPF_ALU64 | BPF_AND | BPF_K, dst, 0, 0, bits); }
 constexpr bpf_insn shift_left(Register dst, int32_t by) { return insn(BPF_ALU64 | BPF_LSH | BPF_K, dst, 0, 0, by); }
-constexpr bpf_insn load_byte(Register dst, int at) {  // from the stack, as are the stores
+constexpr bpf_insn load_byte(Register dst, int at) {  // from the stack; the stores write there
   return insn(BPF_LDX | BPF_MEM | BPF_B, dst, stack, static_cast<int16_t>(at), 0);
 }
 constexpr bpf_insn load_word(Register dst, Register base, std::ptrdiff_t at) {
@@ -51,9 +52,9 @@ constexpr bpf_insn load_frame16(int32_t at) { return insn(BPF_LD | BPF_ABS | BPF
 constexpr bpf_insn call(int32_t helper) { return insn(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
 constexpr bpf_insn leave() { return insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
 
-class Assembler {  // jumps are forward only: jump to a label now, say later where it is
+class Assembler {  // jumps forward only: jump to a label first, place it with here()
  public:
-  using Label = std::vector<size_t>;  // the jumps that wait for it
+  using Label = std::vector<size_t>;  // the jumps to it
   void put(bpf_insn i) { code_.push_back(i); }
   void jump_if_equal(Register r, int32_t value, Label& to) { jump(BPF_JEQ, r, value, to); }
   void jump_unless_equal(Register r, int32_t value, Label& to) { jump(BPF_JNE, r, value, to); }

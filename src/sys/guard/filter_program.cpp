@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// filter_program.cpp: pcap_compile() without a capture.
+// filter_program.cpp: pcap_compile() without a capture handle.
 #include "sys/guard/filter_program.h"
 
 #include <pcap/pcap.h>
@@ -24,7 +24,7 @@ struct Code {
 }  // namespace
 
 Result<FilterProgram> compile_filter(const std::string& expression, int matched) {
-  // The snapshot length is what a program returns for a match.
+  // The snapshot length is the value that a program returns for a match.
   const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_dead(DLT_EN10MB, matched));
   if (!pcap) return Error{"libpcap: out of memory"};
   Code code;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// filter_program.h: a pcap filter expression as a classic BPF program, for packet_socket and guard.
-// libpcap's header and the kernel's linux/bpf.h both define struct bpf_insn, so pcap.h is kept to one file.
+// filter_program.h: compiles a pcap filter expression into a classic BPF program.
+//
+// libpcap's header and the kernel's linux/bpf.h both define struct bpf_insn, so only one file includes pcap.h.
 #pragma once
 
 #include <linux/filter.h>
@@ -14,13 +15,13 @@ namespace rawvs {
 
 using FilterProgram = std::vector<sock_filter>;
 
-inline constexpr size_t kMostInstructions = 4096;  // BPF_MAXINSNS: what the kernel accepts
+inline constexpr size_t kMostInstructions = 4096;  // BPF_MAXINSNS: the kernel's limit
 
-// libpcap's optimizer takes a second for this many characters (500 scattered addresses), and soon minutes for more.
+// libpcap's optimizer takes a second for this many characters (500 scattered addresses), and minutes for many more.
 inline constexpr size_t kLongestExpression = 32768;
 
-// Ethernet frames. The program returns `matched` for frames that match, and 0 for the rest. REQUIRES: the expression is
-// not longer than kLongestExpression. The program may still be longer than the kernel accepts.
+// For Ethernet frames. The program returns `matched` for frames that match, and 0 for others. REQUIRES: the expression
+// is no longer than kLongestExpression. The program may still be too long for the kernel.
 Result<FilterProgram> compile_filter(const std::string& expression, int matched);
 
 }  // namespace rawvs

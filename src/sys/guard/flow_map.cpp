@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flow_map.cpp: flows begin and end by the batch of packets: one system call for many, where the kernel has it.
+// flow_map.cpp: adds and removes flows per batch of packets: one system call for many, where the kernel supports it.
 #include <algorithm>
 #include <array>
 
@@ -28,9 +28,9 @@ Result<int> FlowMap::open() {
 
 void FlowMap::change(std::span<const ReplyChange> changes) {
   if (changes.empty()) return;
-  // Connections may begin while there is no guard: an interface is missing that comes back later.
+  // Connections may begin without a guard: a missing interface may come back.
   if (!map_ && (tried_ || !open())) return;
-  // In their order: a flow may end and begin again in one list.
+  // In their order: a flow may end and begin again within one list.
   while (!changes.empty()) {
     std::array<ReplyKey, kAtOnce> keys;
     const bool expected = changes[0].expected;

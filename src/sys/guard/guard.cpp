@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard.cpp: which way to guard, and what it guards. The ways themselves: guard_bpf (eBPF, tcx), tc (clsact, classic).
+// guard.cpp: chooses the way, and updates what is dropped. The ways: guard_bpf (eBPF, tcx), tc (clsact, classic).
 #include "sys/guard/guard.h"
 
 #include <linux/pkt_cls.h>
@@ -18,7 +18,7 @@
 namespace rawvs {
 namespace {
 
-// libpcap's optimizer takes 0.6 ms for 50 addresses, 175 ms for 400: they are given to it in pieces.
+// libpcap's optimizer takes 0.6 ms for 50 addresses, 175 ms for 400: it gets them in pieces.
 constexpr size_t kAddressesAtOnce = 64;
 
 std::vector<std::string> expressions(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
@@ -35,8 +35,8 @@ std::vector<std::string> expressions(const Watch& watch, std::span<const Mac> ow
   return out;
 }
 
-// The classic program: pcap's expressions one after the other, with tc's verdicts in place of lengths, behind a look at
-// the VLAN tag, which the kernel has taken out of the frame. Jumps are relative, so they may be joined.
+// The classic program: a check of the VLAN tag, which the kernel has removed from the frame; then pcap's programs one
+// after the other, with tc's verdicts instead of lengths. Jumps are relative, so programs can be concatenated.
 Result<FilterProgram> classic_program(const std::vector<std::string>& expressions, size_t addresses) {
   constexpr auto kNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
   const Error too_long{"the guard's classic program for " + std::to_string(addresses) +
@@ -45,7 +45,7 @@ Result<FilterProgram> classic_program(const std::vector<std::string>& expression
   constexpr auto kTag = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
   FilterProgram out{
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kTag},     // 0 without a tag
-      {BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x0fff},  // without the id it is a priority only
+      {BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x0fff},  // without the id it is only a priority
       {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0},
       {BPF_RET | BPF_K, 0, 0, kNext},
   };
@@ -53,7 +53,7 @@ Result<FilterProgram> classic_program(const std::vector<std::string>& expression
     auto matching = compile_filter(expression, TC_ACT_SHOT);
     if (!matching) return matching.error();
     auto behind = static_cast<uint32_t>(matching->size());
-    for (sock_filter& i : *matching) {  // no match: on behind the last instruction
+    for (sock_filter& i : *matching) {  // no match: continue after the last instruction
       --behind;
       if (i.code == (BPF_RET | BPF_K) && i.k == 0) i = {BPF_JMP | BPF_JA, 0, 0, behind};
     }
@@ -95,9 +95,9 @@ struct Guard::Impl {
   const char* way = "";
   std::optional<GuardProgram> program;  // tcx, clsact
   Fd link;                              // tcx
-  std::optional<IngressHook> hook;      // clsact, classic; and to clear away what a killed rawvsd left
-  std::vector<Marked> told;             // the program, sorted
-  std::vector<std::string> classic;     // the expressions that the classic program is of
+  std::optional<IngressHook> hook;      // clsact, classic; and to remove what a killed rawvsd left
+  std::vector<Marked> told;             // the addresses in the program's map, sorted
+  std::vector<std::string> classic;     // the expressions of the classic program
 
   Result<Done> attach(GuardMode mode);
   Result<Done> attach_by_tcx();
@@ -184,8 +184,7 @@ Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int i
   return std::unique_ptr<Guard>(new Guard(std::move(impl)));
 }
 
-// From now on the program looks flows up, too, and knows these MAC addresses. Another one takes its place between two
-// frames.
+// Replaces the program by one that looks up flows and knows these MAC addresses, between two frames.
 Result<Done> Guard::Impl::learn(bool flows_wanted, std::span<const Mac> macs) {
   GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}};
   if (flows_wanted) {
@@ -206,7 +205,7 @@ Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
   std::vector<Marked> added, gone;
   std::set_difference(wanted.begin(), wanted.end(), told.begin(), told.end(), std::back_inserter(added));
   std::set_difference(told.begin(), told.end(), wanted.begin(), wanted.end(), std::back_inserter(gone));
-  // One that fails is told, and tried again with the next change; the others are not kept waiting for it.
+  // An address that fails is reported, and tried again with the next change; the others are done.
   Result<Done> done = Done{};
   const auto note = [&](Ip address, int problem) {
     if (!done) return;
@@ -246,7 +245,7 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
   Result<Done> done = Done{};
   if (!g.program) {
     done = g.protect_by_expression(watch, own, hosts);
-  } else {  // the program asks whether the frame was sent to this host, so the interface's MAC address need not be told
+  } else {  // the program checks whether the frame was sent to this host, so it needs no MAC address
     done = g.protect_by_map(marked(watch, hosts));
     const bool flows_wanted = !watch.nat_servers.empty() || g.program->knows().flow_map;
     if (done) done = g.learn(flows_wanted, own.subspan(1));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_bpf.cpp: the program, a hundred instructions written out here. It drops, untagged or with a priority tag only:
-//   ARP requests for a VIP;  and of IPv4 that was sent to our MAC:
-//   to a VIP;  fragments from a NAT server, but to the host's own addresses;  answers of known flows;
+// guard_bpf.cpp: the program, about a hundred instructions. It drops, untagged or with a priority tag only:
+//   ARP requests for a VIP; and of IPv4 to our MAC addresses:
+//   packets to a VIP; fragments from a NAT server, except to the host's own addresses; replies of known flows;
 //   ICMP errors that quote a packet to a server in a known flow.
-// What was sent to a virtual MAC address of ours it makes the host's own first.
-// No loops, no access to the frame but by helpers: Linux 4.5 verifies it.
+// First it turns frames to a virtual MAC address of ours into the host's own.
+// No loops, and helpers only to read the frame: Linux 4.5 verifies it.
 #include "sys/guard/guard_bpf.h"
 
 #include <linux/if_ether.h>
@@ -22,8 +22,8 @@ namespace {
 
 using namespace ebpf;
 
-// What the hooks make of the returned number; both agree on these.
-constexpr int32_t kNext = -1;  // TC_ACT_UNSPEC, TCX_NEXT: not ours, ask the next program
+// The meaning of the returned number, the same for both hooks.
+constexpr int32_t kNext = -1;  // TC_ACT_UNSPEC, TCX_NEXT: not the director's: run the next program
 constexpr int32_t kShot = 2;   // TC_ACT_SHOT, TCX_DROP
 
 struct Key {
@@ -38,14 +38,14 @@ Key key_of(Guarded what, Ip address) {
   return key;
 }
 
-// BPF's offsets and numbers are signed.
+// As signed numbers, as BPF uses them.
 constexpr int kFragment = kIpv4FragmentAt, kProtocol = kIpv4ProtocolAt, kSource = kIpv4SourceAt,
               kDestination = kIpv4DestinationAt, kIpSize = kIpv4Size, kIcmp = kIcmpSize;
-// Of the byte at kFragment; the next one is offset, too.
+// Bits of the byte at kFragment; the next byte is offset, too.
 constexpr int32_t kMoreOrOffset = (kMoreFragments | kFragmentOffset) >> 8, kOffset = kFragmentOffset >> 8;
 constexpr int32_t kArpOperation = kEthernetSize + kArpOperationAt, kArpTarget = kEthernetSize + kArpTargetAt;
 
-// The stack, aligned as the verifier wants it.
+// Offsets on the stack, aligned for the verifier.
 constexpr int kKeyAt = -static_cast<int>(sizeof(Key)), kReplyAt = kKeyAt - static_cast<int>(sizeof(ReplyKey)),
               kIpAt = kReplyAt - kIpSize, kIcmpAt = kIpAt - (kIcmp + kIpSize), kQuoteAt = kIcmpAt + kIcmp;
 static_assert(kIcmpAt % 8 == 0 && kIpAt % 4 == 0 && kQuoteAt % 4 == 0);
@@ -55,7 +55,7 @@ constexpr int kReplyServer = kReplyAt + static_cast<int>(offsetof(ReplyKey, serv
               kReplyClientPort = kReplyAt + static_cast<int>(offsetof(ReplyKey, client_port)),
               kReplyProtocol = kReplyAt + static_cast<int>(offsetof(ReplyKey, protocol));
 
-// r6: the frame's __sk_buff. r7: where the ports are in the frame. r8: the protocol that they belong to.
+// r6: the frame's __sk_buff. r7: the offset of the ports. r8: their protocol.
 class Program {
  public:
   Program(int addresses, const GuardProgram::Knowledge& knows)
@@ -72,7 +72,7 @@ class Program {
   void ports_behind_ip();
   void ports_in_quote();
 
-  // From the frame, at a register's offset and `more`, to the stack. A frame that is too short is not ours.
+  // Loads from the frame at a register's offset plus `more` onto the stack. A frame that is too short is not dropped.
   void load(Register from, int32_t more, int to, int32_t size) {
     a_.put(copy(r1, r6));
     a_.put(copy(r2, from));
@@ -115,11 +115,11 @@ class Program {
 
 void Program::start() {
   constexpr int32_t kVlanId = 0x0fff;
-  a_.put(copy(r6, r1));  // loads from the frame want it here
+  a_.put(copy(r6, r1));  // loads from the frame require it in r6
   a_.put(load_word(r0, r6, offsetof(__sk_buff, vlan_tci)));
   a_.put(mask(r0, kVlanId));
   a_.jump_unless_equal(r0, 0, next_);
-  // Before 4.7 a helper writes only to a stack that is known to be written already.
+  // Before Linux 4.7 a helper may write only to initialised stack.
   for (int at = kIcmpAt; at < 0; at += 8) a_.put(store_zeros(at));
   a_.put(load_frame16(offsetof(ethhdr, h_proto)));
   a_.jump_if_equal(r0, ETH_P_ARP, arp_);
@@ -132,7 +132,8 @@ void Program::start() {
   adopt(host);
 }
 
-// The kernel's IP drops what is another host's; as the host's own it goes its usual way, firewall and all. (Linux 4.8)
+// The kernel's IP layer drops other hosts' packets; as the host's own, the packet takes its usual path with the
+// firewall. (Linux 4.8)
 void Program::adopt(const Label& host) {
   Label ours;
   for (const Mac& mac : macs_) {
@@ -188,13 +189,13 @@ void Program::fragment() {
   look_up_address(Guarded::nat_server, kIpAt + kSource, drop_);
 }
 
-void Program::ports_behind_ip() {  // of an answer: from the server to the client
+void Program::ports_behind_ip() {  // of a reply: from the server to the client
   copy_word(kIpAt + kSource, kReplyServer);
   copy_word(kIpAt + kDestination, kReplyClient);
   load(r7, 0, kReplyServerPort, 4);
 }
 
-void Program::ports_in_quote() {  // of an error about what the director sent from the client to the server
+void Program::ports_in_quote() {  // of an error about a packet from the client to the server
   Label error;
   load(r7, 0, kIcmpAt, kIcmp + kIpSize);
   a_.put(load_byte(r0, kIcmpAt));

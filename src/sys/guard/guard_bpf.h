@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_bpf.h: the guard's eBPF program, its map of addresses, and the keys of the map of flows.
+// guard_bpf.h: the guard's eBPF program, its map of addresses, the keys of the map of flows.
 #pragma once
 
 #include <array>
@@ -11,14 +11,14 @@
 
 namespace rawvs {
 
-// What an address means to the program.
+// What the program does for an address.
 enum class Guarded : uint32_t {
   vip = 1,         // IPv4 to it and ARP requests for it are dropped
-  nat_server = 2,  // fragments from it are dropped ...
-  host = 3         // ... unless they are sent to this address of the host's own
+  nat_server = 2,  // fragments from it are dropped,
+  host = 3         // unless they are sent to this address of the host
 };
 
-// A key of the map of flows: addresses and ports as on the wire, in the order in which an answer has them.
+// A key of the map of flows: addresses and ports as on the wire, in the order of a reply.
 struct ReplyKey {
   std::array<uint8_t, 4> server{}, client{};
   std::array<uint8_t, 2> server_port{}, client_port{};
@@ -29,23 +29,23 @@ ReplyKey key_of(const ReplyFlow& flow);
 
 class GuardProgram {
  public:
-  static constexpr uint32_t kMostAddresses = 131072;  // the map takes memory only as it fills
+  static constexpr uint32_t kMostAddresses = 131072;  // the map allocates as it fills
 
-  struct Knowledge {  // what is written into the program itself
+  struct Knowledge {  // constants in the program's code
     std::optional<int> flow_map{};
-    std::vector<Mac> macs{};  // frames to these, too, are the host's own
+    std::vector<Mac> macs{};  // frames to these count as sent to the host
     friend bool operator==(const Knowledge&, const Knowledge&) = default;
   };
 
-  static Result<GuardProgram> load();  // knows nothing of that yet
+  static Result<GuardProgram> load();  // without any Knowledge
   int fd() const { return program_.get(); }
 
-  // Returns another program with the same map of addresses: to be put in this one's place, then take() it.
+  // Returns another program with the same map of addresses. The caller replaces this one with it and calls take().
   Result<Fd> with(const Knowledge& more) const;
   void take(Fd program, Knowledge knows) { program_ = std::move(program), knows_ = std::move(knows); }
   const Knowledge& knows() const { return knows_; }
 
-  // From the next frame on. Both return 0 or an errno.
+  // In effect from the next frame on. Both return 0 or an errno.
   int protect(Guarded what, Ip address);
   int unprotect(Guarded what, Ip address);
 

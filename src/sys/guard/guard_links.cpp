@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_links.cpp: descriptors across exec() and fork().
+// guard_links.cpp: passes descriptors through exec() and fork().
 #include "sys/guard/guard_links.h"
 
 #include <fcntl.h>
@@ -62,12 +62,12 @@ GuardLinks GuardLinks::inherited() {
   const char* const said = getenv(kVariable);
   if (said == nullptr) return out;
   const std::string text = said;
-  unsetenv(kVariable);  // programs that we start are not to believe it
+  unsetenv(kVariable);  // child programs must not use it
   for (std::string_view rest = text; !rest.empty();) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const auto number = parse_number(rest.substr(0, comma), kMostFd);
     rest.remove_prefix(std::min(comma + 1, rest.size()));
-    // What is none of ours is not ours to close.
+    // A descriptor that is no such link is left open.
     const int fd = number ? static_cast<int>(*number) : -1;
     if (fd > STDERR_FILENO && is_bpf_link(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.links_.emplace_back(fd);
   }

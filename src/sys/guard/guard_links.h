@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_links.h: guards that stay in effect between one process and the next: without one the host's kernel would route
-// NAT servers' answers untranslated, and clients would reset them. A guard that is a link of the kernel's (tcx) is in
-// effect as long as a process has it open; the other kinds stay by themselves. REQUIRES: one thread.
+// guard_links.h: guards that stay in effect from one process to the next.
+//
+// Without a guard the host's kernel would route NAT servers' replies untranslated, and clients would reset them. A tcx
+// guard is in effect while a process has its link open; the other kinds stay by themselves. REQUIRES: one thread.
 #pragma once
 
 #include <span>
@@ -14,18 +15,18 @@ namespace rawvs {
 
 class GuardLinks {
  public:
-  explicit GuardLinks(std::span<const int> links = {});  // copies of these
+  explicit GuardLinks(std::span<const int> links = {});  // duplicates them
   GuardLinks(GuardLinks&& other) noexcept;
   GuardLinks& operator=(GuardLinks&&) = delete;
   ~GuardLinks();
 
-  // For the program that takes this one's place: exec() keeps them, RAWVS_GUARD_FDS names them. exec() has to follow;
-  // if it fails, the destructor takes that back.
+  // For the program that replaces this one: exec() keeps the links, RAWVS_GUARD_FDS names them. REQUIRES: exec()
+  // follows; if it fails, the destructor undoes this.
   Result<Done> hand_over();
-  // What RAWVS_GUARD_FDS names, as far as it is such links; afterwards the variable is gone.
+  // The links that RAWVS_GUARD_FDS names, if they are such links. Removes the variable.
   static GuardLinks inherited();
-  // For a program that is started soon: a process of its own has them for some seconds. It is a copy of this one, so
-  // whatever is not to live on with it must be closed and unmapped before.
+  // For a program that is started soon: a child process keeps the links for some seconds. It is a copy of this process:
+  // close and unmap first whatever must not live on in it.
   void keep_a_while() const;
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// loopback_guard.h: keeps marked packets that arrive on lo from this host's programs, behind the packet sockets' tap.
-// guard.h has the ways, and why there are several; here no map is needed: all that has the mark is dropped.
+// loopback_guard.h: drops marked packets that arrive on lo, after the packet sockets' tap: programs do not get them.
+//
+// guard.h describes the ways. No map is needed: every packet with the mark is dropped.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace rawvs {
 
 class LoopbackGuard {
  public:
-  // An error says which ways were tried and why each failed.
+  // An error names the ways that were tried and why each failed.
   static Result<std::unique_ptr<LoopbackGuard>> attach(uint32_t mark, GuardMode mode);
   ~LoopbackGuard();
   LoopbackGuard(const LoopbackGuard&) = delete;

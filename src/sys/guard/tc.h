@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tc.h: the traffic control hook on an interface's ingress, and the guard's filter on it. tc(8), tc-bpf(8).
-// The guard's filter has a fixed preference, handle and name: so one that a killed rawvsd left is known again, and
-// nobody else's is touched.
+// tc.h: the traffic control hook on an interface's ingress, and the guard's filter on it.
+//
+// The filter has a fixed preference, handle and name: a filter left by a killed rawvsd is recognised, and no other is
+// touched. tc(8), tc-bpf(8).
 #pragma once
 
 #include <optional>
@@ -12,25 +13,25 @@
 
 namespace rawvs {
 
-inline constexpr const char* kGuardName = "rawvs_guard";  // as tc and bpftool show it
+inline constexpr const char* kGuardName = "rawvs_guard";  // shown by tc and bpftool
 
 class IngressHook {
  public:
   static std::optional<IngressHook> open(int ifindex);  // empty: errno says why
 
   // All return 0 or an errno.
-  int make();                                           // the clsact or ingress qdisc, if there is none yet
-  int put_guard(int program_fd);                        // eBPF; replaces the guard that is there
+  int make();                                           // the clsact or ingress qdisc, if there is none
+  int put_guard(int program_fd);                        // eBPF; replaces the present guard
   int put_guard(std::span<const sock_filter> program);  // classic
   int take_over();                                      // removes guards that a killed rawvsd left
   int remove_guards();
-  int remove_if_unused();  // the qdisc, if it is ours and nobody else has a filter on it
+  int remove_if_unused();  // removes the qdisc if it is ours and has no other filter
 
  private:
   struct Found {
     std::vector<tcmsg> guards;
     bool others = false;
-    bool direct = false;  // a guard's program decides by itself, without tc actions
+    bool direct = false;  // the guard's program returns verdicts without tc actions
   };
   IngressHook(Rtnetlink rtnetlink, int ifindex) : rtnetlink_(std::move(rtnetlink)), ifindex_(ifindex) {}
   NetlinkRequest filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
@@ -40,7 +41,7 @@ class IngressHook {
   Found find(uint32_t parent);
   Rtnetlink rtnetlink_;
   int ifindex_;
-  bool ours_ = false;  // the qdisc was made by us, or by a rawvsd that was killed
+  bool ours_ = false;  // the qdisc was made by this or a killed rawvsd
 };
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame_io.cpp: which back end: the one that was asked for, or else the next that works.
+// frame_io.cpp: chooses the back end: the requested one, or the next that works.
 #include "sys/io/frame_io.h"
 
 #include "sys/io/packet_socket.h"

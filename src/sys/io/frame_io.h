@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame_io.h: how frames come from one interface and get to it: the one door of all back ends ([director] io).
-// In:  an interface, what the director watches.   Out: frames with their offload facts, lent until release(); frames
-// sent. Back ends: ring (packet_socket.h), socket (src/sys/plain_socket.h, for old kernels and small memory), xdp
-// (src/sys/xdp_io.h, a build option). Not: what the frames mean. A back end moves bytes and decides nothing.
+// frame_io.h: receives and sends frames on one interface: the common interface of all back ends ([director] io).
+// In:  an interface, what the director watches; frames to send.
+// Out: frames with their offload facts, borrowed until release().
+// Not: what the frames mean.
+//
+// Back ends: ring (packet_socket.h), socket (plain_socket.h, for old kernels and small memory), xdp (xdp_io.h, a build
+// option).
 #pragma once
 
 #include <memory>
@@ -24,10 +27,10 @@ class FrameIo {
   struct Options {
     int ifindex = 0;
     std::string name;           // for messages
-    Link link = Link::outside;  // what frames are marked with
+    Link link = Link::outside;  // the frames' Link
     uint32_t ring_frames = 1024;
     uint16_t mtu = 1500;  // decides the slot size
-    Duration patience{};  // with a back end that the program before us has just given up: the kernel may be slow
+    Duration patience{};  // retry a busy back end for this long: the previous program has just closed it
   };
   static constexpr uint32_t kHeadroom = 64;
 
@@ -37,37 +40,37 @@ class FrameIo {
   FrameIo& operator=(const FrameIo&) = delete;
 
   virtual const char* name() const = 0;    // "ring", "socket", "xdp"
-  virtual std::string remark() const = 0;  // one line about it for the log, or empty
-  virtual int fd() const = 0;              // readable when frames wait
+  virtual std::string remark() const = 0;  // one line about the back end for the log, or empty
+  virtual int fd() const = 0;              // readable when frames are waiting
 
-  // What is delivered from now on; before the first call nothing is. own: our MAC addresses there, the interface's
-  // first; the interface takes frames to the others, too, from now on.
+  // Sets what is delivered from now on; before the first call nothing is. own: our MAC addresses on this interface, its
+  // own first; the interface then accepts frames to all of them.
   virtual Result<Done> watch(const Watch& watch, std::span<const Mac> own) = 0;
-  // At once and cheaply: at least what watch() would deliver is delivered; watch() follows soon.
+  // Quickly delivers at least what watch() would. REQUIRES: watch() follows soon.
   virtual Result<Done> widen(const Watch& watch, std::span<const Mac> own) = 0;
-  // The kernel takes no filter that long: every IPv4 and ARP frame is delivered, which costs time but loses none.
+  // True: the filter is too long for the kernel, and every IPv4 and ARP frame is delivered, which only costs time.
   virtual bool filter_is_wide() const = 0;
 
-  // The next frames, at most frames.size(); the bytes stay valid and writable until release().
-  // Every frame has at least kHeadroom bytes of headroom. 0: none waits, and there is nothing to release.
+  // The next frames, at most frames.size(), valid and writable until release(). Each has at least kHeadroom bytes of
+  // headroom. 0: none is waiting, and release() is not needed.
   virtual size_t receive(std::span<Frame> frames) = 0;
-  virtual void release() = 0;  // gives the buffers of receive() back
+  virtual void release() = 0;  // returns the buffers of receive()
 
-  // Sends frames in order, offload facts along, by as few system calls as possible. Never blocks.
+  // Sends frames in order with their offload facts, with few system calls. Never blocks.
   virtual void send(std::span<const Frame> frames) = 0;
 
-  // Counts so far. Reads the kernel's own drop counter.
+  // The counters so far, including the kernel's drop counter.
   virtual LinkCounters counters() = 0;
 
-  // A pending error (the interface went down): clears it. True when there was one.
+  // Clears a pending error (the interface went down). True: there was one.
   virtual bool take_error() = 0;
 };
 
-// Opens the back end that was asked for; where it does not work, the next one: xdp, ring, socket. auto begins with
-// ring: it is right everywhere. REQUIRES: flows outlives it.
+// Opens the back end `mode`, or, if it does not work, the next of xdp, ring, socket. auto begins with ring, which works
+// best for most. REQUIRES: flows outlives it.
 struct OpenedIo {
   std::unique_ptr<FrameIo> io;
-  std::string skipped;  // why others were not taken, or empty
+  std::string skipped;  // why others were skipped, or empty
 };
 Result<OpenedIo> open_frame_io(IoMode mode, const FrameIo::Options& options, FlowMap& flows);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// link_socket.cpp: AF_PACKET without the receiving: opening, filtering, sendmmsg(2).
+// link_socket.cpp: AF_PACKET sockets except receiving: opening, filters, sendmmsg(2).
 #include "sys/io/link_socket.h"
 
 #include <linux/if_ether.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kWidest = "ip or arp";
 
-// What may wait in the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
+// The size of the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
 constexpr int kQueueBytes = 4 << 20;
 
 uint16_t network_order(uint16_t v) {
@@ -28,7 +28,7 @@ uint16_t network_order(uint16_t v) {
   return std::bit_cast<uint16_t>(bytes);
 }
 
-VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is a receiver's fact and means nothing to a sender
+VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is for receivers only
   return {static_cast<uint8_t>(o.flags & Offload::needs_checksum),
           o.segmentation,
           o.header_size,
@@ -53,15 +53,15 @@ Error LinkSocket::error(std::string_view what) const {
 }
 
 Result<Done> LinkSocket::make() {
-  // Protocol 0: nothing arrives before bind(), and then only what the filter lets pass: for now, nothing.
+  // Protocol 0: nothing arrives before bind(), and after it only what the filter passes: at first nothing.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return error("packet socket (needs root or CAP_NET_RAW)");
   const FilterProgram nothing{{BPF_RET | BPF_K, 0, 0, 0}};
   if (!attach_filter(fd_, nothing)) return error("packet socket: filter");
-  // As far as allowed: too small a queue loses super-frames, which are counted.
+  // As far as permitted: a queue that is too small loses super-frames, which are counted.
   if (!set_option(SOL_SOCKET, SO_RCVBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_RCVBUF, kQueueBytes);
   if (!set_option(SOL_SOCKET, SO_SNDBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_SNDBUF, kQueueBytes);
-  constexpr int kOn = 1;  // without it our own frames are skipped one by one
+  constexpr int kOn = 1;  // without it our own frames are received and skipped one by one
   set_option(SOL_PACKET, PACKET_IGNORE_OUTGOING, kOn);
   return Done{};
 }
@@ -100,7 +100,7 @@ Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
   return listen_to_others(own.subspan(1));
 }
 
-// A filter of few addresses is made anew in no time; with many, everything is let in until watch() is called.
+// A filter of a few addresses is quickly replaced; for many, everything passes until watch() is called.
 Result<Done> LinkSocket::widen(const Watch& watch, std::span<const Mac> own) {
   constexpr size_t kFew = 16;
   if (wide_ || let_in_.admits(watch)) return Done{};
@@ -120,7 +120,7 @@ Result<Done> LinkSocket::listen_to_others(std::span<const Mac> wanted) {
   return Done{};
 }
 
-// A card without room for one more address is made promiscuous by the kernel itself. The address goes with the socket.
+// If the card has no room for another address, the kernel makes it promiscuous. The address is dropped with the socket.
 bool LinkSocket::listen_to(Mac mac, bool wanted) {
   packet_mreq request{};
   request.mr_ifindex = options_.ifindex;
@@ -131,7 +131,7 @@ bool LinkSocket::listen_to(Mac mac, bool wanted) {
 }
 
 Result<Done> LinkSocket::set_filter(const std::string& expression) {
-  constexpr int kWholeFrame = 262144;  // more than any frame has
+  constexpr int kWholeFrame = 262144;  // larger than any frame
   for (const std::string& wanted : {expression, std::string(kWidest)}) {
     if (wanted.size() > kLongestExpression) continue;
     auto program = compile_filter(wanted, kWholeFrame);
@@ -162,7 +162,7 @@ void LinkSocket::send(std::span<const Frame> frames) {
 size_t LinkSocket::gather(std::span<const Frame> frames) {
   size_t n = 0;
   for (const Frame& frame : frames) {
-    if (frame.vlan != 0) {  // its tag is not in its bytes: it would leave into the wrong network
+    if (frame.vlan != 0) {  // the tag is not in its bytes: it would enter another network
       ++counters_.send_failed;
       continue;
     }
@@ -183,7 +183,7 @@ void LinkSocket::flush(size_t count) {
     if (sent > 0) {
       done += static_cast<size_t>(sent);
       counters_.sent += static_cast<size_t>(sent);
-      continue;  // if that was not all, the next call says what is wrong with the next frame
+      continue;  // the next call reports a further error with the next frame
     }
     if (errno == EINTR) continue;
     if (errno == ENETDOWN) error_seen_ = true;
@@ -193,7 +193,7 @@ void LinkSocket::flush(size_t count) {
 }
 
 LinkCounters LinkSocket::counters() {
-  tpacket_stats stats{};  // reading them zeroes them
+  tpacket_stats stats{};  // reading resets them
   socklen_t size = sizeof stats;
   if (getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0) counters_.kernel_dropped += stats.tp_drops;
   return counters_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// link_socket.h: what the back ends ring and socket share: an AF_PACKET socket on one interface, its filter, batched
-// sending with offload facts (PACKET_VNET_HDR), counters. Receiving is theirs. packet(7).
+// link_socket.h: common to the back ends ring and socket: an AF_PACKET socket on one interface, its filter, batched
+// sending with offload facts (PACKET_VNET_HDR), counters.
+// Not: receiving, which differs (packet_socket.h, plain_socket.h).
+//
+// packet(7).
 #pragma once
 
 #include <linux/filter.h>
@@ -14,8 +17,8 @@
 
 namespace rawvs {
 
-// struct virtio_net_hdr of linux/virtio_net.h, which older systems' C++ compilers refuse (a member is called "class").
-// PACKET_VNET_HDR has it in the machine's own byte order.
+// struct virtio_net_hdr of linux/virtio_net.h, whose older versions are no valid C++ (a member is called "class").
+// PACKET_VNET_HDR uses the machine's byte order.
 struct VnetHeader {
   uint8_t flags = 0;
   uint8_t gso_type = 0;
@@ -39,16 +42,16 @@ class LinkSocket : public FrameIo {
   LinkCounters counters() final;
   bool take_error() final;
 
-  // Compiles a pcap expression (Ethernet) and attaches it. Until the first call nothing is received. An expression that
-  // makes too long a program for the kernel is replaced by "ip or arp".
+  // Compiles a pcap expression (Ethernet) and attaches it. Nothing is received before the first call. An expression
+  // whose program is too long for the kernel is replaced by "ip or arp".
   Result<Done> set_filter(const std::string& expression);
-  Result<Done> set_filter(std::span<const sock_filter> program);  // what pcap has no words for
+  Result<Done> set_filter(std::span<const sock_filter> program);  // for filters that pcap cannot express
 
  protected:
   explicit LinkSocket(const Options& options) : options_(options) {}
-  Error error(std::string_view what) const;  // errno's
-  Result<Done> make();                       // the socket; nothing arrives yet
-  Result<Done> bind_to_interface();          // from now on what the filter lets pass
+  Error error(std::string_view what) const;  // with the text of errno
+  Result<Done> make();                       // opens the socket; nothing arrives yet
+  Result<Done> bind_to_interface();          // frames that pass the filter arrive from now on
   bool carry_offloads(bool on);              // PACKET_VNET_HDR
   template <class T>
   bool set_option(int level, int option, const T& value) {
@@ -57,8 +60,8 @@ class LinkSocket : public FrameIo {
 
   const Options options_;
   LinkCounters counters_{};
-  uint32_t vnet_size_ = 0;   // bytes before each frame; 0: a kernel that does not carry offload facts
-  bool error_seen_ = false;  // the kernel tells a pending error once, to whatever call comes first
+  uint32_t vnet_size_ = 0;   // bytes before each frame; 0: this kernel does not pass offload facts
+  bool error_seen_ = false;  // the kernel reports a pending error once, to the first call
 
  private:
   static constexpr size_t kBatch = 64;  // frames per sendmmsg(); more gains nothing measurable
@@ -70,9 +73,9 @@ class LinkSocket : public FrameIo {
 
   int fd_ = -1;
   bool wide_ = false;
-  CaptureSets let_in_{};  // by the filter that is attached; all, if it is wide
+  CaptureSets let_in_{};  // by the attached filter; everything if it is wide
   std::string expression_{};
-  std::vector<Mac> more_{};  // what the interface takes frames to, beside its own
+  std::vector<Mac> more_{};  // MAC addresses that the interface accepts besides its own
   std::array<VnetHeader, kBatch> headers_{};
   std::array<std::array<iovec, 2>, kBatch> parts_{};
   std::array<mmsghdr, kBatch> messages_{};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // packet_socket.cpp: AF_PACKET with a TPACKET_V2 receive ring.
+//
 // A slot of the ring:  tpacket2_hdr | sockaddr_ll | headroom | virtio_net_hdr | frame.
-// Frames larger than a slot are read whole from the socket's queue, where the kernel puts them in the ring's order.
+// Frames larger than a slot are read from the socket's queue, where they have the ring's order.
 #include "sys/io/packet_socket.h"
 
 #include <linux/if_ether.h>
@@ -18,15 +19,15 @@
 namespace rawvs {
 namespace {
 
-// Slots. The kernel's part of one is at most this long: its header and address, our headroom, virtio_net_hdr, and the
-// Ethernet header padded so that the IP header is aligned.
+// The longest part of a slot before the frame: its header and address, our headroom, virtio_net_hdr, and the padding
+// before the Ethernet header that aligns the IP header.
 constexpr uint32_t kSlotOverhead = TPACKET_ALIGN(TPACKET2_HDRLEN + 16) + PacketSocket::kHeadroom + sizeof(VnetHeader);
-constexpr uint32_t kLargestSlot = 16384;  // jumbo frames; a larger MTU is for the queue of whole frames
+constexpr uint32_t kLargestSlot = 16384;  // jumbo frames; larger ones use the queue of whole frames
 constexpr uint32_t kFewestSlots = 8;
 
 uint32_t slot_size(uint16_t mtu) { return std::min(std::bit_ceil(uint32_t{mtu} + kSlotOverhead), kLargestSlot); }
 
-// Whole frames: an IP packet of 64 KB, Ethernet header, one VLAN tag. The pages are touched only when one arrives.
+// Whole frames: an IP packet of 64 KB, Ethernet header, one VLAN tag. Pages are touched only when one arrives.
 constexpr size_t kWholeFrames = 32;
 constexpr size_t kWholeSize = PacketSocket::kHeadroom + 65535 + ETH_HLEN + 4;
 
@@ -45,11 +46,11 @@ Result<Done> PacketSocket::prepare() {
   constexpr unsigned kReserve = kHeadroom;
   if (!set_option(SOL_PACKET, PACKET_VERSION, kRing)) return error("packet socket: TPACKET_V2");
   if (!set_option(SOL_PACKET, PACKET_RESERVE, kReserve)) return error("packet socket: PACKET_RESERVE");
-  // Without it the socket works: frames longer than a slot are cut.
+  // May fail: frames longer than a slot are cut then.
   set_option(SOL_PACKET, PACKET_COPY_THRESH, kOn);
   carry_offloads(true);
   auto made = make_ring();
-  // Before 4.6 a ring and offload facts exclude each other.
+  // Before Linux 4.6 a ring and offload facts exclude each other.
   if (!made && vnet_size_ != 0 && carry_offloads(false)) made = make_ring();
   return made;
 }
@@ -92,7 +93,7 @@ size_t PacketSocket::receive(std::span<Frame> frames) {
     if (fill(frames[n], slot, status)) ++n;
   }
   counters_.received += n;
-  // Only slots that nobody wants: whoever gets no frame gives none back.
+  // Only unusable slots: a caller that gets no frame does not call release().
   if (n == 0 && none_lent) release();
   return n;
 }
@@ -102,9 +103,9 @@ bool PacketSocket::fill(Frame& frame, tpacket2_hdr* slot, uint32_t status) {
   auto* const start = reinterpret_cast<uint8_t*>(slot);
   frame = Frame{};
   frame.link = options_.link;
-  constexpr uint16_t kVlanId = 0x0fff;  // without it the tag gives a priority only
+  constexpr uint16_t kVlanId = 0x0fff;  // without it the tag is only a priority
   if ((status & TP_STATUS_VLAN_VALID) != 0) frame.vlan = slot->tp_vlan_tci & kVlanId;
-  // A frame in the queue has to be taken out even if nobody wants it, or the next one would be taken for it.
+  // A frame in the queue has to be removed even if it is not used: the next slot would get it.
   const bool in_queue = (status & TP_STATUS_COPY) != 0;
   const bool complete = in_queue ? read_whole(frame) : slot->tp_snaplen == slot->tp_len;
   sockaddr_ll from{};
@@ -131,7 +132,7 @@ bool PacketSocket::read_whole(Frame& frame) {
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
   ssize_t got = -1;
-  // A pending error of the socket is told first, once, and has nothing to do with this frame.
+  // A pending error of the socket is reported first, once; it does not concern this frame.
   for (int tries = 0; tries < 3 && got < 0; ++tries) {
     got = recvmsg(fd(), &message, MSG_DONTWAIT);
     if (got >= 0) break;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // packet_socket.h: the back end "ring": an AF_PACKET socket with a receive ring.
-// PACKET_MMAP TPACKET_V2 ring (V3's blocks cost half a millisecond), PACKET_VNET_HDR both ways, PACKET_COPY_THRESH for
-// frames larger than a slot, PACKET_IGNORE_OUTGOING. packet(7), Documentation/networking/packet_mmap.rst.
+//
+// PACKET_MMAP TPACKET_V2 ring (V3 delays frames by up to half a millisecond), PACKET_VNET_HDR in both directions,
+// PACKET_COPY_THRESH for frames larger than a slot, PACKET_IGNORE_OUTGOING. packet(7), packet_mmap.rst.
 #pragma once
 
 #include "sys/io/link_socket.h"
@@ -15,7 +16,7 @@ class PacketSocket final : public LinkSocket {
 
   const char* name() const override { return "ring"; }
   size_t receive(std::span<Frame> frames) override;
-  void release() override;  // gives the slots of the last receive() back to the kernel
+  void release() override;  // returns the slots of the last receive() to the kernel
 
  private:
   struct Ring {
@@ -33,8 +34,8 @@ class PacketSocket final : public LinkSocket {
   bool read_whole(Frame& frame);
 
   Ring ring_;
-  uint32_t next_ = 0;  // the slot that is filled next
-  uint32_t lent_ = 0;  // slots before it that the director still has
+  uint32_t next_ = 0;  // the slot that the kernel fills next
+  uint32_t lent_ = 0;  // slots before it that the director still uses
   size_t whole_lent_ = 0;
   std::unique_ptr<uint8_t[]> whole_;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// plain_socket.cpp: AF_PACKET and recvmmsg(2). What a ring's slot tells of a frame comes as PACKET_AUXDATA.
+// plain_socket.cpp: AF_PACKET and recvmmsg(2). PACKET_AUXDATA gives the facts that a ring's slot has.
 #include "sys/io/plain_socket.h"
 
 #include <linux/if_ether.h>
@@ -42,7 +42,7 @@ Result<std::unique_ptr<PlainSocket>> PlainSocket::open(const Options& options) {
   return socket;
 }
 
-// Into the buffers behind those that are lent. The number of frames that came.
+// Receives into the buffers after the borrowed ones; returns the number of frames.
 size_t PlainSocket::read_some(size_t most) {
   for (size_t i = lent_; i < lent_ + most; ++i) {
     Envelope& e = envelopes_[i];
@@ -51,7 +51,7 @@ size_t PlainSocket::read_some(size_t most) {
     messages_[i].msg_hdr.msg_controllen = e.control.size();
     messages_[i].msg_hdr.msg_flags = 0;
   }
-  // A pending error of the socket is told first, once, and has nothing to do with the frames that wait.
+  // A pending error of the socket is reported first, once; it does not concern the waiting frames.
   for (int tries = 0; tries < 3; ++tries) {
     const int got = recvmmsg(fd(), &messages_[lent_], static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
     if (got >= 0) return static_cast<size_t>(got);
@@ -70,14 +70,14 @@ size_t PlainSocket::receive(std::span<Frame> frames) {
       if (fill(frames[n], i)) ++n;
     }
     lent_ += came;
-    if (n == 0) lent_ = 0;  // only frames that nobody wants
+    if (n == 0) lent_ = 0;  // only unusable frames
     if (came < most) break;
   }
   counters_.received += n;
   return n;
 }
 
-// False: it is no frame for the director.
+// False: the frame is not for the director.
 bool PlainSocket::fill(Frame& frame, size_t at) {
   const Envelope& e = envelopes_[at];
   msghdr& message = messages_[at].msg_hdr;
@@ -96,7 +96,7 @@ bool PlainSocket::fill(Frame& frame, size_t at) {
     if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
     tpacket_auxdata facts{};
     std::memcpy(&facts, CMSG_DATA(c), sizeof facts);
-    constexpr uint16_t kVlanId = 0x0fff;  // without it the tag gives a priority only
+    constexpr uint16_t kVlanId = 0x0fff;  // without it the tag is only a priority
     if ((facts.tp_status & TP_STATUS_VLAN_VALID) != 0) frame.vlan = facts.tp_vlan_tci & kVlanId;
   }
   return true;

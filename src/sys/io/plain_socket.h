@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// plain_socket.h: the back end "socket": an AF_PACKET socket read by recvmmsg(2), without a ring.
-// For kernels whose rings cannot do what ours needs, and for boxes that have no memory for one: what waits lies in the
-// socket's queue, where a small frame takes little. Costs a third more time per packet than a ring.
+// plain_socket.h: the back end "socket": an AF_PACKET socket read with recvmmsg(2), without a ring.
+//
+// For kernels whose rings lack a needed feature, and for hosts without memory for a ring: frames wait in the socket's
+// queue, where a small frame takes little. A packet takes a third more time than with a ring.
 #pragma once
 
 #include "sys/io/link_socket.h"
@@ -17,8 +18,8 @@ class PlainSocket final : public LinkSocket {
   void release() override { lent_ = 0; }
 
  private:
-  static constexpr size_t kFrames = 32;  // lent at once
-  struct Envelope {                      // what comes along with a frame
+  static constexpr size_t kFrames = 32;  // borrowed at once
+  struct Envelope {                      // received with a frame
     VnetHeader header;
     std::array<iovec, 2> parts{};
     sockaddr_ll from{};
@@ -31,7 +32,7 @@ class PlainSocket final : public LinkSocket {
   uint8_t* data_of(size_t at);
 
   size_t lent_ = 0;                  // buffers in use
-  std::unique_ptr<uint8_t[]> data_;  // not cleared: pages are touched only when a frame is as long
+  std::unique_ptr<uint8_t[]> data_;  // not initialised: a page is touched only by a frame that reaches it
   std::array<Envelope, kFrames> envelopes_{};
   std::array<mmsghdr, kFrames> messages_{};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_checksum.cpp: IPv4's TCP, UDP and SCTP, unfragmented. RFC 9293, 768, 9260.
+// xdp_checksum.cpp: checksums of TCP, UDP and SCTP over unfragmented IPv4. RFC 9293, 768, 9260.
 #include "sys/io/xdp_checksum.h"
 
 #include "wire/checksum.h"
@@ -48,7 +48,7 @@ Offload offload_found(MutableBytes frame) {
 
 void complete_checksum(MutableBytes frame, const Offload& offload) {
   const auto sum = checksum(frame.subspan(offload.checksum_start));
-  // UDP's 0 means that there is none (RFC 768), and to TCP both are the same.
+  // For UDP 0 means "no checksum" (RFC 768); for TCP both values are equal.
   store_be16(frame, size_t{offload.checksum_start} + offload.checksum_offset, sum == 0 ? uint16_t{0xffff} : sum);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_io.cpp: AF_XDP's four rings, by libxdp. Buffers [0, received_chunks_) are for receiving, those behind to send.
+// xdp_io.cpp: AF_XDP's four rings with libxdp. Buffers [0, received_chunks_) receive, the others send.
 #include "sys/io/xdp_io.h"
 
 #include <fcntl.h>
@@ -22,13 +22,14 @@
 namespace rawvs {
 namespace {
 
-constexpr uint32_t kSent = 1024;  // buffers to send with, and slots of their ring; others go by the packet socket
-constexpr uint32_t kHeadOfBuffer = 256;  // XDP_PACKET_HEADROOM: what the kernel leaves free before a frame
+constexpr uint32_t kSent =
+    1024;  // buffers to send, and slots of their ring; when all are in use, the packet socket sends
+constexpr uint32_t kHeadOfBuffer = 256;  // XDP_PACKET_HEADROOM: bytes that the kernel leaves free before a frame
 constexpr uint32_t kSmall = 2048, kLarge = 4096;
 constexpr uint32_t kTag = 4;
-constexpr uint32_t kOthersTurn = 16;  // calls of receive() after which the packet socket is asked in any case
-constexpr size_t kOthersMost = 8;     // frames of it then
-constexpr int kMostPerCall = 9;       // XDP_MAX_TX_SKB_BUDGET (Linux 6.17): frames that one call sends
+constexpr uint32_t kOthersTurn = 16;  // calls of receive() after which the packet socket is read in any case
+constexpr size_t kOthersMost = 8;     // frames read from it then
+constexpr int kMostPerCall = 9;       // XDP_MAX_TX_SKB_BUDGET (Linux 6.17): frames sent by one call
 
 uint32_t chunk_for(uint16_t mtu) { return mtu + ETH_HLEN + kTag + kHeadOfBuffer <= kSmall ? kSmall : kLarge; }
 
@@ -57,7 +58,7 @@ Result<std::unique_ptr<XdpIo>> XdpIo::open(const Options& options, FlowMap& flow
     std::unique_ptr<XdpIo> io(new XdpIo(options));
     const auto prepared = io->prepare(flows);
     if (prepared) return io;
-    // The kernel gives a queue free some time after the last descriptor is closed and the last ring unmapped.
+    // The kernel frees a queue some time after the last descriptor is closed and the last ring unmapped.
     if (!io->busy_ || clock_now() - begin >= options.patience) return prepared.error();
     io.reset();
     poll(nullptr, 0, static_cast<int>(kPause.count()));
@@ -100,7 +101,7 @@ Result<Done> XdpIo::make_buffers() {
     return error("AF_XDP buffers, " + std::to_string(area_bytes_ >> 10) + " KB (a smaller ring_frames needs less)",
                  -failed);
   }
-  fcntl(xsk_umem__fd(umem_), F_SETFD, FD_CLOEXEC);  // libxdp's is not: the queue would be busy for the next program
+  fcntl(xsk_umem__fd(umem_), F_SETFD, FD_CLOEXEC);  // libxdp leaves it open across exec(): the queue would be busy
   for (uint32_t i = 0; i < kSent; ++i) free_.push_back(uint64_t{received_chunks_ + i} * chunk_);
   return Done{};
 }
@@ -119,7 +120,7 @@ Result<Done> XdpIo::make_socket() {
     return error("AF_XDP socket", -failed);
   }
   fcntl(xsk_socket__fd(xsk_), F_SETFD, FD_CLOEXEC);
-  // Otherwise 32, and a batch takes more calls.
+  // If it fails the limit is 32, and a batch takes more calls.
   static_cast<void>(setsockopt(xsk_socket__fd(xsk_), SOL_XDP, kMostPerCall, &kSent, sizeof kSent));
   std::vector<uint64_t> all(received_chunks_);
   for (uint32_t i = 0; i < received_chunks_; ++i) all[i] = static_cast<uint64_t>(i) * chunk_;
@@ -143,15 +144,15 @@ Result<Done> XdpIo::widen(const Watch& watch, std::span<const Mac> own) {
   return done ? done : at("interface " + options_.name, done.error());
 }
 
-// What XDP passes to the kernel (ARP, other queues' frames) comes by the packet socket, at a system call each time:
-// when nothing else is there, or when it has waited long.
+// Frames that XDP passes to the kernel (ARP, other queues) come from the packet socket and cost a system call. It is
+// read when nothing else is there, or when it has waited long.
 size_t XdpIo::receive(std::span<Frame> frames) {
   if (waiting_ != 0) push();
   const bool others_turn = ++calls_ % kOthersTurn == 0;
   size_t n = others_turn ? rest_->receive(frames.first(std::min(frames.size(), kOthersMost))) : 0;
   n += take(frames.subspan(n));
   if (n == 0 && !others_turn) n = rest_->receive(frames);
-  if (n == 0) error_seen_ = take_error();  // what woke us may have been one
+  if (n == 0) error_seen_ = take_error();  // an error may have been what made the descriptor readable
   return n;
 }
 
@@ -183,7 +184,7 @@ void XdpIo::release() {
 
 void XdpIo::refill(std::span<const uint64_t> buffers) {
   uint32_t at = 0;
-  const auto count = static_cast<uint32_t>(buffers.size());  // the ring has room for all there are
+  const auto count = static_cast<uint32_t>(buffers.size());  // the ring has room for all buffers
   if (xsk_ring_prod__reserve(&fill_, count, &at) != count) return;
   for (const uint64_t buffer : buffers) *xsk_ring_prod__fill_addr(&fill_, at++) = buffer;
   xsk_ring_prod__submit(&fill_, count);
@@ -192,7 +193,7 @@ void XdpIo::refill(std::span<const uint64_t> buffers) {
 
 void XdpIo::send(std::span<const Frame> frames) {
   for (const Frame& frame : frames) {
-    // The packet socket does what AF_XDP cannot: cut super-frames; and it says what is too long.
+    // The packet socket does what AF_XDP cannot: it cuts super-frames, and reports frames that are too long.
     const bool fits = frame.size >= ETH_HLEN && frame.size <= uint32_t{options_.mtu} + ETH_HLEN;
     const bool special = frame.offload.super_frame() || frame.vlan != 0 || !fits;
     if (!special && put(frame)) continue;
@@ -202,7 +203,7 @@ void XdpIo::send(std::span<const Frame> frames) {
   push();
 }
 
-// False: all buffers are on their way: what was sent waits in somebody's queue.
+// False: no buffer is free: earlier frames still wait to be sent.
 bool XdpIo::put(const Frame& frame) {
   if (free_.empty()) push();
   uint32_t at = 0;
@@ -220,8 +221,8 @@ bool XdpIo::put(const Frame& frame) {
   return true;
 }
 
-// Tells the kernel, until it has taken all. It takes some tens at a time, and says EAGAIN when there are more. A driver
-// that sends by itself need not be told, and says later what is sent.
+// Makes the kernel send until it has taken all frames. It takes some tens at a time, and returns EAGAIN if there are
+// more. A driver that sends by itself need not be called, and reports sent frames later.
 void XdpIo::push() {
   constexpr int kMostCalls = 64;
   reclaim();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_io.h: the back end "xdp": an AF_XDP socket for what the XDP program redirects, and a packet socket beside it for
-// what passes: ARP, fragments, ICMP errors, long frames, other receive queues. What is redirected never reaches the
-// host's kernel; what passes needs the guard as ever. Sends by AF_XDP, but super-frames by the packet socket.
-// Memory, fixed at start: a buffer of 2 KB (4 KB where the MTU is larger than 1,500) for each frame of the receive ring
-// and 512 to send. Documentation/networking/af_xdp.rst.
+// xdp_io.h: the back end "xdp": an AF_XDP socket for frames that the XDP program redirects, and a packet socket for the
+// others: ARP, fragments, ICMP errors, long frames, other receive queues.
+//
+// Redirected frames do not reach the host's kernel; the others need the guard. Frames are sent by AF_XDP, super-frames
+// by the packet socket. Memory is fixed at the start: a buffer of 2 KB (4 KB if the MTU exceeds 1,500) for each frame
+// of the receive ring, and 1,024 to send. Documentation/networking/af_xdp.rst.
 #pragma once
 
 #include <xdp/xsk.h>
@@ -46,7 +47,7 @@ class XdpIo final : public FrameIo {
   const Options options_;
   const uint32_t chunk_, received_chunks_;
   std::unique_ptr<PlainSocket> rest_;
-  Fd epoll_;  // wakes for either socket
+  Fd epoll_;  // readable when either socket is
   uint8_t* area_ = nullptr;
   size_t area_bytes_ = 0;
   xsk_umem* umem_ = nullptr;
@@ -54,11 +55,11 @@ class XdpIo final : public FrameIo {
   xsk_ring_prod fill_{}, tx_{};
   xsk_ring_cons completed_{}, rx_{};
   std::unique_ptr<XdpProgram> program_;  // detached before the socket is closed
-  std::vector<uint64_t> lent_, free_;    // addresses of buffers: that the director has; to send with
-  uint32_t waiting_ = 0;                 // frames in the ring that the kernel has not taken
+  std::vector<uint64_t> lent_, free_;    // addresses of buffers: borrowed by the director; free for sending
+  uint32_t waiting_ = 0;                 // frames in the ring that the kernel has not yet taken
   uint32_t calls_ = 0;                   // of receive()
   bool error_seen_ = false;
-  bool busy_ = false;  // it was not opened because another one has the queue
+  bool busy_ = false;  // opening failed because another socket has the queue
   LinkCounters counters_{};
 };
 

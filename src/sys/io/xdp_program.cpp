@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_program.cpp: the program, some sixty instructions written out here. libbpf loads it.
+// xdp_program.cpp: the program, about sixty instructions. libbpf loads it.
 #include "sys/io/xdp_program.h"
 
 #include <bpf/bpf.h>
@@ -27,18 +27,19 @@ using namespace ebpf;
 constexpr const char* kName = "rawvs_xdp";
 constexpr Register r9 = BPF_REG_9;
 
-// Bytes into the frame.
+// Offsets in the frame.
 constexpr int kType = kEthernetTypeAt, kIp = kEthernetSize, kFragment = kIp + kIpv4FragmentAt,
               kProtocol = kIp + kIpv4ProtocolAt, kSource = kIp + kIpv4SourceAt, kDestination = kIp + kIpv4DestinationAt,
               kIpEnd = kIp + kIpv4Size;
 
-// The stack.
+// Offsets on the stack.
 constexpr int kReplyAt = -static_cast<int>(sizeof(ReplyKey)), kVipAt = kReplyAt - 8;
 
-constexpr uint16_t as_loaded(uint8_t first, uint8_t second) {  // two bytes of the wire in the machine's order
+constexpr uint16_t as_loaded(uint8_t first,
+                             uint8_t second) {  // two bytes of the wire as a number in the machine's order
   return std::bit_cast<uint16_t>(std::array<uint8_t, 2>{first, second});
 }
-constexpr uint16_t as_loaded(int word) {  // the same of a number in host order
+constexpr uint16_t as_loaded(int word) {  // the same for a number in host order
   return as_loaded(static_cast<uint8_t>(word >> 8), static_cast<uint8_t>(word));
 }
 constexpr bpf_insn load(int size, Register dst, Register base, int at) {
@@ -154,7 +155,7 @@ std::vector<bpf_insn> Program::assemble() {
   a_.here(redirect_);
   a_.put(load(BPF_W, r2, r6, offsetof(xdp_md, rx_queue_index)));
   a_.put_map(r1, facts_.sockets);
-  a_.put(set(r3, XDP_PASS));  // if that queue has no socket
+  a_.put(set(r3, XDP_PASS));  // if the queue has no socket
   a_.put(call(BPF_FUNC_redirect_map));
   a_.put(leave());
   return a_.code();
@@ -191,7 +192,7 @@ Result<Fd> XdpProgram::load(std::span<const Mac> own, bool with_flows) {
   return loaded;
 }
 
-// In the driver, or else where the kernel does it for all of them.
+// In the driver, or else in the kernel's generic code.
 Result<Done> XdpProgram::attach_to(int ifindex) {
   for (const bool native : {true, false}) {
     bpf_link_create_opts options{};
@@ -225,7 +226,7 @@ Result<Done> XdpProgram::watch(const Watch& watch, std::span<const Mac> own) {
   return follow_vips(watch.vips);
 }
 
-// A VIP that finds no room is the packet socket's, as all else that passes.
+// Packets to a VIP without room in the map pass, and come from the packet socket.
 Result<Done> XdpProgram::follow_vips(const std::vector<Ip>& wanted) {
   std::vector<Ip> gone, added;
   std::ranges::set_difference(told_, wanted, std::back_inserter(gone));

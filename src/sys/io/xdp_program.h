@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_program.h: the XDP program that sends the director's frames past the kernel, and its maps.
-// It redirects what is sure to be the director's alone: unfragmented IPv4 to a MAC address of ours, to a VIP, or an
-// answer of a NAT server in a known flow. All else passes: ARP, fragments, ICMP errors, tagged and long frames; the
-// packet socket and the guard take their part of it as if there were no XDP.
+// xdp_program.h: the XDP program that redirects the director's frames past the kernel, and its maps.
+//
+// It redirects what is certainly the director's: unfragmented IPv4 to one of our MAC addresses that goes to a VIP, or
+// is a NAT server's reply of a known flow. Everything else passes: ARP, fragments, ICMP errors, tagged and long frames.
+// The packet socket and the guard handle these as if there were no XDP.
 #pragma once
 
 #include <span>
@@ -16,8 +17,8 @@ class XdpProgram {
  public:
   static constexpr uint32_t kMostVips = 131072;
 
-  // Nothing is redirected yet. The program is gone with its link's descriptor, so a crash leaves nothing behind.
-  // longest: frames of more bytes pass. REQUIRES: flows outlives it.
+  // Redirects nothing yet. The program is detached when its link's descriptor closes, also by a crash. longest: longer
+  // frames pass, bytes. REQUIRES: flows outlives it.
   static Result<std::unique_ptr<XdpProgram>> attach(int ifindex, uint32_t longest, FlowMap& flows);
 
   Result<Done> redirect_to(int xsk);  // an AF_XDP socket, bound to the interface's queue 0

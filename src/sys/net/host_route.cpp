@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// host_route.cpp: the kernel takes whole packets with full checksums, no longer than the way's MTU: what offloading has
-// put together is taken apart first.
+// host_route.cpp: the kernel sends whole packets with complete checksums up to the route's MTU: super-frames are cut
+// first.
 #include "sys/net/host_route.h"
 
 #include <netinet/in.h>
@@ -20,7 +20,7 @@
 namespace rawvs {
 namespace {
 
-constexpr int kSendBytes = 1 << 20;  // a burst's worth; the kernel doubles it
+constexpr int kSendBytes = 1 << 20;  // enough for a burst; the kernel doubles it
 
 // The address in network order, as sockaddr_in has it.
 uint32_t destination(Bytes packet) {
@@ -34,7 +34,7 @@ uint32_t destination(Bytes packet) {
 struct HostRoute::Impl {
   Fd socket;
   std::array<Counters, kLinks> counters;
-  std::array<uint8_t, 9728> segment{};  // jumbo frames; no card puts together larger segments
+  std::array<uint8_t, 9728> segment{};  // jumbo frames; no card merges larger segments
 
   void send_segments(Segmenter& segments, Link from);
   void send_one(Frame frame, Link from);
@@ -45,7 +45,7 @@ HostRoute::~HostRoute() = default;
 
 Result<std::unique_ptr<HostRoute>> HostRoute::open() {
   auto impl = std::make_unique<Impl>();
-  // IPPROTO_RAW: sends only, nothing is ever queued for reading, and IP_HDRINCL is implied.
+  // IPPROTO_RAW: send only, nothing is queued for reading; implies IP_HDRINCL.
   impl->socket = Fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!impl->socket) return Error{system_error("raw socket (needs root or CAP_NET_RAW)", errno)};
   setsockopt(impl->socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
@@ -60,7 +60,7 @@ void HostRoute::send(Frame frame) {
   }
   Packet packet;
   const bool super = frame.offload.super_frame() && !parse_ipv4(frame, packet);
-  --ttl;  // the header's checksum is wrong now, but the kernel computes it anew in any case (raw(7))
+  --ttl;  // the header's checksum is wrong now; the kernel computes it in any case (raw(7))
   if (super) {
     Segmenter segments(frame, packet);
     if (segments.valid() && segments.largest_piece() <= impl_->segment.size())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// interface_kind.cpp: kinds of interface, by their hardware type.
+// interface_kind.cpp: kinds of interfaces by hardware type.
 #include "sys/net/interface_kind.h"
 
 #include <net/if.h>
@@ -36,7 +36,7 @@ std::string interface_lacks_ethernet(const std::string& name) {
   ifreq ask{};
   if (name.empty() || name.size() >= sizeof ask.ifr_name) return "";
   name.copy(ask.ifr_name, name.size());
-  if (ioctl(any.get(), SIOCGIFHWADDR, &ask) != 0) return "";  // there is none: it is waited for
+  if (ioctl(any.get(), SIOCGIFHWADDR, &ask) != 0) return "";  // it does not exist yet
   return lacks_ethernet(ask.ifr_hwaddr.sa_family);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// interface_kind.h: whether an interface has Ethernet: rawvsd serves on no other.
+// interface_kind.h: checks that an interface is an Ethernet interface, the only kind that rawvsd uses.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace rawvs {
 
-// Why not, for its hardware type (ARPHRD_, net/if_arp.h): "it has no Ethernet: a PPP link". Empty: it has.
+// The reason for a hardware type (ARPHRD_, net/if_arp.h): "it has no Ethernet: a PPP link". Empty: it is Ethernet.
 std::string lacks_ethernet(uint16_t hardware);
 
-// The first of the configuration's interfaces that is there now and lacks it.
+// An error for the first of the configuration's interfaces that exists and is not Ethernet.
 std::optional<Error> unfit_interface(const Config& config);
 
 }  // namespace rawvs

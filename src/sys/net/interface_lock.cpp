@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// interface_lock.cpp: binds the name. It listens as well: so whoever finds the name taken can ask whose it is.
+// interface_lock.cpp: binds the name and listens: another process can ask the kernel who holds the lock.
 #include "sys/net/interface_lock.h"
 
 #include <poll.h>
@@ -25,14 +25,14 @@ Name name_of(int ifindex) {
   const std::string text = "rawvsd interface " + std::to_string(ifindex);
   Name name;
   name.address.sun_family = AF_UNIX;
-  std::ranges::copy(text, name.address.sun_path + 1);  // behind a zero byte: abstract
+  std::ranges::copy(text, name.address.sun_path + 1);  // after a zero byte: abstract
   name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
   return name;
 }
 
 Fd new_socket() { return Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
 
-// Nothing: nobody listens, or cannot be asked.
+// The process that listens; empty: none, or it does not answer.
 std::optional<ucred> holder_of(const Name& name) {
   constexpr int kTries = 3;  // it may be about to listen
   for (int tries = 0; tries < kTries; ++tries) {

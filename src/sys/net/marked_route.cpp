@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// marked_route.cpp: RTM_*RULE, RTM_*ROUTE.
+// marked_route.cpp: RTM_*RULE and RTM_*ROUTE requests.
 #include "sys/net/marked_route.h"
 
 #include <linux/fib_rules.h>
@@ -15,7 +15,7 @@
 namespace rawvs {
 namespace {
 
-constexpr int kMostRemains = 16;  // rules that killed predecessors may have left
+constexpr int kMostRemains = 16;  // rules that killed processes may have left
 
 void put_address(nlmsghdr* h, uint16_t type, Ip address) {
   std::array<uint8_t, 4> bytes{};
@@ -48,7 +48,7 @@ NetlinkRequest MarkedRoute::route_request(uint16_t type, unsigned flags) const {
   nlmsghdr* const h = request.header();
   mnl_attr_put_u32(h, RTA_TABLE, way_.table);
   mnl_attr_put_u32(h, RTA_OIF, loopback_);
-  if (type == RTM_DELROUTE) return request;  // with metrics, it would only find a route that has the same
+  if (type == RTM_DELROUTE) return request;  // metrics would restrict it to routes with the same metrics
   nlattr* const metrics = mnl_attr_nest_start(h, RTA_METRICS);
   mnl_attr_put_u32(h, RTAX_MTU, way_.mtu);
   mnl_attr_nest_end(h, metrics);
@@ -66,7 +66,7 @@ Result<std::unique_ptr<MarkedRoute>> MarkedRoute::open(const MarkedWay& way) {
 }
 
 void MarkedRoute::remove() {
-  for (int n = 0; n < kMostRemains; ++n) {  // one message removes one of several that are alike
+  for (int n = 0; n < kMostRemains; ++n) {  // one message removes one of several equal rules
     NetlinkRequest rule = rule_request(RTM_DELRULE, 0);
     if (rtnetlink_.ask(rule) != 0) break;
   }
@@ -75,7 +75,7 @@ void MarkedRoute::remove() {
 }
 
 // The rule first: a kernel without policy routing refuses it, but would put the route into its only table, as the
-// default of all that this host sends.
+// default route of this host.
 Result<Done> MarkedRoute::put() {
   remove();
   NetlinkRequest rule = rule_request(RTM_NEWRULE, NLM_F_CREATE);

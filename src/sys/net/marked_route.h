@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// marked_route.h: a rule of policy routing and a table with one route: what of this host's own packets carries a mark
-// leaves to lo. ip-rule(8), RTM_NEWRULE and RTM_NEWROUTE. Both go with the object; what a killed rawvsd left is
-// replaced.
+// marked_route.h: a policy routing rule and a table with one route: packets of this host with a mark go to lo.
+//
+// Both are removed with the object; what a killed rawvsd left is replaced. ip-rule(8), RTM_NEWRULE, RTM_NEWROUTE.
 #pragma once
 
 #include <linux/rtnetlink.h>
@@ -24,8 +24,8 @@ class MarkedRoute {
   MarkedRoute(const MarkedRoute&) = delete;
   MarkedRoute& operator=(const MarkedRoute&) = delete;
 
-  // Would a marked packet go to lo now? If not, the rule and the route are made again: firewalls and network scripts
-  // flush what is not their own. An error says why it would not even so.
+  // Ensures that a marked packet goes to lo: if not, makes rule and route again, since firewalls and network scripts
+  // remove foreign ones. An error says why that did not help.
   Result<Done> leads(Ip to, Ip from);
 
  private:
@@ -40,7 +40,7 @@ class MarkedRoute {
 
   Rtnetlink rtnetlink_;
   MarkedWay way_;
-  uint32_t loopback_;  // its ifindex
+  uint32_t loopback_;  // the ifindex of lo
 };
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// netlink.cpp: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, and the notifications of all three.
+// netlink.cpp: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE and their notifications.
 #include "sys/net/netlink.h"
 
 #include <linux/if.h>
@@ -26,7 +26,7 @@ void read_link(const nlmsghdr* message, LinkFacts& facts) {
   const Attributes attributes(message, sizeof *info);
   auto& mac = facts.mac.bytes;
   if (const nlattr* a = attributes[IFLA_ADDRESS]; a != nullptr && mnl_attr_get_payload_len(a) == mac.size())
-    std::memcpy(mac.data(), mnl_attr_get_payload(a), mac.size());  // other sizes: no Ethernet, so no MAC
+    std::memcpy(mac.data(), mnl_attr_get_payload(a), mac.size());  // another size: not Ethernet, no MAC address
   if (const nlattr* a = attributes[IFLA_MTU]; a != nullptr && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
     facts.mtu = static_cast<uint16_t>(std::min(mnl_attr_get_u32(a), uint32_t{65535}));
 }
@@ -40,7 +40,7 @@ void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress
   if (message->nlmsg_type != RTM_NEWADDR) return;
   const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
   if (info->ifa_family != AF_INET || static_cast<int>(info->ifa_index) != ifindex) return;
-  // IFA_ADDRESS would be the other end's on a point-to-point link.
+  // IFA_ADDRESS is the peer's address on a point-to-point link.
   const nlattr* const local = Attributes(message, sizeof *info)[IFA_LOCAL];
   if (local == nullptr || mnl_attr_get_payload_len(local) != 4) return;
   const Bytes bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(local)), 4);
@@ -49,7 +49,7 @@ void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress
 
 Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
   std::vector<FoundAddress> found;
-  constexpr int kTries = 3;  // EINTR: the addresses changed while they were being listed
+  constexpr int kTries = 3;  // EINTR: the addresses changed during the listing
   int problem = EINTR;
   for (int tries = 0; tries < kTries && problem == EINTR; ++tries) {
     found.clear();
@@ -77,8 +77,8 @@ uint16_t mtu_in(const nlattr* metrics) {
   return static_cast<uint16_t>(std::min(mnl_attr_get_u32(mtu), uint32_t{65535}));
 }
 
-// The next hop of a route: the destination itself when it is on the link. None: a gateway of another family, which ARP
-// does not find (RTA_VIA, RFC 5549).
+// The next hop of a route: the destination itself when it is on the link. None: a gateway of another family (RTA_VIA,
+// RFC 5549), which ARP cannot resolve.
 std::optional<Ip> next_hop_in(const Attributes& attributes, Ip to) {
   if (const nlattr* const via = attributes[RTA_VIA]; via != nullptr) {
     constexpr size_t kFamily = sizeof(rtvia::rtvia_family);
@@ -135,7 +135,7 @@ int Netlink::fd() const { return mnl_socket_get_fd(impl_->events.get()); }
 
 KernelNews Netlink::changed() {
   KernelNews news;
-  nlmsghdr head{};  // what changed is asked for anew, so the messages' other parts are thrown away unread
+  nlmsghdr head{};  // only the header is read: what changed is queried again
   constexpr int kMostReads = 4096;
   for (int i = 0; i < kMostReads; ++i) {
     const ssize_t got = recv(fd(), &head, sizeof head, MSG_DONTWAIT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// netlink.h: what the kernel knows of interfaces and of ways, and when that changes. rtnetlink(7) through libmnl.
+// netlink.h: the kernel's interfaces and routes, and notifications of their changes. rtnetlink(7) with libmnl.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@
 
 namespace rawvs {
 
-struct KernelNews {    // what may be another now
-  bool links = false;  // interfaces, IPv4 addresses; routes that depend on them, too, of which the kernel does not tell
+struct KernelNews {     // what may have changed
+  bool links = false;   // interfaces, IPv4 addresses, and routes that depend on them without a notification
   bool routes = false;  // IPv4 routes and rules
   explicit operator bool() const { return links || routes; }
 };
@@ -25,16 +25,16 @@ class Netlink {
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;
 
-  int fd() const;        // readable when there is news
-  KernelNews changed();  // reads all pending notifications; a lost one may have been of either kind
+  int fd() const;        // readable when something changed
+  KernelNews changed();  // reads all pending notifications; a lost one counts as both kinds
 
-  // The facts of an interface now; ifindex 0 when there is none of this name. Addresses: IPv4, primary ones first.
-  // An error is no answer: the kernel was asked in vain, ask again.
+  // The present facts of an interface; ifindex 0: no such name. Addresses: IPv4, primary ones first. An error means
+  // that the kernel did not answer: ask again.
   Result<LinkFacts> query(const std::string& name);
 
-  // The way to an address now; links: the ifindexes of our two links, 0 = there is none. Asked for by destination
-  // alone: rules that look at sources or marks do not apply. Of several ways the one that the kernel takes for a packet
-  // of its own. An error is no answer, as above.
+  // The present route to an address. links: the ifindexes of our two links, 0 = absent. The look-up is by destination
+  // alone: rules for sources or marks do not apply. Of several routes the kernel's choice for its own packets. An error
+  // means that the kernel did not answer: ask again.
   Result<Route> route_to(Ip to, const std::array<int, kLinks>& links);
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet_info.h: where a datagram came in, of a socket with IP_PKTINFO. ip(7), cmsg(3).
+// packet_info.h: the interface on which a datagram arrived, for a socket with IP_PKTINFO. ip(7), cmsg(3).
 #pragma once
 
 #include <netinet/in.h>
@@ -11,7 +11,7 @@
 
 namespace rawvs {
 
-// The interface's index; 0: the kernel did not say. message: as recvmsg() has filled it.
+// The interface's index; 0: unknown. REQUIRES: recvmsg() has filled the message.
 inline int arrival_interface(msghdr& message) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
@@ -22,7 +22,7 @@ inline int arrival_interface(msghdr& message) {
   return 0;
 }
 
-// An address as the kernel takes it.
+// An address as struct in_addr.
 inline in_addr kernel_address(Ip address) { return {htonl(address.v4())}; }
 
 }  // namespace rawvs

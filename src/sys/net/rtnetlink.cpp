@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rtnetlink.cpp: request and answer, with sequence numbers, so that what is left of an older answer is not taken for
-// one.
+// rtnetlink.cpp: requests and answers, with sequence numbers: the rest of an older answer is ignored.
 #include "sys/net/rtnetlink.h"
 
 #include <sys/socket.h>
@@ -12,7 +11,7 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kReceiveSize = 32768;  // the kernel never writes larger pieces of a dump
+constexpr size_t kReceiveSize = 32768;  // the kernel's pieces of a dump are not larger
 constexpr int kMostPieces = 10000;
 
 int collect(const nlmsghdr* message, void* data) {
@@ -46,7 +45,7 @@ NetlinkRequest::NetlinkRequest(uint16_t type, unsigned flags) {
 std::optional<Rtnetlink> Rtnetlink::open() {
   MnlSocket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
   if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) return std::nullopt;
-  const timeval patience{2, 0};  // the kernel answers at once; this is for the day when it does not
+  const timeval patience{2, 0};  // the kernel answers at once; the limit keeps a fault from blocking the loop
   setsockopt(mnl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return Rtnetlink(std::move(socket));
 }

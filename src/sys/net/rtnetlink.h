@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rtnetlink.h: one question to the kernel and its whole answer, over libmnl. For netlink.cpp and tc.cpp.
+// rtnetlink.h: one request to the kernel and its whole answer, with libmnl. For netlink.cpp and tc.cpp.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -23,7 +23,7 @@ class NetlinkRequest {
   NetlinkRequest(uint16_t type, unsigned flags);  // NLM_F_REQUEST is added
   nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes_.get()); }
   template <class T>
-  T& extra() {  // the fixed part behind the header; once, before any attribute
+  T& extra() {  // the fixed part after the header; call it once, before any attribute
     return *static_cast<T*>(mnl_nlmsg_put_extra_header(header(), sizeof(T)));
   }
 
@@ -32,11 +32,11 @@ class NetlinkRequest {
   std::unique_ptr<uint64_t[]> bytes_{new uint64_t[kSize / sizeof(uint64_t)]};
 };
 
-// Attributes by number; null where there is none. Unknown ones are left out. Borrowed from the message.
+// Attributes by number; null: absent. Unknown ones are ignored. Borrowed from the message.
 class Attributes {
  public:
-  Attributes(const nlmsghdr* message, size_t fixed_size);  // behind the message's fixed part
-  explicit Attributes(const nlattr* nest);                 // in an attribute; null: none
+  Attributes(const nlmsghdr* message, size_t fixed_size);  // those after the message's fixed part
+  explicit Attributes(const nlattr* nest);                 // those in an attribute; null: none
   const nlattr* operator[](size_t type) const { return type < found_.size() ? found_[type] : nullptr; }
 
  private:
@@ -50,8 +50,8 @@ class Rtnetlink {
  public:
   static std::optional<Rtnetlink> open();  // empty: errno says why
 
-  // Sends, and waits for the answer: messages, or the kernel's word. REQUIRES: NLM_F_ACK or NLM_F_DUMP is set.
-  // Returns 0 or an errno.
+  // Sends the request and waits for the answer's messages or the acknowledgement. REQUIRES: NLM_F_ACK or NLM_F_DUMP is
+  // set. Returns 0 or an errno.
   int ask(NetlinkRequest& request, const Answer& answer = {});
 
  private:
