@@ -17,7 +17,7 @@ struct Table {  // a director, and an operator who talks to it
   static Settings settings(uint32_t max_connections) { return {.max_connections = max_connections, .timeouts = {}}; }
   std::vector<std::string> pieces(std::string_view request) {
     out.clear();
-    Conversation c = answer(request, director, now, out, desk);
+    Conversation c = answer(request, director, {now, out}, desk);
     std::vector<std::string> all;
     for (int i = 0; i < 100'000 && !c.over(); ++i) all.emplace_back(c.next(director, now).text());
     EXPECT_TRUE(c.over());

@@ -200,7 +200,7 @@ TEST(ControlFuzz, WhateverIsAskedIsAnsweredInFormAndRefusalsChangeNothing) {
     const bool compare = round % 10 == 0;
     const std::string before = compare ? t.everything() : "";
     t.out.clear();
-    talks.push_back({asked, answer(asked, t.director, t.now, t.out, t.desk), {}});
+    talks.push_back({asked, answer(asked, t.director, {t.now, t.out}, t.desk), {}});
     t.out.clear();
     const bool error = talks.back().conversation.refused();
     error ? ++refused : ++done;
@@ -221,7 +221,7 @@ TEST(ControlFuzz, WhateverIsAskedIsAnsweredInFormAndRefusalsChangeNothing) {
       talks.erase(talks.begin() + static_cast<std::ptrdiff_t>(at));
     }
     if (chance.one_in(50)) t.now += 1s;
-    t.director.time_passed(t.now, t.out);
+    t.director.time_passed({t.now, t.out});
     t.out.clear();
   }
   EXPECT_GT(refused, rounds / 4);

@@ -100,7 +100,7 @@ TEST(Control, ListsAServiceOfAThousandServersOnceEachWhileTheyComeAndGo) {
     ASSERT_EQ(code(t.ask("add-server service=tcp:192.0.2.100:80 server=" + server(i))), "ok") << i;
   }
   t.out.clear();
-  Conversation c = answer("rawvs/1 list", t.director, t.now, t.out, t.desk);
+  Conversation c = answer("rawvs/1 list", t.director, {t.now, t.out}, t.desk);
   std::string all(c.next(t.director, t.now).text());
   ASSERT_FALSE(c.over());
   // The newest are listed already; the oldest is still to come. One comes, one that was to come goes.
@@ -124,7 +124,7 @@ TEST(Control, ListsWhatEachInterfaceLost) {
   EXPECT_EQ(t.ask("exits").find("\nlink "), std::string::npos);  // none is known yet
   LinkFacts facts;
   facts.name = "eth0";
-  t.director.link_changed(Link::outside, facts, t.now, t.out);
+  t.director.link_changed(Link::outside, facts, {t.now, t.out});
   t.director.link_counted(Link::outside, {5, 4, 3, 2, 1});
   const std::string exits = t.ask("exits");
   EXPECT_EQ(count(exits,
@@ -141,7 +141,7 @@ TEST(Control, ListsVipsAndNeighbors) {
   facts.up = facts.carrier = true;
   facts.mac = Mac{{2, 0, 0, 0, 0, 1}};
   facts.addresses = {{Ip(0xc0000201), 24}};
-  t.director.link_changed(Link::outside, facts, t.now, t.out);
+  t.director.link_changed(Link::outside, facts, {t.now, t.out});
   t.ask("add-service service=tcp:192.0.2.100:80");
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80");
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.12:80 mac=02:00:00:00:00:12");

@@ -12,7 +12,7 @@ class LiveTest : public DirectorTest {
  protected:
   std::string ask(const std::string& request) {
     Outbox out;
-    Conversation c = answer("rawvs/1 " + request, *director_, now_, out, desk_);
+    Conversation c = answer("rawvs/1 " + request, *director_, {now_, out}, desk_);
     return rest_of(c);
   }
   std::string rest_of(Conversation& c) {
@@ -51,7 +51,7 @@ TEST_F(LiveTest, ExplainSaysWhatHappensAndChangesNothing) {
 
 TEST_F(LiveTest, ExplainAgreesWithWhatThenHappens) {
   web(3, Scheduler::wlc);
-  ASSERT_FALSE(director_->edit_server(key_, server(2, 0), now_, out_));
+  ASSERT_FALSE(director_->edit_server(key_, server(2, 0), {now_, out_}));
   for (uint16_t port = 2000; port < 2040; ++port) {
     const std::string client = "198.51.100.1:" + std::to_string(port);
     const std::string reply = explained(client, "192.0.2.100:80");
@@ -69,22 +69,22 @@ TEST_F(LiveTest, ExplainKnowsEveryWayOut) {
   EXPECT_TRUE(has(explained("198.51.100.1:1", "192.0.2.100:81"), "exit=reset-sent"));
   EXPECT_TRUE(has(explained("198.51.100.1:1", "192.0.2.100:81", "udp"), "exit=port-unreachable"));
   EXPECT_TRUE(has(explained("198.51.100.1:20", "192.0.2.100:80"), "FTP's data port"));
-  ASSERT_FALSE(director_->edit_server(key_, server(1, 0), now_, out_));
+  ASSERT_FALSE(director_->edit_server(key_, server(1, 0), {now_, out_}));
   const std::string none = explained("198.51.100.1:1", "192.0.2.100:80");
   EXPECT_TRUE(has(none, "(weight 0: no new connections)")) << none;
   EXPECT_TRUE(has(none, "exit=no-server")) << none;
-  ASSERT_FALSE(director_->edit_server(key_, server(1), now_, out_));
-  ASSERT_FALSE(director_->add_server(key_, server(2, 100), now_, out_));  // its MAC address is not known
+  ASSERT_FALSE(director_->edit_server(key_, server(1), {now_, out_}));
+  ASSERT_FALSE(director_->add_server(key_, server(2, 100), {now_, out_}));  // its MAC address is not known
   EXPECT_TRUE(has(explained("198.51.100.1:1", "192.0.2.100:80"), "exit=held")) << none;
   arrive(frame(Tcp{}));
-  ASSERT_FALSE(director_->remove_server(key_, {ip("192.0.2.11"), Port(80)}, now_, out_));
-  ASSERT_FALSE(director_->remove_server(key_, {ip("192.0.2.12"), Port(80)}, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, {ip("192.0.2.11"), Port(80)}, {now_, out_}));
+  ASSERT_FALSE(director_->remove_server(key_, {ip("192.0.2.12"), Port(80)}, {now_, out_}));
   EXPECT_TRUE(has(explained("198.51.100.1:1001", "192.0.2.100:80"), "exit=server-gone"));
 }
 
 TEST_F(LiveTest, ExplainKnowsPersistence) {
   web(2, Scheduler::rr);
-  ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, now_, out_));
+  ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, {now_, out_}));
   EXPECT_TRUE(has(explained("198.51.100.1:1", "192.0.2.100:80"), "198.51.100.1 has no server yet."));
   syn(1001);
   const std::string reply = explained("198.51.100.1:1", "192.0.2.100:80");
@@ -107,7 +107,7 @@ TEST_F(LiveTest, ExplainWantsOneFlowAndNothingElse) {
 TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace client=198.51.100.0/24 count=2 snap=14", *director_, now_, out, desk_);
+  Conversation c = answer("rawvs/1 trace client=198.51.100.0/24 count=2 snap=14", *director_, {now_, out}, desk_);
   EXPECT_EQ(rest_of(c), "ok\n");
   EXPECT_TRUE(c.waiting());
   EXPECT_FALSE(c.over());
@@ -135,7 +135,7 @@ TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
 TEST_F(LiveTest, ASynOnAConnectionThatIsOverIsANewOne) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace", *director_, now_, out, desk_);
+  Conversation c = answer("rawvs/1 trace", *director_, {now_, out}, desk_);
   for (const char* flags : {"S", "A", "R", "S"}) arrive(frame(Tcp{.flags = flags}));
   const std::string rows = rest_of(c);
   const size_t first = rows.find("connection=new"), known = rows.find("connection=known");
@@ -146,7 +146,7 @@ TEST_F(LiveTest, ASynOnAConnectionThatIsOverIsANewOne) {
 TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
   nat(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace virtual=192.0.2.100:80 server=203.0.113.11", *director_, now_, out, desk_);
+  Conversation c = answer("rawvs/1 trace virtual=192.0.2.100:80 server=203.0.113.11", *director_, {now_, out}, desk_);
   rest_of(c);
   arrive(frame(Tcp{}));
   arrive(frame(Tcp{.src = "203.0.113.11",
@@ -171,7 +171,7 @@ TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
 TEST_F(LiveTest, ATraceThatIsNotReadLosesPacketsAndSaysSo) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace snap=8192", *director_, now_, out, desk_);
+  Conversation c = answer("rawvs/1 trace snap=8192", *director_, {now_, out}, desk_);
   constexpr uint64_t kPackets = 2000;
   for (uint16_t i = 0; i < kPackets; ++i) arrive(frame(Tcp{.sport = i, .data = std::string(1400, 'x')}));
   std::string rows = rest_of(c);
@@ -190,12 +190,12 @@ TEST_F(LiveTest, OnlySoManyTracesRunAndAGoneOneMakesRoom) {
   Outbox out;
   std::vector<Conversation> all;
   for (size_t i = 0; i < Director::kObservers; ++i) {
-    all.push_back(answer("rawvs/1 trace", *director_, now_, out, desk_));
+    all.push_back(answer("rawvs/1 trace", *director_, {now_, out}, desk_));
     EXPECT_FALSE(all.back().refused() || all.back().over());
   }
   EXPECT_TRUE(ask("trace").starts_with("error full "));
   all.pop_back();
-  Conversation one = answer("rawvs/1 trace", *director_, now_, out, desk_);
+  Conversation one = answer("rawvs/1 trace", *director_, {now_, out}, desk_);
   EXPECT_EQ(rest_of(one), "ok\n");
 }
 

@@ -21,7 +21,7 @@ class ControlLogTest : public testing::Test {
   std::string does(const std::string& request, const Operator& who = {0, "root (pid 7, rawvsadm)"}) {
     t_.out.clear();
     t_.now += ControlLog::kQuiet;  // by hand
-    answer("rawvs/1 " + request, t_.director, t_.now, t_.out, t_.desk, who);
+    answer("rawvs/1 " + request, t_.director, {t_.now, t_.out}, t_.desk, who);
     return said();
   }
   Table t_;
@@ -77,7 +77,7 @@ TEST_F(ControlLogTest, SaysThatThereIsNoRoom) {
        {"add-service service=tcp:192.0.2.100:80", "add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80",
         "add-server service=tcp:192.0.2.100:80 server=192.0.2.12:80"}) {
     small.out.clear();
-    answer(std::string("rawvs/1 ") + request, small.director, small.now, small.out, small.desk, {0, "root"});
+    answer(std::string("rawvs/1 ") + request, small.director, {small.now, small.out}, small.desk, {0, "root"});
   }
   ASSERT_FALSE(small.out.notices().empty());
   EXPECT_EQ(small.out.notices().back().text,
@@ -91,20 +91,20 @@ TEST(ControlLog, ManyChangesAreTheFirstTenAndANumberWhenTheyAreOver) {
   Instant now{1h};
   const Operator root{0, "root (pid 7, rawvsadm)"}, ann{1000, "ann (pid 8, rawvsadm)"};
   for (int i = 0; i < 50'000; ++i) {
-    log.changed(root, i % 10 == 0 ? "add-service" : "add-server", "one", now, out);
-    if (i % 5'000 == 0) log.changed(ann, "clear", "another's", now, out);
+    log.changed(root, i % 10 == 0 ? "add-service" : "add-server", "one", {now, out});
+    if (i % 5'000 == 0) log.changed(ann, "clear", "another's", {now, out});
     now += 1ms;
   }
   EXPECT_EQ(out.notices().size(), ControlLog::kTold + 10);
   out.clear();
   EXPECT_EQ(log.next_deadline(), now - 1ms + ControlLog::kQuiet);
   now += ControlLog::kQuiet;
-  log.time_passed(now, out);
+  log.time_passed({now, out});
   ASSERT_EQ(out.notices().size(), 1u);
   EXPECT_EQ(out.notices()[0].text,
             "control: root (pid 7, rawvsadm): 49990 more changes: 4999 add-service, 44991 add-server");
   EXPECT_EQ(log.next_deadline(), kNever);
-  log.changed(root, "add-server", "again one by one", now, out);
+  log.changed(root, "add-server", "again one by one", {now, out});
   EXPECT_EQ(out.notices().back().text, "control: root (pid 7, rawvsadm): again one by one");
 }
 
@@ -114,7 +114,7 @@ TEST(ControlLog, ChangesWithoutEndAreToldByTheirNumberOnceAMinuteAndAtTheEnd) {
   Instant now{1h};
   const Operator root{0, "root"};
   for (int i = 0; i < 130; ++i) {
-    log.changed(root, "edit-server", "x", now, out);
+    log.changed(root, "edit-server", "x", {now, out});
     now += 1s;
   }
   EXPECT_EQ(out.notices().size(), ControlLog::kTold + 1);

@@ -45,10 +45,10 @@ TEST(Reply, OfThousandsOfServersGoesInPieces) {
   settings.max_servers = kServers;
   Table t(settings);
   const ServiceKey key{Protocol::tcp, {Ip(0xc0000264), Port(80)}, {}};
-  ASSERT_FALSE(t.director.add({.key = key}, t.now, t.out));
+  ASSERT_FALSE(t.director.add({.key = key}, {t.now, t.out}));
   for (size_t i = 0; i < kServers; ++i) {
     const Endpoint at{Ip(0xcb007100 + static_cast<uint32_t>(i)), Port(80)};
-    ASSERT_FALSE(t.director.add_server(key, {.at = at}, t.now, t.out)) << i;
+    ASSERT_FALSE(t.director.add_server(key, {.at = at}, {t.now, t.out})) << i;
     t.out.clear();
   }
   Config config;
@@ -89,19 +89,19 @@ TEST(Reply, OfAllVrrpInstancesGoesInPiecesAndKeepsItsPlaceWhenSomeGo) {
     specs.push_back(spec);
   }
   VrrpOutbox out;
-  vrrp.configure(specs, t.now, out);
+  vrrp.configure(specs, {t.now, out});
   t.desk.vrrp = &vrrp;
   const auto pieces = t.pieces("rawvs/1 vrrp");
   EXPECT_GT(pieces.size(), 2u);
   EXPECT_EQ(count(whole(pieces), "\nvrrp name="), kInstances);
 
   // Those told already go, and one more comes in front: the others are told once each.
-  Conversation c = answer("rawvs/1 vrrp", t.director, t.now, t.out, t.desk);
+  Conversation c = answer("rawvs/1 vrrp", t.director, {t.now, t.out}, t.desk);
   std::string all(c.next(t.director, t.now).text());
   const size_t told = count(all, "\nvrrp name=");
   ASSERT_GT(told, 2u);
   specs.erase(specs.begin(), specs.begin() + static_cast<std::ptrdiff_t>(told) - 2);
-  vrrp.configure(specs, t.now, out);
+  vrrp.configure(specs, {t.now, out});
   while (!c.over()) all += c.next(t.director, t.now).text();
   EXPECT_EQ(count(all, "\nvrrp name="), kInstances);
   for (size_t i = 1; i <= kInstances; ++i) {

@@ -21,15 +21,15 @@ class CheckTest : public DirectorTest {
     Frame f;
     f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.offload = offload;
     out_.clear();
-    return director_->check_arrived(f, key_, {ip("192.0.2.1" + std::to_string(server)), key_.vip.port}, now_, out_);
+    return director_->check_arrived(f, key_, {ip("192.0.2.1" + std::to_string(server)), key_.vip.port}, {now_, out_});
   }
   void tun(Tunnel tunnel) {
     key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-    ASSERT_FALSE(director_->add({.key = key_}, now_, out_));
+    ASSERT_FALSE(director_->add({.key = key_}, {now_, out_}));
     ServerSpec spec = server(1);
     spec.method = Method::tunnel;
     spec.tunnel = tunnel;
-    ASSERT_FALSE(director_->add_server(key_, spec, now_, out_));
+    ASSERT_FALSE(director_->add_server(key_, spec, {now_, out_}));
     resolve(1);
   }
 };
@@ -57,8 +57,8 @@ TEST_F(CheckTest, IsNoConnectionAndNobodysTraffic) {
 
 TEST_F(CheckTest, WaitsForTheServersMacAddress) {
   key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({.key = key_}, now_, out_));
-  ASSERT_FALSE(director_->add_server(key_, server(1), now_, out_));
+  ASSERT_FALSE(director_->add({.key = key_}, {now_, out_}));
+  ASSERT_FALSE(director_->add_server(key_, server(1), {now_, out_}));
   EXPECT_EQ(check(own(), 1), Exit::held);
   EXPECT_EQ(left(), "");
   arrived_.assign(arrived_.size(), 0xff);  // what is held is a copy
@@ -102,14 +102,14 @@ TEST_F(CheckTest, DoesNotGoWhereThereIsNoVip) {
   Frame f;
   f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size());
   out_.clear();
-  EXPECT_EQ(director_->check_arrived(f, key_, {ip("203.0.113.11"), Port(8080)}, now_, out_), Exit::not_vip);
+  EXPECT_EQ(director_->check_arrived(f, key_, {ip("203.0.113.11"), Port(8080)}, {now_, out_}), Exit::not_vip);
   EXPECT_EQ(left(), "");
 }
 
 TEST_F(CheckTest, OfAServerThatIsNotThereIsDropped) {
   web(1);
   EXPECT_EQ(check(own(), 2), Exit::server_gone);
-  ASSERT_FALSE(director_->remove(key_, now_, out_));
+  ASSERT_FALSE(director_->remove(key_, {now_, out_}));
   EXPECT_EQ(check(own(), 1), Exit::server_gone);
 }
 

@@ -34,15 +34,15 @@ class DirectorTest : public testing::Test {
                      .mac = kInsideMac,
                      .mtu = 1500,
                      .addresses = {{ip("203.0.113.10"), 24}}};
-    director_->link_changed(Link::outside, outside, now_, out_);
-    director_->link_changed(Link::inside, inside, now_, out_);
+    director_->link_changed(Link::outside, outside, {now_, out_});
+    director_->link_changed(Link::inside, inside, {now_, out_});
     out_.clear();
   }
   // A service on VIP:80 (or :53 by UDP) with servers 192.0.2.11 ..., whose MAC addresses are known.
   void web(int servers, Scheduler scheduler = Scheduler::rr, Protocol protocol = Protocol::tcp) {
     key_ = {protocol, {ip("192.0.2.100"), Port(protocol == Protocol::tcp ? 80 : 53)}, {}};
-    ASSERT_FALSE(director_->add({key_, scheduler}, now_, out_));
-    for (int i = 1; i <= servers; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), now_, out_));
+    ASSERT_FALSE(director_->add({key_, scheduler}, {now_, out_}));
+    for (int i = 1; i <= servers; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), {now_, out_}));
     out_.clear();
     for (int i = 1; i <= servers; ++i) resolve(i);
   }
@@ -63,10 +63,10 @@ class DirectorTest : public testing::Test {
     if (spec.key == ServiceKey{}) spec.key = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
     key_ = spec.key;
     if (spec.scheduler == Scheduler::wlc) spec.scheduler = Scheduler::rr;
-    ASSERT_FALSE(director_->add(spec, now_, out_));
+    ASSERT_FALSE(director_->add(spec, {now_, out_}));
     for (int i = 1; i <= servers; ++i) {
       const Ip addr = ip("203.0.113.1" + std::to_string(i));
-      ASSERT_FALSE(director_->add_server(key_, {.at = {addr, Port(port)}, .method = Method::masq}, now_, out_));
+      ASSERT_FALSE(director_->add_server(key_, {.at = {addr, Port(port)}, .method = Method::masq}, {now_, out_}));
       resolve_inside(i);
     }
     out_.clear();
@@ -87,13 +87,13 @@ class DirectorTest : public testing::Test {
     Frame f;
     f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = link, f.offload = offload;
     out_.clear();
-    director_->frames_arrived({&f, 1}, now_, out_);
+    director_->frames_arrived({&f, 1}, {now_, out_});
     return left();
   }
   std::string pass(Duration d) {
     now_ += d;
     out_.clear();
-    director_->time_passed(now_, out_);
+    director_->time_passed({now_, out_});
     return left();
   }
   std::string left() {

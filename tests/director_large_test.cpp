@@ -18,9 +18,9 @@ class LargeTable : public DirectorTest {
     settings.garp_count = 0, settings.arp_probe_interval = 0ms;
     make(settings);
     for (uint32_t n = 0; n < kVirtuals; ++n) {
-      EXPECT_FALSE(director_->add({service(n), Scheduler::wlc}, now_, out_));
+      EXPECT_FALSE(director_->add({service(n), Scheduler::wlc}, {now_, out_}));
       for (uint32_t m = 0; m < kServersOfEach; ++m)
-        EXPECT_FALSE(director_->add_server(service(n), spec(m), now_, out_));
+        EXPECT_FALSE(director_->add_server(service(n), spec(m), {now_, out_}));
       out_.clear();
     }
     settle();
@@ -49,12 +49,12 @@ class LargeTable : public DirectorTest {
 
 TEST_F(LargeTable, AChangeOfOneServerLooksAtFew) {
   const ServiceKey key = service(7777);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->edit_server(key, spec(2, 5), now_, out_)); }), kFewServers);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->remove_server(key, spec(2).at, now_, out_)); }), kFewServers);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add_server(key, spec(2), now_, out_)); }), kFewServers);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add_server(key, spec(100), now_, out_)); }), kFewServers);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->remove(key, now_, out_)); }), kFewServers * kServersOfEach);
-  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add({key, Scheduler::wlc}, now_, out_)); }), kFewServers);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->edit_server(key, spec(2, 5), {now_, out_})); }), kFewServers);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->remove_server(key, spec(2).at, {now_, out_})); }), kFewServers);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add_server(key, spec(2), {now_, out_})); }), kFewServers);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add_server(key, spec(100), {now_, out_})); }), kFewServers);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->remove(key, {now_, out_})); }), kFewServers * kServersOfEach);
+  EXPECT_LE(cost([&] { EXPECT_FALSE(director_->add({key, Scheduler::wlc}, {now_, out_})); }), kFewServers);
   EXPECT_EQ(director_->watch().vips.size(), kVirtuals);
   EXPECT_EQ(director_->watch().neighbors.size(), kServersOfEach);
 }
@@ -62,13 +62,15 @@ TEST_F(LargeTable, AChangeOfOneServerLooksAtFew) {
 TEST_F(LargeTable, WhatIsAboutAllIsDoneInPortions) {
   LinkFacts moved = director_->link(Link::inside);
   moved.mac = Mac{{2, 0, 0, 0, 1, 0x99}};
-  EXPECT_LE(cost([&] { director_->link_changed(Link::inside, moved, now_, out_); }), kOnePortion);
+  EXPECT_LE(cost([&] { director_->link_changed(Link::inside, moved, {now_, out_}); }), kOnePortion);
   auto [calls, most] = settle();
   EXPECT_GT(calls, 20);
   EXPECT_LE(most, kOnePortion);
 
   const Route away{.to = spec(3).at.addr, .kind = Route::Kind::elsewhere};
-  EXPECT_LE(cost([&] { director_->route_found(away, now_, out_); }),
+  EXPECT_LE(cost([&] {
+              director_->route_found(away, {now_, out_});
+            }),
             kVirtuals * 2 + kOnePortion);  // all that are there
   std::tie(calls, most) = settle();
   EXPECT_LE(most, kOnePortion);
@@ -78,7 +80,7 @@ TEST_F(LargeTable, WhatIsAboutAllIsDoneInPortions) {
   uint64_t dearest = 0;
   int portions = 1;
   for (bool last = false; !last; ++portions) {
-    dearest = std::max(dearest, cost([&] { last = director_->clear_some(at, now_, out_); }));
+    dearest = std::max(dearest, cost([&] { last = director_->clear_some(at, {now_, out_}); }));
   }
   EXPECT_GT(portions, 20);
   EXPECT_LE(dearest, kOnePortion * 2);
@@ -96,7 +98,7 @@ TEST_F(LargeTable, WhatIsAboutAllIsDoneInPortions) {
 
 TEST_F(LargeTable, ManyServersThatAreGoneAtOnceAreForgottenInPortions) {
   for (uint32_t n = 0; n < kVirtuals; ++n) {
-    EXPECT_FALSE(director_->remove_server(service(n), spec(0).at, now_, out_));
+    EXPECT_FALSE(director_->remove_server(service(n), spec(0).at, {now_, out_}));
     out_.clear();
   }
   settle();

@@ -35,7 +35,7 @@ TEST_F(DirectorOnItsLinks, AnnouncesEveryVipWhenThereAreMoreThanOneTurnCanTellOf
   director_->hold_speech(true);
   for (int i = 0; i < kVips; ++i) {
     out_.clear();
-    ASSERT_FALSE(director_->add({service_at(i), Scheduler::rr}, now_, out_));
+    ASSERT_FALSE(director_->add({service_at(i), Scheduler::rr}, {now_, out_}));
     EXPECT_TRUE(out_.departures().empty()) << i;
   }
   director_->hold_speech(false);
@@ -52,7 +52,7 @@ TEST_F(DirectorOnItsLinks, AnnouncesEveryVipWhenThereAreMoreThanOneTurnCanTellOf
 
 TEST_F(DirectorOnItsLinks, ForgetsARemovedNatServerWithoutConnectionsSomeMinutesLater) {
   nat(2);
-  ASSERT_FALSE(director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, {now_, out_}));
   EXPECT_EQ(nat_servers(), "203.0.113.11 203.0.113.12 ");
   pass(100s);
   EXPECT_EQ(nat_servers(), "203.0.113.11 203.0.113.12 ") << "it may come back";
@@ -66,7 +66,7 @@ TEST_F(DirectorOnItsLinks, KeepsARemovedNatServerAsLongAsItHasConnections) {
   nat(1);
   arrive(frame(Tcp{}));
   ASSERT_EQ(director_->services().server(0).references(), 1u);
-  ASSERT_FALSE(director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, {now_, out_}));
   director_->connections().arm(*director_->connections().at(1), now_, 600s);
   for (int minute = 0; minute < 9; ++minute) pass(60s);
   EXPECT_EQ(nat_servers(), "203.0.113.11 ");
@@ -77,7 +77,7 @@ TEST_F(DirectorOnItsLinks, KeepsARemovedNatServerAsLongAsItHasConnections) {
 TEST_F(DirectorOnItsLinks, NoLongerWatchesAServerThatWasNatBeforeAnEdit) {
   nat(1);
   ASSERT_FALSE(
-      director_->edit_server(key_, {.at = {ip("203.0.113.11"), Port(8080)}, .method = Method::tunnel}, now_, out_));
+      director_->edit_server(key_, {.at = {ip("203.0.113.11"), Port(8080)}, .method = Method::tunnel}, {now_, out_}));
   EXPECT_EQ(nat_servers(), "203.0.113.11 ");
   for (int minute = 0; minute < 3; ++minute) pass(60s);
   EXPECT_EQ(nat_servers(), "");
@@ -88,10 +88,10 @@ TEST_F(DirectorOnItsLinks, WakesNobodyForServersThatAreThere) {
   silent.garp_count = 0, silent.arp_probe_interval = 0ms;
   make(silent);
   key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({key_, Scheduler::rr}, now_, out_));
+  ASSERT_FALSE(director_->add({key_, Scheduler::rr}, {now_, out_}));
   ServerSpec spec = server(1);
   spec.mac = Mac{{2, 0, 0, 0, 0, 0x11}};
-  ASSERT_FALSE(director_->add_server(key_, spec, now_, out_));
+  ASSERT_FALSE(director_->add_server(key_, spec, {now_, out_}));
   pass(1s);  // the first probe is left out
   EXPECT_EQ(director_->next_deadline(), kNever);
 }
@@ -104,8 +104,8 @@ TEST_F(DirectorOnItsLinks, AsksForAnAddressAgainWhenTheServerThatFixedItIsRemove
     const ServiceKey others[] = {{Protocol::tcp, {ip("192.0.2.100"), Port(81)}, {}},
                                  {Protocol::tcp, {ip("192.0.2.100"), Port(82)}, {}}};
     const auto add = [&](const ServiceKey& key, std::optional<Mac> mac) {
-      ASSERT_FALSE(director_->add({key, Scheduler::rr}, now_, out_));
-      ASSERT_FALSE(director_->add_server(key, {.at = {ip("192.0.2.11"), key.vip.port}, .mac = mac}, now_, out_));
+      ASSERT_FALSE(director_->add({key, Scheduler::rr}, {now_, out_}));
+      ASSERT_FALSE(director_->add_server(key, {.at = {ip("192.0.2.11"), key.vip.port}, .mac = mac}, {now_, out_}));
       out_.clear();
     };
     if (fixed_first) add(fixed, kFixed);
@@ -114,7 +114,7 @@ TEST_F(DirectorOnItsLinks, AsksForAnAddressAgainWhenTheServerThatFixedItIsRemove
     const auto slot = director_->neighbors().find(ip("192.0.2.11"), Link::outside);
     ASSERT_TRUE(slot);
     EXPECT_EQ(director_->neighbors().at(*slot).state, Neighbors::State::fixed);
-    ASSERT_FALSE(director_->remove(fixed, now_, out_));
+    ASSERT_FALSE(director_->remove(fixed, {now_, out_}));
     EXPECT_EQ(director_->neighbors().at(*slot).state, Neighbors::State::asking) << fixed_first;
     EXPECT_NE(left().find("who-has 192.0.2.11"), std::string::npos) << left();
     out_.clear();

@@ -86,7 +86,7 @@ TEST_F(NatTest, WatchesItsServersWhileAnyConnectionMayStillAnswer) {
   EXPECT_EQ(director_->watch().nat_servers, std::vector{ip("203.0.113.11")});
   EXPECT_TRUE(director_->watch().icmp_errors);
   arrive(frame(Tcp{}));
-  director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, now_, out_);
+  director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, {now_, out_});
   EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
   EXPECT_EQ(count(Exit::server_gone), 1u);
   EXPECT_EQ(answer(1, "SA"), kToClient + std::string("192.0.2.100:80 > 198.51.100.1:1001 SA ttl 63"));
@@ -154,7 +154,7 @@ TEST_F(NatTest, TranslatesErrorsInBothDirections) {
 // A mark's NAT server with a port of its own: every port of the VIP looks the same to it.
 TEST_F(NatTest, HasNoRoomForMoreThanSoManyConnectionsWhoseAnswersLookAlike) {
   const ServiceKey mark{Protocol::any, {}, Mark(10)};
-  director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{1000, 2000}}, Mark(10)}}, now_, out_);
+  director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{1000, 2000}}, Mark(10)}}, {now_, out_});
   nat(1, 8080, {.key = mark});
   for (uint16_t port = 1000; port < 1000 + kMostAlike; ++port) EXPECT_NE(arrive(frame(Tcp{.dport = port})), "");
   EXPECT_EQ(arrive(frame(Tcp{.dport = 1999})), "");

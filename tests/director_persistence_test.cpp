@@ -13,8 +13,8 @@ class PersistenceTest : public DirectorTest {
     ServiceSpec spec{.key = key, .scheduler = Scheduler::rr};
     spec.persistence = persistence;
     spec.netmask = mask;
-    ASSERT_FALSE(director_->add(spec, now_, out_));
-    for (int i = 1; i <= servers; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), now_, out_));
+    ASSERT_FALSE(director_->add(spec, {now_, out_}));
+    for (int i = 1; i <= servers; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), {now_, out_}));
     for (int i = 1; i <= servers; ++i) resolve(i);
   }
   static ServiceKey at(uint16_t port) { return {Protocol::tcp, {ip("192.0.2.100"), Port(port)}, {}}; }
@@ -56,8 +56,8 @@ TEST_F(PersistenceTest, ANetmaskMakesNeighboursOneClient) {
 TEST_F(PersistenceTest, EveryPortOfAClientIsOneServersButAServiceOfOnePortComesFirst) {
   sticky(at(0), 2);
   const ServiceKey https = at(443);
-  ASSERT_FALSE(director_->add({.key = https, .scheduler = Scheduler::rr}, now_, out_));
-  ASSERT_FALSE(director_->add_server(https, {.at = {ip("192.0.2.11"), Port(443)}}, now_, out_));
+  ASSERT_FALSE(director_->add({.key = https, .scheduler = Scheduler::rr}, {now_, out_}));
+  ASSERT_FALSE(director_->add_server(https, {.at = {ip("192.0.2.11"), Port(443)}}, {now_, out_}));
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.1", 1002, 8000), 2);
   EXPECT_EQ(server_of("198.51.100.1", 1003, 443), 1);
@@ -79,7 +79,7 @@ TEST_F(PersistenceTest, AMarkIsOneGroupOfPortsAndProtocols) {
   const Mark mark{10};
   director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{80, 80}, {443, 443}}, mark},
                          {ip("192.0.2.100"), Protocol::udp, {{53, 53}}, mark}},
-                        now_, out_);
+                        {now_, out_});
   sticky({Protocol::any, {}, mark}, 2);
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.2", 1001, 443), 1);
@@ -91,7 +91,7 @@ TEST_F(PersistenceTest, AMarkIsOneGroupOfPortsAndProtocols) {
 
 TEST_F(PersistenceTest, AGroupMayLookAtWhereTheClientIs) {
   const Mark mark{10};
-  director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{80, 80}}, mark, {ip("198.51.100.0"), 29}}}, now_, out_);
+  director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{80, 80}}, mark, {ip("198.51.100.0"), 29}}}, {now_, out_});
   sticky({Protocol::any, {}, mark}, 1);
   EXPECT_EQ(server_of("198.51.100.7", 1001, 80), 1);
   EXPECT_EQ(server_of("198.51.100.8", 1001, 80), 0);
@@ -122,7 +122,7 @@ TEST_F(PersistenceTest, WeightZeroKeepsPersistentClientsUnlessToldOtherwise) {
     EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
     ServerSpec drained = server(2);
     drained.weight = 0;
-    ASSERT_FALSE(director_->edit_server(key_, drained, now_, out_));
+    ASSERT_FALSE(director_->edit_server(key_, drained, {now_, out_}));
     EXPECT_EQ(server_of("198.51.100.1", 1002, 80), quiescent ? 1 : 2);
   }
 }
@@ -130,7 +130,7 @@ TEST_F(PersistenceTest, WeightZeroKeepsPersistentClientsUnlessToldOtherwise) {
 TEST_F(PersistenceTest, ARemovedServersTemplateIsNotFollowed) {
   sticky(at(80), 2);
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
-  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, {now_, out_}));
   EXPECT_EQ(server_of("198.51.100.1", 1002, 80), 1);
 }
 
@@ -141,7 +141,7 @@ TEST_F(PersistenceTest, TheConnectionsOfARemovedServerEndWithExpireNodestConn) {
   sticky(at(80), 2);
   for (uint16_t port = 1001; port <= 1700; ++port) server_of("198.51.100.1", port, 80);
   EXPECT_EQ(director_->connections().size(), 701u);
-  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, {now_, out_}));
   EXPECT_LE(director_->next_deadline(), now_);
   pass(0s), pass(0s);
   EXPECT_EQ(director_->connections().size(), 0u);

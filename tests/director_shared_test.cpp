@@ -14,7 +14,7 @@ class SharedTest : public DirectorTest {
   // What is said of it right away.
   std::string share(std::vector<Shared> shared, const std::optional<Shared>& others = {}) {
     out_.clear();
-    director_->share(std::move(shared), others, now_, out_);
+    director_->share(std::move(shared), others, {now_, out_});
     return left();
   }
   std::string share_others(bool ours, Mac mac = {}) { return share({}, Shared{Ip(), Link::outside, ours, mac}); }
@@ -125,7 +125,7 @@ TEST_F(SharedTest, AVipThatNoInstanceNamesIsAnsweredForByTheMasterAlone) {
   EXPECT_NE(share_others(true).find("arp 192.0.2.100 is-at 02:00:00:00:00:10"), std::string::npos);
   EXPECT_NE(arrive(frame(ArpFrame{})), "");
   out_.clear();
-  director_->announce_others(now_, out_);
+  director_->announce_others({now_, out_});
   EXPECT_NE(left().find("arp 192.0.2.100 is-at 02:00:00:00:00:10"), std::string::npos);
   EXPECT_EQ(share_others(false), "");
   EXPECT_EQ(arrive(frame(ArpFrame{})), "");
@@ -138,7 +138,7 @@ TEST_F(SharedTest, AVipThatAnInstanceNamesIsNoneOfTheOthers) {
   share({{ip("192.0.2.100"), Link::outside, true, {}}}, others);
   EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));
   out_.clear();
-  director_->announce_others(now_, out_);
+  director_->announce_others({now_, out_});
   EXPECT_EQ(left(), "");
   share({{ip("192.0.2.101"), Link::outside, true, {}}}, others);
   EXPECT_FALSE(director_->claims().answers_for(ip("192.0.2.100")));
@@ -149,7 +149,7 @@ TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
   share_others(false);
   web(1);
   out_.clear();
-  ASSERT_FALSE(director_->remove(key_, now_, out_));
+  ASSERT_FALSE(director_->remove(key_, {now_, out_}));
   EXPECT_EQ(arrive(frame(ArpFrame{})), "");
   EXPECT_EQ(arrive(frame(Tcp{})), "");
   EXPECT_EQ(count(Exit::standby), 1u);
@@ -159,7 +159,7 @@ TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
 TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsAnsweredForWhoeverIsMaster) {
   LinkFacts facts = director_->link(Link::outside);
   facts.addresses.push_back({ip("192.0.2.100"), 24});
-  director_->link_changed(Link::outside, facts, now_, out_);
+  director_->link_changed(Link::outside, facts, {now_, out_});
   share_others(false);
   web(1);
   EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));

@@ -35,7 +35,7 @@ class DirectorSyncTest : public DirectorTest {
     while (const auto message = sender_->next(director_->sync_view(), now_, kClock)) {
       EXPECT_FALSE(receiver_->arrived(*message, now_, kClock));
       Adoption entry;
-      while (receiver_->next(other_->sync_view(), entry)) refused += !other_->adopt(entry, now_, out_);
+      while (receiver_->next(other_->sync_view(), entry)) refused += !other_->adopt(entry, {now_, out_});
     }
     swap();
     return refused;
@@ -143,7 +143,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
   heard.left = 900s;
   heard.extra = SyncExtra{.left = 900s, .client_mac = kClientMac, .inside = false};
   heard.shifts = SyncShifts{.client = {}, .server = {5000, 7, 7}};
-  ASSERT_TRUE(director_->adopt(heard, now_, out_));
+  ASSERT_TRUE(director_->adopt(heard, {now_, out_}));
   const auto reply = [&](uint32_t seq, uint32_t ack) {
     Frame f;
     arrived_ = frame(Tcp{.src = "203.0.113.11",
@@ -158,7 +158,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
                          .to = kInsideMac});
     f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = Link::inside;
     out_.clear();
-    director_->frames_arrived({&f, 1}, now_, out_);
+    director_->frames_arrived({&f, 1}, {now_, out_});
     return out_.departures().empty() ? 0 : load_be32(out_.departures()[0].frame.bytes(), 38);
   };
   EXPECT_EQ(reply(5000, 300), 5007u);
@@ -168,7 +168,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
   EXPECT_EQ(load_be32(out_.departures()[0].frame.bytes(), 42), 5020u) << "as the server counts";
   heard.shifts->server.shift = 1u << 30;
   heard.key.cport = Port(1002);
-  EXPECT_TRUE(director_->adopt(heard, now_, out_)) << "nonsense is left out";
+  EXPECT_TRUE(director_->adopt(heard, {now_, out_})) << "nonsense is left out";
 }
 
 TEST_F(DirectorSyncTest, ATableThatIsFullSaysSo) {

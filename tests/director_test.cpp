@@ -28,7 +28,7 @@ TEST_F(DirectorTest, ForwardsASuperFrameWholeWithItsOffloadFacts) {
   Frame f;
   f.data = large.data(), f.size = static_cast<uint32_t>(large.size()), f.offload = tso;
   out_.clear();
-  director_->frames_arrived({&f, 1}, now_, out_);
+  director_->frames_arrived({&f, 1}, {now_, out_});
   ASSERT_EQ(out_.departures().size(), 1u);
   EXPECT_EQ(out_.departures()[0].frame.size, large.size());
   EXPECT_EQ(out_.departures()[0].frame.offload, tso);
@@ -174,12 +174,12 @@ TEST_F(DirectorTest, AnswersArpForTheVipFromItsOwnMacAndOnlyOutside) {
 
 TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceGoes) {
   key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({key_}, now_, out_));
+  ASSERT_FALSE(director_->add({key_}, {now_, out_}));
   EXPECT_EQ(left(), mac_of(0x10) + ">ff:ff:ff:ff:ff:ff arp who-has 192.0.2.100 tell 192.0.2.100 02:00:00:00:00:10 | " +
                         mac_of(0x10) +
                         ">ff:ff:ff:ff:ff:ff arp 192.0.2.100 is-at 02:00:00:00:00:10 to 192.0.2.100 ff:ff:ff:ff:ff:ff");
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
-  ASSERT_FALSE(director_->remove(key_, now_, out_));
+  ASSERT_FALSE(director_->remove(key_, {now_, out_}));
   EXPECT_EQ(arrive(frame(ArpFrame{})), "");
   // Clients that still have our MAC address get a clear answer, and the kernel must not route their packets meanwhile.
   EXPECT_EQ(arrive(frame(Tcp{})), to_client("192.0.2.100:80 > 198.51.100.1:1001 RA ttl 64"));
@@ -191,12 +191,12 @@ TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceG
 
 TEST_F(DirectorTest, WarnsWhenAVipIsTheHostsOwnAddressAndDoesNotAskInItsName) {
   key_ = {Protocol::tcp, {ip("192.0.2.10"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({key_}, now_, out_));
+  ASSERT_FALSE(director_->add({key_}, {now_, out_}));
   EXPECT_EQ(notices(),
             "VIP 192.0.2.10 is also this host's own address on eth0: all that is sent to it goes to the director, and "
             "nothing to the host");
   out_.clear();
-  ASSERT_FALSE(director_->add_server(key_, server(1), now_, out_));
+  ASSERT_FALSE(director_->add_server(key_, server(1), {now_, out_}));
   EXPECT_EQ(notices(), "");
   EXPECT_NE(left().find("who-has 192.0.2.11 tell 0.0.0.0"), std::string::npos);
 }
@@ -221,7 +221,7 @@ TEST_F(DirectorTest, NamesTheRealServerThatAnswersArpForTheVip) {
 
 TEST_F(DirectorTest, HoldsThePacketUntilTheServerAnswersArp) {
   web(0);
-  ASSERT_FALSE(director_->add_server(key_, server(1), now_, out_));
+  ASSERT_FALSE(director_->add_server(key_, server(1), {now_, out_}));
   EXPECT_EQ(left().substr(left().rfind(mac_of(0x10) + '>')),
             mac_of(0x10) + ">ff:ff:ff:ff:ff:ff arp who-has 192.0.2.11 tell 192.0.2.10 02:00:00:00:00:10");
   EXPECT_EQ(arrive(frame(Tcp{})), "");
@@ -233,7 +233,7 @@ TEST_F(DirectorTest, HoldsThePacketUntilTheServerAnswersArp) {
 TEST_F(DirectorTest, SendsToTheInsideLinkWhatIsOnItsSubnet) {
   web(0);
   ASSERT_FALSE(director_->add_server(key_, {.at = {ip("203.0.113.11"), Port(80)}, .mac = Mac{{2, 0, 0, 0, 1, 0x11}}},
-                                     now_, out_));
+                                     {now_, out_}));
   EXPECT_EQ(arrive(frame(Tcp{})), "02:00:00:00:01:10>02:00:00:00:01:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63");
   EXPECT_EQ(out_.departures()[0].out, Link::inside);
 }
@@ -242,13 +242,13 @@ TEST_F(DirectorTest, DropsForAServerWhoseLinkIsDownAndGoesOnWhenItIsBack) {
   web(1);
   LinkFacts facts = director_->link(Link::outside);
   facts.up = false;
-  director_->link_changed(Link::outside, facts, now_, out_);
+  director_->link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(notices(), "interface eth0 is down: waiting for it to come back");
   arrive(frame(Tcp{}));
   EXPECT_EQ(count(Exit::no_link), 1u);
   facts.up = true;
   out_.clear();
-  director_->link_changed(Link::outside, facts, now_, out_);
+  director_->link_changed(Link::outside, facts, {now_, out_});
   EXPECT_NE(left().find("arp 192.0.2.100 is-at"), std::string::npos);  // announced again
   EXPECT_NE(left().find("who-has 192.0.2.11"), std::string::npos);     // asked again
 }
@@ -274,10 +274,10 @@ TEST_F(DirectorTest, NeverUsesAConnectionThatIsOver) {
 TEST_F(DirectorTest, DropsForARemovedServerAndGivesItsConnectionsBackWhenItReturns) {
   web(2);
   arrive(frame(Tcp{}));
-  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, {now_, out_}));
   EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
   EXPECT_EQ(count(Exit::server_gone), 1u);
-  ASSERT_FALSE(director_->add_server(key_, server(2), now_, out_));
+  ASSERT_FALSE(director_->add_server(key_, server(2), {now_, out_}));
   resolve(2);
   EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_server(2, "198.51.100.1:1001 > 192.0.2.100:80 A ttl 63"));
 }
@@ -286,7 +286,7 @@ TEST_F(DirectorTest, ReschedulesForARemovedServerWhenTold) {
   make({.expire_nodest_conn = true});
   web(2);
   arrive(frame(Tcp{}));
-  ASSERT_FALSE(director_->remove_server(key_, server(2).at, now_, out_));
+  ASSERT_FALSE(director_->remove_server(key_, server(2).at, {now_, out_}));
   EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), to_client("192.0.2.100:80 > 198.51.100.1:1001 R ttl 64"));
   EXPECT_EQ(arrive(frame(Tcp{})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
 }
@@ -325,7 +325,7 @@ TEST_F(DirectorTest, SchedulesWhateverTheBatch) {
     frames.push_back(f);
   }
   out_.clear();
-  director_->frames_arrived(frames, now_, out_);
+  director_->frames_arrived(frames, {now_, out_});
   EXPECT_EQ(out_.departures().size(), Director::kBatch);
   EXPECT_EQ(director_->services().servers()[0].active, Director::kBatch / 2);
 }

@@ -10,11 +10,11 @@ class TunnelTest : public DirectorTest {
  protected:
   void tun(Tunnel tunnel = {}, Protocol protocol = Protocol::tcp) {
     key_ = {protocol, {ip("192.0.2.100"), Port(80)}, {}};
-    ASSERT_FALSE(director_->add({.key = key_, .scheduler = Scheduler::rr}, now_, out_));
+    ASSERT_FALSE(director_->add({.key = key_, .scheduler = Scheduler::rr}, {now_, out_}));
     ServerSpec spec = server(1);
     spec.method = Method::tunnel;
     spec.tunnel = tunnel;
-    ASSERT_FALSE(director_->add_server(key_, spec, now_, out_));
+    ASSERT_FALSE(director_->add_server(key_, spec, {now_, out_}));
     resolve(1);
   }
   // The outer packets that have left, each parsed; the frame's bytes behind the outer header are the inner packet.
@@ -273,7 +273,7 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
               .next_hop = ip("203.0.113.12"),
               .source = ip("203.0.113.10"),
               .mtu = 1400};
-  director_->route_found(route, now_, out_);
+  director_->route_found(route, {now_, out_});
   EXPECT_EQ(director_->watch().neighbors, std::vector{ip("203.0.113.12")});
   resolve_inside(2);
   arrive(frame(Tcp{}));
@@ -288,7 +288,7 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
   for (const auto kind : {Route::Kind::elsewhere, Route::Kind::local, Route::Kind::unreachable}) {
     out_.clear();
     route.kind = kind;
-    director_->route_found(route, now_, out_);
+    director_->route_found(route, {now_, out_});
     EXPECT_NE(notices().find("real server 192.0.2.11"), std::string::npos);
     const uint64_t before = count(Exit::no_route);
     EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
@@ -299,7 +299,7 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
 TEST_F(TunnelTest, AServerKeepsItsConnectionsMethodWhenItIsEdited) {
   tun();
   arrive(frame(Tcp{}));
-  ASSERT_FALSE(director_->edit_server(key_, server(1), now_, out_));
+  ASSERT_FALSE(director_->edit_server(key_, server(1), {now_, out_}));
   arrive(frame(Tcp{.flags = "A"}));
   EXPECT_EQ(outer().at(0).protocol, Protocol::ipip);
   EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));

@@ -26,12 +26,12 @@ void DoorFuzz::begin(bool honest) {
   frames_ = outbox_full_ = 0;
   director_ = std::make_unique<Director>(s, HashKey{3, 4}, true, now_);
   joined_ = std::make_unique<Reassembly>(256, HashKey{5, 6});
-  director_->link_changed(Link::outside, facts(Link::outside), now_, out_);
-  director_->link_changed(Link::inside, facts(Link::inside), now_, out_);
+  director_->link_changed(Link::outside, facts(Link::outside), {now_, out_});
+  director_->link_changed(Link::inside, facts(Link::inside), {now_, out_});
   for (uint32_t n = 0; n < 5; ++n) {
     const ServiceKey key = service_key();
-    director_->add(service_spec(key), now_, out_);
-    for (uint32_t servers = 0; servers < 3; ++servers) director_->add_server(key, server_spec(key), now_, out_);
+    director_->add(service_spec(key), {now_, out_});
+    for (uint32_t servers = 0; servers < 3; ++servers) director_->add_server(key, server_spec(key), {now_, out_});
   }
 }
 
@@ -69,7 +69,7 @@ void DoorFuzz::frames_arrive() {
   arrived_.resize(count);
   for (Arrived& a : arrived_) frames.push_back(lend(a));
   const uint32_t connections = director_->connections().size();
-  director_->frames_arrived(frames, now_, out_);
+  director_->frames_arrived(frames, {now_, out_});
   frames_ += count;
   left_ += out_.departures().size();
   created_ += director_->connections().size() > connections;
@@ -83,7 +83,7 @@ void DoorFuzz::check_arrives() {
   const auto servers = static_cast<uint32_t>(service ? service->servers.size() : 0);
   const ServerSlot slot = servers == 0 ? ServerSlot{0} : service->servers[below(servers)];
   const ServiceKey key = service && !one_in(8) ? service->spec.key : service_key();
-  director_->check_arrived(frame, key, director_->services().server(slot).spec.at, now_, out_);
+  director_->check_arrived(frame, key, director_->services().server(slot).spec.at, {now_, out_});
   ++frames_;
 }
 
@@ -161,34 +161,34 @@ void DoorFuzz::operator_acts() {
     server.at = director_->services().server(some->servers[below(static_cast<uint32_t>(some->servers.size()))]).spec.at;
   }
   switch (below(40)) {
-    case 0: director_->remove(key, now_, out_); break;
+    case 0: director_->remove(key, {now_, out_}); break;
     case 1:
-    case 2: director_->edit(service_spec(key), now_, out_); break;
+    case 2: director_->edit(service_spec(key), {now_, out_}); break;
     case 3: director_->zero(key); break;
     case 4: director_->set_timeouts({.tcp = 1s * (1 + below(900)), .tcpfin = 1s, .udp = 10s}); break;
     case 5:
-      if (one_in(20)) director_->clear(now_, out_);
+      if (one_in(20)) director_->clear({now_, out_});
       break;
-    case 6: director_->set_groups(groups(), now_, out_); break;
+    case 6: director_->set_groups(groups(), {now_, out_}); break;
     case 7: director_->guard_knows_flows(one_in(2) ? Link::inside : Link::outside, one_in(2)); break;
     case 8:
     case 9:
-    case 10: director_->edit_server(key, server, now_, out_); break;
+    case 10: director_->edit_server(key, server, {now_, out_}); break;
     case 11:
     case 12:
-    case 13: director_->remove_server(key, server.at, now_, out_); break;
+    case 13: director_->remove_server(key, server.at, {now_, out_}); break;
     case 14: director_->set_standing(key, server.at, static_cast<Standing>(below(4)), one_in(2) ? 0 : INT32_MAX); break;
     case 15: share(key.vip.addr); break;
     case 16:
     case 17:
-    case 18: director_->add(service_spec(service_key()), now_, out_); break;
-    default: director_->add_server(key, server, now_, out_); break;
+    case 18: director_->add(service_spec(service_key()), {now_, out_}); break;
+    default: director_->add_server(key, server, {now_, out_}); break;
   }
 }
 
 void DoorFuzz::share(Ip vip) {
   const auto others = one_in(3) ? std::optional(Shared{Ip(), Link::outside, one_in(2), {}}) : std::nullopt;
-  director_->share(shared(vip), others, now_, out_);
+  director_->share(shared(vip), others, {now_, out_});
 }
 
 LinkFacts DoorFuzz::facts(Link link) {
@@ -206,7 +206,7 @@ LinkFacts DoorFuzz::facts(Link link) {
 
 void DoorFuzz::link_acts() {
   const Link link = one_of({Link::outside, Link::inside});
-  director_->link_changed(link, facts(link), now_, out_);
+  director_->link_changed(link, facts(link), {now_, out_});
 }
 
 void DoorFuzz::routes_change() {
@@ -217,7 +217,7 @@ void DoorFuzz::routes_change() {
     r.next_hop = one_in(3) ? ip(r.link == Link::outside ? "192.0.2.1" : "203.0.113.1") : r.to;
     if (!one_in(8)) r.source = ip(r.link == Link::outside ? "192.0.2.10" : "203.0.113.10");
     r.mtu = one_of<uint16_t>({0, 0, 0, 1400, 600, 100, 70, 40});
-    director_->route_found(r, now_, out_);
+    director_->route_found(r, {now_, out_});
     out_.clear();
   }
 }
@@ -226,7 +226,7 @@ void DoorFuzz::time_jumps() {
   now_ += Duration(one_in(50) ? below(2'000'000'000) : one_in(10) ? below(1'000'000) : below(2000));
   for (uint32_t calls = 0; calls < 100; ++calls) {
     out_.clear();
-    director_->time_passed(now_, out_);
+    director_->time_passed({now_, out_});
     if (director_->next_deadline() > now_) return;
     check("time_passed()");
   }

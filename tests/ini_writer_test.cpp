@@ -30,15 +30,15 @@ class Table {  // a director that checks and rawvsadm change, and what the opera
  public:
   explicit Table(const Config& config) : config_(config) {
     const WantedTables tables = wanted_tables(config_);
-    director_.set_groups(tables.groups, now_, out_);
+    director_.set_groups(tables.groups, {now_, out_});
     for (const WantedService& service : tables.services) {
-      EXPECT_FALSE(director_.add(service.spec, now_, out_));
+      EXPECT_FALSE(director_.add(service.spec, {now_, out_}));
       wanted_[service.spec.key] = service;
       for (const ServerSpec& server : service.servers) {
-        EXPECT_FALSE(director_.add_server(service.spec.key, server, now_, out_));
+        EXPECT_FALSE(director_.add_server(service.spec.key, server, {now_, out_}));
       }
     }
-    ward_.follow(wanted_checks(config_), true, director_, now_, out_);
+    ward_.follow(wanted_checks(config_), true, director_, {now_, out_});
     out_.clear();
   }
 
@@ -46,17 +46,17 @@ class Table {  // a director that checks and rawvsadm change, and what the opera
     for (int turn = 0; turn < 3; ++turn) {
       now_ += 30s;
       std::vector<ProbeId> asked;
-      for (const Ward::ToAsk& ask : ward_.time_passed(director_, now_, out_).start) asked.push_back(ask.id);
-      for (const ProbeId id : asked) ward_.answered(id, r.one_in(2), "so it is", director_, now_, out_);
+      for (const Ward::ToAsk& ask : ward_.time_passed(director_, {now_, out_}).start) asked.push_back(ask.id);
+      for (const ProbeId id : asked) ward_.answered(id, r.one_in(2), "so it is", director_, {now_, out_});
       out_.clear();
     }
   }
 
   bool ask(const std::string& request) {
     Desk desk{.config = &config_};
-    Conversation c = answer("rawvs/1 " + request, director_, now_, out_, desk);
+    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, desk);
     const bool done = c.next(director_, now_).text().starts_with("ok\n");
-    ward_.settle(director_, now_, out_);
+    ward_.settle(director_, {now_, out_});
     out_.clear();
     return done;
   }
@@ -333,7 +333,7 @@ std::string written_after(const char* file, std::initializer_list<const char*> r
   Outbox out;
   for (const char* const request : requests) {
     Desk desk{.config = &config};
-    answer("rawvs/1 " + std::string(request), director, Instant(1000s), out, desk);
+    answer("rawvs/1 " + std::string(request), director, {Instant(1000s), out}, desk);
   }
   IniWriter writer(config, secrets);
   std::string all;

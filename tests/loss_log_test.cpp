@@ -12,11 +12,11 @@ TEST(LossLog, SaysTheFirstPacketAtOnceAndThenTheirNumberOnceAMinute) {
   LossLog log;
   Outbox out;
   Instant now{1h};
-  log.look(exits, now, out);
+  log.look(exits, {now, out});
   EXPECT_TRUE(out.notices().empty());
   EXPECT_EQ(log.next_deadline(), kNever);
   exits.count(Exit::table_full);
-  log.look(exits, now, out);
+  log.look(exits, {now, out});
   ASSERT_EQ(out.notices().size(), 1u);
   EXPECT_EQ(out.notices()[0].severity, Severity::warning);
   EXPECT_EQ(out.notices()[0].text,
@@ -24,12 +24,12 @@ TEST(LossLog, SaysTheFirstPacketAtOnceAndThenTheirNumberOnceAMinute) {
   EXPECT_EQ(log.next_deadline(), kNever);
   for (int i = 0; i < 4370; ++i, now += 10ms) {
     exits.count(Exit::table_full);
-    log.look(exits, now, out);
+    log.look(exits, {now, out});
   }
   EXPECT_EQ(out.notices().size(), 1u);
   EXPECT_EQ(log.next_deadline(), Instant{1h} + LossLog::kPause);
   now = log.next_deadline();
-  log.look(exits, now, out);
+  log.look(exits, {now, out});
   ASSERT_EQ(out.notices().size(), 2u);
   EXPECT_EQ(out.notices()[1].text,
             "table-full: 4370 packets were dropped: no room for another connection: see max_connections");
@@ -37,7 +37,7 @@ TEST(LossLog, SaysTheFirstPacketAtOnceAndThenTheirNumberOnceAMinute) {
   now += LossLog::kPause;
   exits.count(Exit::fragment_flood);
   exits.count(Exit::bad_length);
-  log.look(exits, now, out);
+  log.look(exits, {now, out});
   ASSERT_EQ(out.notices().size(), 3u);
   EXPECT_TRUE(out.notices()[2].text.starts_with("fragment-flood: 1 packet was dropped: "));
 }

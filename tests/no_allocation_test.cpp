@@ -58,12 +58,12 @@ class NoAllocation : public testing::Test {
     facts.up = facts.carrier = true;
     facts.mac = kDirectorMac;
     facts.addresses = {{ip("192.0.2.10"), 24}};
-    director_.link_changed(Link::outside, facts, now_, out_);
+    director_.link_changed(Link::outside, facts, {now_, out_});
     const ServiceKey key{Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-    EXPECT_FALSE(director_.add({key, Scheduler::wlc}, now_, out_));
+    EXPECT_FALSE(director_.add({key, Scheduler::wlc}, {now_, out_}));
     for (uint8_t i = 1; i <= 4; ++i) {
       const Mac mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(0x10 + i)}};
-      EXPECT_FALSE(director_.add_server(key, {.at = {Ip(0xc000020a + i), Port(80)}, .mac = mac}, now_, out_));
+      EXPECT_FALSE(director_.add_server(key, {.at = {Ip(0xc000020a + i), Port(80)}, .mac = mac}, {now_, out_}));
     }
     out_.clear();
     for (Letter& l : letters_) l = {frame(Tcp{}), frame(Tcp{.flags = "A"})};
@@ -85,7 +85,7 @@ class NoAllocation : public testing::Test {
       frames_[i].data = b.data();
       frames_[i].size = static_cast<uint32_t>(b.size());
     }
-    director_.frames_arrived(frames_, now_, out_);
+    director_.frames_arrived(frames_, {now_, out_});
     sent_ += out_.departures().size();
     out_.clear();
   }
@@ -115,7 +115,7 @@ TEST_F(NoAllocation, ForAMillionPacketsOfAThousandConnections) {
   for (uint32_t n = 0; n < kPackets; n += Director::kBatch) {
     now_ += 1ms;
     arrive(n, false, kConnections);
-    if (n % 1024 == 0) director_.time_passed(now_, out_);
+    if (n % 1024 == 0) director_.time_passed({now_, out_});
   }
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(sent_ - opened, kPackets);
@@ -131,7 +131,7 @@ TEST_F(NoAllocation, ForAHundredThousandNewConnectionsAndTheirEnd) {
   EXPECT_EQ(director_.connections().size(), kConnections);
   now_ += 61s;  // SYN_RECV's timeout
   for (uint32_t turns = 0; director_.connections().size() != 0 && turns < kConnections; ++turns) {
-    director_.time_passed(now_, out_);
+    director_.time_passed({now_, out_});
   }
   EXPECT_EQ(director_.connections().size(), 0u);
   EXPECT_EQ(allocations, before);
@@ -149,18 +149,18 @@ class NoAllocationOnAnyPath : public testing::Test {
       facts.up = facts.carrier = true;
       facts.mac = outside ? kDirectorMac : kInsideMac;
       facts.addresses = {{ip(outside ? "192.0.2.10" : "203.0.113.10"), 24}};
-      director_.link_changed(outside ? Link::outside : Link::inside, facts, now_, out_);
+      director_.link_changed(outside ? Link::outside : Link::inside, facts, {now_, out_});
     }
     room_.resize(70000);
     out_.clear();
   }
   void service(Protocol protocol, uint16_t port, Method method, Tunnel tunnel = {}, Duration persistence = 0s) {
     const ServiceKey key{protocol, {ip("192.0.2.100"), Port(port)}, {}};
-    ASSERT_FALSE(director_.add({.key = key, .scheduler = Scheduler::rr, .persistence = persistence}, now_, out_));
+    ASSERT_FALSE(director_.add({.key = key, .scheduler = Scheduler::rr, .persistence = persistence}, {now_, out_}));
     ServerSpec server{.at = {ip("203.0.113.11"), Port(method == Method::masq ? 8080 : port)}, .method = method};
     server.tunnel = tunnel;
     server.mac = Mac{{2, 0, 0, 0, 1, 0x11}};
-    ASSERT_FALSE(director_.add_server(key, server, now_, out_));
+    ASSERT_FALSE(director_.add_server(key, server, {now_, out_}));
     out_.clear();
   }
   void arrives(FrameBytes b, Link link = Link::outside) {
@@ -196,11 +196,11 @@ class NoAllocationOnAnyPath : public testing::Test {
         f.size = static_cast<uint32_t>(a.bytes.size());
         f.headroom = kHeadroom;
         f.link = a.link;
-        director_.frames_arrived({&f, 1}, now_, out_);
+        director_.frames_arrived({&f, 1}, {now_, out_});
         sent += out_.departures().size();
         out_.clear();
       }
-      director_.time_passed(now_, out_);
+      director_.time_passed({now_, out_});
       ASSERT_EQ(sent, sent_each_time);
     }
     EXPECT_EQ(allocations, before);

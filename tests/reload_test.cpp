@@ -27,11 +27,11 @@ class ReloadTest : public testing::Test {
   void start(const std::string& text) {
     config_ = parsed(text);
     const WantedTables tables = wanted_tables(config_);
-    director_.set_groups(tables.groups, now_, out_);
+    director_.set_groups(tables.groups, {now_, out_});
     for (const WantedService& service : tables.services) {
-      ASSERT_FALSE(director_.add(service.spec, now_, out_));
+      ASSERT_FALSE(director_.add(service.spec, {now_, out_}));
       for (const ServerSpec& server : service.servers) {
-        ASSERT_FALSE(director_.add_server(service.spec.key, server, now_, out_));
+        ASSERT_FALSE(director_.add_server(service.spec.key, server, {now_, out_}));
       }
     }
     out_.clear();
@@ -50,7 +50,7 @@ class ReloadTest : public testing::Test {
   }
   bool step(Reload& work, size_t portion = Reload::kPortion) {
     return work.step(
-        director_, now_, out_, [&] { out_.clear(); }, portion);
+        director_, {now_, out_}, [&] { out_.clear(); }, portion);
   }
   // Who could serve a client's packet: "11 12".
   std::string decision(const char* vip, uint16_t port) {
@@ -78,7 +78,7 @@ class ReloadTest : public testing::Test {
   }
   std::string ask(const std::string& request) {
     Desk desk{.config = &config_};
-    Conversation c = answer("rawvs/1 " + request, director_, now_, out_, desk);
+    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, desk);
     std::string all;
     for (int i = 0; i < 100 && !c.over(); ++i) all += c.next(director_, now_).text();
     out_.clear();
@@ -266,7 +266,7 @@ TEST_F(ReloadTest, BetweenTwoPortionsEveryDecisionIsTheOldFilesOrTheNewOnes) {
   std::vector<std::string> before, after;
   start(new_file);
   for (const auto& [vip, port] : asked) after.push_back(decision(vip, port));
-  director_.clear(now_, out_);
+  director_.clear({now_, out_});
   start(old_file);
   for (const auto& [vip, port] : asked) before.push_back(decision(vip, port));
   Reload work(config_, parsed(new_file), false);
@@ -326,11 +326,11 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   EXPECT_EQ(reload(text, true), "") << text;
   Director other(again.settings, HashKey{1, 2}, false, now_);
   const WantedTables tables = wanted_tables(again);
-  other.set_groups(tables.groups, now_, out_);
+  other.set_groups(tables.groups, {now_, out_});
   for (const WantedService& service : tables.services) {
-    EXPECT_FALSE(other.add(service.spec, now_, out_));
+    EXPECT_FALSE(other.add(service.spec, {now_, out_}));
     for (const ServerSpec& server : service.servers) {
-      EXPECT_FALSE(other.add_server(service.spec.key, server, now_, out_));
+      EXPECT_FALSE(other.add_server(service.spec.key, server, {now_, out_}));
     }
   }
   EXPECT_EQ(ini_text(again, other), ini_text(again, director_));
@@ -351,7 +351,7 @@ TEST_F(ReloadTest, AResetLeavesTheSorryServerToTheChecks) {
   start(file);
   const ServiceKey key{Protocol::tcp, {*parse_ip("192.0.2.100"), Port(80)}, {}};
   const auto add = [&](const char* server) {
-    ASSERT_FALSE(director_.add_server(key, {.at = {*parse_ip(server), Port(80)}}, now_, out_));
+    ASSERT_FALSE(director_.add_server(key, {.at = {*parse_ip(server), Port(80)}}, {now_, out_}));
   };
   add("192.0.2.19");  // as the checks do while it is used
   const std::string before = table();
@@ -372,7 +372,7 @@ TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
     return std::shared_ptr<const ReloadTask>(new ReloadTask{true, std::move(outcome)});
   };
   const auto ask_desk = [&](const char* request) {
-    Conversation c = answer(request, director_, now_, out_, desk);
+    Conversation c = answer(request, director_, {now_, out_}, desk);
     std::string all;
     while (!c.over()) all += c.next(director_, now_).text();
     return all;

@@ -22,7 +22,7 @@ class NeighborTest : public testing::Test {
     std::string s;
     for (; now_ <= kStart + end; now_ = std::max(now_ + 1ms, std::min(table_.next_deadline(), kStart + end + 1ms))) {
       std::vector<Ask> asks;
-      table_.time_passed(now_, 512, asks, out_);
+      table_.time_passed(512, asks, {now_, out_});
       for (const Ask& a : asks) {
         s += (s.empty() ? "" : " ") + std::to_string((now_ - kStart) / 1s) + (a.to ? "!" : "");
         EXPECT_EQ(text(a.target), "192.0.2.11");
@@ -33,11 +33,11 @@ class NeighborTest : public testing::Test {
   }
   bool answer(Mac mac = kServerMac) {
     return table_.heard({Arp::Op::reply, mac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")}, Link::outside,
-                        kDirectorMac, now_, out_);
+                        kDirectorMac, {now_, out_});
   }
   bool says(Mac mac) {  // without having been asked
     return table_.heard({Arp::Op::request, mac, ip("192.0.2.11"), {}, ip("192.0.2.11")}, Link::outside, kDirectorMac,
-                        now_, out_);
+                        {now_, out_});
   }
   std::string notices() {
     std::string s;
@@ -184,7 +184,7 @@ TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
   for (int call = 0; call < 4; ++call) {
     EXPECT_LE(table_.next_deadline(), kStart) << call;
     std::vector<Ask> asks;
-    table_.time_passed(kStart, 3, asks, out_);
+    table_.time_passed(3, asks, {kStart, out_});
     for (const Ask& a : asks) targets += text(a.target).substr(8) + ' ';
   }
   EXPECT_EQ(targets, "11 12 13 14 15 16 17 18 19 20 21 ");
@@ -194,16 +194,16 @@ TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
 TEST_F(NeighborTest, NeverAsksForAFixedAddressNorBelievesOthers) {
   const uint16_t fixed = table_.want(ip("192.0.2.12"), Link::outside, kOtherMac, kStart);
   EXPECT_TRUE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.12"), kDirectorMac, ip("192.0.2.10")},
-                           Link::outside, kDirectorMac, now_, out_));
+                           Link::outside, kDirectorMac, {now_, out_}));
   EXPECT_EQ(table_.at(fixed).mac, kOtherMac);
   questions(100s);  // expects 192.0.2.11 in every question
 }
 
 TEST_F(NeighborTest, IgnoresStrangersAndTheSameAddressOnAnotherLink) {
   EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.13"), kDirectorMac, ip("192.0.2.10")},
-                            Link::outside, kDirectorMac, now_, out_));
+                            Link::outside, kDirectorMac, {now_, out_}));
   EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")},
-                            Link::inside, kDirectorMac, now_, out_));
+                            Link::inside, kDirectorMac, {now_, out_}));
 }
 
 TEST_F(NeighborTest, CountsWhoWantsAnAddress) {

@@ -21,7 +21,7 @@ class SlowStartWard : public DirectorTest {
     CheckSpec check;
     check.retries = 0, check.jitter = 0;
     for (const int i : {1, 2}) wanted.servers.push_back({server(i).at, std::make_shared<const CheckSpec>(check)});
-    ward_.follow({&wanted, 1}, true, *director_, now_, out_);
+    ward_.follow({&wanted, 1}, true, *director_, {now_, out_});
     run(1s);
     well_ = false;
     run(5s);
@@ -32,9 +32,9 @@ class SlowStartWard : public DirectorTest {
   }
   void run(Duration time) {
     for (const Instant end = now_ + time; now_ < end; now_ += 1ms) {
-      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, now_, out_).start)) {
+      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
         const bool well = well_ || ask.at.addr == server(kOld).at.addr;
-        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, now_, out_);
+        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
       }
     }
   }

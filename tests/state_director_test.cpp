@@ -20,8 +20,8 @@ class StateDirectorTest : public DirectorTest {
   std::string restore(const std::vector<uint8_t>& bytes) {
     StateReader reader(bytes, clock());
     bool more = reader.fault() == StateFault::none;
-    while (more) out_.clear(), more = reader.read(director_->state_tables(), now_, out_);
-    director_->state_restored(now_, out_);
+    while (more) out_.clear(), more = reader.read(director_->state_tables(), {now_, out_});
+    director_->state_restored({now_, out_});
     return text(reader.report());
   }
   StateClock clock() const { return {now_, 1'800'000'000'000, {1}}; }
@@ -101,8 +101,8 @@ TEST_F(StateDirectorTest, ServersThatWereNatAreWatchedAgain) {
   const std::vector<uint8_t> bytes = save();
   make({});
   key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({key_}, now_, out_));
-  ASSERT_FALSE(director_->add_server(key_, {.at = {ip("203.0.113.11"), Port(8080)}}, now_, out_));
+  ASSERT_FALSE(director_->add({key_}, {now_, out_}));
+  ASSERT_FALSE(director_->add_server(key_, {.at = {ip("203.0.113.11"), Port(8080)}}, {now_, out_}));
   EXPECT_TRUE(director_->watch().nat_servers.empty());
   restore(bytes);
   EXPECT_EQ(director_->watch().nat_servers, std::vector<Ip>{ip("203.0.113.11")});
@@ -134,8 +134,8 @@ TEST_F(StateDirectorTest, AClientStaysWhereItBegan) {
     key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
     ServiceSpec spec{.key = key_, .scheduler = Scheduler::rr};
     spec.persistence = 300s;
-    ASSERT_FALSE(director_->add(spec, now_, out_));
-    for (int i = 1; i <= 2; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), now_, out_));
+    ASSERT_FALSE(director_->add(spec, {now_, out_}));
+    for (int i = 1; i <= 2; ++i) ASSERT_FALSE(director_->add_server(key_, server(i), {now_, out_}));
     for (int i = 1; i <= 2; ++i) resolve(i);
   };
   sticky();
@@ -153,8 +153,8 @@ TEST_F(StateDirectorTest, OnePacketSchedulingLeavesNothingToWrite) {
   key_ = {Protocol::udp, {ip("192.0.2.100"), Port(53)}, {}};
   ServiceSpec spec{.key = key_, .scheduler = Scheduler::rr};
   spec.one_packet = true;
-  ASSERT_FALSE(director_->add(spec, now_, out_));
-  ASSERT_FALSE(director_->add_server(key_, server(1), now_, out_));
+  ASSERT_FALSE(director_->add(spec, {now_, out_}));
+  ASSERT_FALSE(director_->add_server(key_, server(1), {now_, out_}));
   resolve(1);
   const size_t empty = save().size();
   EXPECT_NE(arrive(frame(Udp{})), "");

@@ -31,10 +31,10 @@ TEST(StatePortions, AServerThatLeavesWhileItsConnectionsAreReadGetsNoMore) {
   for (uint16_t n = 0; n < 300; ++n) before.open(0, 0, Port(static_cast<uint16_t>(2000 + n)));
   const std::vector<uint8_t> bytes = before.state();
   StateReader reader(bytes, after.clock);
-  for (int n = 0; n < 2; ++n) ASSERT_TRUE(reader.read(after.tables(), after.now, after.out));
+  for (int n = 0; n < 2; ++n) ASSERT_TRUE(reader.read(after.tables(), {after.now, after.out}));
   EXPECT_EQ(reader.report().connections, 256u);
   ASSERT_FALSE(after.services.remove_server(after.keys[0], after.at(0, 0), after.now));
-  for (int n = 0; n < 10 && reader.read(after.tables(), after.now, after.out); ++n) continue;
+  for (int n = 0; n < 10 && reader.read(after.tables(), {after.now, after.out}); ++n) continue;
   EXPECT_EQ(text(reader.report()), "256 connections and 0 templates taken back, 44 not: 44 without server");
 }
 
@@ -62,7 +62,7 @@ TEST(StatePortions, AMillionConnectionsGoInPortions) {
     taken = reader.report().connections;
     ++calls;
     ASSERT_LE(reader.report().connections - taken, StateReader::kEntries);
-  } while (reader.read(after.tables(), after.now, after.out) && calls < kMany);
+  } while (reader.read(after.tables(), {after.now, after.out}) && calls < kMany);
   EXPECT_EQ(text(reader.report()), "1000000 connections and 0 templates taken back");
   EXPECT_GT(calls, kMany / 256);
   EXPECT_EQ(after.connections.size(), kMany);

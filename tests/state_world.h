@@ -108,7 +108,7 @@ class World {
     fault = reader.fault();
     for (bool more = fault == StateFault::none; more;) {
       out.clear();
-      more = reader.read(tables(), now, out);
+      more = reader.read(tables(), {now, out});
       for (const ReplyChange& r : out.reply_changes()) {
         EXPECT_TRUE(r.expected);
         expected.push_back(std::string(name(r.flow.protocol)) + ' ' + text(r.flow.server) + '>' + text(r.flow.client));

@@ -31,14 +31,14 @@ class VrrpTest : public testing::Test {
   static constexpr Instant kStart{1000s};
 
   void begin(std::vector<VrrpSpec> specs) {
-    vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), now_, out_);
-    vrrp_.configure(std::move(specs), now_, out_);
-    vrrp_.start(now_, out_);
+    vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, out_});
+    vrrp_.configure(std::move(specs), {now_, out_});
+    vrrp_.start({now_, out_});
   }
   void begin_as_master(const VrrpSpec& spec) {
     begin({spec});
     now_ = vrrp_.next_deadline();
-    vrrp_.time_passed(now_, out_);
+    vrrp_.time_passed({now_, out_});
     ASSERT_EQ(one().state, VrrpState::master);
     out_.clear();
   }
@@ -56,7 +56,7 @@ class VrrpTest : public testing::Test {
   std::string hear(const VrrpAdvert& a, const std::string& from = "192.0.2.9", Ip to = kVrrpGroup, uint8_t ttl = 255) {
     std::vector<uint8_t> bytes(kMostVrrpSize);
     bytes.resize(write_vrrp(bytes, a, ip(from), to));
-    const auto refusal = vrrp_.heard(Link::outside, {ip(from), to, ttl, bytes}, now_, out_);
+    const auto refusal = vrrp_.heard(Link::outside, {ip(from), to, ttl, bytes}, {now_, out_});
     return refusal ? words(*refusal).name : "";
   }
   std::string hear(uint8_t priority, const std::string& from = "192.0.2.9") { return hear(advert(priority), from); }
@@ -85,8 +85,8 @@ class VrrpTest : public testing::Test {
   }
   void wait(Duration d) {
     const Instant end = now_ + d;
-    for (now_ = next(end); now_ < end; now_ = next(end)) vrrp_.time_passed(now_, out_);
-    vrrp_.time_passed(end, out_);
+    for (now_ = next(end); now_ < end; now_ = next(end)) vrrp_.time_passed({now_, out_});
+    vrrp_.time_passed({end, out_});
   }
   Instant next(Instant end) const { return std::min(end, std::max(now_ + 1ms, vrrp_.next_deadline())); }
   uint64_t refused(VrrpRefusal r) const { return one().counters.refused[static_cast<size_t>(r)]; }

@@ -20,10 +20,10 @@ std::vector<VrrpSpec> pair(uint8_t priority, const std::string& group = "router"
 }
 
 void set_link(VrrpNet& net, VrrpNet::Host& h, Link link, bool up) {
-  net.act(h, [&](Vrrp& v, Instant now, VrrpOutbox& out) {
+  net.act(h, [&](Vrrp& v, VrrpTurn turn) {
     LinkFacts facts = link_facts(text(h.addr[index(link)]), link == Link::outside ? "eth0" : "eth1");
     facts.carrier = up;
-    v.link_changed(link, facts, now, out);
+    v.link_changed(link, facts, turn);
   });
 }
 
@@ -103,10 +103,10 @@ TEST(VrrpGroup, FollowsATrackOfOneOfThem) {
   net.add("b", "2", pair(100));
   net.run(10s);
   EXPECT_EQ(both(net), "a / a");
-  net.act(a, [](Vrrp& v, Instant now, VrrpOutbox& out) { v.track(0, 0, false, now, out); });
+  net.act(a, [](Vrrp& v, VrrpTurn turn) { v.track(0, 0, false, turn); });
   net.run(3700ms);
   EXPECT_EQ(both(net), "b / b");
-  net.act(a, [](Vrrp& v, Instant now, VrrpOutbox& out) { v.track(0, 0, true, now, out); });
+  net.act(a, [](Vrrp& v, VrrpTurn turn) { v.track(0, 0, true, turn); });
   net.run(5s);
   EXPECT_EQ(both(net), "a / a");
 }
@@ -147,7 +147,7 @@ TEST(VrrpGroup, TakesANewInstanceInWithoutLeavingTheOthers) {
   auto& a = net.add("a", "1", {specs[0]});
   net.run(10s);
   net.story();
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure(specs, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.configure(specs, turn); });
   net.run(10s);
   EXPECT_EQ(net.story(), "13.610 a back: backup -> master\n");
   EXPECT_EQ(both(net), "a / a");
@@ -161,7 +161,7 @@ TEST(VrrpGroup, LeavesIfANewInstanceInItHearsAStrongerMaster) {
   net.add("b", "2", {other});
   net.run(10s);
   EXPECT_EQ(both(net), "a / b");
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure(specs, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.configure(specs, turn); });
   net.run(1s);
   EXPECT_EQ(both(net), " / b");
 }
@@ -191,7 +191,7 @@ TEST(VrrpReload, KeepsMastersThatStayTheSameAndStopsThoseThatGo) {
   const uint64_t sent = a.vrrp.all()[0].counters.sent;
   web.addresses.push_back(ip("192.0.2.102"));
   a.out.clear();
-  a.vrrp.configure({web}, net.now(), a.out);
+  a.vrrp.configure({web}, {net.now(), a.out});
   ASSERT_EQ(a.out.transitions().size(), 1u);
   EXPECT_EQ(text(a.out.transitions()[0]), "vrrp mail: master -> initialize: removed from the configuration");
   ASSERT_EQ(a.out.sends().size(), 2u);
@@ -214,7 +214,7 @@ TEST(Vrrp, TheInstanceOfSmallestIdDecidesAboutVipsThatNoneNames) {
   const auto decides = [&](std::vector<VrrpSpec> specs) {
     Vrrp vrrp;
     EXPECT_TRUE(check_vrrp(specs));
-    vrrp.configure(std::move(specs), Instant(1000s), out);
+    vrrp.configure(std::move(specs), {Instant(1000s), out});
     EXPECT_EQ(vrrp.may_answer(other), vrrp.of_others() == nullptr);
     return vrrp.instance_of(other) ? vrrp.instance_of(other)->spec.name : "";
   };
@@ -239,14 +239,14 @@ TEST(VrrpReload, KnowsTracksByTheirNamesAndInstancesByTheirIds) {
   web.tracks = {{"uplink", -10}, {"cache", -20}};
   auto& a = net.add("a", "1", {web});
   net.run(10s);
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.track(0, 1, false, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.track(0, 1, false, turn); });
   EXPECT_EQ(a.vrrp.all()[0].priority, 130);
   web.name = "www", web.tracks = {{"cache", -5}};
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure({web}, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.configure({web}, turn); });
   EXPECT_EQ(a.vrrp.all()[0].priority, 145);
   EXPECT_EQ(net.masters("www"), "a");
   web.version = 2;
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure({web}, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.configure({web}, turn); });
   EXPECT_EQ(net.masters("www"), "");
   EXPECT_EQ(a.vrrp.all()[0].state, S::backup);
 }
@@ -260,7 +260,7 @@ TEST(VrrpReload, AppliesAnotherIntervalAtOnce) {
   net.run(300s);
   EXPECT_EQ(net.masters(), "b");
   net.kill(b);
-  net.act(a, [&](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure({vrrp_spec(150)}, now, out); });
+  net.act(a, [&](Vrrp& v, VrrpTurn turn) { v.configure({vrrp_spec(150)}, turn); });
   net.run(3700ms);
   EXPECT_EQ(net.masters(), "a");
 }
@@ -272,7 +272,7 @@ TEST(VrrpReload, MoreThanThousandTimesHasNoEffectByItself) {
   net.run(10s);
   net.story();
   for (int n = 0; n < 1200; ++n) {
-    net.act(b, [](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure(pair(100), now, out); });
+    net.act(b, [](Vrrp& v, VrrpTurn turn) { v.configure(pair(100), turn); });
     net.run(10ms);
   }
   EXPECT_EQ(net.story(), "");

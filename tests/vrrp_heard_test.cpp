@@ -53,7 +53,7 @@ TEST_F(VrrpTest, RefusesAndCountsWhatBreaksItsRules) {
   EXPECT_EQ(hear(a), "vrid");
   EXPECT_EQ(vrrp_.strangers()[static_cast<size_t>(VrrpRefusal::vrid)], 1u);
   const std::array<uint8_t, 2> cut = {0x31, 51};
-  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, cut}, now_, out_), VrrpRefusal::truncated);
+  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, cut}, {now_, out_}), VrrpRefusal::truncated);
   EXPECT_EQ(refused(VrrpRefusal::truncated), 1u);
   for (const auto r : {VrrpRefusal::own_address, VrrpRefusal::destination, VrrpRefusal::ttl, VrrpRefusal::version}) {
     EXPECT_EQ(refused(r), 1u) << words(r).name;
@@ -122,7 +122,7 @@ TEST_F(VrrpTest, ANeighbourWithAnAuthenticationHeaderIsNotOverlooked) {
   header[0] = 112, header[1] = 4;
   bytes.insert(bytes.begin(), header.begin(), header.end());
   const auto refused_for = [&](Bytes payload) {
-    const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, payload, true}, now_, out_);
+    const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, payload, true}, {now_, out_});
     return why ? words(*why).name : "";
   };
   EXPECT_EQ(refused_for(bytes), "header-auth");
@@ -144,13 +144,13 @@ TEST_F(VrrpTest, KeepalivedsOldUnicastChecksumIsRefusedByItsName) {
   begin({spec});
   std::vector<uint8_t> bytes(kMostVrrpSize);
   bytes.resize(write_vrrp(bytes, advert(200), ip("192.0.2.9"), kVrrpGroup));  // as if it went to the group
-  const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, now_, out_);
+  const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_});
   EXPECT_EQ(why, VrrpRefusal::old_checksum);
   EXPECT_EQ(notices(),
             "vrrp web: adverts from 192.0.2.9 are refused: its checksum is that of keepalived's "
             "old_unicast_checksum\n");
   bytes[2] ^= 1;
-  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, now_, out_),
+  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_}),
             VrrpRefusal::checksum);
 }
 
@@ -169,7 +169,7 @@ TEST_F(VrrpTest, UsesAdvertsWithOtherAddressesUnlessToldOtherwise) {
   EXPECT_EQ(one().counters.other_addresses, 1u);
   EXPECT_EQ(notices(), "vrrp web: 192.0.2.9 has other addresses in its adverts than are configured here\n");
   spec.same_addresses = true;
-  vrrp_.configure({spec}, now_, out_);
+  vrrp_.configure({spec}, {now_, out_});
   EXPECT_EQ(hear(a), "addresses");
   a.priority = 255;  // who owns them must know
   EXPECT_EQ(hear(a), "");
@@ -216,7 +216,7 @@ TEST_F(VrrpTest, ResignsWhenItsLinkOrATrackFailsAndComesBackAsBackup) {
   VrrpSpec spec = vrrp_spec(100);
   spec.tracks = {{"2 servers of shop", 0}};
   begin_as_master(spec);
-  vrrp_.track(0, 0, false, now_, out_);
+  vrrp_.track(0, 0, false, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   EXPECT_EQ(one().reason, "2 servers of shop: not well");
   EXPECT_EQ(sent(), "0>224.0.0.18");
@@ -225,10 +225,10 @@ TEST_F(VrrpTest, ResignsWhenItsLinkOrATrackFailsAndComesBackAsBackup) {
   EXPECT_EQ(notices(), "");
   LinkFacts facts = link_facts("192.0.2.10");
   facts.carrier = false;
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
-  vrrp_.track(0, 0, true, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.track(0, 0, true, {now_, out_});
   EXPECT_EQ(one().state, S::fault);  // one reason is gone, another is there
-  vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), now_, out_);
+  vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, out_});
   EXPECT_EQ(state(), "backup 3.610");
   EXPECT_EQ(one().reason, "well again");
   wait(4s);
@@ -236,35 +236,35 @@ TEST_F(VrrpTest, ResignsWhenItsLinkOrATrackFailsAndComesBackAsBackup) {
 }
 
 TEST_F(VrrpTest, IsInFaultWithoutItsInterfaceOrAnAddressToSendFrom) {
-  vrrp_.configure({vrrp_spec(100)}, now_, out_);
-  vrrp_.start(now_, out_);
+  vrrp_.configure({vrrp_spec(100)}, {now_, out_});
+  vrrp_.start({now_, out_});
   EXPECT_EQ(one().state, S::fault);
   LinkFacts facts = link_facts("");
   facts.up = false;
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.up = true;
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.addresses = {{ip("192.0.2.100"), 24}};  // the VIP is not its own
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.addresses.push_back({ip("192.0.2.10"), 24});
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(one().state, S::backup);
   facts.ifindex = 0;
-  vrrp_.link_changed(Link::outside, facts, now_, out_);
+  vrrp_.link_changed(Link::outside, facts, {now_, out_});
   EXPECT_EQ(one().reason, "interface eth0 is missing");
   VrrpSpec spec = vrrp_spec(100);
   spec.track_link = false;
-  vrrp_.configure({spec}, now_, out_);
+  vrrp_.configure({spec}, {now_, out_});
   EXPECT_EQ(one().state, S::backup);
 }
 
 TEST_F(VrrpTest, SendsFromTheVipIfItOwnsIt) {
-  vrrp_.configure({vrrp_spec(255)}, now_, out_);
-  vrrp_.link_changed(Link::outside, link_facts("192.0.2.100"), now_, out_);
-  vrrp_.start(now_, out_);
+  vrrp_.configure({vrrp_spec(255)}, {now_, out_});
+  vrrp_.link_changed(Link::outside, link_facts("192.0.2.100"), {now_, out_});
+  vrrp_.start({now_, out_});
   EXPECT_EQ(one().state, S::master);
   EXPECT_EQ(text(out_.sends().at(0).source), "192.0.2.100");
 }
@@ -275,7 +275,7 @@ TEST_F(VrrpTest, ChangesItsPriorityByTheWeightsOfItsTracks) {
   begin({spec});
   EXPECT_EQ(one().priority, 120);
   EXPECT_EQ(state(), "backup 3.532");
-  vrrp_.track(0, 0, false, now_, out_);
+  vrrp_.track(0, 0, false, {now_, out_});
   EXPECT_EQ(one().priority, 90);
   EXPECT_EQ(state(), "backup 3.649");
   wait(3648ms);
@@ -283,11 +283,11 @@ TEST_F(VrrpTest, ChangesItsPriorityByTheWeightsOfItsTracks) {
   wait(1ms);
   EXPECT_EQ(one().state, S::master);
   out_.clear();
-  vrrp_.track(0, 2, false, now_, out_);
+  vrrp_.track(0, 2, false, {now_, out_});
   EXPECT_EQ(one().priority, 1);
   EXPECT_EQ(sent(), "1>224.0.0.18");  // others need not wait for it to learn of it
-  vrrp_.track(0, 2, true, now_, out_);
-  vrrp_.track(0, 1, false, now_, out_);
+  vrrp_.track(0, 2, true, {now_, out_});
+  vrrp_.track(0, 1, false, {now_, out_});
   EXPECT_EQ(one().priority, 70);
 }
 
@@ -297,22 +297,22 @@ TEST_F(VrrpTest, TakesOverAtOnceWhenAHigherPriorityWouldHaveDoneSoAlready) {
   wait(3900ms);
   EXPECT_EQ(state(), "backup 0.097");
   spec.priority = 254;
-  vrrp_.configure({spec}, now_, out_);
+  vrrp_.configure({spec}, {now_, out_});
   EXPECT_EQ(state(), "backup 0.000");
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(one().state, S::master);
   EXPECT_EQ(one().counters.woke_late, 0u);
 }
 
 TEST_F(VrrpTest, StopsAsMasterWithPriorityZeroAndAsBackupWithoutAWord) {
   begin_as_master(vrrp_spec(100));
-  vrrp_.stop(now_, out_);
+  vrrp_.stop({now_, out_});
   EXPECT_EQ(sent(), "0>224.0.0.18");
   EXPECT_EQ(state(), "initialize");
   EXPECT_EQ(hear(50), "idle");
   EXPECT_EQ(one().counters.ends_sent, 1u);
-  vrrp_.start(now_, out_);
-  vrrp_.stop(now_, out_);
+  vrrp_.start({now_, out_});
+  vrrp_.stop({now_, out_});
   EXPECT_EQ(sent(), "");
 }
 

@@ -38,10 +38,10 @@ class VrrpNet {
     Host& h = *hosts_.back();
     h.name = name;
     h.addr = {ip("192.0.2." + n), ip("198.51.100." + n)};
-    h.vrrp.link_changed(Link::outside, link_facts("192.0.2." + n), now_, h.out);
-    h.vrrp.link_changed(Link::inside, link_facts("198.51.100." + n, "eth1"), now_, h.out);
-    h.vrrp.configure(std::move(specs), now_, h.out);
-    h.vrrp.start(now_, h.out);
+    h.vrrp.link_changed(Link::outside, link_facts("192.0.2." + n), {now_, h.out});
+    h.vrrp.link_changed(Link::inside, link_facts("198.51.100." + n, "eth1"), {now_, h.out});
+    h.vrrp.configure(std::move(specs), {now_, h.out});
+    h.vrrp.start({now_, h.out});
     collect(h);
     return h;
   }
@@ -81,19 +81,19 @@ class VrrpNet {
     for (; !h.waiting.empty(); h.waiting.pop_front()) {
       auto& [link, packet] = h.waiting.front();
       packet.first.payload = packet.second;
-      h.vrrp.heard(link, packet.first, now_, h.out);
+      h.vrrp.heard(link, packet.first, {now_, h.out});
     }
-    h.vrrp.time_passed(now_, h.out);
+    h.vrrp.time_passed({now_, h.out});
     collect(h);
   }
   void kill(Host& h) { h.dead = true; }  // without a word
   void stop(Host& h) {
-    h.vrrp.stop(now_, h.out);
+    h.vrrp.stop({now_, h.out});
     collect(h);
     h.dead = true;
   }
-  void act(Host& h, const std::function<void(Vrrp&, Instant, VrrpOutbox&)>& what) {
-    what(h.vrrp, now_, h.out);
+  void act(Host& h, const std::function<void(Vrrp&, VrrpTurn)>& what) {
+    what(h.vrrp, {now_, h.out});
     collect(h);
   }
 
@@ -132,12 +132,12 @@ class VrrpNet {
         continue;
       }
       p.in.payload = p.bytes;
-      p.to->vrrp.heard(p.link, p.in, now_, p.to->out);
+      p.to->vrrp.heard(p.link, p.in, {now_, p.to->out});
       collect(*p.to);
     }
     for (const auto& h : hosts_) {
       if (!awake(*h)) continue;
-      h->vrrp.time_passed(now_, h->out);
+      h->vrrp.time_passed({now_, h->out});
       collect(*h);
     }
   }

@@ -144,10 +144,10 @@ TEST(VrrpNet, APriorityThatChangesChangesTheMaster) {
   net.run(10s);
   EXPECT_EQ(net.masters(), "a");
   net.story();
-  net.act(a, [](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure({vrrp_spec(50)}, now, out); });
+  net.act(a, [](Vrrp& v, VrrpTurn turn) { v.configure({vrrp_spec(50)}, turn); });
   net.run(4s);
   EXPECT_EQ(net.masters(), "b");
-  net.act(a, [](Vrrp& v, Instant now, VrrpOutbox& out) { v.configure({vrrp_spec(150)}, now, out); });
+  net.act(a, [](Vrrp& v, VrrpTurn turn) { v.configure({vrrp_spec(150)}, turn); });
   net.run(4s);
   EXPECT_EQ(net.masters(), "a");
 }

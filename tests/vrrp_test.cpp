@@ -126,10 +126,10 @@ TEST_F(VrrpTest, SendsTheBytesOfAnAdvertEveryInterval) {
 TEST_F(VrrpTest, KeepsItsPaceWhenTheClockIsLookedAtALittleLate) {
   begin_as_master(vrrp_spec(100));
   now_ += 1030ms;
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(state(), "master 0.970");
   now_ += 1980ms;  // more than an interval late: from now on
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(state(), "master 1.000");
   EXPECT_EQ(sent(), "100>224.0.0.18 100>224.0.0.18");
 }
@@ -141,7 +141,7 @@ TEST_F(VrrpTest, IsMasterAtOnceAsOwnerAndAfterOneIntervalIfItBeginsAsMaster) {
   EXPECT_EQ(one().reason, "started with priority 255");
   VrrpSpec spec = vrrp_spec(100);
   spec.vrid = 52, spec.begins_as_master = true;
-  vrrp_.configure({spec}, now_, out_);
+  vrrp_.configure({spec}, {now_, out_});
   EXPECT_EQ(state(), "backup 1.610");
 }
 
@@ -243,7 +243,7 @@ TEST_F(VrrpTest, DoesNotPreemptWhomItIsNoLongerStrongerThan) {
   begin({spec});
   for (int second = 0; second < 9; ++second) hear(50), wait(1s);
   spec.priority = 40;
-  vrrp_.configure({spec}, now_, out_);
+  vrrp_.configure({spec}, {now_, out_});
   wait(1500ms);
   EXPECT_EQ(one().state, VrrpState::backup);
 }
@@ -254,7 +254,7 @@ TEST_F(VrrpTest, ListensOnceMoreBeforeItPreemptsIfItWasStoppedMeanwhile) {
   begin({spec});
   hear(50);
   now_ += 60s;
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(state(), "backup 1.610");
   wait(1s);
   hear(200);  // a stronger one has come
@@ -293,11 +293,11 @@ TEST_F(VrrpTest, ListensOnceMoreAsABackupThatWasStopped) {
   begin({vrrp_spec(100)});
   hear(200);
   now_ += 60s;
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(state(), "backup 1.610");
   EXPECT_EQ(notices(), "vrrp web: looked at the clock 56.390 s late: listening again before taking over\n");
   now_ += 10s;  // but not for ever
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(one().state, S::master);
   EXPECT_EQ(one().counters.woke_late, 1u);
 }
@@ -307,7 +307,7 @@ TEST_F(VrrpTest, StaysBackupWhenItWasStoppedAndTheMasterSpokeMeanwhile) {
   hear(200);
   now_ += 60s;
   hear(200);  // it waited in the socket
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(state(), "backup 3.610");
   EXPECT_EQ(one().counters.woke_late, 0u);
 }
@@ -315,11 +315,11 @@ TEST_F(VrrpTest, StaysBackupWhenItWasStoppedAndTheMasterSpokeMeanwhile) {
 TEST_F(VrrpTest, AnnouncesItsAddressesAfterAGapInItsAdverts) {
   begin_as_master(vrrp_spec(100));
   now_ += 2990ms;
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_TRUE(out_.announce().empty());
   out_.clear();
   now_ += 3s;
-  vrrp_.time_passed(now_, out_);
+  vrrp_.time_passed({now_, out_});
   EXPECT_EQ(out_.announce(), std::vector{ip("192.0.2.100")});
   EXPECT_EQ(out_.sends().size(), 1u);
   EXPECT_EQ(notices(), "vrrp web: sent no advert for 3.000 s: others may have taken over meanwhile; announcing\n");

@@ -28,15 +28,15 @@ class WardTest : public DirectorTest {
   }
   void follow(bool at_start) {
     out_.clear();
-    ward_.follow({&wanted_, 1}, at_start, *director_, now_, out_);
+    ward_.follow({&wanted_, 1}, at_start, *director_, {now_, out_});
     run(2s);
   }
   // Checks are made, and answered as `ill` has it.
   void run(Duration time) {
     for (const Instant end = now_ + time; now_ < end; now_ += 100ms) {
-      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, now_, out_).start)) {
+      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
         const bool well = !ill_.contains(static_cast<int>(ask.at.addr.v4() & 0xff) - 10);
-        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, now_, out_);
+        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
       }
     }
   }
@@ -69,8 +69,8 @@ class WardTest : public DirectorTest {
   void route(int i, Route::Kind kind) {
     const Route route{server(i).at.addr, kind, Link::outside, server(i).at.addr, ip("192.0.2.10"), 0};
     out_.clear();
-    director_->route_found(route, now_, out_);
-    ward_.settle(*director_, now_, out_);
+    director_->route_found(route, {now_, out_});
+    ward_.settle(*director_, {now_, out_});
     run(1s);
   }
   const Server* listed(int i) { return director_->services().find(key_, server(i).at); }
@@ -128,17 +128,17 @@ TEST_F(WardTest, ExpireNodestConnEndsTheConnectionsOfAServerThatWasTakenOut) {
 TEST_F(WardTest, AServerThatWasTakenOutMayBeEditedRemovedAndAddedByOperators) {
   check(2, {.inhibit = false});
   goes(1);
-  EXPECT_EQ(director_->add_server(key_, server(1, 7), now_, out_), std::nullopt) << "it is not there";
-  ward_.settle(*director_, now_, out_);
+  EXPECT_EQ(director_->add_server(key_, server(1, 7), {now_, out_}), std::nullopt) << "it is not there";
+  ward_.settle(*director_, {now_, out_});
   EXPECT_FALSE(listed(1)) << "and is down as before";
-  EXPECT_EQ(director_->edit_server(key_, server(1, 5), now_, out_), std::nullopt);
+  EXPECT_EQ(director_->edit_server(key_, server(1, 5), {now_, out_}), std::nullopt);
   comes(1);
   ASSERT_TRUE(listed(1));
   EXPECT_EQ(listed(1)->spec.weight, 5);
   goes(1);
-  EXPECT_EQ(director_->remove_server(key_, server(1).at, now_, out_), std::nullopt);
-  EXPECT_EQ(director_->remove_server(key_, server(1).at, now_, out_), Refusal::no_server);
-  ward_.settle(*director_, now_, out_);
+  EXPECT_EQ(director_->remove_server(key_, server(1).at, {now_, out_}), std::nullopt);
+  EXPECT_EQ(director_->remove_server(key_, server(1).at, {now_, out_}), Refusal::no_server);
+  ward_.settle(*director_, {now_, out_});
   comes(1);
   EXPECT_FALSE(listed(1)) << "an operator has removed it";
 }
@@ -153,7 +153,7 @@ TEST_F(WardTest, AServerThatWasTakenOutIsPutBackWhenItIsNotCheckedAnyMore) {
   EXPECT_EQ(listed(1)->spec.weight, 1);
   goes(2);
   EXPECT_FALSE(listed(2));
-  ward_.follow({}, false, *director_, now_, out_);
+  ward_.follow({}, false, *director_, {now_, out_});
   EXPECT_TRUE(listed(2));
 }
 
@@ -164,8 +164,8 @@ TEST_F(WardTest, AServerOfTheVirtualStandsInAsSorryServer) {
       ward_ = Ward(100, 1);
       ill_.clear();
       check(2, {.inhibit = inhibit, .flaps_allowed = 0}, Protocol::tcp, 2);
-      director_->edit_server(key_, server(2, weight), now_, out_);
-      ward_.settle(*director_, now_, out_);
+      director_->edit_server(key_, server(2, weight), {now_, out_});
+      ward_.settle(*director_, {now_, out_});
       run(1s);
       EXPECT_EQ(used(), (weight == 0 ? std::set{1} : std::set{1, 2}));
       goes(1);
@@ -211,14 +211,14 @@ TEST_F(WardTest, AServerThatCannotBeReachedGetsNothingUntilItCan) {
 TEST_F(WardTest, AVipOfTheDirectorIsNoServerThatCanBeReached) {
   check(1, {});
   const ServerSpec vip{.at = {ip("192.0.2.100"), Port(80)}};
-  ASSERT_FALSE(director_->add_server(key_, vip, now_, out_));
+  ASSERT_FALSE(director_->add_server(key_, vip, {now_, out_}));
   EXPECT_EQ(used(), std::set{1});
   EXPECT_EQ(director_->reach(*director_->services().find(key_, vip.at)), Director::Reach::own_address);
 }
 
 TEST_F(WardTest, PersistenceDoesNotKeepAClientAtAServerThatCannotBeReached) {
   check(2, {});
-  ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, now_, out_));
+  ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, {now_, out_}));
   const int first = client(1000);
   route(first, Route::Kind::elsewhere);
   EXPECT_EQ(client(1001), 3 - first);
@@ -230,8 +230,8 @@ TEST_F(WardTest, WithoutAServerThatCanBeReachedTheSorryServerIsUsed) {
   EXPECT_EQ(used(), (std::set{1, 2}));
   const std::vector<Route> away{{server(1).at.addr, Route::Kind::elsewhere, Link::outside, {}, {}, 0},
                                 {server(2).at.addr, Route::Kind::unreachable, Link::outside, {}, {}, 0}};
-  for (const Route& route : away) director_->route_found(route, now_, out_);
-  ward_.settle(*director_, now_, out_);
+  for (const Route& route : away) director_->route_found(route, {now_, out_});
+  ward_.settle(*director_, {now_, out_});
   run(1s);
   EXPECT_EQ(used(), std::set{3});
   route(1, Route::Kind::direct);

@@ -43,12 +43,12 @@ class Load {  // a director with so many connections, and packets for them in an
                    .mac = kOwn,
                    .mtu = 1500,
                    .addresses = {{Ip(0xc000020a), 24}}};
-    director_.link_changed(Link::outside, link, now_, out_);
+    director_.link_changed(Link::outside, link, {now_, out_});
     const ServiceKey key{Protocol::tcp, {Ip(0xc0000264), Port(80)}, {}};
-    director_.add({key, Scheduler::wlc}, now_, out_);
+    director_.add({key, Scheduler::wlc}, {now_, out_});
     for (uint32_t i = 1; i <= 4; ++i) {
       const Mac mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(0x10 + i)}};
-      director_.add_server(key, {.at = {Ip(0xc000020a + i), Port(80)}, .mac = mac}, now_, out_);
+      director_.add_server(key, {.at = {Ip(0xc000020a + i), Port(80)}, .mac = mac}, {now_, out_});
     }
     for (size_t i = 0; i < frames_.size(); ++i) frames_[i].data = bytes_ + i * kFrameSize;
     for (uint32_t i = 0; i < connections; i += Director::kBatch) pass(i, 1, TcpFlags::syn);
@@ -73,7 +73,7 @@ class Load {  // a director with so many connections, and packets for them in an
   void pass(uint32_t first, uint32_t stride, uint8_t flags) {
     for (uint32_t i = 0; i < Director::kBatch; ++i) build(i, (first + i * stride) % connections_, flags);
     out_.clear();
-    director_.frames_arrived(frames_, now_, out_);
+    director_.frames_arrived(frames_, {now_, out_});
   }
   void build(uint32_t slot, uint32_t client, uint8_t flags) {
     Frame& f = frames_[slot];

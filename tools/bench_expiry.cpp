@@ -50,12 +50,12 @@ class Crowd {  // a director with a million UDP conversations of one moment
                          .mac = kOwn,
                          .mtu = 1500,
                          .addresses = {{Ip(kHost), 24}}};
-    director_.link_changed(Link::outside, link, now_, out_);
+    director_.link_changed(Link::outside, link, {now_, out_});
     const ServiceKey key{Protocol::udp, {Ip(kVip), Port(53)}, {}};
-    director_.add({key, Scheduler::rr}, now_, out_);
+    director_.add({key, Scheduler::rr}, {now_, out_});
     for (uint32_t i = 1; i <= 4; ++i) {
       const Mac mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(0x10 + i)}};
-      director_.add_server(key, {.at = {Ip(kHost + i), Port(53)}, .method = method, .mac = mac}, now_, out_);
+      director_.add_server(key, {.at = {Ip(kHost + i), Port(53)}, .method = method, .mac = mac}, {now_, out_});
     }
     for (size_t i = 0; i < frames_.size(); ++i) frames_[i].data = bytes_ + i * kFrameSize;
   }
@@ -71,7 +71,7 @@ class Crowd {  // a director with a million UDP conversations of one moment
     while (director_.connections().size() > Director::kBatch && turns < kConnections) {
       keep(batch, timed([&] { arrive(0); }));
       out_.clear();
-      keep(deadlines, timed([&] { director_.time_passed(now_, out_); }));
+      keep(deadlines, timed([&] { director_.time_passed({now_, out_}); }));
       ++turns;
     }
   }
@@ -90,7 +90,7 @@ class Crowd {  // a director with a million UDP conversations of one moment
   void arrive(uint32_t first) {
     for (uint32_t i = 0; i < Director::kBatch; ++i) build(i, first + i);
     out_.clear();
-    director_.frames_arrived(frames_, now_, out_);
+    director_.frames_arrived(frames_, {now_, out_});
   }
   void build(uint32_t slot, uint32_t client) {
     Frame& f = frames_[slot];

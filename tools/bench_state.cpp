@@ -42,7 +42,7 @@ class Process {  // the tables of one
   explicit Process(Method method) : connections_(kConnections, {1, 2}, kNow) {
     services_.add({.key = kService});
     for (uint32_t i = 1; i <= 4; ++i) {
-      services_.add_server(kService, {.at = {Ip(kServers + i), Port(80)}, .method = method}, kNow);
+      services_.add_server(kService, {.at = {Ip(kServers + i), Port(80)}, .method = method});
     }
   }
   void fill() {
@@ -66,7 +66,7 @@ class Process {  // the tables of one
   uint32_t read(Bytes bytes) {
     Outbox out;
     StateReader reader(bytes, StateClock{kNow});
-    while (reader.read(tables(), kNow, out)) out.clear();
+    while (reader.read(tables(), {kNow, out})) out.clear();
     return reader.report().connections;
   }
 

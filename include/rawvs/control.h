@@ -124,6 +124,7 @@
 #include "control/control_log.h"
 #include "control/control_reply.h"
 #include "control/reload.h"
+#include "core/turn.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
 
@@ -152,7 +153,7 @@ struct SyncDesk {  // what there is to see of connections told and heard; null: 
 
 // Work that takes long: it is done in portions, between which packets are handled and questions are answered.
 struct Job {
-  std::function<bool(Instant now, Outbox& out)> portion{};  // true: that was the last one
+  std::function<bool(Turn)> portion{};  // true: that was the last one
   bool done = false;
 };
 struct ReloadTask {  // a reload on its way
@@ -182,7 +183,7 @@ bool changes_something(std::string_view request);
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
 // What it changes is told to desk.log, as who's doing.
-Conversation answer(std::string_view request, Director& director, Instant now, Outbox& out, const Desk& desk,
+Conversation answer(std::string_view request, Director& director, Turn turn, const Desk& desk,
                     const Operator& who = {});
 
 }  // namespace rawvs

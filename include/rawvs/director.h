@@ -18,6 +18,7 @@
 #include "core/state.h"
 #include "core/sync.h"
 #include "core/tcp_state.h"
+#include "core/turn.h"
 #include "director/limit.h"
 #include "director/observer.h"
 #include "rawvs/settings.h"
@@ -46,21 +47,21 @@ class Director {
   Director(const Settings& settings, HashKey secret, bool two_links, Instant now);
 
   // What happened. REQUIRES: frames.size() <= kBatch, out is empty. Frames are rewritten in place and lent to out.
-  void frames_arrived(std::span<Frame> frames, Instant now, Outbox& out);
+  void frames_arrived(std::span<Frame> frames, Turn turn);
   // A packet of a check that asks a VIP on this very server (via = vip): it goes the way that clients' packets take,
   // but belongs to no connection, and no service counts it. REQUIRES: out is empty. The frame is lent to it, as above.
-  Exit check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Instant now, Outbox& out);
-  void link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out);
-  void time_passed(Instant now, Outbox& out);
+  Exit check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Turn turn);
+  void link_changed(Link link, const LinkFacts& facts, Turn turn);
+  void time_passed(Turn turn);
   // Exactly these addresses, sorted, several directors share (VRRP); and every VIP that is not among them, now or
   // later, is as `others` says (whose address means nothing), unless it is the host's own; none: it is this director's
   // alone. Those whose master is another are not answered for, packets to them are dropped. The host's own that are no
   // VIPs are left to the host.
-  void share(std::vector<Shared> shared, const std::optional<Shared>& others, Instant now, Outbox& out);
-  void announce(Ip vip, Instant now, Outbox& out);  // once more: another may have been believed meanwhile
-  void announce_others(Instant now, Outbox& out);   // the same of all VIPs that `others` is about
+  void share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn);
+  void announce(Ip vip, Turn turn);  // once more: another may have been believed meanwhile
+  void announce_others(Turn turn);   // the same of all VIPs that `others` is about
   // The way to a server's address is known now, or is another.
-  void route_found(const Route& route, Instant now, Outbox& out);
+  void route_found(const Route& route, Turn turn);
   // Addresses of servers whose ways nobody has told of yet, at most so many: each is given once, and guessed until
   // then.
   std::vector<Ip> take_unknown_ways(size_t most);
@@ -74,14 +75,14 @@ class Director {
   Instant next_deadline() const;
 
   // What an operator wants. Nothing changes when a Refusal comes back.
-  std::optional<Refusal> add(const ServiceSpec& spec, Instant now, Outbox& out);
+  std::optional<Refusal> add(const ServiceSpec& spec, Turn turn);
   // A service that is made in several steps gets no new connections before it is opened.
   void set_open(const ServiceKey& key, bool open) { services_.set_open(key, open); }
-  std::optional<Refusal> edit(const ServiceSpec& spec, Instant now, Outbox& out);
-  std::optional<Refusal> remove(const ServiceKey& key, Instant now, Outbox& out);
-  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
-  std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out);
-  std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out);
+  std::optional<Refusal> edit(const ServiceSpec& spec, Turn turn);
+  std::optional<Refusal> remove(const ServiceKey& key, Turn turn);
+  std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
+  std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
+  std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Turn turn);
   // What health checks want of a server: see Services.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
                                       uint8_t share = kFullShare, int32_t least_weight = 0) {
@@ -92,10 +93,10 @@ class Director {
   std::optional<Refusal> zero(const ServiceKey& key) { return services_.zero(key); }
   // In portions: some services from the slot `at` on, which moves on. True: these were the last ones.
   bool zero_some(size_t& at);
-  bool clear_some(size_t& at, Instant now, Outbox& out);
+  bool clear_some(size_t& at, Turn turn);
   void zero_all();
-  void clear(Instant now, Outbox& out);
-  void set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out);
+  void clear(Turn turn);
+  void set_groups(std::vector<GroupMatch> groups, Turn turn);
   void set_timeouts(const Timeouts& timeouts) { settings_.timeouts = timeouts; }
   // The max_ ones stay as they were at the start.
   void set_settings(const Settings& settings, Instant now);
@@ -105,12 +106,12 @@ class Director {
   // State that survives a restart (state.h): what it is written of, and taken back into. When StateReader has read all:
   // state_restored().
   StateTables state_tables() { return {services_, connections_, ftp_, unknown_ports_, &settings_.timeouts}; }
-  void state_restored(Instant now, Outbox& out);
+  void state_restored(Turn turn);
 
   // Connections that other directors know of (sync.h). What packets do to ours the sender is told; null: nobody is.
   void tell(SyncSender* sender) { told_ = sender; }
   SyncView sync_view() { return {connections_, services_, &ftp_, settings_.timeouts}; }
-  bool adopt(const Adoption& heard, Instant now, Outbox& out);  // false: there is no room for it
+  bool adopt(const Adoption& heard, Turn turn);  // false: there is no room for it
 
   // What there is to see. Before rates are read: estimate(), so that they are today's.
   void estimate(Instant now);
@@ -177,81 +178,78 @@ class Director {
 
   void parse(Arrival& a);
   void classify(Arrival& a);
-  Exit decide(Arrival& a, Instant now, Outbox& out);
-  Exit decide_observed(Arrival& a, Instant now, Outbox& out);
+  Exit decide(Arrival& a, Turn turn);
+  Exit decide_observed(Arrival& a, Turn turn);
   void describe(const Arrival& a, Sight& sight);
   bool from_broadcast(const Arrival& a) const;
-  Exit arp_arrived(const Arrival& a, Instant now, Outbox& out);
-  Exit ip_arrived(Arrival& a, Instant now, Outbox& out);
-  Exit vip_packet(Arrival& a, Instant now, Outbox& out);
-  Exit passing_packet(Arrival& a, Instant now, Outbox& out);
-  Exit fragment_arrived(Arrival& a, Instant now, Outbox& out);
+  Exit arp_arrived(const Arrival& a, Turn turn);
+  Exit ip_arrived(Arrival& a, Turn turn);
+  Exit vip_packet(Arrival& a, Turn turn);
+  Exit passing_packet(Arrival& a, Turn turn);
+  Exit fragment_arrived(Arrival& a, Turn turn);
   bool from_nat_server(Ip addr) const;
   bool kept_from_kernel(const Arrival& a);
   Exit give_back(const Arrival& a, Outbox& out);
 
   // Connections: director_track.cpp.
-  Connection* track(const Arrival& a, Instant now, Outbox& out);
-  Connection* track_reply(const Arrival& a, Instant now, Outbox& out);
+  Connection* track(const Arrival& a, Turn turn);
+  Connection* track_reply(const Arrival& a, Turn turn);
   bool over(const Arrival& a, const Connection& c) const;
   Service* schedulable(const Arrival& a);
-  Exit open(Arrival& a, Service& service, Instant now, Outbox& out);
-  Exit open_once(Arrival& a, const Choice& choice, Service& service, Instant now, Outbox& out);
+  Exit open(Arrival& a, Service& service, Turn turn);
+  Exit open_once(Arrival& a, const Choice& choice, Service& service, Turn turn);
   std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
-  std::optional<Choice> choose_server(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
-  std::optional<Choice> stay(const FlowKey& flow, Service& service, Instant now, Outbox& out, Exit& why);
+  std::optional<Choice> choose_server(const FlowKey& flow, Service& service, Turn turn, Exit& why);
+  std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
   bool keeps(const Connection& ticket) const;
   void retire(Connection& ticket);
   class Explainer;
-  bool place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out);
+  bool place(Connection& c, const Choice& choice, Duration timeout, Turn turn);
   bool know_client_port(Connection& c, Port port, Outbox& out);
   bool follow_ftp(const Packet& packet, Connection& c, Direction direction);
-  bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Instant now, Outbox& out);
-  bool expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out);
+  bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Turn turn);
+  bool expect_data(Connection& control, const FtpFound& found, Turn turn);
   void release_ftp(Connection& control);
   void take_over_ftp(Connection& control, const SyncShifts& shifts);
   bool expect_replies(Connection& c, Outbox& out);
   uint32_t* children(Connection& c);
-  void expire(Connection& c, Instant now, Outbox& out);
+  void expire(Connection& c, Turn turn);
   void end(Connection& c, Outbox& out);
   void end_orphans(Outbox& out);
 
   // Forwarding: director_forward.cpp.
-  Exit carry(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  Exit carry_reply(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  std::optional<Exit> read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Instant now,
-                                     Outbox& out);
-  Exit carry_client_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  Exit carry_server_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  Exit carry_tunnel_error(const Arrival& a, Instant now, Outbox& out);
+  Exit carry(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit carry_reply(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<Exit> read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn);
+  Exit carry_client_error(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit carry_server_error(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit carry_tunnel_error(const Arrival& a, Turn turn);
   void learn_path_mtu(Ip server, uint16_t mtu, Instant now);
-  Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Instant now, Outbox& out);
+  Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
   void age(const Arrival& a, Connection& c, Server& server, Direction direction, Instant now);
   void count_in(const Arrival& a, Server& server);
   void count_out(const Arrival& a, Server& server);
-  Exit forward(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out);
-  Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Instant now, Outbox& out);
-  Exit to_client(Arrival& a, const Connection& c, Instant now, Outbox& out);
+  Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);
+  Exit to_client(Arrival& a, const Connection& c, Turn turn);
   std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
-  std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Instant now, Outbox& out);
-  Exit wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Instant now, Outbox& out);
-  Exit depart(Frame frame, const Packet& packet, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
-              Outbox& out);
-  Exit depart_segmented(const Frame& frame, const Packet& packet, const Hop& hop, Instant now, Outbox& out);
-  Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
-                  Outbox& out);
-  Exit depart_whole(const Frame& frame, const Hop& hop, Instant now, Outbox& out);
+  std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
+  Exit wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Turn turn);
+  Exit depart(Frame frame, const Packet& packet, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit depart_segmented(const Frame& frame, const Packet& packet, const Hop& hop, Turn turn);
+  Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit depart_whole(const Frame& frame, const Hop& hop, Turn turn);
 
   // Checks: director_check.cpp.
-  Exit send_check(Arrival& a, const Server* server, Instant now, Outbox& out);
+  Exit send_check(Arrival& a, const Server* server, Turn turn);
 
   // What a VIP says itself: director_answer.cpp.
-  Exit answer_as_host(const Arrival& a, Instant now, Outbox& out);
-  Exit echo(const Arrival& a, Instant now, Outbox& out);
-  Exit reset(const Arrival& a, Instant now, Outbox& out);
-  Exit error(const Arrival& a, Exit exit, Instant now, Outbox& out, uint16_t mtu = 0);
+  Exit answer_as_host(const Arrival& a, Turn turn);
+  Exit echo(const Arrival& a, Turn turn);
+  Exit reset(const Arrival& a, Turn turn);
+  Exit error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu = 0);
   template <class Build>
-  Exit answer(const Arrival& a, Exit exit, Limit& limit, Instant now, Outbox& out, Build&& build);
+  Exit answer(const Arrival& a, Exit exit, Limit& limit, Turn turn, Build&& build);
   void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
 
   // What changes around it: director_admin.cpp, director_links.cpp, director_places.cpp.
@@ -276,8 +274,8 @@ class Director {
     std::vector<uint32_t> counts_;
   };
   void touch(const ServiceKey& key, std::optional<Endpoint> server = std::nullopt);
-  void changed(Instant now, Outbox& out);
-  void use_vip(Ip vip, Instant now, Outbox& out);
+  void changed(Turn turn);
+  void use_vip(Ip vip, Turn turn);
   void leave_vip(Ip vip, Instant now);
   void follow_claim(Ip vip, Instant now);
   void note_claims();
@@ -300,10 +298,10 @@ class Director {
   void warn_if_own(Ip vip, Outbox& out) const;
   Ip own_address(Link link) const;
   Link link_towards(Ip addr) const;
-  void speak(Instant now, Outbox& out);
+  void speak(Turn turn);
   void say(const Conflict& conflict, Outbox& out) const;
   static void say(const Route& route, Outbox& out);
-  void give_up_fragments(Instant now, Outbox& out);
+  void give_up_fragments(Turn turn);
 
   Settings settings_;
   bool two_links_;

@@ -52,7 +52,7 @@ Objection verdict(const Call& call, std::optional<Refusal> refusal) {
   return refused(*refusal, std::move(why));
 }
 
-using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Instant, Outbox&);
+using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Turn);
 
 // What IPVS leaves to ipvsadm, and what a director that answers ARP for the address must not take.
 Objection check_service(const ServiceSpec& spec) {
@@ -75,7 +75,7 @@ void warn_of_mark(const Call& call, Mark mark) {
   if (std::ranges::any_of(call.director.services().groups(), carries)) return;
   std::string text = "mark " + std::to_string(mark.value) +
                      ": no [group] of the configuration says which packets carry it: this service gets none";
-  call.out.say(Severity::warning, text);
+  call.turn.out.say(Severity::warning, text);
   call.rows.push_back(text_rows("warning", {std::move(text)}));
 }
 
@@ -95,7 +95,7 @@ Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   }
   if (auto fault = check_service(spec)) return fault;
   const ServiceSpec was = there ? there->spec : spec;
-  if (auto fault = verdict(call, (call.director.*action)(spec, call.now, call.out))) return fault;
+  if (auto fault = verdict(call, (call.director.*action)(spec, call.turn))) return fault;
   const std::string what = adds ? "added: " + record(spec) : difference(was, spec);
   if (!what.empty()) call.changed(text(spec.key) + ": " + what);
   if (adds) warn_of_mark(call, spec.key.mark);
@@ -110,7 +110,7 @@ Objection delete_service(const Call& call) {
   if (auto fault = read_service_key(call.values, key)) return fault;
   const Service* const there = call.director.services().find(key);
   const size_t servers = there ? there->servers.size() : 0;
-  if (auto fault = verdict(call, call.director.remove(key, call.now, call.out))) return fault;
+  if (auto fault = verdict(call, call.director.remove(key, call.turn))) return fault;
   call.changed(text(key) + ": removed, with " + counted(servers, "server"));
   return std::nullopt;
 }
@@ -122,7 +122,7 @@ Objection add_server(const Call& call) {
   if (!call.director.services().find(key)) return verdict(call, Refusal::no_service);
   if (spec.lower > spec.upper) return verdict(call, Refusal::range);
   if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
-  if (auto fault = verdict(call, call.director.add_server(key, spec, call.now, call.out))) return fault;
+  if (auto fault = verdict(call, call.director.add_server(key, spec, call.turn))) return fault;
   call.changed(text(key) + ": server " + text(spec) + ": added");
   return std::nullopt;
 }
@@ -134,7 +134,7 @@ Objection edit_server(const Call& call) {
   const Services& services = call.director.services();
   const Server* const there = services.find(key, spec.at);
   const ServerSpec was = there ? there->wanted() : spec;
-  if (auto fault = verdict(call, call.director.edit_server(key, spec, call.now, call.out))) return fault;
+  if (auto fault = verdict(call, call.director.edit_server(key, spec, call.turn))) return fault;
   const Server* const now = services.find(key, spec.at);  // what is not given may have stayed
   const std::string what = now ? difference(was, now->wanted()) : "";
   if (!what.empty()) call.changed(text(key) + ": server " + text(spec.at) + ": " + what);
@@ -149,16 +149,16 @@ Objection delete_server(const Call& call) {
   if (auto fault = read_endpoint(call.values, key, server)) return fault;
   const Server* const there = call.director.services().find(key, server);
   const std::string was = there ? text(there->wanted()) : text(server);
-  if (auto fault = verdict(call, call.director.remove_server(key, server, call.now, call.out))) return fault;
+  if (auto fault = verdict(call, call.director.remove_server(key, server, call.turn))) return fault;
   call.changed(text(key) + ": server " + was + ": removed");
   return std::nullopt;
 }
 
 // Many services and servers are changed: "ok" when all are.
-Objection in_portions(const Call& call, std::function<bool(Instant, Outbox&)> portion) {
+Objection in_portions(const Call& call, std::function<bool(Turn)> portion) {
   const std::shared_ptr<Job> job(new Job{std::move(portion), false});
   if (!call.desk.run) {
-    while (!job->portion(call.now, call.out)) {
+    while (!job->portion(call.turn)) {
     }
     return std::nullopt;
   }
@@ -175,16 +175,15 @@ Objection clear(const Call& call) {
   if (services != 0) {
     call.changed("everything removed: " + counted(services, "service") + ", " + counted(servers, "server"));
   }
-  return in_portions(call, [&director = call.director, at = size_t{0}](Instant now, Outbox& out) mutable {
-    return director.clear_some(at, now, out);
-  });
+  return in_portions(
+      call, [&director = call.director, at = size_t{0}](Turn turn) mutable { return director.clear_some(at, turn); });
 }
 
 Objection zero(const Call& call) {
   if (!call.values.of(Key::service)) {
     call.changed("the counters of all services set to zero");
-    return in_portions(
-        call, [&director = call.director, at = size_t{0}](Instant, Outbox&) mutable { return director.zero_some(at); });
+    return in_portions(call,
+                       [&director = call.director, at = size_t{0}](Turn) mutable { return director.zero_some(at); });
   }
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
@@ -228,7 +227,7 @@ Objection explain(const Call& call) {
   FlowFilter flow;
   if (auto fault = read_flow(call.values, true, flow)) return fault;
   const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
-  Explanation e = call.director.explain(key, call.now);
+  Explanation e = call.director.explain(key, call.turn.now);
   std::string verdict = "verdict";
   put(verdict, "exit", words(e.exit).name);
   put(verdict, "fate", fate_word(words(e.exit).fate));

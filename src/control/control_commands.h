@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "control/control_values.h"
+#include "core/turn.h"
 #include "rawvs/control.h"
 
 namespace rawvs {
@@ -16,8 +17,7 @@ namespace rawvs {
 struct Call {  // values: only of keys that the command takes, and of all that it needs
   const Values& values;
   Director& director;
-  Instant now;
-  Outbox& out;
+  Turn turn;
   const Desk& desk;
   const Operator& who;
   std::string_view command;
@@ -25,7 +25,7 @@ struct Call {  // values: only of keys that the command takes, and of all that i
   std::optional<Conversation::Later>& later;  // or the reply, when something is done
 
   void changed(std::string text) const {  // for the log
-    if (desk.log) desk.log->changed(who, command, std::move(text), now, out);
+    if (desk.log) desk.log->changed(who, command, std::move(text), turn);
   }
 };
 

@@ -24,24 +24,24 @@ void ControlLog::tell_counted(Burst& burst, Outbox& out) {
           "control: " + burst.who + ": " + std::to_string(sum) + " more change" + (sum == 1 ? "" : "s") + ": " + kinds);
 }
 
-void ControlLog::changed(const Operator& who, std::string_view command, std::string text, Instant now, Outbox& out) {
-  time_passed(now, out);
+void ControlLog::changed(const Operator& who, std::string_view command, std::string text, Turn turn) {
+  time_passed(turn);
   auto burst = std::ranges::find(bursts_, who.uid, &Burst::uid);
   if (burst == bursts_.end()) {
     if (bursts_.size() == kMostOperators) {  // the one who has been quiet for longest makes room
       const auto oldest = std::ranges::min_element(bursts_, {}, &Burst::last);
-      tell_counted(*oldest, out);
+      tell_counted(*oldest, turn.out);
       bursts_.erase(oldest);
     }
     burst = bursts_.insert(bursts_.end(), {who.uid, {}});
   }
   burst->who = who.text;
-  burst->last = now;
+  burst->last = turn.now;
   if (burst->told < kTold) {
     ++burst->told;
-    return out.say(Severity::notice, "control: " + who.text + ": " + std::move(text));
+    return turn.out.say(Severity::notice, "control: " + who.text + ": " + std::move(text));
   }
-  if (burst->counted.empty()) burst->counted_from = now;
+  if (burst->counted.empty()) burst->counted_from = turn.now;
   const auto kind = std::ranges::find(burst->counted, command, &std::pair<std::string, uint64_t>::first);
   if (kind != burst->counted.end()) {
     ++kind->second;
@@ -50,11 +50,11 @@ void ControlLog::changed(const Operator& who, std::string_view command, std::str
   }
 }
 
-void ControlLog::time_passed(Instant now, Outbox& out) {
+void ControlLog::time_passed(Turn turn) {
   std::erase_if(bursts_, [&](Burst& burst) {
-    if (now < burst.due()) return false;
-    tell_counted(burst, out);
-    return now >= burst.last + kQuiet;
+    if (turn.now < burst.due()) return false;
+    tell_counted(burst, turn.out);
+    return turn.now >= burst.last + kQuiet;
   });
 }
 

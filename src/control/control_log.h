@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/outbox.h"
+#include "core/turn.h"
 #include "rawvs/time.h"
 
 namespace rawvs {
@@ -32,8 +33,8 @@ class ControlLog {
   static constexpr size_t kMostOperators = 8;  // that are told apart
 
   // command: the kind of change, by which those that are not told are counted.
-  void changed(const Operator& who, std::string_view command, std::string text, Instant now, Outbox& out);
-  void time_passed(Instant now, Outbox& out);
+  void changed(const Operator& who, std::string_view command, std::string text, Turn turn);
+  void time_passed(Turn turn);
   void end(Outbox& out);  // nothing more will come
   Instant next_deadline() const;
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/turn.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
 
@@ -36,8 +37,7 @@ class Reload {
   static constexpr size_t kPortion = 4096;  // servers that are looked at; a change counts as kChange of them
   static constexpr size_t kChange = 16;
   // The next portion. dispatch is called after each change: the director has said something. True: all is done.
-  bool step(Director& director, Instant now, Outbox& out, const std::function<void()>& dispatch,
-            size_t portion = kPortion);
+  bool step(Director& director, Turn turn, const std::function<void()>& dispatch, size_t portion = kPortion);
   const Reloaded& so_far() const;
   Config take_next();  // when all is done
 

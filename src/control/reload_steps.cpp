@@ -144,9 +144,9 @@ Reload::Reload(Reload&&) noexcept = default;
 const Reloaded& Reload::so_far() const { return impl_->said; }
 Config Reload::take_next() { return std::move(impl_->next); }
 
-bool Reload::step(Director& director, Instant now, Outbox& out, const std::function<void()>& dispatch, size_t portion) {
-  Impl::Turn turn{director, now, out, dispatch, std::max(portion, size_t{1})};
-  while (turn.left > 0 && impl_->phase != Impl::Phase::done) impl_->advance(turn);
+bool Reload::step(Director& director, Turn turn, const std::function<void()>& dispatch, size_t portion) {
+  Impl::Turn step{director, turn.now, turn.out, dispatch, std::max(portion, size_t{1})};
+  while (step.left > 0 && impl_->phase != Impl::Phase::done) impl_->advance(step);
   return impl_->phase == Impl::Phase::done;
 }
 
@@ -234,10 +234,10 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
   const std::string name = rawvs::text(spec.key);
   if (old && same(old->spec, spec)) return;
   if (there) {
-    if (!same(there->spec, spec)) changed(t, t.director.edit(spec, t.now, t.out), name + ": " + text(spec));
+    if (!same(there->spec, spec)) changed(t, t.director.edit(spec, {t.now, t.out}), name + ": " + text(spec));
     return;
   }
-  const auto refusal = t.director.add(spec, t.now, t.out);
+  const auto refusal = t.director.add(spec, {t.now, t.out});
   t.director.set_open(spec.key, false);
   changed(t, refusal, name + ": added");
 }
@@ -265,7 +265,7 @@ void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& want
   const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
   const std::string line = rawvs::text(key) + ": server " + rawvs::text(wanted);
   if (!there) {
-    changed(t, t.director.add_server(key, wanted, t.now, t.out), line + ": added");
+    changed(t, t.director.add_server(key, wanted, {t.now, t.out}), line + ": added");
   } else if (!same(*there, wanted)) {
     replace(t, key, *there, wanted, line);
   }
@@ -273,7 +273,7 @@ void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& want
 
 void Reload::Impl::old_server(Turn& t, const ServiceKey& key, Endpoint server) {
   if (new_servers.find(server) || !in_service(t.director, key, server)) return;
-  changed(t, t.director.remove_server(key, server, t.now, t.out),
+  changed(t, t.director.remove_server(key, server, {t.now, t.out}),
           rawvs::text(key) + ": server " + rawvs::text(server) + ": removed");
 }
 
@@ -281,17 +281,17 @@ void Reload::Impl::old_server(Turn& t, const ServiceKey& key, Endpoint server) {
 void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                            const std::string& line) {
   if (there.mac && !server.mac) {
-    t.director.remove_server(key, server.at, t.now, t.out);
+    t.director.remove_server(key, server.at, {t.now, t.out});
     t.dispatch();
-    return changed(t, t.director.add_server(key, server, t.now, t.out), line);
+    return changed(t, t.director.add_server(key, server, {t.now, t.out}), line);
   }
-  changed(t, t.director.edit_server(key, server, t.now, t.out), line);
+  changed(t, t.director.edit_server(key, server, {t.now, t.out}), line);
 }
 
 void Reload::Impl::groups(Turn& t) {
   const auto equal = [](const GroupMatch& a, const GroupMatch& b) { return same(a, b); };
   if (std::ranges::equal(old_tables.groups, new_tables.groups, equal)) return;
-  t.director.set_groups(new_tables.groups, t.now, t.out);
+  t.director.set_groups(new_tables.groups, {t.now, t.out});
   t.dispatch();
   note("groups: changed");
   t.left = 0;
@@ -305,7 +305,7 @@ bool Reload::Impl::leftovers(Turn& t) {
     const Service* const there = t.director.services().find(key);
     if (new_services.contains(key) || !there) continue;
     t.spend(there->servers.size() * 4);
-    changed(t, t.director.remove(key, t.now, t.out), rawvs::text(key) + ": removed");
+    changed(t, t.director.remove(key, {t.now, t.out}), rawvs::text(key) + ": removed");
   }
   return true;
 }

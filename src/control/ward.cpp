@@ -46,7 +46,7 @@ void Ward::leave(const Room& room, Endpoint at, Director& director) {
   director.set_standing(room.key, at, Standing::serves, INT32_MAX);
 }
 
-void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out) {
+void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Turn turn) {
   health_.begin_replacing();
   Rooms left = std::move(rooms_);
   rooms_.clear();
@@ -63,22 +63,21 @@ void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director&
     }
     Room& placed = rooms_.emplace(one.service, std::move(room)).first->second;
     by_id_[placed.id] = &placed;
-    furnish(placed, one, at_start, director, now, out);
+    furnish(placed, one, at_start, director, turn);
   }
   health_.end_replacing();
   for (auto& [key, room] : left) {
     for (const Bed& bed : room.beds) leave(room, bed.at, director);
-    if (room.sorry && !own_sorry(room)) director.remove_server(key, room.sorry->at, now, out);
+    if (room.sorry && !own_sorry(room)) director.remove_server(key, room.sorry->at, turn);
   }
   for (auto& [key, room] : rooms_) {
-    apply_sorry(room, director, now, out);
-    for (const Bed& bed : room.beds) settle(room, bed, director, now);
+    apply_sorry(room, director, turn);
+    for (const Bed& bed : room.beds) settle(room, bed, director, turn.now);
   }
   director.take_touched();
 }
 
-void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now,
-                   Outbox& out) {
+void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Turn turn) {
   const Room was = std::exchange(room, Room{});
   room.id = was.id, room.key = was.key, room.name = was.name, room.next_bed = was.next_bed, room.in_use = was.in_use;
   room.sorry_reachable = was.sorry_reachable;
@@ -87,8 +86,8 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
   room.vip = wanted.vip;
   HealthPolicy policy = wanted.policy;
   policy.sorry_server = policy.sorry_server && room.sorry_reachable;
-  if (!health_.set_service(room.id, policy, now)) {
-    out.say(Severity::error, room.name + ": its servers are not checked: no room, see max_servers");
+  if (!health_.set_service(room.id, policy, turn.now)) {
+    turn.out.say(Severity::error, room.name + ": its servers are not checked: no room, see max_servers");
     return;
   }
   for (const auto& [at, check] : wanted.servers) {
@@ -102,8 +101,8 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
     target.vip = {room.vip, target.at.port};
     target.weight = server ? server->wanted_weight : 1;
     target.ramps = !at_start;
-    if (!health_.set_target(target, now)) {
-      out.say(Severity::error, room.name + ": server " + text(at) + " is not checked: no room, see max_servers");
+    if (!health_.set_target(target, turn.now)) {
+      turn.out.say(Severity::error, room.name + ": server " + text(at) + " is not checked: no room, see max_servers");
       continue;
     }
     const auto place = static_cast<uint32_t>(room.beds.size());
@@ -115,18 +114,18 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
     if (!bed_of(room, bed.at)) leave(room, bed.at, director);
   }
   if (other_sorry && !own_sorry(was) && !bed_of(room, was.sorry->at)) {
-    director.remove_server(room.key, was.sorry->at, now, out);
+    director.remove_server(room.key, was.sorry->at, turn);
   }
 }
 
-void Ward::settle(Director& director, Instant now, Outbox& out) {
+void Ward::settle(Director& director, Turn turn) {
   for (const Director::Touched& touched : director.take_touched()) {
     const auto found = rooms_.find(touched.service);
     if (found == rooms_.end()) continue;
     Room& room = found->second;
     const Bed* const bed = touched.server ? bed_of(room, *touched.server) : nullptr;
-    if (bed) settle(room, *bed, director, now);
-    if (!touched.server || (room.sorry && room.sorry->at == *touched.server)) apply_sorry(room, director, now, out);
+    if (bed) settle(room, *bed, director, turn.now);
+    if (!touched.server || (room.sorry && room.sorry->at == *touched.server)) apply_sorry(room, director, turn);
   }
 }
 
@@ -155,11 +154,11 @@ void Ward::apply(const Room& room, const Bed& bed, Director& director, Instant n
 
 // It stays in the table, with weight 0 while it is not used, so that its connections may end in peace. One of the
 // virtual's own servers is there anyway: see apply().
-void Ward::apply_sorry(Room& room, Director& director, Instant now, Outbox& out) {
+void Ward::apply_sorry(Room& room, Director& director, Turn turn) {
   if (!room.sorry || !director.services().find(room.key)) return;
   const Endpoint at = room.sorry->at;
   if (!own_sorry(room)) {
-    if (!server_at(director, room.key, at)) director.add_server(room.key, *room.sorry, now, out);
+    if (!server_at(director, room.key, at)) director.add_server(room.key, *room.sorry, turn);
     director.set_standing(room.key, at, Standing::serves, room.in_use ? INT32_MAX : 0);
   }
   const Server* const server = server_at(director, room.key, at);
@@ -167,7 +166,7 @@ void Ward::apply_sorry(Room& room, Director& director, Instant now, Outbox& out)
   if (reachable == std::exchange(room.sorry_reachable, reachable)) return;
   HealthPolicy policy = room.policy;
   policy.sorry_server = policy.sorry_server && reachable;
-  static_cast<void>(health_.set_service(room.id, policy, now));  // it is known, and so has its place
+  static_cast<void>(health_.set_service(room.id, policy, turn.now));  // it is known, and so has its place
 }
 
 void Ward::postponed(ProbeId id, Instant now) {
@@ -175,17 +174,17 @@ void Ward::postponed(ProbeId id, Instant now) {
   static_cast<void>(health_.postponed(id, kLater, now));
 }
 
-void Ward::answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out) {
-  if (health_.answered(id, well, text, now, news_)) carry_out(director, now, out);
+void Ward::answered(ProbeId id, bool well, std::string_view text, Director& director, Turn turn) {
+  if (health_.answered(id, well, text, turn.now, news_)) carry_out(director, turn);
 }
 
-const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& out) {
+const Ward::Asking& Ward::time_passed(Director& director, Turn turn) {
   asking_.start.clear();
   asking_.cancelled.clear();
   probes_.clear();
-  health_.time_passed(now, kMostAtOnce, probes_, news_);
+  health_.time_passed(turn.now, kMostAtOnce, probes_, news_);
   for (const ProbeToStart& probe : probes_) {
-    if (answer_by_arp(probe, director, now) || answer_for_silent(probe, director, now)) continue;
+    if (answer_by_arp(probe, director, turn.now) || answer_for_silent(probe, director, turn.now)) continue;
     const Room* const room = room_of(probe.target->id.service);
     ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
     if (room) {
@@ -196,7 +195,7 @@ const Ward::Asking& Ward::time_passed(Director& director, Instant now, Outbox& o
     asking_.start.push_back(ask);
   }
   asking_.cancelled = news_.cancelled;
-  carry_out(director, now, out);
+  carry_out(director, turn);
   return asking_;
 }
 
@@ -233,25 +232,25 @@ bool Ward::answer_for_silent(const ProbeToStart& probe, Director& director, Inst
   return true;
 }
 
-void Ward::carry_out(Director& director, Instant now, Outbox& out) {
-  for (const TargetChange& change : news_.changes) note(change, director, now, out);
-  for (const QuorumChange& change : news_.quorums) note(change, director, now, out);
+void Ward::carry_out(Director& director, Turn turn) {
+  for (const TargetChange& change : news_.changes) note(change, director, turn);
+  for (const QuorumChange& change : news_.quorums) note(change, director, turn);
   news_.clear();
 }
 
-void Ward::note(const TargetChange& change, Director& director, Instant now, Outbox& out) {
+void Ward::note(const TargetChange& change, Director& director, Turn turn) {
   Room* const room = room_of(change.id.service);
   const Bed* const bed = room ? bed_of(*room, change.id) : nullptr;
   if (!bed) return;
   if (change.what != TargetChange::What::ramped) {
     const bool bad = change.what == TargetChange::What::went;
-    out.say(bad ? Severity::warning : Severity::notice,
-            room->name + ": server " + text(bed->at) + " is " + name(change.condition) + ": " + change.reason);
+    turn.out.say(bad ? Severity::warning : Severity::notice,
+                 room->name + ": server " + text(bed->at) + " is " + name(change.condition) + ": " + change.reason);
   }
-  apply(*room, *bed, director, now);
+  apply(*room, *bed, director, turn.now);
 }
 
-void Ward::note(const QuorumChange& change, Director& director, Instant now, Outbox& out) {
+void Ward::note(const QuorumChange& change, Director& director, Turn turn) {
   Room* const room = room_of(change.service);
   if (!room) return;
   const bool sorry_was_used = std::exchange(room->in_use, change.sorry);
@@ -263,11 +262,11 @@ void Ward::note(const QuorumChange& change, Director& director, Instant now, Out
   } else if (!change.enough && room->sorry) {
     sorry = ": sorry server " + text(room->sorry->at) + " is not used: packets cannot be sent to it";
   }
-  out.say(change.enough ? Severity::notice : Severity::warning,
-          room->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
-              change.reason + ")" + sorry);
-  apply_sorry(*room, director, now, out);
-  for (const Bed& bed : room->beds) apply(*room, bed, director, now);
+  turn.out.say(change.enough ? Severity::notice : Severity::warning,
+               room->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
+                   change.reason + ")" + sorry);
+  apply_sorry(*room, director, turn);
+  for (const Bed& bed : room->beds) apply(*room, bed, director, turn.now);
 }
 
 const Health::TargetHealth* Ward::find(const ServiceKey& service, Endpoint server) const {

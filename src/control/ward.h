@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/turn.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
 #include "side/health.h"
@@ -33,20 +34,20 @@ class Ward {
   Ward(uint32_t most_servers, uint64_t seed) : health_(most_servers, seed) {}
 
   // The checks are these from now on. at_start: servers that are well at once need no slow start.
-  void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Instant now, Outbox& out);
+  void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Turn turn);
   // Operators may have added, edited or removed servers, and routes may have changed: what checks say of those servers
   // is said again. Costs what has changed.
-  void settle(Director& director, Instant now, Outbox& out);
+  void settle(Director& director, Turn turn);
 
   // Results that have come are handed in first.
-  void answered(ProbeId id, bool well, std::string_view text, Director& director, Instant now, Outbox& out);
+  void answered(ProbeId id, bool well, std::string_view text, Director& director, Turn turn);
   void postponed(ProbeId id, Instant now);  // it could not be asked: that says nothing of the server
   // What is to be asked now, most at once, and what need not be waited for any more.
   struct Asking {
     std::vector<ToAsk> start;
     std::vector<ProbeId> cancelled;
   };
-  const Asking& time_passed(Director& director, Instant now, Outbox& out);
+  const Asking& time_passed(Director& director, Turn turn);
   Instant next_deadline() const { return health_.next_deadline(); }
 
   const Health& health() const { return health_; }
@@ -83,13 +84,13 @@ class Ward {
   static const Bed* bed_of(const Room& room, TargetId id);
   static bool own_sorry(const Room& room) { return room.sorry && bed_of(room, room.sorry->at); }
   void leave(const Room& room, Endpoint at, Director& director);
-  void furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Instant now, Outbox& out);
-  void carry_out(Director& director, Instant now, Outbox& out);
-  void note(const TargetChange& change, Director& director, Instant now, Outbox& out);
-  void note(const QuorumChange& change, Director& director, Instant now, Outbox& out);
+  void furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Turn turn);
+  void carry_out(Director& director, Turn turn);
+  void note(const TargetChange& change, Director& director, Turn turn);
+  void note(const QuorumChange& change, Director& director, Turn turn);
   void settle(Room& room, const Bed& bed, Director& director, Instant now);
   void apply(const Room& room, const Bed& bed, Director& director, Instant now);
-  void apply_sorry(Room& room, Director& director, Instant now, Outbox& out);
+  void apply_sorry(Room& room, Director& director, Turn turn);
   bool answer_by_arp(const ProbeToStart& probe, Director& director, Instant now);
   bool answer_for_silent(const ProbeToStart& probe, Director& director, Instant now);
 

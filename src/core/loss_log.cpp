@@ -7,18 +7,18 @@
 
 namespace rawvs {
 
-void LossLog::look(const ExitCounters& exits, Instant now, Outbox& out) {
+void LossLog::look(const ExitCounters& exits, Turn turn) {
   for (size_t i = 0; i < losses_.size(); ++i) {
     Loss& loss = losses_[i];
     loss.seen = exits.of(kLosses[i]);
     loss.said = std::min(loss.said, loss.seen);  // the counters may have been reset to zero
-    if (loss.seen == loss.said || now < loss.again) continue;
+    if (loss.seen == loss.said || turn.now < loss.again) continue;
     const uint64_t count = loss.seen - loss.said;
     const ExitWords& exit = words(kLosses[i]);
-    out.say(Severity::warning, std::string(exit.name) + ": " + std::to_string(count) +
-                                   (count == 1 ? " packet was" : " packets were") + " dropped: " + exit.meaning);
+    turn.out.say(Severity::warning, std::string(exit.name) + ": " + std::to_string(count) +
+                                        (count == 1 ? " packet was" : " packets were") + " dropped: " + exit.meaning);
     loss.said = loss.seen;
-    loss.again = now + kPause;
+    loss.again = turn.now + kPause;
   }
 }
 

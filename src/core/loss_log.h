@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "core/outbox.h"
+#include "core/turn.h"
 #include "rawvs/exit.h"
 #include "rawvs/time.h"
 
@@ -19,7 +20,7 @@ class LossLog {
   static constexpr Duration kPause = 60s;
   static constexpr Exit kLosses[] = {Exit::table_full, Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full};
 
-  void look(const ExitCounters& exits, Instant now, Outbox& out);
+  void look(const ExitCounters& exits, Turn turn);
   Instant next_deadline() const;  // when counted packets are to be logged
 
  private:

@@ -18,6 +18,7 @@
 #include "core/connection.h"
 #include "core/ftp.h"
 #include "core/outbox.h"
+#include "core/turn.h"
 #include "rawvs/bytes.h"
 #include "rawvs/settings.h"
 
@@ -109,9 +110,9 @@ class StateReader {
   // state: borrowed until the last read().
   StateReader(Bytes state, const StateClock& clock);
   StateFault fault() const { return fault_; }  // not none: there is nothing to read
-  // Reads a part. REQUIRES: the caller acts on `out`, which announces NAT flows, after each call. False: all was read,
-  // and the report is complete.
-  bool read(const StateTables& tables, Instant now, Outbox& out);
+  // Reads a part. REQUIRES: the caller acts on turn.out, which announces NAT flows, after each call. False: all was
+  // read, and the report is complete.
+  bool read(const StateTables& tables, Turn turn);
   const StateReport& report() const { return report_; }
 
  private:
@@ -126,12 +127,12 @@ class StateReader {
   struct Entry;
   StateFault read_header(const StateClock& clock);
   bool find_block(Block& block);
-  void read_block(const Block& block, const StateTables& tables, Instant now, Outbox& out);
+  void read_block(const Block& block, const StateTables& tables, Turn turn);
   void cap(Entry& e, const StateTables& tables);
   void read_server(Bytes row, Duration passed, const StateTables& tables, Instant now);
-  std::optional<Untaken> read_entry(Bytes row, Duration passed, const StateTables& tables, Instant now, Outbox& out);
+  std::optional<Untaken> read_entry(Bytes row, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
-  std::optional<Untaken> take(const Entry& e, const StateTables& tables, Instant now, Outbox& out);
+  std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);
   static bool expect_replies(Connection& c, const Entry& e, const StateTables& tables, Outbox& out);
   void remember(const Entry& e, ConnectionId now);
   void link(Connection& c, const Entry& e, const StateTables& tables);

@@ -147,13 +147,13 @@ bool StateReader::find_block(Block& block) {
   return false;
 }
 
-bool StateReader::read(const StateTables& tables, Instant now, Outbox& out) {
+bool StateReader::read(const StateTables& tables, Turn turn) {
   if (finished_) return false;
   Block block;
   if (find_block(block)) {
     report_.damaged_blocks += block.number > next_block_ ? block.number - next_block_ : 0;
     if (block.sound && block.number >= next_block_) {
-      read_block(block, tables, now, out);
+      read_block(block, tables, turn);
     } else {
       ++report_.damaged_blocks;
     }
@@ -164,13 +164,13 @@ bool StateReader::read(const StateTables& tables, Instant now, Outbox& out) {
   return false;
 }
 
-void StateReader::read_block(const Block& block, const StateTables& tables, Instant now, Outbox& out) {
-  const Duration passed = std::max<Duration>(now - (written_ + block.at), Duration::zero());
+void StateReader::read_block(const Block& block, const StateTables& tables, Turn turn) {
+  const Duration passed = std::max<Duration>(turn.now - (written_ + block.at), Duration::zero());
   const size_t size = row_size(block.kind);
   for (Bytes rest = block.rows; !rest.empty(); rest = rest.subspan(size)) {
     const Bytes row = rest.first(size);
     if (block.kind == server_rows) {
-      read_server(row, passed, tables, now);
+      read_server(row, passed, tables, turn.now);
     } else if (block.kind == end_row) {
       entries_written_ = load_be32(row, 0);
       report_.complete = true;
@@ -180,7 +180,7 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Inst
         const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size));
         tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
       }
-      if (const auto why = read_entry(row, passed, tables, now, out)) count(*why);
+      if (const auto why = read_entry(row, passed, tables, turn)) count(*why);
     }
   }
 }
@@ -216,8 +216,7 @@ void StateReader::read_server(Bytes row, Duration passed, const StateTables& tab
   server.path_mtu_until = now + believed;
 }
 
-std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const StateTables& tables, Instant now,
-                                               Outbox& out) {
+std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const StateTables& tables, Turn turn) {
   Entry e(row);
   if (!e.makes_sense()) return Untaken::malformed;
   if (const auto why = fit(e, tables)) return why;
@@ -228,7 +227,7 @@ std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const
     e.left = kStillControls;
     if (e.is_template()) e.seconds = static_cast<uint32_t>(kStillControls / 1s);
   }
-  return take(e, tables, now, out);
+  return take(e, tables, turn);
 }
 
 // Limits the entry's lifetime to what it would be here: a peer may have set it to a month (sync.h).
@@ -265,7 +264,7 @@ std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) con
   return std::nullopt;
 }
 
-std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tables, Instant now, Outbox& out) {
+std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tables, Turn turn) {
   ConnectionTable& connections = tables.connections;
   const uint64_t hash = connections.hash(e.key);
   const bool retired =
@@ -300,8 +299,8 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
     c->peer = {e.client_mac, session};
     if (active(*c)) c->flags &= static_cast<uint8_t>(~Connection::inactive), --server.inactive, ++server.active;
   }
-  connections.arm(*c, now, e.left);
-  if (!expect_replies(*c, e, tables, out)) {
+  connections.arm(*c, turn.now, e.left);
+  if (!expect_replies(*c, e, tables, turn.out)) {
     leave(*c, server);
     connections.remove(*c);
     if (session != 0) tables.ftp.release(session);

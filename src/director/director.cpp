@@ -29,8 +29,8 @@ std::optional<Exit> misaddressed(const Ethernet& e, Mac own, std::span<const Mac
 
 // In three passes over the batch, so that memory is fetched while other frames are worked on: a look-up in a table of
 // a million connections costs two cache misses otherwise.
-void Director::frames_arrived(std::span<Frame> frames, Instant now, Outbox& out) {
-  estimate(now);
+void Director::frames_arrived(std::span<Frame> frames, Turn turn) {
+  estimate(turn.now);
   neighbors_.recycle();
   const std::span<Arrival> batch = std::span(batch_).first(std::min(frames.size(), kBatch));
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -42,10 +42,10 @@ void Director::frames_arrived(std::span<Frame> frames, Instant now, Outbox& out)
     if (a.role != Role::other) connections_.prefetch_entry(a.side(), a.hash);
   }
   if (!observers_.empty()) {
-    for (Arrival& a : batch) exits_.count(decide_observed(a, now, out));
+    for (Arrival& a : batch) exits_.count(decide_observed(a, turn));
     return;
   }
-  for (Arrival& a : batch) exits_.count(a.exit ? *a.exit : decide(a, now, out));
+  for (Arrival& a : batch) exits_.count(a.exit ? *a.exit : decide(a, turn));
 }
 
 void Director::parse(Arrival& a) {
@@ -84,68 +84,68 @@ void Director::classify(Arrival& a) {
   a.hash = connections_.hash(a.key);
 }
 
-Exit Director::decide(Arrival& a, Instant now, Outbox& out) {
-  return a.ethernet.kind == Kind::arp ? arp_arrived(a, now, out) : ip_arrived(a, now, out);
+Exit Director::decide(Arrival& a, Turn turn) {
+  return a.ethernet.kind == Kind::arp ? arp_arrived(a, turn) : ip_arrived(a, turn);
 }
 
-Exit Director::arp_arrived(const Arrival& a, Instant now, Outbox& out) {
+Exit Director::arp_arrived(const Arrival& a, Turn turn) {
   const Link link = a.frame->link;
   const Mac own = links_[index(link)].mac;
   Arp arp;
   if (const auto wrong = parse_arp(*a.frame, arp)) return *wrong;
   if (arp.sender_mac == own) return Exit::own_frame;
   if (claims_.answers_for(arp.sender, link)) {
-    if (const auto conflict = claims_.heard(arp, link, own, now)) say(*conflict, out);
+    if (const auto conflict = claims_.heard(arp, link, own, turn.now)) say(*conflict, turn.out);
     return Exit::arp_conflict;
   }
-  const bool learned = neighbors_.heard(arp, link, own, now, out);
+  const bool learned = neighbors_.heard(arp, link, own, turn);
   if (arp.op == Arp::Op::request && claims_.answers_for(arp.target, link)) {
     const Mac answer = mac_of(*claims_.find(arp.target));
-    send_arp(link, arp.sender_mac, {Arp::Op::reply, answer, arp.target, arp.sender_mac, arp.sender}, out);
+    send_arp(link, arp.sender_mac, {Arp::Op::reply, answer, arp.target, arp.sender_mac, arp.sender}, turn.out);
     return Exit::arp_answered;
   }
   return learned ? Exit::arp_learned : Exit::arp_other;
 }
 
-Exit Director::ip_arrived(Arrival& a, Instant now, Outbox& out) {
+Exit Director::ip_arrived(Arrival& a, Turn turn) {
   const bool to_vip = claims_.takes(a.packet.dst);
   if (to_vip && claims_.stands_by(a.packet.dst)) return Exit::standby;
   if (a.packet.fragmented()) {
-    if (to_vip || from_nat_server(a.packet.src)) return fragment_arrived(a, now, out);
+    if (to_vip || from_nat_server(a.packet.src)) return fragment_arrived(a, turn);
     return Exit::not_vip;
   }
-  return to_vip ? vip_packet(a, now, out) : passing_packet(a, now, out);
+  return to_vip ? vip_packet(a, turn) : passing_packet(a, turn);
 }
 
-Exit Director::vip_packet(Arrival& a, Instant now, Outbox& out) {
-  if (Connection* const c = track(a, now, out)) {
+Exit Director::vip_packet(Arrival& a, Turn turn) {
+  if (Connection* const c = track(a, turn)) {
     Server& server = services_.server(c->server);
     if (!server.in_service()) return Exit::server_gone;
-    return a.role == Role::client_error ? carry_client_error(a, *c, server, now, out) : carry(a, *c, server, now, out);
+    return a.role == Role::client_error ? carry_client_error(a, *c, server, turn) : carry(a, *c, server, turn);
   }
   if (from_broadcast(a)) return Exit::bad_source;
   if (a.packet.protocol == Protocol::icmp) {
-    if (const Exit exit = carry_tunnel_error(a, now, out); exit != Exit::not_vip) return exit;
+    if (const Exit exit = carry_tunnel_error(a, turn); exit != Exit::not_vip) return exit;
   }
-  if (Service* const service = schedulable(a)) return open(a, *service, now, out);
-  return answer_as_host(a, now, out);
+  if (Service* const service = schedulable(a)) return open(a, *service, turn);
+  return answer_as_host(a, turn);
 }
 
 // Not to a VIP: a NAT server's answer, an error about what went through us, or none of our business.
-Exit Director::passing_packet(Arrival& a, Instant now, Outbox& out) {
-  if (Connection* const c = track_reply(a, now, out)) {
+Exit Director::passing_packet(Arrival& a, Turn turn) {
+  if (Connection* const c = track_reply(a, turn)) {
     Server& server = services_.server(c->server);
-    return a.role == Role::reply ? carry_reply(a, *c, server, now, out) : carry_server_error(a, *c, server, now, out);
+    return a.role == Role::reply ? carry_reply(a, *c, server, turn) : carry_server_error(a, *c, server, turn);
   }
   if (a.packet.protocol == Protocol::icmp) {
-    if (const Exit exit = carry_tunnel_error(a, now, out); exit != Exit::not_vip) return exit;
+    if (const Exit exit = carry_tunnel_error(a, turn); exit != Exit::not_vip) return exit;
   }
-  return kept_from_kernel(a) ? give_back(a, out) : Exit::not_vip;
+  return kept_from_kernel(a) ? give_back(a, turn.out) : Exit::not_vip;
 }
 
 // Fragments are kept until their datagram is complete, as IPVS's kernel does; then it is as if it had come whole.
-Exit Director::fragment_arrived(Arrival& a, Instant now, Outbox& out) {
-  const Reassembly::Outcome outcome = reassembly_.add(*a.frame, a.packet, now);
+Exit Director::fragment_arrived(Arrival& a, Turn turn) {
+  const Reassembly::Outcome outcome = reassembly_.add(*a.frame, a.packet, turn.now);
   for (uint32_t n = outcome.gave_way; n > 0; --n) exits_.count(Exit::fragment_flood);
   if (outcome.exit) return *outcome.exit;
   whole_arrived_ = true;
@@ -154,7 +154,7 @@ Exit Director::fragment_arrived(Arrival& a, Instant now, Outbox& out) {
   parse(whole_);
   whole_.packet.largest_fragment = outcome.largest;
   whole_.cuts = outcome.cuts;
-  return whole_.exit ? *whole_.exit : decide(whole_, now, out);
+  return whole_.exit ? *whole_.exit : decide(whole_, turn);
 }
 
 // Has the guard kept from the kernel what turns out to be the kernel's business? It cannot look into fragments, or, on

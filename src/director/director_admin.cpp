@@ -35,75 +35,75 @@ Director::Director(const Settings& settings, HashKey secret, bool two_links, Ins
   for (const Link link : {Link::outside, Link::inside}) neighbors_.pause_link(link);
 }
 
-std::optional<Refusal> Director::add(const ServiceSpec& spec, Instant now, Outbox& out) {
+std::optional<Refusal> Director::add(const ServiceSpec& spec, Turn turn) {
   const auto refusal = services_.add(spec);
   if (refusal) return refusal;
-  for (const Ip vip : services_.vips_of(spec.key)) use_vip(vip, now, out);
+  for (const Ip vip : services_.vips_of(spec.key)) use_vip(vip, turn);
   touch(spec.key);
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-std::optional<Refusal> Director::edit(const ServiceSpec& spec, Instant now, Outbox& out) {
+std::optional<Refusal> Director::edit(const ServiceSpec& spec, Turn turn) {
   const auto refusal = services_.edit(spec);
   if (refusal) return refusal;
   touch(spec.key);
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-std::optional<Refusal> Director::remove(const ServiceKey& key, Instant now, Outbox& out) {
+std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
   const Service* const service = services_.find(key);
   if (!service) return Refusal::no_service;
   std::vector<ServerSlot> servers = service->servers;
   servers.insert(servers.end(), service->taken_out.begin(), service->taken_out.end());
-  static_cast<void>(services_.remove(key, now));
+  static_cast<void>(services_.remove(key, turn.now));
   touch(key);
-  for (const Ip vip : services_.vips_of(key)) leave_vip(vip, now);
+  for (const Ip vip : services_.vips_of(key)) leave_vip(vip, turn.now);
   for (const ServerSlot slot : servers) {
     note_orphan(services_.server(slot));
     place_later(slot);
   }
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out) {
+std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
   const auto refusal = services_.add_server(key, spec);
   if (refusal) return refusal;
-  place_server(services_.slot_of(key, spec.at), now);
+  place_server(services_.slot_of(key, spec.at), turn.now);
   touch(key, spec.at);
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-std::optional<Refusal> Director::edit_server(const ServiceKey& key, const ServerSpec& spec, Instant now, Outbox& out) {
+std::optional<Refusal> Director::edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
   const auto refusal = services_.edit_server(key, spec);
   if (refusal) return refusal;
-  place_server(services_.slot_of(key, spec.at), now);
+  place_server(services_.slot_of(key, spec.at), turn.now);
   touch(key, spec.at);
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Instant now, Outbox& out) {
+std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Turn turn) {
   const ServerSlot slot = services_.slot_of(key, server);
-  const auto refusal = services_.remove_server(key, server, now);
+  const auto refusal = services_.remove_server(key, server, turn.now);
   if (refusal) return refusal;
   note_orphan(services_.server(slot));
-  place_server(slot, now);
+  place_server(slot, turn.now);
   touch(key);
-  changed(now, out);
+  changed(turn);
   return std::nullopt;
 }
 
-bool Director::clear_some(size_t& at, Instant now, Outbox& out) {
+bool Director::clear_some(size_t& at, Turn turn) {
   size_t work = kWork;
   for (; at < services_.services().size() && work > 0; ++at, --work) {
     const Service& service = services_.services()[at];
     if (!service.used) continue;
     work -= std::min(work - 1, service.servers.size());
-    remove(ServiceKey(service.spec.key), now, out);
+    remove(ServiceKey(service.spec.key), turn);
   }
   return at >= services_.services().size();
 }
@@ -114,8 +114,8 @@ std::optional<Refusal> Director::take_out(const ServiceKey& key, Endpoint server
   return refusal;
 }
 
-void Director::clear(Instant now, Outbox& out) {
-  for (size_t at = 0; !clear_some(at, now, out);) {
+void Director::clear(Turn turn) {
+  for (size_t at = 0; !clear_some(at, turn);) {
   }
 }
 
@@ -136,12 +136,12 @@ void Director::zero_all() {
 }
 
 // Those that are new come first, so that an address that both have is never given up.
-void Director::set_groups(std::vector<GroupMatch> groups, Instant now, Outbox& out) {
+void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
   const std::vector<Ip> before = marked_vips();
   services_.set_groups(std::move(groups));
-  for (const Ip vip : marked_vips()) use_vip(vip, now, out);
-  for (const Ip vip : before) leave_vip(vip, now);
-  changed(now, out);
+  for (const Ip vip : marked_vips()) use_vip(vip, turn);
+  for (const Ip vip : before) leave_vip(vip, turn.now);
+  changed(turn);
 }
 
 // Of all services of marks; as often as there are services.
@@ -211,10 +211,10 @@ void Director::touch(const ServiceKey& key, std::optional<Endpoint> server) {
 }
 
 // After every change: what packets and the LAN need to know of it.
-void Director::changed(Instant now, Outbox& out) {
-  place_some(now);
+void Director::changed(Turn turn) {
+  place_some(turn.now);
   note_claims();
-  speak(now, out);
+  speak(turn);
 }
 
 void Director::note_orphan(const Server& server) {
@@ -222,12 +222,12 @@ void Director::note_orphan(const Server& server) {
 }
 
 // Servers may have got connections of theirs before an edit, or before they were removed.
-void Director::state_restored(Instant now, Outbox& out) {
+void Director::state_restored(Turn turn) {
   for (const Server& server : services_.servers()) {
     if (server.used && !server.in_table()) note_orphan(server);
   }
   place_all_later();
-  changed(now, out);
+  changed(turn);
 }
 
 }  // namespace rawvs

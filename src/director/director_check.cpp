@@ -5,16 +5,16 @@
 
 namespace rawvs {
 
-Exit Director::check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Instant now, Outbox& out) {
+Exit Director::check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Turn turn) {
   neighbors_.recycle();
   Arrival a;
   a.frame = &frame;
-  const Exit exit = send_check(a, services_.known(service, server), now, out);
+  const Exit exit = send_check(a, services_.known(service, server), turn);
   exits_.count(exit);
   return exit;
 }
 
-Exit Director::send_check(Arrival& a, const Server* server, Instant now, Outbox& out) {
+Exit Director::send_check(Arrival& a, const Server* server, Turn turn) {
   if (const auto wrong = parse_ethernet(*a.frame, a.ethernet)) return *wrong;
   if (a.ethernet.kind != Kind::ipv4) return Exit::not_ipv4;
   if (const auto wrong = parse_ipv4(*a.frame, a.packet)) return *wrong;
@@ -25,11 +25,11 @@ Exit Director::send_check(Arrival& a, const Server* server, Instant now, Outbox&
   if (!server) return Exit::server_gone;
   if (server->spec.method != Method::route && server->spec.method != Method::tunnel) return Exit::not_vip;
   Hop hop;
-  if (const auto nowhere = hop_to(*server, hop, now)) return *nowhere;
+  if (const auto nowhere = hop_to(*server, hop, turn.now)) return *nowhere;
   // Its sender is this host, to whom no ICMP error can be sent: what is too long is cut instead.
   a.packet.dont_fragment = false;
-  const Exit exit = server->spec.method == Method::tunnel ? forward_tunnelled(a, *server, hop, now, out)
-                                                          : depart(*a.frame, a.packet, {}, hop, now, out);
+  const Exit exit = server->spec.method == Method::tunnel ? forward_tunnelled(a, *server, hop, turn)
+                                                          : depart(*a.frame, a.packet, {}, hop, turn);
   return exit == Exit::forwarded ? Exit::check_sent : exit;
 }
 

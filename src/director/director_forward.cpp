@@ -70,48 +70,48 @@ void Director::age(const Arrival& a, Connection& c, Server& server, Direction di
   if (parent && parent->is_template()) parent->state = 1;
 }
 
-Exit Director::carry(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+Exit Director::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
   count_in(a, server);
   if (!follow_ftp(a.packet, c, Direction::input)) return Exit::ftp_full;
-  if (c.cport.value == 0 && !know_client_port(c, a.packet.sport, out)) return Exit::table_full;
-  age(a, c, server, Direction::input, now);
+  if (c.cport.value == 0 && !know_client_port(c, a.packet.sport, turn.out)) return Exit::table_full;
+  age(a, c, server, Direction::input, turn.now);
   ++c.packets;
-  if (told_) told_->packet(c, sync_view(), now);
+  if (told_) told_->packet(c, sync_view(), turn.now);
   c.peer.client_mac = a.ethernet.src.bytes;
   c.flags = static_cast<uint8_t>(a.frame->link == Link::inside ? c.flags | Connection::inside
                                                                : c.flags & ~Connection::inside);
-  if (c.peer.ftp == 0) return forward(a, c, server, now, out);
+  if (c.peer.ftp == 0) return forward(a, c, server, turn);
   FtpSession& session = *ftp_.at(c.peer.ftp);
   const FtpSession before = session;
   const FtpOutcome outcome = from_client(session, *a.frame, a.packet);
   if (outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
-  if (!arrange(c, before, outcome.found, now, out)) return Exit::table_full;
-  return sent_on(forward(a, c, server, now, out), outcome.found);
+  if (!arrange(c, before, outcome.found, turn)) return Exit::table_full;
+  return sent_on(forward(a, c, server, turn), outcome.found);
 }
 
 // A NAT server's answer goes back the way the client's packets came.
-Exit Director::carry_reply(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+Exit Director::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn) {
   const uint32_t mtu = links_[index(c.link())].mtu;
-  if (a.packet.ttl <= 1) return error(a, Exit::ttl_exceeded, now, out);
-  if (const auto refused = too_long(a, mtu, true, now, out)) return *refused;
+  if (a.packet.ttl <= 1) return error(a, Exit::ttl_exceeded, turn);
+  if (const auto refused = too_long(a, mtu, true, turn)) return *refused;
   count_out(a, server);
   if (!follow_ftp(a.packet, c, Direction::output)) return Exit::ftp_full;
-  age(a, c, server, Direction::output, now);
+  age(a, c, server, Direction::output, turn.now);
   FtpFound found;
   if (c.peer.ftp != 0) {
-    if (const auto refused = read_ftp_reply(a, c, mtu, found, now, out)) return *refused;
+    if (const auto refused = read_ftp_reply(a, c, mtu, found, turn)) return *refused;
   }
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
   // Another director has told of it, a kernel: it is the host's routes that know the way, until the client speaks.
-  if (c.peer.client_mac == Mac{}.bytes) return out.give_back(*a.frame) ? Exit::answer_forwarded : Exit::outbox_full;
-  return sent_on(to_client(a, c, now, out), found);
+  if (c.peer.client_mac == Mac{}.bytes)
+    return turn.out.give_back(*a.frame) ? Exit::answer_forwarded : Exit::outbox_full;
+  return sent_on(to_client(a, c, turn), found);
 }
 
 // The server's half of an FTP control connection: read, and edited where it says the server's address. An exit: it
 // cannot go on, and will be repeated.
-std::optional<Exit> Director::read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Instant now,
-                                             Outbox& out) {
-  const MutableBytes letter = out.letter();
+std::optional<Exit> Director::read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn) {
+  const MutableBytes letter = turn.out.letter();
   if (letter.empty()) return Exit::outbox_full;
   Frame& edited = edited_frame_;
   FtpSession& session = *ftp_.at(c.peer.ftp);
@@ -119,10 +119,10 @@ std::optional<Exit> Director::read_ftp_reply(Arrival& a, Connection& c, uint32_t
   const FtpOutcome outcome = from_server(session, *a.frame, a.packet, letter, edited);
   const bool rewritten = outcome.what == FtpOutcome::What::rewritten;
   if (!rewritten && outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
-  if (!arrange(c, before, outcome.found, now, out)) return Exit::table_full;
+  if (!arrange(c, before, outcome.found, turn)) return Exit::table_full;
   found = outcome.found;
   if (!rewritten) return std::nullopt;
-  out.keep_letter();
+  turn.out.keep_letter();
   edited.headroom = Outbox::kLetterRoom;
   edited.link = a.frame->link;
   a.frame = &edited;
@@ -138,23 +138,23 @@ std::optional<Exit> Director::read_ftp_reply(Arrival& a, Connection& c, uint32_t
 
 // An ICMP error about a connection goes to its server, as path MTU discovery needs it; the connection does not age
 // any differently for it.
-Exit Director::carry_client_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+Exit Director::carry_client_error(Arrival& a, Connection& c, Server& server, Turn turn) {
   if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
   count_in(a, server);
-  return forward(a, c, server, now, out);
+  return forward(a, c, server, turn);
 }
 
-Exit Director::carry_server_error(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+Exit Director::carry_server_error(Arrival& a, Connection& c, Server& server, Turn turn) {
   if (a.packet.ttl <= 1) return Exit::stray_icmp;
   if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
   count_out(a, server);
   rewrite_error_to_client(*a.frame, a.packet, a.quote, c.vip().addr, c.vport);
-  return to_client(a, c, now, out);
+  return to_client(a, c, turn);
 }
 
 // An error of some router about a tunnel packet of ours: what it is about is the client's packet inside, and so it is
 // translated; the client learns of a narrower path, and so do we (RFC 2003 section 4).
-Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
+Exit Director::carry_tunnel_error(const Arrival& a, Turn turn) {
   const auto outer = parse_quote(*a.frame, a.packet);
   if (!outer) return Exit::not_vip;
   const bool to_vip = claims_.takes(a.packet.dst);  // as IPVS: any address of this host will do
@@ -177,8 +177,8 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
   if (a.packet.icmp == Icmp::too_big) {
     // As IPVS: while nothing had been learned, the client is told what was thought before; its next packet teaches it.
     Hop hop, learned;
-    const bool nowhere = hop_to(*found, hop, now).has_value();
-    const bool first = nowhere || found->path_mtu == 0 || now >= found->path_mtu_until;
+    const bool nowhere = hop_to(*found, hop, turn.now).has_value();
+    const bool first = nowhere || found->path_mtu == 0 || turn.now >= found->path_mtu_until;
     uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
     // What was learned meanwhile may be of an error about the packet before.
     uint32_t sent_at_most = nowhere ? 0 : links_[index(neighbors_.at(found->neighbor).link)].mtu;
@@ -186,11 +186,11 @@ Exit Director::carry_tunnel_error(const Arrival& a, Instant now, Outbox& out) {
     // IPVS believes an error about any packet of a connection, so that one forged error narrows the path of all. What
     // proves nothing narrows it no further than to what tunnels and access lines have.
     if (!nowhere && !was_too_big(*outer, *inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
-    learn_path_mtu(outer->dst, told, now);
-    if (hop_to(*found, learned, now) || !outer->dont_fragment) return Exit::tunnel_error;
+    learn_path_mtu(outer->dst, told, turn.now);
+    if (hop_to(*found, learned, turn.now) || !outer->dont_fragment) return Exit::tunnel_error;
     mtu = static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(found->spec.tunnel));
   }
-  return tell_client(a, *c, *inner, mtu, now, out);
+  return tell_client(a, *c, *inner, mtu, turn);
 }
 
 // For all servers at the address: the path is one.
@@ -206,10 +206,9 @@ void Director::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
 }
 
 // The error, from the VIP and about the client's own packet, as far as it was quoted.
-Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Instant now,
-                           Outbox& out) {
+Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn) {
   Limit& limit = mtu != 0 ? too_bigs_ : errors_;
-  if (!limit.take(now)) return Exit::answer_limited;
+  if (!limit.take(turn.now)) return Exit::answer_limited;
   std::array<uint8_t, kEthernetSize + kQuotedMost> bytes{};
   Frame about;
   about.data = bytes.data();
@@ -223,25 +222,25 @@ Exit Director::tell_client(const Arrival& a, const Connection& c, const Quote& i
   packet.ip_size = about.size - static_cast<uint32_t>(kEthernetSize);
   // cppcheck-suppress containerOutOfBounds ; there are kQuotedMost more
   packet.tos = bytes[kEthernetSize + kIpv4TosAt];
-  const MutableBytes letter = out.letter();
+  const MutableBytes letter = turn.out.letter();
   const size_t size =
       letter.empty() ? 0 : composer_.icmp_error(letter, about, packet, {a.packet.icmp, a.packet.icmp_code, mtu});
   if (size == 0) return Exit::answer_limited;
-  out.send_letter(c.link(), size);
+  turn.out.send_letter(c.link(), size);
   return Exit::tunnel_error;
 }
 
-Exit Director::forward(Arrival& a, Connection& c, Server& server, Instant now, Outbox& out) {
+Exit Director::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   Packet& p = a.packet;
   const Method method = c.method();  // a server that is edited keeps its connections as they are
-  if (p.ttl <= 1) return error(a, Exit::ttl_exceeded, now, out);
+  if (p.ttl <= 1) return error(a, Exit::ttl_exceeded, turn);
   Hop hop;
-  if (const auto nowhere = hop_to(server, hop, now)) return *nowhere;
+  if (const auto nowhere = hop_to(server, hop, turn.now)) return *nowhere;
   decrement_ttl(*a.frame, p);  // as in IPVS before the MTU is looked at: errors quote the packet so
   settle_sctp_checksum(*a.frame, p);
-  if (method == Method::tunnel) return forward_tunnelled(a, server, hop, now, out);
+  if (method == Method::tunnel) return forward_tunnelled(a, server, hop, turn);
   if (method == Method::masq && c.client().addr == c.real_server().addr) return Exit::hairpin;
-  if (const auto refused = too_long(a, hop.mtu, true, now, out)) return *refused;
+  if (const auto refused = too_long(a, hop.mtu, true, turn)) return *refused;
   if (method == Method::masq) {
     if (a.role == Role::client_error) {
       rewrite_error_to_server(*a.frame, p, a.quote, c.real_server().addr, c.rport);
@@ -249,40 +248,39 @@ Exit Director::forward(Arrival& a, Connection& c, Server& server, Instant now, O
       rewrite_destination(*a.frame, p, c.real_server().addr, c.rport);
     }
   }
-  return depart(*a.frame, p, a.cuts, hop, now, out);
+  return depart(*a.frame, p, a.cuts, hop, turn);
 }
 
-Exit Director::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Instant now, Outbox& out) {
+Exit Director::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {
   const uint32_t overhead = tunnel_overhead(server.spec.tunnel, a.frame->offload);
   if (server.source.unspecified()) return Exit::no_route;  // no address of ours on that way
   if (hop.mtu < overhead + kLeastMtu) return Exit::tunnel_narrow;
-  if (const auto refused = too_long(a, hop.mtu - overhead, settings_.pmtu_disc, now, out)) return *refused;
-  if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, server, hop, now, out);
+  if (const auto refused = too_long(a, hop.mtu - overhead, settings_.pmtu_disc, turn)) return *refused;
+  if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, server, hop, turn);
 
   // No segmenter behind us knows of the outer header: the super-frame is cut here, and each segment gets its own.
   Segmenter segments(*a.frame, a.packet);
-  return each_piece(segments, out, [&](Frame& piece) {
+  return each_piece(segments, turn.out, [&](Frame& piece) {
     piece.headroom = Outbox::kLetterRoom;
     Packet packet;
     if (const auto wrong = parse_ipv4(piece, packet)) return *wrong;
-    return wrap_and_depart(piece, packet, server, hop, now, out);
+    return wrap_and_depart(piece, packet, server, hop, turn);
   });
 }
 
-Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Instant now,
-                               Outbox& out) {
+Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Turn turn) {
   const bool keep_df = packet.dont_fragment && settings_.pmtu_disc;
   trim(frame, packet);
   // Many cards look for TCP only behind the first IP header. GUE's remote checksum is the receiver's to complete.
   const Tunnel& tunnel = server.spec.tunnel;
   if (tunnel.type != TunnelType::gue || tunnel.checksum != TunnelChecksum::remote) complete_checksum(frame);
   if (frame.headroom < kMostTunnelOverhead) {  // whoever brought it left no room before it
-    const MutableBytes letter = out.letter();
+    const MutableBytes letter = turn.out.letter();
     if (letter.size() < frame.size) return Exit::outbox_full;
     std::copy_n(frame.data, frame.size, letter.begin());
     frame.data = letter.data();
     frame.headroom = Outbox::kLetterRoom;
-    out.keep_letter();
+    turn.out.keep_letter();
   }
   if (++next_tunnel_id_ == 0) ++next_tunnel_id_;
   // RFC 6864: what is not cut needs none. With DF, what came in fragments is, and what is no one's to answer.
@@ -291,17 +289,17 @@ Exit Director::wrap_and_depart(Frame frame, Packet packet, const Server& server,
   const auto outer = encapsulate(frame, packet, tunnel, server.source, server.spec.at.addr, id, keep_df);
   if (!outer) return Exit::bad_length;
   packet.ip_size = outer->size - static_cast<uint32_t>(kEthernetSize);
-  return depart(*outer, packet, {}, hop, now, out);
+  return depart(*outer, packet, {}, hop, turn);
 }
 
 // To the MAC address that the client's packets came from.
-Exit Director::to_client(Arrival& a, const Connection& c, Instant now, Outbox& out) {
+Exit Director::to_client(Arrival& a, const Connection& c, Turn turn) {
   const LinkFacts& way = links_[index(c.link())];
   if (!way.usable()) return Exit::no_link;
   decrement_ttl(*a.frame, a.packet);
   settle_sctp_checksum(*a.frame, a.packet);
   const Hop hop{c.link(), Mac{c.peer.client_mac}, kNoNeighbor, way.mtu, true};
-  const Exit exit = depart(*a.frame, a.packet, a.cuts, hop, now, out);
+  const Exit exit = depart(*a.frame, a.packet, a.cuts, hop, turn);
   return exit == Exit::forwarded ? Exit::answer_forwarded : exit;
 }
 
@@ -319,51 +317,49 @@ std::optional<Exit> Director::hop_to(const Server& server, Hop& hop, Instant now
 
 // Refused, with an error to its sender, because it is longer than the way ahead and must not be cut. Errors themselves
 // are cut rather than answered.
-std::optional<Exit> Director::too_long(const Arrival& a, uint32_t mtu, bool df_counts, Instant now, Outbox& out) {
+std::optional<Exit> Director::too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn) {
   const Packet& p = a.packet;
   const uint32_t longest = longest_packet(*a.frame, p);
   if (longest <= mtu || !p.dont_fragment || !df_counts || p.protocol == Protocol::icmp) return std::nullopt;
-  return error(a, Exit::too_big, now, out, static_cast<uint16_t>(mtu));
+  return error(a, Exit::too_big, turn, static_cast<uint16_t>(mtu));
 }
 
 // Everything is rewritten but the Ethernet addresses. Out it goes: whole, or in pieces that fit the way.
-Exit Director::depart(Frame frame, const Packet& p, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
-                      Outbox& out) {
+Exit Director::depart(Frame frame, const Packet& p, std::span<const uint16_t> cuts, const Hop& hop, Turn turn) {
   const bool whole = p.largest_fragment == 0 && longest_packet(frame, p) <= hop.mtu;
   if (frame.offload.super_frame()) {
     // The kernel cuts those whose checksum is partial, as all are that it made itself.
-    return whole && frame.offload.partial_checksum() ? depart_whole(frame, hop, now, out)
-                                                     : depart_segmented(frame, p, hop, now, out);
+    return whole && frame.offload.partial_checksum() ? depart_whole(frame, hop, turn)
+                                                     : depart_segmented(frame, p, hop, turn);
   }
-  if (whole) return depart_whole(frame, hop, now, out);
+  if (whole) return depart_whole(frame, hop, turn);
   // What came in fragments leaves in the same ones; inside a tunnel, in fragments no larger than they were.
   trim(frame, p);
   complete_checksum(frame);
-  if (p.largest_fragment == 0) return depart_cut(frame, hop.mtu, {}, hop, now, out);
-  return depart_cut(frame, std::min<uint32_t>(hop.mtu, p.largest_fragment), cuts, hop, now, out);
+  if (p.largest_fragment == 0) return depart_cut(frame, hop.mtu, {}, hop, turn);
+  return depart_cut(frame, std::min<uint32_t>(hop.mtu, p.largest_fragment), cuts, hop, turn);
 }
 
-Exit Director::depart_segmented(const Frame& frame, const Packet& p, const Hop& hop, Instant now, Outbox& out) {
+Exit Director::depart_segmented(const Frame& frame, const Packet& p, const Hop& hop, Turn turn) {
   Segmenter segments(frame, p);
-  return each_piece(segments, out, [&](Frame& piece) {
-    if (piece.size - kEthernetSize <= hop.mtu) return depart_whole(piece, hop, now, out);
+  return each_piece(segments, turn.out, [&](Frame& piece) {
+    if (piece.size - kEthernetSize <= hop.mtu) return depart_whole(piece, hop, turn);
     complete_checksum(piece);
-    return depart_cut(piece, hop.mtu, {}, hop, now, out);
+    return depart_cut(piece, hop.mtu, {}, hop, turn);
   });
 }
 
-Exit Director::depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Instant now,
-                          Outbox& out) {
+Exit Director::depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Turn turn) {
   Fragmenter fragments(frame, mtu, Fragmenter::DontFragment::keep, cuts);
-  return each_piece(fragments, out, [&](const Frame& piece) { return depart_whole(piece, hop, now, out); });
+  return each_piece(fragments, turn.out, [&](const Frame& piece) { return depart_whole(piece, hop, turn); });
 }
 
-Exit Director::depart_whole(const Frame& frame, const Hop& hop, Instant now, Outbox& out) {
+Exit Director::depart_whole(const Frame& frame, const Hop& hop, Turn turn) {
   if (hop.knows_mac) {
     set_macs(frame, links_[index(hop.link)].mac, hop.mac);
-    return out.send(hop.link, frame) ? Exit::forwarded : Exit::outbox_full;
+    return turn.out.send(hop.link, frame) ? Exit::forwarded : Exit::outbox_full;
   }
-  switch (neighbors_.hold(hop.neighbor, frame, now)) {
+  switch (neighbors_.hold(hop.neighbor, frame, turn.now)) {
     case Hold::held: return Exit::held;
     case Hold::full: return Exit::hold_full;
     case Hold::silent: break;

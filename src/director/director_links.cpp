@@ -67,7 +67,7 @@ Link Director::link_towards(Ip addr) const {
   return towards;
 }
 
-void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outbox& out) {
+void Director::link_changed(Link link, const LinkFacts& facts, Turn turn) {
   LinkFacts& known = links_[index(link)];
   if (facts == known) return;
   const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
@@ -78,31 +78,32 @@ void Director::link_changed(Link link, const LinkFacts& facts, Instant now, Outb
   const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
   known = facts;
   if (unfit) {
-    out.say(Severity::error, "interface " + facts.name + " cannot serve: " + facts.unfit + ": waiting for another");
+    turn.out.say(Severity::error,
+                 "interface " + facts.name + " cannot serve: " + facts.unfit + ": waiting for another");
   } else if (came) {
-    out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
-                                  std::to_string(facts.mtu) + (facts.carrier ? "" : ", no carrier yet"));
+    turn.out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
+                                       std::to_string(facts.mtu) + (facts.carrier ? "" : ", no carrier yet"));
   } else if (was_usable && !facts.usable()) {
-    out.say(Severity::warning, "interface " + facts.name + (facts.ifindex == 0 ? " is gone" : " is down") +
-                                   ": waiting for it to come back");
+    turn.out.say(Severity::warning, "interface " + facts.name + (facts.ifindex == 0 ? " is gone" : " is down") +
+                                        ": waiting for it to come back");
   }
   if (!facts.usable()) {
     neighbors_.pause_link(link);
   } else if (anew) {
-    neighbors_.forget_link(link, now);
-    claims_.announce_all(link, now);
+    neighbors_.forget_link(link, turn.now);
+    claims_.announce_all(link, turn.now);
   }
-  for (const LinkAddress& a : addresses) follow_claim(a.addr, now);
+  for (const LinkAddress& a : addresses) follow_claim(a.addr, turn.now);
   place_all_later();
-  changed(now, out);
+  changed(turn);
 }
 
-void Director::share(std::vector<Shared> shared, const std::optional<Shared>& others, Instant now, Outbox& out) {
+void Director::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
   const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
-  for (const Shared& s : shared_) follow_claim(s.vip, now);
-  for (const Shared& s : before) follow_claim(s.vip, now);
+  for (const Shared& s : shared_) follow_claim(s.vip, turn.now);
+  for (const Shared& s : before) follow_claim(s.vip, turn.now);
   if (std::exchange(others_, others) != others) {
-    for (const auto& [vip, services] : vips_) follow_claim(vip, now);
+    for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
   }
   std::array<std::vector<Mac>, kLinks> macs{};
   for (const Shared& s : shared_) {
@@ -113,35 +114,35 @@ void Director::share(std::vector<Shared> shared, const std::optional<Shared>& ot
     list.erase(std::unique(list.begin(), list.end()), list.end());
   }
   if (macs != watch_.macs) watch_.macs = std::move(macs), ++watch_version_;
-  changed(now, out);
+  changed(turn);
 }
 
 Mac Director::mac_of(const Claims::Claim& claim) const {
   return claim.as.mac.zero() ? links_[index(claim.as.link)].mac : claim.as.mac;
 }
 
-void Director::announce(Ip vip, Instant now, Outbox& out) {
-  claims_.announce(vip, now);
-  speak(now, out);
+void Director::announce(Ip vip, Turn turn) {
+  claims_.announce(vip, turn.now);
+  speak(turn);
 }
 
-void Director::announce_others(Instant now, Outbox& out) {
+void Director::announce_others(Turn turn) {
   for (const auto& [vip, services] : vips_) {
-    if (others_ && shared_as(vip) == &*others_) claims_.announce(vip, now);
+    if (others_ && shared_as(vip) == &*others_) claims_.announce(vip, turn.now);
   }
-  speak(now, out);
+  speak(turn);
 }
 
-void Director::time_passed(Instant now, Outbox& out) {
+void Director::time_passed(Turn turn) {
   neighbors_.recycle();
   uint32_t work = kExpireWork;
-  while (Connection* const c = connections_.due(now, work)) expire(*c, now, out);
-  end_orphans(out);
-  give_up_fragments(now, out);
-  place_some(now);
-  if (now >= tidy_due_) tidy(now);
-  if (estimated_to_ != kAllEstimated) estimate(now);
-  speak(now, out);
+  while (Connection* const c = connections_.due(turn.now, work)) expire(*c, turn);
+  end_orphans(turn.out);
+  give_up_fragments(turn);
+  place_some(turn.now);
+  if (turn.now >= tidy_due_) tidy(turn.now);
+  if (estimated_to_ != kAllEstimated) estimate(turn.now);
+  speak(turn);
 }
 
 // Servers that were removed, or are not NAT's any more, are guarded and remembered as long as connections may need it.
@@ -164,20 +165,20 @@ void Director::tidy(Instant now) {
 }
 
 // Datagrams whose rest never came: their sender is told, if the first fragment came (RFC 792, RFC 1122 section 3.3.2).
-void Director::give_up_fragments(Instant now, Outbox& out) {
-  for (Frame first; reassembly_.timed_out(now, first);) {
+void Director::give_up_fragments(Turn turn) {
+  for (Frame first; reassembly_.timed_out(turn.now, first);) {
     exits_.count(Exit::fragment_expired);
     Packet packet;
     if (!first.data || parse_ipv4(first, packet) || !claims_.takes(packet.dst) || packet.protocol == Protocol::icmp) {
       continue;
     }
-    if (claims_.stands_by(packet.dst) || !errors_.take(now)) continue;
+    if (claims_.stands_by(packet.dst) || !errors_.take(turn.now)) continue;
     // From the interface's MAC address: a virtual one that it came to may be another director's by now.
     std::ranges::copy(links_[index(first.link)].mac.bytes, first.data);
-    const MutableBytes letter = out.letter();
+    const MutableBytes letter = turn.out.letter();
     const size_t size =
         letter.empty() ? 0 : composer_.icmp_error(letter, first, packet, IcmpAnswer::reassembly_time_exceeded());
-    if (size != 0) out.send_letter(first.link, size);
+    if (size != 0) turn.out.send_letter(first.link, size);
   }
 }
 
@@ -191,32 +192,32 @@ Instant Director::next_deadline() const {
 
 // What is to be said on the LAN now: questions for servers, announcements and probes of VIPs. What the outbox has no
 // room for stays due, so that the next turn, which comes at once, goes on with it.
-void Director::speak(Instant now, Outbox& out) {
+void Director::speak(Turn turn) {
   asks_.clear(), says_.clear(), conflicts_.clear();
   const bool untidy = services_.removed() != 0 || once_nat_.size() != 0;
-  if (untidy && tidy_due_ == kNever) tidy_due_ = now + kTidyPause;
-  const size_t frames = speech_held_ ? 0 : out.letters_left();
-  neighbors_.time_passed(now, frames, asks_, out);
+  if (untidy && tidy_due_ == kNever) tidy_due_ = turn.now + kTidyPause;
+  const size_t frames = speech_held_ ? 0 : turn.out.letters_left();
+  neighbors_.time_passed(frames, asks_, turn);
   for (uint64_t n = neighbors_.take_discarded(); n > 0; --n) exits_.count(Exit::hold_expired);
-  claims_.time_passed(now, frames - asks_.size(), says_, conflicts_);
+  claims_.time_passed(turn.now, frames - asks_.size(), says_, conflicts_);
   note_claims();  // a retired VIP may have been forgotten
   for (const Ask& ask : asks_) {
     const LinkFacts& link = links_[index(ask.link)];
     send_arp(ask.link, ask.to.value_or(kBroadcastMac),
-             {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target}, out);
+             {Arp::Op::request, link.mac, own_address(ask.link), Mac{}, ask.target}, turn.out);
   }
   for (const Say& s : says_) {
     const Mac mac = s.mac.zero() ? links_[index(s.link)].mac : s.mac;
     if (s.what == Say::What::probe) {
       // Our own address has the interface's MAC address: nobody may learn it with a virtual one (RFC 9568 8.1.2).
       const Ip asker = s.mac.zero() ? own_address(s.link) : Ip();
-      send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, asker, Mac{}, s.vip}, out);
+      send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, asker, Mac{}, s.vip}, turn.out);
       continue;
     }
-    send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, s.vip, Mac{}, s.vip}, out);
-    send_arp(s.link, kBroadcastMac, {Arp::Op::reply, mac, s.vip, kBroadcastMac, s.vip}, out);
+    send_arp(s.link, kBroadcastMac, {Arp::Op::request, mac, s.vip, Mac{}, s.vip}, turn.out);
+    send_arp(s.link, kBroadcastMac, {Arp::Op::reply, mac, s.vip, kBroadcastMac, s.vip}, turn.out);
   }
-  for (const Conflict& conflict : conflicts_) say(conflict, out);
+  for (const Conflict& conflict : conflicts_) say(conflict, turn.out);
 }
 
 void Director::send_arp(Link link, Mac to, const Arp& arp, Outbox& out) {

@@ -15,12 +15,12 @@ bool Director::observe(const std::shared_ptr<Observer>& observer) {
   return true;
 }
 
-Exit Director::decide_observed(Arrival& a, Instant now, Outbox& out) {
+Exit Director::decide_observed(Arrival& a, Turn turn) {
   const bool readable = a.ethernet.kind == Kind::ipv4 && (!a.exit || *a.exit == Exit::not_vip);
-  const auto as_usual = [&] { return a.exit ? *a.exit : decide(a, now, out); };
+  const auto as_usual = [&] { return a.exit ? *a.exit : decide(a, turn); };
   if (!readable) return as_usual();
 
-  Sight sight{.at = now, .link = a.frame->link, .size = a.frame->size};
+  Sight sight{.at = turn.now, .link = a.frame->link, .size = a.frame->size};
   describe(a, sight);
   sight.flow = sight.server ? Sight::Flow::known : Sight::Flow::none;
   std::array<std::shared_ptr<Observer>, kObservers> caring;
@@ -35,11 +35,11 @@ Exit Director::decide_observed(Arrival& a, Instant now, Outbox& out) {
   const size_t shown = std::min<size_t>(a.frame->size, Observer::kMostSeen);
   std::copy_n(a.frame->data, shown, seen_.get());
   sight.came = {seen_.get(), shown};
-  const size_t before = out.departures().size();
+  const size_t before = turn.out.departures().size();
   served_by_ = kNoServer;
   whole_arrived_ = opened_ = false;
   sight.exit = as_usual();
-  sight.left = std::span(out.departures()).subspan(before);
+  sight.left = std::span(turn.out.departures()).subspan(before);
   // One-packet scheduling leaves no connection behind; a datagram in fragments is a packet of its own.
   describe(whole_arrived_ ? whole_ : a, sight);
   if (!sight.server && served_by_ != kNoServer) {

@@ -38,10 +38,10 @@ bool Director::is_own(Ip addr) const {
   });
 }
 
-void Director::use_vip(Ip vip, Instant now, Outbox& out) {
+void Director::use_vip(Ip vip, Turn turn) {
   if (++vips_[vip] != 1) return;
-  if (!claims_.answers_for(vip) && !claims_.stands_by(vip)) warn_if_own(vip, out);
-  follow_claim(vip, now);
+  if (!claims_.answers_for(vip) && !claims_.stands_by(vip)) warn_if_own(vip, turn.out);
+  follow_claim(vip, turn.now);
 }
 
 void Director::leave_vip(Ip vip, Instant now) {
@@ -203,14 +203,14 @@ Route Director::route_to(Ip addr) const {
   return {addr, Route::Kind::direct, link, addr, own_address(link), 0};
 }
 
-void Director::route_found(const Route& route, Instant now, Outbox& out) {
+void Director::route_found(const Route& route, Turn turn) {
   const auto found = ways_.find(route.to);
   if (found == ways_.end() || (found->second.known && found->second.route == route)) return;
-  if (route.kind != Route::Kind::direct) say(route, out);
+  if (route.kind != Route::Kind::direct) say(route, turn.out);
   found->second.route = route;
   found->second.known = true;
   place_those_at(route.to);
-  changed(now, out);
+  changed(turn);
 }
 
 std::vector<Ip> Director::take_unknown_ways(size_t most) {

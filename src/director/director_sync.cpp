@@ -5,13 +5,13 @@
 
 namespace rawvs {
 
-bool Director::adopt(const Adoption& heard, Instant now, Outbox& out) {
+bool Director::adopt(const Adoption& heard, Turn turn) {
   Connection* c = connections_.at(heard.old);
   if (heard.what == Adoption::What::replace && c) {
     // What controls others stays for them. A newer connection is found before it; a template must not come back.
     const uint32_t* const controlled = children(*c);
     if (!controlled || *controlled == 0) {
-      end(*c, out);
+      end(*c, turn.out);
     } else if (c->is_template()) {
       retire(*c);
     }
@@ -20,13 +20,13 @@ bool Director::adopt(const Adoption& heard, Instant now, Outbox& out) {
   Server& server = services_.server(heard.server);
   if (c) {
     heard.update(*c, server);
-    connections_.arm(*c, now, heard.left);
+    connections_.arm(*c, turn.now, heard.left);
   } else {
     c = connections_.create(heard.key, connections_.hash(heard.key));
     if (!c) return false;
     heard.begin(*c, server);
-    connections_.arm(*c, now, heard.left);
-    if (!c->is_template() && !expect_replies(*c, out)) return end(*c, out), false;
+    connections_.arm(*c, turn.now, heard.left);
+    if (!c->is_template() && !expect_replies(*c, turn.out)) return end(*c, turn.out), false;
   }
   if (heard.shifts && !c->is_template()) take_over_ftp(*c, *heard.shifts);
   Connection* const parent = connections_.at(heard.parent);

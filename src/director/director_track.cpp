@@ -30,7 +30,7 @@ bool begins(const Packet& p) {
 
 // The packet's live connection, if it has one. Connections that this packet ends (a reused client port, a server that
 // left, a deadline just passed) are gone afterwards; ones that control others stay, but out of the way.
-Connection* Director::track(const Arrival& a, Instant now, Outbox& out) {
+Connection* Director::track(const Arrival& a, Turn turn) {
   if (a.role == Role::other || services_.empty()) return nullptr;  // IPVS, too, stands aside while it has no service
   Connection* c = connections_.find(Side::client, a.key, a.hash);
   if (!c && unknown_ports_ != 0) {
@@ -40,12 +40,12 @@ Connection* Director::track(const Arrival& a, Instant now, Outbox& out) {
   }
   if (!c) return nullptr;
   const uint32_t* const controlled = children(*c);
-  if (connections_.expired(*c, now)) {
-    if (!controlled || *controlled == 0) return end(*c, out), nullptr;
-    expire(*c, now, out);
+  if (connections_.expired(*c, turn.now)) {
+    if (!controlled || *controlled == 0) return end(*c, turn.out), nullptr;
+    expire(*c, turn);
   }
   if (!over(a, *c)) return c;
-  if (!controlled || *controlled == 0) end(*c, out);
+  if (!controlled || *controlled == 0) end(*c, turn.out);
   return nullptr;
 }
 
@@ -58,13 +58,13 @@ bool Director::over(const Arrival& a, const Connection& c) const {
   return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);
 }
 
-Connection* Director::track_reply(const Arrival& a, Instant now, Outbox& out) {
+Connection* Director::track_reply(const Arrival& a, Turn turn) {
   if (a.role == Role::other || services_.empty()) return nullptr;
   Connection* const c = connections_.find(Side::server, a.key, a.hash);
-  if (!c || !connections_.expired(*c, now)) return c;
+  if (!c || !connections_.expired(*c, turn.now)) return c;
   const uint32_t* const controlled = children(*c);
   if (controlled && *controlled != 0) return c;
-  end(*c, out);
+  end(*c, turn.out);
   return nullptr;
 }
 
@@ -86,27 +86,27 @@ Service* Director::schedulable(const Arrival& a) {
   return services_.classify(a.key);
 }
 
-Exit Director::open(Arrival& a, Service& service, Instant now, Outbox& out) {
+Exit Director::open(Arrival& a, Service& service, Turn turn) {
   Exit why = Exit::no_server;
-  const auto choice = choose_server(a.key, service, now, out, why);
+  const auto choice = choose_server(a.key, service, turn, why);
   if (!choice) {
     if (why != Exit::no_server) return why;
     // An FTP service is asked about other ports, too, but has no say about them.
     const bool others_port = service.spec.key.vip.port == kFtp && a.key.vport != kFtp;
-    return others_port ? answer_as_host(a, now, out) : error(a, why, now, out);
+    return others_port ? answer_as_host(a, turn) : error(a, why, turn);
   }
-  if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return open_once(a, *choice, service, now, out);
+  if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return open_once(a, *choice, service, turn);
   Connection* const c = connections_.create(a.key, a.hash);
-  if (!c || !place(*c, *choice, now, kNewConnection, out)) return Exit::table_full;
+  if (!c || !place(*c, *choice, kNewConnection, turn)) return Exit::table_full;
   opened_ = true;
   Server& server = services_.server(c->server);
   ++service.traffic.connections;
   ++server.traffic.connections;
-  return a.role == Role::client_error ? carry_client_error(a, *c, server, now, out) : carry(a, *c, server, now, out);
+  return a.role == Role::client_error ? carry_client_error(a, *c, server, turn) : carry(a, *c, server, turn);
 }
 
 // One-packet scheduling: a connection that lives as long as its only packet, and never comes into the table.
-Exit Director::open_once(Arrival& a, const Choice& choice, Service& service, Instant now, Outbox& out) {
+Exit Director::open_once(Arrival& a, const Choice& choice, Service& service, Turn turn) {
   Connection c{};
   c.client_v4 = a.key.client.v4();
   c.vip_v4 = a.key.vip.v4();
@@ -120,18 +120,17 @@ Exit Director::open_once(Arrival& a, const Choice& choice, Service& service, Ins
   count_in(a, server);
   opened_ = true;
   served_by_ = choice.server;
-  const Exit exit = forward(a, c, server, now, out);
+  const Exit exit = forward(a, c, server, turn);
   rawvs::leave(c, server);
   return exit;
 }
 
 // Which server, by template or by the scheduler; else why not.
-std::optional<Director::Choice> Director::choose_server(const FlowKey& flow, Service& service, Instant now, Outbox& out,
-                                                        Exit& why) {
+std::optional<Director::Choice> Director::choose_server(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
   const ServiceKey& key = service.spec.key;
-  if (service.spec.persistence > Duration::zero()) return stay(flow, service, now, out, why);
+  if (service.spec.persistence > Duration::zero()) return stay(flow, service, turn, why);
   if (key.mark.value == 0 && key.vip.port != flow.vport) return std::nullopt;
-  const auto chosen = schedule(flow, service, now);
+  const auto chosen = schedule(flow, service, turn.now);
   if (!chosen) return std::nullopt;
   const ServerSlot slot = service.servers[*chosen];
   const Port own = services_.server(slot).spec.at.port;
@@ -146,15 +145,14 @@ std::optional<size_t> Director::schedule(const FlowKey& flow, Service& service, 
 
 // Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
 // valid template the scheduler does, and its choice becomes the template.
-std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& service, Instant now, Outbox& out,
-                                               Exit& why) {
+std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
   const ServiceSpec& s = service.spec;
   const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
   const FlowKey key = template_key(flow, s);
   const uint64_t hash = connections_.hash(key);
   Connection* ticket = connections_.find(Side::client, key, hash);
-  if (ticket && connections_.expired(*ticket, now)) {
-    expire(*ticket, now, out);
+  if (ticket && connections_.expired(*ticket, turn.now)) {
+    expire(*ticket, turn);
     ticket = connections_.find(Side::client, key, hash);
   }
   if (ticket && !keeps(*ticket)) {
@@ -162,7 +160,7 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
     ticket = nullptr;
   }
   if (!ticket) {
-    const auto chosen = schedule(flow, service, now);
+    const auto chosen = schedule(flow, service, turn.now);
     if (!chosen) return std::nullopt;
     ticket = connections_.create(key, hash);
     if (!ticket) return why = Exit::table_full, std::nullopt;
@@ -170,7 +168,7 @@ std::optional<Director::Choice> Director::stay(const FlowKey& flow, Service& ser
     ticket->stay = {0, static_cast<uint32_t>(s.persistence / 1s)};
     join(*ticket, slot, services_.server(slot), key.vport.value != 0 ? services_.server(slot).spec.at.port : Port(0));
   }
-  connections_.arm(*ticket, now, std::chrono::seconds(ticket->stay.seconds));
+  connections_.arm(*ticket, turn.now, std::chrono::seconds(ticket->stay.seconds));
   const Port at_server = services_.server(ticket->server).spec.at.port;
   return Choice{ticket->server, own_port && at_server.value != 0 ? at_server : flow.vport, ticket};
 }
@@ -191,10 +189,10 @@ bool Director::keeps(const Connection& ticket) const {
 }
 
 // False: there is no room for it, and it is gone.
-bool Director::place(Connection& c, const Choice& choice, Instant now, Duration timeout, Outbox& out) {
+bool Director::place(Connection& c, const Choice& choice, Duration timeout, Turn turn) {
   Server& server = services_.server(choice.server);
   join(c, choice.server, server, choice.port);
-  connections_.arm(c, now, timeout);
+  connections_.arm(c, turn.now, timeout);
   if (choice.parent) {
     c.controlled_by = connections_.id(*choice.parent);
     ++*children(*choice.parent);
@@ -203,8 +201,8 @@ bool Director::place(Connection& c, const Choice& choice, Instant now, Duration 
     ++unknown_ports_;
     return true;
   }
-  if (expect_replies(c, out)) return true;
-  end(c, out);
+  if (expect_replies(c, turn.out)) return true;
+  end(c, turn.out);
   return false;
 }
 
@@ -246,10 +244,10 @@ bool Director::follow_ftp(const Packet& p, Connection& c, Direction direction) {
 
 // The data connections that the control connection has just arranged. False: there is no room for them; then the
 // segment was never here (`before` is the session without it), so that it is read again when its sender repeats it.
-bool Director::arrange(Connection& control, const FtpSession& before, const FtpFound& found, Instant now, Outbox& out) {
+bool Director::arrange(Connection& control, const FtpSession& before, const FtpFound& found, Turn turn) {
   FtpSession& session = *ftp_.at(control.peer.ftp);
   ++session.children;  // it stays even if the last of its children makes room
-  const bool expected = expect_data(control, found, now, out);
+  const bool expected = expect_data(control, found, turn);
   const uint32_t controlled = --session.children;
   if (!expected) session = before, session.children = controlled;
   release_ftp(control);
@@ -265,7 +263,7 @@ void Director::release_ftp(Connection& control) {
   control.peer.ftp = 0;
 }
 
-bool Director::expect_data(Connection& control, const FtpFound& found, Instant now, Outbox& out) {
+bool Director::expect_data(Connection& control, const FtpFound& found, Turn turn) {
   const auto below = [](Port port) { return Port(static_cast<uint16_t>(port.value - 1)); };
   for (const FtpExpectation& data : std::span(found.expected).first(found.count)) {
     const Ip client = control.client().addr, vip = control.vip().addr;
@@ -277,13 +275,13 @@ bool Director::expect_data(Connection& control, const FtpFound& found, Instant n
     const uint64_t hash = connections_.hash(key);
     if (Connection* const earlier = connections_.find(Side::client, key, hash)) {
       if (earlier->server == control.server && earlier->rport == port) continue;
-      end(*earlier, out);  // the client's port was another server's a moment ago
+      end(*earlier, turn.out);  // the client's port was another server's a moment ago
     }
     Connection* const c = connections_.create(key, hash);
     if (!c) return false;
     c->peer.client_mac = control.peer.client_mac;
     if (control.flags & Connection::inside) c->flags |= Connection::inside;
-    if (!place(*c, {control.server, port, &control}, now, listen(*c, settings_.timeouts), out)) return false;
+    if (!place(*c, {control.server, port, &control}, listen(*c, settings_.timeouts), turn)) return false;
   }
   return true;
 }
@@ -295,11 +293,11 @@ uint32_t* Director::children(Connection& c) {
 }
 
 // Its time is over; IPVS lets it live on, from minute to minute, while it controls others.
-void Director::expire(Connection& c, Instant now, Outbox& out) {
+void Director::expire(Connection& c, Turn turn) {
   const uint32_t* const controlled = children(c);
-  if (!controlled || *controlled == 0) return end(c, out);
+  if (!controlled || *controlled == 0) return end(c, turn.out);
   if (c.is_template()) c.stay.seconds = static_cast<uint32_t>(kStillControls / 1s);
-  connections_.arm(c, now, kStillControls);
+  connections_.arm(c, turn.now, kStillControls);
 }
 
 void Director::end(Connection& c, Outbox& out) {

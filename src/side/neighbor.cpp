@@ -154,21 +154,21 @@ Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
   return Hold::held;
 }
 
-bool Neighbors::heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out) {
+bool Neighbors::heard(const Arp& arp, Link link, Mac own, Turn turn) {
   const auto slot = find(arp.sender, link);
   if (!slot) return false;
   Neighbor& n = neighbors_[*slot];
   if (n.state == State::fixed) return true;
   if (n.knows_mac() && n.mac != arp.sender_mac) {
-    if (n.moved != Instant{} && now - n.moved < kBelief) return true;
+    if (n.moved != Instant{} && turn.now - n.moved < kBelief) return true;
     // Whoever had the address may have it still. Another one is believed when it answers a question to all, which is
     // asked when the one before did not answer.
     const bool asked_all = n.state == State::refreshing && n.asked > kQuestions;
     const bool answers = arp.op == Arp::Op::reply && arp.target_mac == own;
-    if (!asked_all || !answers) return doubt(n, arp.sender_mac, now), true;
+    if (!asked_all || !answers) return doubt(n, arp.sender_mac, turn.now), true;
   }
-  answered(n, arp.sender_mac, now, out);
-  release(*slot, own, out);
+  answered(n, arp.sender_mac, turn);
+  release(*slot, own, turn.out);
   return true;
 }
 
@@ -182,23 +182,24 @@ void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
   set_next(n, std::max(now, n.last_asked + kRetry));
 }
 
-void Neighbors::answered(Neighbor& n, Mac mac, Instant now, Outbox& out) {
+void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
   const std::string who = "real server " + text(n.addr);
   const Mac rival = std::exchange(n.rival, Mac{});
   if (n.state == State::silent) {
-    out.say(Severity::notice, who + " answers ARP again: " + text(mac));
+    turn.out.say(Severity::notice, who + " answers ARP again: " + text(mac));
   } else if (!n.mac.zero() && n.mac != mac) {  // also when the old answer had aged out meanwhile
-    if (moves_told_.take(now)) out.say(Severity::notice, who + " moved from " + text(n.mac) + " to " + text(mac));
-    n.moved = now;
-  } else if (!rival.zero() && rivals_told_.odd(n.addr, 1, now)) {
-    out.say(Severity::warning,
-            who + " is " + text(mac) + " still, but " + text(rival) + " says that it has its address");
+    if (moves_told_.take(turn.now))
+      turn.out.say(Severity::notice, who + " moved from " + text(n.mac) + " to " + text(mac));
+    n.moved = turn.now;
+  } else if (!rival.zero() && rivals_told_.odd(n.addr, 1, turn.now)) {
+    turn.out.say(Severity::warning,
+                 who + " is " + text(mac) + " still, but " + text(rival) + " says that it has its address");
   }
   n.state = State::fresh;
   n.mac = mac;
   n.asked = 0;
-  n.valid_until = now + settings_.arp_timeout;
-  set_next(n, now + settings_.arp_timeout * 3 / 4);
+  n.valid_until = turn.now + settings_.arp_timeout;
+  set_next(n, turn.now + settings_.arp_timeout * 3 / 4);
 }
 
 // In the order in which the frames came. Their bytes stay until recycle().
@@ -229,28 +230,28 @@ void Neighbors::discard(uint16_t slot) {
   neighbors_[slot].holding = 0;
 }
 
-void Neighbors::ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out) {
+void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
   if (n.state == State::fresh) {
     n.state = State::refreshing;
-  } else if (n.state == State::refreshing && now >= n.valid_until) {
+  } else if (n.state == State::refreshing && turn.now >= n.valid_until) {
     n.state = State::asking;
     n.asked = 0;
   } else if (n.state == State::asking && n.asked >= kQuestions) {
     n.state = State::silent;
     discard(slot_of(n));
-    out.say(Severity::warning, "real server " + text(n.addr) + " does not answer ARP: packets for it are dropped");
+    turn.out.say(Severity::warning, "real server " + text(n.addr) + " does not answer ARP: packets for it are dropped");
   }
   ++n.asked;
-  n.last_asked = now;
-  const Instant next = now + pause_after(n.asked);
+  n.last_asked = turn.now;
+  const Instant next = turn.now + pause_after(n.asked);
   set_next(n, n.state == State::refreshing ? std::min(next, n.valid_until) : next);
   const bool by_unicast = n.state == State::refreshing && n.asked <= kQuestions;
   asks.push_back({n.link, n.addr, by_unicast ? std::optional(n.mac) : std::nullopt});
 }
 
-void Neighbors::time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out) {
-  for (const Link link : {Link::outside, Link::inside}) sweep(link, now);
-  for (; most > 0 && due_.earliest() <= now; --most) ask_again(neighbors_[due_.first()], now, asks, out);
+void Neighbors::time_passed(size_t most, std::vector<Ask>& asks, Turn turn) {
+  for (const Link link : {Link::outside, Link::inside}) sweep(link, turn.now);
+  for (; most > 0 && due_.earliest() <= turn.now; --most) ask_again(neighbors_[due_.first()], asks, turn);
 }
 
 }  // namespace rawvs

@@ -20,6 +20,7 @@
 #include "core/service.h"
 #include "core/slots.h"
 #include "core/tell_once.h"
+#include "core/turn.h"
 #include "rawvs/settings.h"
 #include "side/deadlines.h"
 #include "wire/arp.h"
@@ -77,12 +78,12 @@ class Neighbors {
 
   // Takes note of an ARP packet. True when it came from a wanted address. Frames that waited for it are finished
   // (destination MAC set) and put into out; their bytes stay until the next call of recycle().
-  bool heard(const Arp& arp, Link link, Mac own, Instant now, Outbox& out);
+  bool heard(const Arp& arp, Link link, Mac own, Turn turn);
   void recycle();                                                     // the outbox was cleared
   uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
 
   // Adds at most so many questions to asks; what else is due stays due.
-  void time_passed(Instant now, size_t most, std::vector<Ask>& asks, Outbox& out);
+  void time_passed(size_t most, std::vector<Ask>& asks, Turn turn);
   Instant next_deadline() const { return due_.earliest(); }
 
  private:
@@ -95,8 +96,8 @@ class Neighbors {
     Frame frame{};
   };
   void doubt(Neighbor& n, Mac rival, Instant now);
-  void answered(Neighbor& n, Mac mac, Instant now, Outbox& out);
-  void ask_again(Neighbor& n, Instant now, std::vector<Ask>& asks, Outbox& out);
+  void answered(Neighbor& n, Mac mac, Turn turn);
+  void ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn);
   void release(uint16_t slot, Mac own, Outbox& out);
   void discard(uint16_t slot);
   void set_next(Neighbor& n, Instant when);

@@ -117,20 +117,20 @@ std::string text(const VrrpTransition& t) {
   return "vrrp " + t.name + ": " + name(t.from) + " -> " + name(t.to) + ": " + t.reason;
 }
 
-VrrpStep Vrrp::apply(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out) {
+VrrpStep Vrrp::apply(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn turn) {
   const VrrpStep s = vrrp_step(i.state, event, preempts(i));
   if (s.next != i.state) {
     std::string reason = cause.why;
-    if (event == VrrpEvent::silence && reason.empty()) reason = reason_of_silence(i, now);
+    if (event == VrrpEvent::silence && reason.empty()) reason = reason_of_silence(i, turn.now);
     if (event == VrrpEvent::heard_stronger) {
       const std::string theirs = std::to_string(cause.priority);
       reason = text(cause.from) + (cause.priority > i.priority
                                        ? " has priority " + theirs + ", ours is " + std::to_string(i.priority)
                                        : " has the same priority " + theirs + " and the greater address");
     }
-    enter(i, s.next, std::move(reason), now, out);
+    enter(i, s.next, std::move(reason), turn);
   }
-  perform(i, s.act, cause, now, out);
+  perform(i, s.act, cause, turn);
   return s;
 }
 
@@ -141,51 +141,51 @@ bool Vrrp::Instance::may_tell(size_t oddity, Instant now) {
 }
 
 // Everything that a state begins with, however it was come by.
-void Vrrp::enter(Instance& i, VrrpState next, std::string reason, Instant now, VrrpOutbox& out) {
+void Vrrp::enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn) {
   const VrrpState before = std::exchange(i.state, next);
-  i.since = now;
+  i.since = turn.now;
   i.reason = std::move(reason);
   i.timers = {};
   i.interval = i.spec.interval;
   i.wants_master = i.waited_again = false;
   i.master.reset(), i.ended.reset();
-  out.transitions_.push_back({i.spec.name, i.spec.link, i.spec.vrid, before, next, i.reason});
+  turn.out.transitions_.push_back({i.spec.name, i.spec.link, i.spec.vrid, before, next, i.reason});
   if (next == VrrpState::backup) {
     const bool short_listening = before == VrrpState::initialize && i.spec.begins_as_master;
     const Duration skew = vrrp_skew(i.spec.version, i.priority, i.interval);
-    listen(i, (short_listening ? 1 : kVrrpSilentIntervals) * i.interval + skew, now);
+    listen(i, (short_listening ? 1 : kVrrpSilentIntervals) * i.interval + skew, turn.now);
   } else if (next == VrrpState::master) {
     ++i.counters.became_master;
-    i.last_announced = now;  // the transition itself says so
-    speak(i, i.priority, now, out);
-    due(i.timers.advert, now + i.spec.interval);
+    i.last_announced = turn.now;  // the transition itself says so
+    speak(i, i.priority, turn);
+    due(i.timers.advert, turn.now + i.spec.interval);
   }
 }
 
-void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, Instant now, VrrpOutbox& out) {
+void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn) {
   switch (act) {
     case VrrpAct::nothing: break;
     case VrrpAct::follow:
       if (i.spec.version == 3) i.interval = cause.interval;
-      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), now);
+      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), turn.now);
       break;
-    case VrrpAct::hasten: listen(i, vrrp_skew(i.spec.version, i.priority, i.interval), now); break;
+    case VrrpAct::hasten: listen(i, vrrp_skew(i.spec.version, i.priority, i.interval), turn.now); break;
     case VrrpAct::advertise: {
       // A turn that comes a little late must not make the next one later.
-      const bool in_time = now - i.timers.advert < i.spec.interval;
-      due(i.timers.advert, after(in_time ? i.timers.advert : now, i.spec.interval));
-      speak(i, i.priority, now, out);
+      const bool in_time = turn.now - i.timers.advert < i.spec.interval;
+      due(i.timers.advert, after(in_time ? i.timers.advert : turn.now, i.spec.interval));
+      speak(i, i.priority, turn);
       break;
     }
     case VrrpAct::answer:
-      if (now - i.last_sent >= kBetweenAnswers) {
+      if (turn.now - i.last_sent >= kBetweenAnswers) {
         ++i.counters.answered;
-        speak(i, i.priority, now, out);
-        due(i.timers.advert, now + i.spec.interval);
+        speak(i, i.priority, turn);
+        due(i.timers.advert, turn.now + i.spec.interval);
       }
-      announce(i, now, out);  // who heard the other believes it now
+      announce(i, turn);  // who heard the other believes it now
       break;
-    case VrrpAct::resign: speak(i, kVrrpEnd, now, out); break;
+    case VrrpAct::resign: speak(i, kVrrpEnd, turn); break;
   }
 }
 
@@ -194,10 +194,10 @@ void Vrrp::listen(Instance& i, Duration wait, Instant now) {
   i.wants_master = i.waited_again = false;
 }
 
-void Vrrp::speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out) {
-  i.last_sent = now;
+void Vrrp::speak(Instance& i, uint8_t priority, VrrpTurn turn) {
+  i.last_sent = turn.now;
   const Ip source = source_of(i);
-  if (i.state == VrrpState::master) i.master = Master{source, priority, now};
+  if (i.state == VrrpState::master) i.master = Master{source, priority, turn.now};
   if (source.unspecified() || !links_[index(i.spec.link)].usable()) return;
   const VrrpSpec& spec = i.spec;
   VrrpAdvert advert;
@@ -213,33 +213,34 @@ void Vrrp::speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out) {
     // To peers they go by routes: they are no news for the switches of this network.
     const bool virtual_mac = spec.virtual_mac && destination == kVrrpGroup;
     const auto from = virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
-    out.sends_.push_back({spec.link, spec.vrid, priority, source, destination, from, out.bytes_.size(), size});
-    out.bytes_.insert(out.bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+    turn.out.sends_.push_back(
+        {spec.link, spec.vrid, priority, source, destination, from, turn.out.bytes_.size(), size});
+    turn.out.bytes_.insert(turn.out.bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
   }
   ++(priority == kVrrpEnd ? i.counters.ends_sent : i.counters.sent);
 }
 
-void Vrrp::announce(Instance& i, Instant now, VrrpOutbox& out) {
-  if (now - i.last_announced < kBetweenGratuitous) {
+void Vrrp::announce(Instance& i, VrrpTurn turn) {
+  if (turn.now - i.last_announced < kBetweenGratuitous) {
     due(i.timers.announce, i.last_announced + kBetweenGratuitous);
     return;
   }
   i.timers.announce = kNever;
-  i.last_announced = now;
-  out.announce_.insert(out.announce_.end(), i.spec.addresses.begin(), i.spec.addresses.end());
-  out.announce_others_ |= &i == of_others();
+  i.last_announced = turn.now;
+  turn.out.announce_.insert(turn.out.announce_.end(), i.spec.addresses.begin(), i.spec.addresses.end());
+  turn.out.announce_others_ |= &i == of_others();
 }
 
-void Vrrp::time_passed(Instant now, VrrpOutbox& out) {
-  if (now < earliest_) return;
+void Vrrp::time_passed(VrrpTurn turn) {
+  if (turn.now < earliest_) return;
   for (Instance& i : instances_) {
-    if (i.timers.announce <= now) announce(i, now, out);
-    if (i.timers.advert <= now) {
-      const Duration silence = now - i.last_sent;
-      apply(i, VrrpEvent::advert_due, {}, now, out);
-      if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, now, out);
-    } else if (i.timers.silence() <= now) {
-      silent(i, now, out);
+    if (i.timers.announce <= turn.now) announce(i, turn);
+    if (i.timers.advert <= turn.now) {
+      const Duration silence = turn.now - i.last_sent;
+      apply(i, VrrpEvent::advert_due, {}, turn);
+      if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, turn);
+    } else if (i.timers.silence() <= turn.now) {
+      silent(i, turn);
     }
   }
   earliest_ = kNever;
@@ -248,14 +249,14 @@ void Vrrp::time_passed(Instant now, VrrpOutbox& out) {
 
 // The master's time is over. But if we come so late that its adverts may have been lost on the way to us, because
 // nobody took them from the socket, it gets another chance: one.
-void Vrrp::silent(Instance& i, Instant now, VrrpOutbox& out) {
-  const Duration late = now - i.timers.silence();
+void Vrrp::silent(Instance& i, VrrpTurn turn) {
+  const Duration late = turn.now - i.timers.silence();
   if (late > i.interval / 2 && !i.waited_again) {
-    const bool preempting = i.timers.preempt <= now;
-    listen(i, i.interval + vrrp_skew(i.spec.version, i.priority, i.interval), now);
+    const bool preempting = i.timers.preempt <= turn.now;
+    listen(i, i.interval + vrrp_skew(i.spec.version, i.priority, i.interval), turn.now);
     i.waited_again = true;
     if (preempting) i.timers.preempt = i.timers.down;
-    woke_late(i, late, now, out);
+    woke_late(i, late, turn);
     return;
   }
   if (!group_ready(i)) {  // the last of them that wants to takes the others along
@@ -263,19 +264,19 @@ void Vrrp::silent(Instance& i, Instant now, VrrpOutbox& out) {
     i.timers.down = i.timers.preempt = kNever;
     return;
   }
-  happened(i, VrrpEvent::silence, {}, now, out);
+  happened(i, VrrpEvent::silence, {}, turn);
 }
 
-void Vrrp::woke_late(Instance& i, Duration silence, Instant now, VrrpOutbox& out) {
+void Vrrp::woke_late(Instance& i, Duration silence, VrrpTurn turn) {
   ++i.counters.woke_late;
   const bool master = i.state == VrrpState::master;
-  if (master) announce(i, now, out);
-  if (!i.may_tell(kWokeLate, now)) return;
-  out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name +
-                                                 (master ? ": sent no advert for " + seconds_text(silence) +
-                                                               ": others may have taken over meanwhile; announcing"
-                                                         : ": looked at the clock " + seconds_text(silence) +
-                                                               " late: listening again before taking over")});
+  if (master) announce(i, turn);
+  if (!i.may_tell(kWokeLate, turn.now)) return;
+  turn.out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name +
+                                                      (master ? ": sent no advert for " + seconds_text(silence) +
+                                                                    ": others may have taken over meanwhile; announcing"
+                                                              : ": looked at the clock " + seconds_text(silence) +
+                                                                    " late: listening again before taking over")});
 }
 
 }  // namespace rawvs

@@ -152,6 +152,11 @@ class VrrpOutbox {  // read, act, clear() before the next turn; several calls of
   std::vector<Notice> notices_;
 };
 
+struct VrrpTurn {  // as Turn (turn.h)
+  Instant now;
+  VrrpOutbox& out;
+};
+
 using VrrpRefusalCounters = std::array<uint64_t, kVrrpRefusals>;
 
 struct VrrpCounters {
@@ -216,21 +221,20 @@ class Vrrp {
   // From now on these are the instances, in this order. REQUIRES: check_vrrp(specs) finds nothing. Instances are known
   // again by link, virtual router id and version, and stay what they are; others stop (a master says so), new ones
   // start if start() was called. Tracks are known again by their names; new ones are well until track() says otherwise.
-  void configure(std::vector<VrrpSpec> specs, Instant now, VrrpOutbox& out);
+  void configure(std::vector<VrrpSpec> specs, VrrpTurn turn);
 
   // Before start(): link_changed() for each link, and track() for what is not well.
-  void start(Instant now, VrrpOutbox& out);
-  void stop(Instant now, VrrpOutbox& out);  // every master resigns; the adverts must still be sent
+  void start(VrrpTurn turn);
+  void stop(VrrpTurn turn);  // every master resigns; the adverts must still be sent
 
   // An IPv4 packet of protocol 112 to kVrrpGroup or to this host came in by this link. The refusal is counted already.
-  std::optional<VrrpRefusal> heard(Link link, const VrrpDatagram& in, Instant now, VrrpOutbox& out);
-  void link_changed(Link link, const LinkFacts& facts, Instant now, VrrpOutbox& out);
-  void track(size_t instance, size_t which, bool well, Instant now,
-             VrrpOutbox& out);  // places in all() and spec.tracks
+  std::optional<VrrpRefusal> heard(Link link, const VrrpDatagram& in, VrrpTurn turn);
+  void link_changed(Link link, const LinkFacts& facts, VrrpTurn turn);
+  void track(size_t instance, size_t which, bool well, VrrpTurn turn);  // places in all() and spec.tracks
   // REQUIRES: what was received until now went into heard(). A backup whose timer comes late by more than half an
   // interval listens for another interval before it believes the master to be dead; a master that was silent for three
   // intervals announces its VIPs again.
-  void time_passed(Instant now, VrrpOutbox& out);
+  void time_passed(VrrpTurn turn);
   Instant next_deadline() const { return earliest_; }
 
   const Instance* instance_of(Ip vip) const;  // that decides who answers for it: whose it is, or of_others()
@@ -254,27 +258,27 @@ class Vrrp {
   };
 
   // One instance: vrrp.cpp.
-  VrrpStep apply(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out);
-  void enter(Instance& i, VrrpState next, std::string reason, Instant now, VrrpOutbox& out);
-  void perform(Instance& i, VrrpAct act, const Cause& cause, Instant now, VrrpOutbox& out);
+  VrrpStep apply(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn turn);
+  void enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn);
+  void perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn);
   void listen(Instance& i, Duration wait, Instant now);
-  void speak(Instance& i, uint8_t priority, Instant now, VrrpOutbox& out);
-  void announce(Instance& i, Instant now, VrrpOutbox& out);
-  void silent(Instance& i, Instant now, VrrpOutbox& out);
-  void woke_late(Instance& i, Duration silence, Instant now, VrrpOutbox& out);
+  void speak(Instance& i, uint8_t priority, VrrpTurn turn);
+  void announce(Instance& i, VrrpTurn turn);
+  void silent(Instance& i, VrrpTurn turn);
+  void woke_late(Instance& i, Duration silence, VrrpTurn turn);
   void due(Instant& timer, Instant when) { timer = when, earliest_ = std::min(earliest_, when); }
 
   // What it hears: vrrp_heard.cpp.
   std::optional<VrrpRefusal> broken_rule(const Instance& i, const VrrpDatagram& in, const VrrpAdvert& advert) const;
-  void compare(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out);
-  void accept(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out);
+  void compare(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn);
+  void accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn);
 
   // All of them, and the host: vrrp_group.cpp.
-  void happened(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out);
-  void set_off(Instance& i, Instant now, VrrpOutbox& out);
-  void review(Instance& i, Instant now, VrrpOutbox& out);
+  void happened(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn turn);
+  void set_off(Instance& i, VrrpTurn turn);
+  void review(Instance& i, VrrpTurn turn);
   bool group_ready(const Instance& i) const;
-  void group_follows(const Instance& first, Instant now, VrrpOutbox& out);
+  void group_follows(const Instance& first, VrrpTurn turn);
   std::optional<std::string> ailment(const Instance& i) const;
   void take_spec(Instance& i, VrrpSpec spec);
   void number();

@@ -98,7 +98,7 @@ Result<Done> check_vrrp(std::span<const VrrpSpec> specs) {
   return Done{};
 }
 
-void Vrrp::configure(std::vector<VrrpSpec> specs, Instant now, VrrpOutbox& out) {
+void Vrrp::configure(std::vector<VrrpSpec> specs, VrrpTurn turn) {
   std::vector<Instance> before = std::exchange(instances_, {});
   instances_.resize(specs.size());
   std::vector<bool> changed(specs.size());
@@ -109,7 +109,7 @@ void Vrrp::configure(std::vector<VrrpSpec> specs, Instant now, VrrpOutbox& out) 
       changed[n] = at->interval != old.spec.interval || at->addresses != old.spec.addresses;
       instances_[n] = std::move(old);
     } else if (old.state != VrrpState::initialize) {
-      apply(old, VrrpEvent::stop, {.why = "removed from the configuration"}, now, out);
+      apply(old, VrrpEvent::stop, {.why = "removed from the configuration"}, turn);
     }
   }
   for (size_t n = 0; n < specs.size(); ++n) take_spec(instances_[n], std::move(specs[n]));
@@ -117,14 +117,14 @@ void Vrrp::configure(std::vector<VrrpSpec> specs, Instant now, VrrpOutbox& out) 
   find_sources();
   for (size_t n = 0; n < instances_.size(); ++n) {
     Instance& i = instances_[n];
-    review(i, now, out);
-    if (i.state == VrrpState::initialize && started_) set_off(i, now, out);
+    review(i, turn);
+    if (i.state == VrrpState::initialize && started_) set_off(i, turn);
     if (changed[n] && i.state == VrrpState::master) {
-      speak(i, i.priority, now, out);
-      due(i.timers.advert, now + i.spec.interval);
+      speak(i, i.priority, turn);
+      due(i.timers.advert, turn.now + i.spec.interval);
     } else if (changed[n] && i.state == VrrpState::backup && !i.wants_master) {
       i.interval = i.spec.interval;
-      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), now);
+      listen(i, vrrp_down(i.spec.version, i.priority, i.interval), turn.now);
     }
   }
 }
@@ -198,31 +198,31 @@ bool Vrrp::may_answer(Ip vip) const {
   return !i || i->state == VrrpState::master;
 }
 
-void Vrrp::start(Instant now, VrrpOutbox& out) {
+void Vrrp::start(VrrpTurn turn) {
   started_ = true;
   for (Instance& i : instances_) {
-    if (i.state == VrrpState::initialize) set_off(i, now, out);
+    if (i.state == VrrpState::initialize) set_off(i, turn);
   }
 }
 
-void Vrrp::stop(Instant now, VrrpOutbox& out) {
+void Vrrp::stop(VrrpTurn turn) {
   started_ = false;
-  for (Instance& i : instances_) apply(i, VrrpEvent::stop, {.why = "stopped"}, now, out);
+  for (Instance& i : instances_) apply(i, VrrpEvent::stop, {.why = "stopped"}, turn);
 }
 
-void Vrrp::link_changed(Link link, const LinkFacts& facts, Instant now, VrrpOutbox& out) {
+void Vrrp::link_changed(Link link, const LinkFacts& facts, VrrpTurn turn) {
   links_[index(link)] = facts;
   find_sources();
   for (Instance& i : instances_) {
-    if (i.spec.link == link) review(i, now, out);
+    if (i.spec.link == link) review(i, turn);
   }
 }
 
-void Vrrp::track(size_t instance, size_t which, bool well, Instant now, VrrpOutbox& out) {
+void Vrrp::track(size_t instance, size_t which, bool well, VrrpTurn turn) {
   Instance& i = instances_[instance];
   if (i.well[which] == well) return;
   i.well[which] = well;
-  review(i, now, out);
+  review(i, turn);
 }
 
 // Why an instance cannot run; none: it can.
@@ -245,45 +245,45 @@ std::optional<std::string> Vrrp::ailment(const Instance& i) const {
   return std::nullopt;
 }
 
-void Vrrp::set_off(Instance& i, Instant now, VrrpOutbox& out) {
+void Vrrp::set_off(Instance& i, VrrpTurn turn) {
   if (auto ailing = ailment(i)) {
-    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, now, out);
+    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, turn);
     return;
   }
   const bool owner = i.priority == kVrrpOwner;
   const std::string why = i.state == VrrpState::fault ? "well again" : "started";
   const bool at_once = owner && i.group == 0;
   happened(i, at_once ? VrrpEvent::start_owner : VrrpEvent::start, {.why = owner ? why + " with priority 255" : why},
-           now, out);
-  if (owner && i.state == VrrpState::backup) due(i.timers.down, now);  // as soon as its group can
+           turn);
+  if (owner && i.state == VrrpState::backup) due(i.timers.down, turn.now);  // as soon as its group can
 }
 
 // Its link, its tracks or its priority may be others now.
-void Vrrp::review(Instance& i, Instant now, VrrpOutbox& out) {
+void Vrrp::review(Instance& i, VrrpTurn turn) {
   const uint8_t before = std::exchange(i.priority, effective_priority(i));
   if (i.state == VrrpState::initialize) return;
   auto ailing = ailment(i);
   if (ailing && i.state != VrrpState::fault) {
-    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, now, out);
+    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, turn);
   } else if (!ailing && i.state == VrrpState::fault) {
-    set_off(i, now, out);
+    set_off(i, turn);
   } else if (i.priority != before && i.state == VrrpState::master) {
-    speak(i, i.priority, now, out);  // a backup that is stronger now need not wait for the next advert to know
-    due(i.timers.advert, now + i.spec.interval);
+    speak(i, i.priority, turn);  // a backup that is stronger now need not wait for the next advert to know
+    due(i.timers.advert, turn.now + i.spec.interval);
   } else if (i.priority != before && i.timers.down != kNever) {
     const auto skew = [&](uint8_t priority) { return vrrp_skew(i.spec.version, priority, i.interval); };
-    due(i.timers.down, std::max(now, i.timers.down + skew(i.priority) - skew(before)));
+    due(i.timers.down, std::max(turn.now, i.timers.down + skew(i.priority) - skew(before)));
     if (i.master && i.master->priority >= i.priority) i.timers.preempt = kNever;
   }
 }
 
-void Vrrp::happened(Instance& i, VrrpEvent event, const Cause& cause, Instant now, VrrpOutbox& out) {
+void Vrrp::happened(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn turn) {
   const VrrpState before = i.state;
-  const VrrpStep s = apply(i, event, cause, now, out);
+  const VrrpStep s = apply(i, event, cause, turn);
   if (i.group == 0) return;
   // An instance that is new in a group of masters joins them as soon as it hears no other master.
   const bool only_listens = i.state == VrrpState::backup && before != VrrpState::master && s.act != VrrpAct::follow;
-  if (!only_listens && (i.state != before || s.act == VrrpAct::follow)) group_follows(i, now, out);
+  if (!only_listens && (i.state != before || s.act == VrrpAct::follow)) group_follows(i, turn);
 }
 
 bool Vrrp::group_ready(const Instance& i) const {
@@ -293,14 +293,14 @@ bool Vrrp::group_ready(const Instance& i) const {
   });
 }
 
-void Vrrp::group_follows(const Instance& first, Instant now, VrrpOutbox& out) {
+void Vrrp::group_follows(const Instance& first, VrrpTurn turn) {
   const bool master = first.state == VrrpState::master;
   for (Instance& i : instances_) {
     if (&i == &first || i.group != first.group) continue;
     if (i.state != (master ? VrrpState::backup : VrrpState::master)) continue;
     const std::string why =
         "group " + i.spec.group + ": " + first.spec.name + (master ? " became " : " is in ") + name(first.state);
-    apply(i, master ? VrrpEvent::silence : VrrpEvent::group_left, {.why = why}, now, out);
+    apply(i, master ? VrrpEvent::silence : VrrpEvent::group_left, {.why = why}, turn);
   }
 }
 

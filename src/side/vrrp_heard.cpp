@@ -27,7 +27,7 @@ bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in 
 
 }  // namespace
 
-std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, Instant now, VrrpOutbox& out) {
+std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, VrrpTurn turn) {
   VrrpAdvert advert;
   auto refusal = parse_vrrp(in, advert);
   Instance* const i = find(link, advert.vrid);
@@ -38,14 +38,14 @@ std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, Instan
   }
   if (!refusal) refusal = broken_rule(*i, in, advert);
   if (!refusal) {
-    accept(*i, advert, in.source, now, out);
+    accept(*i, advert, in.source, turn);
     return std::nullopt;
   }
   const auto which = static_cast<size_t>(*refusal);
   ++i->counters.refused[which];
-  if (*refusal != VrrpRefusal::idle && i->refused.odd(in.source, static_cast<uint16_t>(which + 1), now)) {
-    out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": adverts from " + text(in.source) +
-                                                   " are refused: " + words(*refusal).meaning});
+  if (*refusal != VrrpRefusal::idle && i->refused.odd(in.source, static_cast<uint16_t>(which + 1), turn.now)) {
+    turn.out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": adverts from " + text(in.source) +
+                                                        " are refused: " + words(*refusal).meaning});
   }
   return refusal;
 }
@@ -73,10 +73,10 @@ std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagr
 }
 
 // Odd, but used all the same: to ignore a master for it would make a second one.
-void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out) {
+void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn) {
   const auto tell = [&](VrrpOddity oddity, const std::string& what) {
-    if (i.may_tell(oddity, now)) {
-      out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name + ": " + text(from) + what});
+    if (i.may_tell(oddity, turn.now)) {
+      turn.out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name + ": " + text(from) + what});
     }
   };
   if (advert.version == 3 && advert.checksum == VrrpChecksum::message) ++i.counters.message_checksums;
@@ -91,32 +91,32 @@ void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, 
   }
 }
 
-void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, Instant now, VrrpOutbox& out) {
+void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn) {
   ++i.counters.heard;
-  if (i.refused.well(from, now)) {
-    out.notices_.push_back(
+  if (i.refused.well(from, turn.now)) {
+    turn.out.notices_.push_back(
         {Severity::notice, "vrrp " + i.spec.name + ": adverts from " + text(from) + " are taken now"});
   }
   if (advert.priority == kVrrpEnd) ++i.counters.ends_heard;
-  compare(i, advert, from, now, out);
+  compare(i, advert, from, turn);
   const VrrpEvent event = event_of(advert.priority, from, i.priority, source_of(i));
-  const Duration silence = now - i.last_sent;  // before it is answered
+  const Duration silence = turn.now - i.last_sent;  // before it is answered
   if (i.state == VrrpState::backup && event == VrrpEvent::heard_weaker) {
     // The delay begins with the first of them.
     const bool delayed = i.spec.preempt && i.spec.preempt_delay > Duration::zero();
-    if (delayed && i.timers.preempt == kNever) due(i.timers.preempt, now + i.spec.preempt_delay);
+    if (delayed && i.timers.preempt == kNever) due(i.timers.preempt, turn.now + i.spec.preempt_delay);
   } else if (event != VrrpEvent::heard_end) {
     i.timers.preempt = kNever;
   }
-  happened(i, event, {advert.priority, from, advert.interval, {}}, now, out);
+  happened(i, event, {advert.priority, from, advert.interval, {}}, turn);
   if (i.state == VrrpState::master) {
     // It yields before it would announce anything: only who is master still has something to announce.
-    if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, now, out);
+    if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, turn);
   } else if (event == VrrpEvent::heard_end) {
     i.master.reset();
     i.ended = from;
   } else {
-    i.master = Master{from, advert.priority, now};
+    i.master = Master{from, advert.priority, turn.now};
     i.ended.reset();
   }
 }

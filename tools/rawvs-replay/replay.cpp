@@ -98,19 +98,19 @@ Result<Done> Replay::load() {
     LinkFacts facts = setup_.links[index(link)];
     facts.name = link == Link::outside ? config.interface : config.inside;
     if (facts.name.empty()) continue;
-    director_.link_changed(link, facts, instant(), outbox_);
+    director_.link_changed(link, facts, {instant(), outbox_});
     dispatch();
   }
   const WantedTables tables = wanted_tables(config);
-  director_.set_groups(tables.groups, instant(), outbox_);
+  director_.set_groups(tables.groups, {instant(), outbox_});
   dispatch();
   for (const WantedService& wanted : tables.services) {
     const std::string service = "service " + text(wanted.spec.key) + ": ";
-    auto refusal = director_.add(wanted.spec, instant(), outbox_);
+    auto refusal = director_.add(wanted.spec, {instant(), outbox_});
     dispatch();
     if (refusal) return Error{service + rawvs::name(*refusal)};
     for (const ServerSpec& server : wanted.servers) {
-      refusal = director_.add_server(wanted.spec.key, server, instant(), outbox_);
+      refusal = director_.add_server(wanted.spec.key, server, {instant(), outbox_});
       dispatch();
       if (refusal) return Error{service + "server " + text(server.at) + ": " + rawvs::name(*refusal)};
     }
@@ -127,7 +127,7 @@ Result<Done> Replay::load_rules() {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!request) return at(place, request.error());
     if (request->empty()) continue;
-    const Piece piece = answer(*request, director_, instant(), outbox_, Desk{}).next(director_, instant());
+    const Piece piece = answer(*request, director_, {instant(), outbox_}, Desk{}).next(director_, instant());
     const std::string reply(piece.text());
     dispatch();
     if (!reply.starts_with("ok")) return at(place, {reply.substr(0, reply.find('\n'))});
@@ -155,7 +155,7 @@ Result<Done> Replay::run_until(Stamp end) {
     if (calls > kCallsPerMoment)
       return Error{"second " + seconds(now_ - start_) + ": the director's clock stands still"};
     now_ = std::max(now_, due);
-    director_.time_passed(instant(), outbox_);
+    director_.time_passed({instant(), outbox_});
     dispatch();
   }
   now_ = std::max(now_, end);
@@ -172,7 +172,7 @@ Result<Done> Replay::arrive(Captured& captured) {
   frame.data = captured.bytes.data();
   frame.size = static_cast<uint32_t>(captured.bytes.size());
   frame.link = link_of(captured);
-  director_.frames_arrived({&frame, 1}, instant(), outbox_);
+  director_.frames_arrived({&frame, 1}, {instant(), outbox_});
   dispatch();
   return Done{};
 }

@@ -122,7 +122,7 @@ size_t Engine::serve_port(Port& port) {
   if (count == 0) return 0;
   for (auto rest = std::span(frames_).first(count); !rest.empty();) {
     const auto some = rest.first(fitting(rest));
-    director_.frames_arrived(some, now_, outbox_);
+    director_.frames_arrived(some, {now_, outbox_});
     dispatch();
     rest = rest.subspan(some.size());
   }
@@ -150,7 +150,7 @@ void Engine::serve_control() {
           count_links();
           desk_.wall = wall_offset();  // the wall clock may have been set
           const auto begin = [this](std::string_view asked, const Operator& by) {
-            Conversation reply = answer(asked, director_, now_, outbox_, desk_, by);
+            Conversation reply = answer(asked, director_, {now_, outbox_}, desk_, by);
             dispatch();
             return reply;
           };
@@ -204,7 +204,7 @@ void Engine::wait_and_serve() {
     if (ready[2].revents != 0) serve_others();
   }
   if (now_ >= director_.next_deadline()) {
-    director_.time_passed(now_, outbox_);
+    director_.time_passed({now_, outbox_});
     dispatch();
   }
   serve_checks();
@@ -239,8 +239,8 @@ void Engine::serve_others() {
 
 // What the log says when it is over, or at most each minute: many changes, packets for which there was no room.
 void Engine::write_late_lines() {
-  operators_.time_passed(now_, outbox_);
-  losses_.look(director_.exits(), now_, outbox_);
+  operators_.time_passed({now_, outbox_});
+  losses_.look(director_.exits(), {now_, outbox_});
   if (!outbox_.notices().empty()) dispatch();
 }
 

@@ -85,7 +85,7 @@ void Engine::serve_check_path() {
     for (Frame& frame : std::span(frames_).first(count)) {
       const CheckPath::Addressee* const whose = check_path_->addressee(frame);
       if (!whose) continue;
-      director_.check_arrived(frame, whose->service, whose->server, now_, outbox_);
+      director_.check_arrived(frame, whose->service, whose->server, {now_, outbox_});
       dispatch();
     }
     check_path_->release();

@@ -46,7 +46,7 @@ Result<Done> Engine::know_link(Link link) {
   if (const auto locked = lock_link(port); !locked) return locked.error();
   note_own_addresses();
   facts->up = false;
-  director_.link_changed(link, *facts, now_, outbox_);
+  director_.link_changed(link, *facts, {now_, outbox_});
   dispatch();
   return Done{};
 }
@@ -80,7 +80,7 @@ Result<Done> Engine::follow_link(Link link) {
   // Without a socket the link is as good as down, whatever the kernel says of it.
   LinkFacts known = facts;
   if (!port.io) known.up = false;
-  director_.link_changed(link, known, now_, outbox_);
+  director_.link_changed(link, known, {now_, outbox_});
   settle();
   vrrp_link_changed(link);
   sync_link_changed(link);
@@ -249,7 +249,7 @@ bool Engine::ask_route(Ip server) {
     routes_stale_ = true, asking_routes_ = false, routes_asked_ = now_;
     return false;
   }
-  director_.route_found(*asked, now_, outbox_);
+  director_.route_found(*asked, {now_, outbox_});
   follow_watch();
   dispatch();
   return true;

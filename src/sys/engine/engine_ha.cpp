@@ -29,7 +29,7 @@ Result<Done> Engine::follow_checks(bool at_start) {
     if (!poll_for(probes_->fd(), kProbes)) return Error{system_error("epoll", errno)};
   }
   follow_check_path();
-  ward_.follow(checks_, at_start, director_, now_, outbox_);
+  ward_.follow(checks_, at_start, director_, {now_, outbox_});
   dispatch();
   return Done{};
 }
@@ -37,7 +37,7 @@ Result<Done> Engine::follow_checks(bool at_start) {
 // Operators have changed the tables: what checks say is said of the new ones, too.
 void Engine::settle_checks() {
   if (!director_.touched()) return;
-  ward_.settle(director_, now_, outbox_);
+  ward_.settle(director_, {now_, outbox_});
   dispatch();
 }
 
@@ -46,7 +46,7 @@ void Engine::serve_checks() {
   if (!probes_) return;
   for (const ProbeFinding& finding : probes_->serve(now_)) {
     if (finding.asked) {
-      ward_.answered(finding.id, finding.well, finding.text, director_, now_, outbox_);
+      ward_.answered(finding.id, finding.well, finding.text, director_, {now_, outbox_});
       continue;
     }
     ward_.postponed(finding.id, now_);
@@ -54,7 +54,7 @@ void Engine::serve_checks() {
   }
   dispatch();
   if (now_ < ward_.next_deadline()) return;
-  const Ward::Asking& asking = ward_.time_passed(director_, now_, outbox_);
+  const Ward::Asking& asking = ward_.time_passed(director_, {now_, outbox_});
   for (const ProbeId id : asking.cancelled) probes_->cancel(id);
   for (const Ward::ToAsk& ask : asking.start) start_probe(ask);
   dispatch();
@@ -98,7 +98,7 @@ Result<Done> Engine::follow_vrrp() {
     if (!poll_for(vrrp_socket_->fd(), kVrrp)) return Error{system_error("epoll", errno)};
     if (vrrp_socket_->header_auth_fd() >= 0) static_cast<void>(poll_for(vrrp_socket_->header_auth_fd(), kVrrp));
   }
-  vrrp_.configure(wanted_vrrp(config_), now_, vrrp_out_);
+  vrrp_.configure(wanted_vrrp(config_), {now_, vrrp_out_});
   act_on_vrrp();
   share_addresses();
   return Done{};
@@ -108,7 +108,7 @@ void Engine::start_vrrp() {
   if (!vrrp_socket_) return;
   for (const Link link : {Link::outside, Link::inside}) vrrp_link_changed(link);
   follow_tracks();
-  if (!std::exchange(vrrp_started_, true)) vrrp_.start(now_, vrrp_out_);
+  if (!std::exchange(vrrp_started_, true)) vrrp_.start({now_, vrrp_out_});
   act_on_vrrp();
 }
 
@@ -120,7 +120,7 @@ void Engine::vrrp_link_changed(Link link) {
       log_.write(Severity::error, system_error(port.name + ": vrrp: multicast group", problem));
     }
   }
-  vrrp_.link_changed(link, port.facts, now_, vrrp_out_);
+  vrrp_.link_changed(link, port.facts, {now_, vrrp_out_});
   act_on_vrrp();
 }
 
@@ -133,9 +133,9 @@ void Engine::serve_vrrp() {
     if (all) break;
     const auto port = std::ranges::find(ports_, heard->ifindex, [](const Port& p) { return p.facts.ifindex; });
     if (port == ports_.end() || heard->ifindex == 0) continue;
-    vrrp_.heard(static_cast<Link>(port - ports_.begin()), heard->packet, now_, vrrp_out_);
+    vrrp_.heard(static_cast<Link>(port - ports_.begin()), heard->packet, {now_, vrrp_out_});
   }
-  if (all && now_ >= vrrp_.next_deadline()) vrrp_.time_passed(now_, vrrp_out_);
+  if (all && now_ >= vrrp_.next_deadline()) vrrp_.time_passed({now_, vrrp_out_});
   act_on_vrrp();
 }
 
@@ -157,8 +157,8 @@ void Engine::act_on_vrrp() {
   }
   for (const Notice& notice : vrrp_out_.notices()) log_.write(notice.severity, notice.text);
   if (!vrrp_out_.transitions().empty()) share_addresses(), note_sync_leader();
-  for (const Ip vip : vrrp_out_.announce()) director_.announce(vip, now_, outbox_);
-  if (vrrp_out_.announce_others()) director_.announce_others(now_, outbox_);
+  for (const Ip vip : vrrp_out_.announce()) director_.announce(vip, {now_, outbox_});
+  if (vrrp_out_.announce_others()) director_.announce_others({now_, outbox_});
   vrrp_out_.clear();
   dispatch();
 }
@@ -176,7 +176,7 @@ void Engine::share_addresses() {
   std::ranges::sort(shared, {}, &Shared::vip);
   const Vrrp::Instance* const of_others = vrrp_.of_others();
   const auto others = of_others ? std::optional(as_shared(Ip(), *of_others)) : std::nullopt;
-  director_.share(std::move(shared), others, now_, outbox_);
+  director_.share(std::move(shared), others, {now_, outbox_});
   follow_watch();
   dispatch();
 }
@@ -191,7 +191,7 @@ void Engine::follow_tracks() {
         const Health::ServiceHealth* const health = ward_.find(checked.service);
         return checked.name != name || !health || health->enough;
       });
-      vrrp_.track(i, t, well, now_, vrrp_out_);
+      vrrp_.track(i, t, well, {now_, vrrp_out_});
     }
   }
   act_on_vrrp();
@@ -221,7 +221,7 @@ void Engine::notify(const VrrpTransition& t) {
 
 void Engine::stop_vrrp() {
   if (!vrrp_socket_) return;
-  vrrp_.stop(now_, vrrp_out_);
+  vrrp_.stop({now_, vrrp_out_});
   act_on_vrrp();
 }
 

@@ -29,7 +29,7 @@ void Engine::work_on_jobs() {
   const std::shared_ptr<Job> job = jobs_.front();
   bool last = false;
   change([&] {
-    last = job->portion(now_, outbox_);
+    last = job->portion({now_, outbox_});
     dispatch();
   });
   if (!last) return;
@@ -46,7 +46,7 @@ std::shared_ptr<const ReloadTask> Engine::begin_reload(bool reset) {
     return task;
   }
   const std::shared_ptr<Reloading> reloading(new Reloading(task, reset, desk_.file));
-  jobs_.push_back(std::shared_ptr<Job>(new Job{[this, reloading](Instant, Outbox&) {
+  jobs_.push_back(std::shared_ptr<Job>(new Job{[this, reloading](Turn) {
     reloading->task->done = reload_some(*reloading);
     return reloading->task->done;
   }}));
@@ -79,7 +79,7 @@ bool Engine::reload_some(Reloading& r) {
     if (!r.file.step(kLinesAtOnce)) return false;
     return !begin_changes(r);
   }
-  const bool done = r.work->step(director_, now_, outbox_, [this] { dispatch(); });
+  const bool done = r.work->step(director_, {now_, outbox_}, [this] { dispatch(); });
   const Reloaded& said = r.work->so_far();
   for (; r.logged < said.changes.size(); ++r.logged) {
     log_.write(Severity::notice, "reload: " + said.changes[r.logged]);

@@ -96,14 +96,14 @@ Result<Done> Engine::open_all(int signals) {
 
 Result<Done> Engine::load_tables() {
   const WantedTables tables = wanted_tables(config_);
-  director_.set_groups(tables.groups, now_, outbox_);
+  director_.set_groups(tables.groups, {now_, outbox_});
   dispatch();
   for (const WantedService& wanted : tables.services) {
-    auto refusal = director_.add(wanted.spec, now_, outbox_);
+    auto refusal = director_.add(wanted.spec, {now_, outbox_});
     dispatch();
     if (refusal) return Error{"service " + text(wanted.spec.key) + ": " + name(*refusal)};
     for (const ServerSpec& server : wanted.servers) {
-      refusal = director_.add_server(wanted.spec.key, server, now_, outbox_);
+      refusal = director_.add_server(wanted.spec.key, server, {now_, outbox_});
       dispatch();
       if (refusal)
         return Error{"service " + text(wanted.spec.key) + ": server " + text(server.at) + ": " + name(*refusal)};

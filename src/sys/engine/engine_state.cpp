@@ -33,10 +33,10 @@ void Engine::restore_state() {
                       std::string("connections of an earlier process are not taken back: ") + name(reader.fault()));
   }
   for (bool more = true; more;) {
-    more = reader.read(director_.state_tables(), now_, outbox_);
+    more = reader.read(director_.state_tables(), {now_, outbox_});
     dispatch();
   }
-  director_.state_restored(now_, outbox_);
+  director_.state_restored({now_, outbox_});
   dispatch();
   log_.write(Severity::notice, text(reader.report()));
 }

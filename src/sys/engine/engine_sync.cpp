@@ -128,7 +128,7 @@ void Engine::hear_sync() {
       const bool known = entry.what != Adoption::What::create && !entry.key.persistence;
       if (known && ours_by_vrrp(entry.key.vip)) {
         ++s.counters.ours;
-      } else if (!director_.adopt(entry, now_, outbox_)) {
+      } else if (!director_.adopt(entry, {now_, outbox_})) {
         ++s.counters.no_room;
       }
     }

@@ -22,15 +22,15 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
   Director director(config.settings, random_hash_key(), !config.inside.empty(), now);
   if (const auto memory = has_memory(director, config.settings); !memory) return faults.push_back(memory.error());
   const WantedTables tables = wanted_tables(config);
-  director.set_groups(tables.groups, now, out);
+  director.set_groups(tables.groups, {now, out});
   out.clear();
   for (const WantedService& wanted : tables.services) {
     const std::string place = "service " + text(wanted.spec.key) + ": ";
-    const auto refused = director.add(wanted.spec, now, out);
+    const auto refused = director.add(wanted.spec, {now, out});
     out.clear();
     if (refused) faults.push_back({place + name(*refused)});
     for (const ServerSpec& server : wanted.servers) {
-      const auto refusal = refused ? std::nullopt : director.add_server(wanted.spec.key, server, now, out);
+      const auto refusal = refused ? std::nullopt : director.add_server(wanted.spec.key, server, {now, out});
       out.clear();
       if (refusal) faults.push_back({place + "server " + text(server.at) + ": " + name(*refusal)});
     }
