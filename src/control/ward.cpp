@@ -75,6 +75,8 @@ void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director&
     for (const Bed& bed : room.beds) settle(room, bed, director, turn.now);
   }
   director.take_touched();
+  touched_.clear();
+  applying_.clear();
 }
 
 void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Turn turn) {
@@ -119,7 +121,16 @@ void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Direct
 }
 
 void Ward::settle(Director& director, Turn turn) {
-  for (const Director::Touched& touched : director.take_touched()) {
+  const std::vector<Director::Touched> more = director.take_touched();
+  if (rooms_.empty()) return;
+  touched_.insert(touched_.end(), more.begin(), more.end());
+  settle_some(director, turn);
+}
+
+void Ward::settle_some(Director& director, Turn turn) {
+  const size_t some = std::min(touched_.size(), kPortion);
+  for (size_t i = 0; i < some; ++i) {
+    const Director::Touched& touched = touched_[i];
     const auto found = rooms_.find(touched.service);
     if (found == rooms_.end()) continue;
     Room& room = found->second;
@@ -127,6 +138,7 @@ void Ward::settle(Director& director, Turn turn) {
     if (bed) settle(room, *bed, director, turn.now);
     if (!touched.server || (room.sorry && room.sorry->at == *touched.server)) apply_sorry(room, director, turn);
   }
+  touched_.erase(touched_.begin(), touched_.begin() + static_cast<std::ptrdiff_t>(some));
 }
 
 // A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
@@ -153,13 +165,13 @@ void Ward::apply(const Room& room, const Bed& bed, Director& director, Instant n
 }
 
 // It stays in the table, with weight 0 while it is not used, so that its connections may end in peace. One of the
-// virtual's own servers is there anyway: see apply().
+// virtual's own servers is there anyway: see apply(). It serves until all others may again.
 void Ward::apply_sorry(Room& room, Director& director, Turn turn) {
   if (!room.sorry || !director.services().find(room.key)) return;
   const Endpoint at = room.sorry->at;
   if (!own_sorry(room)) {
     if (!server_at(director, room.key, at)) director.add_server(room.key, *room.sorry, turn);
-    director.set_standing(room.key, at, Standing::serves, room.in_use ? INT32_MAX : 0);
+    director.set_standing(room.key, at, Standing::serves, room.in_use || room.next ? INT32_MAX : 0);
   }
   const Server* const server = server_at(director, room.key, at);
   const bool reachable = server && server->reachable;
@@ -196,6 +208,8 @@ const Ward::Asking& Ward::time_passed(Director& director, Turn turn) {
   }
   asking_.cancelled = news_.cancelled;
   carry_out(director, turn);
+  settle_some(director, turn);
+  apply_some(director, turn);
   return asking_;
 }
 
@@ -265,8 +279,34 @@ void Ward::note(const QuorumChange& change, Director& director, Turn turn) {
   turn.out.say(change.enough ? Severity::notice : Severity::warning,
                room->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
                    change.reason + ")" + sorry);
+  if (change.sorry == sorry_was_used) return;  // no server's share of the work is another one
+  if (!room->next) applying_.push_back(room->id);
+  room->next = 0;
   apply_sorry(*room, director, turn);
-  for (const Bed& bed : room->beds) apply(*room, bed, director, turn.now);
+  const Bed* const own = room->sorry ? bed_of(*room, room->sorry->at) : nullptr;
+  if (own && room->in_use) apply(*room, *own, director, turn.now);
+}
+
+void Ward::apply_some(Director& director, Turn turn) {
+  size_t left = kPortion, done = 0;
+  while (left > 0 && done < applying_.size()) {
+    Room* const room = room_of(applying_[done]);
+    if (room && !apply_some(*room, left, director, turn)) break;
+    ++done;
+  }
+  applying_.erase(applying_.begin(), applying_.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+// False: there are more.
+bool Ward::apply_some(Room& room, size_t& left, Director& director, Turn turn) {
+  for (size_t& next = *room.next; next < room.beds.size(); ++next, --left) {
+    if (left == 0) return false;
+    apply(room, room.beds[next], director, turn.now);
+  }
+  room.next.reset();
+  left -= std::min<size_t>(left, 1);
+  apply_sorry(room, director, turn);
+  return true;
 }
 
 const Health::TargetHealth* Ward::find(const ServiceKey& service, Endpoint server) const {

@@ -36,7 +36,7 @@ class Ward {
   // The checks are these from now on. at_start: servers that are well at once need no slow start.
   void follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Turn turn);
   // Operators may have added, edited or removed servers, and routes may have changed: what checks say of those servers
-  // is said again. Costs what has changed.
+  // is said again. Costs what has changed. Of very many a portion; the rest is due at once in time_passed().
   void settle(Director& director, Turn turn);
 
   // Results that have come are handed in first.
@@ -48,7 +48,7 @@ class Ward {
     std::vector<ProbeId> cancelled;
   };
   const Asking& time_passed(Director& director, Turn turn);
-  Instant next_deadline() const { return health_.next_deadline(); }
+  Instant next_deadline() const { return applying_.empty() && touched_.empty() ? health_.next_deadline() : Instant{}; }
 
   const Health& health() const { return health_; }
   const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
@@ -56,6 +56,7 @@ class Ward {
 
  private:
   static constexpr size_t kMostAtOnce = 64;  // probes begun in one call
+  static constexpr size_t kPortion = 256;    // servers whose verdicts are applied in one call, beside single changes
   struct Bed {                               // of one server
     TargetId id{};
     Endpoint at{};
@@ -71,7 +72,8 @@ class Ward {
     HealthPolicy policy{};              // as the file wants it
     std::optional<ServerSpec> sorry{};  // it may also be one of the beds
     bool sorry_reachable = true;
-    bool in_use = false;  // the sorry server
+    bool in_use = false;           // the sorry server
+    std::optional<size_t> next{};  // all beds' verdicts are being applied: the place that is next
     uint32_t next_bed = 1;
     std::vector<Bed> beds;
     std::unordered_map<Endpoint, uint32_t, EndpointHash> by_address;  // places in beds
@@ -89,6 +91,9 @@ class Ward {
   void note(const TargetChange& change, Director& director, Turn turn);
   void note(const QuorumChange& change, Director& director, Turn turn);
   void settle(Room& room, const Bed& bed, Director& director, Instant now);
+  void settle_some(Director& director, Turn turn);
+  void apply_some(Director& director, Turn turn);
+  bool apply_some(Room& room, size_t& left, Director& director, Turn turn);
   void apply(const Room& room, const Bed& bed, Director& director, Instant now);
   void apply_sorry(Room& room, Director& director, Turn turn);
   bool answer_by_arp(const ProbeToStart& probe, Director& director, Instant now);
@@ -98,6 +103,8 @@ class Ward {
   Rooms rooms_;
   std::unordered_map<uint32_t, Room*> by_id_;  // nodes of rooms_ stay where they are
   uint32_t next_room_ = 1;
+  std::vector<uint32_t> applying_;          // rooms with `next`, by id
+  std::vector<Director::Touched> touched_;  // still to be settled
   HealthNews news_;
   std::vector<ProbeToStart> probes_;
   Asking asking_;

@@ -4,6 +4,7 @@
 #include "side/health.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rawvs {
 
@@ -77,9 +78,11 @@ bool Health::set_service(uint32_t service, const HealthPolicy& policy, Instant n
   }
   Group& group = groups_[slot];
   group.epoch = epoch_;
-  group.policy = policy;
-  for (const uint32_t member : group.members) {
-    if (targets_[member].ramp) wakes_.set(member, now);  // its ramp may be another one now
+  const Duration slow_start = std::exchange(group.policy, policy).slow_start;
+  if (slow_start != policy.slow_start) {
+    for (const uint32_t member : group.members) {
+      if (targets_[member].ramp) wakes_.set(member, now);
+    }
   }
   touch(slot);
   return true;
@@ -102,7 +105,7 @@ bool Health::set_target(const Target& target, Instant now) {
   } else {
     replace_check(*known, target, now);
   }
-  touch(group->second);
+  touch(*known);
   return true;
 }
 
@@ -128,6 +131,7 @@ bool Health::add_target(const Target& target, uint32_t service, Instant now) {
   asked.weight = target.weight;
   asked.since = now;
   by_id_.emplace(target.id, slot);
+  asked.place = static_cast<uint32_t>(groups_[service].members.size());
   groups_[service].members.push_back(slot);
   if (target.was_well) {
     asked.condition = *target.was_well ? Condition::up : Condition::down;
@@ -135,7 +139,7 @@ bool Health::add_target(const Target& target, uint32_t service, Instant now) {
   }
   if (!target.check || target.was_well.value_or(target.check->starts_up)) begin_serving(asked, target.ramps, now);
   ask_first(asked, now);
-  touch(service);
+  touch(asked);
   return true;
 }
 
@@ -177,7 +181,7 @@ void Health::set_weight(TargetId id, int32_t weight) {
   Asked* const asked = slot_of(id);
   if (!asked || asked->weight == weight) return;
   asked->weight = weight;
-  touch(asked->service);
+  touch(*asked);
 }
 
 void Health::remove_target(TargetId id) {
@@ -187,7 +191,11 @@ void Health::remove_target(TargetId id) {
   const uint32_t slot = number_of(*asked);
   begins_.set(slot, kNever);
   wakes_.set(slot, kNever);
-  std::erase(groups_[asked->service].members, slot);
+  std::vector<uint32_t>& members = groups_[asked->service].members;
+  members[asked->place] = members.back();
+  targets_[members.back()].place = asked->place;
+  members.pop_back();
+  subtract(*asked);
   touch(asked->service);
   asked->used = false;
   free_targets_.push_back(slot);
@@ -199,8 +207,7 @@ void Health::remove_service(uint32_t service) {
   if (known == group_by_id_.end()) return;
   const uint32_t slot = known->second;
   while (!groups_[slot].members.empty()) remove_target(targets_[groups_[slot].members.back()].target.id);
-  std::erase(dirty_, slot);
-  groups_[slot] = Group{};
+  groups_[slot] = Group{};  // dirty_ may still name it
   free_groups_.push_back(slot);
   group_by_id_.erase(known);
 }

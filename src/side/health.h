@@ -113,6 +113,7 @@ Instant next_ramp_step(Instant since, Duration slow_start, Instant now);  // kNe
 class Health {
  public:
   static constexpr uint32_t kMostProbesAtOnce = 256;
+  static constexpr size_t kPortion = 256;   // deadlines, and services and targets looked at, in one time_passed()
   static constexpr size_t kMostText = 200;  // bytes of an answer's text that are kept; the rest is cut
   static constexpr size_t kFlapsKept = 16;
   static constexpr Duration kFlapWindow = 10min;
@@ -158,8 +159,9 @@ class Health {
   void begin_replacing() { ++epoch_; }
   void end_replacing();
 
-  // Adds at most so many probes to start; what else is due stays due. Results that have come are to be handed in
-  // before, so that a process that was stopped for a while does not give up probes that have been answered.
+  // Adds at most so many probes to start, and kPortion pieces of other work; what else is due stays due. Results that
+  // have come are to be handed in before, so that a process that was stopped for a while does not give up probes that
+  // have been answered.
   void time_passed(Instant now, size_t most, std::vector<ProbeToStart>& probes, HealthNews& news);
   // text: what the prober says, "connection refused". False: nobody waits for this probe any more.
   bool answered(ProbeId id, bool well, std::string_view text, Instant now, HealthNews& news);
@@ -182,7 +184,11 @@ class Health {
     bool unproven = true;      // no check as it is now has been completed: the first good one suffices
     bool running = false;      // a probe
     uint32_t service = kNone;  // slot
+    uint32_t place = 0;        // in the service's members
     uint32_t epoch = 0;
+    // What it adds to its service's sums.
+    uint32_t adds_alive = 0, adds_undecided = 0, adds_configured = 0;
+    bool adds_damped = false;
     uint64_t serial = 0;  // of the last probe; goes on when the slot is used again
     Instant probe_begun{}, check_begun{};
     std::optional<Instant> ramp{};           // when it began
@@ -195,6 +201,8 @@ class Health {
   struct Group : ServiceHealth {  // a slot
     bool used = false, dirty = false;
     uint32_t epoch = 0;
+    uint32_t damped = 0;                  // members that are
+    std::optional<uint32_t> releasing{};  // damped members are let serve: the place in members that is next
     std::vector<uint32_t> members;
   };
   struct IdHash {
@@ -226,8 +234,10 @@ class Health {
   uint32_t level_now(const Asked& asked, Instant now) const;
   void wake(Asked& asked, Instant now);  // sets the deadline for what is not a probe's begin
   void touch(uint32_t service);          // its quorum has to be looked at
-  void judge(Group& group, Instant now, HealthNews& news);
-  void count(Group& group) const;
+  void touch(Asked& asked);              // and what this one adds to it may be different now
+  void subtract(const Asked& asked);
+  bool judge(Group& group, size_t& left, Instant now, HealthNews& news);  // false: its turn goes on
+  bool release(Group& group, size_t& left, Instant now, HealthNews& news);
   static bool has_enough(const Group& group);
   static uint64_t quorum_of(const Group& group);  // as it can be reached: to be lost below
   static uint64_t return_of(const Group& group);  // and to be regained at

@@ -34,15 +34,18 @@ Instant Health::next_deadline() const {
 void Health::time_passed(Instant now, size_t most, std::vector<ProbeToStart>& probes, HealthNews& news) {
   news.cancelled.insert(news.cancelled.end(), cancelled_.begin(), cancelled_.end());
   cancelled_.clear();
-  while (wakes_.earliest() <= now) woken(targets_[wakes_.first()], now, news);
-  for (size_t i = 0; i < dirty_.size(); ++i) judge(groups_[dirty_[i]], now, news);
-  dirty_.clear();
+  for (size_t left = kPortion; left > 0 && wakes_.earliest() <= now; --left) {
+    woken(targets_[wakes_.first()], now, news);
+  }
+  size_t left = kPortion, judged = 0;
+  while (left > 0 && judged < dirty_.size() && judge(groups_[dirty_[judged]], left, now, news)) ++judged;
+  dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(judged));
   for (; most > 0 && running_ < kMostProbesAtOnce && begins_.earliest() <= now; --most) {
     start(targets_[begins_.first()], now, probes);
   }
 }
 
-// Each wake-up ends with a deadline after now, so that the loop above ends.
+// Each wake-up ends with a deadline after now, so that the first loop above comes to an end.
 void Health::woken(Asked& asked, Instant now, HealthNews& news) {
   if (asked.running && now >= given_up(asked)) {
     news.cancelled.push_back(probe_of(asked));

@@ -136,7 +136,7 @@ void Health::come(Asked& asked, std::string reason, Instant now, HealthNews& new
   asked.since = now;
   asked.reason = std::move(reason);
   report(asked, served ? TargetChange::What::noticed : TargetChange::What::came, now, news);
-  touch(asked.service);
+  touch(asked);
 }
 
 void Health::go(Asked& asked, Instant now, HealthNews& news) {
@@ -156,7 +156,7 @@ void Health::go(Asked& asked, Instant now, HealthNews& news) {
   asked.condition = Condition::down;
   asked.since = now;
   report(asked, TargetChange::What::went, now, news);
-  touch(asked.service);
+  touch(asked);
 }
 
 void Health::notice(Asked& asked, Condition condition, std::string reason, Instant now, HealthNews& news) {
@@ -164,7 +164,7 @@ void Health::notice(Asked& asked, Condition condition, std::string reason, Insta
   asked.since = now;
   asked.reason = std::move(reason);
   report(asked, TargetChange::What::noticed, now, news);
-  touch(asked.service);
+  touch(asked);
 }
 
 void Health::report(const Asked& asked, TargetChange::What what, Instant now, HealthNews& news) const {
@@ -219,15 +219,27 @@ void Health::touch(uint32_t service) {
   dirty_.push_back(service);
 }
 
-void Health::count(Group& group) const {
-  group.alive = group.undecided = group.configured = 0;
-  for (const uint32_t member : group.members) {
-    const Asked& asked = targets_[member];
-    const auto weight = static_cast<uint64_t>(std::max(asked.weight, 0));
-    group.configured += static_cast<uint64_t>(std::max(asked.target.weight, 0));
-    if (asked.serves) group.alive += weight;
-    if (!asked.serves && asked.condition == Condition::unknown) group.undecided += weight;
-  }
+void Health::subtract(const Asked& asked) {
+  Group& group = groups_[asked.service];
+  group.alive -= asked.adds_alive;
+  group.undecided -= asked.adds_undecided;
+  group.configured -= asked.adds_configured;
+  group.damped -= asked.adds_damped ? 1 : 0;
+}
+
+void Health::touch(Asked& asked) {
+  subtract(asked);
+  const auto weight = static_cast<uint32_t>(std::max(asked.weight, 0));
+  asked.adds_configured = static_cast<uint32_t>(std::max(asked.target.weight, 0));
+  asked.adds_alive = asked.serves ? weight : 0;
+  asked.adds_undecided = !asked.serves && asked.condition == Condition::unknown ? weight : 0;
+  asked.adds_damped = asked.condition == Condition::damped;
+  Group& group = groups_[asked.service];
+  group.alive += asked.adds_alive;
+  group.undecided += asked.adds_undecided;
+  group.configured += asked.adds_configured;
+  group.damped += asked.adds_damped ? 1 : 0;
+  touch(asked.service);
 }
 
 // Servers that have not been asked yet may be well: the sorry server does not stand in for them, else every start of
@@ -247,19 +259,26 @@ uint64_t Health::return_of(const Group& group) {
   return std::max<uint64_t>(std::min(wanted, group.configured), 1);
 }
 
-void Health::judge(Group& group, Instant now, HealthNews& news) {
-  count(group);
-  if (!has_enough(group) && !group.policy.sorry_server) {  // a server that may go again is better than none
-    for (const uint32_t member : group.members) {
-      Asked& asked = targets_[member];
-      if (asked.condition != Condition::damped) continue;
-      come(asked, joined({subject(asked.target), "well, and needed: too few others are alive"}), now, news);
-    }
-    count(group);
+// A server that may go again is better than none. Once begun, all that are damped are let serve.
+bool Health::release(Group& group, size_t& left, Instant now, HealthNews& news) {
+  for (uint32_t& place = *group.releasing; place < group.members.size(); ++place, --left) {
+    if (left == 0) return false;
+    Asked& asked = targets_[group.members[place]];
+    if (asked.condition != Condition::damped) continue;
+    come(asked, joined({subject(asked.target), "well, and needed: too few others are alive"}), now, news);
   }
+  group.releasing.reset();
+  return true;
+}
+
+bool Health::judge(Group& group, size_t& left, Instant now, HealthNews& news) {
+  if (!group.dirty) return true;  // it has been removed meanwhile
+  --left;
+  if (!group.releasing && group.damped > 0 && !has_enough(group) && !group.policy.sorry_server) group.releasing = 0;
+  if (group.releasing && !release(group, left, now, news)) return false;
   group.dirty = false;
   const bool enough = has_enough(group), sorry = !enough && group.policy.sorry_server;
-  if (enough == group.enough && sorry == group.sorry) return;
+  if (enough == group.enough && sorry == group.sorry) return true;
   group.enough = enough;
   group.sorry = sorry;
   group.since = now;
@@ -267,6 +286,7 @@ void Health::judge(Group& group, Instant now, HealthNews& news) {
   group.reason = joined({"weight ", number(group.alive), " of ", number(group.configured), " alive, quorum ",
                          number(need), more > 0 ? " + " : "", more > 0 ? number(more) : std::string()});
   news.quorums.push_back({group.id, enough, sorry, group.reason});
+  return true;
 }
 
 }  // namespace rawvs

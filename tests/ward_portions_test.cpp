@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ward.h, health.h: verdicts about very many servers are worked off in portions, and packets are forwarded meanwhile.
+#include "director_fixture.h"
+#include "rawvs/ward.h"
+
+namespace rawvs {
+namespace {
+
+constexpr int kServers = 20'000, kHeavy = 30'000;
+constexpr size_t kPortion = 256;
+
+// A service of very many servers that are not checked, one with a check and most of the weight, and a sorry server.
+class WardPortionsTest : public DirectorTest {
+ protected:
+  void SetUp() override {
+    make({.max_servers = kServers + 1});
+    key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
+    ASSERT_FALSE(director_->add({key_, Scheduler::rr}, now_, out_));
+    wanted_.service = key_;
+    wanted_.policy = {.quorum = kHeavy, .sorry_server = true, .flaps_allowed = 0};
+    wanted_.sorry = ServerSpec{.at = at(kServers), .method = Method::masq};
+    CheckSpec check;
+    check.retries = 0, check.jitter = 0, check.interval = 1s;
+    for (int i = 0; i < kServers; ++i) {
+      const int32_t weight = i == 0 ? kHeavy : 1;
+      ASSERT_FALSE(director_->add_server(key_, {.at = at(i), .method = Method::masq, .weight = weight}, now_, out_));
+      wanted_.servers.push_back({at(i), i == 0 ? std::make_shared<const CheckSpec>(check) : nullptr});
+    }
+    ward_.follow({&wanted_, 1}, true, *director_, now_, out_);
+    director_->take_touched();
+    resolve_inside(1);
+  }
+  static Endpoint at(int i) { return {ip("203.0.113.11"), Port(static_cast<uint16_t>(i + 1))}; }
+  // How many get connections.
+  size_t serving() {
+    size_t all = 0;
+    for (int i = 1; i < kServers; ++i) all += director_->services().find(key_, at(i))->spec.weight > 0;
+    return all;
+  }
+  // A turn without a look at who serves: the probes that begin are answered so.
+  void turn(bool well) {
+    for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, now_, out_).start)) {
+      ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, now_, out_);
+    }
+  }
+  // Until the sorry server's use has begun or ended.
+  void until_said(const std::string& words, bool well) {
+    for (int i = 0; i < 20; ++i, now_ += 500ms) {
+      out_.clear();
+      turn(well);
+      for (const auto& line : out_.notices()) {
+        if (line.text.find(words) != std::string::npos) return;
+      }
+    }
+    FAIL() << words;
+  }
+  // From so many to so many that serve, in portions; a client is served all the time.
+  void expect_portions(size_t from, size_t to) {
+    size_t turns = 1;
+    for (size_t before = from, is = serving();; ++turns, before = is, is = serving()) {
+      EXPECT_LE(is > before ? is - before : before - is, kPortion);
+      EXPECT_NE(arrive(frame(Tcp{.sport = static_cast<uint16_t>(2000 + turns), .flags = "S"})), "");
+      if (is == to) break;
+      ASSERT_EQ(ward_.next_deadline(), Instant{}) << "the rest is due at once";
+      ASSERT_LE(turns, kServers / kPortion + 2);
+      turn(to != 0);
+    }
+    EXPECT_GE(turns, kServers / kPortion);
+  }
+
+  Ward ward_{kServers + 1, 1};
+  WantedChecks wanted_;
+};
+
+TEST_F(WardPortionsTest, AllServersOfALargeServiceMakeRoomForTheSorryServerAndComeBack) {
+  turn(true);
+  EXPECT_EQ(serving(), kServers - 1u);
+  until_said("is used", false);
+  expect_portions(kServers - 1, 0);
+  until_said("not used any more", true);
+  expect_portions(0, kServers - 1);
+  turn(true);
+  EXPECT_EQ(director_->services().find(key_, at(kServers))->spec.weight, 0) << "the sorry server";
+}
+
+TEST_F(WardPortionsTest, AReloadInBetweenIsTheLastWord) {
+  turn(true);
+  until_said("is used", false);
+  wanted_.servers.resize(100);
+  wanted_.policy.sorry_server = false;
+  wanted_.sorry.reset();
+  ward_.follow({&wanted_, 1}, false, *director_, now_, out_);
+  turn(true);
+  turn(true);
+  EXPECT_EQ(serving(), kServers - 1u);
+}
+
+TEST_F(WardPortionsTest, AnOperatorsManyChangesAreFollowedInPortions) {
+  turn(true);
+  for (int i = 1; i < kServers; ++i) {
+    ASSERT_FALSE(director_->edit_server(key_, {.at = at(i), .method = Method::masq, .weight = 2}, now_, out_));
+  }
+  ward_.settle(*director_, now_, out_);
+  size_t turns = 1;
+  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
+  EXPECT_GE(turns, kServers / kPortion);
+  EXPECT_EQ(ward_.find(key_)->alive, kHeavy + 2u * (kServers - 1));
+}
+
+TEST(HealthPortions, ManyServicesThatLoseTheirServersAreJudgedInPortions) {
+  constexpr uint32_t kServices = 20'000;
+  const Instant now{1000s};
+  Health health(kServices, 1);
+  CheckSpec check;
+  const auto shared = std::make_shared<const CheckSpec>(check);
+  for (uint32_t i = 0; i < kServices; ++i) {
+    ASSERT_TRUE(health.set_service(i, {.sorry_server = true}, now));
+    ASSERT_TRUE(health.set_target({.id = {i, 1}, .check = shared, .was_well = false}, now));
+  }
+  std::vector<ProbeToStart> probes;
+  HealthNews news;
+  size_t changes = 0;
+  for (uint32_t turns = 0; changes < kServices && turns < kServices; ++turns) {
+    EXPECT_EQ(health.next_deadline(), Instant{});
+    news.clear();
+    health.time_passed(now, 0, probes, news);
+    EXPECT_LE(news.quorums.size(), Health::kPortion);
+    changes += news.quorums.size();
+  }
+  EXPECT_EQ(changes, kServices);
+}
+
+}  // namespace
+}  // namespace rawvs
