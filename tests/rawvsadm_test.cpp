@@ -176,6 +176,28 @@ TEST(Rawvsadm, RestoresLineByLineAsIpvsadmDoes) {
   }
 }
 
+TEST(Rawvsadm, RestoreSaysWhichLineItObeys) {
+  const std::vector<std::string> lines{"-A -t 192.0.2.1:80\n", "\n", " ipvsadm  -A -f 1\n", "-A -t x\n"};
+  size_t next = 0;
+  std::string at, told;
+  const auto line = [&] { return next < lines.size() ? std::optional(lines[next++]) : std::nullopt; };
+  adm::restore("rawvsadm", kBook,
+               {line,
+                [&](const Command& c) {
+                  told += at + (c.mark == 1 ? ": refused\n" : ": obeyed\n");
+                  return Outcome{};
+                },
+                [&](const Ending& e) {
+                  told += at + ": " + e.err;
+                  return Outcome{e.status, e.ends_restore};
+                },
+                [&](std::string place) { at = std::move(place); }});
+  EXPECT_EQ(told,
+            "stdin line 1: -A -t 192.0.2.1:80: obeyed\n"
+            "stdin line 3: -A -f 1: refused\n"
+            "stdin line 4: -A -t x: illegal virtual server address[:port] specified\n");
+}
+
 TEST(Rawvsadm, SaysItInTheControlProtocolsWords) {
   EXPECT_EQ(asked("-A -t 192.0.2.1:80"), "rawvs/1 add-service service=tcp:192.0.2.1:80 scheduler=wlc");
   EXPECT_EQ(asked("-A -t 192.0.2.1:0 -s sh -b sh-port -p 300 -M 255.255.255.0 --pe sip"),

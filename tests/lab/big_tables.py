@@ -101,7 +101,8 @@ def fifty_thousand_lines_are_restored_but_for_a_wrong_one(lab):
     done = lab["director"].run(program("rawvsadm"), "--socket", str(director.control), "-R",
                                stdin="\n".join(lines) + "\n", check=False, timeout=200)
     took = time.monotonic() - begun
-    same(done.stderr, "Service not defined\n", "what is said of the wrong line")
+    same(done.stderr, f"rawvsadm: stdin line 30001: {lines[30000]}: Service not defined\n",
+         "what is said of the wrong line")
     rows = director.ask("list")
     same(sum(row["row"] == "service" for row in rows), 1 + 4545, "services")
     same(sum(row["row"] == "server" for row in rows), 1 + 45450 - 1, "servers")

@@ -168,6 +168,8 @@ struct RestoreDoors {  // what it needs of the world outside
   std::function<std::optional<std::string>()> next_line;
   std::function<Outcome(const Command&)> obey;
   std::function<Outcome(const Ending&)> say;
+  // Before each line is obeyed, which one it is: "stdin line 7: -A -t 192.0.2.1:80". Not needed by all.
+  std::function<void(std::string place)> at{};
 };
 std::vector<std::string> split_line(std::string_view line);  // as arguments, without a leading "ipvsadm"
 int restore(const std::string& program, const Names& names, const RestoreDoors& doors);  // the exit status

@@ -30,8 +30,6 @@ int end(const Ending& ending) {
 
 int end(const Error& error) { return end(Ending{kUnreachable, "", "rawvsadm: " + error.text + '\n'}); }
 
-Outcome say(const Ending& ending) { return {end(ending), ending.ends_restore}; }
-
 struct Way {  // to rawvsd
   std::string socket;
   Client::Milliseconds limit = Client::kLimit;
@@ -107,12 +105,25 @@ class Run {
     return {};
   }
 
+  // ipvsadm names no line: as ipvsadm its words stand alone.
+  Outcome say(Ending ending) {
+    if (!place_.empty() && !ending.err.empty()) {
+      const std::string by = program_ + ": ";
+      if (ending.err.starts_with(by)) ending.err.erase(0, by.size());
+      ending.err = by + place_ + ": " + ending.err;
+    }
+    return {end(ending), ending.ends_restore};
+  }
+
   int restore(const Lines& input) {
-    const RestoreDoors doors{input, [&](const Command& command) { return obey(command); }, say};
+    RestoreDoors doors{input, [&](const Command& command) { return obey(command); },
+                       [&](const Ending& e) { return say(e); }};
+    if (words_) doors.at = [&](std::string place) { place_ = std::move(place); };
     return adm::restore(program_, names_, doors);
   }
 
   std::string program_;
+  std::string place_;  // of the line that is being restored
   SystemNames names_;
   Client client_;
   bool words_;

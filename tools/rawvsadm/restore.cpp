@@ -16,12 +16,23 @@ std::vector<std::string> split_line(std::string_view line) {
   return words;
 }
 
+namespace {
+
+std::string place(size_t number, const std::vector<std::string>& words) {
+  std::string out = "stdin line " + std::to_string(number) + ':';
+  for (const std::string& word : words) out += ' ' + word;
+  return out;
+}
+
+}  // namespace
+
 // A refusal by the daemon does not end it; a line that ipvsadm itself finds wrong does, and so does a failed listing.
 int restore(const std::string& program, const Names& names, const RestoreDoors& doors) {
   int status = 0;
-  while (const auto line = doors.next_line()) {
+  for (size_t number = 1; const auto line = doors.next_line(); ++number) {
     const auto words = split_line(*line);
     if (words.empty()) continue;
+    if (doors.at) doors.at(place(number, words));
     const Parsed parsed = parse(program, words, names);
     const auto* const command = std::get_if<Command>(&parsed);
     Outcome outcome;
