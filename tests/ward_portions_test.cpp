@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ward.h, health.h: verdicts about very many servers are worked off in portions, and packets are forwarded meanwhile.
+#include "control/ward.h"
 #include "director_fixture.h"
-#include "rawvs/ward.h"
 
 namespace rawvs {
 namespace {
