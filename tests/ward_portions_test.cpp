@@ -15,7 +15,7 @@ class WardPortionsTest : public DirectorTest {
   void SetUp() override {
     make({.max_servers = kServers + 1});
     key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
-    ASSERT_FALSE(director_->add({key_, Scheduler::rr}, now_, out_));
+    ASSERT_FALSE(director_->add({key_, Scheduler::rr}, {now_, out_}));
     wanted_.service = key_;
     wanted_.policy = {.quorum = kHeavy, .sorry_server = true, .flaps_allowed = 0};
     wanted_.sorry = ServerSpec{.at = at(kServers), .method = Method::masq};
@@ -23,10 +23,10 @@ class WardPortionsTest : public DirectorTest {
     check.retries = 0, check.jitter = 0, check.interval = 1s;
     for (int i = 0; i < kServers; ++i) {
       const int32_t weight = i == 0 ? kHeavy : 1;
-      ASSERT_FALSE(director_->add_server(key_, {.at = at(i), .method = Method::masq, .weight = weight}, now_, out_));
+      ASSERT_FALSE(director_->add_server(key_, {.at = at(i), .method = Method::masq, .weight = weight}, {now_, out_}));
       wanted_.servers.push_back({at(i), i == 0 ? std::make_shared<const CheckSpec>(check) : nullptr});
     }
-    ward_.follow({&wanted_, 1}, true, *director_, now_, out_);
+    ward_.follow({&wanted_, 1}, true, *director_, {now_, out_});
     director_->take_touched();
     resolve_inside(1);
   }
@@ -39,8 +39,8 @@ class WardPortionsTest : public DirectorTest {
   }
   // A turn without a look at who serves: the probes that begin are answered so.
   void turn(bool well) {
-    for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, now_, out_).start)) {
-      ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, now_, out_);
+    for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
+      ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
     }
   }
   // Until the sorry server's use has begun or ended.
@@ -89,7 +89,7 @@ TEST_F(WardPortionsTest, AReloadInBetweenIsTheLastWord) {
   wanted_.servers.resize(100);
   wanted_.policy.sorry_server = false;
   wanted_.sorry.reset();
-  ward_.follow({&wanted_, 1}, false, *director_, now_, out_);
+  ward_.follow({&wanted_, 1}, false, *director_, {now_, out_});
   turn(true);
   turn(true);
   EXPECT_EQ(serving(), kServers - 1u);
@@ -98,9 +98,9 @@ TEST_F(WardPortionsTest, AReloadInBetweenIsTheLastWord) {
 TEST_F(WardPortionsTest, AnOperatorsManyChangesAreFollowedInPortions) {
   turn(true);
   for (int i = 1; i < kServers; ++i) {
-    ASSERT_FALSE(director_->edit_server(key_, {.at = at(i), .method = Method::masq, .weight = 2}, now_, out_));
+    ASSERT_FALSE(director_->edit_server(key_, {.at = at(i), .method = Method::masq, .weight = 2}, {now_, out_}));
   }
-  ward_.settle(*director_, now_, out_);
+  ward_.settle(*director_, {now_, out_});
   size_t turns = 1;
   for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
   EXPECT_GE(turns, kServers / kPortion);
