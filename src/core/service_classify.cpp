@@ -35,8 +35,9 @@ void Services::set_groups(std::vector<GroupMatch> groups) {
 
 std::span<const uint32_t> Services::groups_of(Mark mark) const {
   const auto of = [&](uint32_t place) { return groups_[place].mark; };
-  const auto found = std::ranges::equal_range(groups_by_mark_, mark, {}, of);
-  return {found.begin(), found.end()};
+  // Not equal_range: clang 14, whose clang-tidy reads this, does not compile libstdc++'s subrange.
+  return {std::ranges::lower_bound(groups_by_mark_, mark, {}, of),
+          std::ranges::upper_bound(groups_by_mark_, mark, {}, of)};
 }
 
 std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
