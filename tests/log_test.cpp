@@ -21,8 +21,8 @@ namespace {
 
 class Syslogd {
  public:
-  explicit Syslogd(const std::string& path, int type = SOCK_DGRAM) : path_(path) {
-    fd_ = Fd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  explicit Syslogd(const std::string& path, int type = SOCK_DGRAM)
+      : path_(path), fd_(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
