@@ -123,7 +123,7 @@ TEST(Schedulers, WrrPassesOverLevelsAndChoosesAsIfItWalkedThroughThem) {
         } else {
           const Weighed was(s);
           change(s);
-          server_changed(Scheduler::wrr, pool, state, was, Weighed(s));
+          server_changed(Scheduler::wrr, state, was, Weighed(s));
         }
       }
       SchedulerState slow = state;

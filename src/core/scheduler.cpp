@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 #include "core/schedulers.h"
 
@@ -34,11 +35,11 @@ Choice rr(const Question& q) {
   return std::nullopt;
 }
 
-void weigh_levels(const Pool& pool, SchedulerState& state) {
+void weigh_levels(SchedulerState& state) {
   int64_t divisor = 0, most = 0;
-  for (size_t i = 0; i < pool.size(); ++i) {
-    divisor = std::gcd(divisor, weight(state, pool[i]));
-    most = std::max(most, weight(state, pool[i]));
+  for (const auto& [weighed, servers] : state.weights) {
+    divisor = std::gcd(divisor, weight(state, weighed));
+    most = std::max(most, weight(state, weighed));
   }
   state.position = 0;
   state.step = divisor == 0 ? 1 : divisor;
@@ -184,41 +185,44 @@ struct Row {
   Scheduler scheduler;
   const char* name;
   Choice (*choose)(const Question&);
-  void (*prepare)(const Pool&, SchedulerState&);  // computes what the state holds about order and weights; or null
+  void (*fill)(const Pool&, SchedulerState&) = nullptr;  // the table; null: it has none
 };
 constexpr std::array<Row, static_cast<size_t>(Scheduler::count_)> kSchedulers = {{
-    {Scheduler::rr, "rr", rr, nullptr},
-    {Scheduler::wrr, "wrr", wrr, weigh_levels},
-    {Scheduler::lc, "lc", lc, nullptr},
-    {Scheduler::wlc, "wlc", wlc, nullptr},
-    {Scheduler::sed, "sed", sed, nullptr},
-    {Scheduler::nq, "nq", nq, nullptr},
+    {Scheduler::rr, "rr", rr},
+    {Scheduler::wrr, "wrr", wrr},
+    {Scheduler::lc, "lc", lc},
+    {Scheduler::wlc, "wlc", wlc},
+    {Scheduler::sed, "sed", sed},
+    {Scheduler::nq, "nq", nq},
     {Scheduler::dh, "dh", dh, fill_dh},
     {Scheduler::sh, "sh", sh, fill_sh},
     {Scheduler::mh, "mh", mh, fill_mh},
-    {Scheduler::fo, "fo", fo, nullptr},
-    {Scheduler::ovf, "ovf", ovf, nullptr},
-    {Scheduler::lblc, "lblc", lblc, nullptr},
-    {Scheduler::lblcr, "lblcr", lblcr, nullptr},
-    {Scheduler::twos, "twos", twos, nullptr},
+    {Scheduler::fo, "fo", fo},
+    {Scheduler::ovf, "ovf", ovf},
+    {Scheduler::lblc, "lblc", lblc},
+    {Scheduler::lblcr, "lblcr", lblcr},
+    {Scheduler::twos, "twos", twos},
 }};
 static_assert(std::ranges::all_of(kSchedulers, [](const Row& r) {
   return &r - kSchedulers.data() == static_cast<std::ptrdiff_t>(r.scheduler);
 }));
 const Row& row(Scheduler s) { return kSchedulers[static_cast<size_t>(s)]; }
 
-void count(SchedulerState& state, const Weighed& server, bool joins) {
+void count(Scheduler scheduler, SchedulerState& state, const Weighed& server, bool joins) {
   constexpr int32_t kMostInParts = INT32_MAX / kFullShare;
-  const auto by = [joins](uint32_t& n) { joins ? ++n : --n; };
+  const auto by = [joins](uint32_t& n) { return joins ? ++n : --n; };
   if (server.share != kFullShare) by(state.ramping_servers);
   if (server.full > kMostInParts) by(state.heavy_servers);
+  if (scheduler == Scheduler::wrr && by(state.weights[server]) == 0) state.weights.erase(server);
 }
 
 // Does not count in parts where weight times load could overflow.
-void prepare(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
+void note_change(Scheduler scheduler, SchedulerState& state) {
   state.ramping = state.ramping_servers != 0;
   state.parts = state.ramping && state.heavy_servers == 0 ? kFullShare : 1;
-  if (row(scheduler).prepare) row(scheduler).prepare(pool, state);
+  state.table_stale = row(scheduler).fill != nullptr;
+  if (state.table_stale) state.table.reserve(scheduler == Scheduler::mh ? kMaglevBuckets : kBuckets);
+  if (scheduler == Scheduler::wrr) weigh_levels(state);
 }
 
 }  // namespace
@@ -233,36 +237,37 @@ std::optional<Scheduler> parse_scheduler(std::string_view word) {
 }
 
 std::optional<size_t> choose(const Policy& policy, const Pool& pool, SchedulerState& state, const Request& request) {
-  return row(policy.scheduler).choose({policy, pool, state, request});
+  const Row& its = row(policy.scheduler);
+  if (std::exchange(state.table_stale, false)) its.fill(pool, state);
+  return its.choose({policy, pool, state, request});
 }
 
 void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state, uint64_t seed) {
   state = {};
   state.random = seed;
-  for (size_t i = 0; i < pool.size(); ++i) count(state, Weighed(pool[i]), true);
-  prepare(scheduler, pool, state);
+  for (size_t i = 0; i < pool.size(); ++i) count(scheduler, state, Weighed(pool[i]), true);
+  note_change(scheduler, state);
 }
 
-void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state, const Weighed& was,
-                    const Weighed& is) {
-  count(state, was, false);
-  count(state, is, true);
-  prepare(scheduler, pool, state);
+void server_changed(Scheduler scheduler, SchedulerState& state, const Weighed& was, const Weighed& is) {
+  count(scheduler, state, was, false);
+  count(scheduler, state, is, true);
+  note_change(scheduler, state);
 }
 
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state) {
   if (state.position != 0) ++state.position;  // the last choice is one place further now
-  count(state, Weighed(pool[0]), true);
-  remember_added(pool, state);
-  prepare(scheduler, pool, state);
+  count(scheduler, state, Weighed(pool[0]), true);
+  remember_added(pool, state, scheduler == Scheduler::lblcr);
+  note_change(scheduler, state);
 }
 
-void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at, const Weighed& was) {
+void server_removed(Scheduler scheduler, SchedulerState& state, size_t was_at, const Weighed& was) {
   // Without the last choice, the one before it takes its place; without one before it, nothing changes.
   if (was_at < state.position) --state.position;
-  count(state, was, false);
+  count(scheduler, state, was, false);
   remember_removed(state, was_at);
-  prepare(scheduler, pool, state);
+  note_change(scheduler, state);
 }
 
 }  // namespace rawvs

@@ -5,7 +5,7 @@
 //
 // Common to all schedulers: servers with weight 0 and overloaded ones are never chosen (except that lblc stays with an
 // overloaded one, as in IPVS); among equals the first in the order wins, because comparisons are strict. Only lblc and
-// lblcr allocate, when they first see a destination.
+// lblcr allocate, when they first see a destination, and mh, for the first choice after a change.
 //
 // The hashes are fixed: two directors place a client alike, and like IPVS on a 64-bit little-endian machine. An address
 // counts as a number in host order; sh and mh add the client's port to it if the flag "port" is set.
@@ -57,21 +57,14 @@ struct Policy {
 
 std::optional<size_t> choose(const Policy& policy, const Pool& pool, SchedulerState& state, const Request& request);
 
-// The values of a server whose change matters to the scheduler.
-struct Weighed {
-  explicit Weighed(const Server& s) : weight(s.spec.weight), full(s.full_weight()), share(s.share) {}
-  int32_t weight, full;
-  uint8_t share;
-  friend bool operator==(const Weighed&, const Weighed&) = default;
-};
-
 // Updates the scheduler's state when the service's servers change. As in IPVS: rr keeps its place, wrr starts over, dh,
-// sh and mh fill their tables anew, lblc and lblcr remember a removed server in case it returns. rr, lc, wlc and the
-// like look at the one server only.
+// sh and mh fill their tables anew, lblc and lblcr remember a removed server in case it returns.
+//
+// The next choice fills a table, however many servers have changed. wrr looks at each different weight once. lblcr
+// looks at the servers that it remembers. The others look at the one server only.
 void begin(Scheduler scheduler, const Pool& pool, SchedulerState& state, uint64_t seed);  // new service or scheduler
 void server_added(Scheduler scheduler, const Pool& pool, SchedulerState& state);  // the server is now at index 0
-void server_changed(Scheduler scheduler, const Pool& pool, SchedulerState& state, const Weighed& was,
-                    const Weighed& is);
-void server_removed(Scheduler scheduler, const Pool& pool, SchedulerState& state, size_t was_at, const Weighed& was);
+void server_changed(Scheduler scheduler, SchedulerState& state, const Weighed& was, const Weighed& is);
+void server_removed(Scheduler scheduler, SchedulerState& state, size_t was_at, const Weighed& was);
 
 }  // namespace rawvs

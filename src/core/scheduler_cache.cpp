@@ -127,7 +127,8 @@ Choice lblcr(const Question& q) {
   return at;
 }
 
-void remember_added(const Pool& pool, SchedulerState& state) {
+// lblc has no more than one server of a destination; lblcr's room grows by half at least, so that it seldom has to.
+void remember_added(const Pool& pool, SchedulerState& state, bool sets) {
   for (Affinity& a : state.affinities) {
     for (Member& m : a.servers) {
       if (!removed(m)) {
@@ -136,7 +137,8 @@ void remember_added(const Pool& pool, SchedulerState& state) {
         m.index = 0;
       }
     }
-    a.servers.reserve(a.servers.size() + pool.size());  // so that choices need not allocate when the server joins
+    const size_t room = a.servers.size() + pool.size();  // so that choices need not allocate when the server joins
+    if (sets && a.servers.capacity() < room) a.servers.reserve(room + room / 2);
   }
 }
 

@@ -21,6 +21,9 @@ inline int64_t overhead(const Server& s) { return int64_t{s.active} * 256 + s.in
 
 // A server's weight for comparisons. During a slow start it is counted in parts (kFullShare of them are one); otherwise
 // it is the plain weight, as in IPVS.
+inline int64_t weight(const SchedulerState& state, const Weighed& w) {
+  return state.parts == 1 ? w.weight : int64_t{w.full} * w.share;
+}
 inline int64_t weight(const SchedulerState& state, const Server& s) {
   return state.parts == 1 ? s.spec.weight : int64_t{s.full_weight()} * s.share;
 }
@@ -43,6 +46,8 @@ Choice least(const Question& q, Load load) {
 }
 
 // scheduler_hash.cpp
+inline constexpr size_t kBuckets = 256;         // of dh and sh
+inline constexpr size_t kMaglevBuckets = 4093;  // a prime, so that every skip visits all of them
 Choice dh(const Question& q);
 Choice sh(const Question& q);
 Choice mh(const Question& q);
@@ -53,7 +58,7 @@ void fill_mh(const Pool& pool, SchedulerState& state);
 // scheduler_cache.cpp
 Choice lblc(const Question& q);
 Choice lblcr(const Question& q);
-void remember_added(const Pool& pool, SchedulerState& state);
+void remember_added(const Pool& pool, SchedulerState& state, bool sets);
 void remember_removed(SchedulerState& state, size_t was_at);
 
 }  // namespace rawvs::schedulers

@@ -209,7 +209,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
   if (find(key, spec.at)) return Refusal::exists;
   const ServerSlot held = slot_of(key, spec.at);  // it was taken out: it begins anew
-  if (held != kNoServer) std::erase(service->taken_out, held), servers_[held].taken_out = false;
+  if (held != kNoServer) forget_taken_out(*service, held);
   const ServerSlot slot = held != kNoServer ? held : slot_for(key, spec);
   if (slot == kNoServer) return Refusal::full;
   Server& server = servers_[slot];
@@ -229,8 +229,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
   server.last_weight = spec.weight;
-  service->servers.insert(service->servers.begin(), slot);
-  server_added(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  list(*service, slot);
   return std::nullopt;
 }
 
@@ -250,7 +249,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   decide_overload(server);
   server.was_nat |= spec.method == Method::masq;
   if (server.taken_out) return std::nullopt;
-  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, Weighed(server));
+  server_changed(service->spec.scheduler, service->state, was, Weighed(server));
   return std::nullopt;
 }
 
@@ -269,7 +268,7 @@ std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at
   weigh(server);
   const Weighed is(server);
   if (server.taken_out || was == is) return std::nullopt;
-  server_changed(service->spec.scheduler, pool_of(servers_, *service), service->state, was, is);
+  server_changed(service->spec.scheduler, service->state, was, is);
   return std::nullopt;
 }
 
@@ -278,9 +277,10 @@ std::optional<Refusal> Services::take_out(const ServiceKey& key, Endpoint server
   if (!service) return Refusal::no_service;
   if (!find(key, server)) return Refusal::no_server;
   const ServerSlot slot = slot_of(key, server);
-  servers_[slot].taken_out = true;
-  service->taken_out.push_back(slot);
   unlist(*service, slot);
+  servers_[slot].taken_out = true;
+  servers_[slot].listed = next_listed_++;
+  service->taken_out.push_back(slot);
   return std::nullopt;
 }
 
@@ -289,10 +289,8 @@ std::optional<Refusal> Services::put_back(const ServiceKey& key, Endpoint server
   if (!service) return Refusal::no_service;
   const ServerSlot slot = slot_of(key, server);
   if (slot == kNoServer || !servers_[slot].taken_out) return Refusal::no_server;
-  servers_[slot].taken_out = false;
-  std::erase(service->taken_out, slot);
-  service->servers.insert(service->servers.begin(), slot);
-  server_added(service->spec.scheduler, pool_of(servers_, *service), service->state);
+  forget_taken_out(*service, slot);
+  list(*service, slot);
   return std::nullopt;
 }
 
@@ -305,16 +303,30 @@ bool Services::set_reachable(ServerSlot slot, bool reachable) {
   const Weighed is(server);
   if (!server.in_table() || was == is) return true;
   Service& service = services_[server.service];
-  server_changed(service.spec.scheduler, pool_of(servers_, service), service.state, was, is);
+  server_changed(service.spec.scheduler, service.state, was, is);
   return true;
+}
+
+// Puts the server first in the schedulers' order.
+void Services::list(Service& service, ServerSlot slot) {
+  servers_[slot].listed = next_listed_++;
+  service.servers.insert(service.servers.begin(), slot);
+  server_added(service.spec.scheduler, pool_of(servers_, service), service.state);
 }
 
 // Removes the server from the schedulers' order.
 void Services::unlist(Service& service, ServerSlot slot) {
-  const auto at = std::ranges::find(service.servers, slot);
+  const auto number = [&](ServerSlot s) { return ++looked_at_, servers_[s].listed; };
+  const auto at = std::ranges::lower_bound(service.servers, servers_[slot].listed, std::ranges::greater(), number);
   const auto was_at = static_cast<size_t>(at - service.servers.begin());
   service.servers.erase(at);
-  server_removed(service.spec.scheduler, pool_of(servers_, service), service.state, was_at, Weighed(servers_[slot]));
+  server_removed(service.spec.scheduler, service.state, was_at, Weighed(servers_[slot]));
+}
+
+void Services::forget_taken_out(Service& service, ServerSlot slot) {
+  const auto number = [&](ServerSlot s) { return ++looked_at_, servers_[s].listed; };
+  service.taken_out.erase(std::ranges::lower_bound(service.taken_out, servers_[slot].listed, {}, number));
+  servers_[slot].taken_out = false;
 }
 
 std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint server, Instant now) {
@@ -323,7 +335,7 @@ std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint s
   const ServerSlot slot = slot_of(key, server);
   if (slot == kNoServer) return Refusal::no_server;
   if (servers_[slot].taken_out) {
-    std::erase(service->taken_out, slot);
+    forget_taken_out(*service, slot);
   } else {
     unlist(*service, slot);
   }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -108,6 +109,7 @@ struct Server {
   Instant path_mtu_until{};
   Instant removed{};
   uint32_t served = 0;  // serial of its present or last service
+  uint64_t listed = 0;  // number of its entry in Service::servers or taken_out: the newer, the greater
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
@@ -129,6 +131,14 @@ struct Server {
   uint32_t references() const { return active + inactive + persistent; }
 };
 
+// The values of a server whose change matters to the scheduler.
+struct Weighed {
+  explicit Weighed(const Server& s) : weight(s.spec.weight), full(s.full_weight()), share(s.share) {}
+  int32_t weight, full;
+  uint8_t share;
+  friend auto operator<=>(const Weighed&, const Weighed&) = default;
+};
+
 struct Affinity {  // lblc, lblcr: the servers of a destination
   struct Member {
     Endpoint at{};
@@ -142,12 +152,14 @@ struct SchedulerState {                             // scheduler.h explains the 
   size_t position = 0;                              // index after the last choice, 0 = before the first server
   uint32_t ramping_servers = 0, heavy_servers = 0;  // servers in a slow start; servers too heavy to be counted in parts
   int64_t current_weight = 0, most_weight = 0, step = 1;
+  std::map<Weighed, uint32_t> weights;  // wrr: how many servers have each
   // Slow start. ramping: a server has less than its full share. parts: each weight is counted in this many parts then;
   // 1 otherwise, and when a weight is too great. turn: which servers with a part of their weight may be chosen now.
   bool ramping = false;
   uint8_t parts = 1;
   uint32_t turn = 0;
   std::vector<uint16_t> table;       // dh, sh, mh: bucket -> index of a server
+  bool table_stale = false;          // servers have changed since it was filled
   std::vector<Affinity> affinities;  // lblc, lblcr: by destination
   Instant next_sweep{};              // lblc, lblcr
   uint64_t random = 0;               // twos
@@ -253,9 +265,12 @@ class Services {
   void forget(ServerSlot slot);
   std::optional<Mark> mark_of(const FlowKey& flow) const;
   void release(Server& server, ServerSlot slot, Instant now);
+  void list(Service& service, ServerSlot slot);
   void unlist(Service& service, ServerSlot slot);
+  void forget_taken_out(Service& service, ServerSlot slot);
 
   uint32_t next_serial_ = 1;
+  uint64_t next_listed_ = 1;
   std::vector<Service> services_;  // up to the highest slot ever used; all memory is reserved
   std::vector<Server> servers_;    // all slots
   FreeSlots free_services_, free_servers_;

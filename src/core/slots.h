@@ -48,31 +48,36 @@ class FreeSlots {  // hands out the lowest free slot
   std::vector<Slot> returned_;  // a heap
 };
 
-class SlotHash {  // finds slots by the hash of their keys
+class SlotHash {  // finds slots by the hash of their keys; adds and removes at a cost that does not depend on them
  public:
   explicit SlotHash(uint32_t capacity)
-      : first_(std::bit_ceil(std::max(capacity, 1u)), kNoSlot), next_(std::min(capacity, kMostSlots), kNoSlot) {}
+      : first_(std::bit_ceil(std::max(capacity, 1u)), kNoSlot), links_(std::min(capacity, kMostSlots)) {}
   void add(uint64_t hash, Slot slot) {
     Slot& first = first_[place(hash)];
-    next_[slot] = first;
+    links_[slot] = {kNoSlot, first};
+    if (first != kNoSlot) links_[first].before = slot;
     first = slot;
   }
   void remove(uint64_t hash, Slot slot) {  // REQUIRES: it was added with this hash
-    Slot* at = &first_[place(hash)];
-    while (*at != slot) at = &next_[*at];
-    *at = next_[slot];
+    const Links l = links_[slot];
+    (l.before == kNoSlot ? first_[place(hash)] : links_[l.before].next) = l.next;
+    if (l.next != kNoSlot) links_[l.next].before = l.before;
   }
   // The first slot with this hash for which is_it() is true; kNoSlot: none.
   template <class IsIt>
   Slot find(uint64_t hash, IsIt is_it) const {
     Slot slot = first_[place(hash)];
-    while (slot != kNoSlot && !is_it(slot)) slot = next_[slot];
+    while (slot != kNoSlot && !is_it(slot)) slot = links_[slot].next;
     return slot;
   }
 
  private:
   size_t place(uint64_t hash) const { return static_cast<size_t>(hash) & (first_.size() - 1); }
-  std::vector<Slot> first_, next_;
+  struct Links {
+    Slot before = kNoSlot, next = kNoSlot;
+  };
+  std::vector<Slot> first_;
+  std::vector<Links> links_;
 };
 
 class SlotQueue {  // slots in the order of their insertion; any may be removed
