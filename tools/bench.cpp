@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench: what a packet costs inside the director, without sockets: the same door as the daemon, driven in batches.
-// Prints one table. Absolute figures are this machine's; what counts are the ratios, taken in interleaved rounds.
+// bench: measures a packet's cost inside the director, without sockets, called in batches as by the daemon. Prints a
+// table. Absolute figures are this machine's; the ratios count, taken in interleaved rounds.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -33,7 +33,7 @@ long resident_kb() {
   return pages * 4;
 }
 
-class Load {  // a director with so many connections, and packets for them in an order that no cache foresees
+class Load {  // a director with this many connections, and their packets in an order that defeats caches
  public:
   explicit Load(uint32_t connections) : connections_(connections), director_(settings(connections), {1, 2}, false, {}) {
     LinkFacts link{.name = "bench",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-bare: the least that a forwarder on this program's own sockets can do, the limit that rawvsd is measured by:
-// frames to a VIP come from one interface's ring, get new MAC addresses, and leave by another. The guard keeps the
-// kernel from handling them, as rawvsd's does.
+// bench-bare: the least work of a forwarder on this program's own sockets, as a reference for rawvsd: frames to a VIP
+// come from one interface's ring, get new MAC addresses, and leave by another interface. The guard keeps the kernel
+// from handling them, as in rawvsd.
 #include <poll.h>
 
 #include <array>

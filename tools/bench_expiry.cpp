@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench_expiry: what a packet waits for while a million connections expire at once: the longest single call of the
-// director's door, driven as the daemon drives it: a full batch, then the deadlines that are over. Without sockets.
-// Absolute figures are this machine's. Other programs' turns on the processor are in the longest call's wall time, not
-// in its processor time.
+// bench_expiry: measures how long a packet waits while a million connections expire at once: the longest single call of
+// the director, called as by the daemon: a full batch, then the passed deadlines. Without sockets. Absolute figures are
+// this machine's. Wall time includes other programs' time slices, processor time does not.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -40,7 +39,7 @@ Call timed(Work&& work) {
   return {(seconds(CLOCK_MONOTONIC) - wall) * 1e6, (seconds(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e6};
 }
 
-class Crowd {  // a director with a million UDP conversations of one moment
+class Crowd {  // a director with a million UDP connections of the same age
  public:
   explicit Crowd(Method method) : director_(settings(), {1, 2}, false, now_) {
     const LinkFacts link{.name = "bench",
@@ -64,8 +63,8 @@ class Crowd {  // a director with a million UDP conversations of one moment
     for (uint32_t first = 0; first < kConnections; first += Director::kBatch) arrive(first);
   }
 
-  // A minute of silence past their timeout, and then turns of the loop until all are gone: each a batch and
-  // time_passed(). The batch keeps the first of them alive.
+  // Goes a minute past their timeout, then turns the loop until all are gone: a batch and time_passed() each. The batch
+  // keeps the first ones alive.
   void expire(Call& batch, Call& deadlines, uint32_t& turns) {
     now_ += director_.settings().timeouts.udp + 60s;
     while (director_.connections().size() > Director::kBatch && turns < kConnections) {
@@ -124,7 +123,7 @@ int main() {
       kConnections);
   std::printf("%6s  %6s  %12s  %8s  %22s  %22s\n", "method", "round", "connections", "turns", "batch of 64: cpu, wall",
               "deadlines: cpu, wall");
-  std::array<std::vector<double>, 2> longest;  // of DR, of NAT
+  std::array<std::vector<double>, 2> longest;  // for DR, for NAT
   for (int round = 1; round <= kRounds; ++round) {
     for (const bool nat : {false, true}) {
       Crowd crowd(nat ? Method::masq : Method::route);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench-load: sends UDP packets of many flows at a given rate in one network namespace, and counts what arrives in
-// another. One thread does both: sender and receiver never fight for the core that is theirs, and one clock tells the
-// latency. Prints one line of key=value words. tools/bench/load.py drives it.
+// bench-load: sends UDP packets of many flows at a given rate in one network namespace, and counts the arrivals in
+// another. One thread does both: sender and receiver do not compete for a core, and one clock measures the latency.
+// Prints one line of key=value words for tools/bench/load.py.
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -26,14 +26,14 @@ namespace {
 
 using namespace rawvs;
 
-constexpr size_t kBatch = 32;  // frames per sendmmsg(): so few that pacing stays smooth
-constexpr size_t kIpAt = 14, kUdpAt = 34, kStampAt = 42, kRunAt = 50;  // stamp: when it was sent; run: by whom
+constexpr size_t kBatch = 32;  // frames per sendmmsg(): few, to keep the rate even
+constexpr size_t kIpAt = 14, kUdpAt = 34, kStampAt = 42, kRunAt = 50;  // stamp: time of sending; run: sender's id
 constexpr size_t kSmallest = 60, kLargest = 1514, kOuterHeader = 20;
 constexpr uint32_t kVip = 0xc0000264;  // 192.0.2.100
 constexpr uint32_t kClients = 250;     // the flows' addresses: 198.51.100.1 to .250
 constexpr uint32_t kFirstClient = 0xc6336401;
 constexpr uint32_t kFirstPort = 1024, kMostFlows = kClients * (65536 - kFirstPort);
-constexpr uint32_t kStride = 104'729;  // prime: flows come in an order that no cache foresees
+constexpr uint32_t kStride = 104'729;  // a prime: the flows' order defeats caches
 constexpr int64_t kSecond = 1'000'000'000, kQuiet = 30'000'000, kLongestWait = 300'000'000, kPatience = 10'000'000;
 
 struct Wanted {
@@ -43,9 +43,9 @@ struct Wanted {
   Port port{80};
   double rate = 100'000, seconds = 0.25;
   uint32_t flows = 1000, first = 0, size = kSmallest;
-  bool in_order = false;  // each flow once, in order: connections are made
-  bool stamps = false;    // every packet that arrives is read, for its latency
-  bool alone = false;     // the next packet is sent when the last one has arrived
+  bool in_order = false;  // each flow once, in order: creates connections
+  bool stamps = false;    // reads every arriving packet, for its latency
+  bool alone = false;     // sends the next packet when the last one has arrived
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -60,12 +60,13 @@ int64_t nanoseconds() {
   return t.tv_sec * kSecond + t.tv_nsec;
 }
 
-class Place {  // a namespace, and its interface
+class Place {  // a namespace and its interface
  public:
   Place(const std::string& name, std::string interface) : interface_(std::move(interface)) {
     const std::string path = "/run/netns/" + name;
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) fail_with_errno(path);  // sockets stay where they are made
+    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0)
+      fail_with_errno(path);  // sockets stay in the namespace where they were made
     close(fd);
     counters_ = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
     if (counters_ < 0) fail_with_errno("/proc/thread-self/net/dev");
@@ -76,7 +77,7 @@ class Place {  // a namespace, and its interface
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   int ifindex() const { return ifindex_; }
-  uint64_t received() const {  // packets, as the interface itself has counted them
+  uint64_t received() const {  // packets, by the interface's own counter
     std::array<char, 4096> text{};
     if (pread(counters_, text.data(), text.size() - 1, 0) < 0) fail_with_errno("/proc/thread-self/net/dev");
     const char* const row = std::strstr(text.data(), (interface_ + ":").c_str());
@@ -153,7 +154,7 @@ class Sender {
     store_be16(b, kUdpAt + 6, 0);
     const uint64_t sum =
         pseudo_header_sum(client, wanted_.vip, Protocol::udp, static_cast<uint32_t>(wanted_.size - kUdpAt));
-    const uint16_t check =  // what is behind these bytes is zero
+    const uint16_t check =  // the bytes after these are zero
         static_cast<uint16_t>(~checksum_fold(checksum_add(Bytes(b).subspan(kUdpAt, kSmallest - kUdpAt), sum)));
     store_be16(b, kUdpAt + 6, check == 0 ? 0xffff : check);
   }
@@ -167,7 +168,7 @@ class Sender {
   std::array<mmsghdr, kBatch> messages_{};
 };
 
-class Receiver {  // of this run's packets, for their latency
+class Receiver {  // receives this run's packets, for their latency
  public:
   explicit Receiver(const Wanted& wanted, int ifindex) {
     auto opened = PacketSocket::open({.ifindex = ifindex, .name = wanted.interface, .ring_frames = 8192});
@@ -219,14 +220,14 @@ void paced(Sender& sender, Receiver* receiver, const Wanted& wanted, int64_t sta
   const auto end = start + static_cast<int64_t>(static_cast<double>(whole) / wanted.rate * kSecond * 1.02);
   while (sender.sent() < whole) {
     const int64_t now = nanoseconds();
-    if (now > end && !wanted.in_order) break;  // this machine cannot send that fast
+    if (now > end && !wanted.in_order) break;  // this machine cannot send at this rate
     const auto due = static_cast<uint64_t>(static_cast<double>(now - start) * wanted.rate / kSecond);
     if (due > sender.sent()) sender.send(std::min<uint64_t>({due - sender.sent(), kBatch, whole - sender.sent()}));
     if (receiver != nullptr) receiver->drain();
   }
 }
 
-// Until nothing has come for a while.
+// Waits until nothing has arrived for a while.
 void wait_for_the_last(const Place& to, Receiver* receiver) {
   const int64_t start = nanoseconds();
   int64_t quiet_since = start;
@@ -246,7 +247,7 @@ void wait_for_the_last(const Place& to, Receiver* receiver) {
 int run(const Wanted& wanted) {
   const Place from(wanted.from, wanted.interface);
   Sender sender(wanted, from.ifindex());
-  const Place to(wanted.to, wanted.interface);  // from here on this thread is there
+  const Place to(wanted.to, wanted.interface);  // this thread stays in that namespace
   std::unique_ptr<Receiver> receiver;
   if (wanted.stamps || wanted.alone) receiver = std::make_unique<Receiver>(wanted, to.ifindex());
   const uint64_t before = to.received();

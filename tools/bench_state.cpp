@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// bench_state: what a million connections that survive a restart cost: written by the process that ends, taken back by
-// the one that begins, and the checksum in both. Without files; processor time, medians, this machine's.
+// bench_state: measures the cost of a million connections that survive a restart: written by the old process, read by
+// the new one, and the checksum in both. Without files; processor time, medians, this machine's.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -37,7 +37,7 @@ double median(std::array<double, kRounds> of) {
   return of[kRounds / 2];
 }
 
-class Process {  // the tables of one
+class Process {  // the tables of one process
  public:
   explicit Process(Method method) : connections_(kConnections, {1, 2}, kNow) {
     services_.add({.key = kService});

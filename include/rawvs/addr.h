@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// addr.h: the addresses of the trade as types: Ip, Port, Mac, Endpoint, Protocol, Network; their text, and text read
-// back. In:  text that people write, numbers that wire/ has loaded.   Out: values that compare, copy and print. Not:
-// name look-ups (rawvsadm does those), bytes on a wire (packet.h, arp.h). Ip is IPv4 today. Nothing outside this file
-// may assume that it is four bytes, but wire/, which knows the header it reads, and the connection table, whose IPv4
-// entries stay small.
+// addr.h: types for addresses: Ip, Port, Mac, Endpoint, Protocol, Network; as text, and read from text.
+// In:  text that people write, numbers that wire/ has loaded.
+// Out: values that compare, copy and print.
+// Not: host names (rawvsadm looks them up), bytes on a wire (packet.h, arp.h).
+//
+// Ip is IPv4 today. Only this file, wire/ (which knows the header) and the connection table (whose IPv4 entries stay
+// small) may assume that it has four bytes.
 #pragma once
 
 #include <array>
@@ -16,7 +18,7 @@
 namespace rawvs {
 
 template <class Tag, class Raw>
-struct Strong {  // Raw's bits, but no conversion from Raw and none to another Tag
+struct Strong {  // Raw's bits without conversion from Raw or to another Tag
   constexpr Strong() = default;
   constexpr explicit Strong(Raw v) : value(v) {}
   friend constexpr auto operator<=>(const Strong&, const Strong&) = default;
@@ -34,7 +36,7 @@ class Ip {
   constexpr bool unspecified() const { return v4_ == 0; }
   constexpr bool loopback() const { return v4_ >> 24 == 127; }
   constexpr bool multicast() const { return v4_ >> 28 == 14; }
-  constexpr bool reserved() const { return v4_ >> 28 == 15; }  // 240/4, the limited broadcast included (RFC 1112)
+  constexpr bool reserved() const { return v4_ >> 28 == 15; }  // 240/4, which includes the limited broadcast (RFC 1112)
   constexpr bool unicast() const { return v4_ >> 24 != 0 && !loopback() && !multicast() && !reserved(); }
   friend constexpr auto operator<=>(const Ip&, const Ip&) = default;
 
@@ -42,14 +44,14 @@ class Ip {
   uint32_t v4_ = 0;
 };
 
-struct Netmask {  // any bits: ipvsadm takes masks that are no prefix, too
+struct Netmask {  // any bits: ipvsadm also accepts masks that are no prefix
   Ip bits{0xffffffff};
   constexpr Ip of(Ip a) const { return Ip(a.v4() & bits.v4()); }
   constexpr bool full() const { return bits.v4() == 0xffffffff; }
   friend constexpr bool operator==(const Netmask&, const Netmask&) = default;
 };
 
-// A mask whose first `length` bits are ones. REQUIRES: at most 32.
+// The mask whose first `length` bits are ones. REQUIRES: at most 32.
 constexpr Netmask prefix_mask(uint8_t length) { return {Ip(length == 0 ? 0 : ~uint32_t{0} << (32 - length))}; }
 
 struct Network {  // an address block: 192.0.2.0/24
@@ -81,13 +83,13 @@ std::string text(Ip a);              // 192.0.2.1
 std::string text(Mac m);             // 02:00:00:00:00:01
 std::string text(Endpoint e);        // 192.0.2.1:80
 std::string text(const Network& n);  // 192.0.2.0/24
-const char* name(Protocol p);        // tcp, udp, sctp, icmp, ip; "?" for the rest
+const char* name(Protocol p);        // tcp, udp, sctp, icmp, ip; "?" for others
 
-std::optional<Ip> parse_ip(std::string_view s);              // dotted quad and nothing else; no octal, no short forms
-std::optional<Mac> parse_mac(std::string_view s);            // six pairs of hex digits, ':' between
+std::optional<Ip> parse_ip(std::string_view s);              // dotted quad only; no octal, no short forms
+std::optional<Mac> parse_mac(std::string_view s);            // six pairs of hex digits with ':' between them
 std::optional<Port> parse_port(std::string_view s);          // 0-65535, decimal
 std::optional<Endpoint> parse_endpoint(std::string_view s);  // IP:PORT; without :PORT the port is 0
-std::optional<Network> parse_network(std::string_view s);    // IP/LEN or IP; bits behind the prefix must be zero
+std::optional<Network> parse_network(std::string_view s);    // IP/LEN or IP; bits after the prefix must be zero
 std::optional<uint64_t> parse_number(std::string_view s, uint64_t most);  // decimal digits only, 0..most
 
 }  // namespace rawvs

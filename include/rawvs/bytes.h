@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // bytes.h: views of bytes, and the only place that knows byte order.
-// In:  bytes as they came from a wire, at any alignment.   Out: numbers in host order, and back.
-// Everything behind these loads and stores is host order; ntohs(), htons() and casts to header structs
-// appear nowhere (tools/check-layers refuses them), so the code is right on MIPS and ARM routers, too.
+// In:  bytes as on a wire, at any alignment.
+// Out: numbers in host order, and back.
+//
+// All other code uses host order. ntohs(), htons() and casts to header structs appear nowhere (tools/check-layers
+// refuses them), so the code also works on big-endian and alignment-strict machines.
 #pragma once
 
 #include <cassert>
@@ -12,8 +14,8 @@
 
 namespace rawvs {
 
-using Bytes = std::span<const uint8_t>;   // borrowed: owns nothing, must not outlive the frame
-using MutableBytes = std::span<uint8_t>;  // borrowed, and may be written
+using Bytes = std::span<const uint8_t>;   // borrowed: must not outlive the frame
+using MutableBytes = std::span<uint8_t>;  // borrowed and writable
 
 inline uint16_t load_be16(Bytes b, size_t at) {
   assert(at + 2 <= b.size());
@@ -37,7 +39,7 @@ inline void store_be64(MutableBytes b, size_t at, uint64_t v) {
   store_be32(b, at + 4, static_cast<uint32_t>(v));
 }
 
-// How far `to` lies behind `from`, for numbers that wrap: TCP's sequence numbers, say. Negative: before it.
+// How far `to` is after `from`, for numbers that wrap, such as TCP's sequence numbers. Negative: before it.
 constexpr int32_t distance(uint32_t from, uint32_t to) { return static_cast<int32_t>(to - from); }
 
 }  // namespace rawvs

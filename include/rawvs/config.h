@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config.h: the INI file as a plain struct: what was written, checked, with every default filled in.
-// In:  the text of a file.   Out: a Config, or an Error that names file, line, section, key, what was found and what is
-// allowed. A file is taken whole or not at all. One key = one field = one row of the key tables in config_keys.cpp; the
-// loader, rawvsd -t and the test that etc/rawvs.ini mentions every key walk the same rows.
+// config.h: the INI file as a struct, checked, with every default filled in.
+// In:  the text of a file.
+// Out: a Config, or an Error that names file, line, section, key, what was found and what is allowed.
+//
+// A file is accepted as a whole or not at all. One key = one field = one row of the tables in config_keys.cpp; the
+// loader, rawvsd -t and the test that etc/rawvs.ini mentions every key read the same rows.
 #pragma once
 
 #include <memory>
@@ -29,29 +31,29 @@ struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-655
 };
 
 struct ServerConfig : ServerSpec {
-  std::string check{};  // name of a [check], or a kind of check; empty: as the virtual says
+  std::string check{};  // name of a [check], or a kind of check; empty: the virtual's
 };
 
 struct VirtualConfig {  // [virtual NAME]
   std::string name;
-  int line = 0;               // of its section header, for messages
-  std::optional<Ip> address;  // VIP; not for a virtual that balances a mark
+  int line = 0;               // of the section's header, for messages
+  std::optional<Ip> address;  // VIP; none for a virtual with a mark
   std::vector<PortMatch> ports;
-  Mark mark{};  // 0: none given
-  Mark kept{};  // 0: none; else what was chosen for it before a reload
+  Mark mark{};  // 0: not given
+  Mark kept{};  // 0: none; else the mark that was chosen before a reload
   Scheduler scheduler = Scheduler::wlc;
   struct Flags {
-    std::optional<Scheduler> scheduler;  // whose words were given; none: no flags
+    std::optional<Scheduler> scheduler;  // whose flags were given; none: no flags
     uint8_t bits = 0;                    // SchedulerFlags
     friend bool operator==(const Flags&, const Flags&) = default;
   } flags;
   Duration persistence{};  // 0: none
   Netmask netmask{};       // of clients, for persistence
   bool one_packet = false;
-  std::vector<ServerConfig> servers;  // port 0: the virtual's own
-  std::string check;                  // of its servers; empty, or none: nobody asks, all are well
+  std::vector<ServerConfig> servers;  // port 0: the virtual's
+  std::string check;                  // for its servers; empty, or none: no check, all servers are well
   HealthPolicy health;
-  std::optional<ServerSpec> sorry;  // used while too few servers are well
+  std::optional<ServerSpec> sorry;  // in use while too few servers are well
 };
 
 struct CheckConfig {  // [check NAME]
@@ -67,7 +69,7 @@ struct GroupConfig {  // [group NAME]
   struct Match {
     Ip vip{};
     PortMatch ports;
-    Network clients{Ip(), 0};  // only packets from here
+    Network clients{Ip(), 0};  // packets from here only
     friend bool operator==(const Match&, const Match&) = default;
   };
   std::vector<Match> matches;
@@ -76,12 +78,11 @@ struct GroupConfig {  // [group NAME]
 struct VrrpConfig {  // [vrrp NAME]
   std::string name;
   int line = 0;
-  VrrpSpec spec;       // without addresses: those of all virtuals
+  VrrpSpec spec;       // without addresses: the VIPs of all virtuals
   std::string notify;  // program; empty: none
 };
 
-// Whether connections are told and heard. automatic: both; and if there is VRRP, told only by who is master of
-// something.
+// Whether connections are sent to and received from other directors. automatic: both; with VRRP, only a master sends.
 enum class SyncRole : uint8_t { automatic, master, backup, both };
 
 struct SyncConfig {  // [sync]
@@ -89,38 +90,38 @@ struct SyncConfig {  // [sync]
   Link link = Link::outside;
   Ip group{0xe0000051};   // 224.0.0.81
   uint16_t port = 8848;   // UDP
-  uint8_t ttl = 1;        // of multicast
+  uint8_t ttl = 1;        // for multicast
   std::vector<Ip> peers;  // none: multicast
-  std::string key;        // shared secret; empty: messages are neither sealed nor looked at for a seal
+  std::string key;        // shared secret; empty: messages are not sealed, and seals are not checked
   SyncSettings settings;
   friend bool operator==(const SyncConfig&, const SyncConfig&) = default;
 };
 const char* name(SyncRole role);  // auto, master, backup, both
 
 struct Config {
-  std::string interface;                    // where clients are; VIPs are answered for here
-  std::string inside;                       // where real servers are, if elsewhere
+  std::string interface;                    // on the clients' side; ARP for VIPs is answered here
+  std::string inside;                       // on the real servers' side, if another
   std::string control = "/run/rawvs.sock";  // control socket
-  std::string control_group;                // group that may use it (mode 0660); empty: root's
+  std::string control_group;                // group that may use it (mode 0660); empty: root only
   GuardMode guard = GuardMode::automatic;
   IoMode io = IoMode::automatic;  // how frames are read and sent
-  std::string state;              // file in RAM where connections survive a restart; empty: they do not
-  Duration state_interval{};      // how often it is written while we run; 0: only at the end
+  std::string state;              // file in RAM that keeps connections across a restart; empty: none
+  Duration state_interval{};      // how often it is written; 0: only at the end
   uint32_t ring_frames = 1024;    // receive ring of each interface, frames of 2 KB (more with a large MTU)
   Settings settings;
   std::vector<GroupConfig> groups;
   std::vector<CheckConfig> checks;
   std::vector<VirtualConfig> virtuals;
   std::vector<VrrpConfig> vrrps;
-  std::optional<SyncConfig> sync;  // none: connections stay here
+  std::optional<SyncConfig> sync;  // none: connections are neither sent nor received
 };
 
 Result<Config> parse_config(std::string_view text, std::string_view file_name);
-std::string print_config(const Config& config);  // as INI text, every key; parsing it gives the same Config
+std::string print_config(const Config& config);  // as INI text with every key; parsing it gives the same Config
 
-// The tables that a Config asks for, in the order in which ipvsadm would be called: groups, services, their servers.
-// A virtual of every port is one service per protocol. Of the groups the first that holds a packet is the one meant:
-// fewer ports come before more, and among equals smaller client networks before larger ones.
+// The tables that a Config asks for, in the order of ipvsadm's calls: groups, services, their servers. A virtual of
+// every port is one service per protocol. Among groups the first match applies: fewer ports precede more, and among
+// equals smaller client networks precede larger ones.
 struct WantedService {
   ServiceSpec spec;
   std::vector<ServerSpec> servers;
@@ -131,15 +132,15 @@ struct WantedTables {
 };
 WantedTables wanted_tables(const Config& config);
 
-// How the servers of those services are asked that have checks, and what follows.
+// The checks of the servers of those services, and the policy.
 struct WantedChecks {
   std::string name;  // of its virtual
   ServiceKey service;
-  Ip vip{};  // of a mark's service the first one that carries the mark
+  Ip vip{};  // for a mark's service the first VIP of the mark
   HealthPolicy policy;
   struct Server {
     Endpoint at{};
-    std::shared_ptr<const CheckSpec> check{};  // null: not asked
+    std::shared_ptr<const CheckSpec> check{};  // null: not checked
   };
   std::vector<Server> servers;
   std::optional<ServerSpec> sorry;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control.h: the control protocol: a request's text in, the director changed or read, the reply's text out.
-// In:  one message of at most kRequestMost bytes, from anybody who may open the socket: any bytes whatever.
-// Out: reply messages of at most kPieceMost bytes, made one at a time so that a long listing never holds up packets.
-// Not: sockets (sys/control_socket), ipvsadm's words and columns (tools/rawvsadm).
+// control.h: the control protocol: executes a request, given as text, on the director, and replies with text.
+// In:  one message of at most kRequestMost bytes, any bytes, from a client that may open the socket.
+// Out: reply messages of at most kPieceMost bytes, made one at a time: a long listing does not delay packets.
+// Not: sockets (sys/engine/control_socket.h), ipvsadm's options and columns (tools/rawvsadm).
 //
 // clang-format off
 // Version 1. The socket is AF_UNIX, SOCK_SEQPACKET: one message = one request. Requests and replies are ASCII text.
 //   request:  rawvs/1 COMMAND [KEY=VALUE ...]                  words separated by one blank
 //   reply:    ok                                               then rows, a line each, and the line "end"
-//             error CODE TEXT                                  then fault rows, if TEXT has more lines, and "end"
+//             error CODE TEXT                                  then fault rows for further lines of TEXT, and "end"
 //   row:      WORD KEY=VALUE ...                               the last value may hold blanks
 // CODE is a word of name(Refusal), or "usage", "version", "file",
 // "no-link", "not-running" or "busy" (too many clients). A reply may span messages; lines are never cut.
@@ -24,20 +24,20 @@
 //   zero             [service]
 //   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
 //   list             [service]                rows: daemon, then service, each followed by its server rows
-//   connections      [flow keys] [state]      rows: connection; only those that fit every key given
+//   connections      [flow keys] [state]      rows: connection; only those that match all keys
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
 //   vrrp                                      rows: vrrp
 //   start-sync       role link [id] [maxlen] [group] [ttl]    role: master or backup; both have one link, id ...
 //   stop-sync        role
-//   sync                                      rows: sync, if connections are told to other directors or heard
+//   sync                                      rows: sync, if connections are sent or received
 //   explain          protocol client virtual  rows: step, then verdict; nothing is changed
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
-//   reload           [reset]                  rows: change, pending: what the file's new text made different
-//   ini              [secrets]                rows: line: an INI file that gives the present table; then unwritable, for
-//                                             what no file can say, and hidden, if secrets are not shown
+//   reload           [reset]                  rows: change, pending: what the new file changed
+//   ini              [secrets]                rows: line: an INI file of the present tables; then unwritable, for
+//                                             what a file cannot express, and hidden, if secrets are not shown
 //
 // Keys of requests
 //   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      port 0: every port, needs persistence
@@ -51,10 +51,10 @@
 //                                 tun-checksum=none|on|remote
 //   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
 //                    explain takes no network, and needs the ports
-//   state=WORD       as in connection rows      count=N      snap=BYTES of each frame that are told: 0 (the default) to 8192
+//   state=WORD       as in connection rows      count=N      snap=BYTES of each frame to report: 0 (the default) to 8192
 //   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
 //   secrets=1        keys and passwords are written as they are, not as (hidden)
-//   reset=1          the table becomes the file's, whatever was changed since
+//   reset=1          the tables become the file's, whatever was changed since
 //
 // Rows
 //   daemon      version= uptime= size= pid= config=            uptime in seconds; size: cells of the connection index;
@@ -66,12 +66,12 @@
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
 //               [wanted=] [slow-start=] [health= for= flaps= why=]
-//               wanted: the weight that the operator gave, if another is in effect; slow-start: how much of its weight it has
-//               so far, in percent
-//               health=up|down|damped|unknown: as its check says, if it has one; for: seconds; flaps: how often it went
-//               within ten minutes; why: in words
-//               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can it be sent to; the last two, and
-//               no-route: it gets no connection until it can; via: its next hop, or -; fixed=1: mac is not asked for
+//               wanted: the operator's weight, if another is in effect; slow-start: the part of its weight in
+//               effect, in percent
+//               health=up|down|damped|unknown: by its check, if it has one; for: seconds; flaps: how often it went down
+//               within ten minutes; why: the reason as text
+//               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can packets be sent to it; with
+//               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address, and port 0
@@ -79,37 +79,37 @@
 //   exit        name= fate= count= meaning=
 //   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard=
 //               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
-//               unguarded: NAT connections that the guard has no room for; guard: how the kernel is kept out, or off
-//   vip         address= link= mac= retired= standby=          retired=1: its last service went a short while ago;
+//               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
+//   vip         address= link= mac= retired= standby=          retired=1: its last service was removed recently;
 //                                                              standby=1: another director has it (VRRP)
-//   rival       address= mac= server=                          who else answers ARP for that VIP; server: it is, or -
+//   rival       address= mac= server=                          another host that answers ARP for it; server: it is one, or -
 //   neighbor    address= link= state= mac= servers=
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=
-//               sent= heard= became-master= refused= why=     for: seconds in this state; why: in words
+//               sent= heard= became-master= refused= why=     for: seconds in this state; why: the reason as text
 //   sync        role=auto|master|backup|both leads= hears= link= id= group= port= ttl= maxlen= peers= sealed= messages=
 //               entries= unsent= overflows= heard= taken= lost= capped= refused= refused-for= refused-from= strangers=
 //               ours= no-room= complete=
-//               refused-for: how many of which kind (bad-seal:5), or -; refused-from: whose message was the last, or -
-//               capped: entries of who has no key, whose lifetimes were cut
-//               leads=1: it tells; entries: told; taken: entries heard; lost: messages whose numbers are missing;
-//               ours: entries about connections whose packets come here; complete=1: all connections were heard once
-//   step        text=                                          what the director looks at, in order, and what it finds
-//   verdict     exit= fate= server= method= text=              server, method: - when there is none
+//               refused-for: how many of each kind (bad-seal:5), or -; refused-from: sender of the last one, or -
+//               capped: entries received without a key whose lifetime was shortened
+//               leads=1: it sends; entries: sent; taken: entries received; lost: messages whose numbers are missing;
+//               ours: entries about connections whose packets come here; complete=1: all connections were received once
+//   step        text=                                          the director's decisions, in order
+//   verdict     exit= fate= server= method= text=              server, method: - if there is none
 //   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
-//               time: seconds since 1970, with three decimals; client, virtual, server, method: - when there is none;
-//               frames: the number of frame rows that follow, the packet as it came first; text: the decision in words
-//   frame       link= direction=in|out size= bytes= text=      size: of the whole frame; bytes: its first, in hex, or -
-//                                                              with snap=0; text: the frame in words
-//   lost        count=                                         packets that could not be told: the reader is too slow
-//   change      text=                                          done
-//   pending     text=                                          written in the file, but takes a restart
-//   line        text=                                          as it is, and may be empty
-//   part        text=                                          the beginning of the next line row's text, which is long
-//   warning     text=                                          done, and it may not be what was meant
-//   unwritable  text=                                          why the lines do not give the present table
+//               time: seconds since 1970, with three decimals; client, virtual, server, method: - if there is none;
+//               frames: the number of frame rows that follow, the received packet first; text: the decision
+//   frame       link= direction=in|out size= bytes= text=      size: of the whole frame; bytes: the first, in hex, or -
+//                                                              with snap=0; text: the frame described
+//   lost        count=                                         packets that were not reported: the reader is too slow
+//   change      text=                                          a change that was made
+//   pending     text=                                          a change that takes a restart
+//   line        text=                                          a line of the file, perhaps empty
+//   part        text=                                          the beginning of the next, long line row's text
+//   warning     text=                                          the change was made, but may not be what was meant
+//   unwritable  text=                                          why the lines do not give the present tables
 //   hidden                                                     the lines lack secrets
-//   fault       text=                                          of an error: another line of its text
-// New keys may be added to rows; readers skip the ones they do not know.
+//   fault       text=                                          a further line of an error's text
+// New keys may be added to rows; readers skip unknown ones.
 // clang-format on
 #pragma once
 

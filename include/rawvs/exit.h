@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// exit.h: every way a frame can leave the director, by name. If a frame vanishes without a counter moving, that is a
-// bug. The names are part of the interface: `rawvsadm drops` prints them, capture tests compare them. A new exit is one
-// line in RAWVS_EXITS: identifier, what became of the frame, printed name, meaning for people.
+// exit.h: every way a frame can leave the director, by name. A frame that vanishes without a counter is a fault.
+//
+// The names are part of the interface: `rawvsadm drops` prints them, capture tests compare them. A new exit is one line
+// in RAWVS_EXITS: identifier, fate of the frame, printed name, meaning for people.
 #pragma once
 
 #include <array>

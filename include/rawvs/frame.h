@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame.h: a frame and what travels with it: its link, its VLAN, its offload facts.
-// Offload facts are what PACKET_VNET_HDR carries (struct virtio_net_hdr, VIRTIO 1.1 section 5.1.6). Whoever rewrites
-// the frame keeps them true: a checksum may be partial, and one frame may stand for many (a TCP super-frame).
+// frame.h: a frame with its link, its VLAN and its offload facts.
+//
+// Offload facts are those of PACKET_VNET_HDR (struct virtio_net_hdr, VIRTIO 1.1 section 5.1.6). Code that rewrites the
+// frame updates them: a checksum may be partial, and one frame may stand for many (a TCP super-frame).
 #pragma once
 
 #include <cstdint>
@@ -15,15 +16,15 @@ enum class Link : uint8_t { outside, inside };  // [director] interface, and ins
 inline constexpr size_t kLinks = 2;
 inline constexpr size_t index(Link link) { return static_cast<size_t>(link); }
 
-struct Offload {  // host order; offsets count from the first byte of the frame
-  enum : uint8_t { needs_checksum = 1, checksum_valid = 2 };                         // flags
+struct Offload {                                              // host order; offsets from the first byte of the frame
+  enum : uint8_t { needs_checksum = 1, checksum_valid = 2 };  // flags
   enum : uint8_t { none = 0, tcp4 = 1, udp = 3, tcp6 = 4, udp_l4 = 5, ecn = 0x80 };  // segmentation
   uint8_t flags = 0;
   uint8_t segmentation = none;
   uint16_t header_size = 0;      // Ethernet, IP and TCP header: a hint for the segmenter
   uint16_t segment_size = 0;     // payload bytes per segment of a super-frame
-  uint16_t checksum_start = 0;   // needs_checksum: sum from here to the end ...
-  uint16_t checksum_offset = 0;  // ... and store it at checksum_start + checksum_offset
+  uint16_t checksum_start = 0;   // needs_checksum: sum from here to the end
+  uint16_t checksum_offset = 0;  // and store it at checksum_start + checksum_offset
   bool partial_checksum() const { return (flags & needs_checksum) != 0; }
   bool super_frame() const { return (segmentation & ~ecn) != none; }
   friend bool operator==(const Offload&, const Offload&) = default;
@@ -32,10 +33,10 @@ struct Offload {  // host order; offsets count from the first byte of the frame
 struct Frame {  // borrowed bytes, from the Ethernet header on; writable in place
   uint8_t* data = nullptr;
   uint32_t size = 0;
-  uint32_t headroom = 0;  // bytes before data that may be used for an outer header
+  uint32_t headroom = 0;  // bytes before data that are free for an outer header
   Offload offload{};
-  uint16_t vlan = 0;          // VLAN id that the card or kernel took out of the frame; 0 = none (or priority only)
-  Link link = Link::outside;  // where it came from
+  uint16_t vlan = 0;          // VLAN id that the card or kernel removed from the frame; 0 = none (or priority only)
+  Link link = Link::outside;  // where it was received
   MutableBytes bytes() const { return {data, size}; }
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // result.h: errors as values that say where, what was found and what was expected.
-// Start-up, configuration and control use Result; each layer adds its place with at(), so that the reader gets
-// "rawvs.ini:12: [virtual web] ports: "tcp/8O": ...". The packet path uses Exit (exit.h) instead.
+//
+// Start-up, configuration and control use Result. Each layer adds its place with at(): "rawvs.ini:12: [virtual web]
+// ports: "tcp/8O": ...". The packet path uses Exit (exit.h) instead.
 #pragma once
 
 #include <string>

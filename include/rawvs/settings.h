@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// settings.h: the numbers of [director] that decisions read. What was written in the file is config.h's business.
-// Names that IPVS has as sysctls (net.ipv4.vs.*) are the same here, and so are their defaults.
+// settings.h: the values of [director] that the director's decisions depend on.
+// Not: reading them (config.h).
+//
+// Settings that IPVS has as sysctls (net.ipv4.vs.*) have the same names and defaults here.
 #pragma once
 
 #include <cstdint>
@@ -9,40 +11,42 @@
 
 namespace rawvs {
 
-struct Timeouts {          // as ipvsadm --set: the three that operators change
-  Duration tcp = 900s;     // an established TCP connection that is silent
+struct Timeouts {          // ipvsadm --set
+  Duration tcp = 900s;     // an established, idle TCP connection
   Duration tcpfin = 120s;  // after the client's FIN
-  Duration udp = 300s;     // a UDP conversation that is silent
+  Duration udp = 300s;     // an idle UDP flow
 };
 
 struct Settings {
-  // Memory, decided at start
+  // Memory, fixed at the start.
   uint32_t max_connections = 262144;  // entries of the connection table, 64 to 80 bytes each
-  uint32_t max_servers = 1024;        // real servers of all services, removed ones that still have connections included
+  uint32_t max_servers = 1024;        // real servers of all services, and removed ones that still have connections
   uint32_t max_services = 16384;      // virtual services
-  uint32_t max_fragmented = 1024;     // fragmented datagrams being put together; their memory is reassembly.h's
-  uint32_t max_ftp = 1024;            // FTP control connections behind NAT whose commands are followed
+  uint32_t max_fragmented = 1024;     // fragmented datagrams waiting for fragments; reassembly.h has their memory
+  uint32_t max_ftp = 1024;            // FTP control connections with NAT
 
-  // IPVS's sysctls
-  bool expire_nodest_conn = false;         // a packet of a removed server's connection is scheduled anew, not dropped
+  // IPVS's sysctls.
+  bool expire_nodest_conn =
+      false;  // a removed server's connection is scheduled anew with its next packet, instead of dropping it
   bool expire_quiescent_template = false;  // weight 0 also ends persistence
   bool sloppy_tcp = false;                 // any TCP segment but RST may open a connection, not only SYN
   uint8_t conn_reuse_mode = 1;             // 0 off; bit 0: SYN on TIME_WAIT or CLOSE; bit 1: also on FIN_WAIT (DR, TUN)
   bool sloppy_sctp = false;                // any SCTP packet but ABORT may open a connection, not only INIT
-  bool pmtu_disc = true;                   // TUN: DF is copied and too large packets are refused; else they are cut
-  bool schedule_icmp = false;              // an ICMP error about no connection may begin one
-  Duration lblc_expiration = 24h;          // lblc: how long an unused destination is remembered
-  Duration lblcr_expiration = 24h;         // lblcr: the same, and how long its set of servers grows unchecked
+  bool pmtu_disc = true;           // TUN: DF is copied, and too large packets are refused; false: they are fragmented
+  bool schedule_icmp = false;      // an ICMP error about no connection may begin one
+  Duration lblc_expiration = 24h;  // lblc: how long an unused destination is remembered
+  Duration lblcr_expiration =
+      24h;  // lblcr: the same; a set of servers that did not change for this long shrinks by one
   Timeouts timeouts{};
 
-  // ARP
-  uint32_t garp_count = 3;            // announcements of a VIP that appears, one per second
-  Duration garp_interval = 60s;       // and again, as long as it is there; 0 = never again
-  Duration arp_timeout = 60s;         // how long an answer is believed; asked again by unicast before that
-  uint32_t arp_hold = 8;              // packets held per real server while its MAC address is being asked for
-  Duration arp_probe_interval = 60s;  // how often to look for others who answer for our VIPs; 0 = only listen
+  // ARP.
+  uint32_t garp_count = 3;            // announcements of a VIP that is new here, one per second
+  Duration garp_interval = 60s;       // and repeated at this interval; 0 = never
+  Duration arp_timeout = 60s;         // how long an answer is valid; it is renewed by unicast before that
+  uint32_t arp_hold = 8;              // packets held per real server while its MAC address is resolved
+  Duration arp_probe_interval = 60s;  // how often to look for other hosts that answer for our VIPs; 0 = only listen
 
-  // What the VIPs say themselves: ping, RST, ICMP errors
+  // Replies of the VIPs: ping, RST, ICMP errors.
   uint32_t reply_rate = 1000;  // of each kind, per second; 0 = none
   uint32_t reply_burst = 100;  // of each kind, at once
 };

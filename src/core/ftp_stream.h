@@ -135,8 +135,8 @@ class FtpReplies {
   void lose_place(FtpEdits& edits);  // bytes are missing: continue at the next line
 
   static constexpr size_t kSaved = 20;
-  void save(MutableBytes out) const;                               // restored: the edits saved with this reader
-  [[nodiscard]] bool restore(Bytes in, const FtpEdits& restored);  // restored: with this reader
+  void save(MutableBytes out) const;                               // as FtpEdits
+  [[nodiscard]] bool restore(Bytes in, const FtpEdits& restored);  // restored: the edits saved with this reader
 
  private:
   enum class At : uint8_t { code, rest, scan, digits, numbers, parenthesis, delimiters, port };

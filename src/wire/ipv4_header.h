@@ -27,8 +27,8 @@ class BasicIpv4Header {
   explicit BasicIpv4Header(Span bytes) : b_(bytes) {}
 
   bool version_4() const { return b_[0] >> 4 == 4; }
-  uint32_t header_size() const { return (b_[0] & 0x0fu) * 4; }  // bytes, as it says: 0 to 60
-  uint8_t tos() const { return b_[kIpv4TosAt]; }                // bytes, by the header's own field: 0 to 60
+  uint32_t header_size() const { return (b_[0] & 0x0fu) * 4; }  // bytes, as stated: 0 to 60
+  uint8_t tos() const { return b_[kIpv4TosAt]; }                // with the ECN bits
   uint32_t total() const { return load_be16(b_, kIpv4TotalAt); }
   uint16_t id() const { return load_be16(b_, kIpv4IdAt); }
   uint16_t fragment_word() const { return load_be16(b_, kIpv4FragmentAt); }

@@ -58,9 +58,7 @@ class TcpHeader : public L4Header {
   using L4Header::L4Header;
   uint32_t seq() const { return load_be32(b_, kTcpSeqAt); }
   uint32_t ack() const { return load_be32(b_, kTcpAckAt); }
-  uint32_t header_size() const {
-    return (b_[kTcpHeaderSizeAt] >> 4) * 4u;
-  }  // bytes, by the header's own field: 0 to 60
+  uint32_t header_size() const { return (b_[kTcpHeaderSizeAt] >> 4) * 4u; }  // bytes, as stated: 0 to 60
   uint8_t flags() const { return b_[kTcpFlagsAt] & kTcpFlagsKnown; }
 };
 

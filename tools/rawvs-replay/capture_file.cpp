@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// capture_file.cpp: libpcap's files behind RAII, and its messages with the file's name before them.
+// capture_file.cpp: libpcap's files with RAII, and its messages with the file's name.
 #include "capture_file.h"
 
 #include <pcap/pcap.h>
@@ -12,7 +12,7 @@ namespace rawvs::replay {
 namespace {
 
 constexpr int kSnapLength = 262144;          // libpcap's own limit for Ethernet
-constexpr int64_t kLastSecond = 0xffffffff;  // what the classic format can say
+constexpr int64_t kLastSecond = 0xffffffff;  // the latest second of the classic format
 constexpr size_t kTextMost = 1024 * 1024;
 
 struct CloseFile {
@@ -35,7 +35,7 @@ Result<CaptureReader> CaptureReader::open(const std::string& path) {
   std::FILE* const file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
   if (!file) return failed(name);
   char why[PCAP_ERRBUF_SIZE] = "";
-  std::unique_ptr<pcap, Close> pcap(pcap_fopen_offline(file, why));  // closes the file, too, once it is its own
+  std::unique_ptr<pcap, Close> pcap(pcap_fopen_offline(file, why));  // takes over the file and closes it
   if (!pcap) {
     if (file != stdin) std::fclose(file);
     return Error{name + ": not a capture file (pcap or pcapng): " + why};

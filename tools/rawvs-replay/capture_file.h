@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// capture_file.h: capture files read and written with libpcap, and the small text files beside them.
-// Either byte order, nanoseconds and pcapng are libpcap's business; what is written is pcap, Ethernet, microseconds.
-// "-" is standard input or output. Every error names the file.
+// capture_file.h: reads and writes capture files with libpcap, and small text files.
+//
+// libpcap reads either byte order, nanoseconds and pcapng; written are pcap files, Ethernet, microseconds. "-" is
+// standard input or output. Every error names the file.
 #pragma once
 
 #include <cstdio>
@@ -18,7 +19,7 @@ namespace rawvs::replay {
 class CaptureReader {
  public:
   static Result<CaptureReader> open(const std::string& path);
-  Result<bool> next(Captured& out);            // false: the capture is over
+  Result<bool> next(Captured& out);            // false: the capture has ended
   uint64_t frames() const { return frames_; }  // read so far
   const std::string& name() const { return name_; }
 
@@ -36,7 +37,7 @@ class CaptureWriter {
  public:
   static Result<CaptureWriter> create(const std::string& path);
   void write(Stamp time, Bytes frame);
-  Result<Done> finish();  // all is written, or why not
+  Result<Done> finish();  // an error if not everything was written
 
  private:
   struct Close {

@@ -60,7 +60,7 @@ int fail(const std::string& text, int code) {
   return code;
 }
 
-// The values of options. True: the text was understood.
+// Read the value of an option. True: it is valid.
 
 bool read_mac(std::string_view text, LinkFacts& facts) {
   const auto mac = parse_mac(text);
@@ -110,7 +110,7 @@ constexpr char kMacWanted[] = "one machine's MAC address, like 02:00:00:00:00:10
 constexpr char kAddressWanted[] = "ADDRESS/LEN, like 192.0.2.10/24";
 constexpr char kMtuWanted[] = "68 to 65535 bytes";
 
-// One option with its value. Null: taken; else what was expected.
+// Reads one option with its value. Null: it is valid; else what was expected.
 const char* take(int letter, const std::string& value, Options& options) {
   LinkFacts& outside = options.links[index(Link::outside)];
   LinkFacts& inside = options.links[index(Link::inside)];
@@ -130,7 +130,7 @@ const char* take(int letter, const std::string& value, Options& options) {
   }
 }
 
-// Nothing: replay now; else the exit code.
+// Empty: replay now; else the exit code.
 std::optional<int> read_options(int argc, char** argv, Options& options) {
   for (int letter; (letter = getopt_long(argc, argv, "c:o:C:e:m:a:vh", kLongOptions, nullptr)) != -1;) {
     if (letter == 'v') return std::printf("rawvs-replay %s\n", kVersion.data()) > 0 ? kOk : kFailed;
@@ -162,7 +162,7 @@ Result<Setup> read_setup(const Options& options) {
   return setup;
 }
 
-// Frame by frame to the capture's end. An Error: it, or the director, ended before.
+// Plays the capture's frames. An Error: the capture or the director stopped before the end.
 Result<Done> play(CaptureReader& reader, Captured& frame, bool any, Replay& replay) {
   while (any) {
     if (const auto arrived = replay.arrive(frame); !arrived) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// replay.cpp: virtual time around the director's door.
-// On which link a frame of the capture arrives (only where the configuration has an inside interface; else: outside):
-//   sent to the inside interface's MAC: inside; sent to the outside interface's MAC: outside;
-//   sent to anybody else (broadcast, most of all): inside, if its IPv4 or ARP sender is in the inside interface's
-//   subnet.
+// replay.cpp: drives the director in virtual time.
+//
+// Without an inside interface all frames arrive outside. With one, a frame arrives
+//   inside, if it was sent to the inside interface's MAC address; outside, if to the outside interface's;
+//   with another destination (such as broadcast) inside, if its IPv4 or ARP sender is in the inside interface's subnet.
 #include "replay.h"
 
 #include <algorithm>
@@ -17,10 +17,10 @@ namespace rawvs::replay {
 
 namespace {
 
-constexpr HashKey kSecret{0x7265706c61790001, 0x7261777673000002};  // fixed: the same every time
-constexpr Stamp kLongestPause = 31 * 24h;  // between frames: as long as the longest timeout; more is a damaged clock
+constexpr HashKey kSecret{0x7265706c61790001, 0x7261777673000002};  // constant: each run gives the same result
+constexpr Stamp kLongestPause = 31 * 24h;  // between frames: the longest timeout; a longer pause means a damaged clock
 
-// Bounds a walk through deadlines that do not move: a full table is emptied in steps of some hundred connections.
+// Limits a loop over deadlines at one moment: a full table expires in steps of some hundred connections.
 constexpr uint32_t kCallsPerMoment = 100'000;
 
 const char* name(Severity severity) {
@@ -39,7 +39,7 @@ std::string seconds(Stamp t) {  // 12.345
   return digits.insert(digits.size() - 3, ".");
 }
 
-// Takes out the outer VLAN tag, as the kernel does before a packet socket sees a frame; its VLAN, 0 for none.
+// Removes the outer VLAN tag, as the kernel does before a packet socket; returns its VLAN, 0 for none.
 uint16_t take_tag(std::vector<uint8_t>& bytes) {
   constexpr size_t kTypeAt = 12, kTagSize = 4;
   if (bytes.size() < kEthernetSize + kTagSize) return 0;
@@ -54,7 +54,7 @@ std::string words(const Traffic& t) {
   const auto direction = [](uint64_t packets, uint64_t bytes) {
     return " packets " + std::to_string(packets) + " bytes " + std::to_string(bytes);
   };
-  const bool both = t.out_packets != 0;  // NAT's answers
+  const bool both = t.out_packets != 0;  // replies of NAT servers
   return " conns " + std::to_string(t.connections) + direction(t.in_packets, t.in_bytes) +
          (both ? " back" + direction(t.out_packets, t.out_bytes) : "");
 }
@@ -87,7 +87,7 @@ Result<std::unique_ptr<Replay>> Replay::begin(const Setup& setup, Stamp start, L
   return replay;
 }
 
-// In the daemon's order: the interfaces are there, then the tables are filled.
+// In the daemon's order: first the interfaces, then the tables.
 Result<Done> Replay::load() {
   const Config& config = setup_.config;
   if (director_.connections().capacity() == 0) {
@@ -135,10 +135,10 @@ Result<Done> Replay::load_rules() {
   return Done{};
 }
 
-// What the director does, the world sees at once; then its next call begins with an empty outbox.
+// Passes on what the director wants to send, and empties the outbox.
 void Replay::dispatch() {
   for (const Departure& d : outbox_.departures()) leave_(now_, d.frame.bytes());
-  returned_ += outbox_.returned().size();  // there is no kernel here that would route them
+  returned_ += outbox_.returned().size();  // no kernel would route them here
   for (const Notice& n : outbox_.notices()) {
     log_ += "log " + seconds(now_ - start_) + ' ' + name(n.severity) + ' ' + n.text + '\n';
   }
@@ -214,7 +214,8 @@ std::string Replay::counters() const {
   for (const Service& service : director_.services().services()) {
     if (!service.used) continue;
     out += "service " + text(service.spec.key) + words(service.traffic) + '\n';
-    for (auto slot = service.servers.rbegin(); slot != service.servers.rend(); ++slot) {  // newest first: turned
+    for (auto slot = service.servers.rbegin(); slot != service.servers.rend();
+         ++slot) {  // the order is newest first: reversed
       const Server& server = director_.services().server(*slot);
       out += "server " + text(server.spec.at) + words(server.traffic) + " active " + std::to_string(server.active) +
              " inactive " + std::to_string(server.inactive) +

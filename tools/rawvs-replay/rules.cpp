@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rules.cpp: the lines of "ipvsadm -S -n" as control requests, so that the tables of a running LVS can be replayed.
-// rawvsadm understands far more; this is what a saved table holds, numbers only.
+// rules.cpp: turns lines of "ipvsadm -S -n" into control requests, to replay with a running LVS's tables. Accepts what
+// a saved table contains, with numbers only.
 #include <algorithm>
 
 #include "rawvs/control.h"
@@ -22,7 +22,7 @@ std::vector<std::string_view> words(std::string_view line) {
 }
 
 struct Option {
-  std::string_view word, key;  // key: what a request calls it, with "=" and a fixed value where the option has none
+  std::string_view word, key;  // key: the request's key with "=", and its value for an option without one
   bool value;
 };
 constexpr Option kOptions[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// called_as.cpp: rawvsadm as ipvsadm, ipvsadm-save and ipvsadm-restore.
+// called_as.cpp: rawvsadm called as ipvsadm, ipvsadm-save or ipvsadm-restore.
 #include "called_as.h"
 
 #include <cstdio>
@@ -10,7 +10,7 @@ namespace rawvs::adm {
 
 namespace {
 
-struct Buffer {  // getline's
+struct Buffer {  // for getline()
   char* text = nullptr;
   size_t room = 0;
   Buffer() = default;
@@ -26,7 +26,7 @@ Ending save_help(const std::string& script) {
               "   With the -n option, prints out the table in numeric format.\n"};
 }
 
-// Arguments that are no options are passed over.
+// Ignores arguments that are no options.
 std::variant<Called, Ending> save_script(const std::string& script, const std::vector<std::string>& args) {
   std::vector<std::string> wanted = {"-S"};
   for (const std::string& arg : args) {
@@ -39,8 +39,8 @@ std::variant<Called, Ending> save_script(const std::string& script, const std::v
   return Called{"ipvsadm", true, {{wanted, nullptr}}};
 }
 
-// All is read before the table is cleared, so that `ipvsadm-save | ipvsadm-restore` keeps it. A comment is a line that
-// begins with #; arguments are passed over.
+// Reads everything before the table is cleared, so that `ipvsadm-save | ipvsadm-restore` keeps it. A line that begins
+// with # is a comment; arguments are ignored.
 Called restore_script(const Lines& input) {
   std::vector<std::string> kept;
   while (auto line = input()) {
@@ -66,7 +66,7 @@ std::variant<Called, Ending> called_as(const std::string& name, std::vector<std:
   const std::string base = name.substr(name.rfind('/') + 1);
   if (base == "ipvsadm-save") return save_script(base, args);
   if (base == "ipvsadm-restore") return restore_script(input);
-  // ipvsadm's messages name it as it was called; we are rawvsadm wherever we are called from.
+  // ipvsadm's messages have the name that it was called by; rawvsadm's always "rawvsadm".
   const bool ipvsadm = base == "ipvsadm";
   return Called{ipvsadm ? name : base, ipvsadm, {{std::move(args), input}}};
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// called_as.h: what the name that the program is called by asks for: LVS's programs are symlinks to rawvsadm.
-// In:  the name, the arguments, a way to standard input.   Out: ipvsadm's command lines, to be run one after another.
+// called_as.h: selects the behaviour by the program's name: LVS's programs may be symbolic links to rawvsadm.
+// In:  the name, the arguments, standard input.
+// Out: ipvsadm's command lines, to run one after another.
 #pragma once
 
 #include "command.h"
 
 namespace rawvs::adm {
 
-using Lines = decltype(RestoreDoors::next_line);  // the next line, with its end; nothing after the last one
+using Lines = decltype(RestoreDoors::next_line);  // the next line with its end; empty after the last one
 
 Lines standard_input();
 
@@ -17,12 +18,12 @@ struct CommandLine {
 };
 
 struct Called {
-  std::string program;  // as messages name it
-  bool ipvsadm = true;  // as ipvsadm or one of its scripts: words beyond ipvsadm's, and --socket, are not known
-  std::vector<CommandLine> runs;  // the last one's status is the whole's
+  std::string program;            // for messages
+  bool ipvsadm = true;            // as ipvsadm or one of its scripts: rawvsadm's own commands and --socket are unknown
+  std::vector<CommandLine> runs;  // the exit status is the last one's
 };
 
-// name: argv[0]. ipvsadm-save and ipvsadm-restore do what Debian's scripts of these names do.
+// name: argv[0]. ipvsadm-save and ipvsadm-restore behave like Debian's scripts of these names.
 std::variant<Called, Ending> called_as(const std::string& name, std::vector<std::string> args, const Lines& input);
 
 }  // namespace rawvs::adm

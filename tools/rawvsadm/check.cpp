@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// check.cpp: which options go with which command and with each other, and what ipvsadm says when they do not.
+// check.cpp: which options a command allows and requires, and ipvsadm's messages about them.
 #include <array>
 #include <span>
 
@@ -105,7 +105,7 @@ Rule rule(Verb verb) {
 
 std::string quoted(const char* word) { return '\'' + std::string(word) + '\''; }
 
-// The first option, in the order of complaint, that is missing or out of place. only: the options looked at.
+// Reports the first option, in ipvsadm's order, that is missing or not allowed. only: the options to consider.
 std::optional<Ending> obey(const Rule& rule, const OptionSet& given, const OptionSet& only, const std::string& place) {
   for (size_t i = 0; i < static_cast<size_t>(O::count_); ++i) {
     const auto option = static_cast<O>(i);
@@ -179,12 +179,12 @@ std::optional<Ending> check_server(Command& c) {
     return fail("Different address family is allowed only for tunneling servers");
   }
   if (auto wrong = check_tunnel(c)) return wrong;
-  // Only address translation can change the port; the rest get the packet as the client sent it.
+  // Only NAT can change the port; the other methods send the client's packet unchanged.
   if (c.mark == 0 && c.method != "masq") c.server.port = c.service.port.value_or(0);
   return std::nullopt;
 }
 
-// -b: a comma list. Its words belong to a scheduler, but for flag-1 to flag-3, which every scheduler may have.
+// -b: a comma-separated list. Its words belong to a scheduler, except flag-1 to flag-3, which every scheduler may have.
 std::optional<Ending> read_flags(Command& c, const std::string& text) {
   struct Flag {
     const char* word;
@@ -211,7 +211,7 @@ std::optional<Ending> read_flags(Command& c, const std::string& text) {
   for (unsigned bit = 1; bit <= 4; bit <<= 1) {
     if ((bits & bit) == 0) continue;
     const char* word = "";
-    for (const Flag& flag : kFlags) {  // the scheduler's own word comes first
+    for (const Flag& flag : kFlags) {  // the scheduler's own word has precedence
       const bool fits = flag.bit == bit && (c.scheduler == flag.scheduler || *flag.scheduler == '\0');
       if (fits && *word == '\0') word = flag.word;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// client.cpp: the way to rawvsd: one SOCK_SEQPACKET connection, one request at a time.
+// client.cpp: requests to rawvsd over one SOCK_SEQPACKET connection.
 #include "client.h"
 
 #include <poll.h>
@@ -41,7 +41,7 @@ Result<Done> Client::reach() {
   }
   std::memcpy(to.sun_path, path_.data(), path_.size());
   fd_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  // Of connect(), too, which waits when many others do.
+  // Also limits connect(), which waits when many others do.
   const timeval limit{limit_.count() / 1000, limit_.count() % 1000 * 1000};
   if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return Done{};
@@ -54,15 +54,14 @@ Result<Done> Client::reach() {
                (why == ENOENT ? " If it is and its socket was deleted, SIGHUP makes that again" : "")};
 }
 
-// rawvsd ends a connection on which nothing was asked for a while, as when somebody types at -R: then a new one is
-// made.
+// rawvsd closes a connection without requests for a while, as during typed input of -R: then connects again.
 Result<Done> Client::put(const std::string& request) {
   for (bool old = fd_ >= 0;; old = false) {
     if (auto reached = reach(); !reached) return reached;
     if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) >= 0) return Done{};
     const int why = errno;
     const bool gone = why == EPIPE || why == ECONNRESET;
-    if (gone && !old) return Done{};  // it may have said why before it closed the connection
+    if (gone && !old) return Done{};  // it may have sent the reason before it closed the connection
     close();
     if (gone) continue;
     if (why == EAGAIN) return Error{"rawvsd at " + path_ + " does not take the request within " + seconds(limit_)};
@@ -92,7 +91,7 @@ Result<std::optional<Refused>> Client::hear(const Reply::EachRow& each, int end)
   Reply reply;
   Heard heard;
   const auto count_and_tell = [&](const Row& row) { ++heard.rows, each(row); };
-  std::vector<char> message(kPieceMost + 1);  // one more, so that a longer one is noticed
+  std::vector<char> message(kPieceMost + 1);  // one more byte: a message that is too long is noticed
   for (;;) {
     switch (wait(end)) {
       case Waited::message: break;
@@ -102,7 +101,7 @@ Result<std::optional<Refused>> Client::hear(const Reply::EachRow& each, int end)
     ssize_t size = 0;
     do size = recv(fd_, message.data(), message.size(), 0);
     while (size < 0 && errno == EINTR);
-    // Reported once, before what was said last: the other end had not read all when it closed.
+    // Reported once, before the last messages: the other end closed before it had read everything.
     if (size < 0 && errno == ECONNRESET) size = recv(fd_, message.data(), message.size(), 0);
     if (size <= 0) {
       const std::string why = size == 0 ? "closed the connection" : std::strerror(errno);
@@ -120,7 +119,7 @@ Result<std::optional<Refused>> Client::hear(const Reply::EachRow& each, int end)
   }
 }
 
-// Too many clients at once is said before the request is read: nothing was done, and it may be asked again.
+// "Too many clients" is sent before the request is read: nothing was done, and the request is repeated.
 Result<std::optional<Refused>> Client::ask(const std::string& request, const Reply::EachRow& each, int end) {
   constexpr Milliseconds kPause(100);
   for (Milliseconds waited{};; waited += kPause) {

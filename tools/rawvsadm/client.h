@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// client.h: the way to rawvsd: one SOCK_SEQPACKET connection, one request at a time.
+// client.h: sends requests to rawvsd and reads the replies, one at a time, over one SOCK_SEQPACKET connection.
 //
-// A daemon that does not go on is not waited for without end: an answer may take as long as it likes, as long as each
-// of its messages comes within the limit.
+// The limit applies to each message of a reply, not to the whole reply.
 #pragma once
 
 #include <chrono>
@@ -23,14 +22,14 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Rows go to each as they come. An Error when rawvsd is not there, went away, or made no sense; a Refused when it
-  // understood and would not. Connects when it must.
-  // end: a descriptor, or none. When it can be read the reply is not waited for any more: that is its end. With it
-  // there is no limit: such a reply waits for packets.
+  // Calls `each` with every row as it arrives. An Error: rawvsd is absent, closed the connection, or sent nonsense; a
+  // Refused: it understood and refused the request. Connects if necessary.
+  // end: a descriptor, or -1. When it becomes readable, waiting ends; with it there is no limit, since such a reply
+  // waits for packets.
   Result<std::optional<Refused>> ask(const std::string& request, const Reply::EachRow& each, int end = -1);
 
  private:
-  struct Heard {  // of the present reply
+  struct Heard {  // of the current reply
     size_t rows = 0, messages = 0;
   };
   enum class Waited : uint8_t { message, end, late };

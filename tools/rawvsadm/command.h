@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// command.h: what one command line asks for, and what is said when it asks in vain.
-// In:  ipvsadm's words (options.cpp reads them).   Out: a Command, every default filled in, or an Ending.
-// Not: the control protocol's words (request.h), text of listings (listing.h).
+// command.h: one command line of ipvsadm, and the messages for wrong ones.
+// In:  ipvsadm's arguments (options.cpp reads them).
+// Out: a Command with every default filled in, or an Ending.
+// Not: the control protocol's words (request.h), listings (listing.h).
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,9 @@ enum class Verb : uint8_t {
   start_daemon,
   stop_daemon,
 };
-const char* name(Verb verb);  // as ipvsadm's messages call it: add-service, flush, set
+const char* name(Verb verb);  // as in ipvsadm's messages: add-service, flush, set
 
-// In the order in which ipvsadm complains of them.
+// In the order in which ipvsadm reports them.
 enum class Option : uint8_t {
   numeric,
   connection,
@@ -73,7 +74,7 @@ enum class Option : uint8_t {
   tun_remcsum,
   count_
 };
-const char* name(Option option);  // as ipvsadm's messages call it: service-address, u-threshold
+const char* name(Option option);  // as in ipvsadm's messages: service-address, u-threshold
 
 class OptionSet {
  public:
@@ -89,9 +90,9 @@ class OptionSet {
   uint64_t bits_ = 0;
 };
 
-struct Place {  // HOST or HOST:PORT as it was understood
+struct Place {  // HOST or HOST:PORT as read
   Ip addr{};
-  bool ipv6 = false;  // recognised, so that its mistakes are named as ipvsadm names them; then addr says nothing
+  bool ipv6 = false;  // recognised only for ipvsadm's messages; addr is not set then
   std::optional<uint16_t> port;
 };
 
@@ -99,22 +100,22 @@ struct Command {
   Verb verb = Verb::list;
   OptionSet given;
 
-  // The virtual service. mark != 0: a marked one.
+  // The virtual service. mark: not 0 for a service of a mark.
   Protocol protocol = Protocol::any;
   Place service;
   uint32_t mark = 0;
   std::string scheduler = "wlc";
   uint32_t persistence = 0;  // seconds; 0 = none
-  Ip netmask{0xffffffff};    // which bits of clients' addresses make them one client to persistence
+  Ip netmask{0xffffffff};    // bits of clients' addresses that persistence compares
   std::string flags;         // sh-fallback,sh-port ... in ipvsadm's order
   std::string persistence_engine;
 
   // The real server.
   Place server;
-  std::string method = "route";          // route, tunnel, masq: the control protocol's words
+  std::string method = "route";          // route, tunnel, masq, as in the control protocol
   std::string tunnel = "ipip";           // ipip, gue, gre
   std::string tunnel_checksum = "none";  // none, on, remote
-  uint32_t tunnel_port = 0;              // gue's
+  uint32_t tunnel_port = 0;              // of gue
   uint32_t weight = 1, upper = 0, lower = 0;
 
   // The sync daemon.
@@ -129,23 +130,23 @@ struct Command {
   bool ipv6() const { return service.ipv6 || server.ipv6; }
 };
 
-// A command line that ends here: with help, or because it is wrong.
+// A command line that is not executed: help, or an error.
 struct Ending {
   int status = 0;
   std::string out;           // for standard output
   std::string err;           // for standard error
-  bool ends_restore = true;  // false: -R goes on with its next line
+  bool ends_restore = true;  // false: -R continues with its next line
 };
 
 using Parsed = std::variant<Command, Ending>;
 
 inline constexpr int kWrong = 2;      // ipvsadm's status for a value or a combination that it refuses itself
-inline constexpr int kRefused = 255;  // ... for what the kernel refuses, and for "Try ..."
+inline constexpr int kRefused = 255;  // ipvsadm's status for what the kernel refuses, and for "Try ..."
 
-// args: without the program's name. Names are looked up only where a number does not do.
+// args: without the program's name. A name is looked up only where a number is not enough.
 Parsed parse(const std::string& program, const std::vector<std::string>& args, const Names& names);
 
-// The checks that need the whole command line (check.cpp). flags: what was given to -b.
+// The checks that need the whole command line (check.cpp). flags: the argument of -b.
 std::optional<Ending> check(Command& command, const std::string& flags);
 
 Ending fail(std::string text);  // status 2
@@ -153,18 +154,18 @@ Ending try_help(const std::string& program);
 Ending usage(const std::string& program);    // -h
 Ending version(const std::string& program);  // -v
 
-// Values (values.cpp). Text as a user writes it; nothing when it is wrong.
+// Values (values.cpp), as a user writes them; empty: wrong.
 std::optional<uint32_t> read_number(const std::string& text, int64_t least, int64_t most);
 std::optional<Ip> read_host(const std::string& text, const Names& names);  // dotted quad, inet_aton's forms, or a name
 std::optional<Place> read_place(const std::string& text, Protocol protocol, const Names& names);
 bool is_ipv6(const std::string& text);
 
-// -R (restore.cpp): one command line a line.
+// -R (restore.cpp): one command line per line.
 struct Outcome {
   int status = 0;
   bool ends_restore = false;
 };
-struct RestoreDoors {  // what it needs of the world outside
+struct RestoreDoors {  // its connections to the outside
   std::function<std::optional<std::string>()> next_line;
   std::function<Outcome(const Command&)> obey;
   std::function<Outcome(const Ending&)> say;

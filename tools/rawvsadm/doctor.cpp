@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor.cpp: rawvsadm doctor: asks rawvsd and this host, looks at everything, tells what was found.
+// doctor.cpp: rawvsadm doctor: collects facts from rawvsd and this host, runs all checks, prints the findings.
 #include "doctor.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ Json list_of(const std::vector<std::string>& lines) {
   return out;
 }
 
-// Older ones refuse what they do not know: that is then not looked at.
+// An older rawvsd refuses an unknown command: those facts are then missing.
 Result<bool> ask_if_known(WordCall& call, const std::string& command, DoctorFacts& facts) {
   const auto asked =
       call.client.ask(std::string(kControlVersion) + ' ' + command, [&](const Row& row) { note_row(row, facts); });

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor.h: rawvsadm doctor: looks for what goes wrong with LVS, and says what to type.
-// In:  what rawvsd says of itself (its rows, control.h), what this host says of itself.
-// Out: findings, and what was looked at and found right. Not: mending anything; what only the servers know.
-// doctor.cpp asks and prints, doctor_facts.cpp and doctor_files.cpp look at this host, doctor_rows.cpp reads rawvsd's
-// rows, doctor_host.cpp, doctor_servers.cpp and doctor_ha.cpp judge: pure functions, from facts to findings.
+// doctor.h: rawvsadm doctor: looks for common faults of LVS installations, and prints commands that help.
+// In:  rawvsd's rows (control.h), facts about this host.
+// Out: findings, and what was checked and found right.
+// Not: changing anything; facts that only the servers know.
+//
+// doctor.cpp asks and prints, doctor_facts.cpp and doctor_files.cpp examine this host, doctor_rows.cpp reads rawvsd's
+// rows; doctor_host.cpp, doctor_servers.cpp and doctor_ha.cpp judge: pure functions from facts to findings.
 #pragma once
 
 #include <map>
@@ -23,38 +25,38 @@ struct HostLink {
   std::string name;
   bool up = false;
   bool carrier = false;
-  uint32_t mtu = 0;             // bytes of an IP packet; 0: not known
+  uint32_t mtu = 0;             // bytes of an IP packet; 0: unknown
   bool lro = false;             // large receive offload
-  bool forwarding = false;      // the kernel routes what arrives here
-  uint32_t rp_filter = 0;       // what is in effect: 1 is strict
-  bool send_redirects = false;  // the kernel tells senders of shorter ways
-  std::string unfit{};          // why rawvsd cannot serve there: it has no Ethernet
+  bool forwarding = false;      // the kernel routes packets that arrive here
+  uint32_t rp_filter = 0;       // in effect; 1 is strict
+  bool send_redirects = false;  // the kernel sends ICMP redirects
+  std::string unfit{};          // why rawvsd cannot use it: it has no Ethernet
   std::vector<LinkAddress> addresses;
 };
 
 struct HostFacts {
-  bool known = true;  // false: rawvsd runs in another network namespace, and nothing could be looked at
+  bool known = true;  // false: rawvsd runs in another network namespace
   std::vector<HostLink> links;
   const HostLink* link(std::string_view name) const;
-  const HostLink* with(Ip address) const;         // whose own address it is
-  const LinkAddress* network_of(Ip other) const;  // the narrowest one that it would be on
+  const HostLink* with(Ip address) const;         // the link with this address
+  const LinkAddress* network_of(Ip other) const;  // the narrowest network that contains it
 };
 
-// Files that the configuration names.
+// Files named in the configuration.
 
-enum class Runnable : uint8_t { yes, missing, not_executable, unreachable };  // by the user who is to run it
+enum class Runnable : uint8_t { yes, missing, not_executable, unreachable };  // for the user that is to run it
 struct ProgramFacts {
   std::string path, user;
-  std::string whose;  // check shop
+  std::string whose;  // the section: check shop
   Runnable runnable = Runnable::yes;
 };
-struct StatePlace {                                      // where connections are kept
-  bool there = false, writable = false, in_ram = false;  // its directory
+struct StatePlace {                                      // the place of the state file
+  bool there = false, writable = false, in_ram = false;  // about its directory
   uint64_t free = 0;                                     // bytes
-  bool strange = false;                                  // what is there already will not be believed
+  bool strange = false;                                  // the present file will be refused
 };
 struct FileFacts {
-  bool known = false;  // else nothing could be looked at
+  bool known = false;  // else nothing could be examined
   std::vector<ProgramFacts> programs;
   StatePlace state;
 };
@@ -64,32 +66,32 @@ struct FileFacts {
 struct ServiceFacts {
   std::string key;  // tcp:192.0.2.100:80, mark:10
   Protocol protocol = Protocol::any;
-  std::optional<Endpoint> virtual_at;  // none: a mark's
+  std::optional<Endpoint> virtual_at;  // none: a mark's service
 };
 
 struct ServerFacts {
-  size_t service = 0;  // its place in services
+  size_t service = 0;  // index into services
   Endpoint at;
   std::string method, tunnel, checksum, tunnel_port;
-  std::string reach;      // as server rows have it; empty: rawvsd did not tell
-  std::optional<Ip> via;  // its next hop, if rawvsd told
+  std::string reach;      // as in server rows; empty: rawvsd did not report it
+  std::optional<Ip> via;  // its next hop, if reported
   std::string mac;
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, in_packets = 0, out_packets = 0;
-  uint64_t connections = 0;  // that it ever got
+  uint64_t connections = 0;  // since its beginning
   bool overloaded = false;
   uint64_t syns = 0;   // connections in SYN_RECV
-  uint64_t stuck = 0;  // of these, for more than a second
+  uint64_t stuck = 0;  // of these, older than a second
   uint64_t near = 0;   // of these, with a client in the server's own network
-  std::string health;  // as its check says; empty: it has none
+  std::string health;  // by its check; empty: it has none
   std::string why;
-  uint64_t seconds = 0, flaps = 0;  // of that condition; how often it went lately
+  uint64_t seconds = 0, flaps = 0;  // in this condition; how often it went down recently
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
   bool unreachable() const {  // it gets no connection, whatever its weight
     return reach == "no-route" || reach == "own-address" || reach == "other-interface";
   }
   bool takes_clients() const { return weight != 0 && !unreachable(); }
-  // No client was ever answered: all connections that it ever got wait for its answer, and one of them for a while or
-  // with its SYN repeated. (As IPVS counts, SYN_RECV is active.)
+  // True if no client ever got a reply: all connections wait for one, and one of them for long or with a repeated SYN.
+  // (As in IPVS, SYN_RECV counts as active.)
   bool never_answered() const {
     return syns != 0 && syns >= connections && syns >= active + inactive && (stuck != 0 || in_packets > connections);
   }
@@ -103,7 +105,7 @@ struct VipFacts {
 struct RivalFacts {
   Ip vip;
   std::string mac;
-  std::string server;  // empty: it is none
+  std::string server;  // empty: it is no server
 };
 struct NeighborFacts {
   Ip address;
@@ -111,7 +113,7 @@ struct NeighborFacts {
 };
 struct PortFacts {  // a link row
   std::string name;
-  std::string guard;  // its way, or off; empty: rawvsd did not tell
+  std::string guard;  // its way, or off; empty: not reported
   uint64_t received = 0, kernel_dropped = 0, cut = 0, sent = 0, send_failed = 0;
 };
 
@@ -130,26 +132,26 @@ struct SyncFacts {
 struct SectionFacts {  // of the configuration: [check shop]
   std::string kind, name;
   std::map<std::string, std::vector<std::string>, std::less<>> keys;
-  std::string value(std::string_view key) const;  // the first; empty: it has none
+  std::string value(std::string_view key) const;  // the first value; empty: none
 };
 
 struct DaemonFacts {
   uint64_t pid = 0, uptime = 0;
   std::string config = "rawvsd's file";
-  std::string part;  // of its text: the beginning of the line that comes next
+  std::string part;  // of a long line: the beginning of the next line
   std::vector<ServiceFacts> services;
   std::vector<ServerFacts> servers;
   std::vector<VipFacts> vips;
   std::vector<RivalFacts> rivals;
   std::vector<NeighborFacts> neighbors;
-  std::vector<PortFacts> ports;  // the first one is where clients are
+  std::vector<PortFacts> ports;  // the first one is the clients' interface
   std::map<std::string, uint64_t, std::less<>> exits;
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
-  std::vector<SectionFacts> sections;                        // the others
+  std::vector<SectionFacts> sections;                        // all but [director]
   std::vector<VrrpFacts> vrrps;
-  std::vector<std::string> unwritable;  // why no file gives the table
+  std::vector<std::string> unwritable;  // why no file gives the present tables
   std::optional<SyncFacts> sync;
-  std::string setting(std::string_view key) const;  // of [director]; empty: not told
+  std::string setting(std::string_view key) const;  // of [director]; empty: not reported
 };
 
 struct DoctorFacts {
@@ -158,31 +160,32 @@ struct DoctorFacts {
   DaemonFacts daemon;
 };
 
-const NeighborFacts* next_hop(const DaemonFacts& daemon, const ServerFacts& server);  // null: not known
-std::string link_of(const DoctorFacts& facts, const ServerFacts& server);             // where it is; empty: not known
-bool sendable(const DaemonFacts& daemon, const ServerFacts& server);  // false: silent, without a route, or link down
+const NeighborFacts* next_hop(const DaemonFacts& daemon, const ServerFacts& server);  // null: unknown
+std::string link_of(const DoctorFacts& facts, const ServerFacts& server);             // the link to it; empty: unknown
+bool sendable(const DaemonFacts& daemon,
+              const ServerFacts& server);  // false: silent, without a route, or its link is down
 
-// Adds what a row says; rows of other kinds and keys that are not known are skipped.
+// Adds a row's facts; ignores unknown rows and keys.
 // REQUIRES: rows of "list" come before those of "connections".
 void note_row(const Row& row, DoctorFacts& facts);
-bool wants_connections(const DoctorFacts& facts);  // whether "connections" could tell of something wrong
+bool wants_connections(const DoctorFacts& facts);  // false: "connections" would show no fault
 
-HostFacts host_facts(uint64_t daemon_pid);        // pid 0: not known
+HostFacts host_facts(uint64_t daemon_pid);        // pid 0: unknown
 FileFacts file_facts(const DaemonFacts& daemon);  // as root only
-std::string root_of(uint64_t pid);                // where rawvsd's files begin; empty: where ours do
+std::string root_of(uint64_t pid);                // the root of rawvsd's files; empty: the same as ours
 
-// What is found.
+// Findings.
 
 enum class Urgency : uint8_t {
-  note,     // works, but know it
-  warning,  // goes wrong for some, or sometimes
-  error     // clients go without
+  note,     // works, but is worth knowing
+  warning,  // fails for some clients, or sometimes
+  error     // clients get no service
 };
 const char* name(Urgency urgency);
 
 struct Finding {
   Urgency urgency = Urgency::note;
-  std::string check;  // a word for programs: vip-on-host
+  std::string check;  // an identifier for programs: vip-on-host
   std::string what, why, type;
 };
 using Findings = std::vector<Finding>;
@@ -191,8 +194,8 @@ inline std::string plural(size_t count, const std::string& word) {
   return std::to_string(count) + ' ' + word + (count == 1 ? "" : "s");
 }
 
-// One look at something. What it finds wrong is added; what it says comes after "looked at and found right" when it has
-// added nothing. Empty: there was nothing to look at.
+// One check. Adds its findings. Returns the text to print under "looked at and found right" if it added none; empty:
+// nothing to check.
 using Look = std::string (*)(const DoctorFacts& facts, Findings& findings);
 
 // doctor_host.cpp
@@ -223,7 +226,7 @@ std::string look_at_sync(const DoctorFacts& facts, Findings& findings);
 std::string look_at_state(const DoctorFacts& facts, Findings& findings);
 
 struct Diagnosis {
-  Findings findings;               // the worst first
+  Findings findings;               // the most urgent first
   std::vector<std::string> right;  // sentences
   std::vector<std::string> unseen;
   bool well() const;  // no error, no warning

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_facts.cpp: what this host's kernel says of its interfaces: getifaddrs(3), ethtool's ioctl, net.ipv4.conf.
+// doctor_facts.cpp: facts of this host's kernel about its interfaces: getifaddrs(3), ethtool's ioctl, net.ipv4.conf.
 #include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -38,7 +38,7 @@ struct Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 };
 
-std::string first_line(const std::string& path) {  // empty: there is none
+std::string first_line(const std::string& path) {  // empty: no such file
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
   std::array<char, 128> line{};
   if (!file || !std::fgets(line.data(), line.size(), file.get())) return "";
@@ -84,30 +84,30 @@ uint32_t host_order(const sockaddr* address) {
 }
 
 HostLink& named(std::vector<HostLink>& links, const char* label) {
-  const std::string name = std::string(label).substr(0, std::string_view(label).find(':'));  // eth0:1 is eth0's
+  const std::string name = std::string(label).substr(0, std::string_view(label).find(':'));  // eth0:1 belongs to eth0
   const auto known = std::ranges::find(links, name, &HostLink::name);
   if (known != links.end()) return *known;
   links.push_back({.name = name, .addresses = {}});
   return links.back();
 }
 
-// How the kernel joins "all" with the interface's own differs from key to key: ip-sysctl.rst.
+// How "all" combines with the interface's own value differs between settings: ip-sysctl.rst.
 void add_settings(HostLink& link) {
   link.forwarding = sysctl(link.name, "forwarding") != 0;
   link.rp_filter = std::max(sysctl("all", "rp_filter"), sysctl(link.name, "rp_filter"));
   link.send_redirects = sysctl("all", "send_redirects") != 0 || sysctl(link.name, "send_redirects") != 0;
 }
 
-// What proc(5) has of it; empty: nothing. Its pid may be one of another pid namespace: its name is looked at.
+// Its directory in proc(5); empty: none. The pid may be from another pid namespace, so the process name is compared.
 std::string proc_of(uint64_t pid) {
   const std::string place = "/proc/" + std::to_string(pid);
   return pid == 0 || first_line(place + "/comm") != "rawvsd" ? "" : place;
 }
 
-bool same_network(uint64_t pid) {  // whether rawvsd sees the same interfaces as we do
+bool same_network(uint64_t pid) {  // true: rawvsd sees the same interfaces as this program
   const std::string place = proc_of(pid);
   std::array<char, 64> theirs{}, ours{};
-  if (place.empty()) return true;  // as good as we know
+  if (place.empty()) return true;  // cannot be found out
   if (readlink((place + "/ns/net").c_str(), theirs.data(), theirs.size() - 1) < 0) return true;
   if (readlink("/proc/self/ns/net", ours.data(), ours.size() - 1) < 0) return true;
   return theirs == ours;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_files.cpp: what this host's files say of the configuration: programs that rawvsd is to run, and the place
-// where connections are kept. stat(2), statfs(2), path_resolution(7).
+// doctor_files.cpp: facts of files named in the configuration: programs that rawvsd runs, the place of the state.
+// stat(2), statfs(2), path_resolution(7).
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned kTmpfs = 0x01021994, kRamfs = 0x858458f6;  // <linux/magic.h>
 constexpr mode_t kOthers = S_IWGRP | S_IWOTH;
 
-// Whether this user may execute it, or enter it: of a file and of a directory the same bits.
+// True if this user may execute the file, or enter the directory: the bits are the same.
 bool may_execute(const struct stat& facts, const passwd& user) {
   if (user.pw_uid == 0) return S_ISDIR(facts.st_mode) || (facts.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
   if (user.pw_uid == facts.st_uid) return (facts.st_mode & S_IXUSR) != 0;
@@ -24,7 +24,7 @@ bool may_execute(const struct stat& facts, const passwd& user) {
   return (facts.st_mode & S_IXOTH) != 0;
 }
 
-// root: where the path begins.
+// root: the root of rawvsd's files.
 Runnable runnable(const std::string& root, const std::string& name, const passwd& user) {
   const std::string path = root + name;
   for (size_t slash = path.find('/', root.size() + 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
@@ -41,7 +41,7 @@ void note_program(const std::string& root, const std::string& command, const std
                   const std::string& whose, FileFacts& files) {
   if (command.empty()) return;
   const passwd* const found = getpwnam(user.c_str());
-  if (!found) return;  // rawvsd would not have started
+  if (!found) return;  // cannot be: rawvsd would not have started
   const std::string path = command.substr(0, command.find(' '));
   files.programs.push_back({path, user, whose, runnable(root, path, *found)});
 }
@@ -82,7 +82,7 @@ FileFacts file_facts(const DaemonFacts& daemon) {
   return out;
 }
 
-// What no file can say: a mark that nothing carries; else what rawvsadm has made, and a restart would lose.
+// What a file cannot express: a mark without matching packets; and what rawvsadm changed, which a restart would lose.
 std::string look_at_marks(const DoctorFacts& facts, Findings& findings) {
   const std::string_view kMark = "mark ";
   for (const std::string& why : facts.daemon.unwritable) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_ha.cpp: what the doctor looks at of what keeps a service up: checks and their programs, VRRP, the place where
-// connections survive a restart.
+// doctor_ha.cpp: the doctor's checks of availability: health checks and their programs, VRRP, sync, the place of the
+// state.
 #include <algorithm>
 #include <set>
 
@@ -12,10 +12,10 @@
 namespace rawvs::adm {
 namespace {
 
-constexpr uint64_t kLongUnknown = 60;  // seconds: the first check should be over
+constexpr uint64_t kLongUnknown = 60;  // seconds; the first check should have ended
 constexpr uint64_t kManyFlaps = 3;     // within ten minutes
 
-// How to ask as its check does: what the reason begins with is the kind of it.
+// A command that repeats the check; the first word of the reason is the check's kind.
 std::string ask_again(const ServerFacts& server) {
   const std::string kind = server.why.substr(0, server.why.find(' ')), address = text(server.at.addr);
   if (kind == "arp" || kind == "icmp") return "ping -c 3 " + address;
@@ -86,7 +86,7 @@ std::string look_at_checks(const DoctorFacts& facts, Findings& findings) {
     ++checked;
     const bool others = std::ranges::any_of(
         facts.daemon.servers, [&](const ServerFacts& s) { return s.service == server.service && s.takes_clients(); });
-    if (!others) continue;  // that has been said of its service
+    if (!others) continue;  // already reported for its service
     if (auto ill = illness(facts, server)) findings.push_back(std::move(*ill));
   }
   for (const ProgramFacts& program : facts.files.programs) look_at_program(program, facts.daemon.config, findings);
@@ -206,8 +206,8 @@ std::set<Ip> served_by(const DaemonFacts& daemon) {  // the services' addresses
 
 }  // namespace
 
-// Which VIPs are somebody's own is only known of instances that name theirs. Inside, an address of no service is the
-// gateway of NAT servers.
+// VIPs are known only of instances that name their addresses. An inside address without a service is the gateway of NAT
+// servers.
 std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
   const DaemonFacts& daemon = facts.daemon;
   const std::set<Ip> served = served_by(daemon);
@@ -288,7 +288,7 @@ std::string look_at_sync(const DoctorFacts& facts, Findings& findings) {
 }
 
 std::string look_at_state(const DoctorFacts& facts, Findings& findings) {
-  constexpr uint64_t kEntry = 48;  // bytes of a state, and some
+  constexpr uint64_t kEntry = 48;  // bytes per entry of a state, rounded up
   const std::string path = facts.daemon.setting("state"), every = facts.daemon.setting("state_interval");
   const StatePlace& place = facts.files.state;
   if (path.empty() || !facts.files.known) return "";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_host.cpp: what the doctor looks at on this host and its LAN: VIPs, guard, sysctls, offloads, interfaces, ARP,
-// lost frames.
+// doctor_host.cpp: the doctor's checks of this host and its LAN: VIPs, guard, sysctls, offloads, interfaces, ARP, lost
+// frames.
 #include <algorithm>
 
 #include "doctor.h"
@@ -16,7 +16,7 @@ std::string names_of(const std::vector<PortFacts>& ports) {
   return out;
 }
 
-// The VIPs that are answered for.
+// The VIPs that rawvsd answers ARP for.
 std::vector<Ip> live_vips(const DaemonFacts& daemon) {
   std::vector<Ip> out;
   for (const VipFacts& vip : daemon.vips) {
@@ -43,7 +43,7 @@ bool switched_off(const DaemonFacts& daemon) {  // by guard = off
   return found != daemon.settings.end() && found->second == "off";
 }
 
-// The guard of one interface, as far as it is known: its way, "off", or empty.
+// The guard of an interface: its way, "off", or empty if unknown.
 std::string guard_of(const DaemonFacts& daemon, const PortFacts& port) {
   return port.guard.empty() && switched_off(daemon) ? "off" : port.guard;
 }
@@ -103,8 +103,8 @@ std::string look_at_guards(const DoctorFacts& facts, Findings& findings) {
   return right.empty() ? "" : right + ": its kernel leaves the VIPs' frames alone";
 }
 
-// rawvsd itself is not concerned: it takes frames before the kernel checks anything. But what DR and TUN servers answer
-// through this host is routed by the kernel, and comes from the VIP, whose own network is on the other side.
+// rawvsd takes frames before the kernel checks them. But replies of DR and TUN servers that this host routes come from
+// the VIP, whose network is on the other side: a strict rp_filter drops them.
 std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings) {
   bool looked = false;
   for (size_t i = 1; i < facts.daemon.ports.size(); ++i) {
@@ -120,14 +120,14 @@ std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings) {
                               text(vip) + " is not of its network",
                           "servers whose gateway is this host answer from the VIP, and its kernel drops that as forged",
                           "sysctl -w net.ipv4.conf." + inside->name + ".rp_filter=2"});
-      break;  // one VIP shows it
+      break;  // one VIP suffices
     }
   }
   return looked ? "rp_filter: not strict where servers answer through this host" : "";
 }
 
-// The kernel does not see the answers of NAT's connections, but it routes what servers send otherwise; and tells them a
-// shorter way to a client, by which NAT's answers would go past the director.
+// The kernel does not see the replies of NAT connections, but it routes other packets of the servers. It may send them
+// a redirect to a client, and the NAT replies would then bypass the director.
 std::string look_at_redirects(const DoctorFacts& facts, Findings& findings) {
   if (facts.daemon.ports.empty()) return "";
   const HostLink* const outside = facts.host.link(facts.daemon.ports[0].name);
@@ -189,7 +189,7 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
 
 namespace {
 
-// The instance by which this director is master of a VIP; null: none.
+// The VRRP instance in which this director is master of the VIP; null: none.
 const VrrpFacts* mastery(const DaemonFacts& daemon, Ip vip) {
   const auto has = [&](const VrrpFacts& vrrp) {
     if (vrrp.state != "master") return false;
@@ -243,9 +243,9 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
 
 namespace {
 
-// Some lost frames of very many are the past, or a burst; more are a setting that is too small.
+// A few lost frames among many are from the past or a burst; more show a setting that is too small.
 Urgency weighed(uint64_t count, uint64_t of) {
-  constexpr uint64_t kFew = 10000;  // one of so many
+  constexpr uint64_t kFew = 10000;  // one of this many
   return count * kFew < of ? Urgency::note : Urgency::warning;
 }
 
@@ -253,7 +253,7 @@ struct Trouble {  // an exit that should not be taken
   const char* exit;
   const char* what;
   const char* why;
-  const char* setting;  // to be raised; null: type says it
+  const char* setting;  // to increase; null: `type` has the command
   uint64_t usual, most;
   const char* type;
 };
@@ -331,7 +331,7 @@ std::string look_at_losses(const DoctorFacts& facts, Findings& findings) {
   for (const Trouble& trouble : kTroubles) {
     const auto counted = daemon.exits.find(std::string_view(trouble.exit));
     if (counted == daemon.exits.end() || counted->second == 0) continue;
-    // Behind a server that is silent packets pile up in any case.
+    // Packets to a silent server are held and expire in any case.
     if (trouble.exit == std::string_view("hold-full") && !all_sendable) continue;
     findings.push_back({weighed(counted->second, received), trouble.exit,
                         std::string(trouble.what) + ": " + frames(counted->second) + " of " + std::to_string(received) +

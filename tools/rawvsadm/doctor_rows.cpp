@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_rows.cpp: rawvsd's rows (control.h) as the doctor's facts.
+// doctor_rows.cpp: turns rawvsd's rows (control.h) into the doctor's facts.
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +8,7 @@
 namespace rawvs::adm {
 namespace {
 
-constexpr uint64_t kSynReceived = 60;  // seconds that IPVS waits in SYN_RECV
+constexpr uint64_t kSynReceived = 60;  // IPVS's timeout of SYN_RECV, seconds
 
 std::string cell(const Row& row, std::string_view key) {
   const std::string_view value = row.get(key);
@@ -120,12 +120,12 @@ void note_daemon(const Row& row, DaemonFacts& daemon) {
   if (!cell(row, "config").empty()) daemon.config = cell(row, "config");
 }
 
-bool belongs(const ServiceFacts& service, Endpoint virtual_at) {  // a mark's services do not say what they match
+bool belongs(const ServiceFacts& service, Endpoint virtual_at) {  // the service of a mark does not show its matches
   return !service.virtual_at || (service.virtual_at->addr == virtual_at.addr &&
                                  (service.virtual_at->port.value == 0 || service.virtual_at->port == virtual_at.port));
 }
 
-// Only connections that a server has not answered for a while are of use here.
+// Only connections without a reply from their server are needed.
 void note_connection(const Row& row, DoctorFacts& facts) {
   if (row.get("state") != "SYN_RECV") return;
   const auto at = parse_endpoint(row.get("server")), client = parse_endpoint(row.get("client"));
@@ -176,7 +176,7 @@ std::string DaemonFacts::setting(std::string_view key) const {
   return found == settings.end() ? std::string() : found->second;
 }
 
-bool wants_connections(const DoctorFacts& facts) {  // as IPVS counts, SYN_RECV is active
+bool wants_connections(const DoctorFacts& facts) {  // as in IPVS, SYN_RECV counts as active
   return std::ranges::any_of(facts.daemon.servers, [](const ServerFacts& s) { return s.active != 0; });
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_servers.cpp: what the doctor looks at of services and real servers: who takes clients, the ways there, what
-// comes back, MTUs.
+// doctor_servers.cpp: the doctor's checks of services and real servers: who takes clients, routes, replies, MTUs.
 #include <algorithm>
 #include <set>
 
@@ -10,10 +9,10 @@
 namespace rawvs::adm {
 namespace {
 
-constexpr uint64_t kFewPackets = 10;     // less than that may be on their way
-constexpr uint64_t kFewConnections = 3;  // less than that may be clients that went away
+constexpr uint64_t kFewPackets = 10;     // fewer may be in transit
+constexpr uint64_t kFewConnections = 3;  // fewer may be clients that gave up
 
-// Of ipvsadm's command line: -t 192.0.2.100:80.
+// ipvsadm's option: -t 192.0.2.100:80.
 std::string option(const ServiceFacts& service) {
   const std::string rest = service.key.substr(service.key.find(':') + 1);
   switch (service.protocol) {
@@ -34,7 +33,7 @@ std::string option(const ServerFacts& server) {
   return server.tunnel == "gre" ? "-i --tun-type gre" + checksum : "-i";
 }
 
-// The whole command: what is not said again, -e sets to its default.
+// The whole command: -e resets what is not given.
 std::string edited(const DaemonFacts& daemon, const ServerFacts& server, uint64_t weight, uint64_t upper) {
   std::string out = "rawvsadm -e " + option(daemon.services[server.service]) + " -r " + text(server.at) + ' ' +
                     option(server) + " -w " + std::to_string(weight);
@@ -51,7 +50,7 @@ std::vector<const ServerFacts*> servers_of(const DaemonFacts& daemon, size_t ser
   return out;
 }
 
-// This host's address that a server would have as its gateway.
+// The address of this host that a server would use as its gateway.
 std::string gateway_for(const DoctorFacts& facts, const ServerFacts& server) {
   if (const LinkAddress* const own = facts.host.network_of(server.at.addr)) return text(own->addr);
   const HostLink* const link = facts.host.link(link_of(facts, server));
@@ -68,7 +67,7 @@ bool is_vip(const DaemonFacts& daemon, Ip address) {
   return std::ranges::any_of(daemon.vips, [&](const VipFacts& vip) { return !vip.retired && vip.address == address; });
 }
 
-// Why a server cannot be sent to, whatever it does itself; none: it can.
+// The finding for a server to which packets cannot be sent; none: they can.
 std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
   const std::string who = "real server " + text(server.at.addr);
   const std::string move = server.takes_clients()
@@ -100,7 +99,7 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
   if (!sendable(facts.daemon, server) && server.reach != "link-down") {
     const std::string what = via == who ? "real server " + who + " does not answer ARP" + on
                                         : "gateway " + via + " does not answer ARP" + on + ": it is the way to " + who;
-    // Who has weight 0 already, by its check or an operator, need not be drained.
+    // A server with weight 0, by its check or an operator, need not be drained.
     const bool used = server.weight != 0;
     return Finding{
         Urgency::error, "silent", what,
@@ -117,7 +116,7 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
                  way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
 }
 
-// Nine packets may be on their way; a first client's may not.
+// Nine packets may be in transit; a first client's connection without any reply is a fault.
 bool no_nat_reply(const ServerFacts& server) {
   return server.out_packets == 0 && (server.in_packets >= kFewPackets || server.never_answered());
 }
@@ -184,7 +183,7 @@ std::string look_at_ways(const DoctorFacts& facts, Findings& findings) {
 
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
   const auto& all = facts.daemon.neighbors;
-  const auto direct = [&](Ip address) {  // by direct routing, and no gateway
+  const auto direct = [&](Ip address) {  // by direct routing, without a gateway
     return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
       return s.at.addr == address && s.method == "route" && s.via.value_or(address) == address;
     });
@@ -199,7 +198,7 @@ std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
            "one machine gets both shares; or a router answers for both (proxy_arp), and direct routing "
            "does not pass one",
            "ip neigh | grep " + all[i].mac + "; switch proxy_arp off at that router, or use forward=tun"});
-      return "";  // a router answers for all of them: once is enough
+      return "";  // a router answers for all of them: one finding suffices
     }
   }
   return "";
@@ -242,8 +241,8 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     if (!sendable(facts.daemon, server) || server.out()) continue;
     ++looked;
     const bool nat = server.method == "masq";
-    if (nat && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // that has been said
-    // Connections in any other state got an answer. (As IPVS counts, SYN_RECV is active.)
+    if (nat && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // already reported
+    // Connections in any other state got a reply. (As in IPVS, SYN_RECV counts as active.)
     const bool many = server.stuck >= kFewConnections && server.syns >= server.active + server.inactive;
     if (!many && !server.never_answered()) continue;
     const ServiceFacts& service = facts.daemon.services[server.service];
@@ -273,13 +272,13 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
   return looked == 0 ? "" : "no real server leaves all its clients without an answer";
 }
 
-// Errors about tunnels whose clients got answers all the same, or are UDP's, whose connections do not tell: from a
-// server that has no tunnel, or from a router on the way to it.
+// ICMP errors about tunnels whose clients got replies, or that carry UDP, whose connections show nothing: from a server
+// without a tunnel interface, or from a router on the way.
 std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings) {
   std::set<std::string> tunnels;
   for (const ServerFacts& server : facts.daemon.servers) {
     if (server.method == "tunnel") tunnels.insert(text(server.at.addr));
-    if (server.method == "tunnel" && server.never_answered()) return "";  // that has been said
+    if (server.method == "tunnel" && server.never_answered()) return "";  // already reported
   }
   if (tunnels.empty()) return "";
   const uint64_t errors = tunnel_errors(facts.daemon);
@@ -307,7 +306,7 @@ uint32_t overhead(const ServerFacts& server) {
 }  // namespace
 
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings) {
-  constexpr uint32_t kComfortable = 1280;  // what programs may take for granted: IPv6's least
+  constexpr uint32_t kComfortable = 1280;  // bytes that programs may rely on: IPv6's minimum
   const HostLink* const outside = facts.daemon.ports.empty() ? nullptr : facts.host.link(facts.daemon.ports[0].name);
   if (!outside || outside->mtu == 0) return "";
   std::set<std::pair<std::string, uint32_t>> said;

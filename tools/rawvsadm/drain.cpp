@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// drain.cpp: a server in every service that has it: requests to quiesce it, what is left, how to undo it.
+// drain.cpp: drains a server in every service that has it: requests, what is left, the command that undoes it.
 #include "drain.h"
 
 namespace rawvs::adm {
@@ -10,7 +10,7 @@ std::string value(const Row& row, const char* key) { return std::string(row.get(
 
 std::string counted(uint64_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
 
-// As ipvsadm's options: "-t 192.0.2.100:80".
+// The service as ipvsadm's option: "-t 192.0.2.100:80".
 std::string service_option(const std::string& service) {
   constexpr std::pair<const char*, const char*> kOptions[] = {
       {"tcp:", "-t "}, {"udp:", "-u "}, {"sctp:", "--sctp-service "}, {"mark:", "-f "}};
@@ -50,7 +50,7 @@ Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port) {
 
 uint64_t given_weight(const Row& server) { return server.number(server.has("wanted") ? "wanted" : "weight"); }
 
-// Its MAC address is not named: rawvsd keeps a fixed one, and one that ARP told must not become fixed.
+// Leaves out the MAC address: rawvsd keeps a fixed one, and one learned by ARP must not become fixed.
 std::string quiesce_command(const Row& server) {
   std::string command = "edit-server service=" + value(server, "service") + " server=" + value(server, "server");
   for (const char* const key : {"method", "upper", "lower", "tun-type", "tun-port", "tun-checksum"}) {

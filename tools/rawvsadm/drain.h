@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// drain.h: a server in every service that has it: what is asked of rawvsd to quiesce it, what is left, how to undo it.
-// In:  rows of "list".   Out: requests, command lines, sentences.
-// Not: asking, waiting (words_drain.cpp).
+// drain.h: drains a server in every service that has it: requests, what is left, the command that undoes it.
+// In:  rows of "list".
+// Out: requests, command lines, texts.
+// Not: asking and waiting (words_drain.cpp).
 #pragma once
 
 #include <optional>
@@ -12,20 +13,20 @@
 
 namespace rawvs::adm {
 
-struct Drained {  // what the rows say of the server
-  Rows servers;   // its rows, one of each service that has it
+struct Drained {  // the server's facts
+  Rows servers;   // its rows, one per service
   uint64_t active = 0, inactive = 0, persistent = 0;
   bool quiesced = true;  // all weights are 0
   uint64_t left() const { return active + inactive; }
 };
 
-// port: only where it has this one.
+// port: only servers with this port.
 Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port);
 
 uint64_t given_weight(const Row& server);        // the operator's, whatever checks say
-std::string quiesce_command(const Row& server);  // edit-server with the row's own record, but weight 0
-std::string undo_line(const Row& server);        // rawvsadm -e ...: what makes it as the row says
+std::string quiesce_command(const Row& server);  // edit-server with the row's values, but weight 0
+std::string undo_line(const Row& server);        // rawvsadm -e ...: restores the row's values
 std::string left_text(const Drained& drained);   // 3 connections left (1 active, 2 inactive)
-std::string templates_text(const Drained& drained, const std::string& server);  // "" without persistent clients
+std::string templates_text(const Drained& drained, const std::string& server);  // empty without persistent clients
 
 }  // namespace rawvs::adm

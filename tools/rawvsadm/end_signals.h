@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// end_signals.h: Ctrl-C and its like, as something to wait for, so that what is live ends with a last word.
+// end_signals.h: SIGINT, SIGTERM and SIGHUP as a descriptor, so that a live view can finish its output.
 #pragma once
 
 #include <sys/signalfd.h>
@@ -10,7 +10,7 @@
 
 namespace rawvs::adm {
 
-class EndSignals {  // Ctrl-\ still ends everything at once
+class EndSignals {  // SIGQUIT still ends the program at once
  public:
   EndSignals() {
     sigset_t set;
@@ -27,7 +27,7 @@ class EndSignals {  // Ctrl-\ still ends everything at once
   EndSignals(const EndSignals&) = delete;
   EndSignals& operator=(const EndSignals&) = delete;
   int fd() const { return fd_; }
-  void take() const {  // so that it does not come again when it is no longer blocked
+  void take() const {  // consumes it: it is not delivered again when it is unblocked
     signalfd_siginfo info;
     [[maybe_unused]] const ssize_t size = read(fd_, &info, sizeof info);
   }

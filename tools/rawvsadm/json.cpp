@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// json.cpp: rows of the control protocol as JSON (json-c writes it).
+// json.cpp: rows of the control protocol as JSON, written by json-c.
 #include "json.h"
 
 #include <json-c/json_object.h>
@@ -14,7 +14,7 @@ namespace rawvs::adm {
 
 namespace {
 
-// Keys whose values are numbers. A new key is text until it is named here.
+// Keys whose values are numbers. Values of other keys are text.
 constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persistence", "ops",        "conns",
                                  "inpkts",         "outpkts", "inbytes",  "outbytes",    "cps",        "inpps",
                                  "outpps",         "inbps",   "outbps",   "tun-port",    "weight",     "upper",
@@ -55,7 +55,7 @@ constexpr std::array kNumbersOfCare = {"wanted",
                                        "ours",
                                        "no-room",
                                        "complete"};                       // checks, VRRP, sync
-constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may hold blanks and =
+constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may contain blanks and =
 
 template <size_t N>
 bool holds(const std::array<const char*, N>& keys, std::string_view key) {
@@ -72,7 +72,7 @@ json_object* value_of(const std::string& key, const std::string& value) {
   const bool counts = holds(kNumbers, key) || holds(kNumbersOfCare, key);
   const auto number = counts ? parse_number(value, UINT64_MAX) : std::nullopt;
   if (number) return json_object_new_uint64(*number);
-  // The very digits: a time with six decimals has more of them than a double is printed with.
+  // The digits as they are: a time with decimals has more of them than a double prints.
   if (key == "time") return json_object_new_double_s(std::strtod(value.c_str(), nullptr), value.c_str());
   return string(value);
 }
@@ -88,7 +88,7 @@ Json Json::text(std::string_view value) { return Json(string(value)); }
 Json Json::number(uint64_t value) { return Json(json_object_new_uint64(value)); }
 Json Json::truth(bool value) { return Json(json_object_new_boolean(value)); }
 
-Json Json::fraction(double value) {  // three decimals: rates and seconds need no more
+Json Json::fraction(double value) {  // three decimals are enough for rates and seconds
   char digits[64];
   std::snprintf(digits, sizeof digits, "%.3f", value);
   return Json(json_object_new_double_s(value, digits));
@@ -129,7 +129,7 @@ Json json_of(const std::vector<std::string>& rows, std::initializer_list<const c
   const std::map<std::string_view, const char*> owned = {
       {"service", "servers"}, {"vip", "rivals"}, {"packet", "frames"}};
   Json out = Json::object();
-  std::map<std::string, Json> open;  // by name: the list that the next row of this word goes to
+  std::map<std::string, Json> open;  // by row word: the list for the next such row
   const auto list = [&](Json& holder, const std::string& name) -> Json& {
     Json& made = open.insert_or_assign(name, Json::list()).first->second;
     holder.set(name.c_str(), made);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// json.h: rows of the control protocol as JSON (json-c writes it). The keys are the protocol's; numbers are numbers,
-// and what the protocol writes as - is null. In:  rows.   Out: one object: {"daemon": {...}, "services": [{...,
-// "servers": [...]}], ...}. A row that follows its owner (server, rival, frame) is in its owner's list.
+// json.h: rows of the control protocol as JSON, written by json-c.
+// In:  rows.
+// Out: one object: {"daemon": {...}, "services": [{..., "servers": [...]}], ...}.
+//
+// The keys are the protocol's; numbers are numbers, and the protocol's - is null. A row that follows its owner (server,
+// rival, frame) is in a list of its owner.
 #pragma once
 
 #include <memory>
@@ -10,7 +13,7 @@
 
 #include "request.h"
 
-struct json_object;  // json-c's
+struct json_object;  // of json-c
 
 namespace rawvs::adm {
 
@@ -22,10 +25,10 @@ class Json {  // a value; copies share it
   static Json number(uint64_t value);
   static Json fraction(double value);
   static Json truth(bool value);
-  static Json of(const Row& row);  // its keys, without its word
+  static Json of(const Row& row);  // the row's keys without its word
 
-  Json& set(const char* key, const Json& value);  // of an object
-  Json& add(const Json& value);                   // to a list
+  Json& set(const char* key, const Json& value);  // REQUIRES: an object
+  Json& add(const Json& value);                   // REQUIRES: a list
   std::string line() const;                       // as text, and a line end
 
  private:
@@ -33,7 +36,7 @@ class Json {  // a value; copies share it
   std::shared_ptr<json_object> value_;
 };
 
-// lists: words whose list is there even when no row came, so that programs need not ask: {"service", "exit"}.
+// lists: words whose list exists even without rows: {"service", "exit"}.
 Json json_of(const std::vector<std::string>& rows, std::initializer_list<const char*> lists = {});
 
 }  // namespace rawvs::adm

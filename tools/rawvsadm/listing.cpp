@@ -21,7 +21,7 @@ std::string left_padded(const std::string& text, size_t width) {
 
 std::string column(uint64_t number, size_t width) { return padded(std::to_string(number), width); }
 
-// ADDRESS:PORT, with names where there are names to be used. A port of 0 has none.
+// ADDRESS:PORT, with names if wanted. Port 0 has no name.
 std::string place(Endpoint at, Protocol protocol, const Names* names) {
   if (!names) return text(at);
   const auto port = at.port.value == 0 ? std::nullopt : names->port_name(at.port, protocol);
@@ -38,7 +38,7 @@ const char* method_word(std::string_view method) {
   return method == "tunnel" ? "Tunnel" : "Route";
 }
 
-// One counter, a blank before it. Large ones are divided so that they stay in their column.
+// A counter after a blank. Large ones are divided to fit their column.
 std::string counter(uint64_t n, bool exact) {
   constexpr uint64_t kThousand = 1000, kMillion = kThousand * 1000, kBillion = kMillion * 1000;
   if (exact) return left_padded(std::to_string(n), 9);
@@ -118,7 +118,7 @@ std::string tunnel_text(const ServerLine& s) {
   return s.tunnel + port + (s.checksum == "remote" ? ":r+c" : s.checksum == "on" ? ":+c" : ":-c");
 }
 
-// The same as options.
+// The same as options of a command line.
 std::string tunnel_options(const ServerLine& s) {
   if (s.method != "tunnel") return "";
   if (s.tunnel != "gue" && s.tunnel != "gre") return " --tun-type ipip";
@@ -144,7 +144,7 @@ std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle&
   return out + column(s.weight, 6) + connections;
 }
 
-// A row's netmask: a prefix length or a mask. Empty for the full one, which is not shown.
+// A row's netmask: a prefix length or a mask. Empty for the full mask, which is not shown.
 std::string netmask_text(std::string_view found) {
   const auto prefix = parse_number(found, 32);
   if (!prefix) return found == "255.255.255.255" ? "" : std::string(found);
@@ -158,8 +158,8 @@ Protocol protocol_of(std::string_view word) {
   return Protocol::any;
 }
 
-// ipvsadm takes the difference of two addresses for a number with a sign: what is more than half of all addresses above
-// the others comes before them, 192.0.2.1 before 10.0.0.1. (Where that makes no order, theirs is nobody's.)
+// ipvsadm compares addresses by the sign of their 32-bit difference: an address more than half of the range above
+// another sorts before it, as 192.0.2.1 before 10.0.0.1. (Where that is no order, ipvsadm's result is arbitrary.)
 template <typename Line>
 void turn(std::span<Line> sorted, Endpoint Line::*at) {
   const auto apart = [&](const Line& a, const Line& b) { return (b.*at).addr.v4() - (a.*at).addr.v4() > 0x80000000; };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// listing.h: rows of the daemon's replies as ipvsadm's listings, to the blank.
-// In:  rows, which columns are wanted, names if numbers are not wanted.   Out: text.
+// listing.h: formats rows of the daemon's replies as ipvsadm's listings, byte for byte.
+// In:  rows, the wanted columns, names unless numbers are wanted.
+// Out: text.
 // Not: asking the daemon (client.h).
 #pragma once
 
@@ -17,17 +18,17 @@ enum class Columns : uint8_t { plain, stats, rate, thresholds, persistent_conn, 
 
 struct ListStyle {
   Columns columns = Columns::plain;
-  bool exact = false;            // --exact: numbers in full
-  bool sorted = true;            // --nosort: as the daemon keeps them
-  bool headed = true;            // the line with the version; not above a single service
-  const Names* names = nullptr;  // -n: none
+  bool exact = false;            // --exact: full numbers
+  bool sorted = true;            // --nosort: the daemon's order
+  bool headed = true;            // the line with the version; not for a single service
+  const Names* names = nullptr;  // null: -n
 };
 ListStyle style(const Command& command, const Names& names);
 
 struct ServerLine {
   Endpoint at;
   std::string method;
-  std::string tunnel, checksum;  // of a tunnel, in the control protocol's words
+  std::string tunnel, checksum;  // of a tunnel, as in the control protocol
   uint64_t tunnel_port = 0;
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;
   std::vector<uint64_t> counts;  // connections, packets in and out, bytes in and out: totals, or per second
@@ -48,7 +49,7 @@ class ServiceTable {  // the reply to "list"
  public:
   explicit ServiceTable(bool rates) : rates_(rates) {}
   void take(const Row& row);
-  bool lacks_rates() const { return lacks_rates_; }  // rates were wanted, and this daemon does not tell any
+  bool lacks_rates() const { return lacks_rates_; }  // rates were wanted, but this daemon does not send them
   void sort();
   uint64_t size() const { return size_; }
   const std::vector<ServiceLine>& services() const { return services_; }
@@ -68,6 +69,6 @@ std::string connection_line(const Row& row, bool engine, const Names* names);
 std::string timeouts_line(const Row& row);
 std::string daemon_lines(const Row& row);  // of ipvsadm -L --daemon
 
-std::string padded(std::string text, size_t width);  // to the right; longer text stays as it is
+std::string padded(std::string text, size_t width);  // fills up with blanks; longer text is not cut
 
 }  // namespace rawvs::adm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// main.cpp: rawvsadm: ipvsadm's command line for rawvsd, and words of its own.
+// main.cpp: rawvsadm: ipvsadm's command line for rawvsd, and commands of its own (called words here).
 //   rawvsadm [--socket PATH] [--wait SECONDS] [ipvsadm's arguments | WORD ... [--json]]
 #include <unistd.h>
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace rawvs::adm {
 
 namespace {
 
-constexpr int kUnreachable = 2;  // as ipvsadm ends without its kernel
+constexpr int kUnreachable = 2;  // ipvsadm's status without its kernel module
 
 void put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
@@ -30,14 +30,14 @@ int end(const Ending& ending) {
 
 int end(const Error& error) { return end(Ending{kUnreachable, "", "rawvsadm: " + error.text + '\n'}); }
 
-struct Way {  // to rawvsd
+struct Way {  // how to reach rawvsd
   std::string socket;
   Client::Milliseconds limit = Client::kLimit;
 };
 
 class Run {
  public:
-  // words: whether it has any of its own; as ipvsadm it has not.
+  // words: whether its own commands are known: not when called as ipvsadm.
   Run(std::string program, const Way& way, bool words)
       : program_(std::move(program)), client_(way.socket, way.limit), words_(words) {}
 
@@ -79,7 +79,7 @@ class Run {
     const auto asked = client_.ask(wanted, [&](const Row& row) {
       if (row.word() == "timeouts") put(timeouts_line(row));
       if (row.word() == "sync") put(daemon_lines(row));
-      // ipvsadm says nothing here, and scripts compare: for a person at a terminal. The log has it in any case.
+      // Only for a person at a terminal: ipvsadm prints nothing here, and scripts compare. The log has it in any case.
       if (row.word() == "warning" && isatty(STDERR_FILENO)) {
         std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), std::string(row.tail("text")).c_str());
       }
@@ -129,7 +129,7 @@ class Run {
   bool words_;
 };
 
-// NAME VALUE or NAME=VALUE in front is taken out of args. None: there is something else.
+// Removes a leading NAME VALUE or NAME=VALUE from args. Empty: args begins with something else.
 Result<std::optional<std::string>> take_option(std::vector<std::string>& args, std::string_view name) {
   if (args.empty() || !args[0].starts_with(name)) return std::optional<std::string>();
   std::optional<std::string> value;
@@ -144,7 +144,7 @@ Result<std::optional<std::string>> take_option(std::vector<std::string>& args, s
   return value;
 }
 
-// --socket PATH and --wait SECONDS, in any order, before everything else; otherwise: what it is without.
+// Reads --socket PATH and --wait SECONDS, in any order, before everything else.
 Result<Way> way(std::vector<std::string>& args, bool ipvsadm) {
   constexpr uint64_t kMostSeconds = 86'400;
   const char* const known = std::getenv("RAWVS_SOCKET");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// names.cpp: names of hosts and ports as the C library looks them up.
+// names.cpp: names of hosts and ports by the C library.
 #include "names.h"
 
 #include <netdb.h>

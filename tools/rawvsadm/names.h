@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// names.h: names of hosts and ports, both ways: what /etc/hosts, DNS and /etc/services know.
-// Tests bring their own book; SystemNames asks the C library.
+// names.h: looks up names of hosts and ports, in both directions: /etc/hosts, DNS, /etc/services.
+//
+// SystemNames asks the C library; tests have their own implementation.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// options.cpp: ipvsadm's option table, walked with libpopt. Values are checked as they are met, combinations in
-// check.cpp. libpopt's own way with words is part of the interface: bundled letters, -w=5, --weight=5, -p with or
-// without a value.
+// options.cpp: ipvsadm's option table, read with libpopt. Values are checked as they are read, combinations in
+// check.cpp. libpopt's syntax is part of the interface: bundled letters, -w=5, --weight=5, -p with or without a value.
 #include <arpa/inet.h>
 #include <popt.h>
 
@@ -19,7 +18,7 @@ using O = Option;
 constexpr int64_t kMostSeconds = 31 * 24 * 3600;
 constexpr uint32_t kDefaultPersistence = 360;
 
-// What popt returns for an option: never 0, which it keeps for itself.
+// The value that popt returns for an option; 0 is reserved.
 enum Word : int {
   kCommand = 1,  // + Verb
   kHelp = 100,
@@ -33,7 +32,7 @@ enum Word : int {
   kIpip,
   kMasquerading,
   kSort,
-  kOption = 200,  // + Option: the others
+  kOption = 200,  // + Option: the other options
 };
 
 constexpr int word(Verb verb) { return kCommand + static_cast<int>(verb); }
@@ -128,7 +127,7 @@ class Walk {  // over one command line
     while ((found = poptGetNextOpt(context_.get())) > 0) {
       if (auto end = take(found, value())) return *std::move(end);
     }
-    if (found < -1) {  // the one mistake that -R survives
+    if (found < -1) {  // the only error after which -R continues
       return Ending{kRefused, "", bad_option() + ": " + poptStrerror(found) + '\n', false};
     }
     if (auto end = take_timeouts()) return *std::move(end);
@@ -140,7 +139,7 @@ class Walk {  // over one command line
   }
 
  private:
-  std::string value() {  // of the option just met; empty when it takes none
+  std::string value() {  // of the current option; empty when it has none
     const std::unique_ptr<char, decltype(&std::free)> text(poptGetOptArg(context_.get()), &std::free);
     valued_ = text != nullptr;
     return valued_ ? text.get() : "";
@@ -182,7 +181,7 @@ class Walk {  // over one command line
       case kGatewaying: return take_method("route");
       case kIpip: return take_method("tunnel");
       case kMasquerading: return take_method("masq");
-      case kSort: return std::nullopt;  // it is the default
+      case kSort: return std::nullopt;  // the default
       default: break;
     }
     if (found < kOption) return fail("invalid option `" + bad_option() + "'");  // a second command
@@ -206,7 +205,7 @@ class Walk {  // over one command line
     if (auto end = once(O::service)) return end;
     const auto mark = read_number(text, 1, UINT32_MAX);
     if (!mark) return fail("invalid fwmark value `" + text + "' specified");
-    command_.protocol = Protocol::tcp;  // whose names of ports -r may use
+    command_.protocol = Protocol::tcp;  // -r may use TCP's port names
     command_.mark = *mark;
     return std::nullopt;
   }
@@ -321,7 +320,7 @@ class Walk {  // over one command line
   std::unique_ptr<poptContext_s, FreeContext> context_;
   Command command_;
   std::string flags_;
-  bool valued_ = false;  // the option just met came with a value
+  bool valued_ = false;  // the current option came with a value
 };
 
 }  // namespace
@@ -333,7 +332,7 @@ Ending try_help(const std::string& program) {
 }
 
 Parsed parse(const std::string& program, const std::vector<std::string>& args, const Names& names) {
-  if (args.empty()) return Command{};  // ipvsadm alone lists
+  if (args.empty()) return Command{};  // without arguments ipvsadm lists
   return Walk(program, args, names).run();
 }
 

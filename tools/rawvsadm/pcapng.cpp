@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pcapng.cpp: blocks of a pcapng file: frames with comments, which libpcap cannot write.
-// A block is: type, length, body, length again; an option: code, length, value, zeros up to four bytes.
+// pcapng.cpp: writes blocks of a pcapng file: frames with comments, which libpcap cannot write.
+// Block: type, length, body, length again. Option: code, length, value, zeros up to a multiple of four bytes.
 #include "pcapng.h"
 
 #include <algorithm>
@@ -66,7 +66,7 @@ std::string Pcapng::head() const {
   put<uint32_t>(body, kByteOrderMagic);
   put<uint16_t>(body, 1);  // version 1.0
   put<uint16_t>(body, 0);
-  put<uint64_t>(body, UINT64_MAX);  // the section's length is not known
+  put<uint64_t>(body, UINT64_MAX);  // the section's length is unknown
   return block(kSectionHeader, body);
 }
 
@@ -81,7 +81,7 @@ std::string Pcapng::frame(const Frame& f) {
     put<uint16_t>(body, 0);
     put(body, snap_);
     put_option(body, kIfName, f.link);
-    put_option(body, kTimeResolution, std::string_view("\3", 1));  // 10^-3 s: rawvsd's clock
+    put_option(body, kTimeResolution, std::string_view("\3", 1));  // 10^-3 s, as rawvsd's clock
     put_end(body);
     out += block(kInterface, body);
   }

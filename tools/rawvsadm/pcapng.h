@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // pcapng.h: blocks of a pcapng file (draft-ietf-opsawg-pcapng): frames with comments, which libpcap cannot write.
-// In:  frames as they were seen.   Out: bytes to append to the file, in this machine's byte order, as the format wants.
+// In:  frames as reported by rawvsd.
+// Out: bytes to append to the file, in this machine's byte order, as the format allows.
 // Not: the file itself.
 #pragma once
 
@@ -12,7 +13,7 @@
 
 namespace rawvs::adm {
 
-uint64_t milliseconds(std::string_view time);  // since 1970, of "1767225600.001"; 0 when it is no time
+uint64_t milliseconds(std::string_view time);  // since 1970, of "1767225600.001"; 0 for an invalid time
 
 class Pcapng {
  public:
@@ -21,12 +22,12 @@ class Pcapng {
     std::string link;      // the interface's name
     bool incoming = true;
     uint32_t size = 0;  // of the whole frame
-    Bytes bytes{};      // its first
+    Bytes bytes{};      // its first bytes
     std::string comment;
   };
   explicit Pcapng(uint32_t snap) : snap_(snap) {}
   std::string head() const;               // begins the file
-  std::string frame(const Frame& frame);  // with its interface's block before it, when that is a new one
+  std::string frame(const Frame& frame);  // preceded by its interface's block if that is new
 
  private:
   uint32_t snap_;

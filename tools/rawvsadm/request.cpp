@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// request.cpp: a Command in the control protocol's words, and the daemon's refusals in ipvsadm's.
+// request.cpp: turns a Command into a control request, and a refusal into ipvsadm's message.
 #include "request.h"
 
 #include <bit>
@@ -24,7 +24,7 @@ void put_service(std::string& request, const Command& c) {
       c.mark != 0 ? "mark:" + std::to_string(c.mark) : std::string(name(c.protocol)) + ':' + text(endpoint(c.service)));
 }
 
-// A prefix length when the mask is one, else the mask.
+// A prefix length if the mask is one, else the mask.
 std::string mask_word(Ip mask) {
   const int ones = std::countl_one(mask.v4());
   return std::popcount(mask.v4()) == ones ? std::to_string(ones) : text(mask);
@@ -53,7 +53,7 @@ void put_server_record(std::string& request, const Command& c) {
   if (c.lower != 0) put(request, "lower", c.lower);
 }
 
-// Names that no scheduler and no engine can have, and that would not be one word of a request.
+// True for names that no scheduler or engine has, and that would not be one word of a request.
 bool odd_name(const std::string& name) {
   constexpr size_t kMost = 15;  // as in the kernel's interface
   if (name.size() > kMost) return true;
@@ -83,7 +83,7 @@ std::string list_request(const Command& c) {
   return request;
 }
 
-const char* command_word(Verb verb) {  // where the protocol's word is not that of ipvsadm's messages
+const char* command_word(Verb verb) {  // where the protocol's word differs from ipvsadm's messages
   if (verb == Verb::clear) return "clear";
   if (verb == Verb::start_daemon) return "start-sync";
   if (verb == Verb::stop_daemon) return "stop-sync";
@@ -119,7 +119,7 @@ std::string body(const Command& c) {
   }
 }
 
-// The texts that ipvsadm has for what went wrong, by operation.
+// ipvsadm's messages, by operation.
 std::string refusal_text(Verb verb, std::string_view code) {
   const bool server = verb == Verb::add_server || verb == Verb::edit_server || verb == Verb::delete_server;
   if (code == "no-link") return "No such device";

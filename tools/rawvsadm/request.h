@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// request.h: a Command in the control protocol's words, and the daemon's refusals in ipvsadm's.
-// The protocol is described at the head of rawvs/control.h.
+// request.h: turns a Command into a control request, and a refusal into ipvsadm's message; reads rows and replies.
+//
+// rawvs/control.h describes the protocol.
 #pragma once
 
 #include <functional>
@@ -12,14 +13,14 @@
 
 namespace rawvs::adm {
 
-// Of REQUIRES: not restore, start_daemon, stop_daemon, nor list --daemon: the daemon knows nothing of these.
-// An Ending when the command line asks for what rawvs has no words for.
+// REQUIRES: not restore, start_daemon, stop_daemon, nor list --daemon. An Ending when the control protocol cannot
+// express the command line.
 std::variant<std::string, Ending> request(const Command& command);
 
 struct Refused {
   std::string code, text;
 };
-// What ipvsadm says, and its status, when the daemon refuses.
+// ipvsadm's message and status when the daemon refuses.
 Ending refusal(Verb verb, const Refused& refused);
 Ending unsupported(Verb verb, const std::string& text);
 
@@ -30,12 +31,12 @@ class Row {
   std::string_view line() const { return line_; }
   std::string_view word() const { return line_.substr(0, line_.find(' ')); }
   bool has(std::string_view key) const { return place(key) != std::string_view::npos; }
-  std::string_view get(std::string_view key) const;   // up to the next blank; empty when it is not there
-  std::string_view tail(std::string_view key) const;  // the last value, which may hold blanks
-  uint64_t number(std::string_view key) const;        // 0 when it is not there, or no number
+  std::string_view get(std::string_view key) const;   // up to the next blank; empty: no such key
+  std::string_view tail(std::string_view key) const;  // the last value, which may contain blanks
+  uint64_t number(std::string_view key) const;        // 0: no such key, or no number
 
  private:
-  size_t place(std::string_view key) const;  // of its value
+  size_t place(std::string_view key) const;  // of the key's value
   std::string_view line_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// restore.cpp: -R: command lines from standard input, one a line; no quotes, no comments, no continuation.
+// restore.cpp: -R: reads command lines from standard input, one per line; no quotes, comments or continuations.
 #include "command.h"
 
 namespace rawvs::adm {
@@ -26,7 +26,7 @@ std::string place(size_t number, const std::vector<std::string>& words) {
 
 }  // namespace
 
-// A refusal by the daemon does not end it; a line that ipvsadm itself finds wrong does, and so does a failed listing.
+// A refusal by the daemon does not end it; a line that ipvsadm itself refuses does, and so does a failed listing.
 int restore(const std::string& program, const Names& names, const RestoreDoors& doors) {
   int status = 0;
   for (size_t number = 1; const auto line = doors.next_line(); ++number) {
@@ -38,7 +38,7 @@ int restore(const std::string& program, const Names& names, const RestoreDoors& 
     Outcome outcome;
     if (!command) {
       outcome = doors.say(*std::get_if<Ending>(&parsed));
-    } else if (command->verb == Verb::restore) {  // not within itself
+    } else if (command->verb == Verb::restore) {  // not recursively
       outcome = doors.say(try_help(program));
     } else {
       outcome = doors.obey(*command);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// texts.h: rows of the daemon's replies as text for people, where ipvsadm has no listing for them (listing.h has
-// those). In:  rows as they came; keys that a rawvsd does not tell are shown as "-".   Out: text. Not: asking the
-// daemon, clocks: the time is an argument.
+// texts.h: formats rows of the daemon's replies for people, where ipvsadm has no listing (listing.h has those).
+// In:  rows; a key that rawvsd did not send is shown as "-".
+// Out: text.
+// Not: asking the daemon; the clock: the time is an argument.
 #pragma once
 
 #include <ctime>
@@ -15,25 +16,26 @@ namespace rawvs::adm {
 using Rows = std::vector<std::string>;
 using Cells = std::vector<std::string>;
 
-// Aligned columns, two blanks between, none at a line's end. right: bit N is set when column N is aligned to the right.
+// Aligned columns, separated by two blanks, without trailing blanks. Bit N of `right`: column N is aligned to the
+// right.
 std::string aligned(const std::vector<Cells>& lines, uint32_t right);
 std::string per_second(double rate);             // 0, 0.5, 12, 3400, 12K, 1.2M
 std::string clock_text(time_t at);               // 2026-01-31 23:59:59, local time
 std::string service_name(std::string_view key);  // TCP 192.0.2.100:80, FWM 10
 std::string service_text(const Row& row);        // TCP 192.0.2.100:80 wlc persistent 360
 std::string server_state(const Row& row);        // up, or why it gets no new connections
-std::string_view most_of(std::string_view kinds,
-                         std::string_view but = {});  // of password:12,ttl:1 what most are: password
-std::string rival_advice(const Row& row);             // who wrongly answers ARP for a VIP, and what to do: a line
+// The most frequent kind of "password:12,ttl:1" other than `but`: password.
+std::string_view most_of(std::string_view kinds, std::string_view but = {});
+std::string rival_advice(const Row& row);  // a host that wrongly answers ARP for a VIP, and what to do: a line
 
 std::string drops_text(const Rows& rows, bool all);       // of exits          (words_tables.cpp)
 std::string arp_text(const Rows& rows);                   // of arp
 std::string vrrp_text(const Rows& rows);                  // of vrrp
 std::string status_text(const Rows& rows, time_t now);    // of list, exits, arp (words_status.cpp)
 std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
-int explain_status(const Rows& rows);                     // 0: sent on or answered
+int explain_status(const Rows& rows);                     // 0: forwarded or answered
 std::string packet_text(const Rows& rows);                // a packet row and its frame rows
-std::vector<uint8_t> bytes_of_hex(std::string_view hex);  // up to the first two characters that are no byte
+std::vector<uint8_t> bytes_of_hex(std::string_view hex);  // up to the first pair of characters that is no byte
 std::string changes_text(const Rows& rows);               // of reload         (words_file.cpp)
 
 }  // namespace rawvs::adm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// top.cpp: what each server did between two replies to "list", sorted.
+// top.cpp: computes each server's rates between two replies to "list", and sorts them.
 #include "top.h"
 
 #include <algorithm>
@@ -22,8 +22,8 @@ std::optional<Top::Key> Top::key(const std::string& word) {
   return static_cast<Key>(found - kTotals.begin());
 }
 
-// A total that is smaller than before was zeroed meanwhile, by -Z or by another rawvsd: it counts from there. A server
-// that was not there before may bring totals of an earlier time: it shows nothing until the next reply.
+// A total that decreased was reset, by -Z or another rawvsd: it counts from zero. A new server may bring older totals:
+// its rates begin with the next reply.
 void Top::take(const Rows& rows, double now) {
   std::map<std::pair<std::string, std::string>, Counts> before;
   for (const Line& line : lines_) before[{line.service, line.server}] = line.now;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// top.h: what each server did between two replies to "list", sorted.
-// In:  rows, and when they came, in seconds of any clock.   Out: text, or JSON.
+// top.h: each server's rates between two replies to "list", sorted.
+// In:  rows with their time, in seconds of any clock.
+// Out: text or JSON.
 // Not: waiting, terminals (words_top.cpp).
 #pragma once
 
@@ -18,7 +19,7 @@ class Top {
   enum class Key : uint8_t { conns, inpkts, outpkts, inbytes, outbytes, active };
   static std::optional<Key> key(const std::string& word);
 
-  void take(const Rows& rows, double at);  // the latest reply; rates are those since the one before
+  void take(const Rows& rows, double at);  // the newest reply; rates are since the one before
   bool has_rates() const { return seconds_ > 0; }
   std::string text(Key sorted_by, size_t most_lines, const std::string& clock) const;
   Json json(Key sorted_by) const;
@@ -37,7 +38,7 @@ class Top {
   std::array<double, kCounts> sum() const;
 
   std::vector<Line> lines_;
-  uint64_t daemon_ = 0;  // its process
+  uint64_t daemon_ = 0;  // its process id
   double at_ = 0, seconds_ = 0;
 };
 

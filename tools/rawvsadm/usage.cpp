@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// usage.cpp: what -h and -v print. Called as ipvsadm it is ipvsadm's text to the byte: scripts look for it.
+// usage.cpp: the output of -h and -v. Called as ipvsadm, it is ipvsadm's text byte for byte: scripts look for it.
 #include "command.h"
 #include "rawvs/control.h"
 #include "words.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kIpvsadm = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n";
 
-// @ stands for the program's name.
+// @ is replaced by the program's name.
 constexpr std::string_view kUsage = R"(Usage:
   @ -A|E virtual-service [-s scheduler] [-p [timeout]] [-M netmask] [--pe persistence_engine] [-b sched-flags]
   @ -D virtual-service

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// values.cpp: numbers, hosts and ports as ipvsadm reads them, its leniencies included.
+// values.cpp: reads numbers, hosts and ports, as tolerantly as ipvsadm.
 #include <arpa/inet.h>
 
 #include <cerrno>
@@ -9,7 +9,7 @@
 
 namespace rawvs::adm {
 
-// A leading blank, a sign and leading zeros pass, as they do for ipvsadm; other bases and trailing text do not.
+// As in ipvsadm, leading blanks, a sign and leading zeros are allowed; other bases and trailing text are not.
 std::optional<uint32_t> read_number(const std::string& text, int64_t least, int64_t most) {
   char* end = nullptr;
   errno = 0;
@@ -31,7 +31,7 @@ bool is_ipv6(const std::string& text) {
 
 std::optional<Place> read_place(const std::string& text, Protocol protocol, const Names& names) {
   Place place;
-  if (is_ipv6(text)) return place.ipv6 = true, place;  // without brackets: no port
+  if (is_ipv6(text)) return place.ipv6 = true, place;  // without brackets there is no port
 
   size_t colon = text.rfind(':');
   if (text.starts_with('[')) {
@@ -50,7 +50,7 @@ std::optional<Place> read_place(const std::string& text, Protocol protocol, cons
     place.port = static_cast<uint16_t>(*number);
     return place;
   }
-  if (protocol == Protocol::any) return std::nullopt;  // names of ports differ between protocols
+  if (protocol == Protocol::any) return std::nullopt;  // port names depend on the protocol
   const auto named = names.port(port, protocol);
   if (!named) return std::nullopt;
   place.port = named->value;

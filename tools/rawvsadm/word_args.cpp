@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// word_args.cpp: what stands behind a word: its options (libpopt reads them), its arguments, the flow keys of filters.
+// word_args.cpp: reads the options (with libpopt) and arguments of rawvsadm's own commands, and the flow keys of
+// filters.
 #include "word_args.h"
 
 #include <popt.h>
@@ -34,7 +35,7 @@ Result<WordArgs> read_args(const WordCall& call, std::initializer_list<WordOptio
   std::vector<poptOption> table;
   for (const WordOption& option : options) {
     const unsigned takes = option.takes_value ? POPT_ARG_STRING : POPT_ARG_NONE;
-    const int number = static_cast<int>(table.size()) + 1;  // what poptGetNextOpt() returns for it
+    const int number = static_cast<int>(table.size()) + 1;  // the value that poptGetNextOpt() returns for it
     const bool letter = option.name[1] == '\0';
     table.push_back(
         {letter ? nullptr : option.name, letter ? *option.name : '\0', takes, nullptr, number, nullptr, nullptr});

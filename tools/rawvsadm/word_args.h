@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// word_args.h: what stands behind a word: its options (libpopt reads them), its arguments, the flow keys of filters.
-// In:  the arguments.   Out: their values, or an Error that says what was found and what was expected.
+// word_args.h: reads the options (with libpopt) and arguments of rawvsadm's own commands, and the flow keys of filters.
+// In:  the arguments.
+// Out: their values, or an Error with what was found and what was expected.
 #pragma once
 
 #include <initializer_list>
@@ -17,27 +18,27 @@ struct WordOption {
 };
 
 struct WordArgs {
-  std::map<std::string, std::string> options;  // those given; a value is empty where none is taken
-  std::vector<std::string> plain;              // the rest, in order
+  std::map<std::string, std::string> options;  // those given; empty values where none is taken
+  std::vector<std::string> plain;              // the other arguments, in order
   bool has(const char* name) const { return options.count(name) != 0; }
-  std::string value(const char* name) const;  // empty when it was not given
+  std::string value(const char* name) const;  // empty: not given
 };
 
-// plain: how many arguments that are no options.
+// least, most: the number of arguments that are no options.
 Result<WordArgs> read_args(const WordCall& call, std::initializer_list<WordOption> options, size_t least = 0,
                            size_t most = 0);
 
 Result<uint64_t> read_count(const WordArgs& args, const char* option, uint64_t least, uint64_t most,
                             uint64_t otherwise);
 
-// connections, trace and capture take the same filters; the names of these options, and what they say to rawvsd:
+// The filters of connections, trace and capture: names of the options; flow_keys() gives the part of the request,
 // " protocol=tcp client=198.51.100.0/24". Names of hosts and ports are looked up.
 inline constexpr WordOption kClientFilter{"client"}, kVipFilter{"vip"}, kServerFilter{"server"},
     kProtocolFilter{"protocol"};
 Result<std::string> flow_keys(const WordArgs& args, const Names& names);
 
 Result<Protocol> read_protocol(const std::string& text);
-// HOST or HOST:PORT, with names where there are any, as the protocol writes it. port: it must be there.
+// HOST or HOST:PORT, perhaps with names, as the protocol writes it. port: a port is required.
 Result<std::string> read_endpoint(const std::string& text, Protocol protocol, const Names& names, bool port);
 
 }  // namespace rawvs::adm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words.cpp: the table of rawvsadm's own words, their help, and what they share.
+// words.cpp: the table of rawvsadm's own commands, their help, and their common functions.
 #include "words.h"
 
 #include <algorithm>
@@ -72,7 +72,7 @@ constexpr Word kWords[] = {
     {"help", "[WORD]", "this list, or more about a word", "", false, help_word},
 };
 
-// Place behind which meanings stand; longer words have theirs on the next line.
+// The column of the meanings; a longer command has its meaning on the next line.
 constexpr size_t kMeaningAt = 34;
 
 std::string synopsis(const Word& word) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words.h: what ipvsadm has no words for: one word each, text for people, and with --json the same for programs.
-// In:  what stands behind the word, and a way to rawvsd.   Out: text on standard output, an exit status.
-// Exit status: 0 done; 1 it was looked at, and the answer is no (not drained, findings, a faulty file, a refusal);
-// 2 a wrong command line, or rawvsd cannot be reached.
+// words.h: rawvsadm's own commands, each named by one word: text for people, JSON for programs.
+// In:  the arguments after the word, a connection to rawvsd.
+// Out: text on standard output, an exit status.
+//
+// Exit status: 0 done; 1 the answer is no (not drained, findings, a faulty file, a refusal); 2 a wrong command line, or
+// rawvsd cannot be reached.
 #pragma once
 
 #include <span>
@@ -17,7 +19,7 @@ namespace rawvs::adm {
 inline constexpr int kAnswerIsNo = 1;
 
 struct WordCall {
-  std::vector<std::string> args;  // behind the word, without --json
+  std::vector<std::string> args;  // after the word, without --json
   bool json = false;
   Client& client;
   const Names& names;
@@ -26,27 +28,27 @@ struct WordCall {
 
 struct Word {
   const char* name;
-  const char* arguments;       // as help prints them
+  const char* arguments;       // as printed by help
   const char* meaning;         // one line
-  const char* more;            // what else there is to know, for help WORD: lines; "" for nothing
+  const char* more;            // further lines for help WORD; "" for none
   bool tells_json;             // takes --json
   int (*run)(WordCall& call);  // nullptr: main.cpp reads it as one of ipvsadm's options
 };
 
-std::span<const Word> words();  // in the order in which help prints them
+std::span<const Word> words();  // in the order of help
 const Word* find_word(const std::string& name);
 std::string words_text(const std::string& program);  // the table, for --help and help
 std::string no_such_word(const std::string& name);   // the message, with a line end
 
-// What words share (words.cpp). A Status is an exit status that is already known: the message has been printed.
+// Common functions (words.cpp). A Status is an exit status: its message has been printed.
 using Status = std::optional<int>;
 Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each, int end = -1);
 Status ask(WordCall& call, const std::string& command, std::vector<std::string>& rows);  // appended
-int wrong(const WordCall& call, const std::string& text);  // says what is wrong with the command line; kWrong
+int wrong(const WordCall& call, const std::string& text);  // prints an error of the command line; kWrong
 void print(const std::string& text);                       // to standard output, at once
 
 // The functions of the table, by file.
-int status_word(WordCall& call);       // words_status.cpp: one screen about everything
+int status_word(WordCall& call);       // words_status.cpp: a summary on one screen
 int top_word(WordCall& call);          // words_top.cpp
 int connections_word(WordCall& call);  // words_tables.cpp
 int drops_word(WordCall& call);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_drain.cpp: drain: no new connections for a server, and waiting until it has none.
+// words_drain.cpp: drain: sets a server's weights to 0 and waits until it has no connections.
 #include <unistd.h>
 
 #include <cstdio>
@@ -12,8 +12,7 @@ namespace rawvs::adm {
 
 namespace {
 
-class Progress {  // one line that changes on a terminal; else a line whenever there is something new; nothing with
-                  // --json
+class Progress {  // one line that changes on a terminal; else a line per change; nothing with --json
  public:
   explicit Progress(bool silent) : silent_(silent), terminal_(isatty(STDOUT_FILENO) != 0) {}
   ~Progress() { end(); }
@@ -35,7 +34,7 @@ class Progress {  // one line that changes on a terminal; else a line whenever t
 };
 
 struct Asked {
-  std::string server;  // as it was given, understood
+  std::string server;  // as given, after reading
   Ip addr{};
   std::optional<uint16_t> port;
   std::optional<uint64_t> timeout;  // seconds
@@ -105,7 +104,7 @@ int drain_word(WordCall& call) {
     if (const Status status = ask(call, quiesce_command(Row(line)), [](const Row&) {})) return *status;
     if (!call.json) print(service_name(Row(line).get("service")) + ": " + asked->server + " has weight 0 now\n");
   }
-  if (!call.json) print(undo_text(before));  // now: whoever interrupts the waiting needs it, too
+  if (!call.json) print(undo_text(before));  // before waiting: a user who interrupts needs it, too
 
   Progress progress(call.json);
   for (uint64_t waited = 0;; ++waited) {

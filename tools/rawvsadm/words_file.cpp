@@ -63,7 +63,7 @@ int check_word(WordCall& call) {
   return 0;
 }
 
-// -n: as save without --ini has it; a configuration holds numbers in any case.
+// -n: accepted as for save without --ini; a configuration has numbers in any case.
 int ini_word(WordCall& call) {
   const auto args = read_args(call, {{"ini", false}, {"n", false}, {"secrets", false}});
   if (!args) return wrong(call, args.error().text);

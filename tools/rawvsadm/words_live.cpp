@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_live.cpp: explain, trace, capture: what would become of a packet, and what becomes of packets as they come.
+// words_live.cpp: explain, trace, capture: the decision about a given packet, and about packets as they arrive.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -15,7 +15,7 @@ namespace rawvs::adm {
 
 namespace {
 
-constexpr uint64_t kMostSnap = 8192, kTraceSnap = 14;  // what trace shows of the bytes is the MAC addresses
+constexpr uint64_t kMostSnap = 8192, kTraceSnap = 14;  // trace shows the MAC addresses only
 constexpr uint64_t kMostPackets = 1'000'000'000;
 
 std::string clock_of(std::string_view time) {  // "1767225600.001" as 00:00:00.001, local time
@@ -37,7 +37,7 @@ std::string frame_line(const Row& frame) {
   return out + ", " + text(from) + " > " + text(to);
 }
 
-// A packet row and the frame rows that belong to it, which come behind it.
+// A packet row and the frame rows that follow it.
 class Packets {
  public:
   explicit Packets(std::function<void(const Rows&)> each) : each_(std::move(each)) {}
@@ -165,7 +165,7 @@ int trace_word(WordCall& call) {
 
 namespace {
 
-// One packet's frames as blocks of the file: before first, then what left, each with its comment.
+// One packet's frames as blocks of the file: the received one, then those that left, each with its comment.
 std::string blocks_of(const Rows& rows, Pcapng& file) {
   const Row packet(rows.front());
   std::string out;
@@ -201,12 +201,12 @@ int capture_word(WordCall& call) {
   if (!snap) return wrong(call, snap.error().text);
   const auto command = trace_command(*args, call.names, *snap);
   if (!command) return wrong(call, command.error().text);
-  // A file is opened only when a director is there: what an earlier capture wrote is not lost for nothing.
+  // Opens the file only when rawvsd answers: an earlier capture is not lost for nothing.
   if (const Status status = ask(call, "timeouts", [](const Row&) {})) return *status;
   const std::string& path = args->plain[0];
   const std::unique_ptr<FILE, CloseFile> file(path == "-" ? stdout : std::fopen(path.c_str(), "wbe"));
   bool whole = file != nullptr;
-  const auto write = [&](const std::string& blocks) {  // at once: who reads it meanwhile finds whole packets
+  const auto write = [&](const std::string& blocks) {  // at once: a reader of the file finds whole packets
     whole = whole && std::fwrite(blocks.data(), 1, blocks.size(), file.get()) == blocks.size() &&
             std::fflush(file.get()) == 0;
     if (!whole) std::exit(wrong(call, path + ": " + std::strerror(errno)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_status.cpp: status: one screen about everything: services, servers, drops, losses, conflicts.
+// words_status.cpp: status: a summary on one screen: services, servers, drops, losses, conflicts.
 #include <algorithm>
 #include <cstdio>
 
@@ -54,7 +54,7 @@ Cells server_cells(const Row& row, uint64_t of_service) {
           rate_cell(row, "outbps")};
 }
 
-// All servers are one table, so that their columns stand below each other; the services' lines are put in between.
+// All servers form one table, to align their columns; the services' lines are inserted into it.
 std::string services_part(const Rows& rows) {
   constexpr uint32_t kRight = 0b11111100;  // all but the server and its state
   std::vector<uint64_t> totals;            // connections of each service
@@ -89,7 +89,7 @@ std::string services_part(const Rows& rows) {
   return out;
 }
 
-// Who is master, in a line for each instance.
+// One line for each VRRP instance.
 std::string vrrp_part(const Rows& rows) {
   std::string out;
   for (const std::string& line : rows) {
@@ -106,7 +106,7 @@ std::string vrrp_part(const Rows& rows) {
   return out;
 }
 
-// "5 refused: other key, from 192.0.2.2": what there is most of.
+// "5 refused: other key, from 192.0.2.2": the most frequent reason.
 std::string refused_part(const Row& row) {
   if (row.number("refused") == 0) return "";
   std::string out = ", " + std::to_string(row.number("refused")) + " refused";
@@ -117,7 +117,7 @@ std::string refused_part(const Row& row) {
   return out + (from.empty() || from == "-" ? "" : ", from " + std::string(from));
 }
 
-// Connections told to other directors, and heard from them.
+// Connections sent to other directors and received from them.
 std::string sync_part(const Rows& rows) {
   for (const std::string& line : rows) {
     const Row row(line);
@@ -141,7 +141,7 @@ std::string sync_part(const Rows& rows) {
   return "";
 }
 
-// Why servers are out.
+// The reasons of servers that are down.
 std::string reasons_part(const Rows& rows) {
   std::string out;
   for (const std::string& line : rows) {
@@ -217,7 +217,7 @@ std::string clock_text(time_t at) {
   return {text, size};
 }
 
-// "tcp:192.0.2.100:80" as ipvsadm's listing has it.
+// "tcp:192.0.2.100:80" as in ipvsadm's listing.
 std::string service_name(std::string_view key) {
   const size_t colon = std::min(key.find(':'), key.size());
   std::string protocol(key.substr(0, colon));
@@ -236,7 +236,7 @@ std::string service_text(const Row& row) {
   return out;
 }
 
-// What keeps packets from it comes before what keeps only new connections from it.
+// A condition that stops all packets precedes one that stops new connections only.
 std::string server_state(const Row& row) {
   const std::string_view reach = row.get("reach"), via = row.get("via"), server = row.get("server");
   const bool behind = !via.empty() && via != "-" && via != server.substr(0, server.find(':'));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_tables.cpp: connections, drops, arp, vrrp: tables of what the director knows.
+// words_tables.cpp: connections, drops, arp, vrrp: tables of the director's state.
 #include <algorithm>
 
 #include "json.h"
@@ -76,7 +76,7 @@ std::string arp_text(const Rows& rows) {
       vips.push_back({cell("address"), cell("link"), cell("mac"), "-", note});
     }
     if (row.word() == "rival") {
-      if (vips.back()[3] != "-") vips.push_back({"", "", "", "", ""});  // one more of the same VIP
+      if (vips.back()[3] != "-") vips.push_back({"", "", "", "", ""});  // a further rival of the same VIP
       vips.back()[3] = cell("mac") + (cell("server") == "-" ? "" : " (real server " + cell("server") + ')');
       advice += rival_advice(row);
     }
@@ -111,7 +111,7 @@ std::string vrrp_text(const Rows& rows) {
 
 namespace {
 
-// One reply as a whole: as text, or as JSON.
+// Prints a whole reply as text or JSON.
 int show(WordCall& call, const char* command, std::initializer_list<const char*> lists,
          const std::function<std::string(const Rows&)>& text) {
   Rows rows;
@@ -122,7 +122,7 @@ int show(WordCall& call, const char* command, std::initializer_list<const char*>
 
 }  // namespace
 
-// Row by row as they come: there may be a million.
+// Prints row by row: there may be a million.
 int connections_word(WordCall& call) {
   const auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"state"}});
   if (!args) return wrong(call, args.error().text);

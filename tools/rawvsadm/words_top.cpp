@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_top.cpp: top: the waiting, the keys and the screen; what it shows is top.h's.
+// words_top.cpp: top: waiting, keys and the screen; top.h has the contents.
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -23,7 +23,7 @@ double clock_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-class Keyboard {  // without waiting for the end of a line, and without showing what is typed, as long as it lives
+class Keyboard {  // reads single keys without echo while it exists
  public:
   Keyboard() {
     if (isatty(STDIN_FILENO) == 0 || tcgetpgrp(STDIN_FILENO) != getpgrp()) return;
@@ -45,7 +45,7 @@ class Keyboard {  // without waiting for the end of a line, and without showing 
   bool ours_ = false;
 };
 
-// Until this instant. False: q was typed, or a signal came: that is the end.
+// Waits until this instant. False: q was typed, or a signal came.
 bool wait_until(double until, const Keyboard& keyboard, const EndSignals& signals) {
   int keys = keyboard.fd();
   for (;;) {
@@ -56,7 +56,7 @@ bool wait_until(double until, const Keyboard& keyboard, const EndSignals& signal
     if (wanted[0].revents != 0) return signals.take(), false;
     if (wanted[1].revents == 0) continue;
     char key = 0;
-    if (read(keys, &key, 1) != 1) keys = -1;  // nobody is there any more
+    if (read(keys, &key, 1) != 1) keys = -1;  // the terminal is closed
     if (key == 'q' || key == 'Q') return false;
   }
 }
@@ -119,7 +119,7 @@ int top_word(WordCall& call) {
           call.json ? top.json(wanted->key).line()
                     : top.text(wanted->key, screen ? screen_lines() : SIZE_MAX, clock_text(std::time(nullptr)));
       print((screen ? kClear : shown > 0 && !call.json ? "\n" : "") + text);
-      if (std::ferror(stdout) != 0) return 0;  // main says it
+      if (std::ferror(stdout) != 0) return 0;  // main() reports it
       if (++shown == wanted->count) break;
     } else if (screen) {
       print("Counting ...\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_file.cpp: system calls behind state_file.h.
+// state_file.cpp: the system calls of state_file.h.
 #include "sys/ha/state_file.h"
 
 #include <fcntl.h>
@@ -19,12 +19,12 @@ namespace {
 
 constexpr char kVariable[] = "RAWVS_STATE_FD";
 constexpr char kMemoryName[] = "rawvs-state";
-constexpr char kMemoryLink[] = "/memfd:rawvs-state (deleted)";  // what proc(5) says of it
+constexpr char kMemoryLink[] = "/memfd:rawvs-state (deleted)";  // the link's target in proc(5)
 constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-constexpr unsigned kNoExec = 0x0008U;  // MFD_NOEXEC_SEAL, Linux 6.3; some hosts insist on it
+constexpr unsigned kNoExec = 0x0008U;  // MFD_NOEXEC_SEAL, Linux 6.3; some hosts require it
 constexpr mode_t kOthers = S_IWGRP | S_IWOTH;
 constexpr uint64_t kMostFd = 1 << 20;
-constexpr off_t kMost = off_t{1} << 30;  // more than the largest table takes
+constexpr off_t kMost = off_t{1} << 30;  // bytes; larger than the largest table's state
 
 Error failed(const std::string& place, const char* call) {
   const int error = errno;
@@ -43,7 +43,7 @@ Result<Done> write_all(int fd, Bytes bytes, const std::string& place) {
 
 std::string unfinished(const std::string& name) { return '.' + name + ".new"; }
 
-// Two hex digits each, dashes between: as the kernel writes UUIDs.
+// Two hex digits per byte, with dashes, as the kernel writes UUIDs.
 std::array<uint8_t, 16> boot_id() {
   std::array<uint8_t, 16> id{};
   const auto text = read_file("/proc/sys/kernel/random/boot_id");
@@ -62,7 +62,7 @@ std::array<uint8_t, 16> boot_id() {
   return id;
 }
 
-// Is it memory of this program's making, and can nobody change it?
+// Why it is not a memory file made by this program and sealed; empty: it is.
 std::optional<Error> unfit(int fd, const std::string& place) {
   struct stat facts {};
   if (fstat(fd, &facts) != 0) return failed(place, "no such descriptor");
@@ -72,7 +72,7 @@ std::optional<Error> unfit(int fd, const std::string& place) {
   std::array<char, sizeof kMemoryLink + 1> target{};
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t length = readlink(link.c_str(), target.data(), target.size());
-  // Where /proc is not mounted the seals have to do.
+  // Without /proc the seals have to suffice.
   if (length >= 0 && std::string_view(target.data(), static_cast<size_t>(length)) != kMemoryLink) {
     return Error{place + ": it is another program's memory file"};
   }
@@ -100,7 +100,7 @@ Result<StateFile> StateFile::create(const std::string& path) {
   file.directory_.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.directory_) return failed(file.path_, "its directory");
   const std::string name = unfinished(file.name_);
-  unlinkat(file.directory_.get(), name.c_str(), 0);  // of a process that did not come to its end
+  unlinkat(file.directory_.get(), name.c_str(), 0);  // left by a process that did not finish
   file.fd_.reset(
       openat(file.directory_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.fd_) return failed(file.path_, "create");
@@ -163,12 +163,12 @@ Result<std::optional<StateImage>> StateImage::inherited() {
   const char* const said = getenv(kVariable);
   if (!said) return std::optional<StateImage>();
   const std::string text = said;
-  unsetenv(kVariable);  // programs that we start are not to believe it
+  unsetenv(kVariable);  // child programs must not use it
   const std::string place = std::string(kVariable) + '=' + text;
   const auto number = parse_number(text, kMostFd);
   if (!number || *number <= STDERR_FILENO) return Error{place + ": expected a descriptor's number"};
   const int fd = static_cast<int>(*number);
-  if (auto why = unfit(fd, place)) return *why;  // then it is not ours to close, either
+  if (auto why = unfit(fd, place)) return *why;  // then the descriptor is not ours to close
   const Fd ours(fd);
   return map(fd, place);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_socket.cpp: the UDP socket behind sync_socket.h, and libnettle's HMAC.
+// sync_socket.cpp: the UDP socket, and HMAC with libnettle.
 #include "sys/ha/sync_socket.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@
 namespace rawvs {
 namespace {
 
-// All connections come at up to 400 messages a second; this is some seconds of them.
+// A full transfer sends up to 400 messages per second; this holds some seconds of it.
 constexpr int kReceiveBuffer = 1 << 20;
 
 sockaddr_in endpoint(Ip address, uint16_t port) {
@@ -40,9 +40,8 @@ Result<std::unique_ptr<SyncSocket>> SyncSocket::open(const SyncConfig& config) {
   const auto set = [&](int level, int option, int value) {
     return setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
   };
-  // Never SO_REUSEADDR: any user could bind the same port then, and the kernel would give messages to that socket
-  // alone. Who hears a group may share it with programs of the same user (SO_REUSEPORT): each of them gets every
-  // message.
+  // Not SO_REUSEADDR: any user could bind the same port, and the kernel would give messages to that socket alone.
+  // SO_REUSEPORT, for a group: programs of the same user may share it, and each gets every message.
   const bool shared = config.peers.empty();
   const bool done = (!shared || set(SOL_SOCKET, SO_REUSEPORT, 1)) && set(IPPROTO_IP, IP_MULTICAST_TTL, config.ttl) &&
                     set(IPPROTO_IP, IP_MULTICAST_LOOP, 0) && set(IPPROTO_IP, IP_MULTICAST_ALL, 0) &&
@@ -93,7 +92,7 @@ int SyncSocket::send(Bytes datagram) {
     const sockaddr_in to = endpoint(address, port_);
     const ssize_t sent = sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                                 reinterpret_cast<const sockaddr*>(&to), sizeof to);
-    // A peer that is away is told of by its host: the error is of an earlier message, and this one has not been sent.
+    // ECONNREFUSED reports an earlier message to an absent peer; this one has not been sent.
     if (sent < 0 && errno != ECONNREFUSED) problem = errno;
   };
   if (peers_.empty()) send_to(group_);
@@ -108,7 +107,7 @@ SyncSeal hmac_seal(const std::string& key) {
   return [keyed](Bytes bytes) mutable {
     SyncDigest digest;
     hmac_sha256_update(&keyed, bytes.size(), bytes.data());
-    hmac_sha256_digest(&keyed, digest.size(), digest.data());  // which makes it ready for the next message
+    hmac_sha256_digest(&keyed, digest.size(), digest.data());  // also resets it for the next message
     return digest;
   };
 }

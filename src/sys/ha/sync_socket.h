@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_socket.h: messages of the sync protocol in and out: UDP by multicast or to peers, through the host's kernel.
-// ip(7), udp(7).
+// sync_socket.h: sends and receives messages of the sync protocol by UDP, multicast or to peers. ip(7), udp(7).
 #pragma once
 
 #include <memory>
@@ -20,17 +19,17 @@ class SyncSocket {
  public:
   struct Heard {
     Ip from{};
-    int ifindex = 0;   // where it came in
+    int ifindex = 0;   // of arrival
     Bytes datagram{};  // valid until the next receive()
   };
 
   static Result<std::unique_ptr<SyncSocket>> open(const SyncConfig& config);
   int fd() const { return fd_.get(); }
 
-  // By multicast: from now on to and from the group on this interface. 0 or an errno.
+  // For multicast: sends to and receives from the group on this interface from now on. Returns 0 or an errno.
   int join(int ifindex);
   std::optional<Heard> receive();  // none: nothing waits
-  int send(Bytes datagram);        // to the group, or to all peers. 0 or an errno. Never blocks
+  int send(Bytes datagram);        // to the group, or to all peers. Returns 0 or an errno. Never blocks
 
  private:
   SyncSocket(Fd fd, const SyncConfig& config);
@@ -42,6 +41,6 @@ class SyncSocket {
   std::vector<uint8_t> bytes_;
 };
 
-SyncSeal hmac_seal(const std::string& key);  // HMAC-SHA256 (RFC 2104, FIPS 180-4); none for an empty key
+SyncSeal hmac_seal(const std::string& key);  // HMAC-SHA256 (RFC 2104, FIPS 180-4); empty for an empty key
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_socket.cpp: the raw socket behind vrrp_socket.h.
+// vrrp_socket.cpp: the raw and packet sockets.
 #include "sys/ha/vrrp_socket.h"
 
 #include <arpa/inet.h>
@@ -18,9 +18,9 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kLeastHeader = 20;
-constexpr int kPriority = 6;  // TC_PRIO_INTERACTIVE: before bulk in a queue of the interface
+constexpr int kPriority = 6;  // TC_PRIO_INTERACTIVE: before bulk data in the interface's queue
 
-// All of the host's AH comes to a socket of that protocol: what is before VRRP alone is wanted.
+// The socket would receive all of the host's AH; only AH before VRRP is wanted.
 bool only_vrrp(const Fd& fd) {
   std::array<sock_filter, 5> code{{
       BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),  // the IP header's length
@@ -46,11 +46,11 @@ Result<std::unique_ptr<VrrpSocket>> VrrpSocket::open() {
                     set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0) && set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
                     set(fd, SOL_SOCKET, SO_PRIORITY, kPriority);
   if (!done) return Error{system_error("vrrp: raw socket's options", errno)};
-  // Protocol 0: nothing is ever received here.
+  // Protocol 0: this socket receives nothing.
   Fd frames(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!frames) return Error{system_error("vrrp: packet socket", errno)};
   static_cast<void>(set(frames, SOL_SOCKET, SO_PRIORITY, kPriority));
-  // Who speaks by AH is only told of: without this socket VRRP works all the same.
+  // Adverts with AH are only counted: VRRP works without this socket.
   Fd header_auth(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kAuthenticationHeader));
   if (header_auth && !(only_vrrp(header_auth) && set(header_auth, IPPROTO_IP, IP_MULTICAST_ALL, 0) &&
                        set(header_auth, IPPROTO_IP, IP_PKTINFO, 1))) {
@@ -86,7 +86,7 @@ std::optional<VrrpSocket::Heard> VrrpSocket::receive_from(const Fd& fd) {
   const Bytes packet(bytes_.data(), static_cast<size_t>(got));
   const size_t header = (packet[0] & 0x0fu) * 4u, total = load_be16(packet, 2);
   Heard heard;
-  if (header < kLeastHeader || header > packet.size()) return heard;  // refused as too short
+  if (header < kLeastHeader || header > packet.size()) return heard;  // refused as truncated
   heard.packet.ttl = packet[8];
   heard.packet.source = Ip(load_be32(packet, 12));
   heard.packet.destination = Ip(load_be32(packet, 16));

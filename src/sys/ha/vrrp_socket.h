@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_socket.h: VRRP packets in and out, by a raw socket of the host's kernel: it joins the group, asks for peers' MAC
-// addresses and knows the ways to them; and adverts do not wait behind data. Those from a virtual MAC address go by a
-// packet socket, since the kernel would put the interface's before them. raw(7), ip(7), packet(7).
+// vrrp_socket.h: sends and receives VRRP packets by a raw socket of the host's kernel.
+//
+// The kernel joins the group, resolves peers' MAC addresses and routes to them; adverts do not wait behind data.
+// Adverts from a virtual MAC address use a packet socket: the kernel would send them from the interface's. raw(7),
+// ip(7), packet(7).
 #pragma once
 
 #include <array>
@@ -18,7 +20,7 @@ namespace rawvs {
 class VrrpSocket {
  public:
   struct Heard {
-    int ifindex = 0;        // where it came in
+    int ifindex = 0;        // of arrival
     VrrpDatagram packet{};  // its payload is valid until the next receive()
   };
 
@@ -26,13 +28,13 @@ class VrrpSocket {
   int fd() const { return fd_.get(); }
   int header_auth_fd() const { return header_auth_.get(); }  // -1: none
 
-  // The multicast group, on this interface. Once is enough until the interface is gone. 0 or an errno.
+  // Joins the multicast group on this interface, once until the interface disappears. Returns 0 or an errno.
   int join(int ifindex);
   std::optional<Heard> receive();  // none: nothing waits
-  // From `source`, which is an address of the host. To the group by that interface, or to a peer by the host's routes:
-  // then ifindex is 0. 0 or an errno. Never blocks.
+  // source: an address of the host. To the group on this interface; or to a peer by the host's routes, with ifindex 0.
+  // Returns 0 or an errno. Never blocks.
   int send(int ifindex, Ip source, Ip destination, Bytes payload);
-  // To the group, with this Ethernet source. 0 or an errno. Never blocks.
+  // To the group, with this Ethernet source. Returns 0 or an errno. Never blocks.
   int send_frame(int ifindex, Mac from, Ip source, Bytes payload);
 
  private:
@@ -40,9 +42,9 @@ class VrrpSocket {
       : fd_(std::move(fd)), frames_(std::move(frames)), header_auth_(std::move(header_auth)) {}
   std::optional<Heard> receive_from(const Fd& fd);
   Fd fd_, frames_;
-  Fd header_auth_;  // adverts with an AH header, which are refused, but not overlooked
+  Fd header_auth_;  // receives adverts with an AH header, which are refused and counted
   Composer composer_;
-  std::array<uint8_t, 60 + kMostVrrpSize + 1> bytes_{};  // the longest header, and one byte more than an advert has
+  std::array<uint8_t, 60 + kMostVrrpSize + 1> bytes_{};  // the longest header, and one byte more than an advert
 };
 
 }  // namespace rawvs

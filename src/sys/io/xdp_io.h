@@ -3,7 +3,7 @@
 // others: ARP, fragments, ICMP errors, long frames, other receive queues.
 //
 // Redirected frames do not reach the host's kernel; the others need the guard. Frames are sent by AF_XDP, super-frames
-// by the packet socket. Memory is fixed at the start: a buffer of 2 KB (4 KB if the MTU exceeds 1,500) for each frame
+// by the packet socket. Memory is fixed at the start: a buffer of 2 KB (4 KB if the MTU exceeds 1,774) for each frame
 // of the receive ring, and 1,024 to send. Documentation/networking/af_xdp.rst.
 #pragma once
 

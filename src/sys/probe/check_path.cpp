@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// check_path.cpp: rule, route, guard and socket together, and the flows that are under way.
+// check_path.cpp: rule, route, guard and socket, and the flows of probes.
 #include "sys/probe/check_path.h"
 
 #include <linux/filter.h>
@@ -17,12 +17,12 @@
 namespace rawvs {
 namespace {
 
-// Four times as many as there are probes at once: what ended lately may still have something to say.
+// Four times the probes in progress: a closed connection may still send packets.
 constexpr size_t kFlows = 4 * Probes::kMost;
 
 Result<Done> take_marked(PlainSocket& socket) {
   constexpr auto kMarkAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_MARK);
-  constexpr uint32_t kWhole = 262144;  // more than any frame has
+  constexpr uint32_t kWhole = 262144;  // larger than any frame
   static constexpr sock_filter kProgram[] = {
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kMarkAt},
       {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, CheckPath::kMark},
@@ -41,10 +41,10 @@ struct CheckPath::Impl {
   };
   std::unique_ptr<PlainSocket> socket;
   std::unique_ptr<LoopbackGuard> guard;
-  std::unique_ptr<MarkedRoute> route;  // the last that is made, the first that goes
+  std::unique_ptr<MarkedRoute> route;  // made last, removed first
   std::string remark;
   std::vector<Flow> flows{kFlows};  // a ring
-  size_t next = 0;                  // the one that makes room
+  size_t next = 0;                  // the one that is replaced next
 };
 
 CheckPath::CheckPath(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -77,7 +77,7 @@ Result<Done> CheckPath::leads(Endpoint vip, Ip source) { return impl_->route->le
 
 void CheckPath::expect(const FlowKey& flow, const Addressee& addressee) {
   const auto known = std::ranges::find(impl_->flows, flow, &Impl::Flow::key);
-  if (known != impl_->flows.end()) {  // a port that is used again
+  if (known != impl_->flows.end()) {  // a port in use again
     known->addressee = addressee;
     return;
   }
@@ -87,7 +87,7 @@ void CheckPath::expect(const FlowKey& flow, const Addressee& addressee) {
 
 size_t CheckPath::receive(std::span<Frame> frames) {
   const size_t count = impl_->socket->receive(frames);
-  if (count == 0) impl_->socket->take_error();  // lo went down: it must not wake us again
+  if (count == 0) impl_->socket->take_error();  // lo went down: clears the error, which would wake the loop again
   return count;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// check_path.h: how the packets of a check with via = vip, which this host's kernel makes, come to the director, who
-// sends them to the one server that they are for (Director::check_arrived()).
-// Their socket has a mark (SO_MARK). A rule of policy routing (ip-rule(8)) and a table with one route lead marked
-// packets to lo, where a packet socket takes them; whose they are is told by their ports. No further: the kernel routes
-// nothing that arrives on lo with the way it has left by, a guard keeps them from this host's own programs, and where
-// there can be none, those programs' answers are not heard (ProbeTarget::mark). What the server answers comes to the
-// host's own address from outside, as any packet does. Not: forwarding (the director), asking (probes.h).
+// check_path.h: passes the packets of a check with via = vip from this host's kernel to the director.
+// In:  probes whose sockets have the mark kMark (SO_MARK).
+// Out: their packets, and the server of each; the director forwards them (Director::check_arrived()).
+// Not: forwarding, probing (probes.h).
+//
+// A rule of policy routing (ip-rule(8)) and a table with one route send marked packets to lo, where a packet socket
+// receives them; their ports show which probe sent them. They go no further: the kernel does not route what arrives on
+// lo back to lo, and a guard drops them before this host's own programs. Where there is no guard, replies of those
+// programs are ignored (ProbeTarget::mark). The server's replies come to the host's own address from outside, as usual.
 #pragma once
 
 #include <memory>
@@ -22,15 +24,15 @@ namespace rawvs {
 class CheckPath {
  public:
   static constexpr uint32_t kMark = 0x52560001, kTable = 21078,
-                            kPriority = 82;  // of the rule; nobody else's, it is hoped
-  static constexpr uint32_t kMtu = 1280;     // bytes: such packets fit into any tunnel on any usual link
+                            kPriority = 82;  // of the rule; chosen not to collide with others
+  static constexpr uint32_t kMtu = 1280;     // bytes: such packets fit into any tunnel on usual links
 
-  struct Addressee {  // a server of a service, as in the director's table
+  struct Addressee {  // a server of a service in the director's tables
     ServiceKey service{};
     Endpoint server{};
   };
 
-  // Makes rule, route, guard and socket; all are gone with the object. What a killed rawvsd left is replaced.
+  // Makes rule, route, guard and socket; the destructor removes them. What a killed rawvsd left is replaced.
   static Result<std::unique_ptr<CheckPath>> open(GuardMode guard);
   ~CheckPath();
   CheckPath(const CheckPath&) = delete;
@@ -39,16 +41,16 @@ class CheckPath {
   int fd() const;                     // readable when packets wait
   const std::string& remark() const;  // why there is no guard; empty: there is one
 
-  // Before a probe begins: does the kernel send what goes from here to there, with the mark, to us? Else why not.
+  // To call before a probe begins: an error if the kernel would not send its packets here.
   Result<Done> leads(Endpoint vip, Ip source);
-  // What the probe sends is for this server: from now on, as long as there is room, and also after its end: for
-  // closing is a packet, too.
+  // Records the server of a probe's flow. The record outlives the probe while there is room: closing sends a packet,
+  // too.
   void expect(const FlowKey& flow, const Addressee& addressee);
 
-  // The next packets, frames.size() at most, whose bytes stay until release(); as FrameIo has them.
+  // The next packets, at most frames.size(), valid until release(), as with FrameIo.
   size_t receive(std::span<Frame> frames);
   void release();
-  const Addressee* addressee(const Frame& frame) const;  // null: nobody's that is known
+  const Addressee* addressee(const Frame& frame) const;  // null: of no recorded flow
 
  private:
   struct Impl;

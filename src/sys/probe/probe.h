@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe.h: one attempt to learn whether a server is well, as probes.cpp drives it. Each kind of check is a class in a
-// file of its own; what they share stands here. Everything is non-blocking.
+// probe.h: one attempt to check a server, driven by probes.cpp. Each kind of check is a class in its own file; this
+// file has their base classes. Everything is non-blocking.
 #pragma once
 
 #include <sys/epoll.h>
@@ -24,7 +24,7 @@ struct ProbeJob {  // a copy: the configuration may change meanwhile
 };
 using ProbeJobPtr = std::unique_ptr<const ProbeJob>;
 
-struct ProbeOutcome {
+struct ProbeOutcome {  // as ProbeFinding
   bool well = false, asked = true;
   std::string text{};
 };
@@ -39,22 +39,22 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  // Empty: it goes on when events() come on fd(), or when look_again() has passed.
+  // Start, and continue when fd() has events() or look_again() has passed. Empty: not finished.
   virtual std::optional<ProbeOutcome> begin() = 0;
   virtual std::optional<ProbeOutcome> go_on() = 0;
   virtual ProbeOutcome late() { return ill("no answer within " + patience()); }
 
-  virtual Endpoint source() const { return {}; }  // its own address and port, once it is connected
+  virtual Endpoint source() const { return {}; }  // its own address and port once it is connected
   virtual int fd() const = 0;                     // constant from begin() on; -1: none
   virtual uint32_t events() const { return EPOLLIN; }
-  virtual Duration look_again() const { return Duration::max(); }  // for what no descriptor tells
+  virtual Duration look_again() const { return Duration::max(); }  // for states that no descriptor reports
 
  protected:
   std::string patience() const;  // "2 s"
   const ProbeJobPtr job_;        // never null
 };
 
-// A socket that is connected to the target, or on its way there.
+// A socket that is connected to the target, or connecting.
 class SocketProbe : public Probe {
  public:
   using Probe::Probe;
@@ -62,11 +62,11 @@ class SocketProbe : public Probe {
   int fd() const override { return socket_.get(); }
 
  protected:
-  // Empty: the socket is there, with source and mark. `prepare` may set more before it is connected.
+  // Opens the socket with source and mark. Empty: success; more options may be set before connect().
   std::optional<ProbeOutcome> open(int type, int protocol);
-  std::optional<ProbeOutcome> connect();          // empty: connected, or (TCP) on its way
+  std::optional<ProbeOutcome> connect();          // empty: connected, or (TCP) connecting
   virtual std::string words_of(int error) const;  // what an errno means here
-  ProbeOutcome failed(int error) const;           // the server's trouble, or our own
+  ProbeOutcome failed(int error) const;           // the server's fault or the director's, by errno
   Fd socket_;
 };
 
@@ -80,8 +80,10 @@ class TcpProbe : public SocketProbe {
 
  protected:
   virtual std::optional<ProbeOutcome> hear(Bytes) { return std::nullopt; }  // the answer, in pieces
-  virtual std::optional<ProbeOutcome> closed() { return std::nullopt; }     // by the server: has to know
-  std::string question_;  // what is left of it to send; empty at the beginning: to be connected is enough
+  virtual std::optional<ProbeOutcome> closed() {
+    return std::nullopt;
+  }                       // the server closed: a subclass with a question has to judge
+  std::string question_;  // the part not yet sent; empty at the beginning: connecting is enough
   bool connected_ = false;
 
  private:
@@ -95,11 +97,11 @@ class DatagramProbe : public SocketProbe {  // one message, one answer
   std::optional<ProbeOutcome> go_on() override;
 
  protected:
-  std::optional<ProbeOutcome> ask(Bytes message);               // empty: it is on its way
-  virtual std::optional<ProbeOutcome> hear(Bytes message) = 0;  // empty: not what is waited for
+  std::optional<ProbeOutcome> ask(Bytes message);               // empty: sent
+  virtual std::optional<ProbeOutcome> hear(Bytes message) = 0;  // empty: not the expected answer
 };
 
-// Programs that were killed, but have not ended yet: somebody has to ask for their end.
+// Killed programs that have not ended yet: their exit status has to be collected.
 class Departed {
  public:
   ~Departed();
@@ -117,10 +119,10 @@ std::unique_ptr<Probe> make_http_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_udp_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_dns_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_icmp_probe(ProbeJobPtr job);
-std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, Departed& departed);  // departed must outlive it
+std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, Departed& departed);  // departed must outlive the probe
 std::unique_ptr<Probe> make_tls_probe(ProbeJobPtr job);
 
-uint16_t random_number();                           // ids of messages
+uint16_t random_number();                           // for ids of messages
 std::string one_line(std::string_view text);        // control characters become '?'
 std::string quoted_briefly(std::string_view text);  // for messages: shortened, in quotation marks
 bool contains(Bytes bytes, std::string_view wanted);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_dns.cpp: does a name server answer as wanted? The messages: dns_message.h.
+// probe_dns.cpp: checks that a name server answers with the expected rcode. dns_message.h has the messages.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -28,7 +28,7 @@ class DnsProbe final : public DatagramProbe {
   std::optional<ProbeOutcome> hear(Bytes message) override {
     const auto parsed = parse_dns_answer(message, query_);
     if (const auto* const fault = std::get_if<DnsFault>(&parsed)) {
-      if (*fault == DnsFault::foreign) return std::nullopt;  // late from an earlier query, or forged
+      if (*fault == DnsFault::foreign) return std::nullopt;  // an answer to an earlier query, or a forged one
       return ill("DNS: malformed answer");
     }
     const uint8_t rcode = std::get_if<DnsAnswer>(&parsed)->rcode;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_exec.cpp: a program says whether a server is well: by its exit status, and why by the last line it writes.
-// It runs in a session and process group of its own, of which nothing is left when the probe ends: all are killed. Only
-// what makes itself a session of its own escapes. That it has ended is told by a pidfd (Linux 5.3), else asked for now
-// and then: no SIGCHLD is handled.
+// probe_exec.cpp: checks by a program: its exit status is the verdict, its last line the reason.
+//
+// It runs in its own session and process group, and all of the group is killed when the probe ends; only a process that
+// makes its own session escapes. A pidfd (Linux 5.3) reports its end, otherwise it is polled: SIGCHLD is not handled.
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,11 +20,11 @@ namespace rawvs {
 namespace {
 
 #ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434  // older headers; the same on every architecture of ours
+#define SYS_pidfd_open 434  // missing from older headers; equal on all supported architectures
 #endif
 
-constexpr Duration kLooking = 20ms;  // between looks whether it has ended, where nothing tells
-constexpr int kPiecesAtEnd = 64;     // of what it has written: a pipe holds no more
+constexpr Duration kLooking = 20ms;  // between polls for its end without a pidfd
+constexpr int kPiecesAtEnd = 64;     // read after its end: a pipe holds no more
 
 std::vector<std::string> words_of_line(std::string_view line) {
   std::vector<std::string> words;
@@ -38,7 +38,7 @@ std::vector<std::string> words_of_line(std::string_view line) {
 
 void kill_group(pid_t leader) { static_cast<void>(kill(-leader, SIGKILL)); }
 
-class LastLine {  // of what a program writes
+class LastLine {  // of a program's output
  public:
   void take(std::string_view piece) {
     for (const char c : piece) {
@@ -74,7 +74,7 @@ class ExecProbe final : public Probe {
   ProbeOutcome verdict(int status) const;
 
   Departed& departed_;
-  Fd epoll_;  // of the two
+  Fd epoll_;  // for output and pidfd
   Fd pipe_, pidfd_;
   pid_t pid_ = -1;
   LastLine said_;
@@ -108,20 +108,20 @@ std::optional<ProbeOutcome> ExecProbe::begin() {
   if (!program) return not_asked(program.error().text);
   pid_ = program->pid;
   pipe_ = std::move(program->output);
-  pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));  // close-on-exec as it is
+  pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));  // close-on-exec by definition
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_ || !watch(pipe_.get()) || (pidfd_ && !watch(pidfd_.get())))
     return not_asked(system_error("epoll", errno));
   return std::nullopt;
 }
 
-// False: there is no more to read for now, or ever.
+// False: nothing to read now, or ever.
 bool ExecProbe::read_piece() {
   if (!pipe_) return false;
   std::array<char, 4096> piece;
   const ssize_t got = read(pipe_.get(), piece.data(), piece.size());
   if (got > 0) said_.take({piece.data(), static_cast<size_t>(got)});
-  // Who closes its output and lives on must not wake us all the time.
+  // A program that closes its output and runs on must not keep the descriptor readable.
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) pipe_.reset();
   return got > 0;
 }
@@ -129,7 +129,7 @@ bool ExecProbe::read_piece() {
 std::optional<ProbeOutcome> ExecProbe::go_on() {
   read_piece();
   siginfo_t info{};
-  // Not collected yet: as long as it is not, its number is nobody else's, and the group's can be used.
+  // Does not collect the status: until then nobody else gets this number, and the group can be killed by it.
   const int asked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
   if (asked == 0 && info.si_pid == 0) return std::nullopt;
   for (int i = 0; i < kPiecesAtEnd && read_piece(); ++i) continue;
@@ -161,7 +161,7 @@ ProbeOutcome ExecProbe::late() {
 Departed::~Departed() {
   for (int tries = 0; tries < 20 && !pids_.empty(); ++tries) {
     collect();
-    if (!pids_.empty()) usleep(1000);  // killed already: a program that waits for a disk is left to init
+    if (!pids_.empty()) usleep(1000);  // already killed: a program waiting for a disk is left to init
   }
 }
 

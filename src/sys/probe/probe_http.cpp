@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_http.cpp: one request, one answer, whose status and text are looked at. HTTP itself: http_answer.h.
+// probe_http.cpp: one request and one answer, whose status and text are checked. http_answer.h reads HTTP.
 #include <algorithm>
 
 #include "sys/probe/probe.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_icmp.cpp: does a host answer an echo request (RFC 792)? By a ping socket, which the kernel lets those groups
-// have that net.ipv4.ping_group_range names (by default none), else by a raw one, whose filter lets nothing else in.
+// probe_icmp.cpp: checks that a host answers an echo request (RFC 792). Uses a ping socket, which the kernel allows for
+// the groups in net.ipv4.ping_group_range (by default none), else a raw socket with a filter for the reply.
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -20,7 +20,7 @@ namespace {
 using icmpv4::kEchoReply;
 constexpr size_t kMessage = kIcmpSize + 8;
 
-bool let_in_replies_only(int fd, uint16_t id) {  // the kernel shows the filter the IP header, too
+bool let_in_replies_only(int fd, uint16_t id) {  // the filter sees the IP header, too
   sock_filter program[] = {
       BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),  // x = size of the IP header
       BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),   // type
@@ -47,7 +47,7 @@ class IcmpProbe final : public DatagramProbe {
 };
 
 std::optional<ProbeOutcome> IcmpProbe::begin() {
-  // A ping socket puts its own id in; so what is waited for is told by the sequence number and the bytes behind it.
+  // A ping socket inserts its own id, so the reply is recognised by sequence number and data.
   const uint16_t id = random_number();
   request_[kIcmpTypeAt] = icmpv4::kEcho;
   store_be16(request_, kIcmpIdAt, id);
@@ -62,7 +62,7 @@ std::optional<ProbeOutcome> IcmpProbe::begin() {
 }
 
 std::optional<ProbeOutcome> IcmpProbe::hear(Bytes message) {
-  if (raw_) {  // with its IP header, which the kernel has checked
+  if (raw_) {  // with the IP header, which the kernel has checked
     const size_t header = message.size() < kIpv4Size ? 0 : Ipv4Header(message).header_size();
     if (message.size() < header) return std::nullopt;
     message = message.subspan(header);
@@ -70,7 +70,7 @@ std::optional<ProbeOutcome> IcmpProbe::hear(Bytes message) {
   if (message.size() != kMessage || message[kIcmpTypeAt] != kEchoReply || message[kIcmpCodeAt] != 0)
     return std::nullopt;
   if (raw_ && load_be16(message, kIcmpIdAt) != load_be16(request_, kIcmpIdAt)) return std::nullopt;
-  // Sequence number and the rest.
+  // Compares sequence number and data.
   if (!std::equal(message.begin() + kIcmpSequenceAt, message.end(), request_.begin() + kIcmpSequenceAt))
     return std::nullopt;
   return well("echo reply");

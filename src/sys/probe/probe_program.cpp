@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_program.cpp: a child that borrows our memory until it becomes the program, as posix_spawn(3)'s does, which
-// cannot change the user: fork() would copy the page tables of a large table of connections each time.
+// probe_program.cpp: a child that shares our memory until execve(2), like posix_spawn(3)'s, which cannot change the
+// user. fork() would copy the page tables of a large connection table each time.
 #include "sys/probe/probe_program.h"
 
 #include <fcntl.h>
@@ -28,27 +28,27 @@ namespace rawvs {
 namespace {
 
 #ifndef SYS_close_range
-#define SYS_close_range 436  // older headers; the same on every architecture of ours
+#define SYS_close_range 436  // missing from older headers; equal on all supported architectures
 #endif
 
-// The C library's setuid() and its like tell all threads, of which the child has none, in memory that is ours. And on
-// some 32-bit machines the plain numbers are those of calls with 16-bit ids.
+// System calls, not the C library's setuid() etc.: these notify all threads, which the child does not have, through our
+// memory. On some 32-bit machines the plain numbers are calls with 16-bit ids.
 #ifdef SYS_setuid32
 constexpr long kSetGroups = SYS_setgroups32, kSetGid = SYS_setgid32, kSetUid = SYS_setuid32;
 #else
 constexpr long kSetGroups = SYS_setgroups, kSetGid = SYS_setgid, kSetUid = SYS_setuid;
 #endif
 
-constexpr size_t kStack = 64 * 1024;  // of the child, until it becomes the program
+constexpr size_t kStack = 64 * 1024;  // bytes, of the child before execve(2)
 constexpr int kOldestDescriptors = 1024;
 
-struct Start {  // what the child is told, and where it says why it failed
+struct Start {  // arguments for the child, and its error
   const char* path;
   char* const* argv;
   char* const* environment;
   int null, output;
-  bool output_too;  // not errors alone
-  bool drop;        // rights
+  bool output_too;  // not standard error alone
+  bool drop;        // drop rights
   uid_t uid;
   gid_t gid;
   const char* failed = nullptr;
@@ -61,20 +61,20 @@ int fail(Start& start, const char* what) {
   _exit(127);
 }
 
-void forget_signals() {  // what we block and ignore, the program must not
+void forget_signals() {  // the program must not inherit blocked and ignored signals
   for (int number = 1; number < NSIG; ++number) static_cast<void>(std::signal(number, SIG_DFL));
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Ours are close-on-exec; this one is for what a library may have opened.
+// Our descriptors are close-on-exec; a library may have opened others.
 void close_others() {
   if (syscall(SYS_close_range, 3, UINT_MAX, 0) == 0) return;
   for (int fd = 3; fd < kOldestDescriptors; ++fd) close(fd);
 }
 
-// In the child, on a stack that the sanitizers do not know.
+// Runs in the child, on a stack that the sanitizers do not know.
 __attribute__((no_sanitize("address", "undefined"))) int become_program(void* argument) {
   Start& start = *static_cast<Start*>(argument);
   forget_signals();
@@ -110,7 +110,7 @@ std::string folder_of(const std::string& path) {  // nothing is above /
   return path == "/" || slash == std::string::npos ? "" : path.substr(0, std::max<size_t>(slash, 1));
 }
 
-// place: the program, or a folder on the way to it. In a folder with the sticky bit nobody removes what is another's.
+// place: the program, or a folder on its path. In a folder with the sticky bit only owners remove or replace files.
 std::optional<Error> others_may_change(const std::string& program, const std::string& place) {
   struct stat facts {};
   if (stat(place.c_str(), &facts) != 0) return Error{system_error(place, errno)};
@@ -156,7 +156,7 @@ Result<RunningProgram> run_program(const std::vector<std::string>& argv, const s
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Error{system_error("pipe", errno)};
   RunningProgram program{-1, Fd(ends[0])};
-  const Fd output(ends[1]);  // ours is closed when the child has its own
+  const Fd output(ends[1]);  // closed here when the child has its own
   const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return Error{system_error("/dev/null", errno)};
   if (fcntl(program.output.get(), F_SETFL, O_NONBLOCK) != 0) return Error{system_error("pipe", errno)};
@@ -167,11 +167,11 @@ Result<RunningProgram> run_program(const std::vector<std::string>& argv, const s
       argv[0].c_str(),      arguments.data(),    variables.data(), null.get(), output.get(), heard == Heard::all, drop,
       drop ? user->uid : 0, drop ? user->gid : 0};
   const auto stack = std::make_unique<std::array<char, kStack>>();
-  // No handler of ours may run in the child, in our memory.
+  // No signal handler may run in the child, which shares our memory.
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
-  // Stacks grow downwards wherever this runs. The call returns when the child has become the program or has ended.
+  // Stacks grow downwards on all supported machines. clone() returns when the child has called execve() or ended.
   program.pid = clone(become_program, stack->data() + stack->size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
   const int error = errno;
   sigprocmask(SIG_SETMASK, &before, nullptr);

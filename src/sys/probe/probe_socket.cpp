@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_socket.cpp: what the probes with a socket share: opening it, sending and hearing datagrams, and words for what
-// went wrong.
+// probe_socket.cpp: common to probes with a socket: opening, datagrams, texts for errors.
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <net/if.h>
@@ -19,8 +18,8 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kHeardMost = 4096;  // of a datagram; the rest is not looked at
-constexpr int kHeardPerTurn = 4;     // datagrams
+constexpr size_t kHeardMost = 4096;  // bytes of a datagram; the rest is ignored
+constexpr int kHeardPerTurn = 4;     // datagrams per call
 
 sockaddr_in address_of(Endpoint e) {
   sockaddr_in address{};
@@ -34,7 +33,7 @@ bool set_option(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-// What comes back on lo was said by this host itself, to whom the probe was not sent.
+// A reply on lo comes from this host, which is not the server that was checked.
 bool ignore_this_host(int fd) {
   const auto loopback = if_nametoindex("lo");
   constexpr auto kInterface = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
@@ -48,16 +47,16 @@ bool ignore_this_host(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }
 
-// Our own want, which says nothing of the server.
+// An error of this host, which says nothing about the server.
 bool our_trouble(int error) {
   switch (error) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EADDRNOTAVAIL:  // every local port is in use, or the source is not ours
+    case EADDRNOTAVAIL:  // every local port is in use, or the source is not our address
     case EADDRINUSE:
-    case EACCES:  // to a broadcast address, or forbidden by a rule of this host
+    case EACCES:  // a broadcast address, or forbidden by a rule of this host
     case EPERM:
     case EMSGSIZE: return true;
     default: return false;
@@ -85,7 +84,7 @@ std::optional<ProbeOutcome> SocketProbe::open(int type, int protocol) {
   }
   if (job_->target.mark != 0 && !ignore_this_host(fd)) return not_asked(system_error("socket filter", errno));
   if (job_->target.source.unspecified()) return std::nullopt;
-  // So that the port is chosen with regard to the other end, and many probes do not use up all of them.
+  // The kernel chooses the port by the destination, too: many probes do not use up all ports.
   static_cast<void>(set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
   const sockaddr_in source = address_of({job_->target.source, Port{}});
   if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0) return std::nullopt;
@@ -106,7 +105,7 @@ std::optional<ProbeOutcome> SocketProbe::connect() {
   return failed(errno);
 }
 
-// The C libraries' own words differ.
+// C libraries differ in their texts.
 std::string SocketProbe::words_of(int error) const {
   switch (error) {
     case ECONNREFUSED: return "connection refused";
@@ -127,7 +126,7 @@ ProbeOutcome SocketProbe::failed(int error) const {
   return our_trouble(error) ? not_asked(words_of(error)) : ill(words_of(error));
 }
 
-// IP_RECVERR: else a UDP socket is not told that a host or network cannot be reached.
+// IP_RECVERR: without it a UDP socket is not told that a host or network is unreachable.
 std::optional<ProbeOutcome> DatagramProbe::ask(Bytes message) {
   static_cast<void>(set_option(socket_.get(), IPPROTO_IP, IP_RECVERR, 1));
   if (auto outcome = connect()) return outcome;
@@ -148,7 +147,7 @@ std::optional<ProbeOutcome> DatagramProbe::go_on() {
 
 uint16_t random_number() {
   uint16_t number = 0;
-  // Without entropy the machine has just booted; then any number will do.
+  // Without entropy the machine has just booted: then any number will do.
   static_cast<void>(getrandom(&number, sizeof number, GRND_NONBLOCK));
   return number;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_tcp.cpp: does a server accept connections? Base of what is said over one.
+// probe_tcp.cpp: checks that a server accepts connections; base class of checks over a connection.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -12,10 +12,10 @@ namespace rawvs {
 
 std::optional<ProbeOutcome> TcpProbe::begin() {
   if (auto outcome = open(SOCK_STREAM, IPPROTO_TCP)) return outcome;
-  // Closed by RST: a check every few seconds for each server must not leave connections in TIME_WAIT, here or there.
+  // Closes with RST: a check every few seconds for each server must not leave connections in TIME_WAIT on either side.
   const linger at_once{1, 0};
   static_cast<void>(setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
-  return connect();  // whether it succeeded is seen when the socket becomes writable
+  return connect();  // the socket becomes writable when it has succeeded or failed
 }
 
 std::optional<ProbeOutcome> TcpProbe::go_on() {

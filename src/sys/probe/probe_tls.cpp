@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_tls.cpp: does a server speak TLS? It is said hello, and has to say hello, too; then the connection is given up.
-// A whole handshake would hold the loop up for tens of milliseconds of reckoning, on routers much longer, and
-// certificates would not be verified anyway: who takes servers out because a certificate ran out does more harm than
-// that does.
+// probe_tls.cpp: checks that a server answers a ClientHello with a ServerHello; then closes.
+//
+// A whole handshake would block the loop for tens of milliseconds of computing, on routers much longer. Certificates
+// would not be verified anyway: removing servers because a certificate has expired does more harm than the certificate.
 #include <sys/random.h>
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probe_udp.cpp: does a server take a datagram, and answer it as wanted? A host that is switched off does not refuse
-// anything: Linux gives up asking for its MAC address after three seconds, so that a shorter timeout takes it for well.
+// probe_udp.cpp: checks that a server takes a datagram, and answers it as expected. A host that is switched off refuses
+// nothing: Linux gives up resolving its MAC address after three seconds, so a shorter timeout takes the host for well.
 #include <netinet/in.h>
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probes.cpp: the probes on their way, behind one epoll. A place's number and generation lie in epoll's data, so that
-// an event of a probe that has ended meanwhile finds nothing.
+// probes.cpp: the probes in progress, behind one epoll descriptor. epoll's data holds a place's number and generation,
+// so an event of an ended probe finds nothing.
 #include "sys/probe/probes.h"
 
 #include <sys/epoll.h>
@@ -16,16 +16,16 @@
 namespace rawvs {
 namespace {
 
-constexpr int kPerTurn = 32;            // events handled by one call of serve(): packets come first
-constexpr Duration kCollecting = 50ms;  // between looks whether killed programs have ended
+constexpr int kPerTurn = 32;            // events per call of serve(): packets have precedence
+constexpr Duration kCollecting = 50ms;  // between polls of killed programs
 
 struct Place {
   std::unique_ptr<Probe> probe;  // null: free
   ProbeId id{};
   uint32_t generation = 0;
-  uint32_t events = 0;        // epoll was told of
+  uint32_t events = 0;        // as registered with epoll
   Instant deadline = kNever;  // of the attempt
-  Instant look = kNever;      // of what no descriptor tells
+  Instant look = kNever;      // for states that no descriptor reports
 };
 
 std::unique_ptr<Probe> make_probe(ProbeJobPtr job, Departed& departed) {
@@ -46,13 +46,13 @@ std::unique_ptr<Probe> make_probe(ProbeJobPtr job, Departed& departed) {
 
 struct Probes::Impl {
   Fd epoll;
-  Departed departed;  // before places: their probes use it
+  Departed departed;  // before places, whose probes use it
   std::vector<Place> places{kMost};
-  std::vector<ProbeFinding> findings;  // made, but not yet handed out
+  std::vector<ProbeFinding> findings;  // not yet returned
   size_t running = 0;
-  Instant next = kNever;     // the earliest of the places' instants
-  bool stale = false;        // it has to be found anew
-  Instant collect = kNever;  // when to ask again for departed programs
+  Instant next = kNever;     // the earliest time of all places
+  bool stale = false;        // next has to be computed anew
+  Instant collect = kNever;  // when to poll killed programs again
 
   size_t number_of(const Place& place) const { return static_cast<size_t>(&place - places.data()); }
   Place* find(ProbeId id);
@@ -72,7 +72,7 @@ Place* Probes::Impl::find(ProbeId id) {
 }
 
 void Probes::Impl::release(Place& place) {
-  place.probe.reset();  // closing its descriptor takes it out of epoll
+  place.probe.reset();  // closing its descriptor removes it from epoll
   place.deadline = place.look = kNever;
   place.events = 0;
   ++place.generation;
@@ -97,7 +97,7 @@ bool Probes::Impl::watch(Place& place) {
   return epoll_ctl(epoll.get(), operation, fd, &event) == 0;
 }
 
-// What became of a probe's last step: its end, or what it waits for.
+// Handles the result of a probe's step: an outcome, or the events that it waits for.
 void Probes::Impl::note(Place& place, std::optional<ProbeOutcome> outcome, Instant now) {
   if (!outcome && !watch(place)) outcome = not_asked(system_error("epoll", errno));
   if (outcome) return finish(place, *outcome);
@@ -165,7 +165,7 @@ Instant Probes::next_deadline() const {
 bool Probes::start(ProbeId id, const CheckSpec& spec, const ProbeTarget& target, Instant now) {
   cancel(id);
   const auto free = std::ranges::find_if(impl_->places, [](const Place& place) { return !place.probe; });
-  // Programs that cannot be killed, because they wait for a disk, must not pile up, either.
+  // Programs that cannot be killed because they wait for a disk must not accumulate.
   if (free == impl_->places.end() || impl_->departed.size() >= kMost) return false;
   Place& place = *free;
   place.probe = make_probe(std::make_unique<const ProbeJob>(ProbeJob{spec, target}), impl_->departed);
