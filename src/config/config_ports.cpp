@@ -8,6 +8,7 @@
 #include <span>
 
 #include "config/config_values.h"
+#include "core/sort.h"
 
 namespace rawvs {
 namespace {
@@ -56,7 +57,7 @@ std::optional<Error> named_twice(const std::vector<PortMatch>& matches) {
     for (const PortMatch& match : matches) {
       if (match.protocol == protocol) all.insert(all.end(), match.ports.begin(), match.ports.end());
     }
-    std::sort(all.begin(), all.end(), [](PortRange a, PortRange b) { return a.first < b.first; });
+    sort_by<&PortRange::first>(all);
     for (size_t i = 1; i < all.size(); ++i) {
       if (all[i].first > all[i - 1].last) continue;
       const std::string port = all[i].first == 0 ? "*" : std::to_string(all[i].first);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "config/config_rows.h"
+#include "core/sort.h"
 
 namespace rawvs {
 
@@ -48,7 +49,7 @@ void Report::warn(const Place& place, std::string_view key, const std::string& t
 void Report::sort() {
   const auto into = [](std::vector<Found>& from, std::vector<std::string>& all) {
     // Messages about the file as a whole come last.
-    std::ranges::stable_sort(from, {}, [](const Found& found) { return static_cast<unsigned>(found.line) - 1; });
+    sort_with(from, [](const Found& a, const Found& b) { return a.line != 0 && (b.line == 0 || a.line < b.line); });
     for (Found& found : from) all.push_back(std::move(found.text));
     from.clear();
   };

@@ -10,6 +10,7 @@
 
 #include "config/config_rows.h"
 #include "config/config_values.h"
+#include "core/sort.h"
 
 namespace rawvs {
 namespace {
@@ -153,7 +154,7 @@ WantedTables wanted_tables(const Config& config) {
       }
     }
   }
-  std::stable_sort(wanted.groups.begin(), wanted.groups.end(), more_specific);
+  sort_with(wanted.groups, [](const GroupMatch& a, const GroupMatch& b) { return more_specific(a, b); });
   return wanted;
 }
 

@@ -12,6 +12,7 @@
 #include "config/config_rows.h"
 #include "config/config_values.h"
 #include "config/portions.h"
+#include "core/sort.h"
 
 namespace rawvs {
 namespace {
@@ -36,7 +37,7 @@ class KnownServers {
     if (next_ < v_.servers.size() && place(v_.servers[next_]) == at) return &v_.servers[next_++];
     if (sorted_.empty()) {
       for (const ServerConfig& server : v_.servers) sorted_.emplace_back(place(server), &server);
-      std::ranges::sort(sorted_, {}, &Known::first);
+      sort_by<&Known::first>(sorted_);
     }
     const auto found = std::ranges::lower_bound(sorted_, at, {}, &Known::first);
     return found == sorted_.end() || found->first != at ? nullptr : found->second;
@@ -193,7 +194,7 @@ std::string IniWriter::Work::free_name(const std::string& wanted) {
 std::vector<ServerSpec> IniWriter::Work::Found::all_servers() const {
   std::vector<ServerSpec> all = service.servers;
   all.insert(all.end(), taken_out.begin(), taken_out.end());
-  std::ranges::sort(all, {}, &ServerSpec::at);
+  sort_by<&ServerSpec::at>(all);
   return all;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // service_classify.cpp: finds the service of a packet by marks, addresses and ports; lists the services' addresses.
 #include <algorithm>
-#include <numeric>
 
 #include "core/service.h"
+#include "core/sort.h"
 
 namespace rawvs {
 
@@ -24,13 +24,8 @@ void each_once(std::vector<Ip>& all) {
 
 void Services::set_groups(std::vector<GroupMatch> groups) {
   groups_ = std::move(groups);
-  const auto sorted = [&](std::vector<uint32_t>& places, auto key) {
-    places.resize(groups_.size());
-    std::iota(places.begin(), places.end(), 0u);
-    std::ranges::stable_sort(places, {}, key);
-  };
-  sorted(groups_by_vip_, [&](uint32_t place) { return groups_[place].vip; });
-  sorted(groups_by_mark_, [&](uint32_t place) { return groups_[place].mark; });
+  groups_by_vip_ = numbers_by(groups_.size(), [this](uint32_t place) { return groups_[place].vip; });
+  groups_by_mark_ = numbers_by(groups_.size(), [this](uint32_t place) { return groups_[place].mark; });
 }
 
 std::span<const uint32_t> Services::groups_of(Mark mark) const {

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
+#include <functional>
+
+#include "core/sort.h"
 
 namespace rawvs {
 namespace {
@@ -59,15 +61,14 @@ std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
 std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t most) {
   const std::vector<Network> exact = exact_networks(addresses);
   if (exact.size() <= most) return exact;
-  std::vector<size_t> gaps(exact.size() - 1);  // between one and its next
-  std::iota(gaps.begin(), gaps.end(), size_t{0});
-  const auto width = [&](size_t i) { return common_prefix(exact[i], exact[i + 1]); };
-  std::ranges::stable_sort(gaps, {}, width);  // those with the least in common stay apart
+  const auto width = [&](uint32_t i) { return common_prefix(exact[i], exact[i + 1]); };
+  // Between one network and its next; those with the least in common stay apart.
+  std::vector<uint32_t> gaps = numbers_by(exact.size() - 1, width);
   gaps.resize(most - 1);
-  std::ranges::sort(gaps);
+  sort_with(gaps, std::less<>());
   std::vector<Network> out;
   size_t first = 0;
-  for (const size_t gap : gaps) {
+  for (const uint32_t gap : gaps) {
     out.push_back(cover(exact[first], exact[gap]));
     first = gap + 1;
   }

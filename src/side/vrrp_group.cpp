@@ -3,9 +3,11 @@
 // groups. A group becomes master when each of its instances would, not when the first one would: else a group that is
 // cut off on one of two links would take the VIPs of both, lose them again to the master on the other, and so on for
 // ever. It stops being master when one of them does.
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
+#include "core/sort.h"
 #include "side/vrrp.h"
 #include "side/vrrp_check.h"
 
@@ -153,7 +155,7 @@ void Vrrp::number() {
                                             [&](const Instance& o) { return o.spec.group == i.spec.group; });
     i.group = i.spec.group.empty() ? uint16_t{0} : &*known != &i ? known->group : ++groups;
   }
-  std::ranges::sort(owned_, {}, &Owned::vip);
+  sort_by<&Owned::vip>(owned_);
   const auto rank = [](const Instance& i) {
     return std::tuple(i.spec.other_vips == OtherVips::no, i.spec.other_vips != OtherVips::yes, i.spec.link,
                       i.spec.vrid);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/sort.h"
 #include "sys/net/interface_kind.h"
 #include "sys/net/rtnetlink.h"
 #include "sys/sys.h"
@@ -58,8 +59,7 @@ Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
     problem = rtnetlink.ask(request, [&](const nlmsghdr* m) { read_address(m, ifindex, found); });
   }
   if (problem != 0) return Error{system_error("rtnetlink: addresses", problem)};
-  std::stable_sort(found.begin(), found.end(),
-                   [](const FoundAddress& a, const FoundAddress& b) { return a.secondary < b.secondary; });
+  sort_by<&FoundAddress::secondary>(found);
   std::vector<LinkAddress> out;
   out.reserve(found.size());
   for (const FoundAddress& f : found) out.push_back(f.address);
