@@ -237,9 +237,9 @@ TEST(ConfigRefusals, NameTheFirstFaultOfSeveral) {
 TEST(ConfigRefusals, SuggestTheKeyForEverySlipOfOneLetter) {
   for (const KeyHelp& row : config_keys()) {
     const bool only = row.section == "director" || row.section == "sync";
-    const std::string section = '[' + row.section + (only ? "]\n" : " x]\n");
+    const std::string section = '[' + std::string(row.section) + (only ? "]\n" : " x]\n");
     for (size_t i = 1; i < row.key.size(); ++i) {
-      std::string slip = row.key;
+      std::string slip(row.key);
       slip.erase(i, 1);
       if (slip == "lblc_expiration") continue;  // of lblcr_expiration: a key, too
       const auto config = parse_config(section + slip + " = 1\n", "rawvs.ini");

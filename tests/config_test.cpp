@@ -149,14 +149,14 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
     if (is_default) at_default.emplace_back(section, key);
   }
   for (const KeyHelp& row : config_keys()) {
-    EXPECT_TRUE(std::find(seen.begin(), seen.end(), std::pair(row.section, row.key)) != seen.end()) << row.key;
+    const std::pair named{std::string(row.section), std::string(row.key)};
+    EXPECT_TRUE(std::find(seen.begin(), seen.end(), named) != seen.end()) << row.key;
     EXPECT_FALSE(row.help.empty()) << row.key;
     const auto required = {"interface", "address", "ports",  "mark",     "match", "server", "sorry",  "port", "program",
                            "vrid",      "peer",    "source", "password", "group", "track",  "notify", "key"};
     const bool of_sync = row.section == "sync" && (row.key == "group" || row.key == "port");
     const bool has_default = of_sync || std::find(required.begin(), required.end(), row.key) == required.end();
-    const bool written =
-        std::find(at_default.begin(), at_default.end(), std::pair(row.section, row.key)) != at_default.end();
+    const bool written = std::find(at_default.begin(), at_default.end(), named) != at_default.end();
     EXPECT_EQ(written, has_default) << row.key;
   }
   const Config c = parsed(stripped);
@@ -168,7 +168,7 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
   }());
   EXPECT_TRUE(print_config(c).starts_with(defaults)) << print_config(c);
   for (const KeyHelp& row : config_keys()) {
-    const size_t at = defaults.find('\n' + row.key + " = ");
+    const size_t at = defaults.find('\n' + std::string(row.key) + " = ");
     if (at == std::string::npos || row.key == "interface") continue;
     const size_t from = at + row.key.size() + 4;
     EXPECT_TRUE(row.help.ends_with("Default " + defaults.substr(from, defaults.find('\n', from) - from))) << row.help;

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/service.h"
@@ -149,10 +150,10 @@ std::vector<WantedChecks> wanted_checks(const Config& config);
 
 std::vector<VrrpSpec> wanted_vrrp(const Config& config);  // as many as config.vrrps, in their order
 
-struct KeyHelp {        // for tests and for printing help
-  std::string section;  // "director", "check", "virtual", "group", "vrrp", "sync"
-  std::string key;
-  std::string help;
+struct KeyHelp {             // for tests and for printing help
+  std::string_view section;  // "director", "check", "virtual", "group", "vrrp", "sync"
+  std::string_view key;
+  std::string_view help;
 };
 std::vector<KeyHelp> config_keys();
 

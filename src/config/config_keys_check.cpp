@@ -4,25 +4,17 @@
 #include <algorithm>
 #include <array>
 
-#include "config/config_rows.h"
-#include "config/config_values.h"
+#include "config/config_forms.h"
 
 namespace rawvs {
 namespace {
 
 constexpr std::array<std::string_view, 8> kKinds{"arp", "icmp", "tcp", "tls", "http", "udp", "dns", "exec"};
 constexpr std::array<std::string_view, 4> kTypes{"A", "NS", "SOA", "TXT"};
-constexpr std::array<std::string_view, 3> kOnDown{"keep", "drain", "reset"};
+constexpr std::array<std::string_view, 2> kVia{"server", "vip"};  // by CheckSpec::Via
 constexpr size_t kNameMost = 32;
 constexpr size_t kTextMost = 128;  // inih cuts lines at 200 bytes
 constexpr uint16_t kLeastStatus = 100, kMostStatus = 599;
-
-template <class Value>
-std::optional<Error> take(Result<Value> read, Value& field) {
-  if (!read) return read.error();
-  field = std::move(*read);
-  return std::nullopt;
-}
 
 Result<CheckSpec::Range> read_status_range(std::string_view text) {
   const auto ends = pieces(text, '-');
@@ -33,8 +25,10 @@ Result<CheckSpec::Range> read_status_range(std::string_view text) {
   return CheckSpec::Range{static_cast<uint16_t>(*first), static_cast<uint16_t>(*last)};
 }
 
-Result<std::vector<CheckSpec::Range>> read_status(std::string_view text) {
-  std::vector<CheckSpec::Range> all;
+using Ranges = std::vector<CheckSpec::Range>;
+
+Result<Ranges> read_status(std::string_view text) {
+  Ranges all;
   for (const std::string_view piece : pieces(text, ',')) {
     const auto range = read_status_range(piece);
     if (!range) return range.error();
@@ -43,7 +37,7 @@ Result<std::vector<CheckSpec::Range>> read_status(std::string_view text) {
   return all;
 }
 
-std::string text_of(const std::vector<CheckSpec::Range>& ranges) {
+std::string text_of(const Ranges& ranges) {
   std::string all;
   for (const CheckSpec::Range& r : ranges) {
     if (!all.empty()) all += ',';
@@ -53,157 +47,109 @@ std::string text_of(const std::vector<CheckSpec::Range>& ranges) {
   return all;
 }
 
-Result<std::string> read_text(std::string_view text) {
-  if (text.size() <= kTextMost) return std::string(text);
+std::optional<Error> length_fault(std::string_view text) {
+  if (text.size() <= kTextMost) return std::nullopt;
   return Error{"has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(kTextMost) + " are allowed"};
 }
 
-Result<std::string> read_http_path(std::string_view text) {
-  if (text.starts_with('/') && text.size() <= kTextMost && words(text).size() == 1) return std::string(text);
+std::optional<Error> http_path_fault(std::string_view text) {
+  if (text.starts_with('/') && text.size() <= kTextMost && words(text).size() == 1) return std::nullopt;
   return Error{quoted(text) + " is not a path of HTTP: it begins with \"/\" and has no blank"};
 }
 
 // A label has 1 to 63 bytes, a name 253 at most (RFC 1035 section 2.3.4).
-Result<std::string> read_domain(std::string_view text) {
-  if (text == ".") return std::string(text);
+std::optional<Error> domain_fault(std::string_view text) {
+  if (text == ".") return std::nullopt;
   const std::string_view name = text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
   bool sound = !name.empty() && text.size() <= kTextMost && words(text).size() == 1;
   for (const std::string_view label : pieces(name, '.')) sound = sound && !label.empty() && label.size() <= 63;
-  if (sound) return std::string(text);
+  if (sound) return std::nullopt;
   return Error{quoted(text) + " is not a domain name, such as www.example.org"};
 }
 
-Result<std::string> read_user(std::string_view text) {
-  if (!text.empty()) return read_group_name(text);
+std::optional<Error> user_fault(std::string_view text) {
+  if (!text.empty()) return group_name_fault(text);
   return Error{"no value; expected the name of a user"};
 }
 
-Result<std::string> read_program(std::string_view text) {
-  if (text.starts_with('/') && text.size() <= kTextMost) return std::string(text);
+std::optional<Error> program_fault(std::string_view text) {
+  if (text.starts_with('/') && text.size() <= kTextMost) return std::nullopt;
   return Error{quoted(text) + " is not a program: an absolute path, arguments behind it with blanks between"};
 }
 
-template <auto kField, auto kRead>
-constexpr Row<CheckConfig> word(std::string_view key, const char* help) {
-  return {key, help, [](CheckConfig& c, std::string_view t) { return take(kRead(t), c.spec.*kField); },
-          [](const CheckConfig& c) {
-            return (c.spec.*kField).empty() ? std::vector<std::string>() : std::vector{c.spec.*kField};
-          }};
+std::optional<Error> query_type_fault(std::string_view text) {
+  if (std::ranges::find(kTypes, text) != kTypes.end()) return std::nullopt;
+  return Error{quoted(text) + " is not a type of query: " + listed({kTypes.begin(), kTypes.end()})};
 }
 
-template <auto kField, uint64_t kLeast, uint64_t kMost>
-constexpr Row<CheckConfig> number(std::string_view key, const char* help) {
-  return {key, help,
-          [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-            const auto found = read_number(t, kLeast, kMost);
-            if (!found) return found.error();
-            c.spec.*kField = static_cast<uint8_t>(*found);
-            return std::nullopt;
-          },
-          [](const CheckConfig& c) { return std::vector{std::to_string(c.spec.*kField)}; }};
+Result<bool> read_start(std::string_view text) {
+  if (text == "up" || text == "down") return text == "up";
+  return Error{quoted(text) + " is not how a server starts: up, down"};
 }
+const char* start_word(bool up) { return up ? "up" : "down"; }
 
-template <auto kField, Duration::rep kLeast, Duration::rep kMost>
-constexpr Row<CheckConfig> duration(std::string_view key, const char* help) {
-  return {key, help,
-          [](CheckConfig& c, std::string_view t) {
-            return take(read_duration(t, Duration(kLeast), Duration(kMost), Zero::refused), c.spec.*kField);
-          },
-          [](const CheckConfig& c) { return std::vector{text(c.spec.*kField)}; }};
-}
+constexpr auto kKind = choice<CheckKind>(kKinds, " is not a kind of check: ");
+constexpr auto kWay = choice<CheckSpec::Via>(kVia, " is not a way to ask a server: ");
+constexpr auto kText = text_or_none(length_fault);
+constexpr auto kHttpPath = text_or_none(http_path_fault);
+constexpr auto kDomain = text_or_none(domain_fault);
+constexpr auto kQueryType = text_or_none(query_type_fault);
+constexpr auto kProgram = text_or_none(program_fault);
+constexpr auto kUser = text_or_none(user_fault);
 
-constexpr Duration::rep kTenth = 100, kMinute = 60'000, kDay = 86'400'000;
+constexpr FormFor<Port> kPort{
+    {.read = [](const KeyRow&, std::string_view t,
+                void* f) { return take(read_number(t, 1, UINT16_MAX), static_cast<Port*>(f)->value); },
+     .write = [](const KeyRow&, const void* f, size_t) { return std::to_string(static_cast<const Port*>(f)->value); },
+     .count = [](const void* f) { return size_t{static_cast<const Port*>(f)->value != 0}; }}};
 
 constexpr Row<CheckConfig> kRows[] = {
-    {"type", "arp, icmp, tcp, tls, http, udp, dns or exec. Default tcp",
-     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-       const auto kind = read_check_kind(t);
-       if (!kind) return kind.error();
-       c.spec.kind = *kind;
-       return std::nullopt;
-     },
-     [](const CheckConfig& c) { return std::vector<std::string>{name(c.spec.kind)}; }},
-    {"port", "where to ask, 1-65535. Default: where the service is",
-     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-       const auto found = read_number(t, 1, UINT16_MAX);
-       if (!found) return found.error();
-       c.spec.port = Port(static_cast<uint16_t>(*found));
-       return std::nullopt;
-     },
-     [](const CheckConfig& c) {
-       return c.spec.port.value == 0 ? std::vector<std::string>() : std::vector{std::to_string(c.spec.port.value)};
-     }},
-    {"via",
-     "server: its own address is asked; vip: the VIP on it, by the way that clients' packets take. Default server",
-     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-       if (t != "server" && t != "vip") return Error{quoted(t) + " is not a way to ask a server: server, vip"};
-       c.spec.via = t == "vip" ? CheckSpec::Via::vip : CheckSpec::Via::server;
-       return std::nullopt;
-     },
-     [](const CheckConfig& c) {
-       return std::vector<std::string>{c.spec.via == CheckSpec::Via::vip ? "vip" : "server"};
-     }},
-    duration<&CheckSpec::interval, kTenth, kDay>("interval", "how often, from begin to begin, 100ms-24h. Default 5s"),
-    number<&CheckSpec::jitter, 0, 50>("jitter", "how much the interval may differ, percent, 0-50. Default 10"),
-    duration<&CheckSpec::timeout, kTenth, kMinute>("timeout", "of one attempt, 100ms-60s. Default 2s"),
-    number<&CheckSpec::retries, 0, 20>("retries", "further attempts before a check has failed, 0-20. Default 2"),
-    duration<&CheckSpec::retry_delay, kTenth, kMinute>("retry_delay", "before each of them, 100ms-60s. Default 1s"),
-    number<&CheckSpec::rise, 1, 100>("rise", "successes in a row that bring a server back, 1-100. Default 1"),
-    number<&CheckSpec::fall, 1, 100>("fall", "failed checks in a row that take it out, 1-100. Default 1"),
-    {"start", "down: it gets nothing before its first success; up. Default down",
-     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-       if (t != "up" && t != "down") return Error{quoted(t) + " is not how a server starts: up, down"};
-       c.spec.starts_up = t == "up";
-       return std::nullopt;
-     },
-     [](const CheckConfig& c) { return std::vector<std::string>{c.spec.starts_up ? "up" : "down"}; }},
-    word<&CheckSpec::path, read_http_path>("path", "http: what is asked for. Default /"),
-    word<&CheckSpec::host, read_text>("host", "http: its Host line; tls: the server's name. Default: the address"),
-    {"status", "http: what is well, such as 200-299,301. Default 200-299",
-     [](CheckConfig& c, std::string_view t) { return take(read_status(t), c.spec.status); },
-     [](const CheckConfig& c) { return std::vector{text_of(c.spec.status)}; }},
-    word<&CheckSpec::body, read_text>("body", "http: text within the first 4 KB of the answer. Default: any"),
-    word<&CheckSpec::send, read_text>("send", "udp: the datagram's text. Default: an empty one"),
-    word<&CheckSpec::expect, read_text>(
-        "expect", "udp: text within the answer. Default: none needed, unless the port is refused"),
-    word<&CheckSpec::query, read_domain>("query", "dns: the name asked for. Default ."),
-    {"query_type", "dns: A, NS, SOA or TXT. Default A",
-     [](CheckConfig& c, std::string_view t) -> std::optional<Error> {
-       if (std::ranges::find(kTypes, t) == kTypes.end())
-         return Error{quoted(t) + " is not a type of query: " + listed({kTypes.begin(), kTypes.end()})};
-       c.spec.type = t;
-       return std::nullopt;
-     },
-     [](const CheckConfig& c) { return std::vector{c.spec.type}; }},
-    number<&CheckSpec::rcode, 0, 15>("rcode", "dns: the answer's rcode that is well, 0-15 (3 = NXDOMAIN). Default 0"),
-    word<&CheckSpec::program, read_program>(
-        "program", "exec: absolute path and arguments; exit status 0 is well. Required with type = exec"),
-    word<&CheckSpec::user, read_user>("user", "exec: whose rights the program has. Default nobody"),
+    row<&CheckSpec::kind>("type", kKind, "arp, icmp, tcp, tls, http, udp, dns or exec. Default tcp"),
+    row<&CheckSpec::port>("port", kPort, "where to ask, 1-65535. Default: where the service is"),
+    row<&CheckSpec::via>(
+        "via", kWay,
+        "server: its own address is asked; vip: the VIP on it, by the way that clients' packets take. Default server"),
+    duration<&CheckSpec::interval>("interval", {kTenth, kDay}, "how often, from begin to begin, 100ms-24h. Default 5s"),
+    number<&CheckSpec::jitter>("jitter", {0, 50}, "how much the interval may differ, percent, 0-50. Default 10"),
+    duration<&CheckSpec::timeout>("timeout", {kTenth, kMinute}, "of one attempt, 100ms-60s. Default 2s"),
+    number<&CheckSpec::retries>("retries", {0, 20}, "further attempts before a check has failed, 0-20. Default 2"),
+    duration<&CheckSpec::retry_delay>("retry_delay", {kTenth, kMinute}, "before each of them, 100ms-60s. Default 1s"),
+    number<&CheckSpec::rise>("rise", {1, 100}, "successes in a row that bring a server back, 1-100. Default 1"),
+    number<&CheckSpec::fall>("fall", {1, 100}, "failed checks in a row that take it out, 1-100. Default 1"),
+    row<&CheckSpec::starts_up>("start", kValue<bool, read_start, start_word>,
+                               "down: it gets nothing before its first success; up. Default down"),
+    row<&CheckSpec::path>("path", kHttpPath, "http: what is asked for. Default /"),
+    row<&CheckSpec::host>("host", kText, "http: its Host line; tls: the server's name. Default: the address"),
+    row<&CheckSpec::status>("status", kValue<Ranges, read_status, text_of>,
+                            "http: what is well, such as 200-299,301. Default 200-299"),
+    row<&CheckSpec::body>("body", kText, "http: text within the first 4 KB of the answer. Default: any"),
+    row<&CheckSpec::send>("send", kText, "udp: the datagram's text. Default: an empty one"),
+    row<&CheckSpec::expect>("expect", kText,
+                            "udp: text within the answer. Default: none needed, unless the port is refused"),
+    row<&CheckSpec::query>("query", kDomain, "dns: the name asked for. Default ."),
+    row<&CheckSpec::type>("query_type", kQueryType, "dns: A, NS, SOA or TXT. Default A"),
+    number<&CheckSpec::rcode>("rcode", {0, 15}, "dns: the answer's rcode that is well, 0-15 (3 = NXDOMAIN). Default 0"),
+    row<&CheckSpec::program>("program", kProgram,
+                             "exec: absolute path and arguments; exit status 0 is well. Required with type = exec"),
+    row<&CheckSpec::user>("user", kUser, "exec: whose rights the program has. Default nobody"),
 };
 
 }  // namespace
 
 std::span<const Row<CheckConfig>> check_rows() { return kRows; }
 
-Result<CheckKind> read_check_kind(std::string_view text) {
-  const auto* const found = std::find(kKinds.begin(), kKinds.end(), text);
-  if (found != kKinds.end()) return static_cast<CheckKind>(found - kKinds.begin());
-  return Error{quoted(text) + " is not a kind of check: " + listed({kKinds.begin(), kKinds.end()})};
+std::optional<CheckKind> find_check_kind(std::string_view word) {
+  const auto* const found = std::ranges::find(kKinds, word);
+  return found == kKinds.end() ? std::nullopt : std::optional(static_cast<CheckKind>(found - kKinds.begin()));
 }
 
-Result<std::string> read_check_name(std::string_view text) {
-  if (!text.empty() && words(text).size() == 1 && text.size() <= kNameMost) return std::string(text);
+std::optional<Error> check_name_fault(std::string_view text) {
+  if (!text.empty() && words(text).size() == 1 && text.size() <= kNameMost) return std::nullopt;
   return Error{quoted(text) + " is not the name of a check: that of a [check], or " +
                listed({kKinds.begin(), kKinds.end()}) + ", or none"};
 }
 
-Result<OnDown> read_on_down(std::string_view text) {
-  const auto* const found = std::find(kOnDown.begin(), kOnDown.end(), text);
-  if (found != kOnDown.end()) return static_cast<OnDown>(found - kOnDown.begin());
-  return Error{quoted(text) + " is not what becomes of connections: " + listed({kOnDown.begin(), kOnDown.end()})};
-}
-
-const char* name(OnDown what) { return kOnDown[static_cast<size_t>(what)].data(); }
+const char* name(OnDown what) { return kOnDownWords[static_cast<size_t>(what)].data(); }
 const char* name(CheckKind kind) { return kKinds[static_cast<size_t>(kind)].data(); }
 
 }  // namespace rawvs

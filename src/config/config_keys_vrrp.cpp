@@ -1,63 +1,47 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_keys_vrrp.cpp: the keys of [vrrp NAME]: which of several directors is master of which VIPs.
 
-#include <algorithm>
+#include <array>
 
-#include "config/config_rows.h"
-#include "config/config_values.h"
-#include "config/spec_words.h"
+#include "config/config_forms.h"
 
 namespace rawvs {
 namespace {
 
 constexpr size_t kNameMost = 32;
-constexpr Duration kLeastInterval = 10ms, kMostInterval = 255s;
+constexpr size_t kPasswordMost = 8;
 
-constexpr std::string_view kOtherVips[] = {"auto", "yes", "no"};  // by OtherVips
+constexpr std::array<std::string_view, 3> kOtherVipsWords{"auto", "yes", "no"};
+constexpr std::array<std::string_view, 2> kLinkWords{"outside", "inside"};
+constexpr std::array<std::string_view, 2> kStartWords{"backup", "master"};
+constexpr std::array<std::string_view, 2> kChecksumWords{"pseudo", "message"};
+constexpr auto kOtherVips = choice<OtherVips>(kOtherVipsWords);
+constexpr auto kLink = choice<Link>(kLinkWords);
+constexpr auto kStart = choice<bool>(kStartWords);
+constexpr auto kChecksum = choice<VrrpChecksum>(kChecksumWords);
 
-template <auto kField, uint64_t kLeast, uint64_t kMost>
-constexpr Row<VrrpConfig> number(std::string_view key, const char* help) {
-  return {key, help,
-          [](VrrpConfig& v, std::string_view t) { return take(read_number(t, kLeast, kMost), v.spec.*kField); },
-          [](const VrrpConfig& v) { return std::vector{std::to_string(v.spec.*kField)}; }};
+std::optional<Error> password_fault(std::string_view text) {
+  if (auto hidden = hidden_secret(text)) return hidden;
+  if (text.size() <= kPasswordMost) return std::nullopt;
+  return Error{"has " + std::to_string(text.size()) + " characters; at most 8 are allowed"};
 }
 
-template <auto kField>
-constexpr Row<VrrpConfig> on_off(std::string_view key, const char* help) {
-  return {key, help, [](VrrpConfig& v, std::string_view t) { return take(read_switch(t), v.spec.*kField); },
-          [](const VrrpConfig& v) { return std::vector<std::string>{v.spec.*kField ? "1" : "0"}; }};
+std::optional<Error> group_fault(std::string_view text) {
+  if (words(text).size() == 1 && text.size() <= kNameMost) return std::nullopt;
+  return Error{quoted(text) + " is not the name of a group"};
 }
 
-// Reads one of two words, `no` for false.
-template <auto kField>
-std::optional<Error> either(VrrpConfig& v, std::string_view text, std::string_view no, std::string_view yes) {
-  if (text != no && text != yes) return Error{quoted(text) + " is not one of " + listed({no, yes})};
-  v.spec.*kField = static_cast<std::remove_reference_t<decltype(v.spec.*kField)>>(text == yes);
-  return std::nullopt;
+std::optional<Error> notify_fault(std::string_view text) {
+  if (text.starts_with('/') && words(text).size() == 1) return std::nullopt;
+  return Error{quoted(text) + " is not an absolute path"};
 }
 
-template <auto kField>
-constexpr Row<VrrpConfig> addresses(std::string_view key, const char* help) {
-  return {key, help,
-          [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
-            for (const std::string_view word : words(t)) {
-              const auto address = read_unicast(word);
-              if (!address) return address.error();
-              (v.spec.*kField).push_back(*address);
-            }
-            if (words(t).empty()) return Error{"no value; expected addresses with blanks between"};
-            return std::nullopt;
-          },
-          [](const VrrpConfig& v) {
-            std::vector<std::string> all;
-            for (const Ip address : v.spec.*kField) all.push_back(text(address));
-            return all;
-          },
-          [](const VrrpConfig& v) { return (v.spec.*kField).size(); }};
-}
+constexpr auto kPassword = text_or_none(password_fault);
+constexpr auto kGroup = text_or_none(group_fault);
+constexpr auto kNotify = text_or_none(notify_fault);
 
 // "web", or "web weight=-20"
-std::optional<Error> set_track(VrrpConfig& v, std::string_view text) {
+std::optional<Error> add_track(const KeyRow&, std::string_view text, void* field) {
   constexpr std::string_view kWeight = "weight=";
   const auto all = words(text);
   VrrpTrack track;
@@ -72,92 +56,53 @@ std::optional<Error> set_track(VrrpConfig& v, std::string_view text) {
   } else if (all.size() != 1 || track.name.size() > kNameMost) {
     return Error{quoted(text) + " is not what can be tracked: the name of a virtual, and perhaps weight=N"};
   }
-  v.spec.tracks.push_back(track);
+  static_cast<std::vector<VrrpTrack>*>(field)->push_back(track);
   return std::nullopt;
 }
 
+std::string track_text(const KeyRow&, const void* field, size_t n) {
+  const VrrpTrack& track = (*static_cast<const std::vector<VrrpTrack>*>(field))[n];
+  return track.name + (track.weight == 0 ? "" : " weight=" + std::to_string(track.weight));
+}
+
+constexpr FormFor<std::vector<VrrpTrack>> kTracks{
+    {.read = add_track,
+     .write = track_text,
+     .count = [](const void* field) { return static_cast<const std::vector<VrrpTrack>*>(field)->size(); },
+     .repeatable = true}};
+
 constexpr Row<VrrpConfig> kRows[] = {
-    {"on", "the link that it speaks on: outside (interface) or inside. Default outside",
-     [](VrrpConfig& v, std::string_view t) { return either<&VrrpSpec::link>(v, t, "outside", "inside"); },
-     [](const VrrpConfig& v) { return std::vector<std::string>{v.spec.link == Link::inside ? "inside" : "outside"}; }},
-    number<&VrrpSpec::vrid, 1, 255>("vrid", "virtual router id: the same on every director, 1-255. Required"),
-    number<&VrrpSpec::version, 2, 3>("version", "of the protocol, 2 or 3. Default 3"),
-    number<&VrrpSpec::priority, 1, 255>(
-        "priority", "who has most is master, 1-255; 255: the addresses are this host's own. Default 100"),
-    {"interval", "between adverts: version 3: 10ms-40950ms; version 2: 1s-255s, whole seconds. Default 1s",
-     [](VrrpConfig& v, std::string_view t) {
-       return take(read_duration(t, kLeastInterval, kMostInterval, Zero::refused), v.spec.interval);
-     },
-     [](const VrrpConfig& v) { return std::vector{text(v.spec.interval)}; }},
+    row<&VrrpSpec::link>("on", kLink, "the link that it speaks on: outside (interface) or inside. Default outside"),
+    number<&VrrpSpec::vrid>("vrid", {1, 255}, "virtual router id: the same on every director, 1-255. Required"),
+    number<&VrrpSpec::version>("version", {2, 3}, "of the protocol, 2 or 3. Default 3"),
+    number<&VrrpSpec::priority>("priority", {1, 255},
+                                "who has most is master, 1-255; 255: the addresses are this host's own. Default 100"),
+    duration<&VrrpSpec::interval>(
+        "interval", {10, 255 * kSecond},
+        "between adverts: version 3: 10ms-40950ms; version 2: 1s-255s, whole seconds. Default 1s"),
     on_off<&VrrpSpec::preempt>("preempt", "1: takes over from a master of lower priority. Default 1"),
-    {"preempt_delay", "but not before it has heard it for so long, 0-1000s. Default 0s",
-     [](VrrpConfig& v, std::string_view t) {
-       return take(read_duration(t, Duration(1), 1000s, Zero::allowed), v.spec.preempt_delay);
-     },
-     [](const VrrpConfig& v) { return std::vector{text(v.spec.preempt_delay)}; }},
-    {"start", "backup, or master: it listens for a shorter time before it takes over. Default backup",
-     [](VrrpConfig& v, std::string_view t) { return either<&VrrpSpec::begins_as_master>(v, t, "backup", "master"); },
-     [](const VrrpConfig& v) { return std::vector<std::string>{v.spec.begins_as_master ? "master" : "backup"}; }},
-    addresses<&VrrpSpec::addresses>("address", "VIPs, blanks between; repeatable. Default: all of this file"),
-    {"other_vips",
-     "auto, yes or no: VIPs that no [vrrp] names follow this one, too; auto: the smallest vrid. Default auto",
-     [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
-       const auto found = std::ranges::find(kOtherVips, t);
-       if (found == std::end(kOtherVips)) return Error{quoted(t) + " is not one of " + listed({"auto", "yes", "no"})};
-       v.spec.other_vips = static_cast<OtherVips>(found - std::begin(kOtherVips));
-       return std::nullopt;
-     },
-     [](const VrrpConfig& v) {
-       return std::vector<std::string>{std::string(kOtherVips[static_cast<size_t>(v.spec.other_vips)])};
-     }},
-    addresses<&VrrpSpec::peers>("peer", "other directors: adverts by unicast; repeatable. Default: none, multicast"),
-    {"source", "adverts' source address. Default: the interface's first",
-     [](VrrpConfig& v, std::string_view t) { return take(read_unicast(t), v.spec.source); },
-     [](const VrrpConfig& v) {
-       return v.spec.source.unspecified() ? std::vector<std::string>() : std::vector{text(v.spec.source)};
-     }},
-    number<&VrrpSpec::min_ttl, 0, 255>("min_ttl", "unicast: least TTL of adverts heard, 0-255. Default 0"),
-    {"password", "version 2: at most 8 characters, readable for all on the LAN. Default: none",
-     [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
-       if (auto hidden = hidden_secret(t)) return hidden;
-       if (t.size() > 8) return Error{"has " + std::to_string(t.size()) + " characters; at most 8 are allowed"};
-       v.spec.password = t;
-       return std::nullopt;
-     },
-     [](const VrrpConfig& v) {
-       return v.spec.password.empty() ? std::vector<std::string>() : std::vector{v.spec.password};
-     },
-     nullptr, nullptr, true},
-    {"checksum", "version 3: pseudo (with a pseudo-header) or message (RFC 9568). Default pseudo",
-     [](VrrpConfig& v, std::string_view t) { return either<&VrrpSpec::checksum>(v, t, "pseudo", "message"); },
-     [](const VrrpConfig& v) {
-       return std::vector<std::string>{v.spec.checksum == VrrpChecksum::pseudo_header ? "pseudo" : "message"};
-     }},
-    {"group", "instances of one group are master together, or none is. Default: none",
-     [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
-       if (words(t).size() != 1 || t.size() > kNameMost) return Error{quoted(t) + " is not the name of a group"};
-       v.spec.group = t;
-       return std::nullopt;
-     },
-     [](const VrrpConfig& v) { return v.spec.group.empty() ? std::vector<std::string>() : std::vector{v.spec.group}; }},
-    {"track", "a virtual whose quorum has to be well: NAME [weight=N]; repeatable. Default: none", set_track,
-     [](const VrrpConfig& v) {
-       std::vector<std::string> all;
-       for (const VrrpTrack& track : v.spec.tracks) {
-         all.push_back(track.name + (track.weight == 0 ? "" : " weight=" + std::to_string(track.weight)));
-       }
-       return all;
-     },
-     [](const VrrpConfig& v) { return v.spec.tracks.size(); }},
+    duration<&VrrpSpec::preempt_delay>("preempt_delay", {1, 1000 * kSecond, true},
+                                       "but not before it has heard it for so long, 0-1000s. Default 0s"),
+    row<&VrrpSpec::begins_as_master>(
+        "start", kStart, "backup, or master: it listens for a shorter time before it takes over. Default backup"),
+    row<&VrrpSpec::addresses>("address", kAddresses, "VIPs, blanks between; repeatable. Default: all of this file"),
+    row<&VrrpSpec::other_vips>(
+        "other_vips", kOtherVips,
+        "auto, yes or no: VIPs that no [vrrp] names follow this one, too; auto: the smallest vrid. Default auto"),
+    row<&VrrpSpec::peers>("peer", kAddresses,
+                          "other directors: adverts by unicast; repeatable. Default: none, multicast"),
+    row<&VrrpSpec::source>("source", kAddress, "adverts' source address. Default: the interface's first"),
+    number<&VrrpSpec::min_ttl>("min_ttl", {0, 255}, "unicast: least TTL of adverts heard, 0-255. Default 0"),
+    secret(row<&VrrpSpec::password>("password", kPassword,
+                                    "version 2: at most 8 characters, readable for all on the LAN. Default: none")),
+    row<&VrrpSpec::checksum>("checksum", kChecksum,
+                             "version 3: pseudo (with a pseudo-header) or message (RFC 9568). Default pseudo"),
+    row<&VrrpSpec::group>("group", kGroup, "instances of one group are master together, or none is. Default: none"),
+    row<&VrrpSpec::tracks>("track", kTracks,
+                           "a virtual whose quorum has to be well: NAME [weight=N]; repeatable. Default: none"),
     on_off<&VrrpSpec::virtual_mac>(
         "virtual_mac", "1: the addresses have the MAC address 00:00:5e:00:01:VRID, whoever is master. Default 0"),
-    {"notify", "program that is told: PROGRAM NAME STATE PRIORITY. Default: none",
-     [](VrrpConfig& v, std::string_view t) -> std::optional<Error> {
-       if (!t.starts_with('/') || words(t).size() != 1) return Error{quoted(t) + " is not an absolute path"};
-       v.notify = t;
-       return std::nullopt;
-     },
-     [](const VrrpConfig& v) { return v.notify.empty() ? std::vector<std::string>() : std::vector{v.notify}; }},
+    row<&VrrpConfig::notify>("notify", kNotify, "program that is told: PROGRAM NAME STATE PRIORITY. Default: none"),
 };
 
 }  // namespace

@@ -41,19 +41,18 @@ bool ConfigPrinter::print(const std::string& title, const Section& section, std:
   }
   const std::span<const Row<Section>> rows = rows_of(section);
   for (; row_ < rows.size(); ++row_, nth_ = 0) {
-    const Row<Section>& row = rows[row_];
-    if (!prints(section, row.key)) continue;
-    if (row.nth == nullptr && nth_ == 0) texts_ = row.texts(section);
-    const size_t count = row.nth == nullptr ? texts_.size() : row.count(section);
-    if (nth_ == count) continue;
-    std::string value = row.nth == nullptr ? std::move(texts_[nth_]) : row.nth(section, nth_);
-    ++nth_;
-    if (row.secret && secrets_ == Secrets::hidden) value = kHiddenSecret;
-    print_line(row.key, value, out);
-    return true;
+    if (prints(section, rows[row_].key) && print(rows[row_], &section, out)) return true;
   }
   titled_ = false;
   return false;
+}
+
+// The next value of this key. False: it has no more.
+bool ConfigPrinter::print(const KeyRow& row, const void* section, std::string& out) {
+  if (nth_ == row.count_in(section)) return false;
+  const std::string value = row.text_in(section, nth_++);
+  print_line(row.key, row.secret && secrets_ == Secrets::hidden ? kHiddenSecret : value, out);
+  return true;
 }
 
 bool ConfigPrinter::next(std::string& out) {

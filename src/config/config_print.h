@@ -4,7 +4,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "rawvs/config.h"
 
@@ -14,6 +13,8 @@ enum class Secrets : uint8_t { hidden, shown };  // the key of [sync], passwords
 
 // Printed in place of a secret. Refused when it is read.
 inline constexpr std::string_view kHiddenSecret = "(hidden)";
+
+struct KeyRow;
 
 class ConfigPrinter {  // a line at a time
  public:
@@ -26,13 +27,13 @@ class ConfigPrinter {  // a line at a time
   enum class Part : uint8_t { director, groups, checks, virtuals, vrrps, sync, end };
   template <class Section>
   bool print(const std::string& title, const Section& section, std::string& out);
+  bool print(const KeyRow& row, const void* section, std::string& out);
 
   const Config& config_;
   Secrets secrets_;
   Part part_ = Part::director;
   size_t section_ = 0, row_ = 0, nth_ = 0;
   bool titled_ = false, first_ = true;
-  std::vector<std::string> texts_{};  // of the current row, if it has few
 };
 
 std::string print_config(const Config& config, Secrets secrets);

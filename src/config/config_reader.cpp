@@ -97,6 +97,7 @@ class ConfigReader::Work {
   void take_pair(std::string_view key, std::string_view value);
   template <class Section>
   void set(std::span<const Row<Section>> rows, Section& section, std::string_view key, std::string_view value);
+  void set(const KeyRow* row, void* section, std::string_view key, std::string_view value);  // null: no such key
   std::string unknown(std::string_view key) const;
   void begin_checks();
   Place& place();
@@ -292,21 +293,26 @@ void ConfigReader::Work::take_pair(std::string_view key, std::string_view value)
 template <class Section>
 void ConfigReader::Work::set(std::span<const Row<Section>> rows, Section& section, std::string_view key,
                              std::string_view value) {
+  const auto row = std::ranges::find(rows, key, &Row<Section>::key);
+  set(row == rows.end() ? nullptr : &*row, &section, key, value);
+}
+
+void ConfigReader::Work::set(const KeyRow* row, void* section, std::string_view key, std::string_view value) {
   Place& here = place();
   const auto refuse = [&](const std::string& text) {
     report_.fault(line_, '[' + here.title + ']' + (key.empty() ? "" : ' ' + std::string(key)) + ": " + text);
   };
-  const auto row = std::ranges::find(rows, key, &Row<Section>::key);
-  if (row == rows.end()) return refuse(unknown(key));
+  if (row == nullptr) return refuse(unknown(key));
+  const bool repeatable = row->form->repeatable;
   auto known = std::ranges::find(here.keys, key, &Place::Key::key);
   if (known == here.keys.end()) {
     known = here.keys.insert(here.keys.end(), {row->key});
-  } else if (row->count == nullptr) {
+  } else if (!repeatable) {
     return refuse("already on line " + std::to_string(known->lines[0]));
   }
-  const size_t values = row->count == nullptr ? 0 : row->count(section);
-  const auto problem = row->set(section, value);
-  const size_t added = row->count == nullptr ? 1 : row->count(section) - values;
+  const size_t values = repeatable ? row->count_in(section) : 0;
+  const auto problem = row->set_in(section, value);
+  const size_t added = repeatable ? row->count_in(section) - values : 1;
   known->lines.insert(known->lines.end(), added, line_);
   if (!problem) return;
   known->bad = true;
@@ -324,15 +330,15 @@ std::string ConfigReader::Work::unknown(std::string_view key) const {
   const std::string_view section = kNames[static_cast<size_t>(kind_)];
   const std::vector<KeyHelp> all = config_keys();
   std::vector<std::string_view> here;
-  std::string elsewhere;
+  std::string_view elsewhere;
   for (const KeyHelp& row : all) {
-    if (row.section == section) here.emplace_back(row.key);
+    if (row.section == section) here.push_back(row.key);
     if (row.key == key && elsewhere.empty()) elsewhere = row.section;
   }
   const std::string guess = did_you_mean(key, here);
   if (!guess.empty()) return "no such key" + guess;
   if (elsewhere.empty()) return "no such key; this section has " + listed(here);
-  return "no such key here; it belongs in [" + elsewhere +
+  return "no such key here; it belongs in [" + std::string(elsewhere) +
          (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
 }
 

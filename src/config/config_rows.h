@@ -17,25 +17,47 @@
 
 namespace rawvs {
 
-template <class Section>
-struct Row {  // one key
-  std::string_view key;
-  const char* help;  // meaning, unit or grammar, range, default
-  std::optional<Error> (*set)(Section&, std::string_view text) = nullptr;
-  std::vector<std::string> (*texts)(const Section&) = nullptr;  // values as set() reads them; empty: not set
-  size_t (*count)(const Section&) = nullptr;               // for a key that may be repeated: the number of its values
-  std::string (*nth)(const Section&, size_t n) = nullptr;  // one of the values, for a key that may have very many
-  bool secret = false;                                     // printed only for those who may see it
-  bool at_start = false;  // read at the start only: memory sizes, or what control needs to stay reachable
+struct KeyRow;
+
+// How a field's values are read and written (config_forms.h).
+struct Form {
+  std::optional<Error> (*read)(const KeyRow& row, std::string_view text,
+                               void* field);                             // sets it, or says what is wrong
+  std::string (*write)(const KeyRow& row, const void* field, size_t n);  // value n, as read() takes it
+  size_t (*count)(const void* field) = nullptr;  // the number of values, 0: not set; null: it always has one
+  bool repeatable = false;                       // read() adds values: the key may be repeated
+  std::span<const std::string_view> words{};     // for a choice: the words, in the order of the field's values
+  std::string_view complaint{};                  // for a choice: such as " is not one of "
+  std::optional<Error> (*fault)(std::string_view text) = nullptr;  // for a text: what is wrong with it
 };
 
-// For setters: stores the value that was read, or returns why it could not be read.
-template <class Value, class Field>
-std::optional<Error> take(Result<Value> read, Field& field) {
-  if (!read) return read.error();
-  field = static_cast<Field>(std::move(*read));
-  return std::nullopt;
-}
+struct Limits {  // for a number, or for a duration in milliseconds
+  uint64_t least = 0, most = 0;
+  bool or_zero = false;  // 0 is allowed, too
+};
+
+// One key of a section. The section's type is Row's: the functions here are the same for all sections.
+struct KeyRow {
+  std::string_view key;
+  const char* help;                           // meaning, unit or grammar, range, default
+  const void* (*field)(const void* section);  // the field that the key sets
+  const Form* form;
+  Limits limits{};
+  bool secret = false;    // printed only for those who may see it
+  bool at_start = false;  // read at the start only: memory sizes, or what control needs to stay reachable
+
+  std::optional<Error> set_in(void* section, std::string_view text) const;
+  size_t count_in(const void* section) const;
+  std::string text_in(const void* section, size_t n) const;
+  std::vector<std::string> texts_in(const void* section) const;
+};
+
+template <class Section>
+struct Row : KeyRow {
+  std::optional<Error> set(Section& section, std::string_view text) const { return set_in(&section, text); }
+  // All values, as set() reads them; empty: not set.
+  std::vector<std::string> texts(const Section& section) const { return texts_in(&section); }
+};
 
 std::span<const Row<Config>> director_rows();
 std::span<const Row<GroupConfig>> group_rows();

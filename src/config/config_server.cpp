@@ -72,9 +72,8 @@ std::optional<Error> set_mac(ServerConfig& server, std::string_view text) {
 }
 
 std::optional<Error> set_check(ServerConfig& server, std::string_view text) {
-  const auto check = read_check_name(text);
-  if (!check) return check.error();
-  server.check = *check;
+  if (auto fault = check_name_fault(text)) return fault;
+  server.check = text;
   return std::nullopt;
 }
 

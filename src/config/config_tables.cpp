@@ -102,7 +102,7 @@ class CheckFinder {
     if (known) return known;
     CheckSpec spec = section == checks_.end() ? CheckSpec{} : *section->second;
     spec.name = wanted;
-    if (section == checks_.end()) spec.kind = *read_check_kind(wanted);
+    if (section == checks_.end()) spec.kind = *find_check_kind(wanted);
     spec.port = port;
     return known = std::shared_ptr<const CheckSpec>(new CheckSpec(std::move(spec)));
   }

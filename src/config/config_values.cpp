@@ -26,7 +26,6 @@ struct Unit {
 };
 constexpr std::array<Unit, 5> kUnits{{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
 
-constexpr std::array<std::string_view, 5> kGuardNames{"auto", "tcx", "clsact", "classic", "off"};
 constexpr std::array<std::string_view, 4> kIoNames{"auto", "ring", "socket", "xdp"};
 
 #ifdef RAWVS_XDP
@@ -76,44 +75,38 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
                " to " + rawvs::text(most)};
 }
 
-Result<std::string> read_interface(std::string_view text) {
+std::optional<Error> interface_fault(std::string_view text) {
   const bool sound = !text.empty() && text.size() <= kInterfaceNameMost && printable(text) && text != "." &&
                      text != ".." && text.find_first_of("/:;") == std::string_view::npos && !has_quotes(text);
-  if (sound) return std::string(text);
+  if (sound) return std::nullopt;
   return Error{
       quoted(text) +
       " is not the name of one interface (1 to 15 characters, no blank, quotation mark, \"/\", \":\" or \";\")"};
 }
 
-Result<std::string> read_optional_interface(std::string_view text) {
-  return text.empty() ? Result<std::string>(std::string()) : read_interface(text);
+std::optional<Error> optional_interface_fault(std::string_view text) {
+  return text.empty() ? std::nullopt : interface_fault(text);
 }
 
-Result<std::string> read_path(std::string_view text) {
+std::optional<Error> socket_path_fault(std::string_view text) {
   const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kSocketPathMost && printable(text);
-  if (sound) return std::string(text);
+  if (sound) return std::nullopt;
   return Error{quoted(text) +
                " is not a path for a socket: it begins with \"/\", has no blank, and at most 107 characters"};
 }
 
-Result<std::string> read_state_path(std::string_view text) {
+std::optional<Error> state_path_fault(std::string_view text) {
   const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kStatePathMost && printable(text);
-  if (sound || text.empty()) return std::string(text);
+  if (sound || text.empty()) return std::nullopt;
   return Error{quoted(text) +
                " is not a path for a file: it begins with \"/\", has no blank, and at most 150 characters"};
 }
 
-Result<std::string> read_group_name(std::string_view text) {
+std::optional<Error> group_name_fault(std::string_view text) {
   const bool sound = text.size() <= kGroupNameMost && printable(text) &&
                      text.find_first_of(":,;/") == std::string_view::npos && !has_quotes(text);
-  if (sound) return std::string(text);
+  if (sound) return std::nullopt;
   return Error{quoted(text) + " is not the name of a user group"};
-}
-
-Result<GuardMode> read_guard(std::string_view text) {
-  const auto* const found = std::find(kGuardNames.begin(), kGuardNames.end(), text);
-  if (found != kGuardNames.end()) return static_cast<GuardMode>(found - kGuardNames.begin());
-  return Error{quoted(text) + " is not a guard: " + listed({kGuardNames.begin(), kGuardNames.end()})};
 }
 
 Result<IoMode> read_io(std::string_view text) {
@@ -204,6 +197,6 @@ std::string text(Duration d) {
 }
 
 const char* name(IoMode mode) { return kIoNames[static_cast<size_t>(mode)].data(); }
-const char* name(GuardMode mode) { return kGuardNames[static_cast<size_t>(mode)].data(); }
+const char* name(GuardMode mode) { return kGuardWords[static_cast<size_t>(mode)].data(); }
 
 }  // namespace rawvs

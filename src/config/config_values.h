@@ -7,6 +7,7 @@
 // For src/config only.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -30,28 +31,31 @@ Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t mos
 Result<bool> read_switch(std::string_view text);
 enum class Zero : bool { refused, allowed };  // allowed: 0 is outside the range, with its own meaning
 Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero);
-Result<std::string> read_interface(std::string_view text);
-Result<std::string> read_optional_interface(std::string_view text);
-Result<std::string> read_path(std::string_view text);
-Result<std::string> read_state_path(std::string_view text);  // or nothing
-Result<std::string> read_group_name(std::string_view text);
-Result<GuardMode> read_guard(std::string_view text);
+// In GuardMode's order.
+inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
 Result<Ip> read_unicast(std::string_view text);
 Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
 Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
 Result<Duration> read_persistence(std::string_view text);
-Result<Netmask> read_netmask(std::string_view text);        // 255.255.255.0 or /24
-std::optional<Error> hidden_secret(std::string_view text);  // an error if it is the text printed in place of a secret
-std::string text(Duration d);                               // 900s, 1500ms
+Result<Netmask> read_netmask(std::string_view text);  // 255.255.255.0 or /24
+std::string text(Duration d);                         // 900s, 1500ms
 const char* name(GuardMode mode);
 const char* name(IoMode mode);
 
-// Checks (config_keys_check.cpp, config_values_check.cpp)
-Result<CheckKind> read_check_kind(std::string_view text);
-Result<std::string> read_check_name(std::string_view text);  // of a section, or a kind, or none
-Result<OnDown> read_on_down(std::string_view text);
+// What is wrong with a text that is to be one of these; nothing if it is one (config_values.cpp).
+std::optional<Error> interface_fault(std::string_view text);
+std::optional<Error> optional_interface_fault(std::string_view text);
+std::optional<Error> socket_path_fault(std::string_view text);
+std::optional<Error> state_path_fault(std::string_view text);  // or nothing
+std::optional<Error> group_name_fault(std::string_view text);
+std::optional<Error> hidden_secret(std::string_view text);  // it is the text printed in place of a secret
+
+// Checks (config_keys_check.cpp)
+std::optional<Error> check_name_fault(std::string_view text);  // a section's name, or a kind of check, or none
+inline constexpr std::array<std::string_view, 3> kOnDownWords{"keep", "drain", "reset"};  // in OnDown's order
+std::optional<CheckKind> find_check_kind(std::string_view word);
 const char* name(CheckKind kind);
 const char* name(OnDown what);
 
