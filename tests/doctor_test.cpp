@@ -45,6 +45,26 @@ TEST(Doctor, FindsAMissingGuardOnlyWhereTheKernelForwards) {
   EXPECT_NE(diagnosis_text(diagnosis).find("eth0 has no guard, but needs none"), std::string::npos);
 }
 
+TEST(Doctor, FindsAGuardThatHasNoRoomForAllVips) {
+  const std::pair<std::string, std::string> partly = {"link name=eth0 guard=tcx",
+                                                      "link name=eth0 vips=5 guarded=3 guard=tcx"};
+  const std::string rule = "iptables -t raw -I PREROUTING -i eth0 -d VIP -j DROP";
+  finds(
+      {.changed = {partly}}, "error:guard-full", "3 of 5 VIPs guarded on eth0 (tcx), and this host forwards",
+      "free -m, and give this host more memory; rawvsd's log says what the kernel refused; or, for each VIP: " + rule);
+  finds({.changed = {partly, {"guarded=3 guard=tcx", "guarded=3 guard=classic"}, {"guard = auto", "guard = classic"}}},
+        "error:guard-full", "3 of 5 VIPs guarded on eth0 (classic)",
+        "set guard = auto in /etc/rawvs.ini and restart rawvsd");
+  const auto host = [](HostFacts& h) { h.links[1].forwarding = false; };
+  EXPECT_EQ(checks(examined({.changed = {partly}, .host = host})), "");
+  EXPECT_EQ(checks(examined({.changed = {partly, {"guarded=3", "guarded=5"}}})), "");
+}
+
+TEST(Doctor, FindsNatConnectionsThatAreNotGuarded) {
+  finds({.changed = {{"link name=eth1 guard=tcx", "link name=eth1 unguarded=7 guard=tcx"}}}, "warning:guard-flows",
+        "the guard on eth1 had no room for 7 NAT connections", "set a lower max_connections in /etc/rawvs.ini");
+}
+
 TEST(Doctor, SaysThatItDidNotLookAtAGuardThatRawvsdDoesNotTellOf) {
   const Illness illness{.changed = {{" guard=tcx", ""}}};
   const Diagnosis diagnosis = examined(illness);

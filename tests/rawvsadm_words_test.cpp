@@ -49,7 +49,8 @@ const Rows kExits = {"exit name=forwarded fate=forwarded count=20 meaning=sent o
                      "exit name=land fate=dropped count=2 meaning=source address is the VIP itself (land attack)",
                      "exit name=table-full fate=dropped count=40 meaning=no room: see max_connections",
                      "exit name=hairpin fate=dropped count=0 meaning=never",
-                     "link name=eth0 received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1"};
+                     "link name=eth0 received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1 vips=5 guarded=3 "
+                     "guard=classic"};
 const Rows kArp = {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0",
                    "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=192.0.2.11"};
 
@@ -72,6 +73,7 @@ TEST(Words, StatusIsOneScreenAboutEverything) {
             "  land         2  source address is the VIP itself (land attack)\n"
             "eth0 lost 3 frames, which came faster than they were read (more ring_frames may help)\n"
             "eth0 lost 1 frame, which could not be sent\n"
+            "eth0: 3 of 5 VIPs guarded (classic): rawvsadm doctor says what to do\n"
             "warning: real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: set arp_ignore=1, "
             "arp_announce=2 there, see rawvs-realserver(8)\n");
 }

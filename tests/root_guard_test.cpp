@@ -193,6 +193,35 @@ TEST_P(EveryGuard, HoldsHundredsOfScatteredVips) {
   EXPECT_EQ(next_at_client(), refused_by(kLocalHost));
 }
 
+// A classic guard is several filters then, which are taken over, too.
+TEST_P(EveryGuard, HoldsTenThousandScatteredVips) {
+  Watch watch;  // nobody sends to any of these but the first
+  for (uint32_t i = 0; i < 10000; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + 2 * i));
+  const pid_t child = fork();
+  if (child == 0) {
+    auto guard = attach(GetParam());
+    _exit(guard && guard->protect(watch, {&kDirector, 1}, {}) ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  auto guard = attach(GetParam());
+  ASSERT_TRUE(guard);
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "the child's guard is there still";
+  ASSERT_TRUE(guard->protect(watch, {&kDirector, 1}, {}));
+  EXPECT_EQ(guard->guarded_vips(), watch.vips.size());
+  from_client(datagram(kRoutedVip));
+  from_client(datagram(kRoutedHost));
+  EXPECT_EQ(next_at_server(), routed(kRoutedHost));
+  watch.vips.erase(watch.vips.begin());
+  ASSERT_TRUE(guard->protect(watch, {&kDirector, 1}, {}));
+  from_client(datagram(kRoutedVip));
+  EXPECT_EQ(next_at_server(), routed(kRoutedVip));
+  guard.reset();
+  EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, EveryGuard,
                          testing::Values(GuardMode::tcx, GuardMode::clsact, GuardMode::classic, GuardMode::automatic),
                          way_name);
@@ -231,10 +260,12 @@ TEST_F(GuardOnRouter, SaysThatItIsFullAndFollowsTheVipsAllTheSame) {
   for (uint32_t i = 0; i <= 131072; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
   const auto done = guard->protect(watch, {&kDirector, 1}, {});
   ASSERT_FALSE(done);
+  EXPECT_EQ(guard->guarded_vips(), 131072u);
   EXPECT_EQ(done.error().text,
             "interface d0: guard: " + text(watch.vips.back()) + " (it holds 131072): Argument list too long");
   from_client(datagram(kRoutedVip));
   protect(*guard, {kLocalVip});  // there is room again
+  EXPECT_EQ(guard->guarded_vips(), 1u);
   from_client(syn(kLocalVip));
   from_client(datagram(kRoutedVip));
   EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "what was guarded before is guarded still";

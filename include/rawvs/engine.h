@@ -63,6 +63,7 @@ class Engine {
       std::optional<uint32_t> version{};
       Instant again = kNever;  // when the filter is to be exact again, and to know changed servers
       bool wide = false;       // it is, and the log has heard of it
+      bool partly = false;     // the guard has not found room for everything, and the log has heard of it
     } told;
     Instant retry = kNever;  // when to try again to open it
     std::string problem;     // why it could not be opened: logged

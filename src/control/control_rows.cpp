@@ -210,6 +210,8 @@ void write_link(std::string& row, const Director& director, Link link) {
   put(row, "return_failed", n.return_failed);
   put(row, "unguarded", n.unguarded);
   put(row, "mtu", director.link(link).mtu);
+  put(row, "vips", n.vips);
+  put(row, "guarded", n.guarded_vips);
   put(row, "guard", n.guard);
 }
 

@@ -27,7 +27,10 @@ struct LinkCounters {           // frames since the start
   uint64_t returned = 0;
   uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT chain, time to live over
   uint64_t unguarded = 0;      // NAT connections for which the guard has no room: the kernel routes their replies, too
-  const char* guard = "off";   // how the host's kernel is kept away: tcx, clsact, classic; off: not at all
+  // Not counts of frames: the VIPs on this link, and how many of them the guard keeps from the host's kernel; and how
+  // it does: tcx, clsact, classic; off: not at all.
+  uint64_t vips = 0, guarded_vips = 0;
+  const char* guard = "off";
   LinkCounters& operator+=(const LinkCounters& more) {
     received += more.received, kernel_dropped += more.kernel_dropped, cut += more.cut;
     sent += more.sent, send_failed += more.send_failed;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // capture_filter.cpp: the filter expressions, as text. This is IPv4's half; IPv6 will add terms of its own.
-// A classic BPF program compares one address after the other and holds 4,096 instructions, so neighbouring addresses
-// are written as one network. Where that still leaves too many, the packet socket's filter may take in more than asked
-// (the director looks again at every frame); the guard's may not, since what it takes nobody else gets.
+// pcap's program compares one address after the other, and a kernel takes 4,096 instructions, so neighbouring addresses
+// are written as one network. Where that still leaves too many, the filter takes in more than asked: the director looks
+// again at every frame. (The guard may not, since what it takes nobody else gets: sys/guard/classic_program.h.)
 #include "side/capture_filter.h"
 
 #include <algorithm>
@@ -95,9 +95,6 @@ std::string to_mac(std::span<const Mac> own, const std::string& condition) {
 // Unreachable, source quench, time exceeded, parameter problem (RFC 792). pcap looks at first fragments only.
 constexpr std::string_view kIcmpErrors = "(icmp[0] = 3 or icmp[0] = 4 or icmp[0] = 11)";
 
-// What else a NAT server may send that is of a connection: with ports; or a fragment, whose ports are not known.
-constexpr std::string_view kWithPorts = "ip[9] = 6 or ip[9] = 17 or ip[9] = 132", kFragment = "(ip[6:2] & 0x3fff) != 0";
-
 }  // namespace
 
 bool CaptureSets::admits(const Watch& watch) const {
@@ -123,24 +120,6 @@ std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip src"));
   if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmpErrors));
   return out;
-}
-
-std::string guard_filter(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
-  const auto vips = exact_networks(watch.vips), nat_servers = exact_networks(watch.nat_servers);
-  std::string out;
-  if (!vips.empty()) {
-    constexpr std::string_view kRequest = "arp[6:2] = 1";  // RFC 826: ar$op, REQUEST
-    out =
-        to_mac(own, any_of(vips, "ip dst")) + " or (" + std::string(kRequest) + " and " + any_of(vips, "arp dst") + ")";
-  }
-  if (!nat_servers.empty()) {
-    std::string answers = any_of(nat_servers, "ip src");
-    answers.append(" and (").append(kWithPorts).append(" or ").append(kFragment).append(" or ").append(kIcmpErrors) +=
-        ")";
-    if (!hosts.empty()) answers += " and not " + any_of(exact_networks(hosts), "ip dst");
-    out += (out.empty() ? "" : " or ") + to_mac(own, answers);
-  }
-  return out.empty() ? kNothing : out;
 }
 
 }  // namespace rawvs

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // capture_filter.h: which frames the director may care about, as a pcap filter expression.
-// The packet socket copies only these (sys/packet_socket compiles and attaches it), and the guard for kernels without
-// eBPF drops the same set.
+// The packet socket copies only these (sys/io/link_socket compiles and attaches it).
 #pragma once
 
 #include <span>
@@ -24,11 +23,5 @@ std::string capture_filter(const CaptureSets& sets, std::span<const Mac> own);
 // Frames for the packet socket. To our MAC: IPv4 to a VIP or from a NAT server, ICMP errors if they are wanted, ARP;
 // and any ARP about a VIP or from a neighbour. own: our MAC addresses on this link, the interface's first.
 std::string capture_filter(const Watch& watch, std::span<const Mac> own);
-
-// Frames the host's own kernel must not see: those to our MAC and a VIP, and ARP requests for a VIP. And those to our
-// MAC from a NAT server, but to the host's own addresses (sorted), that may be of a connection: TCP, UDP, SCTP, ICMP
-// errors, fragments; the director gives back what is of none. VLAN-tagged frames are not among them; the caller's
-// filter has to exclude those, since a pcap expression cannot see a stripped tag.
-std::string guard_filter(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
 
 }  // namespace rawvs

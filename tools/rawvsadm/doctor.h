@@ -115,6 +115,8 @@ struct PortFacts {  // a link row
   std::string name;
   std::string guard;  // its way, or off; empty: not reported
   uint64_t received = 0, kernel_dropped = 0, cut = 0, sent = 0, send_failed = 0;
+  uint64_t vips = 0, guarded = 0;  // VIPs, and those that the guard has room for
+  uint64_t unguarded = 0;          // NAT connections that it had no room for
 };
 
 struct VrrpFacts {

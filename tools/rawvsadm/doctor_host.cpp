@@ -64,6 +64,29 @@ Finding unguarded(const DoctorFacts& facts, const PortFacts& port, const std::ve
               : "for each VIP: " + rules};
 }
 
+// Some VIPs are not guarded: the kernel had no room for them.
+Finding partly_guarded(const DoctorFacts& facts, const PortFacts& port) {
+  const std::string rule = "iptables -t raw -I PREROUTING -i " + port.name + " -d VIP -j DROP";
+  const std::string better = "set guard = auto in " + facts.daemon.config +
+                             " and restart rawvsd (tcx and clsact, from Linux 4.5 on, have room for more)";
+  const std::string memory = "free -m, and give this host more memory; rawvsd's log says what the kernel refused";
+  return {Urgency::error, "guard-full",
+          std::to_string(port.guarded) + " of " + std::to_string(port.vips) + " VIPs guarded on " + port.name + " (" +
+              port.guard + "), and this host forwards",
+          "its kernel also routes the frames to the others: servers get packets twice",
+          (port.guard == "classic" && facts.daemon.setting("guard") == "classic" ? better : memory) +
+              "; or, for each VIP: " + rule};
+}
+
+Finding flows_not_guarded(const DoctorFacts& facts, const PortFacts& port) {
+  return {Urgency::warning, "guard-flows",
+          "the guard on " + port.name + " had no room for " + std::to_string(port.unguarded) +
+              " NAT connections since rawvsd's start, and this host forwards",
+          "its kernel also routes their servers' answers, untranslated",
+          "free -m, and give this host more memory; or set a lower max_connections in " + facts.daemon.config +
+              " and restart rawvsd"};
+}
+
 }  // namespace
 
 std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
@@ -91,7 +114,10 @@ std::string look_at_guards(const DoctorFacts& facts, Findings& findings) {
     const std::string guard = guard_of(facts.daemon, port);
     if (guard.empty() || !link || !link->up) continue;
     const std::string routes = link->forwarding ? "this host forwards" : "this host does not forward";
-    if (guard != "off") {
+    if (link->forwarding && port.unguarded > 0) findings.push_back(flows_not_guarded(facts, port));
+    if (guard != "off" && link->forwarding && port.guarded < port.vips) {
+      findings.push_back(partly_guarded(facts, port));
+    } else if (guard != "off") {
       join(right, port.name + " has a guard (" + guard + ')');
       right += " and " + routes;
     } else if (link->forwarding && !vips.empty()) {

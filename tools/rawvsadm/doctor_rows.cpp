@@ -58,6 +58,9 @@ PortFacts port(const Row& row) {
   PortFacts out;
   out.name = cell(row, "name");
   out.guard = row.has("guard") && cell(row, "guard").empty() ? "off" : cell(row, "guard");
+  out.vips = row.number("vips");
+  out.guarded = row.number("guarded");
+  out.unguarded = row.number("unguarded");
   out.received = row.number("received");
   out.kernel_dropped = row.number("kernel_dropped");
   out.cut = row.number("cut");

@@ -15,13 +15,13 @@ namespace rawvs::adm {
 namespace {
 
 // Keys whose values are numbers. Values of other keys are text.
-constexpr std::array kNumbers = {"uptime",         "size",    "pid",      "persistence", "ops",        "conns",
-                                 "inpkts",         "outpkts", "inbytes",  "outbytes",    "cps",        "inpps",
-                                 "outpps",         "inbps",   "outbps",   "tun-port",    "weight",     "upper",
-                                 "lower",          "active",  "inactive", "persistent",  "overloaded", "fixed",
-                                 "expires",        "tcp",     "tcpfin",   "udp",         "count",      "received",
-                                 "kernel_dropped", "cut",     "sent",     "send_failed", "returned",   "return_failed",
-                                 "unguarded",      "mtu",     "retired",  "servers",     "frames"};
+constexpr std::array kNumbers = {
+    "uptime",  "size",        "pid",      "persistence",   "ops",       "conns",      "inpkts",         "outpkts",
+    "inbytes", "outbytes",    "cps",      "inpps",         "outpps",    "inbps",      "outbps",         "tun-port",
+    "weight",  "upper",       "lower",    "active",        "inactive",  "persistent", "overloaded",     "fixed",
+    "expires", "tcp",         "tcpfin",   "udp",           "count",     "received",   "kernel_dropped", "cut",
+    "sent",    "send_failed", "returned", "return_failed", "unguarded", "mtu",        "retired",        "servers",
+    "frames",  "vips",        "guarded"};
 constexpr std::array kNumbersOfCare = {"wanted",
                                        "for",
                                        "flaps",

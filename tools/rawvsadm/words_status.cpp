@@ -180,7 +180,8 @@ std::string drops_part(const Rows& rows) {
   return out;
 }
 
-std::string losses_part(const Rows& rows) {
+// Of the interfaces: frames that were lost, VIPs that the guard has no room for.
+std::string links_part(const Rows& rows) {
   constexpr std::pair<const char*, const char*> kLosses[] = {
       {"kernel_dropped", "came faster than they were read (more ring_frames may help)"},
       {"cut", "were longer than the ring takes"},
@@ -194,6 +195,10 @@ std::string losses_part(const Rows& rows) {
       if (row.number(key) == 0) continue;
       out += std::string(row.get("name")) + " lost " + plural(row.number(key), "frame") + ", which " + meaning + '\n';
     }
+    if (row.get("guard") == "off" || row.number("guarded") >= row.number("vips")) continue;
+    out += std::string(row.get("name")) + ": " + std::to_string(row.number("guarded")) + " of " +
+           plural(row.number("vips"), "VIP") + " guarded (" + std::string(row.get("guard")) +
+           "): rawvsadm doctor says what to do\n";
   }
   return out;
 }
@@ -276,7 +281,7 @@ std::string_view most_of(std::string_view kinds, std::string_view but) {
 
 std::string status_text(const Rows& rows, time_t now) {
   std::string out = first_line(rows, now) + vrrp_part(rows) + sync_part(rows) + '\n' + services_part(rows) +
-                    reasons_part(rows) + '\n' + drops_part(rows) + losses_part(rows);
+                    reasons_part(rows) + '\n' + drops_part(rows) + links_part(rows);
   for (const std::string& line : rows) {
     if (Row(line).word() == "rival") out += rival_advice(Row(line));
   }

@@ -110,7 +110,8 @@ void Engine::count_links() {
     const HostRoute::Counters& back = host_route_->counters(link);
     counters.returned = back.sent;
     counters.return_failed = back.expired + back.too_long + back.failed;
-    if (port.guard) counters.guard = port.guard->way();
+    counters.vips = port.told.watch.vips.size();
+    if (port.guard) counters.guard = port.guard->way(), counters.guarded_vips = port.guard->guarded_vips();
     if (port.guard && port.guard->knows_flows()) counters.unguarded = flows_.refused();
     director_.link_counted(link, counters);
   }

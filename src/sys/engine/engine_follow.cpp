@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kRetryOpen = 1s;
 constexpr Duration kPatience = 4ms, kPatienceAtStart = 2s;  // packets wait for the former, not yet for the latter
 constexpr Duration kRewatchPause = 200ms;
+constexpr Duration kRetryGuard = 5s;
 constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
 constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
 
@@ -183,8 +184,16 @@ void Engine::protect(Port& port) {
   port.told.macs = macs_of(port);
   port.told.hosts = hosts_;
   if (!port.guard) return;
-  if (const auto done = port.guard->protect(port.told.watch, port.told.macs, hosts_); !done) {
-    log_.write(Severity::warning, done.error().text);
+  const auto done = port.guard->protect(port.told.watch, port.told.macs, hosts_);
+  if (!done) port.told.again = std::min(port.told.again, now_ + kRetryGuard);
+  if (std::exchange(port.told.partly, !done) == !done) return;
+  const std::string how_many = std::to_string(port.guard->guarded_vips()) + " of " +
+                               std::to_string(port.told.watch.vips.size()) + " VIPs guarded (" + port.guard->way() +
+                               ")";
+  if (done) {
+    log_.write(Severity::info, port.name + ": " + how_many);
+  } else {
+    log_.write(Severity::warning, port.name + ": " + how_many + ": " + done.error().text);
   }
 }
 
@@ -197,8 +206,8 @@ void Engine::widen_port(Port& port) {
 
 // The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
 void Engine::watch_port(Port& port) {
-  protect(port);
   port.told.again = kNever;
+  protect(port);
   if (const auto done = port.io->watch(port.told.watch, port.told.macs); !done) {
     log_.write(Severity::error, done.error().text);
   } else if (port.io->filter_is_wide() && !std::exchange(port.told.wide, true)) {

@@ -9,60 +9,13 @@
 #include <iterator>
 #include <span>
 
-#include "side/capture_filter.h"
-#include "sys/guard/filter_program.h"
+#include "sys/guard/classic_guard.h"
 #include "sys/guard/guard_bpf.h"
 #include "sys/guard/tc.h"
 #include "sys/sys.h"
 
 namespace rawvs {
 namespace {
-
-// libpcap's optimizer takes 0.6 ms for 50 addresses, 175 ms for 400: it gets them in pieces.
-constexpr size_t kAddressesAtOnce = 64;
-
-std::vector<std::string> expressions(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
-  std::vector<std::string> out;
-  for (const auto list : {&Watch::vips, &Watch::nat_servers}) {
-    for (auto rest = std::span(watch.*list); !rest.empty();) {
-      const auto some = rest.first(std::min(rest.size(), kAddressesAtOnce));
-      Watch part;
-      (part.*list).assign(some.begin(), some.end());
-      out.push_back(guard_filter(part, own, hosts));
-      rest = rest.subspan(some.size());
-    }
-  }
-  return out;
-}
-
-// The classic program: a check of the VLAN tag, which the kernel has removed from the frame; then pcap's programs one
-// after the other, with tc's verdicts instead of lengths. Jumps are relative, so programs can be concatenated.
-Result<FilterProgram> classic_program(const std::vector<std::string>& expressions, size_t addresses) {
-  constexpr auto kNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
-  const Error too_long{"the guard's classic program for " + std::to_string(addresses) +
-                       " VIPs and NAT servers is too long (at most 4096 instructions): use fewer, or addresses that "
-                       "are neighbours"};
-  constexpr auto kTag = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
-  FilterProgram out{
-      {BPF_LD | BPF_W | BPF_ABS, 0, 0, kTag},     // 0 without a tag
-      {BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x0fff},  // without the id it is only a priority
-      {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0},
-      {BPF_RET | BPF_K, 0, 0, kNext},
-  };
-  for (const std::string& expression : expressions) {
-    auto matching = compile_filter(expression, TC_ACT_SHOT);
-    if (!matching) return matching.error();
-    auto behind = static_cast<uint32_t>(matching->size());
-    for (sock_filter& i : *matching) {  // no match: continue after the last instruction
-      --behind;
-      if (i.code == (BPF_RET | BPF_K) && i.k == 0) i = {BPF_JMP | BPF_JA, 0, 0, behind};
-    }
-    out.insert(out.end(), matching->begin(), matching->end());
-    if (out.size() >= kMostInstructions) return too_long;
-  }
-  out.push_back({BPF_RET | BPF_K, 0, 0, kNext});
-  return out;
-}
 
 Error advice(const std::string& interface, const std::string& failures) {
   return {"interface " + interface + ": no guard: " + failures +
@@ -85,6 +38,17 @@ std::vector<Marked> marked(const Watch& watch, const std::vector<Ip>& hosts) {  
   return out;
 }
 
+class OnHook final : public FilterHook {
+ public:
+  explicit OnHook(IngressHook& hook) : hook_(hook) {}
+  int put(uint32_t slot, std::span<const sock_filter> program) override { return hook_.put_guard(program, slot); }
+  int remove(uint32_t slot) override { return hook_.remove_guard(slot); }
+
+ private:
+  IngressHook& hook_;
+};
+static_assert(ClassicGuard::kMostFilters < kGuardSlots);
+
 }  // namespace
 
 struct Guard::Impl {
@@ -97,7 +61,8 @@ struct Guard::Impl {
   Fd link;                              // tcx
   std::optional<IngressHook> hook;      // clsact, classic; and to remove what a killed rawvsd left
   std::vector<Marked> told;             // the addresses in the program's map, sorted
-  std::vector<std::string> classic;     // the expressions of the classic program
+  ClassicGuard classic{};               // slots 1 and following; slot 0 has an empty program
+  size_t guarded = 0;                   // of the VIPs of the last protect()
 
   Result<Done> attach(GuardMode mode);
   Result<Done> attach_by_tcx();
@@ -105,7 +70,8 @@ struct Guard::Impl {
   Result<Done> attach_by_classic();
   Result<Done> learn(bool flows_wanted, std::span<const Mac> macs);
   Result<Done> protect_by_map(const std::vector<Marked>& wanted);
-  Result<Done> protect_by_expression(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
+  Result<Done> protect_by_filters(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
+  size_t count_guarded(const std::vector<Ip>& vips) const;
   void detach();
 };
 
@@ -132,10 +98,9 @@ Result<Done> Guard::Impl::attach_by_clsact() {
 
 Result<Done> Guard::Impl::attach_by_classic() {
   if (!hook) return Error{"no rtnetlink socket"};
-  const auto nothing = classic_program({}, 0);
-  if (!nothing) return nothing.error();
+  static constexpr sock_filter kNothing[] = {{BPF_RET | BPF_K, 0, 0, static_cast<uint32_t>(TC_ACT_UNSPEC)}};
   if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
-  if (const int problem = hook->put_guard(*nothing); problem != 0)
+  if (const int problem = hook->put_guard(kNothing); problem != 0)
     return Error{system_error("bpf filter at preference 1", problem)};
   return Done{};
 }
@@ -229,30 +194,38 @@ Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
   return done;
 }
 
-Result<Done> Guard::Impl::protect_by_expression(const Watch& watch, std::span<const Mac> own,
-                                                const std::vector<Ip>& hosts) {
-  std::vector<std::string> wanted = expressions(watch, own, hosts);
-  if (wanted == classic) return Done{};
-  const auto compiled = classic_program(wanted, watch.vips.size() + watch.nat_servers.size());
-  if (!compiled) return compiled.error();
-  if (const int problem = hook->put_guard(*compiled); problem != 0) return Error{system_error("guard", problem)};
-  classic = std::move(wanted);
-  return Done{};
+size_t Guard::Impl::count_guarded(const std::vector<Ip>& vips) const {  // by the map
+  return static_cast<size_t>(std::ranges::count_if(vips, [&](Ip vip) {
+    return std::ranges::binary_search(told, Marked{Guarded::vip, vip});
+  }));
+}
+
+Result<Done> Guard::Impl::protect_by_filters(const Watch& watch, std::span<const Mac> own,
+                                             const std::vector<Ip>& hosts) {
+  OnHook on(*hook);
+  const int problem = classic.follow(watch, own, hosts, on);
+  guarded = classic.guarded_vips();
+  if (problem == 0) return Done{};
+  const bool full = problem == E2BIG;
+  return Error{system_error(
+      full ? "guard: all " + std::to_string(ClassicGuard::kMostFilters) + " filters are used" : "guard", problem)};
 }
 
 Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
   Impl& g = *impl_;
   Result<Done> done = Done{};
   if (!g.program) {
-    done = g.protect_by_expression(watch, own, hosts);
+    done = g.protect_by_filters(watch, own, hosts);
   } else {  // the program checks whether the frame was sent to this host, so it needs no MAC address
     done = g.protect_by_map(marked(watch, hosts));
+    g.guarded = done ? watch.vips.size() : g.count_guarded(watch.vips);
     const bool flows_wanted = !watch.nat_servers.empty() || g.program->knows().flow_map;
     if (done) done = g.learn(flows_wanted, own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());
 }
 
+size_t Guard::guarded_vips() const { return impl_->guarded; }
 int Guard::link_fd() const { return impl_->link ? impl_->link.get() : -1; }
 bool Guard::knows_flows() const { return impl_->program.has_value(); }
 const char* Guard::way() const { return impl_->way; }

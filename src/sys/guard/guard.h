@@ -62,7 +62,12 @@ class Guard {
   // host's own addresses, sorted: packets to them from a NAT server are dropped only if they belong to a flow in the
   // map. The kernel treats every other frame as sent to the host, for each of our MAC addresses: so it routes for hosts
   // whose gateway has a virtual MAC address. (Not with classic, and not before Linux 4.8.)
+  // The kernel may not have room for everything: the rest is guarded nevertheless, the error says why, and the next
+  // call tries again.
   Result<Done> protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
+
+  // How many of the VIPs of the last protect() are guarded.
+  size_t guarded_vips() const;
 
   // False: this way cannot distinguish flows. It drops all TCP, UDP and SCTP, ICMP errors and fragments from NAT
   // servers to other addresses than `hosts`, and the director has to give back what is not its own.

@@ -74,8 +74,8 @@ NetlinkRequest IngressHook::filter_request(uint16_t type, unsigned flags, uint32
 }
 
 template <class PutProgram>
-int IngressHook::put(PutProgram&& put_program) {
-  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle);
+int IngressHook::put(uint32_t slot, PutProgram&& put_program) {
+  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle + slot);
   nlmsghdr* const h = request.header();
   mnl_attr_put_strz(h, TCA_KIND, "bpf");
   nlattr* const options = mnl_attr_nest_start(h, TCA_OPTIONS);
@@ -84,18 +84,19 @@ int IngressHook::put(PutProgram&& put_program) {
   mnl_attr_nest_end(h, options);
   if (const int problem = rtnetlink_.ask(request); problem != 0) return problem;
   // A kernel before 4.4 takes the filter, but not its word.
-  return find(kIngress).direct ? 0 : EOPNOTSUPP;
+  direct_ = direct_ || find(kIngress).direct;
+  return direct_ ? 0 : EOPNOTSUPP;
 }
 
 int IngressHook::put_guard(int program_fd) {
-  return put([&](nlmsghdr* h) {
+  return put(0, [&](nlmsghdr* h) {
     mnl_attr_put_u32(h, TCA_BPF_FD, static_cast<uint32_t>(program_fd));
     mnl_attr_put_strz(h, TCA_BPF_NAME, kGuardName);
   });
 }
 
-int IngressHook::put_guard(std::span<const sock_filter> program) {
-  return put([&](nlmsghdr* h) {
+int IngressHook::put_guard(std::span<const sock_filter> program, uint32_t slot) {
+  return put(slot, [&](nlmsghdr* h) {
     mnl_attr_put_u16(h, TCA_BPF_OPS_LEN, static_cast<uint16_t>(program.size()));
     mnl_attr_put(h, TCA_BPF_OPS, program.size_bytes(), program.data());
   });
@@ -116,7 +117,8 @@ IngressHook::Found IngressHook::find(uint32_t parent) {
     // A classic program has no name: the kernel keeps one with eBPF only. Its handle says "rvsg".
     const bool classic = options[TCA_BPF_OPS] != nullptr;
     const bool named = attribute_is(options[TCA_BPF_NAME], kGuardName);
-    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && filter->tcm_handle == kHandle && (classic || named);
+    const bool known = filter->tcm_handle >= kHandle && filter->tcm_handle - kHandle < kGuardSlots;
+    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && known && (classic || named);
     if (!ours) {
       found.others = true;
       return;
@@ -134,12 +136,21 @@ int IngressHook::take_over() {
   return remove_guards();
 }
 
+int IngressHook::remove(uint32_t info, uint32_t handle) {
+  NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, info, handle);
+  mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
+  return rtnetlink_.ask(request);
+}
+
+int IngressHook::remove_guard(uint32_t slot) {
+  const int problem = remove(filter_info(), kHandle + slot);
+  return problem == ENOENT ? 0 : problem;
+}
+
 int IngressHook::remove_guards() {
   int worst = 0;
   for (const tcmsg& guard : find(kIngress).guards) {
-    NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
-    mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
-    const int problem = rtnetlink_.ask(request);
+    const int problem = remove(guard.tcm_info, guard.tcm_handle);
     if (problem != 0) worst = problem;
   }
   return worst;

@@ -2,7 +2,7 @@
 // tc.h: the traffic control hook on an interface's ingress, and the guard's filter on it.
 //
 // The filter has a fixed preference, handle and name: a filter left by a killed rawvsd is recognised, and no other is
-// touched. tc(8), tc-bpf(8).
+// touched. A classic guard may have several filters, with consecutive handles. tc(8), tc-bpf(8).
 #pragma once
 
 #include <optional>
@@ -13,6 +13,7 @@
 
 namespace rawvs {
 
+inline constexpr uint32_t kGuardSlots = 257;              // the most filters that one guard has
 inline constexpr const char* kGuardName = "rawvs_guard";  // shown by tc and bpftool
 
 class IngressHook {
@@ -20,10 +21,11 @@ class IngressHook {
   static std::optional<IngressHook> open(int ifindex);  // empty: errno says why
 
   // All return 0 or an errno.
-  int make();                                           // the clsact or ingress qdisc, if there is none
-  int put_guard(int program_fd);                        // eBPF; replaces the present guard
-  int put_guard(std::span<const sock_filter> program);  // classic
-  int take_over();                                      // removes guards that a killed rawvsd left
+  int make();                     // the clsact or ingress qdisc, if there is none
+  int put_guard(int program_fd);  // eBPF; replaces the present guard
+  int put_guard(std::span<const sock_filter> program, uint32_t slot = 0);  // classic; replaces the filter of this slot
+  int remove_guard(uint32_t slot);
+  int take_over();  // removes guards that a killed rawvsd left
   int remove_guards();
   int remove_if_unused();  // removes the qdisc if it is ours and has no other filter
 
@@ -37,11 +39,13 @@ class IngressHook {
   NetlinkRequest filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
   NetlinkRequest qdisc_request(uint16_t type, unsigned flags, const char* kind) const;
   template <class PutProgram>
-  int put(PutProgram&& put_program);
+  int put(uint32_t slot, PutProgram&& put_program);
+  int remove(uint32_t info, uint32_t handle);
   Found find(uint32_t parent);
   Rtnetlink rtnetlink_;
   int ifindex_;
-  bool ours_ = false;  // the qdisc was made by this or a killed rawvsd
+  bool direct_ = false;  // this kernel obeys a filter's verdict
+  bool ours_ = false;    // the qdisc was made by this or a killed rawvsd
 };
 
 }  // namespace rawvs

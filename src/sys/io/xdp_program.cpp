@@ -233,17 +233,22 @@ Result<Done> XdpProgram::follow_vips(const std::vector<Ip>& wanted) {
   std::ranges::set_difference(wanted, told_, std::back_inserter(added));
   std::array<uint8_t, sizeof(uint32_t)> key{};
   Result<Done> done = Done{};
+  std::vector<Ip> known = wanted;  // what is not done is tried again with the next change
   for (const Ip vip : gone) {
     store_be32(key, 0, vip.v4());
-    if (const int problem = vips_.remove(key.data()); problem != 0)
+    if (const int problem = vips_.remove(key.data()); problem != 0) {
       done = Error{system_error("xdp: " + text(vip), problem)};
+      known.insert(std::ranges::lower_bound(known, vip), vip);
+    }
   }
   for (const Ip vip : added) {
     store_be32(key, 0, vip.v4());
-    if (const int problem = vips_.put(key.data()); problem != 0)
+    if (const int problem = vips_.put(key.data()); problem != 0) {
       done = Error{system_error("xdp: " + text(vip), problem)};
+      known.erase(std::ranges::lower_bound(known, vip));
+    }
   }
-  told_ = wanted;
+  told_ = std::move(known);
   return done;
 }
 

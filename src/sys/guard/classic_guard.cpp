@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// classic_guard.cpp: addresses are divided, and what has changed is put in an order that leaves no gap: first the
+// filters of new places, then those that change, at last those whose place another has taken over.
+#include "sys/guard/classic_guard.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/sort.h"
+
+namespace rawvs {
+namespace {
+
+// The ranges within a place; `from` is moved on to the first that may reach behind it.
+std::vector<AddressRange> within(std::span<const AddressRange>& from, const AddressRange& place) {
+  std::vector<AddressRange> out;
+  while (!from.empty() && from[0].first <= place.last) {
+    const AddressRange both{std::max(from[0].first, place.first), std::min(from[0].last, place.last)};
+    out.push_back(both);
+    if (from[0].last > place.last) break;
+    from = from.subspan(1);
+  }
+  return out;
+}
+
+// In equal parts of at most three quarters of what there is room for, so that they may grow.
+void split(const AddressPart& part, size_t most, std::vector<AddressPart>& out) {
+  const size_t filled = most * 3 / 4, all = comparisons(part.ranges), count = (all + filled - 1) / filled;
+  size_t passed = 0, piece = 0;
+  out.push_back({part.place, {}});
+  for (const AddressRange& range : part.ranges) {
+    if (passed * count >= (piece + 1) * all) {
+      ++piece;
+      out.back().place.last = range.first - 1;
+      out.push_back({{range.first, part.place.last}, {}});
+    }
+    out.back().ranges.push_back(range);
+    passed += comparisons({&range, 1});
+  }
+}
+
+}  // namespace
+
+std::vector<AddressPart> AddressDivision::divide(std::span<const AddressRange> ranges) {
+  std::vector<AddressPart> parts;
+  for (size_t i = 0; i < starts_.size(); ++i) {
+    const AddressRange place{starts_[i], i + 1 < starts_.size() ? starts_[i + 1] - 1 : ~uint32_t{0}};
+    AddressPart part{place, within(ranges, place)};
+    const size_t size = comparisons(part.ranges);
+    if (size > most_) {
+      split(part, most_, parts);
+    } else if (!parts.empty() && comparisons(parts.back().ranges) + size <= most_ / 2) {
+      parts.back().place.last = place.last;
+      parts.back().ranges.insert(parts.back().ranges.end(), part.ranges.begin(), part.ranges.end());
+    } else {
+      parts.push_back(std::move(part));
+    }
+  }
+  starts_.clear();
+  for (const AddressPart& part : parts) starts_.push_back(part.place.first);
+  return parts;
+}
+
+ClassicGuard::Filters ClassicGuard::wanted(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts) {
+  Filters out;
+  for (AddressPart& part : vips_.divide(ranges_of(watch.vips))) {
+    if (part.ranges.empty()) continue;
+    ClassicProgram program = vip_program(part, own);
+    out[{false, part.place.first, 0}] = {0, std::move(part), std::move(program)};
+  }
+  const auto destinations = hosts_.divide(ranges_of(hosts));
+  for (const AddressPart& servers : servers_.divide(ranges_of(watch.nat_servers))) {
+    if (servers.ranges.empty()) continue;
+    for (const AddressPart& to : destinations) {
+      out[{true, servers.place.first, to.place.first}] = {0, servers, nat_program(servers, to, own)};
+    }
+  }
+  return out;
+}
+
+uint32_t ClassicGuard::free_slot() const {
+  std::vector<bool> used(kMostFilters + 1);
+  for (const auto& [key, filter] : attached_) used[filter.slot] = true;
+  for (uint32_t slot = 1; slot <= kMostFilters; ++slot) {
+    if (!used[slot]) return slot;
+  }
+  return 0;
+}
+
+int ClassicGuard::put(const Key& key, Filter& filter, FilterHook& hook) {
+  const auto there = attached_.find(key);
+  if (there != attached_.end() && std::ranges::equal(there->second.program, filter.program, [](auto& a, auto& b) {
+        return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
+      })) {
+    there->second.part = std::move(filter.part);
+    return 0;
+  }
+  filter.slot = there != attached_.end() ? there->second.slot : free_slot();
+  if (filter.slot == 0) return E2BIG;
+  const int problem = hook.put(filter.slot, filter.program);
+  if (problem == 0) attached_[key] = std::move(filter);
+  return problem;
+}
+
+int ClassicGuard::follow(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts, FilterHook& hook) {
+  Filters next = wanted(watch, own, hosts);
+  int worst = 0;
+  std::vector<std::pair<bool, AddressRange>> missing;  // the places of filters that could not be put
+  // A filter that loses addresses to one that is not there is left as it is.
+  const auto needed = [&](const Key& key, const AddressRange& place) {
+    return std::ranges::any_of(missing, [&](const auto& m) { return m.first == key.answers && m.second.meets(place); });
+  };
+  const auto note = [&](int problem, const Key& key, const AddressRange& place) {
+    if (problem == 0) return;
+    if (worst == 0) worst = problem;
+    missing.emplace_back(key.answers, place);
+  };
+  const Filters before = attached_;
+  for (const bool is_new : {true, false}) {
+    for (auto& [key, filter] : next) {
+      const auto old = before.find(key);
+      if ((old == before.end()) != is_new) continue;
+      if (!is_new && needed(key, old->second.part.place)) continue;
+      const AddressRange place = filter.part.place;
+      note(put(key, filter, hook), key, place);
+    }
+  }
+  for (const auto& [key, filter] : before) {
+    if (next.contains(key) || needed(key, filter.part.place)) continue;
+    const int problem = hook.remove(filter.slot);
+    if (worst == 0) worst = problem;
+    if (problem == 0) attached_.erase(key);
+  }
+  guarded_vips_ = worst == 0 ? watch.vips.size() : count_guarded(watch.vips);
+  return worst;
+}
+
+size_t ClassicGuard::count_guarded(const std::vector<Ip>& vips) const {  // sorted
+  std::vector<AddressRange> ranges;
+  for (const auto& [key, filter] : attached_) {
+    if (!key.answers) ranges.insert(ranges.end(), filter.part.ranges.begin(), filter.part.ranges.end());
+  }
+  sort_by<&AddressRange::first>(ranges);
+  size_t count = 0;
+  auto range = ranges.begin();
+  for (const Ip vip : vips) {
+    while (range != ranges.end() && range->last < vip.v4()) ++range;
+    if (range != ranges.end() && range->first <= vip.v4()) ++count;
+  }
+  return count;
+}
+
+}  // namespace rawvs

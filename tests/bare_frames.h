@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// bare_frames.h: frames with the few fields that filters look at, all else zero; and sets of addresses.
+#pragma once
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "rawvs/bytes.h"
+#include "side/watch.h"
+#include "wire/packet.h"
+
+namespace rawvs::bare_frames {
+
+inline constexpr Mac kOwn{{2, 0, 0, 0, 0, 1}}, kOther{{2, 0, 0, 0, 0, 2}};
+inline constexpr std::array kMine{kOwn};
+inline constexpr Ip kClient(0xc6336407), kVip(0xc0000264), kServer(0xc000020b);
+// 198.51.100.7, 192.0.2.100, 192.0.2.11
+
+using FrameBytes = std::vector<uint8_t>;
+
+inline FrameBytes ethernet(Mac to, uint16_t type, size_t size) {
+  FrameBytes f(size);
+  std::copy(to.bytes.begin(), to.bytes.end(), f.begin());
+  store_be16(f, 12, type);
+  return f;
+}
+
+inline FrameBytes ipv4(Mac to, Ip src, Ip dst) {
+  FrameBytes f = ethernet(to, kEtherTypeIpv4, 60);
+  f[14] = 0x45;
+  store_be32(f, 26, src.v4());
+  store_be32(f, 30, dst.v4());
+  return f;
+}
+
+inline FrameBytes arp(uint16_t operation, Ip sender, Ip target, Mac to = kBroadcastMac) {
+  FrameBytes f = ethernet(to, kEtherTypeArp, 60);
+  store_be16(f, 14, 1);
+  store_be16(f, 16, kEtherTypeIpv4);
+  f[18] = 6, f[19] = 4;
+  store_be16(f, 20, operation);
+  store_be32(f, 28, sender.v4());
+  store_be32(f, 38, target.v4());
+  return f;
+}
+inline constexpr uint16_t kRequest = 1, kReply = 2;
+
+inline FrameBytes of_protocol(uint8_t protocol, Ip src, Ip dst, Mac to = kOwn) {
+  FrameBytes f = ipv4(to, src, dst);
+  f[23] = protocol;
+  return f;
+}
+inline FrameBytes icmp(int type, Ip src, Ip dst, Mac to = kOwn) {
+  FrameBytes f = of_protocol(1, src, dst, to);
+  f[34] = static_cast<uint8_t>(type);
+  return f;
+}
+inline FrameBytes fragment(FrameBytes f, uint16_t word) {
+  store_be16(f, 20, word);
+  return f;
+}
+using Ips = std::vector<Ip>;
+inline Watch watching(Ips vips, Ips neighbors = {}, Ips nat_servers = {}, bool icmp_errors = false) {
+  return {std::move(vips), std::move(neighbors), std::move(nat_servers), icmp_errors, {}};
+}
+inline const Watch kBoth = watching({kVip}, {kServer}), kNat = watching({kVip}, {}, {kServer});
+
+inline std::vector<Ip> scattered(size_t count, uint32_t seed) {  // over 10.0.0.0/8, no two of them neighbours
+  std::mt19937 random(seed);
+  std::set<Ip> out;
+  while (out.size() < count) out.insert(Ip(0x0a000000u | (static_cast<uint32_t>(random()) & 0x00fffffcu)));
+  return {out.begin(), out.end()};
+}
+
+inline std::vector<Ip> neighbours(Ip first, uint32_t count) {
+  std::vector<Ip> out;
+  for (uint32_t i = 0; i < count; ++i) out.emplace_back(first.v4() + i);
+  return out;
+}
+
+inline Ip after(Ip a) { return Ip(a.v4() + 1); }
+
+}  // namespace rawvs::bare_frames
