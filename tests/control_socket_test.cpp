@@ -15,8 +15,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
+#include "own_folder.h"
 #include "sys/sys.h"
 
 namespace rawvs {
@@ -61,15 +63,9 @@ class Client {
 
 class ControlSocketTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/rawvs-control-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    folder_ = name;
-    path_ = folder_ + "/rawvs.sock";
-  }
   void TearDown() override {
     unlink(path_.c_str());
-    EXPECT_EQ(rmdir(folder_.c_str()), 0) << "something was left behind in " << folder_;
+    EXPECT_TRUE(std::filesystem::is_empty(own_.path())) << "something was left behind in " << own_.path();
   }
   std::unique_ptr<ControlSocket> listen_here() {
     auto made = ControlSocket::listen(path_, "");
@@ -107,7 +103,8 @@ class ControlSocketTest : public testing::Test {
     pollfd p{socket.fd(), POLLIN, 0};
     return poll(&p, 1, 0) == 1;
   }
-  std::string folder_, path_;
+  test::OwnFolder own_;
+  const std::string folder_ = own_.path(), path_ = own_.at("rawvs.sock");
   Instant now_{1h};
   Director director_{Settings{.max_connections = 16}, HashKey{1, 2}, false, now_};
   size_t long_pieces_ = 0;

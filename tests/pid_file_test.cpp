@@ -11,6 +11,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "own_folder.h"
+
 namespace rawvs {
 namespace {
 
@@ -18,12 +20,6 @@ namespace fs = std::filesystem;
 
 class PidFileTest : public testing::Test {
  protected:
-  PidFileTest() {
-    char name[] = "/tmp/rawvs-pid-XXXXXX";
-    folder_ = mkdtemp(name);
-    path_ = folder_ + "/rawvsd.pid";
-  }
-  ~PidFileTest() override { fs::remove_all(folder_); }
   void put(const std::string& path, const std::string& content) const { std::ofstream(path) << content; }
   std::string content(const std::string& path) const {
     std::ifstream file(path);
@@ -37,7 +33,8 @@ class PidFileTest : public testing::Test {
     EXPECT_FALSE(written);
     return checked || written ? "" : written.error().text;
   }
-  std::string folder_, path_;
+  test::OwnFolder own_;
+  const std::string folder_ = own_.path(), path_ = own_.at("rawvsd.pid");
 };
 
 TEST_F(PidFileTest, HoldsTheProcessIdAndIsRemovedAtTheEnd) {

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <thread>
 
+#include "own_folder.h"
 #include "rawvsadm/recordings.h"
 #include "tools/rawvsadm/words.h"
 
@@ -28,8 +29,6 @@ using Script = std::vector<Exchange>;
 class Peer {
  public:
   explicit Peer(Script script) : script_(std::move(script)) {
-    EXPECT_TRUE(mkdtemp(folder_));
-    path_ = std::string(folder_) + "/s";
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.data(), path_.size());
@@ -42,14 +41,12 @@ class Peer {
     shutdown(listener_, SHUT_RDWR);  // wakes accept(), should nobody have come
     thread_.join();
     close(listener_);
-    unlink(path_.c_str());
-    rmdir(folder_);
     EXPECT_EQ(next_, script_.size()) << "requests that did not come, from this on: " << script_[next_].request;
   }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
   const std::string& path() const { return path_; }
-  std::string at(const char* file) const { return std::string(folder_) + '/' + file; }
+  std::string at(const char* file) const { return own_.at(file); }
 
  private:
   void serve() {
@@ -68,10 +65,10 @@ class Peer {
     }
     if (fd >= 0) close(fd);
   }
-  char folder_[32] = "/tmp/rawvsadm-words-XXXXXX";
+  test::OwnFolder own_;
+  const std::string path_ = own_.at("s");
   Script script_;
   size_t next_ = 0;
-  std::string path_;
   int listener_ = -1;
   std::thread thread_;
 };

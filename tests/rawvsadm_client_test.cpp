@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "own_folder.h"
 #include "tools/rawvsadm/client.h"
 
 namespace rawvs::adm {
@@ -20,10 +21,6 @@ namespace {
 class ClientTest : public testing::Test {  // a client, and a peer who listens and answers in a thread
  protected:
   void SetUp() override {
-    char folder[] = "/tmp/rawvsadm-XXXXXX";
-    ASSERT_TRUE(mkdtemp(folder));
-    folder_ = folder;
-    path_ = folder_ + "/s";
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.data(), path_.size());
@@ -33,8 +30,6 @@ class ClientTest : public testing::Test {  // a client, and a peer who listens a
   }
   void TearDown() override {
     if (listener_ >= 0) close(listener_);
-    unlink(path_.c_str());
-    rmdir(folder_.c_str());
   }
   static void say(int fd, const std::string& text) {
     EXPECT_EQ(send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
@@ -44,7 +39,8 @@ class ClientTest : public testing::Test {  // a client, and a peer who listens a
     const ssize_t size = recv(fd, text, sizeof text, 0);
     return size > 0 ? std::string(text, static_cast<size_t>(size)) : "";
   }
-  std::string folder_, path_;
+  test::OwnFolder own_;
+  const std::string path_ = own_.at("s");
   int listener_ = -1;
 };
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "own_folder.h"
 #include "sys/engine/start_check.h"
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
@@ -25,11 +26,6 @@ namespace fs = std::filesystem;
 
 class Replacement : public testing::Test {
  protected:
-  Replacement() {
-    char name[] = "/tmp/rawvs-trial-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~Replacement() override { fs::remove_all(folder_); }
   std::string script(const std::string& text) const {
     std::string path = folder_ + "/program";
     std::ofstream(path) << "#!/bin/sh\n" << text << '\n';
@@ -48,7 +44,8 @@ class Replacement : public testing::Test {
   }
   static bool no_child_is_left() { return waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD; }
 
-  std::string folder_;
+  test::OwnFolder own_;
+  const std::string folder_ = own_.path();
 };
 
 TEST_F(Replacement, OnlyAProgramThatSaysItCouldStartIsTaken) {

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "own_folder.h"
 #include "state_world.h"
 
 namespace rawvs {
@@ -32,15 +33,7 @@ std::string read(Result<std::optional<StateImage>> image) {
 
 class StateFileTest : public testing::Test {
  protected:
-  StateFileTest() {
-    char name[] = "/tmp/rawvs-state-XXXXXX";
-    directory_ = mkdtemp(name);
-    path_ = directory_ + "/state";
-  }
-  ~StateFileTest() override {
-    unsetenv("RAWVS_STATE_FD");
-    fs::remove_all(directory_);
-  }
+  ~StateFileTest() override { unsetenv("RAWVS_STATE_FD"); }
   void keep(std::string_view what) {
     auto file = StateFile::create(path_);
     ASSERT_TRUE(file) << file.error().text;
@@ -65,7 +58,8 @@ class StateFileTest : public testing::Test {
     if (const size_t at = found.find(said); at != std::string::npos) found.replace(at, said.size(), "it");
     return found;
   }
-  std::string directory_, path_;
+  OwnFolder own_;
+  const std::string directory_ = own_.path(), path_ = own_.at("state");
 };
 
 TEST_F(StateFileTest, TakesTheOldOnesPlaceWhenItIsWhole) {

@@ -104,6 +104,19 @@ def a_server_whose_check_trusts_it_gets_connections_before_the_first_answer(lab)
     all_answered(lab.request("client", 3), 3)
 
 
+def outcomes(idle):
+    """What clients get, sorted, who now ask on connections that were idle."""
+    found = []
+    for s in idle:
+        try:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            found.append("answered" if s.recv(4096).startswith(b"HTTP/1.") else "something else")
+        except ConnectionResetError:
+            found.append("reset")
+        s.close()
+    return sorted(found)
+
+
 @case(seconds=60)
 def connections_of_a_server_that_went_are_reset_when_that_is_wanted(lab):
     web(lab, "rs1")
@@ -115,15 +128,7 @@ def connections_of_a_server_that_went_are_reset_when_that_is_wanted(lab):
     drop(lab["rs2"], "output", "tcp sport 80")  # it is gone without a word
     second.stop()
     director.wait_for_health("rs2", "down")
-    outcome = []
-    for s in idle:
-        try:
-            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            outcome.append("answered" if s.recv(4096).startswith(b"HTTP/1.") else "something else")
-        except ConnectionResetError:
-            outcome.append("reset")
-        s.close()
-    same(sorted(outcome), ["answered"] * 2 + ["reset"] * 2, "what clients got")
+    same(outcomes(idle), ["answered"] * 2 + ["reset"] * 2, "what clients got")
 
 
 @case(seconds=60)
@@ -214,15 +219,7 @@ def connections_of_a_server_that_was_taken_out_are_reset_and_its_clients_served_
     drop(lab["rs2"], "output", "tcp sport 80")
     second.stop()
     eventually(lambda: ADDRESS["rs2"] not in director.servers(), 20, "rs2 taken out of the table")
-    outcome = []
-    for s in idle:
-        try:
-            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            outcome.append("answered" if s.recv(4096).startswith(b"HTTP/1.") else "something else")
-        except ConnectionResetError:
-            outcome.append("reset")
-        s.close()
-    same(sorted(outcome), ["answered"] * 2 + ["reset"] * 2, "what clients got")
+    same(outcomes(idle), ["answered"] * 2 + ["reset"] * 2, "what clients got")
     same(director.dropped().get("server-gone", 0), 0, "server-gone")
 
 
