@@ -2,24 +2,42 @@
 // portions.h: walks over many items in portions of a given size.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace rawvs {
 
 class Portions {
  public:
-  // Add a walk over `count` items (each), over the `inner(i)` items of each of `count` (each_of), or a single task
+  // Add a walk over `count()` items (each), over the `inner(i)` items of each of `count()` (each_of), or a single task
   // (once). The number is asked when the walk begins: an earlier walk may decide it.
-  void each(std::function<size_t()> count, std::function<void(size_t)> one) {
-    each_of(
-        std::move(count), [](size_t) { return size_t{1}; }, [one = std::move(one)](size_t i, size_t) { one(i); });
+  template <class Count, class One>
+  void each(Count count, One one) {
+    struct Each final : Walk {
+      Each(Count c, One o) : count_(std::move(c)), one_(std::move(o)) {}
+      size_t count() override { return count_(); }
+      void one(size_t i, size_t) override { one_(i); }
+      Count count_;
+      One one_;
+    };
+    add(std::unique_ptr<Walk>(new Each(std::move(count), std::move(one))));
   }
-  void each_of(std::function<size_t()> count, std::function<size_t(size_t)> inner,
-               std::function<void(size_t, size_t)> one) {
-    walks_.push_back({std::move(count), std::move(inner), std::move(one)});
+  template <class Count, class Inner, class One>
+  void each_of(Count count, Inner inner, One one) {
+    struct EachOf final : Walk {
+      EachOf(Count c, Inner n, One o) : count_(std::move(c)), inner_(std::move(n)), one_(std::move(o)) {}
+      size_t count() override { return count_(); }
+      size_t inner(size_t i) override { return inner_(i); }
+      void one(size_t i, size_t n) override { one_(i, n); }
+      Count count_;
+      Inner inner_;
+      One one_;
+    };
+    add(std::unique_ptr<Walk>(new EachOf(std::move(count), std::move(inner), std::move(one))));
   }
-  void once(std::function<void()> one) {
+  template <class One>
+  void once(One one) {
     each([] { return size_t{1}; }, [one = std::move(one)](size_t) { one(); });
   }
 
@@ -27,30 +45,19 @@ class Portions {
   void spend(size_t work) { spent_ += work; }
   size_t worked() const { return spent_; }
 
-  // True when all walks are done.
-  bool step(size_t work) {
-    for (const size_t until = spent_ + work; walk_ < walks_.size();) {
-      Walk& walk = walks_[walk_];
-      if (!begun_) outer_ = walk.count(), i_ = 0, n_ = 0, begun_ = true;
-      for (; i_ < outer_; ++i_, n_ = 0) {
-        const size_t inner = walk.inner(i_);
-        while (n_ < inner && spent_ < until) ++spent_, walk.one(i_, n_++);
-        if (spent_ >= until) return false;
-        if (inner == 0) ++spent_;
-      }
-      walk = {};  // frees what it captured
-      ++walk_, begun_ = false;
-    }
-    return true;
-  }
+  bool step(size_t work);  // true when all walks are done
 
  private:
   struct Walk {
-    std::function<size_t()> count{};
-    std::function<size_t(size_t)> inner{};
-    std::function<void(size_t, size_t)> one{};
+    virtual ~Walk() = default;
+    virtual size_t count() = 0;
+    virtual size_t inner(size_t) { return 1; }
+    virtual void one(size_t i, size_t n) = 0;
   };
-  std::vector<Walk> walks_;
+
+  void add(std::unique_ptr<Walk> walk);
+
+  std::vector<std::unique_ptr<Walk>> walks_;
   size_t walk_ = 0, outer_ = 0, i_ = 0, n_ = 0, spent_ = 0;
   bool begun_ = false;
 };
