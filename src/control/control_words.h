@@ -11,11 +11,11 @@
 
 namespace rawvs {
 
-inline void put(std::string& row, std::string_view key, std::string_view value) {
+inline void put(std::string& row, const char* key, std::string_view value) {
   row.append(1, ' ').append(key).append(1, '=').append(value);
 }
-inline void put(std::string& row, std::string_view key, uint64_t number) { put(row, key, std::to_string(number)); }
-inline void put(std::string& row, std::string_view key, Duration d) {
+inline void put(std::string& row, const char* key, uint64_t number) { put(row, key, std::to_string(number)); }
+inline void put(std::string& row, const char* key, Duration d) {
   put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
 }
 
