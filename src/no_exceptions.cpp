@@ -35,14 +35,14 @@ void __verbose_terminate_handler() { give_up("terminated"); }
 }  // namespace __gnu_cxx
 
 namespace std {
-[[noreturn]] void __throw_bad_alloc() { give_up("out of memory"); }
-[[noreturn]] void __throw_bad_array_new_length() { give_up("out of memory"); }
-[[noreturn]] void __throw_length_error(const char* what) { give_up(what); }
-[[noreturn]] void __throw_logic_error(const char* what) { give_up(what); }
-[[noreturn]] void __throw_invalid_argument(const char* what) { give_up(what); }
-[[noreturn]] void __throw_out_of_range(const char* what) { give_up(what); }
-[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { give_up(what); }
-[[noreturn]] void __throw_bad_function_call() { give_up("an empty function was called"); }
+void __throw_bad_alloc() { give_up("out of memory"); }
+void __throw_bad_array_new_length() { give_up("out of memory"); }
+void __throw_length_error(const char* what) { give_up(what); }
+void __throw_logic_error(const char* what) { give_up(what); }
+void __throw_invalid_argument(const char* what) { give_up(what); }
+void __throw_out_of_range(const char* what) { give_up(what); }
+void __throw_out_of_range_fmt(const char* what, ...) { give_up(what); }
+void __throw_bad_function_call() { give_up("an empty function was called"); }
 }  // namespace std
 
 void* operator new(size_t size) { return allocate_or_end(size); }
