@@ -267,6 +267,7 @@ void Ward::note(const TargetChange& change, Director& director, Turn turn) {
 void Ward::note(const QuorumChange& change, Director& director, Turn turn) {
   Room* const room = room_of(change.service);
   if (!room) return;
+  quorums_.push_back({room->key, change.enough});
   const bool sorry_was_used = std::exchange(room->in_use, change.sorry);
   std::string sorry;
   if (change.sorry) {

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/turn.h"
@@ -49,6 +50,12 @@ class Ward {
   };
   const Asking& time_passed(Director& director, Turn turn);
   Instant next_deadline() const { return applying_.empty() && touched_.empty() ? health_.next_deadline() : Instant{}; }
+
+  struct Quorum {  // a service has enough servers that are well now, or too few
+    ServiceKey service{};
+    bool enough = true;
+  };
+  std::vector<Quorum> take_quorums() { return std::exchange(quorums_, {}); }  // that have changed since the last call
 
   const Health& health() const { return health_; }
   const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
@@ -105,6 +112,7 @@ class Ward {
   uint32_t next_room_ = 1;
   std::vector<uint32_t> applying_;          // rooms with `next`, by id
   std::vector<Director::Touched> touched_;  // still to be settled
+  std::vector<Quorum> quorums_;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;
   Asking asking_;
