@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/ini_writer.h"
+#include "rawvs/config.h"
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
 #include "sys/engine/ini_file.h"
@@ -21,6 +22,7 @@
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
 #include "sys/ha/state_file.h"
+#include "sys/sys.h"
 
 namespace {
 
@@ -123,7 +125,7 @@ std::vector<std::string> successor(const Options& options, const std::string& pa
 
 // Returns only when it failed.
 void replace(Engine& engine, const Options& options, const std::string& path, const Log& log) {
-  const auto memory = engine.state_for_heir();
+  const auto memory = engine.state_for_successor();
   if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
   GuardLinks guards = engine.guard_links();
   if (const auto done = guards.hand_over(); !done) log.write(Severity::warning, done.error().text);
@@ -136,9 +138,9 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
 }
 
 int run(const Options& options, const Config& config, const std::string& exposed) {
-  const bool heir = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
+  const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
   const std::string path = own_path();
-  const int ready = options.foreground || heir ? -1 : detach();
+  const int ready = options.foreground || inherits ? -1 : detach();
   const auto say_ready = [&](char code) {  // if nobody waits for it any more, that changes nothing
     [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
   };

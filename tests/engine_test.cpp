@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine.h: how many frames the director is given at once. What the loop does is shown in tests/lab.
-#include "rawvs/engine.h"
+// frame_exchange.h: how many frames the director is given at once. What the loop does is shown in tests/lab.
+#include "sys/engine/frame_exchange.h"
 
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@ Frame super(uint32_t size, uint16_t segment) {
   return f;
 }
 
-TEST(Fitting, AFrameNeedsALetterForEachOfItsSegments) {
-  std::vector<Frame> frames(64, super(5000, 100));  // 51 letters each, of 512
+TEST(Fitting, AFrameNeedsAnOwnFrameForEachOfItsSegments) {
+  std::vector<Frame> frames(64, super(5000, 100));  // 51 own frames each, of 512
   EXPECT_EQ(fitting(frames), 10u);
   frames.assign(64, super(65535, 1448));  // 46 segments, which a tunnel may need in three pieces
   EXPECT_EQ(fitting(frames), 2u);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// checks.cpp: probes begun and heard.
+#include "sys/engine/checks.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rawvs {
+
+Checks::Checks(EngineContext& context, Mastership& mastership)
+    : context_(context),
+      mastership_(mastership),
+      ward_(context.config.settings.max_servers, random_hash_key().k0),
+      warnings_(context.log) {}
+
+Result<Done> Checks::follow(bool at_start) {
+  wanted_ = wanted_checks(context_.config);
+  if (!wanted_.empty() && !probes_) {
+    if (const auto opened = open_probes(); !opened) return opened.error();
+  }
+  warnings_.forget();
+  follow_path();
+  ward_.follow(wanted_, at_start, context_.director, context_.turn());
+  context_.dispatch();
+  return Done{};
+}
+
+Result<Done> Checks::open_probes() {
+  auto opened = Probes::open();
+  if (!opened) return opened.error();
+  probes_ = std::move(*opened);
+  return context_.poller.add(probes_->fd(), nullptr);
+}
+
+void Checks::settle() {
+  if (!context_.director.touched()) return;
+  ward_.settle(context_.director, context_.turn());
+  context_.dispatch();
+}
+
+void Checks::serve(Instant now) {
+  if (path_ready_.take()) serve_path();
+  settle();  // a route may have changed
+  if (!probes_) return;
+  hear_findings();
+  if (now >= ward_.next_deadline()) ask();
+}
+
+Instant Checks::deadline() const {
+  const Instant asks = wanted_.empty() ? kNever : ward_.next_deadline();
+  return probes_ ? std::min(asks, probes_->next_deadline()) : asks;
+}
+
+void Checks::hear_findings() {
+  for (const ProbeFinding& finding : probes_->serve(context_.now)) {
+    if (finding.asked) {
+      ward_.answered(finding.id, finding.well, finding.text, context_.director, context_.turn());
+      continue;
+    }
+    ward_.postponed(finding.id, context_.now);
+    probe_not_made(finding.text);
+  }
+  context_.dispatch();
+}
+
+void Checks::ask() {
+  const Ward::Asking& asking = ward_.time_passed(context_.director, context_.turn());
+  for (const ProbeId id : asking.cancelled) probes_->cancel(id);
+  for (const Ward::ToAsk& ask : asking.start) start_probe(ask);
+  context_.dispatch();
+  if (const auto quorums = ward_.take_quorums(); !quorums.empty()) mastership_.quorums_changed(quorums);
+}
+
+void Checks::start_probe(const Ward::ToAsk& ask) {
+  const bool to_vip = ask.check->via == CheckSpec::Via::vip;
+  ProbeTarget target;
+  target.server = target.to = ask.at;
+  target.vip = ask.vip.addr;
+  target.service = ask.service;
+  if (to_vip) {
+    if (const auto obstacle = lead_probe(ask, target)) {
+      ward_.postponed(ask.id, context_.now);
+      return probe_not_made(*obstacle);
+    }
+  }
+  if (!probes_->start(ask.id, *ask.check, target, context_.now)) return ward_.postponed(ask.id, context_.now);
+  if (to_vip) expect_packets(ask, target);
+}
+
+void Checks::probe_not_made(const std::string& reason) { warnings_.warn("a check could not be made: " + reason); }
+
+}  // namespace rawvs

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// checks_via_vip.cpp: checks with via = vip: the path for their packets is there while one of them is configured, and
+// what is on it is handed to the director.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "sys/engine/checks.h"
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kRetryPath = 5s;
+constexpr int kMostBatches = 16;  // of packets in one turn
+
+bool asks_vip(const WantedChecks& wanted) {
+  return std::ranges::any_of(wanted.servers, [](const WantedChecks::Server& server) {
+    return server.check && server.check->via == CheckSpec::Via::vip;
+  });
+}
+
+}  // namespace
+
+void Checks::follow_path() {
+  retry_path_ = Instant{};
+  if (std::ranges::none_of(wanted_, asks_vip)) {
+    path_.reset();
+  } else {
+    open_path();
+  }
+}
+
+// Not at each of very many probes, when it is in vain.
+bool Checks::open_path() {
+  if (path_) return true;
+  if (context_.now < retry_path_) return false;
+  retry_path_ = context_.now + kRetryPath;
+  auto opened = CheckPath::open(context_.config.guard);
+  const Result<Done> done = opened ? context_.poller.add((*opened)->fd(), &path_ready_) : opened.error();
+  if (!done) {
+    no_path_ = done.error();
+    return false;
+  }
+  path_ = std::move(*opened);
+  if (const std::string& why = path_->remark(); !why.empty()) {
+    context_.log.write(Severity::warning, "lo: no guard (" + why +
+                                              "): programs of this host that listen on every address get the packets "
+                                              "of checks with via = vip, too; their answers are not heard");
+  }
+  return true;
+}
+
+// Where a probe begins, and with what, so that its packets come to us. A reason: it must not begin.
+std::optional<std::string> Checks::lead_probe(const Ward::ToAsk& ask, ProbeTarget& target) {
+  if (!ask.server) return "via = vip: server " + text(ask.at) + " is not in the table";
+  if (ask.server->spec.method != Method::route && ask.server->spec.method != Method::tunnel) {
+    return "via = vip: server " + text(ask.at) + " is not one of direct routing or tunnelling any more";
+  }
+  if (ask.server->source.unspecified()) {
+    return "via = vip: this host has no address of its own on the way to " + text(ask.at.addr);
+  }
+  if (!open_path()) return "via = vip: " + no_path_.text;
+  if (const auto leads = path_->leads(ask.vip, ask.server->source); !leads) {
+    return "via = vip: " + leads.error().text;
+  }
+  target.to = ask.vip;
+  target.source = ask.server->source;
+  target.mark = CheckPath::kMark;
+  return std::nullopt;
+}
+
+// What its socket has sent by now is still to be read: in this turn nobody has.
+void Checks::expect_packets(const Ward::ToAsk& ask, const ProbeTarget& target) {
+  const Endpoint from = probes_->source(ask.id);
+  if (from.port.value == 0) return;  // it has ended
+  const bool datagrams = ask.check->kind == CheckKind::udp || ask.check->kind == CheckKind::dns;
+  path_->expect(
+      {from.addr, target.to.addr, from.port, target.to.port, datagrams ? Protocol::udp : Protocol::tcp, false},
+      {ask.server->key, ask.server->spec.at});
+}
+
+void Checks::serve_path() {
+  std::array<Frame, Director::kBatch> frames;
+  for (int n = 0; n < kMostBatches && path_; ++n) {
+    const size_t count = path_->receive(frames);
+    if (count == 0) return;
+    for (Frame& frame : std::span(frames).first(count)) {
+      const CheckPath::Addressee* const whose = path_->addressee(frame);
+      if (!whose) continue;
+      context_.director.check_arrived(frame, whose->service, whose->server, context_.turn());
+      context_.dispatch();
+    }
+    path_->release();
+  }
+}
+
+}  // namespace rawvs

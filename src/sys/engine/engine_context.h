@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine_context.h: what the engine's parts share.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/outbox.h"
+#include "core/turn.h"
+#include "rawvs/config.h"
+#include "rawvs/director.h"
+#include "sys/engine/frame_exchange.h"
+#include "sys/engine/part.h"
+#include "sys/engine/poller.h"
+#include "sys/net/netlink.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+
+struct EngineContext {
+  EngineContext(const Config& its_config, const Log& its_log)
+      : config(its_config),
+        log(its_log),
+        now(clock_now()),
+        director(config.settings, random_hash_key(), !config.inside.empty(), now),
+        frames(config.settings.max_connections, director, outbox, poller, log) {}
+
+  Config config;  // in effect
+  const Log& log;
+  Instant now;  // when this turn of the loop began
+  Director director;
+  Outbox outbox;
+  Poller poller;
+  FrameExchange frames;
+  std::unique_ptr<Netlink> netlink{};
+  std::span<Part* const> parts{};  // all of them, in the order in which they are served
+
+  void dispatch() { frames.dispatch(); }  // after every call of the director's door
+  Turn turn() { return {now, outbox}; }
+};
+
+}  // namespace rawvs

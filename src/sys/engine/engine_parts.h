@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// engine_parts.h: the engine's parts, and who knows whom. Private to the engine.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "rawvs/engine.h"
+#include "sys/engine/checks.h"
+#include "sys/engine/engine_context.h"
+#include "sys/engine/jobs.h"
+#include "sys/engine/mastership.h"
+#include "sys/engine/ports.h"
+#include "sys/engine/replacement.h"
+#include "sys/engine/requests.h"
+#include "sys/engine/routes.h"
+#include "sys/engine/saving.h"
+#include "sys/engine/signals.h"
+#include "sys/engine/syncing.h"
+
+namespace rawvs {
+
+struct Engine::Parts {
+  Parts(const Config& config, const std::string& file, const Log& log)
+      : context(config, log),
+        ports(context),
+        routes(context, ports),
+        mastership(context, ports),
+        checks(context, mastership),
+        syncing(context, ports, mastership),
+        saving(context),
+        jobs(context, checks, ports, routes, file, [this] { follow_config(); }),
+        requests(context, jobs, ports, syncing, checks, mastership),
+        replacement(context),
+        signals(context, requests, jobs, replacement) {
+    context.parts = all;
+  }
+  ~Parts() {
+    context.parts = {};
+    ports.close();
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  Result<Done> open(int signals_fd);  // all of them, in the order of a start
+  Result<Done> load_tables();
+  void follow_config();  // the configuration is another: what is no part of the tables follows
+
+  EngineContext context;
+  Ports ports;
+  Routes routes;
+  Mastership mastership;
+  Checks checks;
+  Syncing syncing;
+  Saving saving;
+  Jobs jobs;
+  Requests requests;
+  Replacement replacement;
+  Signals signals;
+  // As they are served in each turn: adverts first, since others wait for them; frames; the ports last, so that filter
+  // and guard follow what the others have changed.
+  std::array<Part*, 11> all{&mastership, &context.frames, &requests,    &signals, &checks, &jobs,
+                            &syncing,    &saving,         &replacement, &routes,  &ports};
+};
+
+}  // namespace rawvs

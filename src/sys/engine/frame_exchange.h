@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// frame_exchange.h: frames from the interfaces to the director, and what the director says to where it belongs.
+// In:   frames; the time, when the director has asked for it.
+// Out:  frames sent, or given back to the host's kernel; reply flows in the guards' map; lines in the log.
+// Not:  opening interfaces (ports.h), decisions (director.h).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/loss_log.h"
+#include "rawvs/director.h"
+#include "sys/engine/part.h"
+#include "sys/engine/poller.h"
+#include "sys/guard/guard.h"
+#include "sys/io/frame_io.h"
+#include "sys/net/host_route.h"
+#include "sys/sys.h"
+
+namespace rawvs {
+
+class FrameExchange final : public Part {
+ public:
+  FrameExchange(uint32_t most_connections, Director& director, Outbox& outbox, Poller& poller, const Log& log);
+  Result<Done> open();
+
+  void serve(Instant now) override;
+  Instant deadline() const override;
+
+  // Does what the director said. To be called after every call of its door. A flow is in the guards' map before its
+  // first packet leaves, or the answer might come earlier.
+  void dispatch();
+
+  // Frames of this link come from here and go there from now on; null: there are none. It is borrowed.
+  void set_io(Link link, FrameIo* io);
+  void set_guarded(Link link, bool guarded) { links_[index(link)].guarded = guarded; }
+  void set_guard_knows_flows(bool knows) { guard_knows_flows_ = knows; }  // some guard uses flows(), or will
+  FlowMap& flows() { return flows_; }
+  const HostRoute::Counters& returned(Link link) const { return host_route_->counters(link); }
+
+ private:
+  struct OfLink {
+    FrameIo* io = nullptr;
+    bool guarded = false;  // the kernel has no copy of its frames
+  };
+  void receive_all(Instant now);
+  size_t receive_batch(FrameIo& io, Instant now);
+  void change_replies();
+  void return_to_host();
+
+  Director& director_;
+  Outbox& outbox_;
+  Poller& poller_;
+  const Log& log_;
+  std::array<OfLink, kLinks> links_{};
+  FlowMap flows_;
+  std::unique_ptr<HostRoute> host_route_;
+  LossLog losses_;  // packets for which there was no room
+  std::array<Frame, Director::kBatch> frames_{};
+  std::vector<Frame> departing_;
+  bool guard_knows_flows_ = false;
+  bool flows_warned_ = false, host_route_warned_ = false;  // once is enough: the counters go on
+};
+
+// How many of these frames, one at least, the director is given at once. It may have to cut all of them into packets
+// that fit a tunnel, each of them a frame of the outbox's own.
+size_t fitting(std::span<const Frame> frames);
+
+}  // namespace rawvs

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// interface.cpp: an interface's socket and guard, opened, told what to look for, closed.
+#include "sys/engine/interface.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kRewatchPause = 200ms;
+constexpr Duration kRetryGuard = 5s;
+
+}  // namespace
+
+LinkCounters Interface::counters() const {
+  LinkCounters counters = past_;
+  if (io_) counters += io_->counters();
+  counters.vips = told_.watch.vips.size();
+  if (guard_) counters.guard = guard_->way(), counters.guarded_vips = guard_->guarded_vips();
+  return counters;
+}
+
+Result<Done> Interface::take(const LinkFacts& facts) {
+  facts_ = facts;
+  const auto remark = lock_.take(name_, facts_.ifindex);
+  if (!remark) return remark.error();
+  if (*remark) context_.log.write(Severity::warning, **remark);
+  return Done{};
+}
+
+Result<Done> Interface::open(Duration patience) {
+  auto opened = open_frame_io(context_.config.io,
+                              {.ifindex = facts_.ifindex,
+                               .name = name_,
+                               .link = link_,
+                               .ring_frames = context_.config.ring_frames,
+                               .mtu = facts_.mtu,
+                               .patience = patience},
+                              context_.frames.flows());
+  if (!opened) return opened.error();
+  io_ = std::move(opened->io);
+  context_.frames.set_io(link_, io_.get());
+  say_io(opened->skipped);
+  attach_guard();
+  return Done{};
+}
+
+void Interface::say_io(const std::string& skipped) const {
+  const std::string place = name_ + ": frames are read by " + io_->name();
+  if (skipped.empty()) {
+    context_.log.write(Severity::info, place);
+  } else {
+    context_.log.write(Severity::warning, place + ": " + skipped);
+  }
+  if (const std::string remark = io_->remark(); !remark.empty()) {
+    context_.log.write(Severity::warning, name_ + ": " + remark);
+  }
+}
+
+void Interface::attach_guard() {
+  if (context_.config.guard == GuardMode::off) {
+    context_.log.write(Severity::warning, name_ +
+                                              ": guard = off: this host's kernel also handles the frames that rawvsd "
+                                              "takes, unless a firewall rule drops them");
+    return;
+  }
+  auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows());
+  if (!guard) return context_.log.write(Severity::warning, guard.error().text);
+  guard_ = std::move(*guard);
+  context_.frames.set_guarded(link_, true);
+  context_.log.write(Severity::info, name_ + ": guard attached (" + guard_->way() + ")");
+}
+
+void Interface::close() {
+  if (io_) past_ += io_->counters();
+  guard_.reset();
+  context_.frames.set_guarded(link_, false);
+  context_.frames.set_io(link_, nullptr);
+  io_.reset();
+  told_ = {};  // its deadline, too: it would wake the loop for ever
+}
+
+std::vector<Mac> Interface::own_macs() const {
+  std::vector<Mac> all{facts_.mac};
+  const auto& more = context_.director.watch().macs[index(link_)];
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+// The same as macs == own_macs(), in every turn of the loop: nothing is copied.
+bool Interface::has_macs(const std::vector<Mac>& macs) const {
+  const auto& more = context_.director.watch().macs[index(link_)];
+  return !macs.empty() && macs[0] == facts_.mac && std::ranges::equal(std::span(macs).subspan(1), more);
+}
+
+void Interface::follow_watch(const std::vector<Ip>& hosts) {
+  if (!io_) return;
+  const uint32_t version = context_.director.watch_version();
+  const bool same_place = told_.hosts == hosts && has_macs(told_.macs);
+  const bool due = context_.now >= told_.again;
+  if (told_.version == version && same_place && !due) return;
+  const Watch& wanted = context_.director.watch();
+  const Watch& known = told_.watch;
+  const bool new_place = !told_.version || !same_place;
+  const bool new_traffic =
+      known.vips != wanted.vips || known.nat_servers != wanted.nat_servers || known.icmp_errors != wanted.icmp_errors;
+  told_.version = version;
+  if (new_place || due) return watch_all(hosts);
+  told_.again = std::min(told_.again, context_.now + kRewatchPause);
+  if (new_traffic) widen(hosts);
+}
+
+void Interface::protect(const std::vector<Ip>& hosts) {
+  told_.watch = context_.director.watch();
+  told_.macs = own_macs();
+  told_.hosts = hosts;
+  if (!guard_) return;
+  const auto done = guard_->protect(told_.watch, told_.macs, hosts);
+  if (!done) told_.again = std::min(told_.again, context_.now + kRetryGuard);
+  if (std::exchange(told_.partly, !done) == !done) return;
+  const std::string how_many = name_ + ": " + std::to_string(guard_->guarded_vips()) + " of " +
+                               std::to_string(told_.watch.vips.size()) + " VIPs guarded (" + guard_->way() + ")";
+  if (done) {
+    context_.log.write(Severity::info, how_many);
+  } else {
+    context_.log.write(Severity::warning, how_many + ": " + done.error().text);
+  }
+}
+
+void Interface::widen(const std::vector<Ip>& hosts) {
+  protect(hosts);
+  if (const auto done = io_->widen(told_.watch, told_.macs); !done) {
+    context_.log.write(Severity::error, done.error().text);
+  }
+}
+
+// The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
+void Interface::watch_all(const std::vector<Ip>& hosts) {
+  told_.again = kNever;
+  protect(hosts);
+  if (const auto done = io_->watch(told_.watch, told_.macs); !done) {
+    context_.log.write(Severity::error, done.error().text);
+  } else if (io_->filter_is_wide() && !std::exchange(told_.wide, true)) {
+    context_.log.write(Severity::info,
+                       name_ + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
+  }
+}
+
+}  // namespace rawvs

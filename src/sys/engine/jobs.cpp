@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// jobs.cpp: jobs worked off, and the reload.
+#include "sys/engine/jobs.h"
+
+#include <utility>
+
+#include "sys/engine/ini_file.h"
+#include "sys/engine/start_check.h"
+
+namespace rawvs {
+namespace {
+
+constexpr size_t kLinesAtOnce = 1024;  // of a file: about a millisecond
+
+}  // namespace
+
+struct Jobs::Reloading {
+  Reloading(std::shared_ptr<ReloadTask> its_task, bool whole, const std::string& path)
+      : task(std::move(its_task)), reset(whole), file(path) {}
+  std::shared_ptr<ReloadTask> task;
+  bool reset = false;
+  IniFile file;
+  std::unique_ptr<Reload> work{};
+  size_t logged = 0;  // changes that the log was told of
+};
+
+Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes, const std::string& file,
+           std::function<void()> configured)
+    : context_(context),
+      checks_(checks),
+      ports_(ports),
+      routes_(routes),
+      file_(file),
+      configured_(std::move(configured)),
+      file_sync_(context.config.sync) {}
+
+// Filter and guard first, then the frames: the answer to what is asked now must find the filter open. The ways to new
+// servers are found out before the request that added them is answered.
+void Jobs::change(const std::function<void()>& changes) {
+  context_.director.hold_speech(true);
+  changes();
+  checks_.settle();
+  context_.director.hold_speech(false);
+  ports_.follow_watch();
+  context_.dispatch();
+  routes_.follow();
+}
+
+void Jobs::serve(Instant) {
+  if (idle()) return;
+  const std::shared_ptr<Job> job = jobs_.front();
+  bool last = false;
+  change([&] {
+    last = job->portion(context_.turn());
+    context_.dispatch();
+  });
+  if (!last) return;
+  job->done = true;
+  jobs_.pop_front();
+}
+
+std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
+  const std::shared_ptr<ReloadTask> task(new ReloadTask);
+  if (const auto memory = has_memory_to_read(file_); !memory) {
+    context_.log.write(Severity::error, "reload: " + memory.error().text + "; nothing was changed");
+    task->outcome = memory.error();
+    task->done = true;
+    return task;
+  }
+  const std::shared_ptr<Reloading> reloading(new Reloading(task, reset, file_));
+  add(std::shared_ptr<Job>(new Job{[this, reloading](Turn) {
+    reloading->task->done = reload_some(*reloading);
+    return reloading->task->done;
+  }}));
+  return task;
+}
+
+// The file is read. False: it has faults, and changes nothing.
+bool Jobs::begin_changes(Reloading& r) {
+  auto next = r.file.take();
+  for (const std::string& line : r.file.findings().lines()) {
+    context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line);
+  }
+  if (!next) {
+    context_.log.write(Severity::error, "reload: " + file_ + " has faults: nothing was changed");
+    r.task->outcome = next.error();
+    return false;
+  }
+  if (!r.reset && next->sync == file_sync_) {
+    next->sync = context_.config.sync;  // as rawvsadm has left it
+  } else {
+    file_sync_ = next->sync;
+  }
+  r.work = std::make_unique<Reload>(context_.config, std::move(*next), r.reset);
+  return true;
+}
+
+// What was done is in the log, whoever asked for it.
+bool Jobs::reload_some(Reloading& r) {
+  if (!r.work) {
+    if (!r.file.step(kLinesAtOnce)) return false;
+    return !begin_changes(r);
+  }
+  const bool done = r.work->step(context_.director, context_.turn(), [this] { context_.dispatch(); });
+  const Reloaded& said = r.work->so_far();
+  for (; r.logged < said.changes.size(); ++r.logged) {
+    context_.log.write(Severity::notice, "reload: " + said.changes[r.logged]);
+  }
+  if (!done) return false;
+  for (const std::string& line : said.pending) context_.log.write(Severity::warning, "reload: " + line);
+  if (said.changes.empty() && said.pending.empty()) {
+    context_.log.write(Severity::notice, "reload: nothing is different");
+  }
+  r.task->outcome = said;
+  context_.config = r.work->take_next();
+  r.work.reset();
+  configured_();
+  return true;
+}
+
+}  // namespace rawvs

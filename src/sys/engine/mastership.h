@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// mastership.h: VRRP in the loop: which of several directors is master.
+// In:   adverts heard, links that change, virtuals that have enough servers or not.
+// Out:  adverts sent, VIPs shared and announced, notify programs started.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "control/tracks.h"
+#include "side/vrrp.h"
+#include "sys/engine/ports.h"
+#include "sys/engine/warn_once.h"
+#include "sys/ha/vrrp_socket.h"
+
+namespace rawvs {
+
+class Mastership final : public Part {
+ public:
+  Mastership(EngineContext& context, Ports& ports) : context_(context), ports_(ports), warnings_(context.log) {}
+
+  // What the configuration wants now: at start, and after each reload. At start before services are there, so that no
+  // VIP is announced whose master is another.
+  Result<Done> follow();
+  // Then, when interfaces and checks are there.
+  void start(std::span<const WantedChecks> checks, const Ward& ward);
+  void stop();
+  void quorums_changed(std::span<const Ward::Quorum> quorums);
+
+  void serve(Instant now) override;
+  Instant deadline() const override;
+  void link_changed(Link link) override;
+
+  const Vrrp& vrrp() const { return vrrp_; }
+
+ private:
+  Result<Done> open();
+  void act();
+  void send(const VrrpSend& advert);
+  void share_addresses();
+  void notify(const VrrpTransition& transition);
+
+  EngineContext& context_;
+  Ports& ports_;
+  Vrrp vrrp_;
+  VrrpOutbox outbox_;
+  Tracks tracks_;
+  std::unique_ptr<VrrpSocket> socket_;  // null: there was never an instance
+  std::vector<pid_t> notifiers_;        // programs that may still run
+  WarnOnce warnings_;
+  bool started_ = false, warned_ = false;
+};
+
+}  // namespace rawvs

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// poller.cpp: poll(2) over frames and an epoll(7) of all else.
+#include "sys/engine/poller.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "sys/sys.h"
+
+namespace rawvs {
+
+Result<Done> Poller::open() {
+  seldom_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!seldom_) return Error{system_error("epoll", errno)};
+  polled_[kLinks].fd = seldom_.get();
+  return Done{};
+}
+
+Result<Done> Poller::add(int fd, Ready* ready) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = ready;
+  if (epoll_ctl(seldom_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return Error{system_error("epoll", errno)};
+  return Done{};
+}
+
+void Poller::wait(Instant deadline) {
+  constexpr Duration kLongestWait = 60s;
+  const Duration wait = std::min(left_until(deadline, clock_now()), kLongestWait);
+  const int wait_ms = deadline == kNever ? -1 : static_cast<int>(wait.count());
+  if (poll(polled_.data(), polled_.size(), wait_ms) <= 0) {
+    for (pollfd& one : polled_) one.revents = 0;
+    return;
+  }
+  if (polled_[kLinks].revents == 0) return;
+  std::array<epoll_event, 8> events;
+  const int count = epoll_wait(seldom_.get(), events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    if (auto* const ready = static_cast<Ready*>(events[static_cast<size_t>(i)].data.ptr)) ready->ready_ = true;
+  }
+}
+
+}  // namespace rawvs

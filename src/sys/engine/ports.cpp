@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ports.cpp: interfaces that come and go.
+#include "sys/engine/ports.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rawvs {
+namespace {
+
+constexpr std::array kBothLinks{Link::outside, Link::inside};
+constexpr Duration kRetryOpen = 1s;
+// With the sockets of the program before us: packets wait for the former, not yet for the latter.
+constexpr Duration kOpenPatience = 4ms, kOpenPatienceAtStart = 2s;
+
+// Connections may begin before there is a guard that looks them up: an interface is missing that comes back later.
+bool may_know_flows(GuardMode mode) { return mode != GuardMode::classic && mode != GuardMode::off; }
+
+}  // namespace
+
+Ports::Ports(EngineContext& context)
+    : context_(context),
+      interfaces_{
+          {{context, Link::outside, context.config.interface}, {context, Link::inside, context.config.inside}}} {
+  context_.frames.set_guard_knows_flows(may_know_flows(context_.config.guard));
+}
+
+Result<Done> Ports::know_all() {
+  for (const Link link : kBothLinks) {
+    if (const auto known = know(link); !known) return known.error();
+  }
+  return Done{};
+}
+
+Result<Done> Ports::know(Link link) {
+  Interface& interface = interfaces_[index(link)];
+  if (interface.name().empty()) return Done{};
+  auto facts = context_.netlink->query(interface.name());
+  if (!facts) return facts.error();
+  if (!facts->unfit.empty()) return Error{"interface " + interface.name() + " cannot serve: " + facts->unfit};
+  if (const auto taken = interface.take(*facts); !taken) return taken.error();
+  note_own_addresses();
+  facts->up = false;
+  context_.director.link_changed(link, *facts, context_.turn());
+  context_.dispatch();
+  return Done{};
+}
+
+Result<Done> Ports::open_all() {
+  for (const Link link : kBothLinks) {
+    if (name(link).empty()) continue;
+    if (const auto followed = follow(link); !followed) return followed.error();
+    if (facts(link).usable()) continue;
+    context_.log.write(
+        Severity::warning,
+        "interface " + name(link) + (facts(link).ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
+  }
+  at_start_ = false;
+  return Done{};
+}
+
+void Ports::close() {
+  for (Interface& interface : interfaces_) interface.close();
+  note_guards();
+}
+
+void Ports::try_all() {
+  for (const Link link : kBothLinks) {
+    if (!name(link).empty()) try_one(link);
+  }
+}
+
+// It is tried again and again; what keeps it from being opened is logged once.
+void Ports::try_one(Link link) {
+  const auto followed = follow(link);
+  const std::string problem = followed ? "" : followed.error().text;
+  if (std::exchange(trying_[index(link)].problem, problem) != problem && !problem.empty()) {
+    context_.log.write(Severity::error, problem);
+  }
+}
+
+// Learns what the kernel says of the link now, and opens or closes the packet socket accordingly.
+Result<Done> Ports::follow(Link link) {
+  Interface& interface = interfaces_[index(link)];
+  Instant& again = trying_[index(link)].again;
+  const auto asked = context_.netlink->query(interface.name());
+  if (!asked) {  // what was known last is the best guess
+    again = context_.now + kRetryOpen;
+    return asked.error();
+  }
+  const LinkFacts& facts = *asked;
+  const bool other = facts.ifindex != interface.facts().ifindex || facts.mtu != interface.facts().mtu;
+  if (interface.is_open() && (other || !facts.usable())) {
+    interface.close();
+    note_guards();
+  }
+  Result<Done> opened = interface.take(facts);
+  note_own_addresses();
+  if (opened && !interface.is_open() && facts.usable()) {
+    opened = interface.open(at_start_ ? kOpenPatienceAtStart : kOpenPatience);
+    note_guards();
+  }
+  again = opened ? kNever : context_.now + kRetryOpen;
+  // Without a socket the link is as good as down, whatever the kernel says of it.
+  LinkFacts known = facts;
+  if (!interface.is_open()) known.up = false;
+  context_.director.link_changed(link, known, context_.turn());
+  follow_watch();
+  context_.dispatch();
+  for (Part* const part : context_.parts) part->link_changed(link);
+  return opened;
+}
+
+void Ports::note_guards() {
+  bool any_knows = false, any_does_not = false;
+  for (const Interface& interface : interfaces_) {
+    if (interface.guard()) (interface.guard()->knows_flows() ? any_knows : any_does_not) = true;
+  }
+  context_.frames.set_guard_knows_flows(any_knows || (may_know_flows(context_.config.guard) && !any_does_not));
+  for (const Link link : kBothLinks) {
+    const Guard* const guard = interfaces_[index(link)].guard();
+    context_.director.guard_knows_flows(link, !guard || guard->knows_flows());
+  }
+}
+
+void Ports::note_own_addresses() {
+  own_addresses_.clear();
+  for (const Interface& interface : interfaces_) {
+    for (const LinkAddress& own : interface.facts().addresses) own_addresses_.push_back(own.addr);
+  }
+  std::ranges::sort(own_addresses_);
+}
+
+void Ports::follow_watch() {
+  for (Interface& interface : interfaces_) interface.follow_watch(own_addresses_);
+}
+
+void Ports::count() {
+  for (const Link link : kBothLinks) {
+    const Interface& interface = interfaces_[index(link)];
+    LinkCounters counters = interface.counters();
+    const HostRoute::Counters& back = context_.frames.returned(link);
+    counters.returned = back.sent;
+    counters.return_failed = back.expired + back.too_long + back.failed;
+    const bool by_flow = interface.guard() && interface.guard()->knows_flows();
+    if (by_flow) counters.unguarded = context_.frames.flows().refused();
+    context_.director.link_counted(link, counters);
+  }
+}
+
+GuardLinks Ports::guard_links() const {
+  std::vector<int> links;
+  for (const Interface& interface : interfaces_) {
+    if (interface.guard() && interface.guard()->link_fd() >= 0) links.push_back(interface.guard()->link_fd());
+  }
+  return GuardLinks(links);
+}
+
+// Called last in a turn: filter and guard follow what the other parts have changed in it.
+void Ports::serve(Instant now) {
+  follow_watch();
+  for (const Link link : kBothLinks) {
+    if (now >= trying_[index(link)].again) try_one(link);
+  }
+}
+
+Instant Ports::deadline() const {
+  Instant first = kNever;
+  for (const Interface& interface : interfaces_) first = std::min(first, interface.deadline());
+  for (const Trying& trying : trying_) first = std::min(first, trying.again);
+  return first;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// requests.cpp: requests of the control socket's clients, answered between packets.
+#include "sys/engine/requests.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace rawvs {
+
+Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& syncing, const Checks& checks,
+                   const Mastership& mastership)
+    : context_(context), jobs_(jobs), ports_(ports), syncing_(syncing) {
+  desk_.started = context.now;
+  desk_.pid = static_cast<uint32_t>(getpid());
+  desk_.file = jobs.file();
+  desk_.config = &context.config;
+  desk_.ward = &checks.ward();
+  desk_.vrrp = &mastership.vrrp();
+  desk_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
+  desk_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };
+  desk_.set_sync = [this](const std::optional<SyncConfig>& wanted) {
+    const auto done = syncing_.set(wanted);
+    desk_.sync = syncing_.view();
+    return done;
+  };
+  desk_.log = &operators_;
+}
+
+Result<Done> Requests::open() {
+  auto socket = ControlSocket::listen(context_.config.control, context_.config.control_group);
+  if (!socket) return socket.error();
+  socket_ = std::move(*socket);
+  return context_.poller.add(socket_->fd(), &ready_);
+}
+
+void Requests::renew() {
+  const auto made = socket_->renew();
+  if (!made) {
+    context_.log.write(Severity::warning, made.error().text);
+  } else if (*made) {
+    context_.log.write(Severity::notice, "control socket " + context_.config.control + " had been deleted: made again");
+  }
+}
+
+void Requests::end() {
+  operators_.end(context_.outbox);
+  context_.dispatch();
+}
+
+void Requests::serve(Instant now) {
+  if (ready_.take()) serve_clients();
+  socket_->wake(now);
+  socket_->time_passed(now);
+  operators_.time_passed(context_.turn());
+  if (!context_.outbox.notices().empty()) context_.dispatch();
+}
+
+Instant Requests::deadline() const { return std::min(socket_->next_deadline(), operators_.next_deadline()); }
+
+// Who sees a reply may rely on it: one to a change waits for the next turn, which comes at once, and begins when filter
+// and guard have followed the changes of all clients who were served in this one.
+void Requests::serve_clients() {
+  const uint32_t settled = context_.director.watch_version();
+  desk_.sync = syncing_.view();
+  jobs_.change([&] {
+    socket_->serve([this](std::string_view request, const Operator& who) { return answer_to(request, who); },
+                   [&](Conversation& reply) {
+                     return context_.director.watch_version() == settled ? reply.next(context_.director, context_.now)
+                                                                         : Piece();
+                   },
+                   context_.now);
+  });
+}
+
+// A change waits until no job is under way.
+Conversation Requests::answer_to(std::string_view request, const Operator& who) {
+  ports_.count();
+  desk_.wall = wall_offset();  // the wall clock may have been set
+  if (jobs_.idle() || !changes_something(request)) return begin(request, who);
+  return Conversation(
+      {[this] { return jobs_.idle(); }, [this, asked = std::string(request), who] { return begin(asked, who); }});
+}
+
+Conversation Requests::begin(std::string_view request, const Operator& who) {
+  Conversation reply = answer(request, context_.director, context_.turn(), desk_, who);
+  context_.dispatch();
+  return reply;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// routes.cpp: the kernel asked for the ways to servers, some in each turn.
+#include "sys/engine/routes.h"
+
+#include <utility>
+
+namespace rawvs {
+namespace {
+
+constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
+constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
+
+}  // namespace
+
+Result<Done> Routes::open() { return context_.poller.add(context_.netlink->fd(), &news_); }
+
+void Routes::serve(Instant now) {
+  if (news_.take()) hear(context_.netlink->changed());
+  if (now >= deadline()) follow();
+}
+
+void Routes::hear(KernelNews news) {
+  if (!news) return;
+  stale_ = true;
+  if (news.links) {
+    asked_ = Instant{};  // at once: without a way to its servers a service refuses its clients
+    ports_.try_all();
+  }
+  follow();
+}
+
+void Routes::link_changed(Link link) {
+  if (const LinkFacts& facts = ports_.facts(link); facts != seen_[index(link)]) {
+    seen_[index(link)] = facts;
+    stale_ = true;
+  }
+  follow();
+}
+
+Instant Routes::deadline() const {
+  if (asking_) return context_.now;  // the others
+  return stale_ ? asked_ + kReroutePause : kNever;
+}
+
+void Routes::follow() {
+  for (auto some = context_.director.take_unknown_ways(kRoutesAtOnce); !some.empty();
+       some = context_.director.take_unknown_ways(kRoutesAtOnce)) {
+    for (const Ip server : some) ask(server);
+  }
+  if (context_.now < deadline()) return;
+  if (!asking_) stale_ = false, asking_ = true, last_.reset();
+  for (size_t n = 0; n < kRoutesAtOnce; ++n) {
+    last_ = context_.director.next_server_address(last_);
+    asking_ = last_.has_value();
+    if (!asking_ || !ask(*last_)) break;
+  }
+  asked_ = context_.now;
+  if (!asking_ && !stale_) warned_ = false;
+}
+
+// What was known last is the best guess when it cannot be asked.
+bool Routes::ask(Ip server) {
+  std::array<int, kLinks> ifindexes{};
+  for (const Link link : {Link::outside, Link::inside}) ifindexes[index(link)] = ports_.facts(link).ifindex;
+  const auto asked = context_.netlink->route_to(server, ifindexes);
+  if (!asked) {
+    if (!std::exchange(warned_, true)) context_.log.write(Severity::warning, asked.error().text);
+    stale_ = true, asking_ = false, asked_ = context_.now;
+    return false;
+  }
+  context_.director.route_found(*asked, context_.turn());
+  ports_.follow_watch();
+  context_.dispatch();
+  return true;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// warn_once.h: warnings about what may last and come up many times a second: each is logged once, and not too many.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "sys/sys.h"
+
+namespace rawvs {
+
+class WarnOnce {
+ public:
+  explicit WarnOnce(const Log& log) : log_(log) {}
+  void warn(const std::string& text) {
+    constexpr size_t kMost = 32;
+    if (said_.size() == kMost || std::ranges::find(said_, text) != said_.end()) return;
+    said_.push_back(text);
+    log_.write(Severity::warning, text);
+  }
+  void forget() { said_.clear(); }
+
+ private:
+  const Log& log_;
+  std::vector<std::string> said_;
+};
+
+}  // namespace rawvs
