@@ -15,24 +15,24 @@ sysconfdir ?= /etc
 
 BUILD      ?= build
 SANITIZE   ?=
-# DEBUG=1: with what a debugger wants, which takes the compiler half as long again.
+# DEBUG=1: with debugging information; compiling takes half as long again.
 DEBUG      ?= 0
 OPTIMIZE   ?= -O2$(if $(filter-out 0,$(DEBUG)), -g)
-# UNITY=0: every file is compiled alone.
+# UNITY=0: compiles every file by itself.
 UNITY      ?= 1
-# -Werror in our own checks (asan, lint): a newer compiler's new warning must not stop who only wants the programs.
+# -Werror in our own checks (asan, lint) only: a newer compiler's warning must not stop a build.
 WERROR     ?=
 
 WARNINGS   := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wnon-virtual-dtor $(WERROR)
 CXXFLAGS   ?= $(OPTIMIZE)
 STD        := -std=c++20
-# The program itself neither throws nor asks for types at run time; the tests need gtest's exceptions.
-# Nothing unwinds its stack, either: tables for that would only be carried along.
+# The programs neither throw nor use run-time type information; the tests need gtest's exceptions. Unwind tables are
+# left out, since nothing unwinds the stack.
 LEAN       := -fno-exceptions -fno-rtti -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
               -fstack-protector-strong
 OWN         = $(LEAN)
-# The programs are optimised as wholes, which makes them a tenth smaller; not with sanitizers. Objects hold plain code, too
-# (fat), for the tests, which are linked without. LTO=no: without it.
+# Link-time optimisation makes the programs a tenth smaller; not with sanitizers. Objects also hold plain code (fat) for
+# the tests, which are linked without it. LTO=no: without it.
 LTO        ?= $(if $(SANITIZE),no,yes)
 ifeq ($(LTO),yes)
 LEAN       += -flto=auto -ffat-lto-objects
@@ -42,11 +42,11 @@ V          ?= 0
 SHOW        = $(if $(filter 0,$(V)),@echo "  $(1)" && )
 COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -Iinclude -Isrc -I. -MMD -MP -c
 
-# AF_XDP (io = xdp) is built in where libxdp and libbpf are; XDP=no: without it all the same.
+# AF_XDP (io = xdp) is built in if libxdp and libbpf are installed. XDP=no: without it.
 XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)
 
-# Without -j: as many jobs as there are processors. What was typed is asked of the system: make 4.3 does not say it before
-# it has read this file. Of several goals most come one after the other: one may remove what another makes, and those that
+# Without -j: as many jobs as there are processors. Asks the system for the command line, which make 4.3 does not know
+# before it has read this file. Most goals run one after the other: one may remove what another makes, and those that
 # set up first call make for the same files.
 ifeq ($(MAKELEVEL)$(filter -j% --jobserver%,$(MAKEFLAGS)),0)
 TYPED      := $(shell tr '\0' '\n' </proc/$$PPID/cmdline 2>/dev/null | grep -E '^(-[A-Za-z]*j|--jobs)')
@@ -58,8 +58,7 @@ ifneq ($(filter-out all $(BUILD)/%,$(MAKECMDGOALS)),)
 endif
 endif
 
-# A module is a folder. What lies in src/sys/ makes system calls, what else lies in a folder of src/ does not. A main.cpp is
-# its program's own.
+# A module is a folder. Only files in src/sys/ make system calls. A main.cpp belongs to its program.
 sources     = $(sort $(shell find $(1) -name '*.cpp'))
 LIB_SRC    := $(filter-out src/main.cpp src/no_exceptions.cpp,$(call sources,src))
 SYS_SRC    := $(foreach file,$(filter src/sys/%,$(LIB_SRC)),$(if $(filter no/xdp_%,$(XDP)/$(notdir $(file))),,$(file)))
@@ -68,8 +67,8 @@ ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm))
 REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
 TEST_SRC   := $(wildcard tests/*.cpp)
 
-# What each packet passes is built for speed, and named here; all else is built small. Not where another optimisation was
-# asked for.
+# Files that every packet passes are optimised for speed, and listed here; all others for size. Not if OPTIMIZE is
+# given.
 HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp split.cpp sync_message.cpp) \
               $(addprefix src/core/,connection.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp tcp_state.cpp track.cpp \
                 traffic.cpp tunnel.cpp) \
@@ -78,10 +77,10 @@ HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp s
               $(addprefix src/sys/engine/,engine.cpp frame_exchange.cpp poller.cpp) src/sys/guard/flow_map.cpp src/sys/net/host_route.cpp
 $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): name its new place in HOT)))
 
-# Up to eight files of a module are compiled together, as a unit: a file in BUILD/unit/ that includes them. Parsing headers
-# is most of a compiler's work. Tests go together by the first word of their names. ALONE: what has names of its own that
-# its neighbours, or headers of theirs, use for something else. filter_program.cpp needs pcap's struct bpf_insn, which the
-# kernel's excludes.
+# Up to eight files of a module are compiled together, as a unit: a file in BUILD/unit/ that includes them. Parsing
+# headers is most of a compiler's work. Tests are grouped by the first word of their names. ALONE: files whose names
+# collide with those of other files in the unit. filter_program.cpp needs pcap's struct bpf_insn, which the kernel's
+# excludes.
 ALONE      := $(if $(filter 0,$(UNITY)),%,config_keys%.cpp filter_program.cpp ftp_director_test.cpp loss_log.cpp \
                 netlink.cpp sctp_state.cpp slow_start_test.cpp split.cpp)
 object      = $(1:%.cpp=$(BUILD)/obj/%.o)
@@ -93,7 +92,7 @@ define unit
 UNITS += $(BUILD)/unit/$(1).cpp
 $(BUILD)/unit/$(1).cpp: INCLUDED := $(2)
 endef
-# GROUP, FILES, a word for each unit that this group has already: makes the units, and says their objects' names.
+# GROUP, FILES, a word for each unit that this group has already: makes the units, and returns their objects' names.
 eights      = $(if $(2),$(eval $(call unit,$(1)-$(words $(3)),$(wordlist 1,8,$(2)))) $(BUILD)/obj/unit/$(1)-$(words $(3)).o \
                 $(call eights,$(1),$(wordlist 9,$(words $(2)),$(2)),$(3) x))
 groups      = $(sort $(foreach file,$(1),$(call group,$(file))))
@@ -112,7 +111,8 @@ ADM_MAIN   := $(call object,tools/rawvsadm/main.cpp)
 REPLAY_MAIN := $(call object,tools/rawvs-replay/main.cpp)
 PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(REPLAY_MAIN) $(REPLAY_OBJ)
 
-# What pkg-config says; where it does not know a library (before set-up, or libnet, which has no .pc file) its plain name.
+# pkg-config's output; the plain name of a library that it does not know (before set-up, or libnet, which has no .pc
+# file).
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
 override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl nettle inih popt json-c)
 ifeq ($(XDP),yes)
@@ -123,9 +123,9 @@ LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
 LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
-# Routers have no libstdc++: it is linked in. Sanitizers want the shared one.
+# Routers have no libstdc++: it is linked statically, except with sanitizers.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
-# Relative relocations in a thirtieth of the space (glibc 2.36, musl 1.2.4). RELR=no: for older ones.
+# Compact relative relocations (glibc 2.36, musl 1.2.4). RELR=no: for older C libraries.
 RELR       ?= $(if $(shell $(CXX) -Wl,--help 2>/dev/null | grep pack-relative-relocs),yes,no)
 ifeq ($(RELR),yes)
 LINK_LEAN  += -Wl,-z,pack-relative-relocs
@@ -142,7 +142,7 @@ all: $(PROGRAMS)  ## build the three programs (build/)
 $(BUILD)/rawvsd: $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
 
-# rawvsadm has the daemon's own reader of configurations; of an archive the linker takes what is needed, and no more.
+# rawvsadm contains the daemon's configuration reader; from an archive the linker takes only what is needed.
 $(BUILD)/modules.a: $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,AR   $@)rm -f $@ && $(AR) crs $@ $^
 
@@ -152,22 +152,22 @@ $(BUILD)/rawvsadm: $(ADM_MAIN) $(ADM_OBJ) $(BUILD)/modules.a
 $(BUILD)/rawvs-replay: $(REPLAY_MAIN) $(REPLAY_OBJ) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
 
-# Everything the unit tests exercise is linked as it is in the programs.
+# The unit tests link the same objects as the programs.
 $(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(REPLAY_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(if $(filter yes,$(LTO)),-fno-lto) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
 
 $(filter-out $(BUILD)/obj/unit/hot-% $(call object,$(HOT)),$(PROGRAM_OBJ)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
-# Tests are compiled more often than they are waited for; without any optimisation they would be waited for.
+# Tests are compiled more often than run, but unoptimised ones would run too long.
 $(TEST_OBJ): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O1)
 $(TEST_OBJ): OWN := -Itests
 
-# A unit is written anew when it is to include other files than last time.
+# A unit is written again when its list of files changes.
 $(UNITS): FORCE
 	@mkdir -p $(@D)
 	@printf '#include "%s"\n' $(INCLUDED) | cmp -s - $@ || printf '#include "%s"\n' $(INCLUDED) >$@
 FORCE:
 
-# An Impl that has members of its file's unnamed namespace is no fault: no other file sees it.
+# A class Impl may have members of its file's unnamed namespace: no other file sees it.
 $(BUILD)/obj/unit/%.o: $(BUILD)/unit/%.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) -Wno-subobject-linkage $(OWN) -o $@ $<
@@ -176,7 +176,7 @@ $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) $(OWN) -o $@ $<
 
-# Who builds with another XDP than last time gets everything anew.
+# Rebuild these objects when XDP= changes.
 $(BUILD)/xdp-$(XDP):
 	@mkdir -p $(@D)
 	@rm -f $(BUILD)/xdp-*
@@ -185,7 +185,7 @@ $(PROGRAM_OBJ): $(BUILD)/xdp-$(XDP)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# Does each file compile by itself, without what a unit's files before it include?
+# Checks that each file compiles without the files before it in its unit.
 ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(REPLAY_SRC) $(TEST_SRC)))
 alone: setup-test  ## each file compiled by itself, as far as its syntax goes; the build compiles them eight at a time
 	@$(MAKE) --no-print-directory $(ALONE_OK)
@@ -235,7 +235,7 @@ setup-record:
 setup-deb:
 	@tools/setup deb
 
-# Each of these does all set-up by itself, and builds with what set-up installed: hence make within make.
+# Each of these sets up first, and builds with what was installed: hence make within make.
 demo: setup-demo  ## the main job on real packets: network namespaces, two servers, 100 requests (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tools/demo
@@ -264,13 +264,13 @@ conformance-record: setup-record  ## ask the kernel's IPVS anew: a Debian kernel
 	@tests/conformance/record
 	@tests/rawvsadm/record
 
-# Not vptr, which wants the types at run time that the programs are built without.
+# Not vptr, which needs the run-time type information that the programs are built without.
 asan:  ## every test, with the address and undefined behaviour sanitizers
 	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all"
 
-# QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: others use the
-# machine, too.
+# QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: for a
+# shared machine.
 bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: three minutes)
 	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry \
 	  $(BUILD)/bench-state
@@ -298,7 +298,7 @@ format:  ## put every C++ file into the house's form
 lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashisms: no finding left
 	+@BUILD=$(BUILD) tools/lint
 
-# MODE:FROM:TO. What an operator edits, SETTINGS, is neither overwritten nor removed once it differs.
+# MODE:FROM:TO. Files that an operator edits, SETTINGS, are neither overwritten nor removed once they differ.
 INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvsadm:$(sbindir)/rawvsadm \
               755:$(BUILD)/rawvs-replay:$(bindir)/rawvs-replay \
               755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \

@@ -117,7 +117,7 @@ is_address() (
   [ "$1" -ge 1 ] && [ "$1" -le 223 ] && [ "$1" -ne 127 ]
 )
 
-is_network() ( # 192.0.2.0/24: no bit is set behind the first 24
+is_network() ( # 192.0.2.0/24: no bit is set after the first 24
   bits=${1#*/}
   case $1 in */*) ;; *) exit 1 ;; esac
   case $bits in '' | *[!0-9]* | 0* | ???*) exit 1 ;; esac
@@ -132,7 +132,7 @@ is_network() ( # 192.0.2.0/24: no bit is set behind the first 24
 
 # --- Routes, which MODE=nat changes: the answers to clients must pass the director ---
 
-# Sets route: the words behind the destination, of the route without a metric, which the kernel prefers to all others.
+# Sets route: the words after the destination, of the route without a metric, which the kernel prefers to all others.
 # Leaves out words that show a state, which ip does not accept when the route is set again. Busybox's ip shows no mtu.
 find_route() { # default or NETWORK/BITS
   route='' asked=$1

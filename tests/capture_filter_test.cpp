@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The filter expressions, compiled by libpcap and run over handmade frames.
+// Tests the filter expressions: libpcap compiles them, and they run over frames made here.
 #include "side/capture_filter.h"
 
 #include <gtest/gtest.h>
@@ -69,11 +69,11 @@ TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
 TEST(CaptureFilter, TakesArpAboutAVipAndFromARealServer) {
   const Filter filter(capture_filter(kBoth, kMine));
   EXPECT_TRUE(filter.takes(arp(kRequest, kClient, kVip)));
-  EXPECT_TRUE(filter.takes(arp(kReply, kVip, kClient)));  // another machine says that it is its own
+  EXPECT_TRUE(filter.takes(arp(kReply, kVip, kClient)));  // another host claims the VIP
   EXPECT_TRUE(filter.takes(arp(kReply, kServer, kClient)));
   EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kServer)));
   EXPECT_FALSE(filter.takes(arp(kReply, kClient, kServer)));
-  EXPECT_TRUE(filter.takes(arp(kReply, after(kServer), kClient, kOwn)));  // a server the filter has not heard of yet
+  EXPECT_TRUE(filter.takes(arp(kReply, after(kServer), kClient, kOwn)));  // a server that the filter does not know yet
 }
 
 TEST(CaptureFilter, TakesNothingWhenThereIsNothingToTake) {
@@ -143,7 +143,7 @@ TEST(CaptureFilter, FitsTheKernelWithHundredsOfVipsAndAThousandServersAndLosesNo
   for (const Ip vip : watch.vips) EXPECT_TRUE(filter.takes(arp(kRequest, kClient, vip))) << text(vip);
   for (const Ip server : watch.neighbors) EXPECT_TRUE(filter.takes(arp(kReply, server, kClient))) << text(server);
   for (const Ip server : watch.nat_servers) EXPECT_TRUE(filter.takes(ipv4(kOwn, server, kClient))) << text(server);
-  EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));  // wider, but not boundless
+  EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));  // wider, but still limited
   EXPECT_FALSE(filter.takes(ipv4(kOther, kClient, watch.vips[0])));
 }
 

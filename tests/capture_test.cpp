@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Captures through the director: tests/captures/NAME.in.pcap and NAME.ini give NAME.out.pcap and NAME.counters.
-// RAWVS_REGENERATE=1 writes what is expected anew and prints it; captures/make.py says how to add one.
-// Found from the top of the tree; RAWVS_CAPTURES names another folder.
+// Runs captures through the director: tests/captures/NAME.in.pcap and NAME.ini give NAME.out.pcap and NAME.counters.
+// RAWVS_REGENERATE=1 writes the expected results and prints them; captures/make.py explains how to add one. Run it from
+// the top of the tree; RAWVS_CAPTURES names another folder.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -80,7 +80,7 @@ Replayed replay(const std::string& path, std::vector<Captured> arriving) {
   return out;
 }
 
-// test::describe(), and what it does not know: fragments, and packets in a tunnel.
+// test::describe(), extended by fragments and packets in a tunnel.
 std::string in_words(const test::FrameBytes& f) {
   const bool ip = f.size() >= 34 && f[12] == 8 && f[13] == 0;
   const size_t l4 = ip ? 14 + (f[14] & 15u) * 4 : 0;
@@ -158,7 +158,7 @@ TEST_P(CaptureTest, CountsEveryFrameOnce) {
   for (size_t at = 0; at < counters.size(); at = counters.find('\n', at) + 1) {
     const std::string word = counters.substr(at, counters.find(' ', at) - at);
     const bool exit = std::ranges::any_of(kExitWords, [&](const ExitWords& w) { return word == w.name; });
-    // A frame that was held and given up is counted twice, so that neither is hidden.
+    // A frame that was held and then given up is counted twice, once for each.
     if (exit && word != words(Exit::hold_expired).name && word != words(Exit::fragment_expired).name)
       sum += std::strtoul(counters.c_str() + at + word.size(), nullptr, 10);
   }
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Captures, CaptureTest, testing::ValuesIn(captures()),
 
 TEST(CaptureFolder, IsFoundFromTheTopOfTheTree) { EXPECT_GE(captures().size(), 16u) << "in " << folder(); }
 
-// A capture file with these bytes, removed again; what opening and reading it says.
+// Writes a capture file with these bytes and removes it; returns the errors of opening and reading it.
 std::string reading(const std::string& bytes) {
   const std::string path = testing::TempDir() + "rawvs-capture-test-" + std::to_string(getpid());
   EXPECT_TRUE(write_text(path, bytes));
@@ -237,7 +237,7 @@ TEST(Replay, RefusesATimeThatCannotBeRight) {
   EXPECT_FALSE((*replay)->arrive(late));
   Captured next{.time = 1s, .bytes = late.bytes}, older{.time = 0s, .bytes = late.bytes};
   EXPECT_TRUE((*replay)->arrive(next));
-  EXPECT_TRUE((*replay)->arrive(older));  // as captures of several cards have it
+  EXPECT_TRUE((*replay)->arrive(older));  // as in captures of several cards
 }
 
 }  // namespace

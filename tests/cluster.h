@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// cluster.h: a service with servers 192.0.2.11:80 (1), 192.0.2.12:80 (2) ... under one scheduler, to ask who takes a
-// connection. Every connection stays active.
-// Changes are words: "+2:6" adds server 2 with weight 6, "=2:0x4" gives it weight 0 and an upper threshold of 4, "-2"
-// removes it. Asked: a digit D is a connection to 203.0.113.D; "clients" are 40 from many addresses, "ports N" 14 of
-// these from three ports each, beginning at N; "destinations" are 40 of 203.0.113.0/24. The answer: the servers, a
-// digit each, '-' for none.
+// cluster.h: a service with servers 192.0.2.11:80 (1), 192.0.2.12:80 (2) ... and one scheduler, for tests of its
+// choices. Every connection stays active.
+//
+// Changes: "+2:6" adds server 2 with weight 6, "=2:0x4" gives it weight 0 and an upper threshold of 4, "-2" removes it.
+// Requests: a digit D is a connection to 203.0.113.D; "clients" are 40 from many addresses, "ports N" 14 of these from
+// three ports each, beginning at N; "destinations" are 40 of 203.0.113.0/24. The answer: a digit per server, '-' for
+// none.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -58,7 +59,7 @@ class Cluster {
       word[0] == '+' ? add(server, std::stoi(word.substr(3)), upper) : edit(server, std::stoi(word.substr(3)), upper);
     }
   }
-  // Who takes this connection? 0: nobody.
+  // The server of this connection; 0: none.
   int choose(Ip client, Port port, Ip destination) {
     Service& service = *services_.find(kShop);
     const Pool pool(services_.servers(), service.servers);
@@ -80,7 +81,7 @@ class Cluster {
   Instant now = kStart;
 
  private:
-  // IPVS looks again at an edit, too.
+  // IPVS also decides at an edit.
   static void watch_threshold(Server& s) {
     if (s.spec.upper != 0 && s.active >= s.spec.upper) s.overloaded = true;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_findings_test.cpp: every fault of a file is found at once, each in its place; and what is allowed, but hardly
-// meant, is warned of.
+// Tests that every fault of a file is found at once, with its place, and that settings which are probably not meant
+// cause warnings.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_portions_test.cpp: files of any size are read and checked in portions, and the work that takes grows as the
-// file does. Work is counted in lines and items, not in time.
+// Tests that files of any size are read and checked in portions, and that the work grows as the file does. Work is
+// counted in lines and items, not in time.
 
 #include <gtest/gtest.h>
 
@@ -51,7 +51,7 @@ std::string groups(size_t networks) {  // each network of clients has its own gr
   return text;
 }
 
-// How much work it is, done in portions of 100.
+// The work, done in portions of 100.
 size_t work_of(const std::string& text, size_t expected_faults = 0) {
   ConfigReader reader("rawvs.ini");
   size_t fed = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_print_test.cpp: a Config that is printed is read back as the same; and files of any bytes whatever.
+// Tests that a printed Config is read back as the same, and files of arbitrary bytes.
 
 #include <gtest/gtest.h>
 
@@ -134,7 +134,7 @@ TEST(PrintConfig, NeverMakesALineTooLongToRead) {
   expect_survives_printing(parsed("[director]\ninterface=eth0\n[virtual web]\naddress=192.0.2.100\n" + ports));
 }
 
-// Whatever the bytes are: a Config that survives printing, or an error that names the file; never a crash.
+// Any bytes give a Config that survives printing, or an error that names the file; never a crash.
 void expect_answer(const std::string& text) {
   const auto config = parse_config(text, "rawvs.ini");
   if (config) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_refusals.h: for tests of wrong configuration files: sound beginnings, and what is said about each that goes on
-// wrongly. The messages are part of the interface.
+// config_refusals.h: for tests of faulty configuration files: valid beginnings, and the message about each faulty end.
+// The messages are part of the interface.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 namespace rawvs::test {
 
-// Most files begin soundly; what follows is on the line behind.
+// Valid beginnings of files; the tested text begins in the next line.
 inline constexpr std::string_view kDirector = "[director]\ninterface = eth0\n";                // next: line 3
 inline constexpr std::string_view kVirtual = "[director]\ninterface = eth0\n[virtual web]\n";  // next: line 4
 inline constexpr std::string_view kWeb =
@@ -19,10 +19,10 @@ inline constexpr std::string_view kWeb =
 inline constexpr std::string_view kGroup = "[director]\ninterface = eth0\n[group g]\n";      // next: line 4
 
 struct Wrong {
-  std::string_view before, text, error;  // the error behind the file's name
+  std::string_view before, text, error;  // the error without the file's name
 };
 
-// A piece of a file lacks other things, too; this fault is among those that are found.
+// A partial file has other faults, too; this one is among those found.
 inline void refuses(const std::string& text, std::string_view error) {
   const auto config = parse_config(text, "rawvs.ini");
   if (config) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_refusals_ha_test.cpp: wrong [check] and [vrrp] sections, and what is said about each.
+// Tests faulty [check] and [vrrp] sections, and the messages about them.
 
 #include "config_refusals.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_refusals_tables_test.cpp: wrong servers, and virtuals and groups that do not go together, and what is said
-// about each.
+// Tests faulty servers, and virtuals and groups that contradict each other, and the messages about them.
 
 #include "config_refusals.h"
 
@@ -150,7 +149,7 @@ TEST(ConfigRefusals, SayWhichServersAndServicesDoNotFit) {
   refuses(kWrongTables);
 }
 
-// What may overlap, because one's packets are all among the other's.
+// May overlap, because all packets of one also match the other.
 TEST(ConfigRefusals, LetTheMoreSpecificOfTwoServicesBe) {
   const std::string group = std::string(kGroup) + "mark = 7\nmatch = 192.0.2.100 tcp/80-90\n[virtual a]\nmark = 7\n";
   const std::string every = std::string(kVirtual) + "address = 192.0.2.100\nports = *\npersistence = 60\n";

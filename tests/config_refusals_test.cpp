@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_refusals_test.cpp: wrong configuration files and what is said about each: the messages are part of the
-// interface.
+// Tests faulty configuration files and the messages about them, which are part of the interface.
 
 #include "config_refusals.h"
 

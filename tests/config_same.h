@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_same.h: when two Configs are the same, and a file that sets every key, for the tests of configuration.
+// config_same.h: equality of Configs, and a file that sets every key, for tests of the configuration.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ inline Config parsed(std::string_view text) {
   return {};
 }
 
-// Structured bindings: a field more in Settings does not compile here until it is compared, and so has a key.
+// Structured bindings: a new field of Settings does not compile here until it is compared, and so has a key.
 inline auto fields(const Settings& s) {
   const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
                lblc, lblcr, timeouts, garps, garp, arp, hold, probe, rate, burst] = s;
@@ -98,7 +98,7 @@ inline constexpr std::string_view kEverything =
     "server = 192.0.2.17:53 forward=tun tun_type=gre tun_checksum=on\nserver = 192.0.2.18 forward=tun\n"
     "[virtual sctp]\naddress = 192.0.2.104\nports = sctp/9\nscheduler = mh\nscheduler_flags = mh-port\n";
 
-// And what is about servers, programs and boxes that die.
+// Keys about servers, programs and the failure of hosts.
 inline constexpr std::string_view kEverythingElse =
     "[director]\ninterface = eth0\ninside = eth1\nstate = /run/x.state\nstate_interval = 11s\n"
     "[check page]\ntype = http\nport = 81\nvia = vip\ninterval = 1s\njitter = 0\ntimeout = 300ms\nretries = 0\n"

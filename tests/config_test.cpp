@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_test.cpp: configuration files that are right: what they mean, and what they ask for. How they are printed is
-// in config_print_test.cpp, the wrong ones are in config_refusals_test.cpp.
+// Tests valid configuration files: their meaning, and the tables that they ask for. config_print_test.cpp tests
+// printing, config_refusals_test.cpp faulty files.
 
 #include "rawvs/config.h"
 
@@ -187,7 +187,7 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
   EXPECT_EQ(c.state, "/run/x.state");
   EXPECT_EQ(c.state_interval, Duration(11s));
   const std::vector<WantedChecks> checks = wanted_checks(c);
-  ASSERT_EQ(checks.size(), 1u);  // the other virtual's servers are not asked
+  ASSERT_EQ(checks.size(), 1u);  // the other virtual's servers have no check
   EXPECT_EQ(text(checks[0].service), "tcp 192.0.2.105:80");
   EXPECT_EQ(checks[0].policy, (HealthPolicy{.on_down = OnDown::reset,
                                             .inhibit = false,

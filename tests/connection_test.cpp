@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The connection table against slow, obvious models: a std::map for finding, a list of deadlines for expiring.
+// Tests the connection table against simple models: a std::map for look-ups, a list of deadlines for expiry.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -89,9 +89,9 @@ TEST(ConnectionTable, ATemplateIsNoConnectionWithoutAClientPort) {
   Connection* const waiting = create(table, k);
   k.persistence = true;
   EXPECT_FALSE(find(table, k));
-  Connection* const ticket = create(table, k);
-  EXPECT_TRUE(ticket->is_template());
-  EXPECT_EQ(find(table, k), ticket);
+  Connection* const client_template = create(table, k);
+  EXPECT_TRUE(client_template->is_template());
+  EXPECT_EQ(find(table, k), client_template);
   k.persistence = false;
   EXPECT_EQ(find(table, k), waiting);
 }
@@ -172,7 +172,7 @@ TEST(ConnectionTable, IsFoundByItsNewNameFromBothSides) {
 
 class WheelTest : public testing::Test {
  protected:
-  // All that is due now, in ids; everything due is removed.
+  // The ids of all entries that are due now; removes them.
   std::multiset<uint32_t> collect(Instant now, uint32_t work = 1000000) {
     std::multiset<uint32_t> ids;
     while (Connection* const c = table_.due(now, work)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_fixture.h: a real director, and an operator who talks to it.
+// control_fixture.h: a director and an operator who sends requests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@ namespace rawvs {
 
 inline constexpr Instant kAnHour{1h};
 
-struct Table {  // a director, and an operator who talks to it
+struct Table {  // a director and an operator who sends requests
   explicit Table(uint32_t max_connections = 1024) : Table(settings(max_connections)) {}
   explicit Table(const Settings& settings) : director(settings, HashKey{1, 2}, false, kAnHour) {}
 

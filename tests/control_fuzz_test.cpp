@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Requests as chance makes them, right, nearly right and broken, in many conversations at once. Whatever comes: replies
-// keep the protocol's form and bounds, a refused request changes nothing, and every conversation ends.
-// RAWVS_FUZZ_ROUNDS sets how many requests (default 10,000).
+// Random requests, valid, nearly valid and broken, in many conversations at once. Replies keep the protocol's form and
+// limits, a refused request changes nothing, and every conversation ends. RAWVS_FUZZ_ROUNDS sets the number of requests
+// (default 10,000).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -104,7 +104,7 @@ std::string value_of(std::string_view key, Chance& chance) {
   return chance.of(kOthers);
 }
 
-struct Form {  // of a request that may well be right
+struct Form {  // of a request that may be valid
   const char* word;
   std::vector<std::string_view> needs, takes;
 };
@@ -161,7 +161,7 @@ std::string request(Chance& chance) {
   return out;
 }
 
-// A conversation with what it has said so far.
+// A conversation and its replies so far.
 struct Talk {
   std::string request;
   Conversation conversation;
@@ -207,7 +207,7 @@ TEST(ControlFuzz, WhateverIsAskedIsAnsweredInFormAndRefusalsChangeNothing) {
     if (compare && (error || changes_nothing(asked))) {
       ASSERT_EQ(t.everything(), before) << asked;
     }
-    // Some conversations go on a step; those that only wait for packets are ended, as when their client goes.
+    // Some conversations go on by one step; those that only wait for packets are ended, as when the client disconnects.
     for (uint32_t n = chance.below(6); n > 0 && !talks.empty(); --n) {
       const size_t at = chance.below(static_cast<uint32_t>(talks.size()));
       Talk& talk = talks[at];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The control protocol's long listings: whole and true, in pieces, while tables change.
+// Tests long listings of the control protocol: complete and true, in pieces, while tables change.
 #include <algorithm>
 
 #include "control_fixture.h"
@@ -103,7 +103,7 @@ TEST(Control, ListsAServiceOfAThousandServersOnceEachWhileTheyComeAndGo) {
   Conversation c = answer("rawvs/1 list", t.director, {t.now, t.out}, t.desk);
   std::string all(c.next(t.director, t.now).text());
   ASSERT_FALSE(c.over());
-  // The newest are listed already; the oldest is still to come. One comes, one that was to come goes.
+  // The newest are listed; the oldest is not yet. One is added, and one not yet listed is removed.
   ASSERT_EQ(code(t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80")), "ok");
   ASSERT_EQ(code(t.ask("delete-server service=tcp:192.0.2.100:80 server=" + server(0))), "ok");
   while (!c.over()) all += c.next(t.director, t.now).text();

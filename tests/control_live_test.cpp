@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What an operator asks about packets: explain, trace, and connections that fit. The director is the real one.
+// Tests requests about packets: explain, trace, and connections with filters. The director is the real one.
 #include <gtest/gtest.h>
 
 #include "director_fixture.h"
@@ -111,7 +111,7 @@ TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
   EXPECT_EQ(rest_of(c), "ok\n");
   EXPECT_TRUE(c.waiting());
   EXPECT_FALSE(c.over());
-  arrive(frame(Tcp{.src = "192.0.2.77"}));  // another network's
+  arrive(frame(Tcp{.src = "192.0.2.77"}));  // from another network
   EXPECT_TRUE(c.waiting());
   syn(1001);
   EXPECT_FALSE(c.waiting());

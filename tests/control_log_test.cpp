@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What operators change is in the log: who, from what to what; and many changes are a few lines.
+// Tests that operators' changes are logged, with the old and the new value; many changes give a few lines.
 #include "control_fixture.h"
 
 namespace rawvs {

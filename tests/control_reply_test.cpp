@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Replies of the control protocol, however long: whole lines in pieces that fit, and nothing else can be sent.
+// Tests replies of the control protocol: whole lines in pieces that fit; nothing else can be sent.
 #include <type_traits>
 
 #include "control_fixture.h"
@@ -25,7 +25,7 @@ std::vector<std::string> pieces_of(Conversation c, Table& t) {
   return all;
 }
 
-// The whole reply; each of its pieces is checked.
+// The whole reply; checks each of its pieces.
 std::string whole(const std::vector<std::string>& pieces) {
   std::string all;
   for (const std::string& piece : pieces) {
@@ -95,7 +95,7 @@ TEST(Reply, OfAllVrrpInstancesGoesInPiecesAndKeepsItsPlaceWhenSomeGo) {
   EXPECT_GT(pieces.size(), 2u);
   EXPECT_EQ(count(whole(pieces), "\nvrrp name="), kInstances);
 
-  // Those told already go, and one more comes in front: the others are told once each.
+  // Those listed already are removed, and one is added before them: each of the others is listed once.
   Conversation c = answer("rawvs/1 vrrp", t.director, {t.now, t.out}, t.desk);
   std::string all(c.next(t.director, t.now).text());
   const size_t told = count(all, "\nvrrp name=");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The control socket and its clients, good and bad, in one thread: whoever has to wait is seen to wait. And the small
-// things of sys.h.
+// Tests the control socket with good and bad clients in one thread, so that waiting shows; and the functions of sys.h.
 #include "sys/engine/control_socket.h"
 
 #include <fcntl.h>
@@ -76,7 +75,7 @@ class ControlSocketTest : public testing::Test {
     const auto made = ControlSocket::listen(path, group);
     return made ? "it listens" : made.error().text;
   }
-  // A request is answered by its size; "long" by very many pieces.
+  // The reply to a request is its size; to "long", very many pieces.
   Conversation reply_to(std::string_view request) {
     RowSources rows;
     if (request == "long") {
@@ -133,7 +132,7 @@ TEST_F(ControlSocketTest, AClientThatNeverReadsWaitsAloneAndIsDroppedAfterAWhile
   ASSERT_TRUE(deaf.say("long"));
   serve(*socket, 300);
   EXPECT_LT(long_pieces_, kLongListing);
-  EXPECT_FALSE(ready(*socket));  // nothing to do until somebody reads: the loop does not spin
+  EXPECT_FALSE(ready(*socket));  // nothing to do until a client reads: the loop does not spin
   EXPECT_EQ(socket->next_deadline(), now_ + ControlSocket::kPatience);
 
   now_ += 1s;
@@ -272,7 +271,7 @@ TEST_F(ControlSocketTest, SilentMembersOfTheGroupDoNotKeepRootOut) {
   come(silent, ControlSocket::kClients, "");
   serve(*socket, 100);
   now_ += 1s;
-  // There are places for root, and when these are taken, too, those of others who are silent.
+  // There are places for root; when these are taken, too, root replaces an idle client of another user.
   std::vector<Client> roots;
   for (size_t i = 0; i < ControlSocket::kRootClients + 3; ++i) {
     roots.emplace_back(path_);
@@ -282,7 +281,7 @@ TEST_F(ControlSocketTest, SilentMembersOfTheGroupDoNotKeepRootOut) {
   }
   EXPECT_EQ(std::ranges::count_if(silent, [](Client& c) { return c.hear() == "EOF"; }), 3);
   EXPECT_TRUE(asked_by_.back().starts_with("root (pid " + std::to_string(getpid()) + ", ")) << asked_by_.back();
-  // A member who comes takes the place of another who is silent. One who finds none that is silent is told so.
+  // A new member replaces an idle one. Without an idle one it is refused.
   come(deaf, ControlSocket::kClients, "long");
   serve(*socket, 40'000);
   std::vector<Client> late;
@@ -335,7 +334,7 @@ TEST_F(ControlSocketTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   rlimit none = normal;
   none.rlim_cur = static_cast<rlim_t>(next_free);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  // No member of the fixture is touched meanwhile: UBSan's look at a vptr needs descriptors itself.
+  // Uses no member of the fixture here: UBSan's check of a vptr needs descriptors itself.
   socket->serve([](std::string_view, const Operator&) { return Conversation{}; }, [](Conversation&) { return Piece(); },
                 now);
   const bool spins = ready(*socket);
@@ -353,7 +352,7 @@ TEST_F(ControlSocketTest, ASecondListenerIsRefusedWithThePathAndThePid) {
   ASSERT_TRUE(socket);
   EXPECT_EQ(refusal(path_),
             "control socket " + path_ + ": another rawvsd is listening there (pid " + std::to_string(getpid()) + ")");
-  Client client(path_);  // and the first one has not suffered
+  Client client(path_);  // the first client is not affected
   ASSERT_TRUE(client.say("x"));
   serve(*socket, 4);
   EXPECT_EQ(client.hear(), got(1));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Control requests and their replies, through a real director.
+// Tests control requests and their replies with a real director.
 #include <algorithm>
 
 #include "control_fixture.h"
@@ -258,7 +258,7 @@ TEST(Control, ClearsEverything) {
   EXPECT_EQ(count(t.ask("list"), "service"), 0u);
 }
 
-class Dice {  // the same throws in every run
+class Dice {  // the same numbers in every run
  public:
   uint64_t operator()(uint64_t below) {
     state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;

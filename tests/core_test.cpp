@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The core room: TCP states, schedulers, services, what packets do to connections and counters.
+// Tests src/core: TCP states, schedulers, services, packets' effects on connections and counters.
 #include <gtest/gtest.h>
 
 #include "core/scheduler.h"
@@ -67,7 +67,7 @@ class ScheduleTest : public testing::Test {
     }
   }
   Pool pool() { return {all_, order_}; }
-  // The choices of n new connections, a letter each, '-' for none; every choice becomes an active connection.
+  // The choices of n new connections, a letter each, '-' for none; each choice becomes an active connection.
   std::string choices(Scheduler scheduler, int n) {
     SchedulerState state;
     begin(scheduler, pool(), state, 0);
@@ -276,7 +276,7 @@ TEST(Services, AreAsManyAsSettingsSay) {
   EXPECT_EQ(s.services()[17].spec.key, service_number(kMany)) << "the slot that is free";
 }
 
-// What a change costs does not depend on how large the table is.
+// The cost of a change does not depend on the table's size.
 TEST(Services, LookAtFewServersHoweverManyThereAre) {
   constexpr uint32_t kServices = 1000, kEach = 60;
   Services s(65534, kServices);
@@ -307,7 +307,7 @@ TEST(Services, KnowTheirVips) {
   Services s(4);
   const ServiceKey mark{Protocol::any, {}, Mark(10)};
   s.set_groups({{ip("192.0.2.101"), Protocol::tcp, {{80, 80}, {443, 443}}, Mark(10)}});
-  EXPECT_TRUE(s.vips().empty());  // matches without a service are nobody's
+  EXPECT_TRUE(s.vips().empty());  // matches without a service have no VIP
   ASSERT_FALSE(s.add({mark}));
   ASSERT_FALSE(s.add({kWeb}));
   EXPECT_EQ(s.vips(), (std::vector{ip("192.0.2.100"), ip("192.0.2.101")}));

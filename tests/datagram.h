@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// datagram.h: a datagram as its sender cuts it, and what Reassembly makes of each fragment, for tests of it.
+// datagram.h: a datagram as its sender cuts it, and Reassembly's outcome for each fragment.
 #pragma once
 
 #include <gtest/gtest.h>

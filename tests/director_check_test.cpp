@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A check's packet (via = vip) through the director's door: to the one server that it is for, as a client's would go,
-// but no connection, and nobody counts it.
+// Tests a check's packet (via = vip): the director sends it to its one server like a client's, without a connection and
+// without counting it.
 #include "director_fixture.h"
 #include "wire/packet.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 class CheckTest : public DirectorTest {
  protected:
-  // What this host's kernel sends: from its own address, as it arrives on lo, without Ethernet addresses.
+  // A packet of this host's kernel as it arrives on lo: from its own address, without Ethernet addresses.
   static FrameBytes own(Tcp tcp = {}) {
     tcp.src = "192.0.2.10";
     FrameBytes bytes = frame(tcp);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// director_fixture.h: a director with two links, servers whose MAC addresses are known, and what frames become.
+// director_fixture.h: a director with two links and servers whose MAC addresses are known; describes what it sends.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -81,9 +81,9 @@ class DirectorTest : public testing::Test {
                           .to = kInsideMac}),
            Link::inside);
   }
-  // What one frame becomes: every frame that leaves for it, described, joined by " | ".
+  // The frames that leave when this one arrives, described, joined by " | ".
   std::string arrive(FrameBytes b, Link link = Link::outside, Offload offload = {}) {
-    arrived_ = std::move(b);  // what departs is lent from it
+    arrived_ = std::move(b);  // the frames that leave borrow from it
     Frame f;
     f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = link, f.offload = offload;
     out_.clear();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A table of 10,000 virtual services and 60,000 servers: what each change looks at is counted, and nothing is done at
-// once that is about all of them.
+// Tests a table of 10,000 virtual services and 60,000 servers: the servers examined by each change are counted, and no
+// call handles all of them at once.
 #include "director_fixture.h"
 
 namespace rawvs {
@@ -29,7 +29,7 @@ class LargeTable : public DirectorTest {
   static ServerSpec spec(uint32_t m, int32_t weight = 1) {
     return {.at = {Ip(ip("203.0.113.20").v4() + m), Port(80)}, .weight = weight};
   }
-  // All that is due; how many calls, and what the one that cost most has looked at.
+  // Does all that is due; returns the number of calls, and the highest count of one call.
   std::pair<int, uint64_t> settle() {
     int calls = 0;
     uint64_t most = 0;

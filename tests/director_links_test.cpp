@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// director_links.cpp through the director's door: what is said on the LAN, and what is left of removed servers.
+// Tests director_links.cpp through director.h: frames on the LAN, and what remains of removed servers.
 #include <set>
 
 #include "director_fixture.h"

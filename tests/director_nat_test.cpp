@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// NAT and TUN through the director's door: rewritten both ways, found from both sides, errors and fragments included.
+// Tests NAT and TUN through director.h: rewritten in both directions, found from both sides, with errors and fragments.
 #include "director_fixture.h"
 
 namespace rawvs {
@@ -9,7 +9,7 @@ constexpr const char* kToClient = "02:00:00:00:00:10>02:00:00:00:00:01 ";
 
 class NatTest : public DirectorTest {
  protected:
-  // A NAT server's segment, as it comes to us, its gateway.
+  // A segment of a NAT server, sent to the director as its gateway.
   std::string answer(int server, const std::string& flags, uint16_t cport = 1001, uint16_t port = 8080,
                      uint8_t ttl = 64, const std::string& data = "") {
     return arrive(frame(Tcp{.src = "203.0.113.1" + std::to_string(server),
@@ -96,7 +96,7 @@ TEST_F(NatTest, ASuperFrameWithAPartialChecksumStaysOne) {
   nat(1);
   arrive(frame(Tcp{}));
   FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(9000, 'x')});
-  // What a sender's kernel leaves: the sum of the pseudo-header, not complemented.
+  // As the sender's kernel leaves it: the sum of the pseudo-header, not complemented.
   const auto pseudo = [](std::string_view src, std::string_view dst, uint32_t size) {
     uint32_t sum = 6 + size;
     for (const Ip a : {ip(src), ip(dst)}) sum += (a.v4() >> 16) + (a.v4() & 0xffff);
@@ -151,7 +151,7 @@ TEST_F(NatTest, TranslatesErrorsInBothDirections) {
   EXPECT_EQ(load_be16(told.bytes(), 14 + 28 + 22), 80);
 }
 
-// A mark's NAT server with a port of its own: every port of the VIP looks the same to it.
+// A NAT server of a mark with its own port: all ports of the VIP give the same reply flow.
 TEST_F(NatTest, HasNoRoomForMoreThanSoManyConnectionsWhoseAnswersLookAlike) {
   const ServiceKey mark{Protocol::any, {}, Mark(10)};
   director_->set_groups({{ip("192.0.2.100"), Protocol::tcp, {{1000, 2000}}, Mark(10)}}, {now_, out_});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Persistence through the director's door: templates made, followed, kept, given up; marks, FTP, every port.
+// Tests persistence through director.h: templates created, used, kept, retired; marks, FTP, every port.
 #include "core/track.h"
 #include "director_fixture.h"
 
@@ -18,7 +18,7 @@ class PersistenceTest : public DirectorTest {
     for (int i = 1; i <= servers; ++i) resolve(i);
   }
   static ServiceKey at(uint16_t port) { return {Protocol::tcp, {ip("192.0.2.100"), Port(port)}, {}}; }
-  // The number of the server that a SYN went to; 0: none.
+  // The number of the server that got the SYN; 0: none.
   int server_of(const std::string& client, uint16_t sport, uint16_t dport) {
     const std::string to = arrive(frame(Tcp{.src = client, .sport = sport, .dport = dport}));
     for (int i = 1; i <= 9; ++i) {
@@ -26,7 +26,7 @@ class PersistenceTest : public DirectorTest {
     }
     return 0;
   }
-  const Connection* ticket() {
+  const Connection* client_template() {
     for (ConnectionId id = 1; id < director_->connections().id_limit(); ++id) {
       const Connection* const c = director_->connections().at(id);
       if (c && c->is_template()) return c;
@@ -50,7 +50,7 @@ TEST_F(PersistenceTest, ANetmaskMakesNeighboursOneClient) {
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.14", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.17", 1001, 80), 1);
-  EXPECT_EQ(ticket()->client().addr, ip("198.51.100.0"));
+  EXPECT_EQ(client_template()->client().addr, ip("198.51.100.0"));
 }
 
 TEST_F(PersistenceTest, EveryPortOfAClientIsOneServersButAServiceOfOnePortComesFirst) {
@@ -61,7 +61,7 @@ TEST_F(PersistenceTest, EveryPortOfAClientIsOneServersButAServiceOfOnePortComesF
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.1", 1002, 8000), 2);
   EXPECT_EQ(server_of("198.51.100.1", 1003, 443), 1);
-  EXPECT_EQ(ticket()->vip().port.value, 0);
+  EXPECT_EQ(client_template()->vip().port.value, 0);
 }
 
 TEST_F(PersistenceTest, AnFtpServiceTakesItsDataConnectionsToTheSameServer) {
@@ -85,8 +85,8 @@ TEST_F(PersistenceTest, AMarkIsOneGroupOfPortsAndProtocols) {
   EXPECT_EQ(server_of("198.51.100.2", 1001, 443), 1);
   EXPECT_EQ(server_of("198.51.100.1", 1002, 443), 2);
   EXPECT_EQ(arrive(frame(Udp{})), to_server(2, "198.51.100.1:1001 > 192.0.2.100:53 udp ttl 63"));
-  EXPECT_EQ(ticket()->vip().addr, Ip(10));
-  EXPECT_EQ(ticket()->protocol, Protocol::any);
+  EXPECT_EQ(client_template()->vip().addr, Ip(10));
+  EXPECT_EQ(client_template()->protocol, Protocol::any);
 }
 
 TEST_F(PersistenceTest, AGroupMayLookAtWhereTheClientIs) {
@@ -102,14 +102,14 @@ TEST_F(PersistenceTest, TheTemplateLivesOnWhileItsConnectionsDo) {
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   arrive(frame(Tcp{.flags = "A"}));
   pass(11s);
-  ASSERT_TRUE(ticket());
-  EXPECT_EQ(ticket()->stay.seconds, 60u);
-  EXPECT_STREQ(state_name(*ticket()), "ASSURED");
+  ASSERT_TRUE(client_template());
+  EXPECT_EQ(client_template()->stay.seconds, 60u);
+  EXPECT_STREQ(state_name(*client_template()), "ASSURED");
   arrive(frame(Tcp{.flags = "R"}));
   pass(11s);
-  EXPECT_EQ(ticket()->stay.children, 0u);
+  EXPECT_EQ(client_template()->stay.children, 0u);
   pass(60s);
-  EXPECT_FALSE(ticket());
+  EXPECT_FALSE(client_template());
   EXPECT_EQ(director_->services().servers()[1].persistent, 0u);
 }
 

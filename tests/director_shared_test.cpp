@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Addresses that several directors share by VRRP, through the director's door: answered for, or not, on the right link,
-// with the right MAC address.
+// Tests addresses shared by VRRP through director.h: answered for or not, on the right link, with the right MAC
+// address.
 #include "director_fixture.h"
 
 namespace rawvs {
@@ -11,7 +11,7 @@ constexpr const char* kGateway = "203.0.113.1";
 
 class SharedTest : public DirectorTest {
  protected:
-  // What is said of it right away.
+  // The frames that a change causes at once.
   std::string share(std::vector<Shared> shared, const std::optional<Shared>& others = {}) {
     out_.clear();
     director_->share(std::move(shared), others, {now_, out_});
@@ -113,7 +113,7 @@ TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHostUnlessItIsAVip) {
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
 }
 
-// A VIP that no instance names, made at run time: it is answered for while the deciding instance is master.
+// A VIP that no instance names, made at run time: the master of the deciding instance answers for it.
 TEST_F(SharedTest, AVipThatNoInstanceNamesIsAnsweredForByTheMasterAlone) {
   EXPECT_EQ(share_others(false), "");
   web(1);
@@ -155,7 +155,7 @@ TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
   EXPECT_EQ(count(Exit::standby), 1u);
 }
 
-// Its own address no other director has: a standby would cut the host off.
+// No other director has this host's own address: as a standby it would cut the host off.
 TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsAnsweredForWhoeverIsMaster) {
   LinkFacts facts = director_->link(Link::outside);
   facts.addresses.push_back({ip("192.0.2.100"), 24});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Two directors by their doors: what packets do to the first one's connections the second one is told.
+// Tests two directors through director.h: the second one receives the changes of the first one's connections.
 #include "core/sync.h"
 #include "director_fixture.h"
 
@@ -27,8 +27,8 @@ class DirectorSyncTest : public DirectorTest {
     std::swap(director_, other_);
     if (!director_) make({});
   }
-  // All that the first director has to say, and the second hears; then the second is the one that frames come to.
-  // How many entries could not be taken.
+  // Delivers all messages of the first director to the second one, which then gets the frames. Returns the number of
+  // entries that were not adopted.
   int fail_over() {
     int refused = 0;
     now_ += 200ms;

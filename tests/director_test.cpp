@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The director's door, driven as the daemon drives it: frames in, frames out, counters moved.
+// Tests the director through director.h, as the daemon calls it: frames in, frames out, counters.
 #include "director_fixture.h"
 #include "wire/split.h"
 
@@ -92,7 +92,7 @@ TEST_F(DirectorTest, NeverAnswersAnIcmpError) {
   damaged.back() ^= 1;
   EXPECT_EQ(arrive(damaged), "");
   EXPECT_EQ(count(Exit::bad_l4_checksum), 1u);
-  // What a client claims to have sent itself, or what quotes another address than it was sent to, is nobody's.
+  // Ignored: an error about a packet that the client claims to have sent, or that quotes another destination.
   EXPECT_EQ(arrive(frame(IcmpError{.about = frame(Tcp{})})), "");
   EXPECT_EQ(arrive(frame(IcmpError{.type = 5, .about = reply})), "");     // redirect
   EXPECT_EQ(arrive(frame(IcmpError{.about = reply, .quoted = 23})), "");  // no whole ports
@@ -168,7 +168,7 @@ TEST_F(DirectorTest, AnswersArpForTheVipFromItsOwnMacAndOnlyOutside) {
   EXPECT_EQ(arrive(frame(ArpFrame{})),
             to_client("arp 192.0.2.100 is-at 02:00:00:00:00:10 to 192.0.2.1 02:00:00:00:00:01"));
   EXPECT_EQ(arrive(frame(ArpFrame{}), Link::inside), "");
-  EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.10"})), "");  // the host's own address is the kernel's business
+  EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.10"})), "");  // the kernel answers for the host's own address
   EXPECT_EQ(count(Exit::arp_answered), 1u);
 }
 
@@ -181,7 +181,7 @@ TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceG
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
   ASSERT_FALSE(director_->remove(key_, {now_, out_}));
   EXPECT_EQ(arrive(frame(ArpFrame{})), "");
-  // Clients that still have our MAC address get a clear answer, and the kernel must not route their packets meanwhile.
+  // Clients that still have our MAC address get an RST, and the kernel must not route their packets.
   EXPECT_EQ(arrive(frame(Tcp{})), to_client("192.0.2.100:80 > 198.51.100.1:1001 RA ttl 64"));
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
   pass(301s);
@@ -332,7 +332,7 @@ TEST_F(DirectorTest, SchedulesWhateverTheBatch) {
 
 TEST_F(DirectorTest, HasNoDeadlineWithoutServicesAndConnections) { EXPECT_EQ(director_->next_deadline(), kNever); }
 
-// Whatever fits into one datagram, in pieces as long as the link takes.
+// Payloads that fit into one datagram, in fragments of the link's MTU.
 TEST_F(DirectorTest, PingsOfEverySizeAreAnswered) {
   web(1);
   for (const size_t size : {size_t{9'000}, size_t{10'000}, size_t{40'000}, size_t{65'507}}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// TUN through the director's door: the outer header, MTU and what ICMP teaches about it, super-frames, routes.
+// Tests TUN through director.h: the outer header, MTU and path MTU discovery, super-frames, routes.
 #include "director_fixture.h"
 #include "wire/packet.h"
 
@@ -17,7 +17,7 @@ class TunnelTest : public DirectorTest {
     ASSERT_FALSE(director_->add_server(key_, spec, {now_, out_}));
     resolve(1);
   }
-  // The outer packets that have left, each parsed; the frame's bytes behind the outer header are the inner packet.
+  // The outer packets that left, parsed; the bytes after the outer header are the inner packet.
   std::vector<Packet> outer() {
     std::vector<Packet> all;
     for (const Departure& d : out_.departures()) {
@@ -26,7 +26,7 @@ class TunnelTest : public DirectorTest {
     }
     return all;
   }
-  // What a router says of a tunnel packet that left before.
+  // A router's error about a tunnel packet that left before.
   std::string too_big(const FrameBytes& about, uint16_t mtu) {
     return arrive(frame(IcmpError{.src = "192.0.2.1", .dst = "192.0.2.10", .mtu = mtu, .about = about, .quoted = 68}));
   }
@@ -88,10 +88,10 @@ TEST_F(TunnelTest, LearnsTheWaysMtuAndForgetsItAgain) {
   EXPECT_EQ(count(Exit::tunnel_error), 1u);
   const FrameBytes large = frame(Tcp{.flags = "A", .data = std::string(1400, 'x')});
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
-  too_big(tunnelled, 1450);  // larger: that is not how a path is learned
+  too_big(tunnelled, 1450);  // a larger MTU is not learned
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1380 ttl 64"));
   arrive(frame(Tcp{.flags = "A", .data = std::string(1340, 'x')}));
-  too_big(departed(), 60);  // nobody has so little
+  too_big(departed(), 60);  // no path has such a small MTU
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));
   pass(599s);
   EXPECT_EQ(arrive(large), to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 532 ttl 64"));

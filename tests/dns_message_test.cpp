@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// dns_message.h: queries byte for byte; answers whole, cut, foreign.
+// Tests dns_message.h: queries byte for byte; answers whole, cut and to other queries.
 #include "wire/dns_message.h"
 
 #include <gtest/gtest.h>

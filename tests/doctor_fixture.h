@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_fixture.h: for tests of rawvsadm doctor's judgement: a healthy director's rows and host, one thing made wrong
-// in them, and what is said of it.
+// doctor_fixture.h: for tests of rawvsadm doctor: the rows and facts of a healthy director, and changes to them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +10,7 @@
 
 namespace rawvs::adm::test {
 
-// A director with a service of two DR servers outside and one NAT server inside, a tunnel's service, nothing wrong.
+// A director with a service of two DR servers outside and one NAT server inside, and a tunnel's service; no fault.
 inline const std::vector<std::string> kHealthy = {
     "daemon version=1.0 uptime=3600 size=4096 pid=0 config=/etc/rawvs.ini",
     "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 conns=9",
@@ -95,7 +94,7 @@ inline std::string checks(const Diagnosis& diagnosis) {
   return out;
 }
 
-// Exactly this is found, nothing else; and what is to be typed against it.
+// Expects exactly this finding, and the command that it shows.
 inline void finds(const Illness& illness, const std::string& check, const std::string& what, const std::string& type) {
   const Diagnosis diagnosis = examined(illness);
   ASSERT_EQ(checks(diagnosis), check) << diagnosis_text(diagnosis);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm doctor's judgement of what keeps a service up: checks, VRRP, the place where connections are kept.
+// Tests rawvsadm doctor's checks of availability: health checks, VRRP, sync, the place of the state.
 #include "doctor_fixture.h"
 
 namespace rawvs::adm {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm doctor's judgement: a healthy director's rows and host, one thing made wrong in each, and what is said of
-// it.
+// Tests rawvsadm doctor: each test changes one fact of a healthy director and expects the finding.
 #include "core/tunnel.h"
 #include "doctor_fixture.h"
 
@@ -28,7 +27,7 @@ TEST(Doctor, FindsAVipOnAnInterfaceOfThisHost) {
   const auto on_lo = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.100"), 32}); };
   finds({.host = on_lo}, "warning:vip-on-host", "VIP 192.0.2.100 is configured on this host, on lo",
         "ip addr del 192.0.2.100/32 dev lo");
-  // A retired one is nobody's concern.
+  // A retired VIP may be on another host.
   const auto retired = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.199"), 32}); };
   EXPECT_EQ(checks(examined({.host = retired})), "");
 }
@@ -197,7 +196,7 @@ TEST(Doctor, FindsANatServerWhoseAnswersGoElsewhere) {
   finds({.changed = {{"outpkts=80", "outpkts=0"}}}, "error:nat-gateway",
         "NAT server 203.0.113.21:8080 got 90 packets for tcp:192.0.2.100:80, and not one came back",
         "on 203.0.113.21: ip route replace default via 203.0.113.10");
-  // Nine packets may be on their way.
+  // Nine packets may be in transit.
   EXPECT_EQ(checks(examined({.changed = {{"inpkts=90 outpkts=80", "inpkts=9 outpkts=0"}}})), "");
 }
 
@@ -219,7 +218,7 @@ TEST(Doctor, FindsClientsInANatServersOwnNetwork) {
   finds({.added = three("203.0.113.9", "192.0.2.100:80", "203.0.113.21:8080", 40)}, "error:nat-near-clients",
         "clients in 203.0.113.0/24 get no answer from NAT server 203.0.113.21:8080",
         "on 203.0.113.21: ip route replace 203.0.113.0/24 via 203.0.113.10");
-  // A handshake under way is not a stuck one; clients from elsewhere are no sign either, since others are served.
+  // A handshake in progress is not stuck; single clients from elsewhere prove nothing, since others get replies.
   for (const auto& [client, expires] : {std::pair{"203.0.113.9", 59}, std::pair{"198.51.100.2", 40}}) {
     const auto rows = three(client, "192.0.2.100:80", "203.0.113.21:8080", expires);
     EXPECT_EQ(checks(examined({.added = rows})), "");
@@ -233,7 +232,7 @@ TEST(Doctor, FindsAServerThatAnswersNoClient) {
   finds({.changed = {idle}, .added = stuck}, "error:no-answer",
         "real server 192.0.2.11:80 of tcp:192.0.2.100:80 answers no client: all its 3 connections are in SYN_RECV",
         "on 192.0.2.11: ss -ltn; ip addr add 192.0.2.100/32 dev lo");
-  // One connection in another state is an answered one.
+  // A connection in another state got a reply.
   EXPECT_EQ(checks(examined({.changed = {{"active=4 inactive=2", "active=3 inactive=1"}}, .added = stuck})), "");
 }
 
@@ -243,14 +242,14 @@ TEST(Doctor, FindsAServerThatDoesNotAnswerItsFirstClient) {
   const auto one = waiting("198.51.100.2:40001", "192.0.2.100:80", "192.0.2.11:80", 40);
   finds({.changed = {first, only}, .added = {one}}, "error:no-answer",
         "answers no client: its only connection is in SYN_RECV", "on 192.0.2.11: ss -ltn; ip addr add 192.0.2.100/32");
-  // Others were answered before: this client may have gone away.
+  // Others got replies before: this client may have gone away.
   EXPECT_EQ(checks(examined({.changed = {first}, .added = {one}})), "");
-  // Its first SYN has just come; its second one shows that the first was not answered.
+  // Its first SYN has just come; a second one shows that the first was not answered.
   const auto now = waiting("198.51.100.2:40001", "192.0.2.100:80", "192.0.2.11:80", 60);
   const std::pair<std::string, std::string> single = {"conns=9 inpkts=90 outpkts=0", "conns=1 inpkts=1 outpkts=0"};
   EXPECT_EQ(checks(examined({.changed = {first, single}, .added = {now}})), "");
   EXPECT_EQ(checks(examined({.changed = {first, only}, .added = {now}})), "error:no-answer");
-  // Its check has taken it out: that is said, and no more.
+  // Its check has taken it out: nothing else is reported.
   const std::pair<std::string, std::string> out = {"server=192.0.2.11:80 method=route weight=1",
                                                    "server=192.0.2.11:80 health=down method=route weight=0"};
   EXPECT_EQ(checks(examined({.changed = {first, only, out}, .added = {one}})), "warning:server-down");
@@ -268,7 +267,7 @@ TEST(Doctor, FindsAServerWithoutATunnel) {
   ASSERT_FALSE(found.findings.empty());
   EXPECT_EQ(found.findings[0].check, "no-answer");
   EXPECT_NE(found.findings[0].why.find("5 ICMP errors about tunnel packets came back"), std::string::npos);
-  // Of UDP nobody knows who was answered.
+  // UDP does not show who got a reply.
   const std::string tunnels = checks(examined({.changed = {tunnel}, .added = {errors}, .host = wide}));
   EXPECT_NE(tunnels.find("note:tunnel-errors"), std::string::npos) << tunnels;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// door_fuzz.h: a director under frames that nobody would send, batches of any size, links and routes that come and go,
-// operators who change their minds and time that jumps; after every call what must always hold is looked at.
-// In honest rounds no frame is damaged: then every checksum that leaves must be right, and no packet too long.
+// door_fuzz.h: calls a director with invalid frames, batches of any size, links and routes that come and go, operators'
+// changes and time that jumps; checks invariants after every call. In honest rounds no frame is damaged: then every
+// checksum that leaves must be right, and no packet too long.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -102,7 +102,7 @@ class DoorFuzz : public testing::Test {
   std::vector<ReplyFlow> expected_;  // what the guard was told
   uint64_t serial_ = 0, frames_ = 0, outbox_full_ = 0;
   uint64_t left_ = 0, created_ = 0, joined_count_ = 0, tunnelled_count_ = 0, returned_ = 0,
-           sums_ = 0;  // to see that all rooms are reached
+           sums_ = 0;  // shows that all modules are reached
   std::array<uint64_t, kExits> exits_{};
   uint32_t round_ = 0;
   uint16_t ip_id_ = 1, mtu_ = 1500;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// door_fuzz_acts.cpp: what happens to the director: frames arrive, operators act, links and routes change, time passes.
+// door_fuzz_acts.cpp: the events: frames arrive, operators make changes, links and routes change, time passes.
 #include "door_fuzz.h"
 
 namespace rawvs::test {
@@ -35,7 +35,7 @@ void DoorFuzz::begin(bool honest) {
   }
 }
 
-// One of any kind, in memory that is exactly as long.
+// A frame of any kind, in memory of exactly its length.
 Frame DoorFuzz::lend(Arrived& a) {
   const Made m = make();
   a.as_it_came = mutated(m.bytes);
@@ -152,7 +152,7 @@ const Service* DoorFuzz::some_service() {
 }
 
 void DoorFuzz::operator_acts() {
-  // Mostly one that is there.
+  // Mostly an existing one.
   ServiceKey key = service_key();
   const Service* const some = some_service();
   if (some && !one_in(3)) key = some->spec.key;

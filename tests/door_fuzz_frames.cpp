@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// door_fuzz_frames.cpp: the frames: requests, servers' answers, FTP's dialogues, ICMP errors about any of them, all of
-// it in fragments, with and without offloading; and the damage.
+// door_fuzz_frames.cpp: the frames: requests, servers' replies, FTP dialogues, ICMP errors about any of them, also in
+// fragments and with offload facts; and damage to them.
 #include <algorithm>
 
 #include "door_fuzz.h"
@@ -115,7 +115,7 @@ DoorFuzz::Made DoorFuzz::ftp_line() {
           answers ? Link::inside : c->link()};
 }
 
-// About what a client was sent, what a server was sent, or what went to it in a tunnel.
+// About a packet to a client, to a server, or to a server in a tunnel.
 DoorFuzz::Made DoorFuzz::icmp_error() {
   const Connection* const c = some_connection();
   if (!c || c->cport.value == 0) return request();
@@ -153,7 +153,7 @@ DoorFuzz::Made DoorFuzz::arp() {
   return {frame(a), link};
 }
 
-// As an interface hands packets over that were sent on this host, or put together by the card.
+// As an interface delivers packets sent on this host, or merged by the card.
 void DoorFuzz::offload_some(Made& m) {
   const uint8_t protocol = m.bytes[23];
   if (!one_in(5) || (protocol != 6 && protocol != 17 && protocol != 132)) return;
@@ -172,7 +172,7 @@ void DoorFuzz::offload_some(Made& m) {
   m.offload = s.frame.offload;
 }
 
-// Its fragments come in the order that chance will have.
+// Its fragments arrive in random order.
 void DoorFuzz::cut(const Made& m) {
   const FrameBytes& b = m.bytes;
   const uint32_t payload = static_cast<uint32_t>(b.size()) - 34;
@@ -233,7 +233,7 @@ FrameBytes DoorFuzz::mutated(FrameBytes b) {
   if (honest_ || one_in(3)) return b;
   for (uint32_t times = 1 + below(3); times > 0 && !b.empty(); --times) {
     const auto size = static_cast<uint32_t>(b.size());
-    // Mostly in the headers, where the decisions are.
+    // Mostly in the headers, on which the decisions depend.
     const uint32_t at = one_in(4) ? below(size) : below(std::min(size, 54u));
     switch (below(6)) {
       case 0: b[at] = static_cast<uint8_t>(b[at] ^ 1u << below(8)); break;
@@ -244,7 +244,7 @@ FrameBytes DoorFuzz::mutated(FrameBytes b) {
       default: b.insert(b.begin() + at, static_cast<uint8_t>(below(256))); break;
     }
   }
-  // A right checksum lets half of the damage through to what is behind it.
+  // A corrected checksum lets half of the damage through to later checks.
   const bool has_header = b.size() >= 34 && b.size() >= 14u + (b[14] & 15u) * 4;
   if (has_header && (b[14] & 15u) >= 5 && b[12] == 8 && b[13] == 0 && one_in(2)) fix_ip_checksum(b);
   return b;

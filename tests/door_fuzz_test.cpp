@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// door_fuzz_test.cpp: what must hold after every call of the door. The seed is fixed: a failure names its round and
-// comes again.
+// door_fuzz_test.cpp: the invariants after every call. The seed is fixed: a failure names its round and is repeatable.
 #include "door_fuzz.h"
 
 namespace rawvs::test {
@@ -15,7 +14,7 @@ bool DoorFuzz::borrowed(const Frame& f) const {
   return false;
 }
 
-// Frames that leave are whole and well-formed, and lie where they may: in the buffers that were lent, or in the outbox.
+// Frames that leave are whole and well-formed, and lie in the buffers that were lent or in the outbox.
 void DoorFuzz::check_departures() {
   for (const Departure& d : out_.departures()) {
     const Frame& f = d.frame;
@@ -60,7 +59,7 @@ void DoorFuzz::check_departure(const Departure& d, const Packet& packet) {
   check_sums({outcome.whole.data, outcome.whole.data + outcome.whole.size}, 14);
 }
 
-// Is what the packet says of itself true, and what is in a tunnel of itself?
+// Checks the checksums and lengths of a packet, and of the packet in a tunnel.
 void DoorFuzz::check_sums(const FrameBytes& b, size_t ip_at) {
   const uint8_t* const header = b.data() + ip_at;
   const size_t header_size = (header[0] & 15u) * 4, size = be16(header + 2) - header_size;
@@ -93,8 +92,8 @@ void DoorFuzz::check_sums(const FrameBytes& b, size_t ip_at) {
   }
 }
 
-// What the host's kernel gets back is as it came, and from where a NAT server may be, unless no service is left. But an
-// answer whose client has never spoken (an ICMP error began it) is the VIP's by then.
+// Frames given back to the kernel are unchanged and come from a NAT server, unless no service is left. But a reply
+// whose client has never sent (an ICMP error began the connection) comes from the VIP.
 void DoorFuzz::check_returned() {
   for (const Frame& f : out_.returned()) {
     ++returned_;
@@ -110,7 +109,7 @@ void DoorFuzz::check_returned() {
   }
 }
 
-// Of several entries with one key the newest is found; ones that are as old (new since the last check) may be either.
+// Among entries with one key the newest is found; among entries of equal age (new since the last check) any.
 void DoorFuzz::check_found(const Connection& c, Side side) {
   ConnectionTable& table = director_->connections();
   const FlowKey key = c.key(side);
@@ -166,7 +165,7 @@ void DoorFuzz::check_counts() {
   }
 }
 
-// The guard is told of every flow that begins and of every one that nobody has any more.
+// The guard is told of every flow that begins and every flow that ends.
 void DoorFuzz::check_replies() {
   EXPECT_LE(out_.reply_changes().size(), Outbox::kReplyChanges) << "round " << round_;
   for (const ReplyChange& change : out_.reply_changes()) {
@@ -196,7 +195,7 @@ void DoorFuzz::check_replies() {
 void DoorFuzz::check(const char* after) {
   SCOPED_TRACE(after);
   EXPECT_LE(out_.departures().size(), Outbox::kDepartures) << "round " << round_;
-  // Frames that were held or kept and then given up are counted a second time.
+  // Frames that were held and then given up are counted a second time.
   const ExitCounters& exits = director_->exits();
   uint64_t sum = 0;
   for (size_t i = 0; i < kExits; ++i) sum += exits.of(static_cast<Exit>(i));
@@ -244,7 +243,7 @@ TEST_F(DoorFuzz, KeepsEveryPromiseWhateverComes) {
     }
     for (size_t i = 0; i < kExits; ++i) exits_[i] += director_->exits().of(static_cast<Exit>(i));
   }
-  // Else it has fuzzed nothing but the front door.
+  // Otherwise only the first checks were tested.
   EXPECT_GT(created_, 1000u);
   EXPECT_GT(left_, 5000u);
   EXPECT_GT(joined_count_, 100u);

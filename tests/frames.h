@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frames.h: frames for tests, built by other code than the product's, so that a mistake in one shows against the other.
+// frames.h: frames for tests, built by code independent of the product's, so that a fault in either shows.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct Ping {
   uint8_t type = 8;
   Mac from = kClientMac, to = kDirectorMac;
 };
-struct IcmpError {  // quotes what `about` begins with
+struct IcmpError {  // quotes the beginning of `about`
   std::string src = "198.51.100.1", dst = "192.0.2.100";
   uint8_t type = 3, code = 4;
   uint16_t mtu = 1400;
@@ -67,7 +67,7 @@ FrameBytes ipv4_frame(Mac from, Mac to, std::string_view src, std::string_view d
                       uint16_t fragment_word, const FrameBytes& l4);
 void fix_ip_checksum(FrameBytes& frame);  // after a test changed the header
 
-uint16_t slow_checksum(const uint8_t* data, size_t size);  // the obvious way, to compare with
+uint16_t slow_checksum(const uint8_t* data, size_t size);  // computed the simple way, for comparison
 
 // One line per frame, to read in assertions: "02:..:10>02:..:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63", and
 // "BAD-IP-CSUM", "BAD-L4-CSUM" where a checksum is wrong.

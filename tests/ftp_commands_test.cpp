@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What an FTP client announces; offloads of its server's segments; how sessions begin and end, and their pool.
+// Tests FTP clients' commands, offload facts of servers' segments, the beginning and end of sessions, and their pool.
 #include "ftp_nat.h"
 
 namespace rawvs {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FTP behind NAT through the director's door: who gets a session, when it goes, and what becomes of a data connection
-// that finds no room.
+// Tests FTP with NAT through director.h: when sessions begin and end, and data connections without room.
 #include <map>
 
 #include "director_fixture.h"
@@ -59,7 +58,7 @@ class FtpDirectorTest : public DirectorTest {
     shake_hands(cport);
     EXPECT_NE(hears(cport, "PA", "220 ready\r\n"), "") << cport;
   }
-  // What the client reads of the server's answer to a PASV.
+  // The server's answer to a PASV, as the client reads it.
   std::string passive(uint16_t cport) {
     says(cport, "PA", "PASV\r\n");
     hears(cport, "PA", kReply);
@@ -71,7 +70,7 @@ class FtpDirectorTest : public DirectorTest {
     const Frame& f = out_.departures()[0].frame;
     return {f.data + 54, f.data + f.size};
   }
-  // Of the connection from this port of the client, or the one whose port is not known yet; null: none.
+  // The connection from this port of the client, or the one with an unknown port; null: none.
   Connection* connection(uint16_t cport, uint16_t vport = 21) {
     ConnectionTable& table = director_->connections();
     const FlowKey key{ip("198.51.100.1"), ip("192.0.2.100"), Port(cport), Port(vport), Protocol::tcp};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FTP through NAT, as a model: two TCP ends, a network that loses, repeats and reorders, and the director in between.
-// Each end must see exactly the stream it should, and hear no byte acknowledged that is not there.
+// Tests FTP with NAT against a model: two TCP ends, a network that loses, repeats and reorders, and the director
+// between them. Each end must get exactly its stream, and no acknowledgement of a byte that was not received.
 #include <random>
 
 #include "ftp_nat.h"
@@ -26,7 +26,7 @@ struct Way {  // one direction: what is sent, and what must arrive
     for (const char c : text) sent += c, wanted += c, image.push_back(static_cast<uint32_t>(wanted.size()));
     needs.resize(sent.size(), other_first);
   }
-  void say_edited(const std::string& from, const std::string& to) {  // the rule of the edit, said a second time
+  void say_edited(const std::string& from, const std::string& to) {  // the rule of the edit, implemented a second time
     const size_t before = wanted.size(), first = sent.size();
     sent += from, wanted += to;
     for (size_t i = 1; i < from.size(); ++i)
@@ -202,7 +202,7 @@ class Model {
     ASSERT_TRUE(f.segment.data.empty() || fin || !seen.data.empty()) << "nothing to acknowledge";
     landing_.push_back({f.from_client, fin, seen});
   }
-  // A client's command that comes again may announce what it announced before; nothing else may.
+  // A repeated client's command may announce the same data connection again; nothing else may.
   bool repeats_port(const Flying& f, const FtpExpectation& e) {
     if (!f.from_client) return false;
     const uint32_t at = f.segment.seq - client_isn_ - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ftp_nat.h: for tests of FTP's control connection: segments built by other code than the product's, and a session that
-// they go through, with everything checked that must hold for each frame whatever the test is about.
+// ftp_nat.h: for tests of FTP's control connection: segments built by independent code, and a session that checks what
+// must hold for every frame.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,7 +52,7 @@ inline FrameBytes segment_frame(const std::string& src, const std::string& dst, 
   return ipv4_frame(kClientMac, kDirectorMac, src, dst, 6, 64, 0x4000, l4);
 }
 
-struct Seen {  // what went on
+struct Seen {  // the result of a segment
   FtpOutcome outcome{};
   uint32_t seq = 0, ack = 0;
   std::string data{};
@@ -66,7 +66,7 @@ struct Seen {  // what went on
 inline std::vector<FtpExpectation> passive(uint16_t port) { return {{Mode::passive, Port(port)}}; }
 inline std::vector<FtpExpectation> active(uint16_t port) { return {{Mode::active, Port(port)}}; }
 
-class Nat {  // a session, and everything checked that must hold for every frame
+class Nat {  // a session, with checks of what must hold for every frame
  public:
   explicit Nat(const std::string& server = kServer, const std::string& vip = kVip)
       : session(ip(server), ip(vip), ip(kClient)), server_(server), vip_(vip) {}
@@ -82,7 +82,7 @@ class Nat {  // a session, and everything checked that must hold for every frame
       return from_server(session, in, p, {out_.data(), out_.size()}, out);
     });
   }
-  // The next bytes of each direction, all before acknowledged.
+  // The next bytes of each direction, with everything acknowledged.
   Seen say(const std::string& line) {
     Seen seen = client({c_, at_client_, line});
     c_ += static_cast<uint32_t>(line.size());

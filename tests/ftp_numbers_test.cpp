@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FTP's control connection with numbers that stand still or go back: each segment by itself then; and repetitions,
-// which are no such thing.
+// Tests FTP's control connection with sequence numbers that do not advance or go back, where each segment is read by
+// itself; and repetitions, which are not such segments.
 #include "ftp_nat.h"
 
 namespace rawvs {
@@ -10,7 +10,7 @@ using namespace test;
 
 constexpr uint32_t kStill = 1000;
 
-// A session whose numbers never move, SYNs included.
+// A session whose sequence numbers never advance, SYNs included.
 struct Still : Nat {
   explicit Still(const std::string& server = kServer, const std::string& vip = kVip) : Nat(server, vip) {
     client({kStill, 0, "", "S"});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// FTP's control connection through NAT: replies read and rewritten, cut anywhere, again and in disorder.
+// Tests FTP's control connection with NAT: replies read and rewritten, cut anywhere, repeated and reordered.
 #include <map>
 
 #include "ftp_nat.h"
@@ -183,7 +183,7 @@ void byte_by_byte(const char* server, const char* vip, const std::string& reply,
     EXPECT_EQ(received.substr(at, received.size() - at).size(), seen.data.size());
     received.replace(at, seen.data.size(), seen.data);
     for (const auto& e : seen.expected()) expected.push_back(e);
-    // All that came is acknowledged, byte for byte, in the server's count.
+    // Everything that came is acknowledged, byte for byte, in the server's numbers.
     EXPECT_EQ(nat.client({nat.c_, start + static_cast<uint32_t>(received.size()), "", "A"}).ack, nat.s_);
   }
   EXPECT_EQ(received, wanted);

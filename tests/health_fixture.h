@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health_fixture.h: a world for Health: servers that are well or not, probes that are answered, a clock that jumps.
+// health_fixture.h: the surroundings of Health: servers that work or fail, probes and their answers, a clock that
+// jumps.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,8 +35,8 @@ class HealthTest : public testing::Test {
   void set(const HealthPolicy& policy) { ASSERT_TRUE(health_.set_service(1, policy, now_)); }
   void set(const Target& t) { ASSERT_TRUE(health_.set_target(t, now_)); }
 
-  // The world until so much later. A server named in failing_ answers with that text, one in silent_ never does, and
-  // all take latency_.
+  // Advances time. A server named in failing_ answers with that text, one in silent_ never answers, and all take
+  // latency_.
   void run(Duration time) {
     const Instant end = now_ + time;
     for (int turns = 0; turns < 1'000'000; ++turns) {

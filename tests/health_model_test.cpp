@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Health against plain models: its heap against a list, a thousand servers against what they are, and random calls.
+// Tests Health against simple models: its heap against a list, a thousand servers, and random calls.
 #include <algorithm>
 #include <random>
 
@@ -29,7 +29,7 @@ TEST(Deadlines, TellTheEarliestAsASortedListDoes) {
   }
 }
 
-// Servers fail and return at random; after a quiet minute Health must know exactly who is well.
+// Servers fail and return at random; after a quiet minute Health must have the right state of each.
 TEST_F(HealthTest, KnowsAThousandServersAsTheyAre) {
   std::mt19937 random(7);
   CheckSpec check;
@@ -57,7 +57,7 @@ TEST_F(HealthTest, KnowsAThousandServersAsTheyAre) {
   }
 }
 
-// Anything at any time: no call leaves something due behind, and what is removed is gone.
+// Any calls at any time: nothing due is left behind, and what is removed is gone.
 TEST_F(HealthTest, StandsRandomCalls) {
   std::mt19937 random(11);
   std::vector<ProbeId> known{ProbeId(5)};

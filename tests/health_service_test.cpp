@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Health: what follows for a service: slow start, quorum and sorry server, reload.
+// Tests Health's decisions for a service: slow start, quorum and sorry server, reload.
 #include "health_fixture.h"
 
 namespace rawvs {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Health: when real servers are asked, and what their answers mean for each of them. Quorum, sorry server, slow start
-// and reload: health_service_test.cpp; against plain models: health_model_test.cpp. Time is passed in: a day takes no
-// time.
+// Tests Health: when servers are checked, and what the results mean for each. health_service_test.cpp: quorum, sorry
+// server, slow start and reload; health_model_test.cpp: simple models. Time is an argument: a day takes no time.
 #include "health_fixture.h"
 
 namespace rawvs {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// http_answer.h: answers whole, cut at every place, hostile.
+// Tests http_answer.h: answers whole, cut at every place, hostile.
 #include "wire/http_answer.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ini_random.h: configurations drawn at random, the same ones for the same seed, for the tests of save --ini.
+// ini_random.h: random configurations, the same for the same seed, for tests of save --ini.
 #pragma once
 
 #include <random>

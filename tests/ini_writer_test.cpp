@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ini_writer_test.cpp: the present table as a file is the inverse of reading one. Configurations are drawn at random,
-// checks give random verdicts, rawvsadm changes things at random; the file that is written then asks for the same.
+// Tests that writing the present tables is the inverse of reading a file. Configurations, checks' verdicts and
+// rawvsadm's changes are random; the written file then asks for the same tables.
 
 #include "control/ini_writer.h"
 #include "config/config_reader.h"
@@ -26,7 +26,7 @@ std::string word(const ServiceKey& key) {
   return std::string(name(key.protocol)) + ':' + text(key.vip.addr) + ':' + std::to_string(key.vip.port.value);
 }
 
-class Table {  // a director that checks and rawvsadm change, and what the operator wants of it
+class Table {  // a director changed by checks and rawvsadm, and the operator's wishes
  public:
   explicit Table(const Config& config) : config_(config) {
     const WantedTables tables = wanted_tables(config_);
@@ -198,7 +198,7 @@ std::vector<std::string> told(const std::vector<GroupMatch>& groups) {
   return all;
 }
 
-// What checks a service gets: only the file knows. Of those servers that the operator has left in.
+// The checks of a service, which only the file has, for the servers that the operator has left in it.
 std::string told(const WantedChecks& checks, const WantedService& service) {
   std::map<Endpoint, std::string> asked;
   for (const auto& [at, check] : checks.servers) {
@@ -248,7 +248,7 @@ void Table::expect_asked_for_by(const Config& read) const {
   EXPECT_EQ(wanted_vrrp(read), wanted_vrrp(config_));
   EXPECT_EQ(read.sync, config_.sync);
   EXPECT_EQ(fields(read.settings), fields(director_.settings()));
-  // A virtual's first service that is there has kept its name.
+  // A virtual's first remaining service keeps its name.
   const auto before = names_of(config_), after = names_of(read);
   std::set<std::string> kept;
   for (const auto& [key, name] : before) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// log_test.cpp: the log waits for nobody: a syslogd that does not read, one that is started anew, a pipe that is full.
+// Tests that logging never waits: a syslogd that does not read, one that restarts, a full pipe.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>

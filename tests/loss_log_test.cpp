@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Packets that were dropped for want of room are in the log: the first one, and then their number.
+// Tests that packets dropped for lack of room are logged: the first one, and then their number.
 #include "core/loss_log.h"
 
 #include <gtest/gtest.h>

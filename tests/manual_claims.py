@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the manuals and the README claim, compared with what the programs and scripts say and do. For tests/manuals."""
+"""Claims of the manuals and the README, compared with the programs and scripts. For tests/manuals."""
 import glob
 import os
 import re
@@ -54,7 +54,7 @@ KINDS = ("tcp", "http", "udp", "dns", "exec")
 
 
 def example(section, line=""):
-    """A configuration with one section of each kind, this line in the one that is meant."""
+    """A configuration with one section of each kind, and this line in the given one."""
     text = ""
     for name, lines in EXAMPLE.items():
         title = name if name in ("director", "sync") else f"{name} x"
@@ -64,7 +64,7 @@ def example(section, line=""):
 
 
 def sections_of_the_manual():
-    """Section -> key -> the text of its item. Items in a row share the text behind the last one."""
+    """Section -> key -> the text of its item. Items in a row share the text after the last one."""
     found, text = {}, page("rawvs.ini.5")
     item = r"\.It Ic [a-z_]+ ="
     for title, body in re.findall(r"^\.Sh THE SECTIONS? \[(\w+)(?: NAME)?\]\n(.*?)(?=^\.Sh )", text, re.M | re.S):
@@ -76,7 +76,7 @@ def sections_of_the_manual():
 
 
 def keys_of_the_program():
-    """Section -> key -> the values that stand there by default, as rawvsd -t prints them."""
+    """Section -> key -> its default values, as rawvsd -t prints them."""
     found = {}
     for kind in KINDS:
         config = example("check", f"type = {kind}" + ("\nprogram = /bin/true" if kind == "exec" else ""))
@@ -117,9 +117,9 @@ def the_defaults_in_the_manual_and_the_reference_are_the_programs():
                 if not re.search(rf"(?<![\w.]){spelt}(?![\w/])", text):
                     wrong.append(f"[{section}] {key} = {value}: rawvs.ini(5)")
     known = keys_of_the_program()
-    # One key may stand in several sections, each with a default of its own.
+    # A key may be in several sections, each with its own default.
     for key, value in re.findall(r"^;([a-z_]+) = (.+)$", read("etc/rawvs.ini"), re.M):
-        # What is off is printed as nothing; zero has a unit where it is a duration.
+        # An empty default is printed as nothing; a zero duration has a unit.
         alike = {value, f"{value}s"} if value == "0" else {value}
         if value != "none" and not any(alike & keys.get(key, set()) for keys in known.values()):
             wrong.append(f"{key} = {value}: etc/rawvs.ini")
@@ -127,7 +127,7 @@ def the_defaults_in_the_manual_and_the_reference_are_the_programs():
 
 
 def the_ranges_in_the_manual_are_the_programs():
-    """What the manual says is the least and the most is taken; a step beyond is not."""
+    """The least and the greatest value in the manual are accepted; one step beyond is not."""
     wrong, tried = [], 0
     for section, keys in sections_of_the_manual().items():
         for key, text in keys.items():
@@ -144,7 +144,7 @@ def the_ranges_in_the_manual_are_the_programs():
             for value, right in tries:
                 tried += 1
                 good, said = accepts(example(section, f"{before}{key} = {value}"))
-                # What another key does not go with says nothing about the range.
+                # A fault that concerns another key says nothing about the range.
                 if good != right and (right is False or f"{key}:" in said):
                     what = "refused" if right else "taken"
                     wrong.append(f"[{section}] {key} = {value}: {what}: {said.strip()[:160]}")
@@ -152,7 +152,7 @@ def the_ranges_in_the_manual_are_the_programs():
 
 
 def the_lengths_in_the_manual_are_the_programs():
-    """As many as the manual allows are taken, one more is not."""
+    """As many bytes as the manual allows are accepted, one more is not."""
     text = " ".join(manual("rawvs.ini.5").split())
 
     def most(pattern):
@@ -210,7 +210,7 @@ def the_examples_in_the_manuals_are_valid():
 
 
 def what_is_decided_at_the_start_is_said_in_the_manual():
-    """The rows of [director] that are marked so in the program's table."""
+    """The rows of [director] that the program's table marks as decided at the start."""
     table = "".join(read(path) for path in glob.glob(f"{TOP}/src/**/config_keys*.cpp", recursive=True))
     rows = set(re.findall(r'at_start\([^"]*"([a-z_]+)"', table))
     body = re.search(r"^These settings are decided at the start\.\n(.*?)^\.S", page("rawvsd.8"), re.M | re.S).group(1)
@@ -228,13 +228,13 @@ def every_option_of_rawvsd_is_in_its_manual_its_usage_and_its_completion():
 
 
 def every_option_of_rawvs_replay_is_in_its_manual():
-    # -S and -n are ipvsadm's, in a quotation.
+    # -S and -n are ipvsadm's options, in a quotation.
     usage = options_in(program("rawvs-replay", "-h")) - {"-S", "-n"}
     same(options_of_items(page("rawvs-replay.1")) - {"-h", "-v"}, usage - {"-h", "-v"}, "rawvs-replay.1")
 
 
 def words():
-    """The words of `rawvsadm help`, each with the options that it takes, as `rawvsadm help WORD` tells them."""
+    """The words of `rawvsadm help`, each with its options, by `rawvsadm help WORD`."""
     options = {}
     for word in re.findall(r"^  rawvsadm ([a-z]+)", program("rawvsadm", "help"), re.M):
         synopsis, *rest = program("rawvsadm", "help", word).splitlines()
@@ -247,7 +247,7 @@ def every_option_of_rawvsadm_is_in_its_manual_and_no_other():
     usage = options_in(program("rawvsadm", "--help"))
     assert len(usage) > 60, usage
     named_in(manual("rawvsadm.8"), sorted(usage), "rawvsadm.8")
-    # Of ipvsadm, which takes them without saying so; the last two are the program's own, tried below.
+    # ipvsadm accepts these without listing them; the last two are the program's own, tried below.
     unsaid = {"-X", "-v", "--version"}
     extra = options_of_items(page("rawvsadm.8")) - usage - unsaid - set().union(*words().values())
     assert not extra, f"rawvsadm.8 has items for {extra}, which --help does not name"
@@ -274,7 +274,7 @@ def every_word_of_rawvsadm_is_in_its_manual_and_no_other():
 
 
 def the_sync_daemon_is_not_said_to_be_refused():
-    """rawvsadm sends --start-daemon to the director: with none there, it says that it reached none."""
+    """rawvsadm sends --start-daemon to the director; without one it reports that."""
     said = program("rawvsadm", "--socket", "/nowhere/rawvs.sock", "--start-daemon", "master", "--mcast-interface", "lo",
                    status=None)
     assert "illegal" not in said and "not supported" not in said, said
@@ -319,7 +319,7 @@ def every_path_in_the_documents_is_one_that_the_programs_or_scripts_use():
 
 
 def every_way_out_that_the_documents_name_exists():
-    """Ways out are written `too-big` in the README and `.Li too-big` in manuals."""
+    """Exits are written `too-big` in the README and `.Li too-big` in manuals."""
     exits = set(re.findall(r'^  X\(\w+, *\w+, *"([a-z0-9-]+)"', read("include/rawvs/exit.h"), re.M))
     assert len(exits) > 50, exits
     others = {"link-down"} | {f"{scheduler}-{flag}" for scheduler in ("sh", "mh") for flag in ("port", "fallback")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Running programs, reading manuals and comparing names, for tests/manuals and manual_claims.py."""
+"""Runs programs, reads manuals and compares names, for tests/manuals and manual_claims.py."""
 import glob
 import os
 import re
@@ -27,7 +27,7 @@ def read(path):
 
 
 def run(*command, cwd=TOP, status=0, **more):
-    """Its output. What make has in its environment is not handed down: its targets are called anew here."""
+    """Its output. It does not inherit make's environment: it calls make's targets anew."""
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(command, cwd=cwd, env={**env, **more.pop("env", {})}, text=True, timeout=900,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
@@ -55,7 +55,7 @@ def program(name, *args, status=0):
 
 
 def accepts(config):
-    """Whether rawvsd -t takes this configuration."""
+    """Returns whether rawvsd -t accepts this configuration, and its output."""
     with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="utf-8") as file:
         file.write(config)
         file.flush()
@@ -70,7 +70,7 @@ def same(found, expected, what):
 
 
 def named_in(text, names, what):
-    """Each name as a word of its own: -t is not in --timeout."""
+    """Each name as a separate word: -t is not in --timeout."""
     assert names, f"{what}: no name was found to look for"
     lacking = [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
     assert not lacking, f"{what} does not name {lacking}"

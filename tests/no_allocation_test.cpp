@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory is decided at start: forwarding packets and opening connections allocates nothing.
-// Replaces global operator new and delete for the whole test program; they count, and do what the library's do. What
-// libnet allocates for the director's own frames is malloc(), and no forwarded packet needs it.
+// Tests that forwarding packets and opening connections allocate nothing.
+//
+// Replaces global operator new and delete for the whole test program; they count, and behave like the library's. libnet
+// uses malloc() for the director's own frames; no forwarded packet needs it.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -29,7 +30,7 @@ void* or_throw(void* p) {
 
 }  // namespace
 
-// All other forms call these (C++20, [new.delete]); under a sanitizer, whose own forms do not, the nothrow one has to
+// All other forms call these (C++20, [new.delete]); under a sanitizer, whose own forms do not, the nothrow form has to
 // be here, too. Inlined, they look like malloc() and delete to g++, which warns.
 #define NEVER_INLINED [[gnu::noinline]]
 NEVER_INLINED void* operator new(std::size_t size) { return or_throw(counted(size, 1)); }
@@ -49,7 +50,7 @@ using namespace test;
 
 class NoAllocation : public testing::Test {
  protected:
-  // Without ARP of its own: what the director says itself is rare, and libnet allocates for it.
+  // Without the director's own ARP: its own frames are rare, and libnet allocates for them.
   NoAllocation()
       : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, false, now_) {
     LinkFacts facts;
@@ -69,8 +70,8 @@ class NoAllocation : public testing::Test {
     for (Letter& l : letters_) l = {frame(Tcp{}), frame(Tcp{.flags = "A"})};
   }
 
-  // A batch of segments of the connections first, first + 1 ... The letters are forwarded, and so changed: each time
-  // the client's address and port, TTL and header checksum are written anew.
+  // A batch of segments of the connections first, first + 1 ... Forwarding changes the buffers, so the client's address
+  // and port, TTL and header checksum are written again each time.
   void arrive(uint32_t first, bool syn, uint32_t connections) {
     for (uint32_t i = 0; i < Director::kBatch; ++i) {
       FrameBytes& b = syn ? letters_[i].syn : letters_[i].ack;
@@ -137,7 +138,7 @@ TEST_F(NoAllocation, ForAHundredThousandNewConnectionsAndTheirEnd) {
   EXPECT_EQ(allocations, before);
 }
 
-// Everything else that a packet may go through: each step of the path a few hundred times, on memory made before.
+// Every other step of the path a few hundred times, in memory allocated before.
 class NoAllocationOnAnyPath : public testing::Test {
  protected:
   NoAllocationOnAnyPath()
@@ -182,7 +183,7 @@ class NoAllocationOnAnyPath : public testing::Test {
       if (at == 0) return;
     }
   }
-  // Everything arrives, again and again; how many frames left each time.
+  // Everything arrives repeatedly; expects this number of frames to leave each time.
   void play(uint64_t sent_each_time) {
     const uint64_t before = allocations;
     for (int times = 0; times < 100; ++times) {

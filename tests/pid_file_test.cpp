@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pid_file_test.cpp: what a pid file may be written over, and what it may not.
+// Tests which files a pid file may overwrite.
 #include "sys/engine/pid_file.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ class PidFileTest : public testing::Test {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  // What is said of it, without changing anything and in earnest, and that the file is as it was.
+  // The refusal, without changing anything and when writing; expects the file to be unchanged.
   std::string refused(const std::string& path) const {
     PidFile file(path);
     const auto checked = file.check(), written = file.write();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pieces.h: frames that are to be cut, and what a cutter makes of them, for tests of split.h.
+// pieces.h: frames to be cut, and the pieces that a cutter makes of them, for tests of split.h.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// random_packets.h: packets of every kind, length and alignment, in frames with headroom, and models of what others do
-// to them: the kernel or card that finishes a partial checksum, a bitwise CRC32c. Built without the product's code.
+// random_packets.h: packets of every kind, length and alignment, in frames with headroom; and models of the kernel's or
+// card's completion of a partial checksum, and a bitwise CRC32c. Independent of the product's code.
 #pragma once
 
 #include <random>
@@ -68,7 +68,7 @@ inline void put_l4_checksum(uint8_t* ip_header, uint8_t* l4, size_t size) {
   put_be16(field, sum == 0 && protocol == Protocol::udp ? 0xffff : sum);
 }
 
-// What a sender with checksum offload leaves in the field, and says beside the frame.
+// The field as a sender with checksum offload leaves it, and the offload facts.
 inline void make_partial(Sample& s) {
   const size_t at = checksum_at(s.packet.protocol);
   const FrameBytes pseudo = pseudo_header(s.ip(), s.packet.l4_size());

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm_asking_test.cpp: rawvsadm's own words as a whole, against a peer that answers as rawvsd would: what they
-// ask, what they print, their exit status.
+// Tests rawvsadm's own commands against a peer that replies as rawvsd does: their requests, output and exit status.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,7 +24,7 @@ struct Exchange {
 };
 using Script = std::vector<Exchange>;
 
-// A rawvsd that expects requests in order, and answers as it is told; "ok" and "end" are added to rows.
+// A rawvsd that expects requests in order and sends the given replies; "ok" and "end" are added to rows.
 class Peer {
  public:
   explicit Peer(Script script) : script_(std::move(script)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm_called_as_test.cpp: what rawvsadm runs when it is called by the name of one of LVS's programs.
+// Tests rawvsadm called by the name of one of LVS's programs.
 #include <gtest/gtest.h>
 
 #include "tools/rawvsadm/called_as.h"

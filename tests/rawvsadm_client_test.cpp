@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm's connection to rawvsd, against a peer that closes it in between.
+// Tests rawvsadm's connection to rawvsd against a peer that closes it.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm_test.cpp: rawvsadm's command lines, requests and listings, against what ipvsadm 1.31 itself says.
-// tests/rawvsadm/*.txt were recorded from it; each file's head says how to read it, recordings.h reads them.
+// Tests rawvsadm's command lines, requests and listings against ipvsadm 1.31. tests/rawvsadm/*.txt were recorded from
+// it; each file's head explains its format, recordings.h reads them.
 #include <gtest/gtest.h>
 
 #include <set>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rawvsadm_words_test.cpp: rawvsadm's own words: rows in, text and JSON out.
-// Whole words, which ask: rawvsadm_asking_test.cpp.
+// Tests the formatting of rawvsadm's own commands: rows in, text and JSON out. rawvsadm_asking_test.cpp tests whole
+// ones.
 #include <gtest/gtest.h>
 #include <pcap/pcap.h>
 #include <unistd.h>

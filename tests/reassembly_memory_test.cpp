@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reassembly_memory_test.cpp: fragments that are missing, and too many of them: what gives way, and when.
+// Tests fragments that are missing, and too many of them: what is dropped, and when.
 #include "core/reassembly.h"
 #include "datagram.h"
 

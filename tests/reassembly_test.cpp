@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reassembly_test.cpp: fragments in any order, cut anyhow, doubled, contradicting; and cut again as they came.
+// Tests fragments in any order, with any boundaries, repeated, contradicting; and cut again as they came.
 #include "core/reassembly.h"
 
 #include <map>
@@ -213,7 +213,7 @@ TEST(Reassembly, ImpossibleFragmentsAreRefused) {
   EXPECT_EQ(reassembly.size(), 0u);
 }
 
-// The obvious way: one optional byte per byte, no pages, no bits, no shares.
+// The simple way: one optional byte per byte, no pages, no bits, no shares.
 class SlowReassembly {
  public:
   std::optional<Exit> add(uint16_t id, size_t from, const FrameBytes& payload, bool more, FrameBytes& whole) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reload.h: from one file to the next: what is different is done, the rest is left alone; and the table as a file.
+// Tests reload.h: differences between two files are applied, the rest is left alone; and the tables as a file.
 #include "control/reload.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class ReloadTest : public testing::Test {
     }
     out_.clear();
   }
-  // What was done, a line each, and what is pending behind "later: ".
+  // The changes, a line each, and pending ones after "later: ".
   std::string reload(const std::string& text, bool reset = false) {
     Reload work(config_, parsed(text), reset);
     while (!step(work)) {
@@ -52,7 +52,7 @@ class ReloadTest : public testing::Test {
     return work.step(
         director_, {now_, out_}, [&] { out_.clear(); }, portion);
   }
-  // Who could serve a client's packet: "11 12".
+  // The servers that could serve a client's packet: "11 12".
   std::string decision(const char* vip, uint16_t port) {
     const Service* const service =
         director_.services().classify({Ip(0xc6336401), *parse_ip(vip), Port(1000), Port(port), Protocol::tcp, false});
@@ -251,7 +251,7 @@ TEST_F(SmallReloadTest, AServerThatDoesNotFitIsToldAndTheRestIsDone) {
       "room, see max_servers\n");
 }
 
-// What a packet meets between two portions is what the old file wants of its service, or what the new one wants.
+// Between two portions a packet's decision follows the old file's service, or the new file's.
 TEST_F(ReloadTest, BetweenTwoPortionsEveryDecisionIsTheOldFilesOrTheNewOnes) {
   const std::string all = "[virtual all]\naddress = 192.0.2.103\nports = *\npersistence = 60\nserver = 192.0.2.14\n";
   const std::string old_file =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// replacement_test.cpp: a program that is to take the daemon's place is tried first; one director per interface; what
-// root runs must be root's.
+// Tests replacing the program (the new one is tried first), one director per interface, and that root runs only root's
+// programs.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

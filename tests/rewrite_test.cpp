@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Rewriting for NAT: what is updated in place equals what is computed anew, on random packets of every kind.
+// Tests NAT: in-place updates equal full computation, on random packets of every kind.
 #include "core/rewrite.h"
 
 #include <gtest/gtest.h>

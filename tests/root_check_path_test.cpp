@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The path of checks with via = vip, in a network namespace of its own: what the kernel does with marked packets.
+// Tests the path of checks with via = vip in a network namespace: what the kernel does with marked packets.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// root_guard.h: the network for tests of the guard. The box is a router, and has one VIP as its own address as well.
+// root_guard.h: the network for tests of the guard. The director's host is a router and has one VIP as its own address.
 //
 //   client | c0 192.0.2.10 ---- d0 192.0.2.1 | director | d1 198.51.100.1 ---- s0 198.51.100.10 | server
 //          |                                 | ip_forward=1, lo 192.0.2.100       (203.0.113.0/24 is behind the server)
 //
-// That something does not come is shown without waiting: what is sent after it comes first.
+// That a packet does not arrive is shown without waiting: one sent after it arrives first.
 #pragma once
 
 #include <sys/utsname.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard.h against the kernel: NAT servers' answers. root_guard.h has the network; 198.51.100.10 is the NAT server.
+// Tests guard.h with the kernel: NAT servers' replies. root_guard.h has the network; 198.51.100.10 is the NAT server.
 #include <algorithm>
 #include <cerrno>
 
@@ -34,7 +34,7 @@ FrameBytes with_options(FrameBytes f) {  // two words of NOP
   fix_ip_checksum(f);
   return f;
 }
-// What the director sent to the server on the client's behalf.
+// The packet that the director sends to the server for the client.
 FrameBytes sent_on(uint16_t client_port, uint16_t fragment = 0) {
   return ipv4_frame(kInside, kServer, kAsker, kNatServer, 6, 63, fragment, ports(client_port, 8080));
 }
@@ -70,7 +70,7 @@ class GuardOfNat : public EveryGuard {
     const ReplyChange one{which, expected};
     flows_.change({&one, 1});
   }
-  // Sent by the server: does it come out at the client?
+  // True if a packet from the server reaches the client.
   bool routed(const FrameBytes& bytes) {
     const Udp marker{.src = kOtherServer, .dst = kAsker, .dport = kMarker, .from = kServer, .to = kInside};
     EXPECT_TRUE(send_bytes(*seen_by_server_, bytes));
@@ -262,7 +262,7 @@ TEST_P(ClassicGuard, DropsWhateverMayBeAnAnswer) {
   EXPECT_TRUE(routed(answer(Protocol::tcp)));
 }
 
-// A closed port answers, so the host has got it.
+// A closed port answers, so the host has received the packet.
 TEST_P(GuardOfNat, LeavesWhatIsSentToTheHostItselfToIt) {
   const std::string refused = "02:00:00:00:00:d1>02:00:00:00:00:05 198.51.100.1 > 198.51.100.10 icmp 3/3 ttl 64";
   const FrameBytes whole = frame(

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard.h against the kernel, every way of it: what it does for VIPs. root_guard.h has the network; what it does for
-// NAT servers is in root_guard_nat_test.cpp.
+// Tests guard.h with the kernel in every way: VIPs. root_guard.h has the network, root_guard_nat_test.cpp tests NAT.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,7 +99,7 @@ TEST_P(EveryGuard, IsGoneWhenItIsDetached) {
   EXPECT_EQ(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
 }
 
-// The other filter sends to the server whatever the guard leaves to it.
+// The other filter sends everything that the guard leaves to the server.
 TEST_P(EveryGuard, LeavesOtherFiltersAndTheirFramesAlone) {
   shell("tc qdisc add dev d0 clsact");
   shell("tc filter add dev d0 ingress pref 100 protocol all u32 match u32 0 0 action mirred egress redirect dev d1");

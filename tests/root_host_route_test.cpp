@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// host_route.h against the kernel: root_guard.h's router; the packets are such as the server sends.
+// Tests host_route.h with the kernel: root_guard.h's router, and packets of the server.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>

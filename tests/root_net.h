@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// root_net.h: network namespaces for tests that need root. They have no names: when the test program ends, however it
-// ends, they and the interfaces in them are gone.
+// root_net.h: network namespaces for tests that need root. They have no names: they and their interfaces disappear with
+// the test program, however it ends.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ class VethPair : public RootNet {
  protected:
   void SetUp() override;
   void TearDown() override;
-  // The kernel sets a queue in place some time after the cable is in; what is sent before is lost, and called sent.
+  // The kernel sets up a queue some time after the carrier; frames sent before are lost, but count as sent.
   static void wait_for_link(const std::string& name);
   std::optional<Netns> left_, right_;
 };

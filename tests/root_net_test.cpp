@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The back ends of frame_io.h that are packet sockets, against the kernel, in network namespaces:
-// See root_net.h, VethPair, for it.
+// Tests the packet-socket back ends of frame_io.h with the kernel, in network namespaces (root_net.h, VethPair).
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>

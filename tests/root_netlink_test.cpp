@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// netlink.h against the kernel, in a network namespace.
+// Tests netlink.h with the kernel, in a network namespace.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// root_probe.h: probes.h in a network namespace of its own, with servers to ask. The clock is passed: time passes when
-// a test says so.
+// root_probe.h: probes.h in a network namespace with servers to check. The clock is an argument: time passes when a
+// test says so.
 //   192.0.2.1 and 192.0.2.2 are here; 198.51.100.9 is silent; 203.0.113.0/24 cannot be reached; the rest has no route
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probes.h: programs that say whether a server is well: their end, their rights, and that nothing is left of them.
+// Tests probes.h with programs: their end, their rights, and that nothing of them remains.
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>

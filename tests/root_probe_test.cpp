@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probes.h against servers: tcp, http, udp, dns, icmp; and many at once. Programs: root_probe_exec_test.cpp.
+// Tests probes.h with servers: tcp, http, udp, dns, icmp; many at once. root_probe_exec_test.cpp tests programs.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

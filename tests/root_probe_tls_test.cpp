@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// probes.h: TLS, against openssl's server.
+// Tests probes.h with TLS, against openssl's server.
 #include <sys/socket.h>
 
 #include "root_probe.h"

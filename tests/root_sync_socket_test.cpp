@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_socket.h against the kernel, in a network namespace: whose messages are ours.
+// Tests sync_socket.h with the kernel, in a network namespace: whose messages it receives.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

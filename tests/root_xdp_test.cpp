@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The back end "xdp" against the kernel. The director is right (root_net.h, VethPair); what its kernel gets, a packet
-// socket at r0 sees, the tap. That something does not come is shown without waiting: what is sent after it comes first.
+// Tests the back end "xdp" with the kernel. The director is at the right (root_net.h, VethPair); a packet socket at r0
+// shows what its kernel gets. That a packet does not arrive is shown without waiting: one sent after it arrives first.
 #ifdef RAWVS_XDP
 #include "sys/io/xdp_io.h"
 

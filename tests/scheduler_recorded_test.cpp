@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The schedulers choose as IPVS does: recorded from Linux 6.1 on x86-64, by SYNs of the same clients to the same
-// servers. cluster.h has the words of the rows.
+// Tests that the schedulers choose as IPVS: recorded from Linux 6.1 on x86-64, with SYNs of the same clients to the
+// same servers. cluster.h explains the rows.
 #include <gtest/gtest.h>
 
 #include <set>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The schedulers: what each rule says. What IPVS chose is in scheduler_recorded_test.cpp; core_test.cpp has more of rr,
-// wrr, lc and wlc.
+// Tests the schedulers' rules. scheduler_recorded_test.cpp compares with IPVS; core_test.cpp has more of rr, wrr, lc,
+// wlc.
 #include "core/scheduler.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SCTP: parsing, CRC32c, the states, and what a kernel's IPVS did to the same packets.
+// Tests SCTP: parsing, CRC32c, the states, and the same packets through a kernel's IPVS.
 #include <gtest/gtest.h>
 
 #include <map>

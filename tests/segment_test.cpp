@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// segment_test.cpp: the segments of super-frames against a simple model, and checksums that are completed.
+// Tests the segments of super-frames against a simple model, and the completion of checksums.
 #include <algorithm>
 
 #include "pieces.h"

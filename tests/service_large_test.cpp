@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service.h, scheduler.h: one service of 65,000 servers: what a change looks at, and that tables of schedulers are
-// filled by the next choice, not by each change.
+// Tests service.h and scheduler.h with one service of 65,000 servers: the servers that a change examines, and that
+// tables of schedulers are filled by the next choice, not by each change.
 #include <gtest/gtest.h>
 
 #include "core/scheduler.h"

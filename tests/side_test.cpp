@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The side rooms: neighbours that are asked for, VIPs that are claimed, limits. Time is passed in: a day takes no time.
+// Tests src/side: neighbours, claims on VIPs, limits. Time is an argument: a day takes no time.
 #include <gtest/gtest.h>
 
 #include "director/limit.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Slow start: which part of new connections a server gets while its share grows, by each scheduler; and that nothing
-// is left of it afterwards.
+// Tests slow start: a server's part of new connections while its share grows, with each scheduler; and that nothing of
+// it remains afterwards.
 #include "cluster.h"
 
 namespace rawvs {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Slow start, from a server's check to its clients' packets: a server that is back gets a little more each second.
+// Tests slow start from a server's check to its clients' packets: its part grows each second.
 #include <map>
 
 #include "control/ward.h"

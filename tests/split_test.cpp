@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// split_test.cpp: fragments against a simple model.
+// Tests fragments against a simple model.
 #include "wire/split.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.h and bytes that are not as they were written: cut, changed, in another order, of another version, or made by
-// somebody who knows the checksums. What is left is taken back, what is not is counted, and nothing else happens.
+// Tests state.h with bytes that were cut, changed, reordered, of another version, or forged with right checksums. What
+// is valid is restored, the rest is counted, and nothing else happens.
 #include <random>
 #include <set>
 
@@ -18,8 +18,8 @@ void furnish(World& w) {
   w.shop(Mark(10), {80, 443});
 }
 void populate(World& w) {
-  Connection& web = w.ticket(0, 1, 300);
-  Connection& shop = w.ticket(2, 0, 360);
+  Connection& web = w.client_template(0, 1, 300);
+  Connection& shop = w.client_template(2, 0, 360);
   for (uint16_t n = 0; n < 3; ++n) w.set_state(w.open(0, 1, Port(static_cast<uint16_t>(2000 + n)), &web), 1);
   w.open(2, 0, Port(2100), &shop);
   Connection& control = w.open(1, 0, Port(2000));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// State through the director's door: connections begun in one director go on in another, as if nothing had happened.
+// Tests state through director.h: connections of one director continue in another.
 #include "core/state.h"
 #include "director_fixture.h"
 

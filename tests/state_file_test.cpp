@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_file.h: files and memory as another process finds them, and those that it must not believe.
+// Tests state_file.h: files and memory as another process finds them, and those that it must refuse.
 #include "sys/ha/state_file.h"
 
 #include <fcntl.h>
@@ -223,9 +223,9 @@ TEST_F(StateFileTest, BelievesNoOtherDescriptor) {
 TEST_F(StateFileTest, ATableGoesThroughAFileAndThroughMemory) {
   World before, by_file, by_memory;
   for (World* const w : {&before, &by_file, &by_memory}) w->web(Method::masq), w->shop(Mark(10), {80, 443});
-  Connection& ticket = before.ticket(1, 0, 300);
+  Connection& client_template = before.client_template(1, 0, 300);
   for (uint16_t n = 0; n < 600; ++n) before.open(0, n % 2, Port(static_cast<uint16_t>(2000 + n)));
-  before.open(1, 0, Port(2000), &ticket);
+  before.open(1, 0, Port(2000), &client_template);
   auto file = StateFile::create(path_);
   auto memory = StateMemory::create();
   ASSERT_TRUE(file && memory);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.h and FTP's control connections behind NAT: their sessions, what they control, and their shifted numbers.
+// Tests state.h with FTP's control connections and NAT: sessions, data connections, shifted numbers.
 #include <functional>
 #include <random>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.h, portion by portion: what happens between two, and how large they are.
+// Tests state.h portion by portion: changes between two, and their size.
 #include "state_world.h"
 
 namespace rawvs {

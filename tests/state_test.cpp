@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state.h: a table becomes bytes, and the bytes a table, in another process: with another hash key, other slots,
-// perhaps another configuration. What is compared is a picture of everything that a connection is.
+// Tests state.h: tables written and restored in another process, with another hash key, other slots, perhaps another
+// configuration. A description of everything in a connection is compared.
 #include "state_world.h"
 
 namespace rawvs {
@@ -41,10 +41,10 @@ TEST(State, KeepsUdpAndSctp) {
 TEST(State, KeepsTemplatesAndWhatTheyControl) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route), w->web(Method::masq), w->shop(Mark(10), {80, 443});
-  Connection& web = before.ticket(0, 1, 300);
+  Connection& web = before.client_template(0, 1, 300);
   web.state = 1;
-  Connection& shop = before.ticket(2, 0, 360);
-  before.ticket(1, 0, 60);  // controls none
+  Connection& shop = before.client_template(2, 0, 360);
+  before.client_template(1, 0, 60);  // controls none
   for (uint16_t n = 0; n < 3; ++n) before.open(0, 1, Port(static_cast<uint16_t>(2000 + n)), &web);
   before.open(2, 0, Port(2100), &shop);
   EXPECT_EQ(text(after.restore(before.state())), "4 connections and 3 templates taken back");
@@ -56,9 +56,9 @@ TEST(State, FindsATemplateThatLiesBehindWhatItControls) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route);
   Connection& first = before.open(0, 0, Port(2000));
-  Connection& ticket = before.ticket(0, 0, 300);
-  first.controlled_by = before.connections.id(ticket);
-  ++ticket.stay.children;
+  Connection& client_template = before.client_template(0, 0, 300);
+  first.controlled_by = before.connections.id(client_template);
+  ++client_template.stay.children;
   EXPECT_EQ(text(after.restore(before.state())), "1 connection and 1 template taken back");
   EXPECT_EQ(after.picture(), before.picture());
 }
@@ -67,12 +67,12 @@ TEST(State, ATemplateThatWasGivenUpStaysForWhatItControlsAndIsNeverFound) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route);
   for (int n = 0; n < 2; ++n) {
-    Connection& old = before.ticket(0, 0, 300);
+    Connection& old = before.client_template(0, 0, 300);
     before.open(0, 0, Port(static_cast<uint16_t>(2000 + n)), &old);
     old.rport = Port(0xffff);
     before.connections.rename(old, {old.key().client, old.key().vip, Port(0), Port(0xffff), Protocol::tcp, true});
   }
-  before.ticket(0, 1, 300);
+  before.client_template(0, 1, 300);
   EXPECT_EQ(text(after.restore(before.state())), "2 connections and 3 templates taken back");
   EXPECT_EQ(after.picture(), before.picture());
 }
@@ -80,8 +80,8 @@ TEST(State, ATemplateThatWasGivenUpStaysForWhatItControlsAndIsNeverFound) {
 TEST(State, WithoutItsTemplateAConnectionIsTakenBackAllTheSame) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route);
-  Connection& ticket = before.ticket(0, 0, 300);
-  before.open(0, 0, Port(2000), &ticket);
+  Connection& client_template = before.client_template(0, 0, 300);
+  before.open(0, 0, Port(2000), &client_template);
   std::vector<uint8_t> bytes = before.state();
   World::damage(bytes, 1);  // the servers' block is the first, the template's the second
   EXPECT_EQ(text(after.restore(bytes)),
@@ -92,8 +92,8 @@ TEST(State, WithoutItsTemplateAConnectionIsTakenBackAllTheSame) {
 TEST(State, OneServerServesATemplateAndWhatItControls) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route);
-  Connection& other = before.ticket(0, 1, 300, "198.51.100.9");
-  before.open(0, 0, Port(2000), &before.ticket(0, 0, 300));
+  Connection& other = before.client_template(0, 1, 300, "198.51.100.9");
+  before.open(0, 0, Port(2000), &before.client_template(0, 0, 300));
   std::vector<uint8_t> bytes = before.state();
   constexpr size_t kOthers = 3;  // the block behind both servers' and the templates'
   World::change(bytes, kOthers - 1, 32, before.connections.id(other));
@@ -135,9 +135,9 @@ TEST(State, TimeGoesOnBetweenTheProcesses) {
   for (World* const w : {&before, &after}) w->web(Method::route);
   before.open(0, 0, Port(2000), nullptr, Port(80), 30s);
   before.open(0, 0, Port(2001), nullptr, Port(80), 900s);
-  Connection& ticket = before.ticket(0, 0, 20);
-  before.open(0, 0, Port(2002), &ticket, Port(80), 500s);
-  before.ticket(0, 1, 20, "198.51.100.9");
+  Connection& client_template = before.client_template(0, 0, 20);
+  before.open(0, 0, Port(2002), &client_template, Port(80), 500s);
+  before.client_template(0, 1, 20, "198.51.100.9");
   const std::vector<uint8_t> bytes = before.state();
   after.now += 100s;
   EXPECT_EQ(text(after.restore(bytes)), "2 connections and 1 template taken back, 2 not: 2 over meanwhile");
@@ -151,7 +151,7 @@ TEST(State, WhatIsOverAndControlsNothingIsNotWritten) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::route);
   before.open(0, 0, Port(2000), nullptr, Port(80), 30s);
-  before.open(0, 0, Port(2001), &before.ticket(0, 0, 30), Port(80), 900s);
+  before.open(0, 0, Port(2001), &before.client_template(0, 0, 30), Port(80), 900s);
   before.now += 100s;
   after.now += 100s;
   before.clock.now = before.now;
@@ -187,7 +187,7 @@ TEST(State, WhatIsStillConfiguredIsTakenBack) {
   for (uint8_t service = 0; service < 3; ++service) {
     for (uint32_t server = 0; server < 2; ++server) {
       before.open(service, server, Port(static_cast<uint16_t>(2000 + server)));
-      before.ticket(service, server, 300, "198.51.100." + std::to_string(10 + server));
+      before.client_template(service, server, 300, "198.51.100." + std::to_string(10 + server));
     }
   }
   World after;
@@ -221,15 +221,15 @@ std::string shop_after(Mark was, const std::vector<uint16_t>& ports,
                        const std::vector<std::pair<Mark, std::vector<uint16_t>>>& now) {
   World before, after;
   before.shop(was, ports);
-  before.open(0, 0, Port(2000), &before.ticket(0, 0, 300));
+  before.open(0, 0, Port(2000), &before.client_template(0, 0, 300));
   for (const auto& [mark, its_ports] : now) after.shop(mark, its_ports);
   std::string said = text(after.restore(before.state()));
   for (size_t i = 0; i < now.size(); ++i) {
     const Server& server = after.services.server(after.slot(static_cast<uint8_t>(i), 0));
     said += " | " + std::to_string(server.active + server.inactive) + '+' + std::to_string(server.persistent);
     const FlowKey key{ip("198.51.100.1"), Ip(now[i].first.value), Port(0), Port(0), Protocol::any, true};
-    const Connection* const ticket = after.connections.find(Side::client, key, after.connections.hash(key));
-    if (ticket) said += " by " + text(after.keys[i]);
+    const Connection* const client_template = after.connections.find(Side::client, key, after.connections.hash(key));
+    if (client_template) said += " by " + text(after.keys[i]);
   }
   return said;
 }
@@ -300,13 +300,14 @@ TEST(State, LearnedPathMtusAreBelievedForAsLongAsBefore) {
 TEST(State, WhatHasBegunMeanwhileIsNotDisturbed) {
   World before, after;
   for (World* const w : {&before, &after}) w->web(Method::masq);
-  Connection& old = before.ticket(0, 0, 300);
+  Connection& old = before.client_template(0, 0, 300);
   before.open(0, 0, Port(2000), &old), before.open(0, 0, Port(2001), &old);
-  Connection& ticket = after.ticket(0, 0, 60);
+  Connection& client_template = after.client_template(0, 0, 60);
   after.open(0, 1, Port(2000));
   EXPECT_EQ(text(after.restore(before.state())), "1 connection and 0 templates taken back, 2 not: 2 begun anew");
   EXPECT_EQ(after.find(0, Port(2000))->server, after.slot(0, 1));
-  EXPECT_EQ(ticket.stay.children, 1u);  // it has the same server: it is that template, and controls what it did
+  EXPECT_EQ(client_template.stay.children,
+            1u);  // it has the same server: it is that template, and controls what it did
 }
 
 TEST(State, AFullTableTakesWhatItHasRoomFor) {

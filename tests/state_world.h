@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_world.h: for tests of state.h: the tables of a process, connections as the live path makes them, and a picture
-// of all of them that says nothing of slots and ids.
+// state_world.h: for tests of state.h: the tables of a process, connections as the director creates them, and a
+// description of them all without slots and ids.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -67,7 +67,8 @@ class World {
                    Duration timeout = 900s) {
     return open_from(service, server, ip("198.51.100.1"), cport, parent, vport, timeout);
   }
-  Connection& ticket(uint8_t service, uint32_t server, uint32_t seconds, const std::string& client = "198.51.100.1") {
+  Connection& client_template(uint8_t service, uint32_t server, uint32_t seconds,
+                              const std::string& client = "198.51.100.1") {
     const ServiceKey& key = keys.at(service);
     FlowKey flow{ip(client), key.vip.addr, Port(0), key.vip.port, key.protocol, true};
     if (key.mark.value != 0) flow.vip = Ip(key.mark.value);

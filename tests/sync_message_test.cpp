@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Messages of the sync protocol: what a kernel sent is read, and built again byte by byte; what is wrong is refused.
+// Tests messages of the sync protocol: a kernel's are read, and built again byte for byte; invalid ones are refused.
 #include "wire/sync_message.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_node.h: for tests of sync.h: a director's tables without its packets. Connections are made, moved and ended as
-// the director does it.
+// sync_node.h: for tests of sync.h: a director's tables without its packets. Connections are created, changed and ended
+// as the director does.
 #pragma once
 
 #include <gtest/gtest.h>

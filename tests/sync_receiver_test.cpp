@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a backup makes of what it is told: which connections, with which server and deadline; and whom it believes.
+// Tests a backup: which connections it adopts, with which server and deadline, and from which senders.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sync_recorded.h: what a kernel's IPVS (Linux 6.1, ipvsadm --start-daemon master --syncid 7) sent to 224.0.0.81:8848:
-// the datagram of each, in hex, and what is in it, a line per entry. Service ports: 80, 53, 99 DR; 81 TUN; 82, 21 NAT;
-// 90, 91 mark 10; 95 mark 11.
+// each datagram in hex and its entries, a line each. Service ports: 80, 53, 99 DR; 81 TUN; 82, 21 NAT; 90, 91 mark 10;
+// 95 mark 11.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a director tells its backups, and when; and that two tables end equal over a wire that loses messages.
+// Tests what a director sends to its backups, and when; and that two tables become equal over a network that loses
+// messages.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -196,7 +197,7 @@ TEST_F(SyncTest, ABackupDoesNotTell) {
   EXPECT_EQ(master_->sender.next_deadline(), kNever);
   master_->sender.lead(true, master_->now);
   master_->established(master_->open(flow(1)));
-  master_->sender.lead(false, master_->now);  // forgets what it was about to say
+  master_->sender.lead(false, master_->now);  // discards what it was about to send
   EXPECT_EQ(said(), "");
   master_->sender.lead(true, master_->now);
   for (int n = 3; n < 53; ++n) master_->packet(*master_->find(flow(1)), TcpFlags::ack);
@@ -218,7 +219,7 @@ TEST_F(SyncTest, ANodeThatJoinsAsksAndGetsAllInPortions) {
   size_t rounds = 0;
   for (; !backup_->receiver.complete() && rounds < 100; ++rounds) {
     const auto messages = master_->speak();
-    EXPECT_LE(messages.size(), 4u);  // a receiver's buffer is not without end
+    EXPECT_LE(messages.size(), 4u);  // a receiver's buffer is limited
     for (const Datagram& d : messages) EXPECT_FALSE(backup_->hear(d));
     EXPECT_LE(master_->sender.next_deadline(), backup_->receiver.complete() ? kNever : master_->now + 10ms);
     wait(10ms);
@@ -280,7 +281,7 @@ TEST_F(SyncTest, AskedWhileTellingItTellsAWholeRoundMore) {
 TEST_F(SyncTest, ConnectionsThatFindTheQueueFullAreToldAllTheSame) {
   ConnectionTable& table = master_->table;
   ASSERT_GE(table.capacity(), 3000u);
-  // The queue holds more than this table: fill it by a sender of its own.
+  // The queue is larger than this table: another sender fills it.
   ConnectionTable large(6000, {1, 2}, kStart);
   const SyncView view{large, master_->services, nullptr, master_->timeouts};
   SyncSender sender({}, 6000, 9, {}, kStart);
@@ -381,7 +382,7 @@ TEST_F(SyncTest, OverAWireThatLosesAndDisordersTablesEndEqual) {
     carry(*backup_, *master_, quiet ? 0 : 20);
     if (round == 3901) master_->sender.tell_all(master_->now);
   }
-  wait(12s);  // what was reset on the master and has ended there was told as CLOSE, or its deadline is over
+  wait(12s);  // a connection that ended on the master was sent as CLOSE, or its deadline has passed
   EXPECT_GT(backup_->receiver.counters().lost, 10u);
   const auto mine = master_->listing(), theirs = backup_->listing();
   EXPECT_GT(mine.size(), 200u);

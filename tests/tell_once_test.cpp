@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the log hears of neighbours that are odd.
+// Tests which oddities of neighbours are logged.
 #include "core/tell_once.h"
 
 #include <gtest/gtest.h>

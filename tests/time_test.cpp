@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// time_test.cpp: "at once" and "never" are deadlines that may be computed with.
+// Tests that "at once" and "never" are deadlines that arithmetic may use.
 #include "rawvs/time.h"
 
 #include <gtest/gtest.h>

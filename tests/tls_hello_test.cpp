@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// tls_hello.h: the client's hello byte for byte; servers' answers whole, cut at every place, hostile.
+// Tests tls_hello.h: the client's hello byte for byte; servers' answers whole, cut at every place, hostile.
 #include "wire/tls_hello.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ TlsAnswer heard(const Message& bytes, size_t piece = SIZE_MAX) {
   TlsAnswer answer;
   for (size_t at = 0; at < bytes.size(); at += std::min(piece, bytes.size() - at)) {
     const Bytes next = Bytes(bytes).subspan(at, std::min(piece, bytes.size() - at));
-    const Message copy(next.begin(), next.end());  // so that the sanitizer sees every read behind it
+    const Message copy(next.begin(), next.end());  // so that the sanitizer sees every read beyond it
     answer.take(copy);
   }
   return answer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Rates as IPVS's estimator has them: recorded numbers are what the kernel's own formula gives.
+// Tests rates against IPVS's estimator: the expected numbers follow from the kernel's formula.
 #include <gtest/gtest.h>
 
 #include "core/traffic.h"
@@ -8,7 +8,7 @@
 namespace rawvs {
 namespace {
 
-// ip_vs_est.c, in its own words: cps += ((delta << 9) - cps) >> 2, shown as (cps + 0x1FF) >> 10.
+// ip_vs_est.c: cps += ((delta << 9) - cps) >> 2, shown as (cps + 0x1FF) >> 10.
 struct Kernel {
   int64_t cps = 0, bps = 0;
   void tick(int64_t conns, int64_t bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tunnels: outer headers as a kernel's IPVS makes them, checksums that are right once everybody has done his part, and
-// the way back from a quoted tunnel packet to the client's.
+// Tests tunnels: outer headers as a kernel's IPVS makes them, checksums that are right once all are completed, and the
+// client's packet in a quoted tunnel packet.
 #include "core/tunnel.h"
 
 #include <gtest/gtest.h>
@@ -57,12 +57,12 @@ Frame view(FrameBytes& b) {
 
 FrameBytes tail(const FrameBytes& b, size_t from) { return {b.begin() + static_cast<std::ptrdiff_t>(from), b.end()}; }
 
-// What a kernel's IPVS (6.1) sent for UDP datagrams to a VIP, by each kind of tunnel. It was recorded on a veth pair,
-// so outer checksums that are the only ones left to do are partial. Its GUE source ports are a keyed hash: ours takes
-// the recorded one's place before the comparison, and the outer checksum is made to fit.
+// What a kernel's IPVS (6.1) sent for UDP datagrams to a VIP, by each kind of tunnel, recorded on a veth pair: an outer
+// checksum that is the only one to complete is partial. Its GUE source ports are a keyed hash: ours is replaced by the
+// recorded one before the comparison, and the outer checksum is adapted.
 struct Recorded {
   Tunnel tunnel;
-  bool partial;  // the sender left the inner checksum to others
+  bool partial;  // the sender left the inner checksum partial
   const char* packet;
 };
 constexpr Recorded kRecorded[] = {
@@ -299,7 +299,7 @@ TEST(TunnelHeader, ReadsEveryLengthAndRefusesWhatIsNotTheTunnels) {
   EXPECT_FALSE(tunnel_header(FrameBytes{0, 0, 0x86, 0xdd}, TunnelType::gre));  // IPv6
 }
 
-// An error about a tunnel packet, from a router on its way, quoting `quoted` bytes of it; exactly so long in memory.
+// A router's error about a tunnel packet, quoting `quoted` bytes of it, in memory of exactly its size.
 FrameBytes error_about(const Frame& outer, size_t quoted) {
   FrameBytes about(outer.data, outer.data + outer.size);
   FrameBytes b =

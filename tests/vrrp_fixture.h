@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_fixture.h: one host with VRRP, 192.0.2.10, and adverts of another that reach it.
+// vrrp_fixture.h: one host with VRRP, 192.0.2.10, and adverts of another host.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ class VrrpTest : public testing::Test {
   }
   const Vrrp::Instance& one() const { return vrrp_.all()[0]; }
 
-  // An advert as another host would send it: of the same instance, but for what the test changes.
+  // An advert of another host for the same instance, before the test's changes.
   VrrpAdvert advert(uint8_t priority) const {
     VrrpAdvert a;
     const VrrpSpec& s = one().spec;

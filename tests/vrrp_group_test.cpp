@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Several VRRP instances of one host: groups that are master together or not at all, changes of the configuration, and
-// configurations that are refused.
+// Tests several VRRP instances of one host: groups that are master together or not at all, changes of the
+// configuration, and configurations that are refused.
 #include <gtest/gtest.h>
 
 #include "vrrp_net.h"
@@ -59,7 +59,7 @@ TEST(VrrpGroup, LeavesBothLinksWhenOneIsCut) {
   EXPECT_EQ(both(net), "a / a");
 }
 
-// The adverts of one link are lost, though its carrier is there: whoever is master on the other stays it, on both.
+// One link loses all adverts, though it has a carrier: the master on the other link stays master on both.
 TEST(VrrpGroup, DoesNotFlapWhenOneLinkLosesAllAdverts) {
   VrrpNet net;
   net.add("a", "1", pair(150));
@@ -85,7 +85,7 @@ TEST(VrrpGroup, YieldsOnBothLinksWhenOneHearsAStrongerMaster) {
   net.run(10s);
   EXPECT_EQ(both(net), "a b / a b");
   net.story();
-  // Only one link heals.
+  // Only one link recovers.
   net.reaches = [](const VrrpNet::Host&, const VrrpNet::Host&, Link link) { return link == Link::outside; };
   net.run(2s);
   EXPECT_EQ(both(net), "a / a");
@@ -204,7 +204,7 @@ TEST(VrrpReload, KeepsMastersThatStayTheSameAndStopsThoseThatGo) {
   EXPECT_TRUE(a.vrrp.may_answer(ip("192.0.2.101")));  // no instance names it any more: web decides
 }
 
-// Both directors choose the same one, whatever the order of their sections.
+// Both directors choose the same instance, whatever the order of their sections.
 TEST(Vrrp, TheInstanceOfSmallestIdDecidesAboutVipsThatNoneNames) {
   VrrpOutbox out;
   VrrpSpec gateway = vrrp_spec(150, "gateway"), web = vrrp_spec(150), mail = vrrp_spec(150, "mail");

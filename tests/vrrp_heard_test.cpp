@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a VRRP instance makes of others' adverts: the rules of reception, and what it says to which peers. And what its
-// host means for it: links, tracks, start and stop.
+// Tests a VRRP instance's handling of others' adverts: the rules of reception, and the peers that it sends to; and
+// events of its host: links, tracks, start and stop.
 #include <gtest/gtest.h>
 
 #include "vrrp_fixture.h"
@@ -104,7 +104,7 @@ TEST_F(VrrpTest, TheLogHearsOfRefusedAdvertsOncePerNeighbourAndChange) {
   hear(200);
   EXPECT_EQ(notices(), "");
   size_t lines = 0;
-  for (uint32_t n = 0; n < 10000; ++n) {  // whoever invents neighbours does not fill the log
+  for (uint32_t n = 0; n < 10000; ++n) {  // invented neighbours do not fill the log
     hear(wrong, "192.0.3." + std::to_string(1 + n % 250));
     lines += out_.notices().size(), out_.clear();
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_net.h: several hosts with VRRP on two LANs, played against each other with a clock that only the test moves.
-// What one sends, the others that it reaches hear a millisecond later, in order; who is paused (as by SIGSTOP) hears it
-// later.
+// vrrp_net.h: several hosts with VRRP on two LANs, with a clock that only the test moves. What one sends, the hosts
+// that it reaches receive a millisecond later, in order; a paused one (as by SIGSTOP) receives it later.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -46,7 +45,7 @@ class VrrpNet {
     return h;
   }
 
-  // Does what one sends on a link reach the other? The test may change it whenever it likes.
+  // True if frames of one host reach the other on a link. The test may change it at any time.
   std::function<bool(const Host& from, const Host& to, Link link)> reaches = [](const Host&, const Host&, Link) {
     return true;
   };
@@ -75,7 +74,7 @@ class VrrpNet {
   }
 
   void pause(Host& h) { h.paused = true; }
-  // It wakes up: the daemon hands in what waited in its socket, and then says what time it is.
+  // Continues a paused host: the daemon first handles what waited in its socket, then the time.
   void resume(Host& h) {
     h.paused = false;
     for (; !h.waiting.empty(); h.waiting.pop_front()) {
@@ -86,7 +85,7 @@ class VrrpNet {
     h.vrrp.time_passed({now_, h.out});
     collect(h);
   }
-  void kill(Host& h) { h.dead = true; }  // without a word
+  void kill(Host& h) { h.dead = true; }  // without a last advert
   void stop(Host& h) {
     h.vrrp.stop({now_, h.out});
     collect(h);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Two and three hosts with VRRP against each other: who is master when, on wires that are cut and lose packets.
+// Tests two and three hosts with VRRP: who is master when, on links that fail and lose packets.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -239,8 +239,8 @@ TEST(VrrpNet, Version2WithAPasswordDoesTheSame) {
   EXPECT_EQ(net.masters(), "b");
 }
 
-// However much is lost: when the wire is well again there is one master, the strongest, at the latest when its down
-// interval is over and it has spoken; and while the wire is well, nothing happens.
+// However much is lost: when the link works again there is one master, the strongest, at the latest when its down
+// interval has passed and it has sent an advert; and while the link works, nothing changes.
 TEST(VrrpNet, ALossyWireEndsWithOneMasterEveryTime) {
   for (uint32_t seed = 1; seed <= 40; ++seed) {
     std::mt19937 engine(seed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// VRRP's bytes: adverts as they are on a wire, and everything that may be wrong with them.
+// Tests VRRP messages: real adverts, and every fault of one.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -41,7 +41,7 @@ std::string refusal(const VrrpDatagram& in) {
   return r ? words(*r).name : "";
 }
 
-// The bytes with one of them changed, and a checksum that is right again.
+// The bytes with one changed, and a right checksum.
 std::vector<uint8_t> with(std::vector<uint8_t> b, size_t at, uint8_t value) {
   b[at] = value;
   b[6] = b[7] = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One VRRP instance: every row of its state machine, and every timer.
+// Tests one VRRP instance: every row of its state machine, and every timer.
 #include <gtest/gtest.h>
 
 #include "vrrp_fixture.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The wire room: addresses, checksums, parsing, and the frames the director composes.
+// Tests src/wire: addresses, checksums, parsing, and the frames that the director composes.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -328,7 +328,7 @@ TEST_F(ComposeTest, SendsAnAdvertToTheGroupFromAVirtualMacAddress) {
   FrameBytes expected = ipv4_frame(virtual_router_mac(51), kVrrpGroupMac, "192.0.2.10", "224.0.0.18", kVrrpProtocol,
                                    kVrrpTtl, 0, FrameBytes(payload.begin(), payload.end()));
   expected[15] = kVrrpTos;
-  std::copy_n(sent.begin() + 18, 2, expected.begin() + 18);  // the identification is anything
+  std::copy_n(sent.begin() + 18, 2, expected.begin() + 18);  // the identification may have any value
   fix_ip_checksum(expected);
   EXPECT_EQ(sent, expected);
   EXPECT_EQ(composer_.advert(MutableBytes(buffer_).first(40), virtual_router_mac(51), ip("192.0.2.10"), payload), 0u);

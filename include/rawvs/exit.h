@@ -17,22 +17,22 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
 // clang-format off
 #define RAWVS_EXITS(X)                                                                                               \
   X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
-  X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but FTP in it names another host: no data connection is expected there") \
+  X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but its FTP command names another host: no data connection is expected there") \
   X(answer_forwarded,    forwarded, "answer-forwarded",    "a NAT server's answer: translated and sent on to its client") \
-  X(check_sent,          forwarded, "check-sent",          "a check of the director's own (via = vip): sent to its server as a client's packet would be") \
+  X(check_sent,          forwarded, "check-sent",          "the director's own check (via = vip): sent to its server like a client's packet") \
   X(fragment_held,       forwarded, "fragment-held",       "a fragment: kept until its datagram is complete")         \
-  X(held,                forwarded, "held",                "kept while its real server's MAC address is being asked for") \
+  X(held,                forwarded, "held",                "kept until its real server's MAC address is known") \
   X(echo_answered,       answered,  "echo-answered",       "ping of a VIP: echo reply sent")                          \
   X(reset_sent,          answered,  "reset-sent",          "TCP to a closed port, or without a connection: RST sent") \
   X(port_unreachable,    answered,  "port-unreachable",    "UDP to a closed port: ICMP port unreachable sent")        \
-  X(no_server,           answered,  "no-server",           "the service has no server to give it to: ICMP port unreachable sent") \
+  X(no_server,           answered,  "no-server",           "the service has no available server: ICMP port unreachable sent") \
   X(protocol_unreachable, answered, "protocol-unreachable", "a protocol that no service has: ICMP protocol unreachable sent") \
-  X(ttl_exceeded,        answered,  "ttl-exceeded",        "its time to live ended here: ICMP time exceeded sent")    \
-  X(too_big,             answered,  "too-big",             "larger than the way to its server, and must not be fragmented: ICMP fragmentation needed sent") \
-  X(tunnel_error,        answered,  "tunnel-error",        "ICMP error about a tunnel packet: its client was told")   \
+  X(ttl_exceeded,        answered,  "ttl-exceeded",        "its time to live has expired: ICMP time exceeded sent")    \
+  X(too_big,             answered,  "too-big",             "larger than the MTU to its server, and must not be fragmented: ICMP fragmentation needed sent") \
+  X(tunnel_error,        answered,  "tunnel-error",        "ICMP error about a tunnel packet: passed on to its client")   \
   X(arp_answered,        answered,  "arp-answered",        "ARP request for a VIP: answered")                         \
   X(arp_learned,         noted,     "arp-learned",         "ARP of a real server: its MAC address noted")             \
-  X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that says a VIP is its own")       \
+  X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that claims a VIP")       \
   X(arp_other,           passed,    "arp-other",           "ARP that is about none of our addresses")                 \
   X(not_vip,             passed,    "not-vip",             "IPv4, but not to a VIP: left to the host's kernel")       \
   X(given_back,          passed,    "given-back",          "from a NAT server, but of no connection: given back to the host's kernel to route") \
@@ -49,8 +49,8 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(land,                dropped,   "land",                "source address is the VIP itself (land attack)")          \
   X(zero_port,           dropped,   "zero-port",           "source or destination port is 0")                         \
   X(fragment_bad,        dropped,   "fragment-bad",        "a fragment with an impossible length or place")            \
-  X(fragment_overlap,    dropped,   "fragment-overlap",    "a fragment that contradicts others: their datagram was thrown away") \
-  X(fragment_flood,      dropped,   "fragment-flood",      "a fragment of which there are too many: see max_fragmented") \
+  X(fragment_overlap,    dropped,   "fragment-overlap",    "a fragment that contradicts others: their datagram was discarded") \
+  X(fragment_flood,      dropped,   "fragment-flood",      "a fragment beyond what max_fragmented allows") \
   X(fragment_expired,    dropped,   "fragment-expired",    "was kept, and counted so, but its datagram never became complete") \
   X(own_frame,           dropped,   "own-frame",           "sent by this interface itself: a loop, or a copied MAC address") \
   X(stray_reset,         dropped,   "stray-reset",         "RST that belongs to no connection: never answered")       \
@@ -61,12 +61,12 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \
   X(hold_expired,        dropped,   "hold-expired",        "was held, and counted so, but its real server never answered ARP") \
   X(no_link,             dropped,   "no-link",             "the interface towards its real server is missing or down") \
-  X(tunnel_narrow,       dropped,   "tunnel-narrow",       "the way to its tunnel server is too narrow for any packet") \
-  X(hairpin,             dropped,   "hairpin",             "from the very server that NAT would send it to: a real server cannot be its own client") \
+  X(tunnel_narrow,       dropped,   "tunnel-narrow",       "the MTU to its tunnel server is too small for any packet") \
+  X(hairpin,             dropped,   "hairpin",             "NAT would send it back to the server it comes from: a real server cannot be its own client") \
   X(no_route,            dropped,   "no-route",            "the host has no route to its real server, or one through another interface") \
-  X(outbox_full,         dropped,   "outbox-full",         "would have to be cut into more pieces than can be sent at once") \
-  X(ftp_disorder,        dropped,   "ftp-disorder",        "FTP's commands under NAT are read in order: its sender repeats it") \
-  X(ftp_full,            dropped,   "ftp-full",            "no room for another of FTP's control connections under NAT: see max_ftp") \
+  X(outbox_full,         dropped,   "outbox-full",         "it needs more pieces than can be sent at once") \
+  X(ftp_disorder,        dropped,   "ftp-disorder",        "FTP commands with NAT are read in order: its sender repeats it") \
+  X(ftp_full,            dropped,   "ftp-full",            "no room for another FTP control connection with NAT: see max_ftp") \
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \
   X(answer_limited,      dropped,   "answer-limited",      "not answered: reply_rate was reached")                    \
   X(replies_off,         dropped,   "replies-off",         "not answered: reply_rate is 0")

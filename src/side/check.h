@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// check.h: how a real server is asked whether it is well: what [check] sections say, as values. Who decides when to ask
-// and what the answers mean: health.h. Who asks: probes.h.
+// check.h: how the health of a real server is checked: the values of a [check] section.
+// Not: when to check, and what results mean (health.h); the checks themselves (probes.h).
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ enum class CheckKind : uint8_t {
   icmp,  // it answers a ping
   tcp,   // it accepts a connection
   tls,   // and speaks TLS
-  http,  // and answers a request as wanted
+  http,  // and answers a request as expected
   udp,   // it answers a datagram, or at least does not refuse it
-  dns,   // it answers a query with the wanted rcode
-  exec,  // a program says so
+  dns,   // it answers a query with the expected rcode
+  exec,  // a program's exit status is 0
 };
 
 struct CheckSpec {
@@ -30,27 +30,27 @@ struct CheckSpec {
   };
   enum class Via : uint8_t { server, vip };
 
-  std::string name{};  // of its section, for messages
+  std::string name{};  // the section's name, for messages
   CheckKind kind = CheckKind::tcp;
-  Via via = Via::server;                  // vip: to the VIP, by the way that clients' packets go to this server
-  Port port{};                            // 0: where the service is on the server
-  Duration interval = 5s;                 // from one check's begin to the next one's
-  uint8_t jitter = 10;                    // percent of the interval, more or less, so that checks do not march in step
+  Via via = Via::server;                  // vip: to the VIP, forwarded to this server as clients' packets are
+  Port port{};                            // 0: the service's port on the server
+  Duration interval = 5s;                 // from the beginning of one check to the next
+  uint8_t jitter = 10;                    // percent of the interval, more or less: checks spread over time
   Duration timeout = 2s;                  // of one attempt
   uint8_t retries = 2;                    // further attempts before a check has failed
   Duration retry_delay = 1s;              // before each of them
-  uint8_t rise = 1, fall = 1;             // checks in a row that make a server come back, and go
-  bool starts_up = false;                 // false: it gets nothing before its first success
+  uint8_t rise = 1, fall = 1;             // consecutive successful checks to come up, failed ones to go down
+  bool starts_up = false;                 // false: no connections before its first success
   std::string path = "/";                 // http
   std::string host{};                     // http: Host; tls: server name; empty: the address
-  std::vector<Range> status{{200, 299}};  // http: what is well
+  std::vector<Range> status{{200, 299}};  // http: codes of success
   std::string body{};                     // http: text that has to be in the answer's first 4 KB
-  std::string send{}, expect{};           // udp: bytes; expect empty: any answer will do, and none, too
+  std::string send{}, expect{};           // udp: bytes; expect empty: any answer is a success, and so is none
   std::string query = ".";                // dns: name
   std::string type = "A";                 // dns
-  uint8_t rcode = 0;                      // dns: the wanted one
-  std::string program{};                  // exec: absolute path, and arguments with blanks between
-  std::string user = "nobody";            // exec: whose rights it has
+  uint8_t rcode = 0;                      // dns: the expected one
+  std::string program{};                  // exec: absolute path, and arguments separated by blanks
+  std::string user = "nobody";            // exec: the user that it runs as
 
   friend bool operator==(const CheckSpec&, const CheckSpec&) = default;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// claim.cpp: answering, announcing and defending the VIPs.
+// claim.cpp: answers, announces and defends VIPs.
 #include "side/claim.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kBetweenAnnouncements = 1s;
 constexpr Duration kFirstProbe = 1s;        // after the first announcement: rivals are found soon after start
 constexpr Duration kDefendInterval = 10s;   // RFC 5227 section 1.1: DEFEND_INTERVAL
-constexpr Duration kRivalForgotten = 180s;  // at least; three probes unanswered if those are rarer
+constexpr Duration kRivalForgotten = 180s;  // at least; with rarer probes, three unanswered ones
 constexpr Duration kRetirement = 300s;      // longer than neighbours' ARP caches remember us
 
 }  // namespace
@@ -38,7 +38,7 @@ void ClaimedAddresses::grow() {
   }
 }
 
-// What stands behind it and could stand where it was moves up, so that a search never ends too early.
+// Moves later cells into the hole if they may lie there: a search never ends too early.
 void ClaimedAddresses::remove(Ip vip) {
   const Cell* const known = find(vip);
   if (!known) return;
@@ -82,7 +82,7 @@ bool Claims::stands_by(Ip vip) const {
   return cell && cell->standby;
 }
 
-// Switches and hosts may still believe another machine.
+// Switches and hosts may still use another host's MAC address.
 void Claims::begin(Claim& claim, Instant now) {
   claim.announcements_left = settings_.garp_count;
   claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
@@ -95,7 +95,7 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
   if (claim && !claim->retired_until && claim->as == as) return;
   if (!claim) {
     const auto slot = free_.take();
-    if (!slot) return;  // there are no so many services
+    if (!slot) return;  // cannot happen: there are fewer services
     if (*slot == claims_.size()) claims_.emplace_back();
     due_.make_room(claims_.size());
     claim = &claims_[*slot];
@@ -148,13 +148,13 @@ void Claims::settings_changed(Instant now) {
   }
 }
 
-// Who says it with the address's own virtual MAC address is the other director, for as long as both take themselves for
-// the master: that is settled by VRRP.
+// A claim with the address's own virtual MAC address comes from the other director while both believe to be master:
+// VRRP settles that.
 std::optional<Conflict> Claims::heard(const Arp& arp, Link link, Mac own, Instant now) {
   Claim* const claim = claim_of(arp.sender);
   if (!claim || !claim->answered() || claim->as.link != link) return std::nullopt;
   if (arp.sender_mac == own || arp.sender_mac == claim->as.mac) return std::nullopt;
-  // Whoever heard the rival now believes it: say again whose the VIP is, but do not start a shouting match.
+  // Hosts that heard the rival now use its address: announce the VIP again, but not in reply to every claim.
   if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
     claim->announcements_left = std::max(claim->announcements_left, 1u);
     claim->next_announcement = now;
@@ -180,7 +180,7 @@ Instant Claims::deadline_of(const Claim& c) const {
   return std::min({c.next_announcement, c.next_probe, c.retired_until.value_or(kNever), forget});
 }
 
-// False: there are not enough frames left for what is due.
+// False: too few frames are left for what is due.
 bool Claims::say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say) {
   if (claim.next_announcement <= now) {
     if (frames < kAnnouncementFrames) return false;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// claim.h: the VIPs as the LAN sees them: answered for, announced, and defended against others who answer for them.
-// In:  which VIPs are claimed and how, ARP frames seen, the time.   Out: what to say (Say), conflicts found or over.
-// Not: building frames, real servers' addresses (neighbor.h), deciding which VIPs are ours (the services) and whose
-// turn it is to have them (vrrp.h). RFC 826; RFC 5227 section 2 on probes and announcements; RFC 9568 section 8.1 on
-// virtual MAC addresses. Both forms of the announcement are sent, because some networks heed only the request form and
-// others only the reply form.
+// claim.h: the VIPs on the LAN: answers ARP for them, announces them, and defends them against other hosts that answer.
+// In:  which VIPs are claimed and how, ARP frames, the time.
+// Out: announcements and probes to send (Say), conflicts found or over.
+// Not: building frames, servers' addresses (neighbor.h), which VIPs there are (service.h), mastership (vrrp.h).
+// RFC: 826; 5227 section 2 on probes and announcements; 9568 section 8.1 on virtual MAC addresses.
+//
+// Announcements are sent as request and as reply: some networks use only one of the forms.
 #pragma once
 
 #include <map>
@@ -19,21 +20,21 @@
 
 namespace rawvs {
 
-// How an address is claimed.
+// The way an address is claimed.
 struct ClaimedAs {
-  Link link = Link::outside;  // ARP about it is answered there
-  Mac mac{};                  // by this one; zero: the interface's
-  bool standby = false;       // another director has it now: it is not answered for, packets to it are dropped
+  Link link = Link::outside;  // the link on which ARP about it is answered
+  Mac mac{};                  // the MAC address of the answers; zero: the interface's
+  bool standby = false;       // another director is master: ARP is not answered, packets to it are dropped
   friend bool operator==(const ClaimedAs&, const ClaimedAs&) = default;
 };
 
-// An address that a VRRP instance has. A service's VIP is answered for on the outside link; an address that is no VIP,
-// like that of the NAT servers' gateway, on the instance's link, and there it is a host's that has nothing listening.
+// An address of a VRRP instance. A service's VIP is answered for on the outside link; an address that is no VIP, such
+// as the gateway of NAT servers, on the instance's link, and without open ports.
 struct Shared {
   Ip vip{};
-  Link link = Link::outside;  // the instance's
-  bool ours = false;          // false: another director has it now: it is not answered for
-  Mac mac{};                  // its MAC address on that link, whoever has it; zero: the interface's
+  Link link = Link::outside;  // of the instance
+  bool ours = false;          // false: another director is master
+  Mac mac{};                  // its MAC address on that link, whoever is master; zero: the interface's
   friend bool operator==(const Shared&, const Shared&) = default;
 };
 
@@ -45,32 +46,32 @@ struct Say {
   Mac mac{};  // zero: the interface's
 };
 
-struct Conflict {  // another machine says that a VIP is its own
+struct Conflict {  // another host claims a VIP
   Ip vip{};
   Mac mac{};
-  bool over = false;  // it has not been heard for a while
+  bool over = false;  // the other host was not heard for a while
 };
 
-// Which addresses are claimed, as packets ask: one cell of memory for each answer, however many there are.
+// The look-up for packets: which addresses are claimed. One memory cell per answer, however many there are.
 class ClaimedAddresses {
  public:
   struct Cell {
     Ip vip{};
-    Slot claim = kNoSlot;  // none: the cell is free
+    Slot claim = kNoSlot;  // kNoSlot: the cell is free
     bool standby = false;
   };
   ClaimedAddresses() : cells_(kLeast) {}
-  const Cell* find(Ip vip) const {  // null: it is not claimed
+  const Cell* find(Ip vip) const {  // null: not claimed
     for (size_t at = place(vip);; at = (at + 1) & (cells_.size() - 1)) {
       if (cells_[at].claim == kNoSlot) return nullptr;
       if (cells_[at].vip == vip) return &cells_[at];
     }
   }
-  void put(const Cell& cell);  // in place of one with the same address
+  void put(const Cell& cell);  // replaces the cell of the same address
   void remove(Ip vip);
 
  private:
-  static constexpr size_t kLeast = 16;  // cells, a power of two; half of them at most are used
+  static constexpr size_t kLeast = 16;  // cells, a power of two; at most half of them are used
   size_t place(Ip vip) const { return static_cast<size_t>(mixed(vip.v4())) & (cells_.size() - 1); }
   void grow();
   std::vector<Cell> cells_;
@@ -79,7 +80,7 @@ class ClaimedAddresses {
 
 class Claims {
  public:
-  static constexpr size_t kMostRivals = 8;          // of one VIP; more are a broken network, and the first ones show it
+  static constexpr size_t kMostRivals = 8;  // of one VIP; more show a broken network, and the first ones suffice
   static constexpr size_t kAnnouncementFrames = 2;  // a request and a reply
   struct Rival {
     Mac mac{};
@@ -91,43 +92,43 @@ class Claims {
     uint32_t announcements_left = 0;
     Instant next_announcement = kNever;
     Instant next_probe = kNever;
-    std::vector<Rival> rivals{};             // who else answers for it
-    std::optional<Instant> defended{};       // when that last made us announce it
-    std::optional<Instant> retired_until{};  // no service any more: not answered for, but not forgotten either
+    std::vector<Rival> rivals{};             // other hosts that answer for it
+    std::optional<Instant> defended{};       // when a rival last caused an announcement
+    std::optional<Instant> retired_until{};  // its last service was removed: not answered for, but still claimed
     bool answered() const { return !retired_until && !as.standby; }
   };
 
   explicit Claims(const Settings& settings) : settings_(settings) {}
 
-  void claim(Ip vip, const ClaimedAs& as, Instant now);  // from now on; nothing is announced anew that is so already
-  void retire(Ip vip, Instant now);                      // nobody wants it any more
-  void announce_all(Link link, Instant now);             // the link came (back): tell everybody
+  void claim(Ip vip, const ClaimedAs& as, Instant now);  // announces only what is new
+  void retire(Ip vip, Instant now);                      // its last service was removed
+  void announce_all(Link link, Instant now);             // the link came up: announce all
   void announce(Ip vip, Instant now);
-  void settings_changed(Instant now);  // intervals are others now: none is waited for longer than it is
+  void settings_changed(Instant now);  // shortens waits to the new intervals
 
   bool answers_for(Ip vip) const;             // ARP requests for it are answered
   bool answers_for(Ip vip, Link link) const;  // on this link
-  bool takes(Ip vip) const;      // frames to it are ours: claimed, or retired a short while ago, or on standby
-  bool stands_by(Ip vip) const;  // frames to it are ours, and dropped: its master is another
+  bool takes(Ip vip) const;      // frames to it are the director's: claimed, recently retired, or on standby
+  bool stands_by(Ip vip) const;  // frames to it are dropped: another director is master
   std::optional<Conflict> heard(const Arp& arp, Link link, Mac own, Instant now);
 
-  // What is due is added to say, as far as so many frames suffice (an announcement takes kAnnouncementFrames, a probe
-  // one); the rest stays due. Conflicts that ended are added to over.
+  // Appends what is due to `say` as far as `frames` frames suffice (an announcement takes kAnnouncementFrames, a probe
+  // one); the rest stays due. Appends ended conflicts to `over`.
   void time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over);
   Instant next_deadline() const { return due_.earliest(); }
 
   const Claim* find(Ip vip) const;
   size_t size() const { return order_.size(); }
-  const Claim* first_after(std::optional<Ip> vip) const;  // by address, retired ones included; null: that was the last
-  // Addresses that came (true), or are not remembered any more (false), since the last call.
+  const Claim* first_after(std::optional<Ip> vip) const;  // by address, with retired ones; null: there is none
+  // Addresses claimed (true) or forgotten (false) since the last call.
   std::vector<std::pair<Ip, bool>> take_changes() { return std::exchange(changes_, {}); }
 
  private:
-  static constexpr uint32_t kAtOnce = 1024;  // claims that are looked at in one call of time_passed()
+  static constexpr uint32_t kAtOnce = 1024;  // claims handled in one call of time_passed()
   Claim* claim_of(Ip vip);
   Duration patience() const;  // how long a silent rival is remembered
   Instant deadline_of(const Claim& claim) const;
-  void begin(Claim& claim, Instant now);  // it is answered for from now on
+  void begin(Claim& claim, Instant now);  // ARP for it is answered from now on
   void schedule(const Claim& claim) { due_.set(slot_of(claim), deadline_of(claim)); }
   void forget(Claim& claim);
   bool say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say);

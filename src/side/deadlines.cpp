@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// deadlines.cpp: the heap of deadlines. Entries remember their place, so that a deadline can be moved without
-// being looked for, and nobody stands in the heap twice.
+// deadlines.cpp: the heap of deadlines. Each number's place is known, so a deadline is moved without a search.
 #include "side/deadlines.h"
 
 namespace rawvs {
@@ -40,7 +39,7 @@ void Deadlines::set(uint32_t who, Instant when) {
   if (when == kNever) {
     if (place == kNowhere) return;
     place_[who] = kNowhere;
-    entry = heap_.back();  // it takes the place that is free now
+    entry = heap_.back();  // takes the free place
     heap_.pop_back();
     if (place == heap_.size()) return;
   } else if (place == kNowhere) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// deadlines.h: who is due first, of very many.
+// deadlines.h: the earliest of very many deadlines.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,12 @@
 
 namespace rawvs {
 
-class Deadlines {  // who is due when, each once: a binary heap that knows where everybody stands in it; of those who
-                   // are due at the same time the lowest number comes first
+// A deadline for each of a set of numbers, in a binary heap that knows each number's place. Among equal deadlines the
+// lowest number comes first.
+class Deadlines {
  public:
-  void make_room(size_t size);           // for 0..size-1; set() itself allocates nothing
-  void set(uint32_t who, Instant when);  // O(log n); kNever: not at all
+  void make_room(size_t size);           // for numbers 0..size-1; set() itself allocates nothing
+  void set(uint32_t who, Instant when);  // O(log n); kNever: no deadline
   Instant earliest() const { return heap_.empty() ? kNever : heap_.front().when; }
   uint32_t first() const { return heap_.front().who; }  // REQUIRES: earliest() != kNever
 
@@ -28,7 +29,7 @@ class Deadlines {  // who is due when, each once: a binary heap that knows where
   void rise(size_t place, Entry entry);
   void sink(size_t place, Entry entry);
   std::vector<Entry> heap_;
-  std::vector<uint32_t> place_;  // by who
+  std::vector<uint32_t> place_;  // by number
 };
 
 }  // namespace rawvs

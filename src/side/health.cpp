@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health.cpp: which targets and services there are, how a reload replaces them, and the slow start's arithmetic.
-// health_checks.cpp asks and hears the answers, health_verdict.cpp says what they mean.
+// health.cpp: the tables of targets and services, their replacement by a reload, the arithmetic of the slow start.
+// health_checks.cpp schedules checks and takes results, health_verdict.cpp draws conclusions.
 #include "side/health.h"
 
 #include <algorithm>
@@ -10,11 +10,11 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kMostTargets = 1u << 20;  // what a ProbeId has room for
-constexpr uint32_t kBurst = 16;              // so many first checks begin at once, further ones
+constexpr uint32_t kMostTargets = 1u << 20;  // limit of a ProbeId
+constexpr uint32_t kBurst = 16;              // first checks that begin at once; more of them begin
 constexpr Duration kFirstChecksWithin = 1s;  // within this
 
-// How many steps are behind it: 0..kRampSteps - 1.
+// The number of completed steps: 0..kRampSteps - 1.
 Duration::rep steps_done(Instant since, Duration slow_start, Instant now) {
   if (slow_start <= 0ms || now - since >= slow_start) return kRampSteps - 1;
   return std::max<Duration::rep>((now - since).count(), 0) * (kRampSteps - 1) / slow_start.count();
@@ -45,14 +45,14 @@ int32_t slow_weight(int32_t weight, Instant since, Duration slow_start, Instant 
   return static_cast<int32_t>(std::max<int64_t>(part, std::min(weight, 1)));
 }
 
-// A step is no whole number of milliseconds: this is the first one at which it is reached.
+// A step is no whole number of milliseconds: returns the first one at which it is reached.
 Instant next_ramp_step(Instant since, Duration slow_start, Instant now) {
   const Duration::rep done = steps_done(since, slow_start, now);
   if (done == kRampSteps - 1) return kNever;
   return since + Duration((slow_start.count() * (done + 1) + kRampSteps - 2) / (kRampSteps - 1));
 }
 
-uint64_t Health::random() {  // SplitMix64 (Steele, Lea, Flood, 2014): checks must not march in step, no more
+uint64_t Health::random() {  // SplitMix64 (Steele, Lea, Flood, 2014): only spreads checks over time
   uint64_t z = random_ += 0x9e3779b97f4a7c15u;
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
   z = (z ^ z >> 27) * 0x94d049bb133111ebu;
@@ -121,7 +121,7 @@ bool Health::add_target(const Target& target, uint32_t service, Instant now) {
     free_targets_.pop_back();
   }
   Asked& asked = targets_[slot];
-  const uint64_t serial = asked.serial;  // late answers to an earlier target's probe must not find this one
+  const uint64_t serial = asked.serial;  // results of an earlier target's probe must not match this one
   asked = Asked{};
   asked.serial = serial;
   asked.used = true;
@@ -143,7 +143,7 @@ bool Health::add_target(const Target& target, uint32_t service, Instant now) {
   return true;
 }
 
-// What the old check found stands until the new one has found something; how often it found otherwise does not.
+// The old check's verdict stands until the new check has a result; its counts do not.
 void Health::replace_check(Asked& asked, const Target& target, Instant now) {
   cancel(asked);
   asked.target = target;
@@ -207,7 +207,7 @@ void Health::remove_service(uint32_t service) {
   if (known == group_by_id_.end()) return;
   const uint32_t slot = known->second;
   while (!groups_[slot].members.empty()) remove_target(targets_[groups_[slot].members.back()].target.id);
-  groups_[slot] = Group{};  // dirty_ may still name it
+  groups_[slot] = Group{};  // dirty_ may still refer to it
   free_groups_.push_back(slot);
   group_by_id_.erase(known);
 }

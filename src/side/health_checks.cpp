@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health_checks.cpp: asking: which probes begin when, and how attempts make a check. What a finished check means for
-// its target is health_verdict.cpp's.
+// health_checks.cpp: which probes begin when, and how attempts make up a check. health_verdict.cpp handles finished
+// checks.
 #include <algorithm>
 
 #include "side/health.h"
@@ -9,11 +9,11 @@ namespace rawvs {
 
 namespace {
 
-constexpr Duration kLeastInterval = 10ms;  // whatever the configuration says: the loop has other things to do
+constexpr Duration kLeastInterval = 10ms;  // a lower limit that keeps the loop free for other work
 constexpr uint8_t kMostJitter = 50;        // percent
 constexpr unsigned kSlotBits = 20;
 
-// What a server or a program has said goes to logs and terminals: printable ASCII only, and not too much of it.
+// Text from a server or program goes to logs and terminals: keeps printable ASCII, and limits the length.
 void keep_text(std::string& kept, std::string_view text) {
   kept.assign(text.substr(0, Health::kMostText));
   for (char& c : kept) {
@@ -27,7 +27,7 @@ ProbeId Health::probe_of(const Asked& asked) const { return ProbeId(asked.serial
 
 Instant Health::next_deadline() const {
   if (!dirty_.empty() || !cancelled_.empty()) return Instant{};
-  // With as many probes as may be, the next one begins when one has ended; that is news that comes by itself.
+  // With the most probes running, the next one begins when one ends, which is an event of its own.
   return running_ >= kMostProbesAtOnce ? wakes_.earliest() : std::min(wakes_.earliest(), begins_.earliest());
 }
 
@@ -45,7 +45,7 @@ void Health::time_passed(Instant now, size_t most, std::vector<ProbeToStart>& pr
   }
 }
 
-// Each wake-up ends with a deadline after now, so that the first loop above comes to an end.
+// Each wake-up sets a deadline after now, so that the loop above ends.
 void Health::woken(Asked& asked, Instant now, HealthNews& news) {
   if (asked.running && now >= given_up(asked)) {
     news.cancelled.push_back(probe_of(asked));
@@ -110,7 +110,7 @@ bool Health::answered(ProbeId id, bool well, std::string_view text, Instant now,
   asked.failed_attempts = 0;
   next_check(asked, now);
   std::string said;
-  if (asked.condition != Condition::up || asked.unproven) keep_text(said, text);  // else nobody reads it
+  if (asked.condition != Condition::up || asked.unproven) keep_text(said, text);  // otherwise it is not shown
   check_good(asked, said, now, news);
   wake(asked, now);
   return true;
@@ -132,7 +132,7 @@ void Health::fail(Asked& asked, std::string_view text, Instant now, HealthNews& 
   next_check(asked, now);
 }
 
-// From begin to begin; a check that took longer than the interval is followed by the next one at once.
+// From beginning to beginning; a check that took longer than the interval is followed by the next one at once.
 void Health::next_check(Asked& asked, Instant now) {
   const CheckSpec& check = *asked.target.check;
   const Duration interval = std::max(check.interval, kLeastInterval);

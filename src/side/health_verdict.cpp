@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health_verdict.cpp: what finished checks mean: conditions, damping, slow start, quorum; and the reasons in words.
+// health_verdict.cpp: conclusions from finished checks: conditions, damping, slow start, quorum; and their reasons.
 #include <algorithm>
 #include <initializer_list>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr Duration kSecond = 1s, kMinute = 1min;
 
-// The longest hold is the first one doubled so many times, less one.
+// The longest hold is the first one, doubled kMostLevel - 1 times.
 constexpr uint32_t kMostLevel = 6;
 static_assert(Health::kFirstHold * (1 << (kMostLevel - 1)) == Health::kLongestHold);
 
@@ -31,7 +31,7 @@ const char* word(CheckKind kind) {
   return "?";
 }
 
-// Reasons are put together here only: sums of strings, written out in place, would be half of this room's code.
+// All reasons are joined here: inline concatenation would be half of this module's code.
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string s;
   for (const std::string_view part : parts) s += part;
@@ -39,7 +39,7 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 }
 std::string number(uint64_t n) { return std::to_string(n); }
 
-// "tcp 192.0.2.11:80: ", or "tcp 192.0.2.100:80 on 192.0.2.11: " when the VIP is asked by the server's way.
+// "tcp 192.0.2.11:80: ", or "tcp 192.0.2.100:80 on 192.0.2.11: " for via = vip.
 std::string subject(const Target& target) {
   const CheckSpec& check = *target.check;
   const bool on = check.via == CheckSpec::Via::vip;
@@ -120,7 +120,7 @@ void Health::check_good(Asked& asked, std::string_view said, Instant now, Health
   }
 }
 
-// A server that was unknown and not there at the daemon's start, and one that was out, gets its weight by and by.
+// Begins a slow start for a server that was down, or that was unknown and added after the daemon's start.
 void Health::begin_serving(Asked& asked, bool slowly, Instant now) {
   asked.serves = true;
   asked.ramp.reset();
@@ -172,7 +172,7 @@ void Health::report(const Asked& asked, TargetChange::What what, Instant now, He
                           what == TargetChange::What::ramped ? std::string() : asked.reason});
 }
 
-// True: it is damped when it returns.
+// Counts a going down. True: the server is damped when it works again.
 bool Health::note_flap(Asked& asked, Instant now) {
   const uint32_t level = level_now(asked, now);
   asked.gone[asked.flaps++ % kFlapsKept] = now;
@@ -242,14 +242,14 @@ void Health::touch(Asked& asked) {
   touch(asked.service);
 }
 
-// Servers that have not been asked yet may be well: the sorry server does not stand in for them, else every start of
-// the daemon would send its first clients there. But they do not bring the quorum back, either.
+// Servers without a result yet may work: the sorry server does not replace them, or every start of the daemon would
+// send its first clients there. But they do not restore the quorum, either.
 bool Health::has_enough(const Group& group) {
   const uint64_t need = quorum_of(group), back = return_of(group);
   return group.enough ? group.alive + group.undecided >= need : group.alive >= back;
 }
 
-// More than is configured cannot be asked for, and at least one server has to be alive.
+// At most what is configured, and at least one server.
 uint64_t Health::quorum_of(const Group& group) {
   return std::max<uint64_t>(std::min<uint64_t>(group.policy.quorum, group.configured), 1);
 }
@@ -259,7 +259,7 @@ uint64_t Health::return_of(const Group& group) {
   return std::max<uint64_t>(std::min(wanted, group.configured), 1);
 }
 
-// A server that may go again is better than none. Once begun, all that are damped are let serve.
+// A server that may go down again is better than none. Once begun, releases all damped servers.
 bool Health::release(Group& group, size_t& left, Instant now, HealthNews& news) {
   for (uint32_t& place = *group.releasing; place < group.members.size(); ++place, --left) {
     if (left == 0) return false;
@@ -272,7 +272,7 @@ bool Health::release(Group& group, size_t& left, Instant now, HealthNews& news) 
 }
 
 bool Health::judge(Group& group, size_t& left, Instant now, HealthNews& news) {
-  if (!group.dirty) return true;  // it has been removed meanwhile
+  if (!group.dirty) return true;  // removed meanwhile
   --left;
   if (!group.releasing && group.damped > 0 && !has_enough(group) && !group.policy.sorry_server) group.releasing = 0;
   if (group.releasing && !release(group, left, now, news)) return false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// neighbor.cpp: asking for real servers' MAC addresses, and believing the answers for a while.
-//   asking      nobody has answered yet: broadcast, a second apart; packets are held
-//   fresh       answered; after three quarters of arp_timeout: refreshing
-//   refreshing  the old answer still serves; asked by unicast, then by broadcast; too old: asking
-//   silent      three questions without an answer: packets are dropped, asked on with growing pauses
+// neighbor.cpp: asks for MAC addresses, and keeps the replies for a while.
+//   asking      no reply yet: broadcast every second; packets are held
+//   fresh       replied; after three quarters of arp_timeout: refreshing
+//   refreshing  the old reply is still used; asked by unicast, then by broadcast; too old: asking
+//   silent      three requests without a reply: packets are dropped, requests continue with growing pauses
 //   fixed       mac= in the configuration: never asked
 #include "side/neighbor.h"
 
@@ -15,14 +15,14 @@ namespace rawvs {
 
 namespace {
 
-constexpr Duration kRetry = 1s;  // RFC 1122 section 2.3.2.1: at most one question per second
+constexpr Duration kRetry = 1s;  // RFC 1122 section 2.3.2.1: at most one request per second
 constexpr Duration kLongestPause = 8s;
-// Who answers for another's address must not take turns with its owner at every frame. Linux does the same (arp(7):
-// net.ipv4.neigh.*.locktime).
-constexpr Duration kBelief = 1s;      // so long a new MAC address is believed whatever others say
-constexpr uint32_t kQuestions = 3;    // unanswered: silent; by unicast while refreshing
+// A host that answers for another's address must not alternate with its owner at every frame. Linux does the same
+// (arp(7): net.ipv4.neigh.*.locktime).
+constexpr Duration kBelief = 1s;      // how long a new MAC address is kept whatever others claim
+constexpr uint32_t kQuestions = 3;    // unanswered requests before silent; by unicast while refreshing
 constexpr uint32_t kRoomBefore = 64;  // headroom of a held frame
-constexpr size_t kSwept = 4096;       // slots that are told of a change of their link in one call
+constexpr size_t kSwept = 4096;       // slots that one call handles after a change of their link
 
 Duration pause_after(uint32_t asked) {
   if (asked <= kQuestions) return kRetry;
@@ -79,7 +79,7 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
   Neighbor& n = neighbors_[*slot];
   ++n.wanted;
   if (fixed) {
-    discard(*slot);  // nobody's answer will release what waits for one
+    discard(*slot);  // no reply will release the packets that wait
     n.state = State::fixed;
     n.mac = *fixed;
     set_next(n, kNever);
@@ -138,7 +138,7 @@ void Neighbors::sweep(Link link, Instant now) {
 Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
   Neighbor& n = neighbors_[slot];
   if (n.state == State::silent) {
-    set_next(n, std::min(n.next, std::max(now, n.last_asked + kRetry)));  // somebody needs it: no long pauses now
+    set_next(n, std::min(n.next, std::max(now, n.last_asked + kRetry)));  // a packet needs it: no long pause now
     return Hold::silent;
   }
   const auto free = std::ranges::find_if(held_, [](const Held& h) { return h.neighbor == kNoNeighbor; });
@@ -161,8 +161,8 @@ bool Neighbors::heard(const Arp& arp, Link link, Mac own, Turn turn) {
   if (n.state == State::fixed) return true;
   if (n.knows_mac() && n.mac != arp.sender_mac) {
     if (n.moved != Instant{} && turn.now - n.moved < kBelief) return true;
-    // Whoever had the address may have it still. Another one is believed when it answers a question to all, which is
-    // asked when the one before did not answer.
+    // The old host may still have the address. Another one is accepted when it answers a broadcast request, which is
+    // sent when the old host did not answer.
     const bool asked_all = n.state == State::refreshing && n.asked > kQuestions;
     const bool answers = arp.op == Arp::Op::reply && arp.target_mac == own;
     if (!asked_all || !answers) return doubt(n, arp.sender_mac, turn.now), true;
@@ -172,7 +172,7 @@ bool Neighbors::heard(const Arp& arp, Link link, Mac own, Turn turn) {
   return true;
 }
 
-// Another machine says that it has the address: the one that had it is asked once more, then all are.
+// Another host claims the address: asks the old host once more, then all.
 void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
   if (!n.rival.zero()) return;
   n.rival = rival;
@@ -187,7 +187,7 @@ void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
   const Mac rival = std::exchange(n.rival, Mac{});
   if (n.state == State::silent) {
     turn.out.say(Severity::notice, who + " answers ARP again: " + text(mac));
-  } else if (!n.mac.zero() && n.mac != mac) {  // also when the old answer had aged out meanwhile
+  } else if (!n.mac.zero() && n.mac != mac) {  // also when the old reply has aged out
     if (moves_told_.take(turn.now))
       turn.out.say(Severity::notice, who + " moved from " + text(n.mac) + " to " + text(mac));
     n.moved = turn.now;
@@ -202,7 +202,7 @@ void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
   set_next(n, turn.now + settings_.arp_timeout * 3 / 4);
 }
 
-// In the order in which the frames came. Their bytes stay until recycle().
+// In the order of the frames' arrival. Their bytes are valid until recycle().
 void Neighbors::release(uint16_t slot, Mac own, Outbox& out) {
   Neighbor& n = neighbors_[slot];
   while (n.holding != 0) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// neighbor.h: which MAC address is behind a real server's address. (RFC 826; RFC 1122 section 2.3.2 on ageing and
-// floods.) In:  addresses we need, ARP frames seen, packets that cannot leave yet, the time. Out: questions to ask
-// (Ask), packets that may leave now (Released), news for the log. Not: sockets, building frames (the director composes
-// what is asked here), our own VIPs (claim.h). A wanted address is asked for at once, kept fresh by unicast before its
-// answer ages, and asked for with growing pauses while nobody answers, so that the first packet of a connection seldom
-// waits.
+// neighbor.h: the MAC addresses of real servers and gateways.
+// In:  wanted addresses, ARP frames, packets that wait for an address, the time.
+// Out: ARP requests to send (Ask), packets that may leave now, notices for the log.
+// Not: sockets, building frames (the director composes the requests), our own VIPs (claim.h).
+// RFC: 826; 1122 section 2.3.2 on ageing and floods.
+//
+// A wanted address is asked for at once, refreshed by unicast before it ages, and asked for with growing pauses while
+// nobody answers: the first packet of a connection seldom waits.
 #pragma once
 
 #include <algorithm>
@@ -27,13 +29,13 @@
 
 namespace rawvs {
 
-struct Ask {  // who has target? To one machine (is it still you?) or to all
+struct Ask {  // an ARP request: by unicast (are you still there?) or to all
   Link link = Link::outside;
   Ip target{};
   std::optional<Mac> to{};
 };
 
-enum class Hold : uint8_t { held, full, silent };  // silent: asked several times, nobody answers
+enum class Hold : uint8_t { held, full, silent };  // silent: several requests were not answered
 
 class Neighbors {
  public:
@@ -42,26 +44,26 @@ class Neighbors {
     Ip addr{};
     Link link = Link::outside;
     State state = State::asking;
-    uint32_t wanted = 0;  // by how many servers; 0 = slot is free
+    uint32_t wanted = 0;  // number of servers that need it; 0 = the slot is free
     Mac mac{};            // valid in fresh, refreshing, fixed
-    Instant moved{};      // when another one was believed last
-    Mac rival{};          // who else says that it has the address, until the question is settled; zero: nobody
-    uint32_t asked = 0;   // questions since the last answer
+    Instant moved{};      // when a new MAC address was last accepted
+    Mac rival{};          // another host that claims the address, until that is settled; zero: none
+    uint32_t asked = 0;   // requests since the last reply
     Instant last_asked{};
-    Instant next = kNever;  // when something is to be done: ask again, refresh
-    Instant valid_until{};  // the answer's age limit
+    Instant next = kNever;  // the next action: ask again, refresh
+    Instant valid_until{};  // when the reply ages out
     uint32_t holding = 0;   // packets held for it
     bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
   };
 
   Neighbors(const Settings& settings, uint32_t capacity);
 
-  // Wanted addresses are counted: each want() is answered by one unwant(). kNoNeighbor: no slot left.
+  // Wanted addresses are counted: each want() needs one unwant(). kNoNeighbor: no slot left.
   uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
   void unwant(uint16_t slot);
-  void ask_anew(uint16_t slot, Instant now);  // its fixed address is nobody's wish any more
-  // It came up, or is another one now: all there are asked anew. It is down: asking is useless until it came up. Where
-  // there are many, a part is done with each call of time_passed(), until sweeping() is over.
+  void ask_anew(uint16_t slot, Instant now);  // its fixed address was removed
+  // The link came up, or is another one: all neighbours there are asked for anew. The link is down: no requests until
+  // it comes up. With many neighbours, each call of time_passed() does a part, until sweeping() is false.
   void forget_link(Link link, Instant now);
   void pause_link(Link link);
   bool sweeping() const {
@@ -70,28 +72,28 @@ class Neighbors {
 
   const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
   std::optional<uint16_t> find(Ip addr, Link link) const;
-  std::optional<Ip> who_has(Mac mac) const;  // the wanted address behind a MAC
+  std::optional<Ip> who_has(Mac mac) const;  // the wanted address of a MAC address
   uint16_t slots() const { return static_cast<uint16_t>(free_.used()); }
 
-  // Copies the frame and keeps it until the answer comes. At most arp_hold frames wait per neighbour.
+  // Copies the frame and keeps it until the reply comes. At most arp_hold frames wait per neighbour.
   Hold hold(uint16_t slot, const Frame& frame, Instant now);
 
-  // Takes note of an ARP packet. True when it came from a wanted address. Frames that waited for it are finished
-  // (destination MAC set) and put into out; their bytes stay until the next call of recycle().
+  // Handles an ARP packet. True: it came from a wanted address. Frames that waited for it get their destination MAC and
+  // go to turn.out; their bytes are valid until the next recycle().
   bool heard(const Arp& arp, Link link, Mac own, Turn turn);
-  void recycle();                                                     // the outbox was cleared
+  void recycle();                                                     // REQUIRES: the outbox was cleared
   uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
 
-  // Adds at most so many questions to asks; what else is due stays due.
+  // Appends at most `most` requests to asks; the rest stays due.
   void time_passed(size_t most, std::vector<Ask>& asks, Turn turn);
   Instant next_deadline() const { return due_.earliest(); }
 
  private:
   static constexpr uint32_t kHeldFrames = 64;  // in all
-  static constexpr uint32_t kHeldSize = 2048;  // bytes, headroom included; longer frames are not held
+  static constexpr uint32_t kHeldSize = 2048;  // bytes with headroom; longer frames are not held
   struct Held {
-    uint16_t neighbor = kNoNeighbor;  // then this place is free
-    bool leaving = false;             // lent to the outbox until recycle()
+    uint16_t neighbor = kNoNeighbor;  // kNoNeighbor: this place is free
+    bool leaving = false;             // borrowed by the outbox until recycle()
     uint64_t order = 0;
     Frame frame{};
   };
@@ -107,12 +109,12 @@ class Neighbors {
   std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
 
   const Settings& settings_;
-  std::vector<Neighbor> neighbors_;  // all slots from the start
+  std::vector<Neighbor> neighbors_;  // all slots
   FreeSlots free_;
   SlotHash by_addr_;
   Deadlines due_;
   std::array<bool, kLinks> paused_{};
-  std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // how far the slots were told of their link's change
+  std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // slots that know of their link's change
   std::vector<Held> held_;
   std::unique_ptr<uint8_t[]> held_bytes_;
   uint64_t order_ = 0, discarded_ = 0;

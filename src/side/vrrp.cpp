@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp.cpp: one VRRP instance: its state machine, its timers, what it hears and says.
+// vrrp.cpp: one VRRP instance: state machine, timers, adverts.
 //   initialize  not started, or stopped
-//   backup      another is master, or may be: listens
-//   master      speaks every interval, has the VIPs
-//   fault       would be one of these, but its interface or a track is not well: neither speaks nor listens
+//   backup      another host is master, or may be: listens
+//   master      sends adverts every interval, has the VIPs
+//   fault       its interface or a track is not well: neither sends nor listens
 #include "side/vrrp.h"
 
 #include <utility>
@@ -12,19 +12,19 @@ namespace rawvs {
 
 namespace {
 
-// Others' adverts must not make us send without end: one answer serves all that came within the shortest interval.
+// Others' adverts must not cause endless adverts of ours: one answers all that came within the shortest interval.
 constexpr Duration kBetweenAnswers = 10ms;
 constexpr Duration kBetweenGratuitous = 1s;
-constexpr Duration kBetweenTellings = 600s;  // of the same oddity
+constexpr Duration kBetweenTellings = 600s;  // of the same oddity, in the log
 
-// An owner takes over whatever is configured (RFC 9568 section 6.1: Preempt_Mode). Who wants to be master, but waits
-// for the others of its group, has had its preempt_delay already.
+// An owner takes over whatever is configured (RFC 9568 section 6.1: Preempt_Mode). An instance that waits for its group
+// to become master has already waited for preempt_delay.
 bool preempts(const Vrrp::Instance& i) {
   if (i.priority == kVrrpOwner) return true;
   return i.spec.preempt && (i.spec.preempt_delay == Duration::zero() || i.wants_master);
 }
 
-// Why a backup takes over.
+// The reason for a backup's take-over.
 std::string reason_of_silence(const Vrrp::Instance& i, Instant now) {
   if (i.ended) return text(*i.ended) + " has stopped being master";
   if (!i.master) return "no master was heard for " + seconds_text(now - i.since);
@@ -41,8 +41,8 @@ Duration vrrp_skew(uint8_t version, uint8_t priority, Duration interval) {
   return Duration(((256 - priority) * whole.count() + 255) / 256);
 }
 
-// One rule is not kept: an owner ignores nobody. The RFCs let it ignore all adverts; but if two hosts take themselves
-// for the owner, there would be two masters for ever. So the one with the smaller address gives way, as others do.
+// Differs from the RFCs in one rule: an owner does not ignore adverts. With two owners there would be two masters for
+// ever; so the one with the smaller address yields.
 VrrpStep vrrp_step(VrrpState state, VrrpEvent event, bool preempts) {
   using S = VrrpState;
   using A = VrrpAct;
@@ -140,7 +140,7 @@ bool Vrrp::Instance::may_tell(size_t oddity, Instant now) {
   return true;
 }
 
-// Everything that a state begins with, however it was come by.
+// Enters a state, with everything that it begins with.
 void Vrrp::enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn) {
   const VrrpState before = std::exchange(i.state, next);
   i.since = turn.now;
@@ -156,7 +156,7 @@ void Vrrp::enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn)
     listen(i, (short_listening ? 1 : kVrrpSilentIntervals) * i.interval + skew, turn.now);
   } else if (next == VrrpState::master) {
     ++i.counters.became_master;
-    i.last_announced = turn.now;  // the transition itself says so
+    i.last_announced = turn.now;  // the transition includes an announcement
     speak(i, i.priority, turn);
     due(i.timers.advert, turn.now + i.spec.interval);
   }
@@ -171,7 +171,7 @@ void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn) 
       break;
     case VrrpAct::hasten: listen(i, vrrp_skew(i.spec.version, i.priority, i.interval), turn.now); break;
     case VrrpAct::advertise: {
-      // A turn that comes a little late must not make the next one later.
+      // A late turn must not delay the next advert.
       const bool in_time = turn.now - i.timers.advert < i.spec.interval;
       due(i.timers.advert, after(in_time ? i.timers.advert : turn.now, i.spec.interval));
       speak(i, i.priority, turn);
@@ -183,7 +183,7 @@ void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn) 
         speak(i, i.priority, turn);
         due(i.timers.advert, turn.now + i.spec.interval);
       }
-      announce(i, turn);  // who heard the other believes it now
+      announce(i, turn);  // hosts that heard the other director now use its address
       break;
     case VrrpAct::resign: speak(i, kVrrpEnd, turn); break;
   }
@@ -210,7 +210,7 @@ void Vrrp::speak(Instance& i, uint8_t priority, VrrpTurn turn) {
   for (const Ip destination : to) {
     std::array<uint8_t, kMostVrrpSize> bytes;
     const size_t size = write_vrrp(bytes, advert, source, destination);
-    // To peers they go by routes: they are no news for the switches of this network.
+    // Adverts to peers are routed: they tell the switches of this network nothing.
     const bool virtual_mac = spec.virtual_mac && destination == kVrrpGroup;
     const auto from = virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
     turn.out.sends_.push_back(
@@ -247,8 +247,8 @@ void Vrrp::time_passed(VrrpTurn turn) {
   for (const Instance& i : instances_) earliest_ = std::min(earliest_, i.timers.next());
 }
 
-// The master's time is over. But if we come so late that its adverts may have been lost on the way to us, because
-// nobody took them from the socket, it gets another chance: one.
+// The master's time has passed. If this turn is so late that adverts may have been lost in the full socket, the master
+// gets one more interval.
 void Vrrp::silent(Instance& i, VrrpTurn turn) {
   const Duration late = turn.now - i.timers.silence();
   if (late > i.interval / 2 && !i.waited_again) {
@@ -259,7 +259,7 @@ void Vrrp::silent(Instance& i, VrrpTurn turn) {
     woke_late(i, late, turn);
     return;
   }
-  if (!group_ready(i)) {  // the last of them that wants to takes the others along
+  if (!group_ready(i)) {  // the last one of the group that is ready takes the others along
     i.wants_master = true;
     i.timers.down = i.timers.preempt = kNever;
     return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_check.h: instances of VRRP are checked one by one, as a file is read.
+// vrrp_check.h: checks VRRP instances one by one, as a file is read.
 #pragma once
 
 #include <array>
@@ -14,14 +14,14 @@ namespace rawvs {
 
 class VrrpCheck {
  public:
-  // What makes it impossible beside those before it. Empty: nothing.
+  // The fault of this instance, alone or with earlier ones; empty: none.
   std::string add(const VrrpSpec& spec);
 
  private:
   std::set<std::string> names_;
-  std::map<std::pair<Link, uint8_t>, std::string> vrids_;  // to the name of the instance
-  std::map<Ip, std::string> addresses_;                    // the same
-  std::string of_others_{};                                // who has other_vips = yes
+  std::map<std::pair<Link, uint8_t>, std::string> vrids_;  // the instance's name
+  std::map<Ip, std::string> addresses_;                    // the instance's name
+  std::string of_others_{};                                // the instance with other_vips = yes
   std::array<size_t, kLinks> on_link_{};
 };
 

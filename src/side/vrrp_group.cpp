@@ -23,7 +23,7 @@ bool same_router(const VrrpSpec& a, const VrrpSpec& b) {
   return a.link == b.link && a.vrid == b.vrid && a.version == b.version;
 }
 
-// What is wrong with one of them, seen alone.
+// The fault of one spec by itself.
 std::optional<std::string> fault_of(const VrrpSpec& s) {
   if (s.name.empty()) return "it has no name";
   if (s.version != 2 && s.version != 3) return "version " + std::to_string(s.version) + " is neither 2 nor 3";
@@ -131,7 +131,7 @@ void Vrrp::configure(std::vector<VrrpSpec> specs, VrrpTurn turn) {
   }
 }
 
-// Its priority stays what it was: review() makes it what it is to be, and does what follows from that.
+// Keeps the priority: review() computes the new one and does what follows.
 void Vrrp::take_spec(Instance& i, VrrpSpec spec) {
   std::vector<bool> well(spec.tracks.size(), true);
   for (size_t t = 0; t < spec.tracks.size(); ++t) {
@@ -144,7 +144,7 @@ void Vrrp::take_spec(Instance& i, VrrpSpec spec) {
   std::ranges::sort(i.sorted);
 }
 
-// Which group is which, whose each VIP is, and whose those are that no instance names.
+// Assigns groups, the owner of each VIP, and the instance for other VIPs.
 void Vrrp::number() {
   owned_.clear();
   uint16_t groups = 0;
@@ -165,7 +165,7 @@ void Vrrp::number() {
   of_others_ = found ? std::optional(static_cast<size_t>(best - instances_.begin())) : std::nullopt;
 }
 
-// An owner's VIP is its host's own address, and may be the only one there is.
+// An owner's VIP is an address of its host, and may be its only one.
 void Vrrp::find_sources() {
   const auto borrowed = [&](const LinkAddress& a) {
     const auto at = std::ranges::lower_bound(owned_, a.addr, {}, &Owned::vip);
@@ -257,10 +257,10 @@ void Vrrp::set_off(Instance& i, VrrpTurn turn) {
   const bool at_once = owner && i.group == 0;
   happened(i, at_once ? VrrpEvent::start_owner : VrrpEvent::start, {.why = owner ? why + " with priority 255" : why},
            turn);
-  if (owner && i.state == VrrpState::backup) due(i.timers.down, turn.now);  // as soon as its group can
+  if (owner && i.state == VrrpState::backup) due(i.timers.down, turn.now);  // at once when its group can
 }
 
-// Its link, its tracks or its priority may be others now.
+// Handles changes of its link, tracks or priority.
 void Vrrp::review(Instance& i, VrrpTurn turn) {
   const uint8_t before = std::exchange(i.priority, effective_priority(i));
   if (i.state == VrrpState::initialize) return;
@@ -270,7 +270,7 @@ void Vrrp::review(Instance& i, VrrpTurn turn) {
   } else if (!ailing && i.state == VrrpState::fault) {
     set_off(i, turn);
   } else if (i.priority != before && i.state == VrrpState::master) {
-    speak(i, i.priority, turn);  // a backup that is stronger now need not wait for the next advert to know
+    speak(i, i.priority, turn);  // a stronger backup need not wait for the next advert
     due(i.timers.advert, turn.now + i.spec.interval);
   } else if (i.priority != before && i.timers.down != kNever) {
     const auto skew = [&](uint8_t priority) { return vrrp_skew(i.spec.version, priority, i.interval); };
@@ -283,7 +283,7 @@ void Vrrp::happened(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn t
   const VrrpState before = i.state;
   const VrrpStep s = apply(i, event, cause, turn);
   if (i.group == 0) return;
-  // An instance that is new in a group of masters joins them as soon as it hears no other master.
+  // A new instance in a group of masters joins them when it hears no other master.
   const bool only_listens = i.state == VrrpState::backup && before != VrrpState::master && s.act != VrrpAct::follow;
   if (!only_listens && (i.state != before || s.act == VrrpAct::follow)) group_follows(i, turn);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_heard.cpp: what an instance makes of an advert: which rules of reception it breaks (RFC 9568 and RFC 3768,
-// section 7.1, and those of unicast peers), what is odd about it, and which event it is to the state machine.
+// vrrp_heard.cpp: received adverts: the rules of reception (RFC 9568 and RFC 3768, section 7.1, and those of unicast
+// peers), oddities, and the event for the state machine.
 #include "side/vrrp.h"
 
 namespace rawvs {
@@ -14,7 +14,7 @@ VrrpEvent event_of(uint8_t priority, Ip from, uint8_t own_priority, Ip own) {
   return from > own ? VrrpEvent::heard_stronger : VrrpEvent::heard_equal;
 }
 
-bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in whatever order
+bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in any order
   const auto theirs = advert.addresses.list();
   if (std::ranges::equal(theirs, i.spec.addresses)) return true;
   if (theirs.size() != i.sorted.size()) return false;
@@ -65,14 +65,14 @@ std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagr
       return VrrpRefusal::password;
     }
     if (a.interval != spec.interval) return VrrpRefusal::interval;
-    // RFC 3768 section 7.1: unless its sender owns the addresses, and so must know.
+    // RFC 3768 section 7.1: except from the owner of the addresses.
     if (spec.same_addresses && a.priority != kVrrpOwner && !same_addresses(i, a)) return VrrpRefusal::addresses;
   }
   const bool awake = i.state == VrrpState::backup || i.state == VrrpState::master;
   return awake ? std::nullopt : std::optional(VrrpRefusal::idle);
 }
 
-// Odd, but used all the same: to ignore a master for it would make a second one.
+// Oddities of an accepted advert: ignoring a master for them would create a second one.
 void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn) {
   const auto tell = [&](VrrpOddity oddity, const std::string& what) {
     if (i.may_tell(oddity, turn.now)) {
@@ -102,7 +102,7 @@ void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn)
   const VrrpEvent event = event_of(advert.priority, from, i.priority, source_of(i));
   const Duration silence = turn.now - i.last_sent;  // before it is answered
   if (i.state == VrrpState::backup && event == VrrpEvent::heard_weaker) {
-    // The delay begins with the first of them.
+    // The delay begins with the first such advert.
     const bool delayed = i.spec.preempt && i.spec.preempt_delay > Duration::zero();
     if (delayed && i.timers.preempt == kNever) due(i.timers.preempt, turn.now + i.spec.preempt_delay);
   } else if (event != VrrpEvent::heard_end) {
@@ -110,7 +110,7 @@ void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn)
   }
   happened(i, event, {advert.priority, from, advert.interval, {}}, turn);
   if (i.state == VrrpState::master) {
-    // It yields before it would announce anything: only who is master still has something to announce.
+    // Yields before it announces anything: only a master announces.
     if (silence >= kVrrpSilentIntervals * i.spec.interval) woke_late(i, silence, turn);
   } else if (event == VrrpEvent::heard_end) {
     i.master.reset();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// watch.h: which frames the outside must deliver to the director, and keep from the host's kernel.
-// The director says it; sockets, programs of the kernel and guards are made from it.
+// watch.h: the frames that the director needs, and that the host's kernel must not handle.
+//
+// The director fills it; sockets' filters, kernel programs and guards are made from it.
 #pragma once
 
 #include <array>
@@ -12,11 +13,11 @@
 namespace rawvs {
 
 struct Watch {
-  std::vector<Ip> vips;         // sorted: frames to these, ARP about these
+  std::vector<Ip> vips;         // sorted: frames to these, and ARP about these
   std::vector<Ip> neighbors;    // sorted: ARP from these: servers, or gateways to them
-  std::vector<Ip> nat_servers;  // sorted: IPv4 from these, sent to our MAC address, may be answers to translate
-  bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets under NAT or in a tunnel
-  std::array<std::vector<Mac>, kLinks> macs{};  // sorted: ours on that link beside the interface's own (VRRP)
+  std::vector<Ip> nat_servers;  // sorted: IPv4 from these to our MAC address may be replies to translate
+  bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets with NAT or in a tunnel
+  std::array<std::vector<Mac>, kLinks> macs{};  // sorted: our addresses on that link besides the interface's own (VRRP)
   friend bool operator==(const Watch&, const Watch&) = default;
 };
 

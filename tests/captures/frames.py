@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""frames.py: the frames of the capture tests, built byte by byte; see make.py for who is who."""
+"""frames.py: the frames of the capture tests, built byte by byte; make.py lists the hosts."""
 import struct
 
 ROUTER, DIRECTOR, DIRECTOR_INSIDE = "02:00:00:00:00:01", "02:00:00:00:00:10", "02:00:00:00:01:10"
@@ -85,7 +85,7 @@ def tagged(frame, vlan, kind=0x8100, priority=5):
 
 
 def broken(frame, at):
-    """One bit of the byte at this offset is wrong."""
+    """Flips one bit of the byte at this offset."""
     return frame[:at] + bytes([frame[at] ^ 1]) + frame[at + 1:]
 
 
@@ -93,7 +93,7 @@ IP_CHECKSUM, IP_VERSION, IP_LENGTH, TCP_OFFSET = 24, 14, 16, 46  # offsets in a 
 
 
 def nothing(seconds):
-    """A frame that is nobody's business: the clock starts with it, or runs until then."""
+    """A frame that concerns nobody: the clock starts with it, or runs until then."""
     return seconds, who_has("192.0.2.200")
 
 def sctp(who, chunks, port=80, src=None, dst=VIP, **more):
@@ -122,7 +122,7 @@ def pieces(frame, *cuts):
 
 
 def icmp_error(about, src, dst, kind=3, code=4, mtu=1400, quoted=28, **more):
-    """About a frame, of whose IP packet so many bytes are quoted."""
+    """An ICMP error about a frame, quoting `quoted` bytes of its IP packet."""
     l4 = struct.pack(">BBHHH", kind, code, 0, 0, mtu) + about[14:14 + quoted]
     return ipv4(1, l4[:2] + struct.pack(">H", checksum(l4)) + l4[4:], src, dst, **more)
 

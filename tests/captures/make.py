@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes the inputs of the capture tests: NAME.in.pcap for every function here or in methods.py that is a sentence.
+"""Makes the inputs of the capture tests: NAME.in.pcap for every function here or in methods.py whose name is a sentence.
 
 To add a capture: write NAME.ini (its first comment says which behaviour it shows) and a function NAME; then
     tests/captures/make.py NAME
     RAWVS_REGENERATE=1 build/unit-tests --gtest_filter='*NAME'
 prints every frame that leaves and writes NAME.out.pcap and NAME.counters. Read both critically: they are what the test
-will demand from then on.  A capture from real life needs no function: put it here as NAME.in.pcap.
+require from then on.  A real capture needs no function: put it here as NAME.in.pcap.
 
 A function yields (seconds, frame).  Addresses: clients 198.51.100.N behind the router 02:..:01 (192.0.2.1), the
 director 02:..:10 (192.0.2.10; inside 02:00:00:00:01:10, 203.0.113.10), VIP 192.0.2.100, real servers 192.0.2.11 ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""methods.py: captures of NAT and tunnels, persistence, fragments, and of placing clients; see make.py."""
+"""methods.py: captures of NAT and tunnels, persistence, fragments, and the choice of servers; see make.py."""
 from frames import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 SERVER = "203.0.113.11"

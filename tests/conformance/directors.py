@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The two directors that a scenario can be played against, behind the same few words."""
+"""The two directors that can play a scenario, with a common interface."""
 import contextlib
 import os
 import shutil
@@ -92,7 +92,7 @@ class Rawvs:
         self.settings[key] = value
 
     def trouble(self):
-        """What a daemon that died left in its log; nothing while it lives."""
+        """The end of the log of a daemon that died; nothing while it lives."""
         if self.proc is None or self.proc.poll() is None:
             return ""
         return f"rawvsd ended with status {self.proc.returncode}: {self.log()}"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The sync protocol between a kernel's IPVS and rawvsd: connections go on when the other one takes over.
+"""The sync protocol between a kernel's IPVS and rawvsd: connections continue when the other director takes over.
 
 Needs a kernel with IPVS, so it is run on the oracle:  make conformance-sync
 which is    tests/conformance/oracle/boot env RAWVS_BIN=build tests/conformance/kernel_sync.py
 
-A client has connections through one director; then its frames and the servers' go to the other one, which knows these
+A client has connections through one director; then its frames and the servers' go to the other one, which has these
 connections by the sync protocol alone.  One line per case, and a closing line `N passed, N failed, N skipped`.
 """
 import pathlib
@@ -36,7 +36,7 @@ def known_to_kernel(lab):
 
 
 def point_to(lab, method, who):
-    """The frames to the VIP, and NAT servers' answers, go to this director."""
+    """Sends frames to the VIP, and NAT servers' replies, to this director."""
     lab["desk"].ip(f"neigh replace {VIP} lladdr {MAC[who]} dev eth0 nud permanent")
     for name in lab.servers if method == "nat" else ():
         lab[name].ip(f"route replace default via {GATEWAY[who]}",

@@ -49,7 +49,7 @@ def ip_batch(lines, ns=None):
 
 @contextlib.contextmanager
 def inside(ns):
-    """This thread in namespace `ns`: what it opens there stays there."""
+    """A with block in which this thread is in namespace `ns`: what it opens there stays there."""
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{ns}", os.O_RDONLY)
     try:
@@ -96,14 +96,14 @@ def label(ip):
 
 
 def sweep():
-    """Removes what a run that was killed has left."""
+    """Removes what a killed run left."""
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
         owner = NAMESPACE.match(name)
         if owner and not os.path.exists(f"/proc/{owner[1]}"):
             sh(f"ip netns del {name}", check=False)
 
 
-# `unready`: a kernel left the outermost checksum to hardware that these links do not have.
+# `unready`: a kernel left the outermost checksum to hardware, which these links do not have.
 Arrival = collections.namedtuple("Arrival", "host frame unready")
 
 
@@ -175,7 +175,7 @@ class Lab:
         return s
 
     def warm(self):
-        """Lets the director know its neighbours, so that no packet waits for ARP."""
+        """Makes the director resolve its neighbours, so that no packet waits for ARP."""
         lines = []
         for (host, dev), mac in self.mac.items():
             if host in self.hosts or host == "client":
@@ -224,7 +224,7 @@ class Lab:
                 got.append(Arrival(host, frame, any(s & CSUM_NOT_READY for s in status)))
 
     def _is_for(self, host, frame):
-        """A bridge floods what it has not learned, and reports its multicast groups: neither counts."""
+        """False for what a bridge floods before it has learned, and for its multicast reports."""
         mine = bytes(int(x, 16) for x in self.mac[(host, "eth0")].split(":"))
         return frame[23] != IGMP and (frame[:6] == mine or frame[0] & 1)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Plays one scenario against a director and writes down what every packet became."""
+"""Plays one scenario against a director and records what happened to every packet."""
 import os
 import re
 import time
@@ -104,7 +104,7 @@ class Play:
             dev = "eth1" if sender.startswith("ns") else "eth0"
             mac = P.mac(self.lab.mac[("director", dev)]) + P.mac(self.lab.mac[(sender, "eth0")])
             self.lab.send(sender, mac + b"\x08\x00" + ip)
-        # A director that left out three packets will not be right in the end: no need to wait for more.
+        # A director that missed three packets will fail anyway: do not wait for more.
         arrived = self.lab.drain(QUIET, expected, patience=PATIENCE if self.missed < 3 else QUIET)
         self.missed += len(arrived) < (expected or 0)
         reader = reading.Reader(step.show, [int.from_bytes(ip[4:6], "big") for _, ip in sent])
@@ -120,7 +120,7 @@ class Play:
         return out
 
     def placement(self, arrived, reader):
-        """Which server got which clients, one line per server; what the clients themselves got is written in full."""
+        """The clients of each server, one line per server; what the clients themselves got is written in full."""
         servers, rest = {}, []
         for arrival in arrived:
             at, ip = arrival.host, arrival.frame[14:]

@@ -14,7 +14,7 @@ DIRECTOR = mac_of("director")
 
 
 def ask(capture, asker, target, number=1):
-    """The reply to a question of the desk's, after `number` replies for this address in all."""
+    """The reply to the desk's request, after `number` replies for this address in all."""
     asker.send(arp_request(*DESK, target))
     return eventually(lambda: replies(capture, target)[number - 1:], 5, f"an ARP reply for {target}")[0]
 
@@ -24,7 +24,7 @@ def replies(capture, address):
 
 
 def neighbour(host, address):
-    """What a host's neighbour table holds: the MAC address, or an empty text."""
+    """The MAC address in a host's neighbour table, or an empty text."""
     words = host.run("ip", "neigh", "show", address).stdout.split()
     return words[words.index("lladdr") + 1] if "lladdr" in words else ""
 
@@ -63,7 +63,7 @@ def arp_for_a_vip_is_answered_within_five_milliseconds(lab):
         ask(capture, asker, VIP, next(numbers))
         asked = [f.time for f in capture.frames() if f.outgoing and f.op == 1]
         return [reply.time - question for question, reply in zip(asked, replies(capture, VIP))]
-    # A busy machine makes an answer late now and then; a director that waits for something makes all of them late.
+    # A busy machine delays single replies; a director that waits for something delays all of them.
     eventually(lambda: len([took for took in times() if took < 0.005]) >= 10, 10, "ten answers within 5 ms")
     return f"half of them took {statistics.median(times()) * 1000:.1f} ms at most"
 

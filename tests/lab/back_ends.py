@@ -14,7 +14,7 @@ BACK_ENDS = ("ring", "socket", "xdp")
 
 
 def with_io(lab, io, *sections, **settings):
-    """A director with this back end, which really is used."""
+    """A director with this back end; checks that it is in use."""
     if io == "xdp":
         ini = lab.directory / "asked.ini"
         ini.write_text("[director]\ninterface = eth0\nio = xdp\n")

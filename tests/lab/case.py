@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a lab test is: a function with a sentence for a name, a fresh network as its argument, and a time limit.
+"""Lab tests: a function whose name is a sentence, a fresh network as its argument, and a time limit.
 
-What it returns, if anything, is printed behind its name: a time that it measured, say."""
+What it returns, if anything, is printed after its name: a time that it measured, for example."""
 import dataclasses
 import os
 import shutil
@@ -29,7 +29,7 @@ class Case:
 
 
 class Skip(Exception):
-    """The test has nothing to say here; the text says why."""
+    """The test cannot run here; the text says why."""
 
 
 def case(seconds=30, needs=(), daemon=True, alone=False, **topology):
@@ -52,7 +52,7 @@ def true(fact, complaint):
 
 
 def all_answered(answers, count):
-    """Every one of so many requests was answered, without one failure."""
+    """All requests were answered, without a failure."""
     true(not answers.failures, f"{len(answers.failures)} requests failed: {answers.failures[:3]}")
     same(sum(answers.of.values()), count, "requests answered")
 
@@ -73,7 +73,7 @@ def too_long(_number, _frame):
 
 
 def perform(one):
-    """Runs a test: ("ok" | "FAIL" | "skip", what there is to say, seconds)."""
+    """Runs a test: ("ok" | "FAIL" | "skip", message, seconds)."""
     reason = reason_to_skip(one)
     if reason:
         return "skip", reason, 0.0
@@ -87,7 +87,7 @@ def perform(one):
                 text = one.function(network) or ""
             except Skip as skip:
                 verdict, text = "skip", str(skip)
-            except Exception as error:  # whatever it is, it is this test's failure, and the next one runs
+            except Exception as error:  # any error is this test's failure, and the next one runs
                 verdict, text = "FAIL", f"{describe(error)}\n{last_words(network)}".rstrip()
             finally:
                 signal.alarm(0)
@@ -105,6 +105,6 @@ def describe(error):
 
 
 def last_words(network):
-    """The ends of the directors' logs: where the reason usually is."""
+    """The ends of the directors' logs, which usually have the reason."""
     logs = [program.text().splitlines()[-12:] for program in network.programs if program.name == "rawvsd"]
     return "\n".join(line for log in logs for line in log)

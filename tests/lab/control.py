@@ -14,7 +14,7 @@ SERVICES, SERVERS = 10, 1000  # 10,000 servers
 
 
 def large(weight):
-    """Virtuals with many servers each, behind NAT, which gives each of them a port of its own."""
+    """Virtuals with many NAT servers each, every server with its own port."""
     return [f"[virtual v{i}]\naddress = {VIP}\nports = tcp/{8000 + i}\n" +
             "".join(f"server = 192.0.2.{11 + k % 2}:{1000 + k} forward=nat weight={weight}\n" for k in range(SERVERS))
             for i in range(SERVICES)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rawvsd as a program: its options, its files, what it refuses."""
+"""rawvsd as a program: its options, its files, its refusals."""
 import os
 import pathlib
 import re
@@ -20,7 +20,7 @@ def rawvsd(lab, *arguments):
 
 
 def no_process(pid):
-    """Whether the process is gone; one that nobody has waited for yet is."""
+    """True if the process is gone, also if nobody has collected its status."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Datagrams of up to 64 KB, and links of different MTUs on the way: everything arrives as it was sent."""
+"""Datagrams of up to 64 KB, and links of different MTUs on the path: everything arrives as it was sent."""
 import os
 import socket
 import sys
@@ -170,7 +170,7 @@ def jumbo(lab):
 
 
 def narrow(lab, mtu):
-    """The far LAN carries less than the others; its hosts' TCP says nothing of it."""
+    """The far LAN carries less than the others; its hosts' TCP does not announce that."""
     lab["gate1"].mtu("eth1", mtu)
     lab["far1"].mtu("eth0", mtu)
     lab["far1"].ip(f"route replace default via {FAR_SIDE['gate1']} advmss 1460")
@@ -197,7 +197,7 @@ def files_go_both_ways_between_jumbo_frames_inside_and_1500_outside(lab):
 
 @case(seconds=60)
 def a_jumbo_server_learns_by_icmp_what_the_way_to_the_client_carries(lab):
-    """The client announces more than its own link carries, so that the server's segments are too long for it."""
+    """The client announces more than its own link carries, so the server's segments are too long for it."""
     lab.add_inside("in1")
     jumbo(lab)
     lab["client"].ip("route replace default via 198.51.100.1 advmss 8960")
@@ -219,7 +219,7 @@ def files_go_both_ways_over_a_narrow_link_behind_a_router_through_nat(lab):
     director = Director(lab, virtual(servers=("far1:8080 forward=nat",)), inside="eth1").start()
     at_client = Capture(lab["client"])
     files_both_ways(lab, "far1")
-    # The router's error is about the translated packet, and is translated back: the client knows the VIP alone.
+    # The router's error is about the translated packet, and is translated back: the client knows only the VIP.
     told = [f for f in at_client.frames() if f.protocol == ICMP and not f.outgoing]
     true(told, "the client was not told")
     quoted = {socket.inet_ntoa(f.data[42 + 16:42 + 20]) for f in told}
@@ -237,7 +237,7 @@ def files_go_both_ways_when_the_clients_link_is_narrow(lab):
     director = Director(lab, virtual(servers=("in1:8080 forward=nat",)), inside="eth1").start()
     at_server = Capture(lab["in1"])
     files_both_ways(lab, "in1", clients=("client",))
-    # The client's router complains to the VIP about the VIP's packets: the server is told, about its own.
+    # The client's router sends the VIP an error about the VIP's packets: the server gets one about its own.
     told = [f for f in at_server.frames() if f.protocol == ICMP and not f.outgoing]
     true(told, "the server was not told")
     quoted = {socket.inet_ntoa(f.data[42 + 12:42 + 16]) for f in told}

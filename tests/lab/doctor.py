@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rawvsadm doctor: each illness for real, what is said of it, and that what it says to type helps."""
+"""rawvsadm doctor: each fault for real, the finding, and that the command which it shows helps."""
 import json
 import re
 
@@ -15,7 +15,7 @@ INSIDE = {"inside": "eth1"}
 
 
 def examine(director):
-    """The exit status, and what it says."""
+    """The exit status and the output."""
     done = director.admin("doctor", "--json", check=False)
     same(done.stderr, "", "standard error")
     report = json.loads(done.stdout)
@@ -33,7 +33,7 @@ def healthy(director):
 
 
 def the_one(director, check, words):
-    """The only finding, as soon as it is that one."""
+    """The only finding, as soon as it is this one."""
     eventually(lambda: checks(director) == [check], 15, f"the finding {check} and no other")
     finding = examine(director)["findings"][0]
     true(words in finding["what"], f"{words!r} is not in {finding['what']!r}")
@@ -41,7 +41,7 @@ def the_one(director, check, words):
 
 
 def type_it(lab, finding):
-    """What it says to type, on the host it names (the director's, if it names none)."""
+    """Runs the finding's command on the host it names (the director's, if it names none)."""
     where, at, command = re.fullmatch(r"(on (\S+): )?(.*?)(?: \(.*\)|, and have .*)?", finding["type"]).groups()
     name = next(n for n, address in ADDRESS.items() if address == at) if where else "director"
     if command.startswith("rawvsadm "):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  What breaks when
-one goes is measured: a line with the number, per way to schedule.
+"""etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  Measures how many
+connections break when a director or server goes: a line with the number, per scheduler.
 
     client ──── router ──┬── director   192.0.2.10      all three with BIRD; the router has the VIP's route from the
                          ├── other      192.0.2.20      directors, by BGP
@@ -47,7 +47,7 @@ class Bird:
 
 
 class Node:
-    """A director with all that the example has beside it."""
+    """A director with everything else of the example."""
 
     def __init__(self, lab, host, *sections, shell=("sh",), check=None, **settings):
         self.lab = lab
@@ -86,7 +86,7 @@ def site(lab, *sections, **settings):
 
 
 def next_hops(lab):
-    """The routers' ways to the VIP."""
+    """The router's next hops to the VIP."""
     routes = json.loads(lab["router"].run("ip", "-j", "route", "show", VIP).stdout or "[]")
     return {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}
 

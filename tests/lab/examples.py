@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""etc/examples: each file starts a director as it stands, and what it says is what `rawvsadm status` shows."""
+"""etc/examples: each file starts a director unchanged, and `rawvsadm status` shows what the file says."""
 import re
 
 from case import case, same, true
@@ -24,7 +24,7 @@ def each_example(function):
 def a_director_starts_with_the_example(lab, file):
     director = Director(lab)
     text = file.read_text()
-    # Only where it may write is another place: hosts of the lab share one file system.
+    # Only the control socket has another path: hosts of the lab share one file system.
     text = text.replace("[director]\n", f"[director]\ncontrol = {director.control}\n")
     director.ini.write_text(text.replace("/run/rawvs.state", str(lab.directory / "rawvs.state")))
     director.start()

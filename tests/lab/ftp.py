@@ -55,10 +55,10 @@ def curl(lab, *arguments, client="client"):
 
 
 def fetch_and_send(lab, client, mode, downloads=12, uploads=6):
-    """So many files down and up, on one control connection each, and listings; all of them compared.  How many.
+    """This many files down and up, on one control connection each, and listings; compares them.  Returns their number.
 
     Few: on a busy machine, curl 7.88 often sleeps for a second before it opens a passive data connection (with any
-    server, without any director).  lftp does the many."""
+    server, without any director).  mirror() transfers many with lftp."""
     flags = MODES[mode]
     got, put = lab.directory / f"got-{mode}", lab.directory / f"put-{mode}"
     for folder in (got, put):
@@ -82,7 +82,7 @@ def fetch_and_send(lab, client, mode, downloads=12, uploads=6):
 
 
 def mirror(lab, client, passive):
-    """lftp, with four connections at once: a folder down, and up again under another name.  How many transfers."""
+    """lftp, with four connections at once: a folder down, and up again under another name.  Returns the transfers."""
     here = lab.directory / f"mirror-{client}-{passive}"
     there = f"up/{client}-{passive}"
     mode = "on" if passive else "off"
@@ -97,7 +97,7 @@ def mirror(lab, client, passive):
 
 
 def with_addresses(lab, director, count):
-    """Which servers clients of so many addresses meet: each asks one and stays there."""
+    """The servers of clients with this many addresses: each asks one server and stays there."""
     lab["client"].ip(*[f"addr add 198.51.100.{100 + n}/24 dev eth0" for n in range(count)])
     seen = []
     for n in range(count):

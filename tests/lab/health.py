@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Health checks: servers whose service dies get nothing, and come back; real programs on both sides."""
+"""Health checks: servers whose service fails get no connections, and come back; real programs on both sides."""
 import socket
 
 from case import all_answered, case, same, true
@@ -29,7 +29,7 @@ def web(lab, name):
 
 
 def drop(host, chain, what):
-    """This host's firewall drops that from now on: chain is input or output."""
+    """This host's firewall drops these packets from now on: chain is input or output."""
     host.run("sh", "-c", f"echo 'table ip f {{ chain c {{ type filter hook {chain} priority 0; {what} drop; }}; }}' "
                          "| nft -f -")
 

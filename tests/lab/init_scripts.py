@@ -18,7 +18,7 @@ SHELLS = (("dash",), ("busybox", "ash"))
 
 
 class Script:
-    """One of the scripts, under one shell, in a host.  Programs in its folder go first; busybox's ip is one of them."""
+    """One of the scripts, under one shell, in a host.  Programs in its folder have precedence, such as busybox's ip."""
 
     def __init__(self, lab, host, name, shell, **settings):
         self.host, self.shell = lab[host], shell
@@ -42,7 +42,7 @@ class Script:
         return text
 
     def program(self, name, *lines):
-        """A stand-in for a program: a script of these lines."""
+        """A stub for a program: a script of these lines."""
         path = self.folder / name
         path.write_text("\n".join(("#!/bin/sh", *lines, "")))
         path.chmod(0o755)
@@ -169,7 +169,7 @@ def a_start_that_cannot_work_has_its_own_exit_code(lab):
 
 @case(needs=("dash",))
 def waiting_for_a_start_or_a_stop_has_an_end(lab):
-    """A stand-in for a daemon that hangs: no configuration makes rawvsd do so."""
+    """A stub for a daemon that hangs: no configuration makes rawvsd do so."""
     for shell in SHELLS:
         script, _, pid_file = director_script(lab, shell)
         hanging = script.program(

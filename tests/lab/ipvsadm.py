@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rawvsadm as ipvsadm, ipvsadm-save and ipvsadm-restore: symlinks, as scripts and habits of LVS meet them."""
+"""rawvsadm as ipvsadm, ipvsadm-save and ipvsadm-restore: symlinks, as LVS's scripts use them."""
 import difflib
 import os
 import pathlib
@@ -15,7 +15,7 @@ RECORDINGS = pathlib.Path(__file__).resolve().parents[1] / "rawvsadm"
 NAMES = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
 EMPTY = "; no service yet\n"
 GROUP = f"[group web]\nmark = 10\nmatch = {VIP} tcp/80,443\n"
-# What rawvsadm answers otherwise, on purpose.
+# Deliberately different answers of rawvsadm.
 NOT_UNICAST = "! Invalid operation.  Possibly wrong module version, address not unicast, ...\n= 255\n"
 OTHERWISE = {
     # ipvsadm takes the mark for a signed number, lists it as -1, and cannot read back what it saved.
@@ -71,7 +71,7 @@ def blocks(session):
 
 
 def answers_apart(recorded, found):
-    """How the answers differ.  The size in the head is the connection table's: each has its own."""
+    """The answers that differ.  The size in the head is the connection table's, which differs."""
     def plain(text):
         return re.sub(r"\(size=\d+\)", "(size=N)", text)
     pairs = list(zip(blocks(recorded), blocks(found), strict=True))

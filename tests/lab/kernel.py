@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The director's own kernel stays out of it: it forwards (ip_forward=1), but never a frame that the director takes."""
+"""The director's own kernel does not interfere: it forwards (ip_forward=1), but no frame of the director's."""
 import signal
 
 from case import Skip, all_answered, case, same, true
@@ -95,7 +95,7 @@ def scattered(count):
 
 
 def guards_put(monitor):
-    """How often the classic guard was put on an interface, as `tc monitor` saw it."""
+    """The number of times that the classic guard was put on an interface, by `tc monitor`."""
     return len([line for line in monitor.text().splitlines() if "bytecode" in line and "deleted" not in line])
 
 

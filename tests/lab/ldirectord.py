@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's ldirectord, unmodified, with rawvsadm in ipvsadm's place: it makes the table and keeps it in order."""
+"""Debian's ldirectord, unmodified, with rawvsadm in ipvsadm's place: it creates and maintains the table."""
 import re
 import signal
 
@@ -76,7 +76,7 @@ class Watched:
         self.program = lab["director"].start("sh", "-c", script)
 
     def table(self):
-        """{VIP or mark: [(server, method, weight), ...]} as rawvsadm -L -n has it."""
+        """{VIP or mark: [(server, method, weight), ...]} by rawvsadm -L -n."""
         table = {}
         for line in self.director.admin("-L", "-n").splitlines():
             if service := re.match(r"(?:TCP|FWM)  ([\d.]+)(?::\d+)? ", line):

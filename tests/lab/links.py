@@ -19,7 +19,7 @@ def cpu_seconds(program):
 
 
 def does_not_spin(director):
-    """Waiting costs next to nothing: a second, ten answers of the control socket, no processor time to speak of."""
+    """Waiting costs next to nothing: a second, ten replies of the control socket, hardly any processor time."""
     before = cpu_seconds(director.program)
     time.sleep(1)  # a director that spins uses all of it
     for _ in range(10):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hundreds of TCP connections to a VIP, and the servers that they end at, in one loop of this process.
+"""Hundreds of TCP connections to a VIP, and their servers, in one loop of this process.
 
-A client sends one byte, and its server answers with its own number.  What breaks is known by that: a reset, an end, or
+A client sends one byte, and its server answers with its own number.  A broken connection shows by a reset, an end, or
 no answer.
 """
 import contextlib
@@ -38,8 +38,8 @@ class ManyFlows:
         if soft < 8192:
             resource.setrlimit(resource.RLIMIT_NOFILE, (8192 if hard < 0 else min(hard, 8192), hard))
         self.lab, self.vip = lab, vip
-        # Between namespaces, a router hashes by what the sender's socket has drawn, which is drawn anew for a segment
-        # that is sent again.  On a real wire a connection's hash stays.
+        # Between namespaces a router hashes by a number of the sender's socket, which changes when a segment is sent
+        # again.  On a real network a connection's hash does not change.
         with contextlib.suppress(OSError), lab["client"].inside():
             pathlib.Path("/proc/sys/net/core/txrehash").write_text("0\n")
         self.selector = selectors.DefaultSelector()
@@ -140,9 +140,9 @@ class ManyFlows:
                 self.give_up(flow, "no answer")
 
     def exchange(self, flows, seconds=30):
-        """Every connection that is whole sends a byte; the number of those that broke."""
+        """Every working connection sends a byte; returns the number of those that broke."""
         before = [flow for flow in flows if flow.whole]
-        # In the order of their making, two schedulers that deal in turn would place all of them alike, or none.
+        # In the order of creation, two schedulers in turn would place all of them alike, or none.
         for flow in random.sample(before, len(before)):
             flow.waiting = True
             try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""NAT: the servers have neither the VIP nor its port; the director translates both ways, beside a forwarding kernel."""
+"""NAT: the servers have neither the VIP nor its port; the director translates both ways; its kernel forwards, too."""
 import signal
 
 from case import all_answered, case, same, true
@@ -176,7 +176,7 @@ def a_server_that_returns_gets_its_open_connections_back(lab):
 
 
 def answer_of(s, request=b"GET / HTTP/1.0\r\n\r\n"):
-    """What an open connection brings when it is used: the page, or how it ended."""
+    """The result of using an open connection: the page, or how it ended."""
     s.settimeout(60)
     with s:
         try:
@@ -229,7 +229,7 @@ SHOP = "[group shop]\nmark = 10\nmatch = {0} tcp/80,443\n"
 
 
 def pages(lab, source, url, count=6):
-    """Who answers a client that asks from this address."""
+    """The servers that answer a client with this source address."""
     text = lab["client"].run("curl", "--silent", "--show-error", "--max-time", "60", "--interface", source, "--header",
                              "Connection: close", f"{url}?[1-{count}]").stdout
     return set(text.split())

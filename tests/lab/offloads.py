@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Offloads as the kernel sets them, at full speed: iperf3 through each method, both ways.
 
-TCP hands its network card super-frames of up to 64 KB, and checksums that are only begun.  A director that loses a
-frame, breaks a checksum or cuts where it need not shows here: as a gap at the receiver, as a checksum that tcpdump
-calls incorrect, as small frames at the server.
+TCP gives its network card super-frames of up to 64 KB, and partial checksums.  A director that loses a frame, breaks a
+checksum or cuts without need shows here: by a gap at the receiver, a checksum that tcpdump calls incorrect, or small
+frames at the server.
 
-All of it runs on one processor: between two of them a kernel may let frames of one connection overtake each other, and
-TCP sends again what was only late.
+All of it runs on one processor: between two of them a kernel may reorder frames of one connection, and TCP sends again
+what was only late.
 """
 import contextlib
 import json
@@ -22,7 +22,7 @@ PORT = 5201
 WIRE = 1514  # bytes of the longest frame that a card would send
 LOST = ("kernel_dropped", "cut", "send_failed", "return_failed")
 UP, DOWN = (), ("--reverse",)
-# So much is under way at a time that no queue of the kernel, 1,000 frames, can overflow where frames are small.
+# Few enough bytes in flight that no queue of the kernel, 1,000 frames, can overflow with small frames.
 GENTLY = ("--window", "256K")
 
 
@@ -58,7 +58,7 @@ def interfaces(host):
 
 
 def queues_dropped(lab):
-    """What every interface of the lab, and the machine's own input queues, have dropped for want of room."""
+    """Frames that the lab's interfaces, and the machine's own input queues, have dropped for lack of room."""
     with open("/proc/net/softnet_stat", encoding="ascii") as file:
         total = sum(int(line.split()[1], 16) for line in file)
     return total + sum(row[way]["dropped"] for host in lab.hosts.values() for row in interfaces(host).values()
@@ -79,7 +79,7 @@ def transfer(lab, client, megabytes, *options):
 
 
 def lost_by(lab, director):
-    """What the director has dropped, or not even received or sent: nothing, as {}.
+    """What the director has dropped, or failed to receive or send: {} for nothing.
 
     What it could not send because the interface's own queue was full is not its fault: the kernel counts that, too."""
     lost = director.dropped()
@@ -91,8 +91,8 @@ def lost_by(lab, director):
     return lost
 
 
-# At the sender: it took something for lost, rightly or not.  Probes (TLP), which a busy machine provokes, are not among
-# them: what they mend was the last of a burst, and lost only if the director has counted it.
+# At the sender: it took something for lost, rightly or not.  Probes (TLP), which a busy machine provokes, do not count:
+# they repeat the last frames of a burst, and a loss is the director's only if it has counted it.
 SENT_AGAIN = ("TCPFastRetrans", "TCPSlowStartRetrans")
 # At the receiver: something was missing, or came late.
 GAPS = ("TCPOFOQueue",)
@@ -119,7 +119,7 @@ def nothing_is_lost(lab, director, client, server, megabytes, *options):
 
 
 def arrives_whole(lab, name, action):
-    """During an action, frames longer than the MTU come in at a host: they were forwarded as one."""
+    """During an action, frames longer than the MTU arrive at a host: they were forwarded as one."""
     before = interfaces(lab[name])["eth0"]["rx"]
     action()
     after = interfaces(lab[name])["eth0"]["rx"]
@@ -169,7 +169,7 @@ def through_a_tunnel_super_frames_are_cut_right_and_nothing_is_sent_twice(lab):
 
 
 def by_a_plain_card(lab, host, name="eth0"):
-    """What the switch sends to a host leaves as by a card without offloads: segments, each with a full checksum."""
+    """Frames from the switch to a host leave as from a card without offloads: segments with full checksums."""
     lab.switch.run("ethtool", "-K", lab[host].switch_port(name), "tx", "off")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What several files of lab tests do with real programs: a tunnel's far end, large files by HTTP, names by DNS."""
+"""Real programs used by several files of lab tests: a tunnel's far end, large files by HTTP, names by DNS."""
 import hashlib
 import os
 import pathlib
@@ -26,7 +26,7 @@ def unwrap_at(lab, *names, kind="ipip"):
 
 
 def upload_page(lab, *names):
-    """At /cgi-bin/sum, these servers say what was sent to them: its SHA-256."""
+    """At /cgi-bin/sum these servers return the SHA-256 of an upload."""
     for name in names:
         page = lab.page_root(name) / "cgi-bin" / "sum"
         page.parent.mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def fifty_megabytes_each_way(lab, client, *names, url=f"http://{VIP}"):
 
 
 def shared_by_weight(lab, director, client, count, weights, parallel=1):
-    """So many requests, all answered; of the connections that they made each server got its weight's share."""
+    """This many requests, all answered; each server got its weight's share of their connections."""
     def connections():
         rows = director.servers()
         return {name: int(rows[ADDRESS[name]]["conns"]) for name in weights}
@@ -108,5 +108,5 @@ def names_by_udp_and_tcp(lab, director, *names):
 
 
 def loud(frames, *addresses):
-    """What a client must never see: a reset, or anything at all, from a server's own address."""
+    """Frames that a client must never see: a reset, or anything from a server's own address."""
     return [f for f in frames if f.source in addresses and not f.outgoing]

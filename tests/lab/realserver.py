@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""init/rawvs-realserver under busybox ash and under dash: direct routing, and what all modes share."""
+"""init/rawvs-realserver under busybox ash and under dash: direct routing, and what all modes have in common."""
 import pathlib
 
 from case import all_answered, case, same, true
@@ -12,7 +12,7 @@ from lab.topology import ADDRESS, VIP, VIP2, mac_of
 
 
 def bare(host):
-    """Takes back what the lab's topology has done to a real server."""
+    """Undoes what the lab's topology has set on a real server."""
     host.ip(*[f"addr del {vip}/32 dev lo" for vip in (VIP, VIP2)])
     host.sysctl(conf__all__arp_ignore=0, conf__all__arp_announce=0)
 
@@ -41,7 +41,7 @@ def same_as_before(before, host, what, device="lo"):
 
 
 def answers_arp(lab, target):
-    """Whether rs1 answers the desk's question for an address.  It answers in order, and always for its own."""
+    """Whether rs1 answers the desk's ARP request.  It answers in order, and always for its own address."""
     capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
     for address in (target, ADDRESS["rs1"]):
         asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], address))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Several lab tests at a time, each in a process of its own: names of networks and folders carry the process's id."""
+"""Several lab tests at a time, each in its own process: names of networks and folders contain the process id."""
 import contextlib
 import ctypes
 import io
@@ -16,7 +16,7 @@ CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 
 def perform_all(cases, jobs):
-    """Each case, what perform() says of it and what it printed, in the order of the cases; at most `jobs` at a time."""
+    """Each case with its result and output, in the order of the cases; at most `jobs` at a time."""
     waiting, running, done = list(enumerate(cases)), selectors.DefaultSelector(), {}
     said = 0
     try:
@@ -33,8 +33,8 @@ def perform_all(cases, jobs):
 
 
 def own_names():
-    """The names of namespaces (/run/netns) are this process's own: ip(8) reads all that it finds there, and complains
-    of those that another test is removing."""
+    """The names of namespaces (/run/netns) are this process's own: ip(8) reads all names there, and reports errors
+    about those that another test is removing."""
     if os.geteuid() != 0:
         return
     for call in (lambda: LIBC.unshare(CLONE_NEWNS), lambda: LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
@@ -44,7 +44,7 @@ def own_names():
 
 
 def may_start(one, running):
-    """A case that is to be alone runs when no other one does."""
+    """A case with `alone` runs when no other one does."""
     others = [key.data[1] for key in running.get_map().values()]
     return not others or not (one.alone or any(other.alone for other in others))
 
@@ -77,7 +77,7 @@ def start(number, one, running):
 
 
 def collect(key, running, done):
-    """Takes what a process has written; at its end that is its verdict."""
+    """Reads a process's output; at its end that is its result."""
     number, _, pid, parts = key.data
     part = os.read(key.fd, 65536)
     if part:
@@ -91,7 +91,7 @@ def collect(key, running, done):
 
 
 def end(running):
-    """Asks what still runs to remove its networks, and waits for that."""
+    """Asks running tests to remove their networks, and waits for that."""
     for key in running.get_map().values():
         with contextlib.suppress(ProcessLookupError):
             os.kill(key.data[2], signal.SIGTERM)

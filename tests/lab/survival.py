@@ -54,7 +54,7 @@ class Downloads:
 
 
 class Pulse:
-    """A client that asks a server for an echo every millisecond or so, and notes how long it got none."""
+    """A client that requests an echo every millisecond or so, and records the longest time without one."""
     PORT = 7
 
     def __init__(self, lab, server, address=VIP):
@@ -100,7 +100,7 @@ class Pulse:
         eventually(lambda: self.answers >= until, 20, f"{more} more echoes")
 
     def pause(self, act):
-        """The longest time without an answer while this happens, in milliseconds, and what it returns."""
+        """The longest time without an echo during this action, in milliseconds, and the action's result."""
         self.longest = 0.0
         outcome = act()
         self.wait(100)
@@ -108,7 +108,7 @@ class Pulse:
 
 
 def keeper(lab, *sections, **settings):
-    """A director that keeps its connections in a file, and takes back what is in it."""
+    """A director that keeps its connections in a file, and restores them from it."""
     return Director(lab, *sections, state=lab.directory / "rawvs.state", **settings).start()
 
 
@@ -218,7 +218,7 @@ def an_ftp_session_through_nat_goes_on_after_a_restart_and_after_a_replacement(l
     same(director.dropped(), {}, "frames dropped")
 
 
-# --- what could not start does not take over ---
+# --- a program that could not start does not take over ---
 
 
 def from_a_copy(lab, *arguments, **settings):
@@ -232,7 +232,7 @@ def from_a_copy(lab, *arguments, **settings):
 
 
 def not_replaced(director, *words):
-    """At SIGUSR2 the director says these words, and why it goes on, and serves as the program that it was."""
+    """At SIGUSR2 the director logs these words and the reason, and continues as the old program."""
     before = director.log()
     director.program.send(signal.SIGUSR2)
     for expected in (*words, "the program is not replaced"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Connections that other directors know: the master is killed, and none of them breaks."""
+"""Connections copied to other directors: the master is killed, and none of them breaks."""
 import errno
 import signal
 import socket
@@ -39,7 +39,7 @@ def pair(lab, service, **keys):
 
 
 def known(director, count):
-    """Until the director has so many connections whose handshake is over."""
+    """Waits until the director has this many connections whose handshake is over."""
     # Some may be on their way out already: NAT sees a server's FIN, whose data is still to come.
     before = ("NONE", "ASSURED", "LISTEN", "SYN_SENT", "SYN_RECV")
     eventually(lambda: sum(row["state"] not in before for row in director.ask("connections")) >= count, 20,
@@ -155,7 +155,7 @@ def peers_are_told_by_unicast_and_nobody_else_is_heard(lab):
     talks(idle)
 
 
-# What ipvsadm 1.31 says of Linux 6.1's daemons: status, text.  Asked of the oracle.
+# What ipvsadm 1.31 prints about Linux 6.1's daemons: status, text.  Recorded with the oracle.
 DAEMONS = (
     ("-L --daemon", 0, ""),
     ("--start-daemon master", 255, "No such device"),
@@ -203,7 +203,7 @@ def a_connection_is_told_by_daemons_that_were_started_by_hand_and_a_reload_leave
 
 
 def refusals(lab, first, second, words, finding):
-    """Two directors that do not believe each other: said once, with the reason and by whom."""
+    """Two directors that refuse each other's messages: logged once, with the reason and the sender."""
     second_host(lab)
     lab.serve_web()
     pair_of = [Director(lab, virtual(), sync(full_every="1s", **keys), name=host, host=host).start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The lab's own network, without rawvsd: if these fail, the others mean nothing."""
+"""The lab's own network, without rawvsd: if these tests fail, the others prove nothing."""
 import os
 import signal
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TUN: the servers are anywhere, unwrap what comes, and answer the clients themselves."""
+"""TUN: the servers are anywhere, unwrap packets, and answer the clients directly."""
 import os
 import re
 
@@ -128,7 +128,7 @@ def learned_mtu(host):
 
 
 def narrow_far_link(lab, mtu):
-    """The far LAN has a smaller MTU, but its server says nothing of it: its MSS is that of 1500 bytes."""
+    """The far LAN has a smaller MTU, but its server does not announce it: its MSS is that of 1500 bytes."""
     lab["gate1"].mtu("eth1", mtu)
     lab["far1"].mtu("eth0", mtu)
     lab["far1"].ip(f"route replace default via {FAR_SIDE['gate1']} advmss 1460")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Checks through the forwarding path (via = vip): what servers say at the VIP, not at their own addresses."""
+"""Checks through the forwarding path (via = vip): servers' answers at the VIP, not at their own addresses."""
 import signal
 import sys
 
@@ -19,7 +19,7 @@ def through(name="through", **keys):
 
 
 def verdicts(director, service):
-    """Of one service's servers, by address: what its check says, and why."""
+    """The results of the checks of one service's servers, by address, with the reasons."""
     rows = [row for row in director.ask("list") if row["row"] == "server" and row["service"] == service]
     return {row["server"].partition(":")[0]: (row.get("health"), row.get("why", "")) for row in rows}
 
@@ -35,7 +35,7 @@ def rules(lab):
 
 
 def own_packets(frames):
-    """What left by lo and came back there, each once: as it came."""
+    """Frames that left by lo and came back there, each once, as received."""
     return [f for f in frames if f.target == VIP and not f.outgoing]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""VRRP: two directors, one of them master; with each other, and with keepalived as it comes."""
+"""VRRP: two directors, one of them master; with each other, and with keepalived."""
 import signal
 
 from case import all_answered, case, same, true
@@ -253,7 +253,7 @@ def ours_is_the_backup_of_keepalived_and_takes_over(lab):
 
 
 def refused_once(lab, kind, words, version=2, more="", **keys):
-    """keepalived speaks in a way that ours does not take: said once, counted by its kind, found by the doctor."""
+    """keepalived sends adverts that ours refuses: logged once, counted by kind, found by the doctor."""
     second_host(lab)
     lab.serve_web()
     one = Director(lab, virtual(), instance(150, version=version, **keys)).start()

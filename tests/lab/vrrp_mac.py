@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""VRRP with a virtual MAC address, which nobody's neighbour table has to learn anew; and the gateway address of NAT
-servers, which moves as the VIPs do."""
+"""VRRP with a virtual MAC address: no neighbour table has to change; and the gateway address of NAT servers, which
+moves as the VIPs do."""
 import signal
 
 from arp import neighbour
@@ -23,7 +23,7 @@ DESK = (mac_of("desk"), ADDRESS["desk"])
 
 
 def said_of(capture, address):
-    """ARP of those who say that an address is theirs, or ask whether it is another's."""
+    """ARP of hosts that claim an address, or probe for it."""
     return [f for f in capture.frames()
             if f.kind == ARP and not f.outgoing and (f.source == address or f.source == "0.0.0.0")]
 
@@ -124,7 +124,7 @@ def an_address_without_a_virtual_is_the_masters_outside_too(lab):
 
 
 def ping(lab, host, address):
-    """One answer is enough."""
+    """One reply is enough."""
     lab[host].run("ping", "-c", "3", "-i", "0.2", "-W", "5", address)
 
 
@@ -135,7 +135,7 @@ def members(lab, host, interface="eth0"):
 
 
 def two_gateways(lab, **keys):
-    """NAT servers inside, whose gateway is an address that the directors share, in one group with the VIP."""
+    """NAT servers inside, whose gateway is an address shared by the directors, in one group with the VIP."""
     second_host(lab)
     inside_of_other(lab)
     lab.add_inside(*IN)
@@ -198,7 +198,7 @@ def the_gateway_of_nat_servers_keeps_its_virtual_mac_and_the_kernel_routes_for_i
 
 
 def needs_macvlan(lab):
-    """What keepalived makes for use_vmac."""
+    """keepalived needs it for use_vmac."""
     if lab["desk"].run("ip", "link", "add", "probe", "link", "eth0", "type", "macvlan", check=False).returncode != 0:
         raise Skip("this kernel has no macvlan")
     lab["desk"].ip("link del probe")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""VRRP as clients feel it: how long nobody answers when the master dies; who is master after a split, another priority
-and a lost cable; and whom a notify program hears of."""
+"""VRRP by the clock: how long no director answers when the master dies; who is master after a split, a change of
+priority and a lost cable; and which changes a notify program gets."""
 import itertools
 import signal
 import socket
@@ -22,7 +22,7 @@ OTHER_INSIDE = "203.0.113.11"
 
 
 class Asking(threading.Thread):
-    """A client that asks the VIP every 10 ms, and notes when answers come."""
+    """A client that sends a request to the VIP every 10 ms, and records when replies come."""
 
     def __init__(self, lab, host="client"):
         super().__init__(daemon=True)
@@ -56,7 +56,7 @@ class Asking(threading.Thread):
         return longest_gap(self.answers, since)
 
     def longest_stop(self, since):
-        """For how long the machine let this client itself wait instead of 10 ms."""
+        """How long the machine made this client wait instead of 10 ms."""
         return max(0, longest_gap(self.turns, since) - 0.01)
 
     def stop(self):
@@ -71,7 +71,7 @@ def longest_gap(times, since):
 
 
 def silence_after_the_masters_death(lab, interval, most):
-    """Once in up to five times; what the machine does besides must not count: directors wait as this client does."""
+    """Succeeds once in up to five times; delays by the machine do not count: directors wait as this client does."""
     echo(lab, *lab.servers)
     one, other = directors(lab, service=service(*lab.servers), interval=interval)
     asking = Asking(lab)
@@ -104,7 +104,7 @@ def a_master_of_100ms_that_is_killed_is_missed_for_point_four_seconds_at_most(la
 
 
 def split_lan(lab, *names):
-    """These hosts on a switch of their own, and the cable between the two, which is returned."""
+    """Moves these hosts to another switch; returns the cable between the two."""
     lab.switch.ip("link add lan2 up type bridge mcast_snooping 0",
                   "link add cable master lan up type veth peer name cable2",
                   "link set cable2 master lan2 up",

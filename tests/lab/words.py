@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rawvsadm's own words, as an operator types them, on a director with traffic."""
+"""rawvsadm's own commands as an operator types them, on a director with traffic."""
 import json
 import pathlib
 import re
@@ -16,12 +16,12 @@ SERVICE, RS1, RS2 = f"{VIP}:80", ADDRESS["rs1"], ADDRESS["rs2"]
 
 
 def told(director, *words):
-    """What a word says with --json."""
+    """The output of a command with --json."""
     return json.loads(director.admin(*words, "--json"))
 
 
 def started(director, *words):
-    """A word that goes on until it is ended."""
+    """A command that runs until it is ended."""
     return director.host.start(program("rawvsadm"), "--socket", str(director.control), *words)
 
 
@@ -44,7 +44,7 @@ def status_tells_who_is_up_and_why_not(lab):
 
 
 def keys_in_the_manual():
-    """Of each record that rawvsadm(8) describes: the keys it names."""
+    """The keys of each record that rawvsadm(8) describes."""
     text = (pathlib.Path(__file__).resolve().parents[2] / "etc/man/rawvsadm.8").read_text(encoding="utf-8")
     text = text[text.index("What these contain:"):text.index(".Ss Keeping a table")]
     keys = {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// recordings.h: reads tests/rawvsadm/*.txt: command lines, and what ipvsadm 1.31 answered.
+// recordings.h: reads tests/rawvsadm/*.txt: command lines, and the output of ipvsadm 1.31.
 #pragma once
 
 #include <fstream>

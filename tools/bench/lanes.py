@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Lanes: every forwarder has a network of its own, all of one form, so that they stay as they are while rounds go from
-one to the next.
+"""Lanes: each forwarder has its own network, all of the same form, which stays up while rounds go from one to the next.
 
     client ────────────────── director ────────────────── server
    192.0.2.1       192.0.2.10          203.0.113.10      203.0.113.11, .12
                    VIP 192.0.2.100
        └───────────────────────────────────────────────────┘
-                 the answers' way with DR, which does not pass the director
+                 the replies' path with DR, which bypasses the director
 
-The director has one core for itself.  How it gets there what its interfaces receive:
-  steered  by RPS: the sender's core interrupts it, for each packet when they are few.  What XDP takes is taken before
-           that, on the sender's core, as with a card that interrupts another core than the director's.
+The director has one core for itself.  How the packets that its interfaces receive get there:
+  steered  by RPS: the sender's core interrupts it, for each packet when they are few.  XDP runs before that, on the
+           sender's core, as with a card that interrupts another core than the director's.
   polled   by a kernel thread on the director's core that empties the interface's queue, as a card's driver does (veth
-           with GRO, NAPI threaded).  There XDP, too, is paid for by the director's core; and a virtual interface has to
-           make an XDP buffer of each packet first, which a card does not.
-The packets' sink is the server's ingress hook, still on the director's core: no interrupt for what a card would just
-send.  With whole connections the server receives on its own core.  Client and server have the other core.
-Everybody runs at nice -20: what else the machine does disturbs less then, and all alike.  On a machine that others
-use BENCH_REALTIME=1 takes real-time scheduling for the directors and for single packets; the kernel's own threads then
-wait for them, and overload is another thing.
+           with GRO, NAPI threaded).  Here XDP, too, costs the director's core; and a virtual interface has to make an
+           XDP buffer of each packet first, which a card does not.
+The packets end at the server's ingress hook, still on the director's core: without the interrupt that a card would not
+need.  With whole connections the server receives on its own core.  Client and server have the other core.
+All run at nice -20, so other programs disturb less, and all lanes alike.  On a shared machine, BENCH_REALTIME=1 uses
+real-time scheduling for the directors and for single packets; the kernel's threads then wait for them, so overload
+behaves differently.
 """
 import contextlib
 import os
@@ -40,16 +39,16 @@ SINK = ("table netdev sink { chain in { type filter hook ingress device eth0 pri
 
 
 class Lane:
-    """Client, director and server of one forwarder.  whole: for whole connections, not for packets."""
+    """Client, director and server of one forwarder.  whole: for whole connections instead of packets."""
 
     def __init__(self, network, name, short_cut=False, whole=False, polled=False):
         self.network, self.name, self.directory = network, name, network.directory
         self.polled = polled
         self.key = f"{len(network.hosts)}"
         self.client, self.director, self.server = (network.host(f"{self.key}{part}") for part in "cds")
-        self.target = VIP  # what the load is sent to
+        self.target = VIP  # the destination of the load
         self.flows = 1000
-        self.programs = []  # the director's
+        self.programs = []  # of the director
         self.rawvs = None
         cable(self.client, "eth0", MAC["client"], self.director, "eth0", MAC["director"])
         cable(self.director, "eth1", MAC["inside"], self.server, "eth0", MAC["server"])
@@ -58,7 +57,7 @@ class Lane:
                          f"route add 198.51.100.0/24 via {CLIENT}")
         self.server.ip(*[f"addr add {address}/24 dev eth0" for address in SERVERS],
                        f"route add default via {INSIDE}")
-        # A director that is no host answers no ARP for the VIP.
+        # Some directors are no hosts and do not answer ARP for the VIP.
         self.client.ip(f"neigh replace {VIP} lladdr {MAC['director']} dev eth0 nud permanent")
         if short_cut:
             cable(self.client, "eth1", "02:00:00:00:02:01", self.server, "eth1", MAC["short cut"])
@@ -77,16 +76,16 @@ class Lane:
             host.sysctl(ip_local_port_range="1024 65535", tcp_tw_reuse=1)
         self.server.run("nft", SINK)
 
-    def __getitem__(self, name):  # what lab's Director asks its network for
+    def __getitem__(self, name):  # for lab's Director, which asks its network
         return getattr(self, name)
 
     @property
     def ring_frames(self):
-        """While the kernel's thread works nobody else does, for some milliseconds: the ring should hold so much."""
+        """Frames for the ring: it fills for some milliseconds while the kernel's thread runs."""
         return 4096 if self.polled else 1024
 
     def start(self, *command, ready=None):
-        """A program of the director, on the director's core."""
+        """Starts a program of the director, on the director's core."""
         started = self.director.start(*on_core(DIRECTOR_CORE), *command)
         self.programs.append(started)
         if ready:
@@ -104,7 +103,7 @@ class Lane:
         return found
 
     def known(self):
-        """The connections that rawvsd knows."""
+        """The number of connections that rawvsd has."""
         rows = [row for row in self.rawvs.ask("list") if row["row"] == "server"]
         return sum(int(row["active"]) + int(row["inactive"]) for row in rows)
 
@@ -123,12 +122,12 @@ def cable(one, one_end, one_mac, other, other_end, other_mac):
 
 
 def receive_on(host, interface, core):
-    """RPS: what arrives is handled by this core, not by the sender's."""
+    """RPS: this core handles arriving packets, not the sender's."""
     host.run("sh", "-c", f"echo {1 << core:x} > /sys/class/net/{interface}/queues/rx-0/rps_cpus")
 
 
 def poll_on(sender, receiver, interface, core):
-    """NAPI in a thread on this core, for packets that come from the sender's eth0."""
+    """NAPI in a thread on this core, for packets from the sender's eth0."""
     sender.run("ethtool", "-K", "eth0", "tso", "off")  # or veth does not queue them
     before = napi_threads()
     receiver.run("ethtool", "-K", interface, "gro", "on")
@@ -175,7 +174,7 @@ def nft(network, udp_seconds=LONG, whole=False, polled=False):
 
 
 def has_xdp():
-    """Is rawvsd built with AF_XDP?"""
+    """Returns whether rawvsd is built with AF_XDP."""
     with tempfile.NamedTemporaryFile("w", suffix=".ini", encoding="ascii") as file:
         file.write("[director]\ninterface = eth0\nio = xdp\n")
         file.flush()
@@ -187,7 +186,7 @@ METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
 
 
 def ipvs(network, method):
-    """The kernel's own, where it has one."""
+    """The kernel's IPVS, if it has one."""
     lane = Lane(network, f"kernel IPVS {METHODS[method]}", short_cut=method == "dr")
     lane.director.sysctl(ip_forward=1)
     lane.director.ip(f"addr add {VIP}/32 dev eth0")
@@ -259,7 +258,7 @@ def nginx_stream(network):
 
 
 def proxy(lane, text, command):
-    """A proxy has the VIP, and its own sockets."""
+    """A proxy, which has the VIP and its own sockets."""
     lane.director.ip(f"addr add {VIP}/32 dev eth0")
     file = lane.directory / f"proxy{lane.key}.conf"
     file.write_text(text)

@@ -8,7 +8,7 @@ from bench.lanes import DIRECTOR_CORE, LOAD_CORE, on_core
 from lab.director import program
 from lab.namespaces import Trouble, run
 
-LOSSLESS = 0.001  # lost at most: a virtual machine loses some when its host takes the core away
+LOSSLESS = 0.001  # largest loss: a virtual machine loses some when its host takes the core away
 SLOWEST, FASTEST = 20_000, 2_000_000
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -30,7 +30,7 @@ class Trial:
 
     @property
     def forwarded(self):
-        """Packets per second while packets were offered: a queue that is emptied later does not count."""
+        """Packets per second while packets were sent: a queue that is emptied later does not count."""
         return self.in_time / self.seconds
 
     @property
@@ -39,7 +39,7 @@ class Trial:
 
 
 def trial(lane, rate, seconds, *words, size=60, flows=None):
-    if flows:  # of so many that they are new: another part of them each time
+    if flows:  # as many as are new: another part of them each time
         words = (*words, f"first={random.randrange(flows)}")
     done = run(*on_core(LOAD_CORE), program("bench-load"), lane.client.namespace, lane.server.namespace,
                f"rate={rate}", f"seconds={seconds}", f"flows={flows or lane.flows}", f"size={size}",
@@ -48,7 +48,7 @@ def trial(lane, rate, seconds, *words, size=60, flows=None):
 
 
 def fill(lane):
-    """Every flow once, until the director knows them all."""
+    """Sends every flow once, until the director has them all."""
     for rate in (150_000, 100_000, 60_000, 30_000, 2_000):
         trial(lane, rate, 1, "in-order")
         if not lane.rawvs or lane.known() >= lane.flows:
@@ -57,12 +57,12 @@ def fill(lane):
 
 
 def fastest(lane, seconds):
-    """What the generator can send at all."""
+    """The generator's highest rate."""
     return trial(lane, FASTEST, seconds).offered
 
 
 def lossless(lane, limit, seconds, steps=8, slowest=SLOWEST, **options):
-    """The highest rate at which no more than LOSSLESS is lost; a failure counts when it repeats."""
+    """The highest rate at which at most LOSSLESS is lost; a failure counts when it repeats."""
     def passes(rate):
         for _ in range(2):
             one = trial(lane, rate, seconds, **options)
@@ -78,7 +78,7 @@ def lossless(lane, limit, seconds, steps=8, slowest=SLOWEST, **options):
 
 
 def busy_seconds():
-    """Of the director's core, whoever was busy there: programs, interrupts, the kernel's threads."""
+    """Busy time of the director's core: programs, interrupts, the kernel's threads."""
     with open("/proc/stat", encoding="ascii") as stat:
         row = next(line.split() for line in stat if line.startswith(f"cpu{DIRECTOR_CORE} "))
     user, nice, system, _, _, irq, softirq = (int(word) for word in row[1:8])  # without idle, iowait
@@ -93,7 +93,7 @@ def cpu_per_packet(lane, rate, seconds, **options):
 
 
 def alone(lane, seconds):
-    """Latency of one packet at a time."""
+    """The latency of one packet at a time."""
     return trial(lane, 100_000, seconds, "alone")
 
 

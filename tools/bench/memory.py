@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a director costs when nothing happens: resident memory, wake-ups, the size of its program."""
+"""An idle director: resident memory, wake-ups, the size of its program."""
 import contextlib
 import pathlib
 import re
@@ -25,7 +25,7 @@ def resident(lane):
 
 
 def wakeups(lane, seconds=3):
-    """How often in so many seconds its programs came to run."""
+    """How often its programs were scheduled in this many seconds."""
     def switches():
         texts = [pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii") for pid in lane.processes()]
         return sum(int(n) for text in texts for n in re.findall(r"voluntary_ctxt_switches:\s+(\d+)", text))
@@ -35,20 +35,20 @@ def wakeups(lane, seconds=3):
 
 
 def bytes_per_connection(lane):
-    """Of a proxy: by what its memory grows when clients hold connections."""
+    """Of a proxy: the growth of its memory when clients hold connections."""
     before, _ = resident(lane)
     with contextlib.ExitStack() as held:
         with lane.client.inside():
             sockets = [held.enter_context(socket.create_connection((VIP, 80), 5)) for _ in range(HELD)]
         for s in sockets:
-            s.send(b"GET / HTTP/1.1\r\nHost: vip\r\n")  # half a request: both halves of the proxy are in use
+            s.send(b"GET / HTTP/1.1\r\nHost: vip\r\n")  # half a request: both connections of the proxy are in use
         time.sleep(0.3)
         after, _ = resident(lane)
     return (after - before) * 1024 / HELD
 
 
 def stripped_size():
-    """Of rawvsd, bytes."""
+    """The size of rawvsd, bytes."""
     with tempfile.NamedTemporaryFile() as copy:
         subprocess.run(["strip", "-o", copy.name, program("rawvsd")], check=True)
         return pathlib.Path(copy.name).stat().st_size

@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Samples:
-    """What was measured: of each lane, of each quantity, one number a round."""
+    """The samples: by lane and quantity, one number per round."""
 
     def __init__(self):
         self.of = {}
@@ -32,7 +32,7 @@ class Samples:
         return min(self.of[lane, quantity]), max(self.of[lane, quantity])
 
     def ratio(self, lane, other, quantity, of_other=None):
-        """Median of the rounds' ratios: what disturbs a round disturbs both."""
+        """The median of the rounds' ratios: a disturbance of a round affects both."""
         pairs = zip(self.of[lane, quantity], self.of[other, of_other or quantity])
         return statistics.median(mine / theirs for mine, theirs in pairs if theirs)
 
@@ -146,7 +146,7 @@ def show_memory(samples):
 
 
 def write_plot_data(samples, directory, loads):
-    """Blocks with two empty lines between, as gnuplot's index wants them."""
+    """Blocks separated by two empty lines, as gnuplot's index expects."""
     with open(directory / "rate.csv", "w", encoding="ascii") as file:
         for first in samples.lanes("cpu_60"):
             if "," in first or not first.startswith("rawvs"):
@@ -176,7 +176,7 @@ def machine():
 
 
 def plots(directory):
-    """PNG and SVG of what *.gnuplot draws from the CSV files; False where there is no gnuplot."""
+    """PNG and SVG plots by *.gnuplot from the CSV files; False without gnuplot."""
     if not shutil.which("gnuplot"):
         return False
     for script in sorted(HERE.glob("*.gnuplot")):

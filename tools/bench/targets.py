@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The targets: ratios within one run, what was wanted, what was got."""
+"""The targets: ratios within one run, wanted and measured."""
 from bench.report import BARE, HAPROXY, KERNEL, NFT, POLLED, STREAM
 
 MEGABYTE = 1024  # KB
 
 
 def targets(samples, io):
-    """(sentence, got or None, wanted, whether more is better)"""
+    """(text, measured or None, wanted, whether more is better)"""
     for back_end in io:
         for kind in ("", POLLED):
             yield from packet_targets(samples, back_end, kind)
@@ -16,7 +16,7 @@ def targets(samples, io):
             yield f"{lane}: CPU per packet with 1,000,000 connections, of that with 1,000", cost, 1.3, False
             few = of(samples, lane, BARE, "alone_p50")
             yield f"{lane}: latency of one packet, of the bare forwarder's", few, 1.2, False
-    yield from whole_targets(samples, f" {io[0]}")  # AF_XDP is for packets: rawvs.ini(5) says what it is not for
+    yield from whole_targets(samples, f" {io[0]}")  # AF_XDP is for packets: rawvs.ini(5) has its limits
     yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 700, False
 
 

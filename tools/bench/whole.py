@@ -16,7 +16,7 @@ http {{ access_log off; keepalive_requests 1000000; server {{ listen 80 backlog=
 
 
 def serve(lane):
-    """What the lane's real servers are: nginx on port 80, iperf3 on 5201."""
+    """Starts the lane's real servers: nginx on port 80, iperf3 on 5201."""
     file = lane.directory / f"server{lane.key}.conf"
     file.write_text(NGINX.format(pid=lane.directory / f"server{lane.key}.pid"))
     nginx = lane.server.start(*AT_ENDS, "nginx", "-c", str(file))
@@ -26,7 +26,7 @@ def serve(lane):
 
 
 def requests(lane, seconds, keep_alive=False):
-    """Requests per second, and how many failed."""
+    """Requests per second, and the number of failures."""
     close = [] if keep_alive else ["-H", "Connection: close"]
     done = lane.client.run(*AT_ENDS, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *close,
                            f"http://{lane.target}/", timeout=60)
@@ -38,7 +38,7 @@ def requests(lane, seconds, keep_alive=False):
 
 
 def throughput(lane, seconds):
-    """Gbit/s from the client to the server (the way that passes every kind of director), and retransmissions."""
+    """Gbit/s from the client to the server (the direction that passes every director), and retransmissions."""
     for _ in range(3):  # its server needs a moment after the last test
         done = lane.client.run(*AT_ENDS, "iperf3", "-J", "-t", str(seconds), "-c", lane.target, check=False, timeout=60)
         if done.returncode == 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tables of very many services and servers: their files, rules for -R, a client that notes how long answers take."""
+"""Very large tables of services and servers: configurations, rules for -R, a client that measures replies."""
 import itertools
 import socket
 import threading
@@ -23,7 +23,7 @@ def echo_service():
 
 
 def sections(services, servers, weight=1):
-    """So many [virtual]s on VIP2 of so many servers each, which nobody asks."""
+    """This many [virtual]s on VIP2, each with this many servers, without checks."""
     def one(n):
         lines = [f"[virtual v{n}]", f"address = {VIP2}", f"ports = tcp/{1000 + n}"]
         lines += [f"server = 198.51.100.{1 + (n * 7 + k) % 250} weight={weight}" for k in range(servers)]
@@ -32,7 +32,7 @@ def sections(services, servers, weight=1):
 
 
 def vips(count):
-    """So many [virtual]s, each at an address of its own."""
+    """This many [virtual]s, each with its own address."""
     return [f"[virtual a{n}]\naddress = 203.0.{n // 250 + 1}.{n % 250 + 1}\nports = tcp/80\nserver = 192.0.2.11\n"
             for n in range(count)]
 
@@ -68,7 +68,7 @@ class Echoes(threading.Thread):
             self.sent[number] = time.monotonic()
             try:
                 self.socket.send(str(number).encode())
-            except OSError:  # an ICMP error: nobody there just now
+            except OSError:  # an ICMP error: no server at the moment
                 pass
             until = self.sent[number] + 0.002
             while time.monotonic() < until:
@@ -85,7 +85,7 @@ class Echoes(threading.Thread):
         self.delay[number] = now - self.sent[number]
 
     def stop(self):
-        """Ends, when what was sent last has had its time."""
+        """Ends after the last datagrams have had time for a reply."""
         self.over.set()
         self.join(5)
         until = time.monotonic() + 2

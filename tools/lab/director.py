@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rawvsd in its host: configured, started, asked, stopped."""
+"""rawvsd in its host: configured, started, queried, stopped."""
 import os
 import pathlib
 import signal
@@ -12,12 +12,12 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
 def program(name):
-    """A program of ours: in RAWVS_BIN, or where make puts it."""
+    """The path of one of our programs: in RAWVS_BIN, or where make puts it."""
     return str(pathlib.Path(os.environ.get("RAWVS_BIN", TOP / "build")).resolve() / name)
 
 
 def virtual(name="web", address=VIP, ports="tcp/80", servers=("rs1", "rs2"), **keys):
-    """A [virtual] section; servers are names, with more behind them where wanted: `rs2:8080 weight=2`.
+    """A [virtual] section; servers are names, perhaps with a port and options: `rs2:8080 weight=2`.
 
     With mark=N it balances a group, and has neither address nor ports."""
     lines = [f"[virtual {name}]"]
@@ -45,7 +45,7 @@ class Director:
         self.program = None
 
     def start(self, *flags):
-        """In the foreground, until it is ready."""
+        """Starts it in the foreground and waits until it is ready."""
         self.program = self.host.start(program("rawvsd"), "-f", "-c", str(self.ini), *flags)
         eventually(lambda: self.ready() or not self.program.running(), 10, f"an answer on {self.control}")
         if not self.program.running():
@@ -53,14 +53,14 @@ class Director:
         return self
 
     def ready(self):
-        """Whether it answers: the file alone may be what a killed director left."""
+        """Returns whether it answers: the socket's file may be a killed director's."""
         try:
             return bool(self.ask("exits"))
         except OSError:
             return False
 
     def stop(self, number=signal.SIGTERM):
-        """The exit status."""
+        """Stops it; returns the exit status."""
         return self.program.stop(number)
 
     def log(self):
@@ -74,12 +74,12 @@ class Director:
         return [program("rawvsadm"), "--socket", str(self.control), *arguments]
 
     def admin(self, *arguments, check=True):
-        """What rawvsadm prints, or the whole CompletedProcess when nothing is to be checked."""
+        """rawvsadm's output, or the whole CompletedProcess with check=False."""
         done = self.host.run(*self.command(*arguments), check=check)
         return done.stdout if check else done
 
     def ask(self, request):
-        """A request in the control protocol's own words (control.h); the rows of the reply as dictionaries."""
+        """Sends a request of the control protocol (control.h); returns the reply's rows as dictionaries."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
             s.settimeout(10 * PATIENCE)
             s.connect(str(self.control))
@@ -96,21 +96,21 @@ class Director:
         return [row_of(row) for row in rows]
 
     def ask_of_frames(self, request):
-        """What is so after every frame that has come: while it answers the first time, frames may still wait for it."""
+        """As ask(), after every frame that has arrived: asks twice, since frames may wait during the first reply."""
         self.ask("exits")
         return self.ask(request)
 
     def exits(self):
-        """How often frames left the director by each exit: {"forwarded": 12, ...}."""
+        """The number of frames by exit: {"forwarded": 12, ...}."""
         return {row["name"]: int(row["count"]) for row in self.ask_of_frames("exits") if row["row"] == "exit"}
 
     def dropped(self):
-        """The exits by which frames were dropped, where there were any."""
+        """The exits of dropped frames, if there were any."""
         rows = [row for row in self.ask_of_frames("exits") if row["row"] == "exit" and row["fate"] == "dropped"]
         return {row["name"]: int(row["count"]) for row in rows if int(row["count"])}
 
     def health(self):
-        """What checks say of the servers, by address: "up", "down", ...; and why."""
+        """The results of checks by server address: "up", "down", ...; and the reasons."""
         return {address: (row.get("health"), row.get("why")) for address, row in self.servers().items()}
 
     def wait_for_health(self, name, condition, seconds=20):
@@ -124,7 +124,7 @@ class Director:
 
 
 def row_of(line):
-    """`server weight=1 meaning=the rest` as a dictionary.  Only a last key's value holds blanks."""
+    """`server weight=1 meaning=the rest` as a dictionary.  Only the last key's value may contain blanks."""
     last = next((key for key in ("meaning", "text", "config", "why") if f" {key}=" in line), None)
     head, _, rest = line.partition(f" {last}=")
     kind, *words = head.split(" ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Frames seen on an interface, as facts: ARP, TCP, UDP and ICMP over IPv4, no more."""
+"""Frames captured on an interface: ARP, TCP, UDP and ICMP over IPv4."""
 import dataclasses
 import socket
 import struct
@@ -17,7 +17,7 @@ class Frame:
     """One frame.  Fields that its kind does not have keep their defaults."""
     data: bytes
     time: float = 0.0       # seconds
-    outgoing: bool = False  # sent by the host it was seen on; a capture file does not tell
+    outgoing: bool = False  # sent by the host it was captured on; unknown in a capture file
     to: str = ""
     sender: str = ""
     kind: int = 0           # ethertype
@@ -85,7 +85,7 @@ def decode_ipv4(frame, data):
 
 
 class Capture:
-    """What passes an interface of a host from the moment this is made; frames() may be called again and again."""
+    """The frames on a host's interface from the object's creation on; frames() may be called repeatedly."""
 
     def __init__(self, host, interface="eth0"):
         self.socket = host.packet_socket(interface)
@@ -106,7 +106,7 @@ class Capture:
 
 
 def read_capture_file(path):
-    """The frames of a file that tcpdump -w wrote.  A last record that is cut short is left out."""
+    """The frames of a file that tcpdump -w wrote, without a last record that is cut."""
     with open(path, "rb") as file:
         data = file.read()
     if len(data) < 24:
@@ -124,12 +124,12 @@ def read_capture_file(path):
 
 
 def arp_request(sender_mac, sender, target, to="ff:ff:ff:ff:ff:ff"):
-    """The bytes of a frame that asks who has the target's address."""
+    """The bytes of an ARP request for the target's address."""
     return (mac_bytes(to) + mac_bytes(sender_mac) + struct.pack("!HHHBBH", ARP, 1, IPV4, 6, 4, 1) +
             mac_bytes(sender_mac) + socket.inet_aton(sender) + bytes(6) + socket.inet_aton(target))
 
 
 def arp_reply(sender_mac, sender, target_mac, target):
-    """The bytes of the frame that answers the target's question."""
+    """The bytes of the ARP reply to the target's request."""
     return (mac_bytes(target_mac) + mac_bytes(sender_mac) + struct.pack("!HHHBBH", ARP, 1, IPV4, 6, 4, 2) +
             mac_bytes(sender_mac) + socket.inet_aton(sender) + mac_bytes(target_mac) + socket.inet_aton(target))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hosts as network namespaces, joined by a switch; programs started in them; all of it removed at the end.
+"""Hosts as network namespaces, joined by a switch; programs started in them; all of it is removed at the end.
 
-Every name carries the process id of its maker.  What a killed run left behind is found by that, and removed by the next
-one.  Offloads are left as the kernel sets them.
+Every name contains the process id of its maker.  The next run finds what a killed run left by it, and removes it.
+Offloads have the kernel's defaults.
 """
 import contextlib
 import ctypes
@@ -22,15 +22,15 @@ SO_RCVBUFFORCE = 33
 ETH_P_ALL = 3
 PREFIX = "rawvs"
 NETNS = pathlib.Path("/run/netns")
-PATIENCE = 6  # what takes a second on an idle machine may take so many on a busy one: for limits, never for measuring
+PATIENCE = 6  # factor for limits on a busy machine; never for measuring
 
 
 class Trouble(Exception):
-    """Something in the lab did not work; the text says what."""
+    """Something in the lab failed; the text says what."""
 
 
 def eventually(answer, seconds, what):
-    """The first true value that answer() gives within so many seconds, of a machine that is not busy."""
+    """The first true value of answer() within this many seconds of an idle machine."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = answer()
@@ -54,7 +54,7 @@ def die_with_parent():
 
 
 class Program:
-    """A program that runs in a host.  It has its own session, so that Ctrl-C reaches the lab alone."""
+    """A program that runs in a host, in its own session: only the lab gets Ctrl-C."""
 
     def __init__(self, command, output):
         self.name = os.path.basename(command[0])
@@ -90,7 +90,7 @@ class Program:
             raise Trouble(f"{self.name} is still running after {seconds * PATIENCE} s") from None
 
     def stop(self, number=signal.SIGTERM, seconds=5):
-        """Asks it to end; kills it if it does not.  The exit status."""
+        """Asks it to end; kills it if it does not.  Returns the exit status."""
         self.send(number)
         try:
             return self.process.wait(seconds * PATIENCE)
@@ -99,7 +99,7 @@ class Program:
             return self.process.wait(seconds)
 
     def listens_on(self, port, protocol="tcp"):
-        """Whether something in this program's host listens on the port."""
+        """Returns whether something in this program's host listens on the port."""
         table = pathlib.Path(f"/proc/{self.pid}/net/{protocol}").read_text()
         state = {"tcp": "0A", "udp": "07"}[protocol]
         rows = [line.split() for line in table.splitlines()[1:]]
@@ -113,13 +113,13 @@ class Host:
         self.network = network
         self.name = name
         self.namespace = f"{PREFIX}-{os.getpid()}-{name}"
-        self.macs = {}  # of each interface
+        self.macs = {}  # by interface
 
     def run(self, *command, **options):
         return run("ip", "netns", "exec", self.namespace, *command, **options)
 
     def ip(self, *lines):
-        """ip(8) commands, one each line, in this host."""
+        """Runs ip(8) commands, one per line, in this host."""
         run("ip", "-n", self.namespace, "-batch", "-", stdin="\n".join(lines) + "\n")
 
     def start(self, *command):
@@ -141,7 +141,7 @@ class Host:
         return f"{self.name}-{interface}"[:15]
 
     def mtu(self, interface, size):
-        """Of an interface made by wire(), and of the switch's port at the other end."""
+        """Sets the MTU of an interface made by wire(), and of the switch's port at its other end."""
         self.network.switch.ip(f"link set {self.switch_port(interface)} mtu {size}")
         self.ip(f"link set {interface} mtu {size}")
 
@@ -150,7 +150,7 @@ class Host:
 
     @contextlib.contextmanager
     def inside(self):
-        """In this block, the lab itself is in the host: sockets made here stay there."""
+        """A with block in which this process is in the host: sockets made in it stay there."""
         here = os.open("/proc/self/ns/net", os.O_RDONLY)
         there = os.open(NETNS / self.namespace, os.O_RDONLY)
         try:
@@ -163,20 +163,20 @@ class Host:
             os.close(there)
 
     def sysctl(self, **settings):
-        """IPv4 settings: ip_forward=1, conf__all__arp_ignore=1 (two underscores stand for a slash)."""
+        """Sets IPv4 sysctls: ip_forward=1, conf__all__arp_ignore=1 (two underscores stand for a slash)."""
         with self.inside():
             for key, value in settings.items():
                 pathlib.Path("/proc/sys/net/ipv4", key.replace("__", "/")).write_text(f"{value}\n")
 
     def kernel_counter(self, name, group="Ip"):
-        """A counter of /proc/net/snmp: what this host's own kernel has done."""
+        """A counter of /proc/net/snmp, of this host's own kernel."""
         with self.inside():
             rows = pathlib.Path("/proc/thread-self/net/snmp").read_text().splitlines()
         names, values = [row.split()[1:] for row in rows if row.startswith(f"{group}:")]
         return int(values[names.index(name)])
 
     def packet_socket(self, interface):
-        """A raw socket that sees and sends whole frames, the ones this host sends included."""
+        """A raw socket that receives and sends whole frames, and receives this host's own."""
         with self.inside():
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
@@ -196,7 +196,7 @@ class Network:
         self.handlers = {}
 
     def __enter__(self):
-        for number in (signal.SIGTERM, signal.SIGHUP):  # these end a run as Ctrl-C does
+        for number in (signal.SIGTERM, signal.SIGHUP):  # they end a run as Ctrl-C does
             self.handlers[number] = signal.signal(number, interrupted)
         remove_remains()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
@@ -216,7 +216,7 @@ class Network:
         host = Host(self, name)
         self.hosts[name] = host
         run("ip", "netns", "add", host.namespace)
-        with host.inside():  # quiet captures: nothing but what the lab sends
+        with host.inside():  # no frames but the lab's own in captures
             for scope in ("all", "default"):
                 with contextlib.suppress(OSError):
                     pathlib.Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1\n")
@@ -225,7 +225,7 @@ class Network:
         return host
 
     def remove(self):
-        """Ends the programs, removes the namespaces.  Another Ctrl-C or signal does not keep it from that."""
+        """Ends the programs and removes the namespaces.  Further signals do not interrupt it."""
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *self.handlers)}
         for program in reversed(self.programs):
             program.send(signal.SIGTERM)
@@ -245,14 +245,14 @@ def interrupted(number, _frame):
 
 
 def maker_is_gone(name):
-    """Whether a name made by a lab belongs to a process that no longer exists."""
+    """Returns whether the lab process that made this name no longer exists."""
     prefix, _, rest = name.partition("-")
     pid = rest.partition("-")[0]
     return prefix == PREFIX and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
 
 
 def remove_remains():
-    """What a run left that was killed: its namespaces, the programs in them, its files."""
+    """Removes what a killed run left: its namespaces, the programs in them, its files."""
     for path in list(NETNS.glob(f"{PREFIX}-*")):
         if maker_is_gone(path.name):
             remove_namespace(path.name)
@@ -262,7 +262,7 @@ def remove_remains():
 
 
 def remove_namespace(namespace):
-    """Removes a lab's namespace, after the programs that still run in it: they cannot be anybody else's."""
+    """Removes a lab's namespace, after the programs that still run in it."""
     try:
         inode = (NETNS / namespace).stat().st_ino
     except FileNotFoundError:

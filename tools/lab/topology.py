@@ -13,8 +13,8 @@
                                            inner
                                         203.0.113.20
 
-What single tests add: in1, in2, servers on the inside LAN, whose gateway is the director; and far1, far2, servers on a
-LAN of their own, 203.0.113.64/26, behind gate1 (or gate2), a router on one of the two others.
+Added by single tests: in1, in2, servers on the inside LAN, whose gateway is the director; and far1, far2, servers on
+their own LAN, 203.0.113.64/26, behind gate1 (or gate2), a router on one of the two others.
 
 The director forwards as any router does (ip_forward=1) and never has a VIP configured.  The real servers have the VIPs
 on lo, with arp_ignore=1 and arp_announce=2.  The last byte of a host's MAC address reads as that of its IP address.
@@ -49,9 +49,9 @@ def last_byte(address):
 
 @dataclasses.dataclass
 class Answers:
-    """What came back from a number of requests."""
+    """The replies to a number of requests."""
     of: collections.Counter  # by the server's name
-    failures: list           # what curl said about the others
+    failures: list           # curl's messages about the others
 
 
 class Topology(Network):
@@ -102,14 +102,14 @@ class Topology(Network):
                 self[name].ip(f"route add 203.0.113.0/24 via {ADDRESS['director']}")
 
     def add_inside(self, *names):
-        """Hosts on the inside LAN.  Their gateway is the director, as NAT's servers need it."""
+        """Adds hosts on the inside LAN.  Their gateway is the director, as NAT requires."""
         for name in names:
             host = self.host(name)
             host.wire("eth0", f"02:00:00:00:01:{last_byte(ADDRESS[name])}", f"{ADDRESS[name]}/24", lan="inside")
             host.ip(f"route add default via {DIRECTOR_INSIDE}")
 
     def add_far(self, lan, *names, gates=("gate1",)):
-        """Hosts behind routers of a LAN.  Their gateway, and the director's way to them, is the first router."""
+        """Adds hosts behind routers of a LAN.  The first router is their gateway and the director's next hop."""
         self.switch.ip("link add far up type bridge mcast_snooping 0")
         for name in gates:
             gate, near = self.host(name), NEAR[lan][name]
@@ -128,7 +128,7 @@ class Topology(Network):
         server.ip(*[f"addr add {vip}/32 dev lo" for vip in (VIP, VIP2)])
 
     def serve_web(self, *names, port=80):
-        """A web server on each of these hosts; every page is the host's name."""
+        """Starts a web server on each of these hosts; every page is the host's name."""
         for name in names or self.servers:
             root = self.directory / f"www-{name}"
             root.mkdir(exist_ok=True)
@@ -140,7 +140,7 @@ class Topology(Network):
         return pathlib.Path(self.directory / f"www-{name}")
 
     def connect(self, host, port=80, seconds=60):
-        """A connection from a host to a port of the VIP, open and silent."""
+        """An open, idle connection from a host to a port of the VIP."""
         with self[host].inside():
             s = socket.socket()
         s.settimeout(seconds)
@@ -152,14 +152,14 @@ class Topology(Network):
         return s
 
     def request(self, host, count=1, parallel=1, url=f"http://{VIP}/", patience=60):
-        """So many requests from a host, each on a new connection; whether one needed a second SYN does not matter."""
+        """This many requests from a host, each on a new connection; a repeated SYN is no failure."""
         command = curl(count, parallel, url, patience)
         done = self[host].run(*command, check=False, timeout=20 + count * patience / parallel)
         return read_answers(done.stdout)
 
 
 def curl(count, parallel, url, patience=60):
-    """The command for so many requests.  Each prints the page, and a line `= HTTP-STATUS WHAT-WENT-WRONG`."""
+    """The command for this many requests.  Each prints the page, and a line `= HTTP-STATUS ERROR`."""
     together = ["--parallel", "--parallel-immediate", "--parallel-max", str(parallel)] if parallel > 1 else []
     return ["curl", "--no-progress-meter", "--max-time", str(patience), "--header", "Connection: close", *together,
             "--write-out", "= %{http_code} %{errormsg}\\n", f"{url}?[1-{count}]"]
@@ -176,7 +176,7 @@ def read_answers(text):
 
 
 class Load:
-    """Requests without end from a host, some in parallel, until stop()."""
+    """Requests from a host, some in parallel, until stop()."""
 
     def __init__(self, network, host, parallel=20, url=f"http://{VIP}/", patience=60):
         self.end = network.directory / "stop-load"
@@ -188,7 +188,7 @@ class Load:
         return read_answers(self.program.text())
 
     def wait_for(self, more, server=None):
-        """Until so many more requests have been answered (by this server)."""
+        """Waits until this many more requests have been answered (by this server)."""
         def answered():
             of = self.answers().of
             return of[server] if server else sum(of.values())
