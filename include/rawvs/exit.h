@@ -17,7 +17,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
 // clang-format off
 #define RAWVS_EXITS(X)                                                                                               \
   X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
-  X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but its FTP command names another host: no data connection is expected there") \
+  X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but FTP in it names another host: no data connection is expected there") \
   X(answer_forwarded,    forwarded, "answer-forwarded",    "a NAT server's answer: translated and sent on to its client") \
   X(check_sent,          forwarded, "check-sent",          "the director's own check (via = vip): sent to its server like a client's packet") \
   X(fragment_held,       forwarded, "fragment-held",       "a fragment: kept until its datagram is complete")         \
