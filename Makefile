@@ -187,7 +187,7 @@ $(PROGRAM_OBJ): $(BUILD)/xdp-$(XDP)
 
 # Checks that each file compiles without the files before it in its unit.
 ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(REPLAY_SRC) $(TEST_SRC)))
-alone: setup-test  ## each file compiled by itself, as far as its syntax goes; the build compiles them eight at a time
+alone: setup-test  ## check the syntax of each file by itself; the build compiles eight at a time
 	@$(MAKE) --no-print-directory $(ALONE_OK)
 $(BUILD)/alone/%.ok: %.cpp
 	@mkdir -p $(@D)
@@ -256,11 +256,11 @@ conformance: setup-test  ## rawvsd against what the kernel's IPVS did (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tests/conformance/run check
 
-conformance-sync: setup-record  ## the sync protocol between rawvsd and the kernel's IPVS, under QEMU: connections change over
+conformance-sync: setup-record  ## the sync protocol between rawvsd and the kernel's IPVS, under QEMU: connections move
 	@$(MAKE) --no-print-directory all
 	@TIMEOUT=900 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) tests/conformance/kernel_sync.py
 
-conformance-record: setup-record  ## ask the kernel's IPVS anew: a Debian kernel under QEMU plays every scenario (an hour)
+conformance-record: setup-record  ## record the kernel's IPVS again: a Debian kernel under QEMU plays every scenario (an hour)
 	@tests/conformance/record
 	@tests/rawvsadm/record
 
@@ -271,7 +271,7 @@ asan:  ## every test, with the address and undefined behaviour sanitizers
 
 # QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: for a
 # shared machine.
-bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory, plots (root; QUICK=1: three minutes)
+bench: setup-bench  ## rawvsd compared with other forwarders: rates, latency, memory, plots (root; QUICK=1: three minutes)
 	@$(MAKE) --no-print-directory all $(BUILD)/bench $(BUILD)/bench-load $(BUILD)/bench-bare $(BUILD)/bench-expiry \
 	  $(BUILD)/bench-state
 	@$(BUILD)/bench
@@ -282,7 +282,7 @@ bench: setup-bench  ## rawvsd beside what else forwards: rates, latency, memory,
 	@$(BUILD)/bench-expiry
 	@$(BUILD)/bench-state
 
-bench-ipvs: setup-record  ## rawvsd beside the kernel's IPVS, both in one boot of a Debian kernel under QEMU: a ratio
+bench-ipvs: setup-record  ## rawvsd compared with the kernel's IPVS in one boot of a Debian kernel under QEMU: a ratio
 	@$(MAKE) --no-print-directory all $(BUILD)/bench-load
 	@TIMEOUT=1200 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) ROUNDS=$(or $(ROUNDS),3) tools/bench/ipvs
 
@@ -292,7 +292,7 @@ $(addprefix $(BUILD)/bench-,load bare expiry state): $(BUILD)/bench-%: $(BUILD)/
 $(BUILD)/bench: $(BUILD)/obj/tools/bench.o $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_PURE)
 
-format:  ## put every C++ file into the house's form
+format:  ## format every C++ file
 	clang-format -i $(CXX_FILES)
 
 lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashisms: no finding left
@@ -321,7 +321,7 @@ install: all  ## into $(DESTDIR)$(prefix); starts nothing
 	@test -n "$(DESTDIR)" || test -e $(sysconfdir)/rawvs.ini || \
 	  echo "next: write $(sysconfdir)/rawvs.ini; $(docdir)/examples/rawvs.ini shows how"
 
-install-ipvsadm:  ## and ipvsadm, ipvsadm-save, ipvsadm-restore as other names of rawvsadm, with init script, for LVS's own tools
+install-ipvsadm:  ## install ipvsadm, ipvsadm-save, ipvsadm-restore as names of rawvsadm, with init script, for LVS's own tools
 	@script="$(DESTDIR)$(sysconfdir)/init.d/ipvsadm"; for file in $(AS_IPVSADM:%="$(DESTDIR)$(sbindir)/%") "$$script"; do \
 	  test "$$(readlink "$$file")" = rawvsadm || grep -qsw rawvs "$$file" && continue; \
 	  if test -e "$$file" || test -L "$$file"; then echo "install-ipvsadm: $$file is there already: remove it first" >&2; exit 1; fi; \
@@ -329,7 +329,7 @@ install-ipvsadm:  ## and ipvsadm, ipvsadm-save, ipvsadm-restore as other names o
 	mkdir -p "$(DESTDIR)$(sbindir)" && for name in $(AS_IPVSADM); do ln -sf rawvsadm "$(DESTDIR)$(sbindir)/$$name" || exit; done; \
 	install -D -m 755 init/ipvsadm "$$script"
 
-uninstall:  ## remove what install and install-ipvsadm have put there, but for settings that were changed
+uninstall:  ## remove what install and install-ipvsadm installed, except changed settings
 	@for name in $(AS_IPVSADM); do \
 	  link="$(DESTDIR)$(sbindir)/$$name"; test "$$(readlink "$$link")" != rawvsadm || rm "$$link" || exit; \
 	done

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control.cpp: the control protocol's grammar: a request taken apart, and handed to its command.
-// A request is read whole before anything is done, so that one with a mistake anywhere changes nothing.
+// control.cpp: the control protocol's grammar: splits a request and calls its command. A request is read completely
+// before anything is done: one with a fault changes nothing.
 #include "rawvs/control.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ std::string command_words() {
   return out;
 }
 
-std::string_view take_word(std::string_view& rest) {  // up to the next blank, which goes, too
+std::string_view take_word(std::string_view& rest) {  // up to the next blank, which is removed, too
   const size_t blank = rest.find(' ');
   const std::string_view word = rest.substr(0, blank);
   rest.remove_prefix(blank == std::string_view::npos ? rest.size() : blank + 1);
@@ -53,7 +53,7 @@ std::string_view take_word(std::string_view& rest) {  // up to the next blank, w
 
 bool strange(char c) { return c < ' ' || c > '~'; }
 
-// The letters of a request, and its version; what follows the version is left in rest.
+// Checks a request's characters and version; what follows the version is left in rest.
 Objection check_form(std::string_view request, std::string_view& rest) {
   if (request.size() > kRequestMost) {
     return usage("a request of more than " + std::to_string(kRequestMost) + " bytes: expected at most that");
@@ -109,7 +109,7 @@ bool changes_something(std::string_view request) {
   constexpr std::array<std::string_view, 9> kReading{"list", "connections", "timeouts", "exits", "arp",
                                                      "vrrp", "sync",        "explain",  "trace"};
   std::string_view rest;
-  if (check_form(request, rest)) return false;  // it is refused at once
+  if (check_form(request, rest)) return false;  // refused at once
   const std::string_view word = take_word(rest);
   return std::ranges::find(commands(), word, &Command::word) != commands().end() &&
          std::ranges::find(kReading, word) == kReading.end();

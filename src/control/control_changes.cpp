@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_changes.cpp: records as lists of fields, and their differences. The words are those of rawvs.ini(5).
+// control_changes.cpp: records as lists of fields, and their differences, in the words of rawvs.ini(5).
 #include "control/control_changes.h"
 
 #include <utility>

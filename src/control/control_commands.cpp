@@ -25,7 +25,7 @@ constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::
 
 std::string counted(size_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
 
-// The director's refusal in words.
+// The director's refusal as text.
 Objection verdict(const Call& call, std::optional<Refusal> refusal) {
   if (!refusal) return std::nullopt;
   const std::string service = "service " + std::string(call.values.text(Key::service));
@@ -54,7 +54,7 @@ Objection verdict(const Call& call, std::optional<Refusal> refusal) {
 
 using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Turn);
 
-// What IPVS leaves to ipvsadm, and what a director that answers ARP for the address must not take.
+// Checks that IPVS leaves to ipvsadm, and addresses for which a director must not answer ARP.
 Objection check_service(const ServiceSpec& spec) {
   if (spec.key.mark.value != 0) return std::nullopt;
   const auto invalid = [&](const char* text) { return refused(Refusal::invalid, rawvs::text(spec.key) + ": " + text); };
@@ -68,7 +68,7 @@ Objection check_service(const ServiceSpec& spec) {
   return std::nullopt;
 }
 
-// IPVS has marks from a firewall; here only groups of the file say what carries one.
+// IPVS gets marks from a firewall; here only the file's groups define them.
 void warn_of_mark(const Call& call, Mark mark) {
   if (mark.value == 0) return;
   const auto carries = [&](const GroupMatch& match) { return match.mark == mark; };
@@ -85,7 +85,7 @@ Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   const auto& word = call.values.of(Key::scheduler);
   const auto scheduler = word ? parse_scheduler(*word) : std::optional(spec.scheduler);
   if (auto fault = read_service(call.values, scheduler, spec)) return fault;
-  // As in IPVS, whether the service is there is asked before its scheduler and persistence engine are looked for.
+  // As in IPVS, an existing service is reported before an unknown scheduler or persistence engine.
   const Service* const there = call.director.services().find(spec.key);
   if (adds && there) return verdict(call, Refusal::exists);
   if (!adds && !there) return verdict(call, Refusal::no_service);
@@ -135,7 +135,7 @@ Objection edit_server(const Call& call) {
   const Server* const there = services.find(key, spec.at);
   const ServerSpec was = there ? there->wanted() : spec;
   if (auto fault = verdict(call, call.director.edit_server(key, spec, call.turn))) return fault;
-  const Server* const now = services.find(key, spec.at);  // what is not given may have stayed
+  const Server* const now = services.find(key, spec.at);  // values that were not given may have been kept
   const std::string what = now ? difference(was, now->wanted()) : "";
   if (!what.empty()) call.changed(text(key) + ": server " + text(spec.at) + ": " + what);
   return std::nullopt;
@@ -145,7 +145,7 @@ Objection delete_server(const Call& call) {
   ServiceKey key;
   Endpoint server;
   if (auto fault = read_service_key(call.values, key)) return fault;
-  // A port that is given must be the server's, as with ipvsadm -d, whatever the method.
+  // As with ipvsadm -d, a given port must be the server's, whatever the method.
   if (auto fault = read_endpoint(call.values, key, server)) return fault;
   const Server* const there = call.director.services().find(key, server);
   const std::string was = there ? text(there->wanted()) : text(server);
@@ -154,7 +154,7 @@ Objection delete_server(const Call& call) {
   return std::nullopt;
 }
 
-// Many services and servers are changed: "ok" when all are.
+// Changes many services and servers in portions; replies "ok" when all are done.
 Objection in_portions(const Call& call, std::function<bool(Turn)> portion) {
   const std::shared_ptr<Job> job(new Job{std::move(portion), false});
   if (!call.desk.run) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_commands.h: what each command of the control protocol does.
-// Private to the control room. In:  a request's values.   Out: the director changed, or the sources of the reply's
-// rows.
+// control_commands.h: the commands of the control protocol.
+// In:  a request's values.
+// Out: the director changed, or the sources of the reply's rows.
+//
+// For src/control only.
 #pragma once
 
 #include <span>
@@ -14,7 +16,7 @@
 
 namespace rawvs {
 
-struct Call {  // values: only of keys that the command takes, and of all that it needs
+struct Call {  // values: keys that the command takes, and all that it needs
   const Values& values;
   Director& director;
   Turn turn;
@@ -22,9 +24,9 @@ struct Call {  // values: only of keys that the command takes, and of all that i
   const Operator& who;
   std::string_view command;
   RowSources& rows;                           // of the reply
-  std::optional<Conversation::Later>& later;  // or the reply, when something is done
+  std::optional<Conversation::Later>& later;  // or the reply when something has been done
 
-  void changed(std::string text) const {  // for the log
+  void changed(std::string text) const {  // logs a change
     if (desk.log) desk.log->changed(who, command, std::move(text), turn);
   }
 };

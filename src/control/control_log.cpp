@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_log.cpp: changes told one by one, or by their number.
+// control_log.cpp: logs changes one by one, or by their number.
 #include "control/control_log.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ void ControlLog::changed(const Operator& who, std::string_view command, std::str
   time_passed(turn);
   auto burst = std::ranges::find(bursts_, who.uid, &Burst::uid);
   if (burst == bursts_.end()) {
-    if (bursts_.size() == kMostOperators) {  // the one who has been quiet for longest makes room
+    if (bursts_.size() == kMostOperators) {  // replaces the user who has been quiet longest
       const auto oldest = std::ranges::min_element(bursts_, {}, &Burst::last);
       tell_counted(*oldest, turn.out);
       bursts_.erase(oldest);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_log.h: what operators changed, for the log: who, and from what to what.
-// In:  one line for each change, as it is made.   Out: notices in the outbox. Not: what is refused or only looked at.
+// control_log.h: operators' changes in the log: who, and the old and new values.
+// In:  one line for each change.
+// Out: notices in the outbox.
+// Not: requests that are refused or only read.
 //
-// A user's first changes are told one by one. When there are many, as when a table is restored, the others are counted,
-// and told by their number a while after the last one, and once a minute until then.
+// A user's first changes are logged one by one. When there are many, as in a restore, the others are counted; their
+// number is logged a while after the last one, and once a minute until then.
 #pragma once
 
 #include <array>
@@ -19,7 +21,7 @@
 
 namespace rawvs {
 
-struct Operator {  // who asks at the control socket
+struct Operator {  // a client of the control socket
   uint32_t uid = 0;
   std::string text{};  // root (pid 4242, rawvsadm)
   bool root() const { return uid == 0; }
@@ -27,21 +29,21 @@ struct Operator {  // who asks at the control socket
 
 class ControlLog {
  public:
-  static constexpr size_t kTold = 10;          // changes, until there are many
-  static constexpr Duration kQuiet = 2s;       // without a change: then it is over
-  static constexpr Duration kReminder = 60s;   // between numbers while it goes on
-  static constexpr size_t kMostOperators = 8;  // that are told apart
+  static constexpr size_t kTold = 10;          // changes logged one by one
+  static constexpr Duration kQuiet = 2s;       // without a change: the burst has ended
+  static constexpr Duration kReminder = 60s;   // between numbers during a burst
+  static constexpr size_t kMostOperators = 8;  // whose bursts are kept apart
 
-  // command: the kind of change, by which those that are not told are counted.
+  // command: the kind of change by which further changes are counted.
   void changed(const Operator& who, std::string_view command, std::string text, Turn turn);
   void time_passed(Turn turn);
-  void end(Outbox& out);  // nothing more will come
+  void end(Outbox& out);  // REQUIRES: no further call
   Instant next_deadline() const;
 
  private:
-  struct Burst {  // one user's changes that followed each other
+  struct Burst {  // consecutive changes of one user
     uint32_t uid = 0;
-    std::string who;  // who made the last one
+    std::string who;  // the operator of the last one
     size_t told = 0;
     std::vector<std::pair<std::string, uint64_t>> counted{};  // by command
     Instant last{}, counted_from{};

@@ -10,10 +10,10 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kTexts = 512;           // rows of texts that are there already
+constexpr size_t kTexts = 512;           // rows per piece of texts that exist already
 constexpr size_t kPartMost = 16 * 1024;  // bytes of a line's text in one row
 
-// A row is one line that fits into a piece, whatever it quotes.
+// A row is one line that fits into a piece, whatever it contains.
 void finish_row(std::string& row) {
   row.resize(std::min(row.size(), kPieceMost - 1));
   std::ranges::replace(row, '\n', ' ');
@@ -73,7 +73,7 @@ bool Conversation::waiting() const {
   return row_.empty() && source_ < sources_.size() && sources_[source_]->waiting();
 }
 
-// The next row of the reply, if there is one now. rows: how many this source has given to the present piece.
+// The next row of the reply, if there is one now. rows: the number of this source's rows in the present piece.
 bool Conversation::next_row(Director& director, Instant now, size_t& rows) {
   for (; source_ < sources_.size(); ++source_, rows = 0) {
     RowSource& source = *sources_[source_];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows.h: the sources of the control protocol's rows, by what they tell of.
-// Private to the control room. The rows and their keys are described at the head of control.h.
+// control_rows.h: the sources of the control protocol's rows. control.h describes the rows and their keys.
+//
+// For src/control only.
 #pragma once
 
 #include <memory>
@@ -13,9 +14,9 @@
 namespace rawvs {
 
 std::unique_ptr<RowSource> daemon_row(const Desk& desk);
-// Services in the slots from first to before end, each followed by its servers.
+// Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const Desk& desk, size_t first = 0, size_t end = SIZE_MAX);
-std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state);  // state: empty: any
+std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state);  // empty state: any
 std::unique_ptr<RowSource> timeout_row();
 std::unique_ptr<RowSource> exit_rows();
 std::unique_ptr<RowSource> link_rows();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows_ha.cpp: what checks say of a server, and who is master: for listings.
+// control_rows_ha.cpp: rows about health checks, VRRP and sync.
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +21,7 @@ void put_health(std::string& row, const Desk& desk, const Server& server, Instan
 
 namespace {
 
-// How many, and of which kinds: password:12,ttl:1
+// The number, and the number of each kind: password:12,ttl:1
 template <size_t kKinds, class Words>
 void put_refused(std::string& row, const std::array<uint64_t, kKinds>& refused, const Words& words) {
   uint64_t sum = 0;
@@ -91,7 +91,7 @@ void write_sync(std::string& row, const Desk& desk, const Director& director) {
 
 }  // namespace
 
-// Instances come and go with a reload: the place is behind the one that was told last, wherever that is now.
+// A reload may add or remove instances: continues after the one that was written last, wherever it is now.
 std::unique_ptr<RowSource> vrrp_rows(const Desk& desk) {
   return rows_from(
       [&desk, at = size_t{0}, last = std::string()](std::string& row, Director& director, Instant now) mutable {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows_ini.cpp: the rows of `ini`: the present table as a configuration file.
+// control_rows_ini.cpp: the rows of `ini`: the present tables as a configuration file.
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_sync.cpp: what [sync] becomes when one of ipvsadm's two daemons is started or stopped.
+// control_sync.cpp: [sync] after one of ipvsadm's two daemons is started or stopped.
 #include "control/control_sync.h"
 
 #include "control/control_words.h"

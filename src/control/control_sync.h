@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_sync.h: ipvsadm's --start-daemon and --stop-daemon, which IPVS has two of; [sync] is both.
-// Private to the control room.
+// control_sync.h: ipvsadm's --start-daemon and --stop-daemon: IPVS's two daemons are one [sync] here.
+//
+// For src/control only.
 #pragma once
 
 #include "control/control_values.h"

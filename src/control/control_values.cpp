@@ -16,7 +16,7 @@ Fault bad_value(Key key, std::string_view found, std::string_view expected) {
                std::string(expected));
 }
 
-// 24 or 255.255.255.0. Any mask is taken, as by IPVS, also one that is no prefix.
+// 24 or 255.255.255.0. As in IPVS, a mask need not be a prefix.
 Objection read_netmask(const Values& values, Netmask& out) {
   const auto& found = values.of(Key::netmask);
   if (!found) return std::nullopt;
@@ -129,7 +129,7 @@ Objection read_service_key(const Values& values, ServiceKey& out) {
   return bad_value(Key::service, found, "tcp:IP:PORT, udp:IP:PORT, sctp:IP:PORT or mark:N (N from 1)");
 }
 
-// A port that is left out is the service's; behind a mark there is no one port: 0 stands for the packet's own.
+// A missing port is the service's; for a mark it is 0: the packet's own.
 Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out) {
   const std::string_view found = values.text(Key::server);
   const auto at = parse_endpoint(found);
@@ -197,7 +197,7 @@ Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out
   if (auto fault = read_mac(values, out)) return fault;
   if (auto fault = read_method(values, out.method)) return fault;
   if (auto fault = read_tunnel(values, out.method, out.tunnel)) return fault;
-  // A DR or TUN server gets the packet as the client sent it, its port included (ipvsadm forces it in the same way).
+  // A DR or TUN server gets the packet unchanged, with its port (ipvsadm forces it, too).
   if (service.mark.value == 0 && out.method != Method::masq) out.at.port = service.vip.port;
   return std::nullopt;
 }

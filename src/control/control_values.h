@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_values.h: a control request's keys, and their values read: what was found, or why it is no request.
-// Private to the control room. In:  KEY=VALUE pairs, taken apart.   Out: specs as the director takes them, or a Fault.
-// Nothing here looks at a director: a value is right or wrong by itself, or beside the request's other values.
+// control_values.h: reads the keys and values of a control request.
+// In:  KEY=VALUE pairs.
+// Out: specs for the director, or a Fault.
+// Not: the director: a value is judged by itself and by the request's other values.
+//
+// For src/control only.
 #pragma once
 
 #include <array>
@@ -19,7 +22,7 @@ using Objection = std::optional<Fault>;
 
 Fault usage(std::string text);
 Fault refused(Refusal why, std::string text);
-std::string shortly_quoted(std::string_view found);  // short, whatever was sent
+std::string shortly_quoted(std::string_view found);  // shortened to a limit
 
 // clang-format off
 enum class Key : uint8_t {
@@ -34,27 +37,26 @@ inline constexpr std::array<std::string_view, kKeys> kKeyNames = {
     "state", "count", "snap", "reset", "role", "link", "id", "maxlen", "group", "ttl", "secrets"};
 // clang-format on
 
-struct Values {  // what a request gives for each key
+struct Values {  // the values of a request, by key
   std::array<std::optional<std::string_view>, kKeys> all{};
   const std::optional<std::string_view>& of(Key key) const { return all[static_cast<size_t>(key)]; }
   std::string_view text(Key key) const { return of(key).value_or(""); }
 };
 
-inline constexpr uint64_t kMostSeconds = 31 * 86400;  // of a timeout: ipvsadm's limit
+inline constexpr uint64_t kMostSeconds = 31 * 86400;  // of a timeout, as in ipvsadm
 
-// Each reader leaves its target alone when the key is not given.
+// Each reader leaves its target unchanged when the key is absent.
 Objection read_number(const Values& values, Key key, uint64_t most, uint64_t& out);
 Objection read_service_key(const Values& values, ServiceKey& out);
 Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out);
 
-// All of a service's record but its scheduler, whose name the caller has looked up already: flags belong to one. None:
-// the name is no scheduler's.
+// Reads a service's record. scheduler: looked up by the caller, since flags belong to one; none: an unknown name.
 Objection read_service(const Values& values, std::optional<Scheduler> scheduler, ServiceSpec& out);
 
-// Flow keys: protocol, client, virtual, server. exact: one flow, all of it but its server, no network.
+// Flow keys: protocol, client, virtual, server. exact: one flow, everything but its server, and no network.
 Objection read_flow(const Values& values, bool exact, FlowFilter& out);
 
-// The service a server is in, and its record.
+// Reads a server's service and its record.
 Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out);
 
 }  // namespace rawvs

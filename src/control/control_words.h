@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_words.h: the words that rows of the control protocol are made of.
-// Private to the control room.
+// control_words.h: the words in rows of the control protocol.
+//
+// For src/control only.
 #pragma once
 
 #include <algorithm>
@@ -19,12 +20,12 @@ inline void put(std::string& row, const char* key, Duration d) {
   put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
 }
 
-const char* word(Method method);  // route, tunnel, masq: the protocol's; people's is name() in service.h
+const char* word(Method method);  // route, tunnel, masq, as in the protocol; name() in service.h is for people
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
-// Of control_rows_ha.cpp. The server's row gets what its check says, if it has one.
+// In control_rows_ha.cpp. Adds the result of the server's check, if it has one.
 void put_health(std::string& row, const struct Desk& desk, const Server& server, Instant now);
 std::string word(const ServiceKey& key);                // tcp:192.0.2.100:80
-std::string word(const Director& director, Link link);  // its interface; until that is known, which of the two it is
+std::string word(const Director& director, Link link);  // its interface; until that is known, outside or inside
 
 }  // namespace rawvs

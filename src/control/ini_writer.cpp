@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ini_writer.cpp: the present table as a configuration file.
-// A virtual of the file keeps its name as long as one of its services is there, and what only the file knows with it:
-// its checks, its sorry server. Services that rawvsadm has made get a name by their address. Groups are the file's.
+// ini_writer.cpp: writes the present tables as a configuration file. A virtual of the file keeps its name as long as
+// one of its services exists, and with it what only the file has: its checks, its sorry server. Services made by
+// rawvsadm get a name by their address. Groups are the file's.
 
 #include "control/ini_writer.h"
 
@@ -27,12 +27,12 @@ bool same_server(const ServerSpec& a, const ServerSpec& b) {
          a.lower == b.lower && a.tunnel == b.tunnel && a.mac == b.mac;
 }
 
-// The servers of a virtual in the file, by where they are.
+// The servers of a virtual in the file, by endpoint.
 class KnownServers {
  public:
   KnownServers(const VirtualConfig& v, Port own) : v_(v), own_(own) {}
 
-  // The one at this place. Those who are asked for in the file's order are found at once.
+  // The server at this endpoint. Look-ups in the file's order are found at once.
   const ServerConfig* find(Endpoint at) {
     if (next_ < v_.servers.size() && place(v_.servers[next_]) == at) return &v_.servers[next_++];
     if (sorted_.empty()) {
@@ -103,7 +103,7 @@ class IniWriter::Work {
   std::vector<Found> found_;
   std::map<ServiceKey, size_t> by_key_;
   std::vector<Mark> marks_;                          // of the file's virtuals
-  std::vector<std::pair<size_t, Mark>> was_chosen_;  // virtuals of live_ whose mark nobody gave
+  std::vector<std::pair<size_t, Mark>> was_chosen_;  // virtuals of live_ with a chosen mark
   std::set<std::string, std::less<>> names_, group_names_;
   std::set<std::string> written_;  // names of virtuals of live_
   std::set<uint32_t> carried_;     // marks of groups
@@ -144,7 +144,7 @@ void IniWriter::Work::prepare() {
   walks_.each(virtuals, [this, choice](size_t i) { marks_[i] = choice->chosen(config_.virtuals[i], marks_[i]); });
   walks_.each(virtuals, [this](size_t i) { write_virtual(i); });
   walks_.each([this] { return found_.size(); }, [this](size_t i) { write_new(found_[i]); });
-  // Marks that nobody gave need not be written if they are chosen again when the file is read.
+  // Chosen marks need not be written if reading the file chooses them again.
   const auto again = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto chosen = std::shared_ptr<std::vector<Mark>>(new std::vector<Mark>());
   const auto changed = std::shared_ptr<bool>(new bool(false));
@@ -180,7 +180,7 @@ void IniWriter::Work::take_service(size_t slot) {
   Found& found = found_.emplace_back();
   found.service.spec = service.spec;
   for (const ServerSlot server : service.servers) found.service.servers.push_back(services.server(server).wanted());
-  std::ranges::reverse(found.service.servers);  // newest first there
+  std::ranges::reverse(found.service.servers);  // the table's order is newest first
   for (const ServerSlot server : service.taken_out) found.taken_out.push_back(services.server(server).wanted());
   walks_.spend(service.servers.size());
 }
@@ -198,7 +198,7 @@ std::vector<ServerSpec> IniWriter::Work::Found::all_servers() const {
   return all;
 }
 
-// The services that the file's virtual stands for: one, or one for each protocol.
+// Writes the services of the file's virtual: one, or one for each protocol.
 void IniWriter::Work::write_virtual(size_t i) {
   const VirtualConfig& v = config_.virtuals[i];
   const Mark mark = marks_[i];
@@ -234,7 +234,7 @@ void IniWriter::Work::write_virtual(size_t i) {
     write_as(v, v.ports, mark, *parts[0].first);
     return;
   }
-  // rawvsadm has made them different: each is a virtual of its own.
+  // rawvsadm has changed one of them: each becomes a virtual.
   for (auto& [found, ports] : parts) {
     found->written = true;
     write_as(v, ports, mark, *found);
@@ -249,7 +249,7 @@ void IniWriter::Work::write_virtual(size_t i) {
                     "], and rawvsadm has made its services different: one name cannot stand for both");
 }
 
-// What rawvsadm can have changed is the table's; all else is the file's.
+// What rawvsadm can change is the table's; everything else is the file's.
 void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found) {
   const ServiceSpec& spec = found.service.spec;
   const Port own = spec.key.vip.port;
@@ -270,21 +270,21 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   if (from.address) vips_.insert(*from.address);
   if (mark.value != 0 && from.mark.value == 0) was_chosen_.emplace_back(live_.virtuals.size() - 1, mark);
   KnownServers known(from, own);
-  // A port that is the virtual's own is written if the file has it.
+  // The virtual's own port is written if the file has it.
   const auto add = [&](const ServerSpec& server, const ServerConfig* file, const std::string& check) {
     ServerConfig& one = v.servers.emplace_back(ServerConfig{server, check});
     if (one.at.port == own) one.at.port = file ? file->at.port : Port();
   };
   for (const ServerSpec& server : found.service.servers) {
     const ServerConfig* const file = known.find(server.at);
-    // The sorry server is in the table, too. Who is asked is decided in the file.
+    // The sorry server is in the table, too. The file decides which servers are checked.
     if (!file && from.sorry && known.place(*from.sorry) == server.at) continue;
     add(server, file, file ? file->check : from.check.empty() ? "" : "none");
   }
   if (!found.taken_out.empty()) write_taken_out(from, spec.key, v);
 }
 
-// Those that checks have taken out stand where the file has them.
+// Servers that checks have taken out keep their place in the file.
 void IniWriter::Work::write_taken_out(const VirtualConfig& from, const ServiceKey& key, VirtualConfig& v) {
   std::vector<ServerConfig> servers;
   KnownServers live(v, key.vip.port);
@@ -305,7 +305,7 @@ void IniWriter::Work::write_taken_out(const VirtualConfig& from, const ServiceKe
   v.servers = std::move(servers);
 }
 
-// The service is gone, and its packets still carry the mark: no other service gets them.
+// Writes the group of a removed service: its packets still carry the mark, and no other service gets them.
 void IniWriter::Work::write_group_of(const VirtualConfig& v, Mark mark) {
   GroupConfig& group = live_.groups.emplace_back();
   group.name = v.name;
@@ -317,7 +317,7 @@ void IniWriter::Work::write_group_of(const VirtualConfig& v, Mark mark) {
   vips_.insert(*v.address);
 }
 
-// One that the file does not know.
+// Writes a service that the file does not have.
 void IniWriter::Work::write_new(Found& found) {
   if (found.written) return;
   const ServiceKey& key = found.service.spec.key;
@@ -337,7 +337,7 @@ void IniWriter::Work::write_new(Found& found) {
   write_as(from, std::move(ports), Mark(), found);
 }
 
-// An instance without addresses has those of the file: if these are others now, they are named.
+// An instance without addresses has the file's VIPs: if these have changed, they are written out.
 void IniWriter::Work::write_vrrp(size_t i) {
   VrrpConfig& v = live_.vrrps.emplace_back(config_.vrrps[i]);
   for (const VrrpTrack& track : v.spec.tracks) {
@@ -347,7 +347,7 @@ void IniWriter::Work::write_vrrp(size_t i) {
   if (v.spec.addresses.empty() && vips_ != file_vips_) v.spec.addresses.assign(file_vips_.begin(), file_vips_.end());
 }
 
-// True when it is known whether the text is a sound file.
+// Reads the text as a file. True: the result is known.
 bool IniWriter::Work::check(size_t work) {
   if (!trial_) trial_ = std::make_unique<ConfigPrinter>(live_);
   for (const size_t until = reader_.worked() + work; reader_.worked() < until;) {
@@ -367,7 +367,7 @@ IniWriter::Next IniWriter::Work::next(size_t work, std::string& line, const Dire
       walks_ = {}, faults_ = {"the configuration was reloaded meanwhile: try again"}, prepared_ = checked_ = true;
     if (!prepared_ && !walks_.step(work)) return Next::pause;
     prepared_ = true;
-    if (!faults_.empty()) checked_ = true;  // it is known already that there is no such file
+    if (!faults_.empty()) checked_ = true;  // known already: no file gives these tables
     return Next::pause;
   }
   if (!checked_) {
@@ -380,7 +380,7 @@ IniWriter::Next IniWriter::Work::next(size_t work, std::string& line, const Dire
   }
   if (!printer_) printer_ = std::make_unique<ConfigPrinter>(live_, secrets_);
   if (lines_.empty() && !printer_->next(lines_)) return Next::end;
-  const size_t end = lines_.find('\n');  // a section's title has an empty line before it
+  const size_t end = lines_.find('\n');  // a section's title follows an empty line
   line = lines_.substr(0, end);
   lines_.erase(0, end + 1);
   return Next::line;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reload.cpp: the present table as a configuration, and as a file's text. From one to the next: reload_steps.cpp.
+// reload.cpp: the present tables as a configuration and as a file's text. reload_steps.cpp applies differences.
 #include "control/reload.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ WantedTables tables_of(const Services& services) {
     if (!service.used) continue;
     WantedService& wanted = tables.services.emplace_back(WantedService{service.spec, {}});
     for (const ServerSlot slot : service.servers) wanted.servers.push_back(services.server(slot).wanted());
-    std::ranges::reverse(wanted.servers);  // newest first there
+    std::ranges::reverse(wanted.servers);  // the table's order is newest first
     for (const ServerSlot slot : service.taken_out) wanted.servers.push_back(services.server(slot).wanted());
   }
   return tables;
@@ -34,7 +34,7 @@ void leave_out_sorry(const Config& config, WantedTables& tables) {
     if (checks.sorry) sorry.emplace(checks.service, checks.sorry->at);
   }
   if (sorry.empty()) return;
-  for (const WantedService& service : wanted_tables(config).services) {  // it may be one of the servers, too
+  for (const WantedService& service : wanted_tables(config).services) {  // it may also be an ordinary server
     const auto found = sorry.find(service.spec.key);
     if (found == sorry.end()) continue;
     if (std::ranges::find(service.servers, found->second, &ServerSpec::at) != service.servers.end()) sorry.erase(found);
@@ -50,7 +50,7 @@ void keep_for_restart(const Config& was, Config& next) {
   for (const Row<Config>& row : director_rows()) {
     if (!row.at_start) continue;
     const std::vector<std::string> texts = row.texts(was);
-    // These texts were read once, so they are right.
+    // Cannot fail: these texts were read before.
     static_cast<void>(row.set(next, texts.empty() ? std::string_view() : std::string_view(texts[0])));
   }
 }
@@ -79,7 +79,7 @@ void keep_marks(const Config& was, Config& next) {
   for (VirtualConfig& v : next.virtuals) {
     keep(v, by_address, v.address, [&](const VirtualConfig& old) { return old.ports == v.ports; });
   }
-  // Nobody else gets a mark that was another's: while the groups are the old ones it is that other's still.
+  // No other virtual gets a mark that was another's: it is still in use while the old groups are.
   std::set<Mark> used(marks.begin(), marks.end());
   const std::vector<Mark> chosen = marks_of_virtuals(next);
   for (size_t i = 0; i < chosen.size(); ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reload_steps.cpp: the difference of two configurations, applied in portions. New things come first and old ones go
-// last, so that an address that only moves between services is never given up.
+// reload_steps.cpp: applies the difference of two configurations in portions. New things come first and old ones go
+// last, so that an address which only moves between services is never released.
 #include "control/reload.h"
 
 #include <algorithm>
@@ -48,10 +48,10 @@ std::string joined(const std::vector<std::string>& values) {
   return out.empty() ? "none" : out;
 }
 
-// A service's servers, by where they are.
+// A service's servers, by endpoint.
 class ServersAt {
  public:
-  void set(std::span<const ServerSpec> servers) {  // they must outlive their use here
+  void set(std::span<const ServerSpec> servers) {  // they must outlive this object's use
     all_.clear();
     for (const ServerSpec& server : servers) all_.push_back(&server);
     std::ranges::sort(all_, {}, &ServerSpec::at);
@@ -129,8 +129,8 @@ struct Reload::Impl {
   WantedTables old_tables, new_tables;
   std::map<ServiceKey, const WantedService*> old_services, new_services;
   std::map<std::string_view, const VirtualConfig*> old_virtuals;
-  size_t at = 0;         // the service, or virtual, that is next
-  size_t at_server = 0;  // of the service: the new ones, then the old ones
+  size_t at = 0;         // the next service, or virtual
+  size_t at_server = 0;  // within the service: new servers, then old ones
   bool entered = false;
   const WantedService* before = nullptr;  // the service in the old tables
   ServersAt old_servers, new_servers;     // its servers
@@ -182,7 +182,7 @@ void Reload::Impl::advance(Turn& t) {
   at = 0;
 }
 
-// Of [director]: each key that the new file has otherwise, and no other.
+// Applies each key of [director] that differs, and no other.
 void Reload::Impl::settings(Turn& t) {
   Config live = was, from = was;
   live.settings = t.director.settings();
@@ -227,7 +227,7 @@ void Reload::Impl::enter(Turn& t, const WantedService& service) {
   put(t, before, service);
 }
 
-// A service that rawvsadm has made or removed meanwhile is the file's again when the file says something new of it.
+// A service that rawvsadm has made or removed becomes the file's when its record in the file has changed.
 void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& service) {
   const ServiceSpec& spec = service.spec;
   const Service* const there = t.director.services().find(spec.key);
@@ -242,7 +242,7 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
   changed(t, refusal, name + ": added");
 }
 
-// False: there are more.
+// False: unfinished.
 bool Reload::Impl::servers(Turn& t, const WantedService& service) {
   const ServiceKey& key = service.spec.key;
   if (!t.director.services().find(key)) return true;  // removed by rawvsadm, and left so
@@ -277,7 +277,7 @@ void Reload::Impl::old_server(Turn& t, const ServiceKey& key, Endpoint server) {
           rawvs::text(key) + ": server " + rawvs::text(server) + ": removed");
 }
 
-// An edit without a MAC address keeps the fixed one; a server that has lost it in the file is asked for again.
+// An edit without a MAC address keeps the fixed one, so a server that lost it in the file is resolved by ARP again.
 void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                            const std::string& line) {
   if (there.mac && !server.mac) {
@@ -310,7 +310,7 @@ bool Reload::Impl::leftovers(Turn& t) {
   return true;
 }
 
-// How servers are asked, and what follows; all else of a virtual is in the tables.
+// Reports changed checks and policies; the rest of a virtual is in the tables.
 bool Reload::Impl::virtuals(Turn& t) {
   constexpr std::array<std::string_view, 8> kTold{"check",  "on_down",    "inhibit",       "slow_start",
                                                   "quorum", "hysteresis", "flaps_allowed", "sorry"};
@@ -328,7 +328,7 @@ bool Reload::Impl::virtuals(Turn& t) {
   return true;
 }
 
-// What the engine makes of sections that are no part of the tables; here it is only told.
+// Reports changed sections that the engine applies.
 void Reload::Impl::rest() {
   sections("vrrp", vrrp_rows(), was.vrrps, next.vrrps);
   if (was.sync.has_value() != next.sync.has_value()) note(next.sync ? "sync: added" : "sync: removed");
@@ -361,11 +361,11 @@ template <class Section>
 void Reload::Impl::keys(const Row<Section>& row, const std::string& name, const std::vector<std::string>& old,
                         const std::vector<std::string>& after) {
   if (old == after) return;
-  const bool secret = row.key == "password" || row.key == "key";  // the log is read by more people than the file
+  const bool secret = row.key == "password" || row.key == "key";  // more people can read the log than the file
   note(name + std::string(row.key) + (secret ? ": changed" : ": " + joined(old) + " -> " + joined(after)));
 }
 
-// A refusal because of another lack of room than servers' has its own words.
+// A refusal for lack of room for something other than servers has its own text.
 void Reload::Impl::changed(Turn& t, std::optional<Refusal> refusal, const std::string& line) {
   t.dispatch();
   t.spend(kChange);

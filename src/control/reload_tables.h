@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reload_tables.h: the present table, as a configuration would want it; and what a new one takes over from the old.
-// Private to the admin module.
+// reload_tables.h: the present tables in the form that a configuration asks for; what a new configuration keeps.
+//
+// For src/control only.
 #pragma once
 
 #include "core/service.h"
@@ -9,14 +10,14 @@
 namespace rawvs {
 
 WantedTables tables_of(const Services& services);
-// Takes out the sorry servers that are in the table because they are used now. Neither the file nor an operator has put
-// them there: they come and go with the checks.
+// Removes sorry servers that are in the tables because they are in use: checks put them there, not a file or an
+// operator.
 void leave_out_sorry(const Config& config, WantedTables& tables);
 
-// What is decided at start stays as it is until the next one.
+// Settings that are decided at the start stay until the next start.
 void keep_for_restart(const Config& was, Config& next);
-// A virtual that balances several ports under a mark nobody gave keeps the mark: its connections' templates are under
-// it. It is the same one by its name, or else by its address and ports. Nobody else gets a mark that was another's.
+// A virtual of several ports without a given mark keeps its chosen mark, under which its connections' templates are. It
+// is recognised by its name, or by its address and ports. No other virtual gets a mark that was another's.
 void keep_marks(const Config& was, Config& next);
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// trace.cpp: sights into rows.
+// trace.cpp: formats packets as rows.
 #include "control/trace.h"
 
 #include <algorithm>
@@ -47,7 +47,7 @@ Trace::Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<s
   rows_.reserve(kRoom);
 }
 
-// A packet that does not know its server yet may get one that fits.
+// A packet without a server yet may get one that matches.
 bool Trace::cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const {
   if (done() || !filter_.fits(protocol, client, vip)) return false;
   return !server || filter_.fits_server(server->spec.at);

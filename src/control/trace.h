@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// trace.h: the packets that somebody at the control socket wants to see, as rows of the protocol (control.h).
-// Private to the control room. In:  what the director's observer is told.   Out: rows, kept until they are fetched.
-// Memory: kRoom bytes for each, taken when it begins. What finds no room is counted, never waited for.
+// trace.h: packets that a client of the control socket wants to see, as rows of the protocol (control.h).
+// In:  the director's reports to its observer.
+// Out: rows, kept until they are read.
+//
+// Each takes kRoom bytes from its beginning. Rows without room are counted, never waited for. For src/control only.
 #pragma once
 
 #include <optional>
@@ -11,13 +13,13 @@
 
 namespace rawvs {
 
-struct FlowFilter {  // which connections, packets: those that fit everything that is given
+struct FlowFilter {  // selects connections or packets that match all given values
   Protocol protocol = Protocol::any;
   Network client{Ip(), 0};
   std::optional<Port> client_port{};
   std::optional<Ip> vip{}, server{};
   std::optional<Port> vip_port{}, server_port{};
-  // Ports that are 0 are not known, as in fragments, and fit any.
+  // Ports that are 0 are unknown, as in fragments, and match any.
   bool fits(Protocol its_protocol, Endpoint its_client, Endpoint its_vip) const;
   bool fits_server(Endpoint at) const;
   bool wants_server() const { return server || server_port; }
@@ -27,8 +29,8 @@ class Trace final : public Observer {
  public:
   static constexpr size_t kRoom = 1 << 20;
 
-  // count: packets, 0 = no limit. snap: bytes shown of each frame, at most kMostSeen. wall: milliseconds since 1970 at
-  // Instant{}.
+  // count: packets, 0 = no limit. snap: bytes of each frame to report, at most kMostSeen. wall: milliseconds since 1970
+  // at Instant{}.
   // links: their names.
   Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall);
 
@@ -38,7 +40,7 @@ class Trace final : public Observer {
   bool waiting() const { return rows_.size() == taken_ && lost_ == 0 && !done(); }
   bool done() const { return count_ != 0 && told_ >= count_; }
   bool over() const { return done() && rows_.size() == taken_ && lost_ == 0; }
-  // The next row, without the end of its line; behind the last one how many packets were lost. False: none now.
+  // The next row without its line end; after the last one, the number of lost packets. False: none now.
   bool take(std::string& row);
 
  private:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// capture_filter.cpp: the filter expressions, as text. This is IPv4's half; IPv6 will add terms of its own.
-// pcap's program compares one address after the other, and a kernel takes 4,096 instructions, so neighbouring addresses
-// are written as one network. Where that still leaves too many, the filter takes in more than asked: the director looks
-// again at every frame. (The guard may not, since what it takes nobody else gets: sys/guard/classic_program.h.)
+// capture_filter.cpp: the filter expressions as text, for IPv4.
+//
+// pcap's program compares addresses one by one, and a kernel accepts 4,096 instructions, so adjacent addresses are
+// written as one network. If that still gives too many, the filter admits more than asked: the director checks every
+// frame. (The guard may not: nobody else gets what it drops. See sys/guard/classic_program.h.)
 #include "side/capture_filter.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace rawvs {
 namespace {
 
 // Terms per list. libpcap's optimizer takes 5 ms for 64 of each list, half a second for 256; and kernels before 6.9
-// hold the old and the new filter of a socket in 20 KB together (net.core.optmem_max). NAT servers get half as many:
+// keep the old and the new filter of a socket in 20 KB together (net.core.optmem_max). NAT servers get half as many:
 // they are a third list, and seldom scattered.
 constexpr size_t kMostTerms = 64;
 
@@ -27,7 +28,7 @@ bool all_in(const std::vector<Ip>& addresses, const std::vector<Network>& networ
   });
 }
 
-constexpr const char* kNothing = "less 1";  // shorter than any frame; pcap refuses constants that match nothing
+constexpr const char* kNothing = "less 1";  // shorter than any frame; pcap refuses constant conditions
 
 int common_prefix(const Network& a, const Network& b) {
   return std::min({std::countl_zero(a.base.v4() ^ b.base.v4()), int{a.prefix}, int{b.prefix}});
@@ -38,11 +39,11 @@ Network cover(const Network& a, const Network& b) {
   return {prefix_mask(prefix).of(a.base), prefix};
 }
 
-bool halves(const Network& a, const Network& b) {  // of one network, which they fill
+bool halves(const Network& a, const Network& b) {  // of one network
   return a.prefix == b.prefix && common_prefix(a, b) == a.prefix - 1;
 }
 
-// The fewest networks that hold these sorted addresses and no others.
+// The fewest networks that contain exactly these sorted addresses.
 std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
   std::vector<Network> out;
   for (const Ip a : addresses) {
@@ -57,12 +58,12 @@ std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
   return out;
 }
 
-// At most so many networks: the closest neighbours are joined first, so that as little as possible comes in with them.
+// At most `most` networks: joins the closest neighbours first, which admits the fewest other addresses.
 std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t most) {
   const std::vector<Network> exact = exact_networks(addresses);
   if (exact.size() <= most) return exact;
   const auto width = [&](uint32_t i) { return common_prefix(exact[i], exact[i + 1]); };
-  // Between one network and its next; those with the least in common stay apart.
+  // The gaps between a network and the next; the widest ones stay.
   std::vector<uint32_t> gaps = numbers_by(exact.size() - 1, width);
   gaps.resize(most - 1);
   sort_with(gaps, std::less<>());
@@ -113,7 +114,7 @@ std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
 std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
   const auto &vips = watch.vips, &neighbors = watch.neighbors, &nat_servers = watch.nat_servers;
   if (vips.empty() && neighbors.empty() && nat_servers.empty() && !watch.icmp_errors) return kNothing;
-  // Answers to our own questions come to our MAC: they are taken even before the list of neighbours has caught up.
+  // Replies to our own requests come to our MAC address: admitted even before the list of neighbours is updated.
   std::string out = to_mac(own, "arp");
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
   if (!neighbors.empty()) out += " or " + any_of(neighbors, "arp src");

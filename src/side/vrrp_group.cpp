@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_group.cpp: all VRRP instances of this host: what is configured, what interfaces and tracks mean for them, and
-// groups. A group becomes master when each of its instances would, not when the first one would: else a group that is
-// cut off on one of two links would take the VIPs of both, lose them again to the master on the other, and so on for
-// ever. It stops being master when one of them does.
+// vrrp_group.cpp: all VRRP instances of this host: configuration, interfaces, tracks, groups.
+//
+// A group becomes master when each of its instances would, not the first: otherwise a group that is cut off on one of
+// two links would take the VIPs of both, lose them to the master on the other link, and so on for ever. It stops being
+// master when one of its instances does.
 #include <algorithm>
 #include <tuple>
 #include <utility>
