@@ -4,22 +4,15 @@
 // wait in its socket. epoll hands out ready descriptors in turn, so nobody is served twice before the others were once.
 #include "sys/engine/control_socket.h"
 
-#include <fcntl.h>
-#include <grp.h>
-#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <optional>
+#include <utility>
 
+#include "sys/engine/control_listener.h"
 #include "sys/engine/peer.h"
 #include "sys/fd.h"
 #include "sys/sys.h"
@@ -31,7 +24,6 @@ constexpr int kPerTurn = 1;                 // clients served by one call of ser
 constexpr int kAcceptedPerTurn = 4;         // connections
 constexpr uint32_t kListener = UINT32_MAX;  // in epoll's data; others are places in clients
 constexpr Duration kAcceptPause = 1s;       // after accept() failed for want of descriptors or memory
-constexpr mode_t kMode = 0660;
 constexpr uint32_t kReadable = EPOLLIN | EPOLLRDHUP, kWritable = EPOLLOUT;
 constexpr uint32_t kGone = EPOLLRDHUP;  // while there is nothing to say until packets come
 
@@ -47,116 +39,17 @@ struct Client {
   bool busy() const { return !piece.empty() || !conversation.over(); }
 };
 
-struct Inode {  // which socket is ours
-  dev_t device = 0;
-  ino_t number = 0;
-};
-
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
-std::string place(const std::string& path) { return "control socket " + path; }
-
-Error failed(const std::string& path, std::string_view call) {
-  const int error = errno;
-  return {system_error(place(path) + ": " + std::string(call), error)};
-}
-
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  constexpr size_t kMost = sizeof address.sun_path - 1;
-  if (path.empty()) return Error{"control socket: the path is empty: expected something like /run/rawvs.sock"};
-  if (path.find('\0') != std::string::npos) return Error{"control socket: the path holds a zero byte"};
-  if (path.size() > kMost) {
-    return Error{place(path) + ": a path of " + std::to_string(path.size()) + " bytes: expected at most " +
-                 std::to_string(kMost)};
-  }
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-Fd new_socket() { return Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
-
-const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
-
-// Two daemons that start at once must not both find the same old socket and replace each other's. The lock lies on the
-// folder, so it leaves nothing behind. Anybody may lock a folder, therefore it is waited for only a moment.
-Fd lock_folder(const std::string& path) {
-  Fd fd(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (int tries = 0; fd && tries < 20 && flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
-    poll(nullptr, 0, 10);
-  }
-  return fd;
-}
-
-// Makes way for a new socket: removes one that nobody listens on, refuses when somebody does.
-Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
-  struct stat there {};
-  if (lstat(path.c_str(), &there) != 0) return errno == ENOENT ? Result<Done>(Done{}) : failed(path, "looking for it");
-  if (!S_ISSOCK(there.st_mode)) return Error{place(path) + ": there is something that is not a socket: not replaced"};
-  const Fd probe = new_socket();
-  if (!probe) return failed(path, "socket");
-  if (connect(probe.get(), generic(address), sizeof address) == 0) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    const bool known = getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    return Error{place(path) + ": another rawvsd is listening there" +
-                 (known ? " (pid " + std::to_string(peer.pid) + ")" : "")};
-  }
-  if (errno == EAGAIN) return Error{place(path) + ": another rawvsd is listening there"};
-  if (errno == EPROTOTYPE) return Error{place(path) + ": another program is using it"};
-  if (errno != ECONNREFUSED) return failed(path, "connect");
-  return unlink(path.c_str()) == 0 || errno == ENOENT ? Result<Done>(Done{}) : failed(path, "removing the old one");
-}
-
-Result<std::optional<gid_t>> find_group(const std::string& path, const std::string& group) {
-  if (group.empty()) return std::optional<gid_t>();
-  const struct group* const entry = getgrnam(group.c_str());
-  if (!entry) return Error{place(path) + ": there is no group \"" + group + "\""};
-  return std::optional<gid_t>(entry->gr_gid);
-}
-
-struct Listener {
-  Fd fd;
-  Inode inode;
-};
-
-// Owner, group and mode are right before anybody can connect. What fails leaves no file behind.
-Result<Listener> listen_at(const std::string& path, const sockaddr_un& address, std::optional<gid_t> group) {
-  Listener made{new_socket(), {}};
-  if (!made.fd) return failed(path, "socket");
-  // On Linux a socket file gets its socket's mode, less the umask: nobody else's before chmod().
-  if (fchmod(made.fd.get(), 0600) != 0) return failed(path, "fchmod");
-  if (bind(made.fd.get(), generic(address), sizeof address) != 0) return failed(path, "bind");
-  const auto fails = [&](const char* call) {
-    const Error error = failed(path, call);
-    unlink(path.c_str());
-    return error;
-  };
-  struct stat there {};
-  if (lstat(path.c_str(), &there) != 0) return fails("looking for it");
-  made.inode = {there.st_dev, there.st_ino};
-  if (group && lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return fails("chown");
-  if (chmod(path.c_str(), kMode) != 0) return fails("chmod");
-  if (::listen(made.fd.get(), SOMAXCONN) != 0) return fails("listen");
-  return made;
-}
-
 }  // namespace
 
 struct ControlSocket::Impl {
-  std::string path;
-  std::optional<gid_t> group;
-  Inode inode;
-  Fd epoll, listener;
+  explicit Impl(ControlListener its_listener) : listener(std::move(its_listener)) {}
+  Fd epoll;
   std::vector<Client> clients{kClients + kRootClients};  // a place without a descriptor is free
   size_t used = 0, others = 0;                           // clients; of them not root's
   size_t watchers = 0;                                   // clients who await packets
   bool accepting = true;
   Instant accept_again = kNever;  // when accepting was paused for want of descriptors
+  ControlListener listener;       // last: its file goes before the clients
 
   bool watch(int fd, uint32_t events, uint32_t data, int operation) {
     epoll_event event{};
@@ -165,7 +58,7 @@ struct ControlSocket::Impl {
     return epoll_ctl(epoll.get(), operation, fd, &event) == 0;
   }
   void set_accepting(bool on) {
-    if (accepting != on && watch(listener.get(), on ? kReadable : 0, kListener, EPOLL_CTL_MOD)) accepting = on;
+    if (accepting != on && watch(listener.fd(), on ? kReadable : 0, kListener, EPOLL_CTL_MOD)) accepting = on;
   }
   bool wait_for_turn(Client& c) {  // to write if there is more to say, else to read
     const bool waiting = c.piece.empty() && c.conversation.waiting();
@@ -188,7 +81,7 @@ struct ControlSocket::Impl {
 
 void ControlSocket::Impl::accept_clients(Instant now) {
   for (int i = 0; i < kAcceptedPerTurn; ++i) {
-    Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Fd fd(accept4(listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
       if (errno == EAGAIN) return;
       if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -282,70 +175,31 @@ bool ControlSocket::Impl::write_reply(Client& c, const Pieces& pieces) {
 
 ControlSocket::ControlSocket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-ControlSocket::~ControlSocket() {
-  struct stat there {};
-  if (lstat(impl_->path.c_str(), &there) != 0) return;
-  if (there.st_dev == impl_->inode.device && there.st_ino == impl_->inode.number) unlink(impl_->path.c_str());
-}
+ControlSocket::~ControlSocket() = default;
 
-Result<Done> ControlSocket::make_way(const std::string& path) {
-  const auto address = address_of(path);
-  if (!address) return address.error();
-  const Fd lock = lock_folder(path);
-  return clear_place(path, *address);
-}
+Result<Done> ControlSocket::make_way(const std::string& path) { return ControlListener::make_way(path); }
 
 Result<Done> ControlSocket::could_listen(const std::string& path, const std::string& group) {
-  if (const auto address = address_of(path); !address) return address.error();
-  struct stat facts {};
-  const std::string folder = folder_of(path);
-  if (stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
-    return Error{place(path) + ": there is no folder " + folder};
-  if (access(folder.c_str(), W_OK) != 0 && (errno == EROFS || geteuid() == 0)) return failed(path, "its folder");
-  if (lstat(path.c_str(), &facts) == 0 && !S_ISSOCK(facts.st_mode))
-    return Error{place(path) + ": there is something that is not a socket: not replaced"};
-  const auto gid = find_group(path, group);
-  return gid ? Result<Done>(Done{}) : gid.error();
+  return ControlListener::could_listen(path, group);
 }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
-  const auto address = address_of(path);
-  if (!address) return address.error();
-  const auto gid = find_group(path, group);
-  if (!gid) return gid.error();
-  std::unique_ptr<ControlSocket> socket(new ControlSocket(std::make_unique<Impl>()));
-  Impl& impl = *socket->impl_;
-  impl.epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
-  if (!impl.epoll) return failed(path, "socket");
-  const Fd lock = lock_folder(path);
-  if (const auto way = clear_place(path, *address); !way) return way.error();
-  auto made = listen_at(path, *address, *gid);
-  if (!made) return made.error();
-  impl.path = path;
-  impl.group = *gid;
-  impl.inode = made->inode;
-  impl.listener = std::move(made->fd);
-  if (!impl.watch(impl.listener.get(), kReadable, kListener, EPOLL_CTL_ADD)) return failed(path, "epoll_ctl");
-  return socket;
+  auto listener = ControlListener::listen(path, group);
+  if (!listener) return listener.error();
+  auto impl = std::make_unique<Impl>(std::move(*listener));
+  impl->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!impl->epoll) return impl->listener.failed_call("epoll_create1");
+  if (!impl->watch(impl->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD)) {
+    return impl->listener.failed_call("epoll_ctl");
+  }
+  return std::unique_ptr<ControlSocket>(new ControlSocket(std::move(impl)));
 }
 
+// The old descriptor has left the epoll when it was closed.
 Result<bool> ControlSocket::renew() {
-  struct stat there {};
-  if (lstat(impl_->path.c_str(), &there) == 0) {
-    if (there.st_dev == impl_->inode.device && there.st_ino == impl_->inode.number) return false;
-    return Error{place(impl_->path) + ": there is another file now: left alone, nobody can connect to this rawvsd"};
-  }
-  if (errno != ENOENT) return failed(impl_->path, "looking for it");
-  const auto address = address_of(impl_->path);
-  if (!address) return address.error();
-  const Fd lock = lock_folder(impl_->path);
-  auto made = listen_at(impl_->path, *address, impl_->group);
-  if (!made) return made.error();
-  impl_->watch(impl_->listener.get(), 0, kListener, EPOLL_CTL_DEL);
-  impl_->listener = std::move(made->fd);
-  impl_->inode = made->inode;
-  impl_->accepting = impl_->watch(impl_->listener.get(), kReadable, kListener, EPOLL_CTL_ADD);
-  return true;
+  const auto made = impl_->listener.renew();
+  if (made && *made) impl_->accepting = impl_->watch(impl_->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD);
+  return made;
 }
 
 int ControlSocket::fd() const { return impl_->epoll.get(); }

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// control_listener.cpp: the control socket's file: made, made anew, removed. unix(7).
+#include "sys/engine/control_listener.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "sys/sys.h"
+
+namespace rawvs {
+namespace {
+
+constexpr mode_t kMode = 0660;
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+std::string place(const std::string& path) { return "control socket " + path; }
+
+Error failed(const std::string& path, std::string_view call) {
+  const int error = errno;
+  return {system_error(place(path) + ": " + std::string(call), error)};
+}
+
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  constexpr size_t kMost = sizeof address.sun_path - 1;
+  if (path.empty()) return Error{"control socket: the path is empty: expected something like /run/rawvs.sock"};
+  if (path.find('\0') != std::string::npos) return Error{"control socket: the path holds a zero byte"};
+  if (path.size() > kMost) {
+    return Error{place(path) + ": a path of " + std::to_string(path.size()) + " bytes: expected at most " +
+                 std::to_string(kMost)};
+  }
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+Fd new_socket() { return Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+
+// Two daemons that start at once must not both find the same old socket and replace each other's. The lock lies on the
+// folder, so it leaves nothing behind. Anybody may lock a folder, therefore it is waited for only a moment.
+Fd lock_folder(const std::string& path) {
+  Fd fd(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int tries = 0; fd && tries < 20 && flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
+    poll(nullptr, 0, 10);
+  }
+  return fd;
+}
+
+// Makes way for a new socket: removes one that nobody listens on, refuses when somebody does.
+Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return errno == ENOENT ? Result<Done>(Done{}) : failed(path, "looking for it");
+  if (!S_ISSOCK(there.st_mode)) return Error{place(path) + ": there is something that is not a socket: not replaced"};
+  const Fd probe = new_socket();
+  if (!probe) return failed(path, "socket");
+  if (connect(probe.get(), generic(address), sizeof address) == 0) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known = getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    return Error{place(path) + ": another rawvsd is listening there" +
+                 (known ? " (pid " + std::to_string(peer.pid) + ")" : "")};
+  }
+  if (errno == EAGAIN) return Error{place(path) + ": another rawvsd is listening there"};
+  if (errno == EPROTOTYPE) return Error{place(path) + ": another program is using it"};
+  if (errno != ECONNREFUSED) return failed(path, "connect");
+  return unlink(path.c_str()) == 0 || errno == ENOENT ? Result<Done>(Done{}) : failed(path, "removing the old one");
+}
+
+Result<std::optional<gid_t>> find_group(const std::string& path, const std::string& group) {
+  if (group.empty()) return std::optional<gid_t>();
+  const struct group* const entry = getgrnam(group.c_str());
+  if (!entry) return Error{place(path) + ": there is no group \"" + group + "\""};
+  return std::optional<gid_t>(entry->gr_gid);
+}
+
+struct MadeSocket {
+  Fd fd;
+  ControlListener::File file;
+};
+
+// Owner, group and mode are right before anybody can connect. What fails leaves no file behind.
+Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address, std::optional<gid_t> group) {
+  MadeSocket made{new_socket(), {}};
+  if (!made.fd) return failed(path, "socket");
+  // On Linux a socket file gets its socket's mode, less the umask: nobody else's before chmod().
+  if (fchmod(made.fd.get(), 0600) != 0) return failed(path, "fchmod");
+  if (bind(made.fd.get(), generic(address), sizeof address) != 0) return failed(path, "bind");
+  const auto fails = [&](const char* call) {
+    const Error error = failed(path, call);
+    unlink(path.c_str());
+    return error;
+  };
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return fails("looking for it");
+  made.file = {there.st_dev, there.st_ino};
+  if (group && lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return fails("chown");
+  if (chmod(path.c_str(), kMode) != 0) return fails("chmod");
+  if (::listen(made.fd.get(), SOMAXCONN) != 0) return fails("listen");
+  return made;
+}
+
+}  // namespace
+
+ControlListener::~ControlListener() {
+  if (path_.empty() || !is_ours()) return;
+  unlink(path_.c_str());
+}
+
+bool ControlListener::is_ours() const {
+  struct stat there {};
+  return lstat(path_.c_str(), &there) == 0 && there.st_dev == file_.device && there.st_ino == file_.number;
+}
+
+Result<Done> ControlListener::make_way(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return address.error();
+  const Fd lock = lock_folder(path);
+  return clear_place(path, *address);
+}
+
+Result<Done> ControlListener::could_listen(const std::string& path, const std::string& group) {
+  if (const auto address = address_of(path); !address) return address.error();
+  struct stat facts {};
+  const std::string folder = folder_of(path);
+  if (stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
+    return Error{place(path) + ": there is no folder " + folder};
+  if (access(folder.c_str(), W_OK) != 0 && (errno == EROFS || geteuid() == 0)) return failed(path, "its folder");
+  if (lstat(path.c_str(), &facts) == 0 && !S_ISSOCK(facts.st_mode))
+    return Error{place(path) + ": there is something that is not a socket: not replaced"};
+  const auto gid = find_group(path, group);
+  return gid ? Result<Done>(Done{}) : gid.error();
+}
+
+Result<ControlListener> ControlListener::listen(const std::string& path, const std::string& group) {
+  const auto address = address_of(path);
+  if (!address) return address.error();
+  const auto gid = find_group(path, group);
+  if (!gid) return gid.error();
+  const Fd lock = lock_folder(path);
+  if (const auto way = clear_place(path, *address); !way) return way.error();
+  auto made = listen_at(path, *address, *gid);
+  if (!made) return made.error();
+  ControlListener listener;
+  listener.path_ = path;
+  listener.group_ = *gid;
+  listener.file_ = made->file;
+  listener.fd_ = std::move(made->fd);
+  return listener;
+}
+
+Result<bool> ControlListener::renew() {
+  if (is_ours()) return false;
+  struct stat there {};
+  if (lstat(path_.c_str(), &there) == 0) {
+    return Error{place(path_) + ": there is another file now: left alone, nobody can connect to this rawvsd"};
+  }
+  if (errno != ENOENT) return failed(path_, "looking for it");
+  const auto address = address_of(path_);
+  if (!address) return address.error();
+  const Fd lock = lock_folder(path_);
+  auto made = listen_at(path_, *address, group_);
+  if (!made) return made.error();
+  file_ = made->file;
+  fd_ = std::move(made->fd);
+  return true;
+}
+
+Error ControlListener::failed_call(std::string_view call) const { return failed(path_, call); }
+
+}  // namespace rawvs
