@@ -251,10 +251,12 @@ def a_saved_table_is_restored_and_a_saved_ini_gives_the_same_table(lab):
     same(director.admin("save", "-n"), saved, "the table that was restored")
     again = f"\n-a -t {VIP}:81 -r {VIP} -g\n-A -u {VIP}:53\n-A -u {VIP}:54 -s rr\n-D -u {VIP}:54\n-A -t x\n"
     refused = director.host.run(*command, stdin=again, check=False)
-    same(refused.stderr.splitlines(), [
+    expected = [
         f"rawvsadm: stdin line 2: -a -t {VIP}:81 -r {VIP} -g: Service not defined",
         f"rawvsadm: stdin line 3: -A -u {VIP}:53: Service already exists",
-        "rawvsadm: stdin line 6: -A -t x: illegal virtual server address[:port] specified"], "what is refused, and where")
+        "rawvsadm: stdin line 6: -A -t x: illegal virtual server address[:port] specified",
+    ]
+    same(refused.stderr.splitlines(), expected, "what is refused, and where")
     same(director.admin("save", "-n"), saved, "the table after refusals")
     director.stop()
     director.ini.write_text(ini.read_text())
