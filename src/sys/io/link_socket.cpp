@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// link_socket.cpp: AF_PACKET sockets except receiving: opening, filters, sendmmsg(2).
+// link_socket.cpp: AF_PACKET sockets: opening, filters, counters. Sending: link_send.cpp.
 #include "sys/io/link_socket.h"
 
 #include <linux/if_ether.h>
@@ -26,15 +26,6 @@ uint16_t network_order(uint16_t v) {
   std::array<uint8_t, 2> bytes{};
   store_be16(bytes, 0, v);
   return std::bit_cast<uint16_t>(bytes);
-}
-
-VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is for receivers only
-  return {static_cast<uint8_t>(o.flags & Offload::needs_checksum),
-          o.segmentation,
-          o.header_size,
-          o.segment_size,
-          o.checksum_start,
-          o.checksum_offset};
 }
 
 bool attach_filter(int fd, std::span<const sock_filter> program) {
@@ -149,47 +140,6 @@ Result<Done> LinkSocket::set_filter(const std::string& expression) {
 Result<Done> LinkSocket::set_filter(std::span<const sock_filter> program) {
   if (!attach_filter(fd_, program)) return error("packet socket: filter");
   return Done{};
-}
-
-void LinkSocket::send(std::span<const Frame> frames) {
-  while (!frames.empty()) {
-    const auto batch = frames.first(std::min(frames.size(), kBatch));
-    flush(gather(batch));
-    frames = frames.subspan(batch.size());
-  }
-}
-
-size_t LinkSocket::gather(std::span<const Frame> frames) {
-  size_t n = 0;
-  for (const Frame& frame : frames) {
-    if (frame.vlan != 0) {  // the tag is not in its bytes: it would enter another network
-      ++counters_.send_failed;
-      continue;
-    }
-    headers_[n] = vnet_header(frame.offload);
-    parts_[n] = {{{&headers_[n], vnet_size_}, {frame.data, frame.size}}};
-    messages_[n] = {};
-    messages_[n].msg_hdr.msg_iov = parts_[n].data();
-    messages_[n].msg_hdr.msg_iovlen = parts_[n].size();
-    ++n;
-  }
-  return n;
-}
-
-void LinkSocket::flush(size_t count) {
-  size_t done = 0;
-  while (done < count) {
-    const int sent = sendmmsg(fd_, &messages_[done], static_cast<unsigned>(count - done), MSG_DONTWAIT);
-    if (sent > 0) {
-      done += static_cast<size_t>(sent);
-      counters_.sent += static_cast<size_t>(sent);
-      continue;  // the next call reports a further error with the next frame
-    }
-    if (errno == EINTR) continue;
-    if (errno == ENETDOWN) error_seen_ = true;
-    ++counters_.send_failed;
-    ++done;
-  }
 }
 
 LinkCounters LinkSocket::counters() {

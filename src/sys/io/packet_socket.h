@@ -5,6 +5,8 @@
 // PACKET_COPY_THRESH for frames larger than a slot, PACKET_IGNORE_OUTGOING. packet(7), packet_mmap.rst.
 #pragma once
 
+#include <linux/if_ether.h>
+
 #include "sys/io/link_socket.h"
 
 namespace rawvs {
@@ -27,6 +29,10 @@ class PacketSocket final : public LinkSocket {
       return reinterpret_cast<tpacket2_hdr*>(base + size_t{slot} * slot_bytes);  // the kernel aligns slots to pages
     }
   };
+  // Whole frames: an IP packet of 64 KB, Ethernet header, one VLAN tag. Pages are touched only when one arrives.
+  static constexpr size_t kWholeFrames = 32;
+  static constexpr size_t kWholeSize = kHeadroom + 65535 + ETH_HLEN + 4;
+
   explicit PacketSocket(const Options& options);
   Result<Done> prepare();
   Result<Done> make_ring();

@@ -33,6 +33,9 @@ class XdpIo final : public FrameIo {
   bool native() const { return program_->native(); }
 
  private:
+  // Buffers to send, and slots of their ring. When all are in use, the packet socket sends.
+  static constexpr uint32_t kSent = 1024;
+
   explicit XdpIo(const Options& options);
   Error error(std::string_view what, int number) const;
   Result<Done> prepare(FlowMap& flows);
