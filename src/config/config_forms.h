@@ -156,7 +156,7 @@ constexpr Row<Section> secret(Row<Section> row) {
   return row;
 }
 
-inline constexpr uint64_t kTenth = 100, kSecond = 1000, kMinute = 60 * kSecond, kHour = 60 * kMinute, kDay = 24 * kHour;
-inline constexpr uint64_t kMonth = 31 * kDay;
+inline constexpr uint32_t kTenth = 100, kSecond = 1000, kMinute = 60 * kSecond, kHour = 60 * kMinute, kDay = 24 * kHour;
+inline constexpr uint32_t kMonth = 31 * kDay;  // in milliseconds it is just below 2^32
 
 }  // namespace rawvs

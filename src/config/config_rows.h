@@ -32,7 +32,7 @@ struct Form {
 };
 
 struct Limits {  // for a number, or for a duration in milliseconds
-  uint64_t least = 0, most = 0;
+  uint32_t least = 0, most = 0;
   bool or_zero = false;  // 0 is allowed, too
 };
 

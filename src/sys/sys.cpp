@@ -59,8 +59,8 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-std::string system_error(std::string_view what, int error_number) {
-  return std::string(what) + ": " + strerror(error_number);
-}
+std::string system_error(const char* what, int error_number) { return system_error(std::string(what), error_number); }
+
+std::string system_error(const std::string& what, int error_number) { return what + ": " + strerror(error_number); }
 
 }  // namespace rawvs

@@ -39,6 +39,8 @@ class Log {
   bool verbose_;
 };
 
-std::string system_error(std::string_view what, int error_number);  // "what: Permission denied"
+// "what: Permission denied". Most callers have a literal; of it no string is made where it is called.
+std::string system_error(const char* what, int error_number);
+std::string system_error(const std::string& what, int error_number);
 
 }  // namespace rawvs

@@ -40,7 +40,7 @@ LinkSocket::~LinkSocket() {
 }
 
 Error LinkSocket::error(std::string_view what) const {
-  return at("interface " + options_.name, {system_error(what, errno)});
+  return at("interface " + options_.name, {system_error(std::string(what), errno)});
 }
 
 Result<Done> LinkSocket::make() {

@@ -42,7 +42,7 @@ XdpIo::~XdpIo() {
 }
 
 Error XdpIo::error(std::string_view what, int number) const {
-  return at("interface " + options_.name, {system_error(what, number)});
+  return at("interface " + options_.name, {system_error(std::string(what), number)});
 }
 
 Result<std::unique_ptr<XdpIo>> XdpIo::open(const Options& options, FlowMap& flows) {
