@@ -17,7 +17,7 @@ struct Table {  // a director and an operator who sends requests
   static Settings settings(uint32_t max_connections) { return {.max_connections = max_connections, .timeouts = {}}; }
   std::vector<std::string> pieces(std::string_view request) {
     out.clear();
-    Conversation c = answer(request, director, {now, out}, desk);
+    Conversation c = answer(request, director, {now, out}, context);
     std::vector<std::string> all;
     for (int i = 0; i < 100'000 && !c.over(); ++i) all.emplace_back(c.next(director, now).text());
     EXPECT_TRUE(c.over());
@@ -47,7 +47,7 @@ struct Table {  // a director and an operator who sends requests
   std::string everything() { return ask("list") + ask("connections") + ask("timeouts") + ask("arp") + ask("exits"); }
 
   Instant now = kAnHour;
-  Desk desk{.started = kAnHour, .pid = 7};
+  ControlContext context{.started = kAnHour, .pid = 7};
   Director director;
   Outbox out;
 };

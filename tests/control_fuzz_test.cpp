@@ -200,7 +200,7 @@ TEST(ControlFuzz, WhateverIsAskedIsAnsweredInFormAndRefusalsChangeNothing) {
     const bool compare = round % 10 == 0;
     const std::string before = compare ? t.everything() : "";
     t.out.clear();
-    talks.push_back({asked, answer(asked, t.director, {t.now, t.out}, t.desk), {}});
+    talks.push_back({asked, answer(asked, t.director, {t.now, t.out}, t.context), {}});
     t.out.clear();
     const bool error = talks.back().conversation.refused();
     error ? ++refused : ++done;

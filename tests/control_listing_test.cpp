@@ -100,7 +100,7 @@ TEST(Control, ListsAServiceOfAThousandServersOnceEachWhileTheyComeAndGo) {
     ASSERT_EQ(code(t.ask("add-server service=tcp:192.0.2.100:80 server=" + server(i))), "ok") << i;
   }
   t.out.clear();
-  Conversation c = answer("rawvs/1 list", t.director, {t.now, t.out}, t.desk);
+  Conversation c = answer("rawvs/1 list", t.director, {t.now, t.out}, t.context);
   std::string all(c.next(t.director, t.now).text());
   ASSERT_FALSE(c.over());
   // The newest are listed; the oldest is not yet. One is added, and one not yet listed is removed.

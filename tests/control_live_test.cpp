@@ -12,7 +12,7 @@ class LiveTest : public DirectorTest {
  protected:
   std::string ask(const std::string& request) {
     Outbox out;
-    Conversation c = answer("rawvs/1 " + request, *director_, {now_, out}, desk_);
+    Conversation c = answer("rawvs/1 " + request, *director_, {now_, out}, context_);
     return rest_of(c);
   }
   std::string rest_of(Conversation& c) {
@@ -26,7 +26,7 @@ class LiveTest : public DirectorTest {
   static bool has(const std::string& text, std::string_view what) { return text.find(what) != std::string::npos; }
   void syn(uint16_t port) { arrive(frame(Tcp{.sport = port})); }
 
-  Desk desk_{.wall = 1'700'000'000'000};
+  ControlContext context_{.wall = 1'700'000'000'000};
 };
 
 TEST_F(LiveTest, ExplainSaysWhatHappensAndChangesNothing) {
@@ -107,7 +107,7 @@ TEST_F(LiveTest, ExplainWantsOneFlowAndNothingElse) {
 TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace client=198.51.100.0/24 count=2 snap=14", *director_, {now_, out}, desk_);
+  Conversation c = answer("rawvs/1 trace client=198.51.100.0/24 count=2 snap=14", *director_, {now_, out}, context_);
   EXPECT_EQ(rest_of(c), "ok\n");
   EXPECT_TRUE(c.waiting());
   EXPECT_FALSE(c.over());
@@ -135,7 +135,7 @@ TEST_F(LiveTest, TraceShowsEachPacketInAndOutWithTheDecision) {
 TEST_F(LiveTest, ASynOnAConnectionThatIsOverIsANewOne) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace", *director_, {now_, out}, desk_);
+  Conversation c = answer("rawvs/1 trace", *director_, {now_, out}, context_);
   for (const char* flags : {"S", "A", "R", "S"}) arrive(frame(Tcp{.flags = flags}));
   const std::string rows = rest_of(c);
   const size_t first = rows.find("connection=new"), known = rows.find("connection=known");
@@ -146,7 +146,8 @@ TEST_F(LiveTest, ASynOnAConnectionThatIsOverIsANewOne) {
 TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
   nat(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace virtual=192.0.2.100:80 server=203.0.113.11", *director_, {now_, out}, desk_);
+  Conversation c =
+      answer("rawvs/1 trace virtual=192.0.2.100:80 server=203.0.113.11", *director_, {now_, out}, context_);
   rest_of(c);
   arrive(frame(Tcp{}));
   arrive(frame(Tcp{.src = "203.0.113.11",
@@ -171,7 +172,7 @@ TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
 TEST_F(LiveTest, ATraceThatIsNotReadLosesPacketsAndSaysSo) {
   web(1);
   Outbox out;
-  Conversation c = answer("rawvs/1 trace snap=8192", *director_, {now_, out}, desk_);
+  Conversation c = answer("rawvs/1 trace snap=8192", *director_, {now_, out}, context_);
   constexpr uint64_t kPackets = 2000;
   for (uint16_t i = 0; i < kPackets; ++i) arrive(frame(Tcp{.sport = i, .data = std::string(1400, 'x')}));
   std::string rows = rest_of(c);
@@ -190,12 +191,12 @@ TEST_F(LiveTest, OnlySoManyTracesRunAndAGoneOneMakesRoom) {
   Outbox out;
   std::vector<Conversation> all;
   for (size_t i = 0; i < Director::kObservers; ++i) {
-    all.push_back(answer("rawvs/1 trace", *director_, {now_, out}, desk_));
+    all.push_back(answer("rawvs/1 trace", *director_, {now_, out}, context_));
     EXPECT_FALSE(all.back().refused() || all.back().over());
   }
   EXPECT_TRUE(ask("trace").starts_with("error full "));
   all.pop_back();
-  Conversation one = answer("rawvs/1 trace", *director_, {now_, out}, desk_);
+  Conversation one = answer("rawvs/1 trace", *director_, {now_, out}, context_);
   EXPECT_EQ(rest_of(one), "ok\n");
 }
 

@@ -9,7 +9,7 @@ constexpr char kService[] = "service=tcp:192.0.2.100:80";
 
 class ControlLogTest : public testing::Test {
  protected:
-  ControlLogTest() { t_.desk.log = &log_; }
+  ControlLogTest() { t_.context.log = &log_; }
   std::string said() {
     std::string all;
     for (const Notice& notice : t_.out.notices()) {
@@ -21,7 +21,7 @@ class ControlLogTest : public testing::Test {
   std::string does(const std::string& request, const Operator& who = {0, "root (pid 7, rawvsadm)"}) {
     t_.out.clear();
     t_.now += ControlLog::kQuiet;  // by hand
-    answer("rawvs/1 " + request, t_.director, {t_.now, t_.out}, t_.desk, who);
+    answer("rawvs/1 " + request, t_.director, {t_.now, t_.out}, t_.context, who);
     return said();
   }
   Table t_;
@@ -72,12 +72,12 @@ TEST_F(ControlLogTest, SaysThatThereIsNoRoom) {
   Settings settings = Table::settings(64);
   settings.max_servers = 1;
   Table small(settings);
-  small.desk.log = &log_;
+  small.context.log = &log_;
   for (const char* request :
        {"add-service service=tcp:192.0.2.100:80", "add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80",
         "add-server service=tcp:192.0.2.100:80 server=192.0.2.12:80"}) {
     small.out.clear();
-    answer(std::string("rawvs/1 ") + request, small.director, {small.now, small.out}, small.desk, {0, "root"});
+    answer(std::string("rawvs/1 ") + request, small.director, {small.now, small.out}, small.context, {0, "root"});
   }
   ASSERT_FALSE(small.out.notices().empty());
   EXPECT_EQ(small.out.notices().back().text,

@@ -52,7 +52,7 @@ TEST(Reply, OfThousandsOfServersGoesInPieces) {
     t.out.clear();
   }
   Config config;
-  t.desk.config = &config;
+  t.context.config = &config;
   for (const char* request : {"list", "list service=tcp:192.0.2.100:80"}) {
     const std::string all = whole(t.pieces(std::string("rawvs/1 ") + request));
     EXPECT_EQ(count(all, "\nserver service="), kServers) << request;
@@ -64,7 +64,7 @@ TEST(Reply, OfThousandsOfServersGoesInPieces) {
 
 TEST(Reply, OfFiveThousandChangesGoesInPieces) {
   Table t;
-  t.desk.reload = [](bool) {
+  t.context.reload = [](bool) {
     Reloaded done;
     for (size_t i = 0; i < kChanges; ++i) {
       done.changes.push_back("tcp 192.0.2.100:80: server " + place(i) + " weight=2 forward=dr");
@@ -90,13 +90,13 @@ TEST(Reply, OfAllVrrpInstancesGoesInPiecesAndKeepsItsPlaceWhenSomeGo) {
   }
   VrrpOutbox out;
   vrrp.configure(specs, {t.now, out});
-  t.desk.vrrp = &vrrp;
+  t.context.vrrp = &vrrp;
   const auto pieces = t.pieces("rawvs/1 vrrp");
   EXPECT_GT(pieces.size(), 2u);
   EXPECT_EQ(count(whole(pieces), "\nvrrp name="), kInstances);
 
   // Those listed already are removed, and one is added before them: each of the others is listed once.
-  Conversation c = answer("rawvs/1 vrrp", t.director, {t.now, t.out}, t.desk);
+  Conversation c = answer("rawvs/1 vrrp", t.director, {t.now, t.out}, t.context);
   std::string all(c.next(t.director, t.now).text());
   const size_t told = count(all, "\nvrrp name=");
   ASSERT_GT(told, 2u);

@@ -53,8 +53,8 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
   }
 
   bool ask(const std::string& request) {
-    Desk desk{.config = &config_};
-    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, desk);
+    ControlContext context{.config = &config_};
+    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, context);
     const bool done = c.next(director_, now_).text().starts_with("ok\n");
     ward_.settle(director_, {now_, out_});
     out_.clear();
@@ -332,8 +332,8 @@ std::string written_after(const char* file, std::initializer_list<const char*> r
   Director director(config.settings, HashKey{1, 2}, false, Instant(1000s));
   Outbox out;
   for (const char* const request : requests) {
-    Desk desk{.config = &config};
-    answer("rawvs/1 " + std::string(request), director, {Instant(1000s), out}, desk);
+    ControlContext context{.config = &config};
+    answer("rawvs/1 " + std::string(request), director, {Instant(1000s), out}, context);
   }
   IniWriter writer(config, secrets);
   std::string all;

@@ -77,8 +77,8 @@ class ReloadTest : public testing::Test {
     return all;
   }
   std::string ask(const std::string& request) {
-    Desk desk{.config = &config_};
-    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, desk);
+    ControlContext context{.config = &config_};
+    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, context);
     std::string all;
     for (int i = 0; i < 100 && !c.over(); ++i) all += c.next(director_, now_).text();
     out_.clear();
@@ -363,25 +363,26 @@ TEST_F(ReloadTest, AResetLeavesTheSorryServerToTheChecks) {
 }
 
 TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
-  Desk desk;
+  ControlContext context;
   std::vector<bool> asked;
-  desk.reload = [&](bool reset) {
+  context.reload = [&](bool reset) {
     asked.push_back(reset);
     Result<Reloaded> outcome = Error{"/etc/rawvs.ini:3: [director] interfac: no such key"};
     if (!reset) outcome = Reloaded{{"a: changed", "b: added"}, {"c: takes effect at the next start"}};
     return std::shared_ptr<const ReloadTask>(new ReloadTask{true, std::move(outcome)});
   };
-  const auto ask_desk = [&](const char* request) {
-    Conversation c = answer(request, director_, {now_, out_}, desk);
+  const auto ask_daemon = [&](const char* request) {
+    Conversation c = answer(request, director_, {now_, out_}, context);
     std::string all;
     while (!c.over()) all += c.next(director_, now_).text();
     return all;
   };
-  EXPECT_EQ(ask_desk("rawvs/1 reload"),
+  EXPECT_EQ(ask_daemon("rawvs/1 reload"),
             "ok\nchange text=a: changed\nchange text=b: added\npending text=c: takes effect at the next start\nend\n");
-  EXPECT_EQ(ask_desk("rawvs/1 reload reset=1"), "error file /etc/rawvs.ini:3: [director] interfac: no such key\nend\n");
+  EXPECT_EQ(ask_daemon("rawvs/1 reload reset=1"),
+            "error file /etc/rawvs.ini:3: [director] interfac: no such key\nend\n");
   EXPECT_EQ(asked, (std::vector{false, true}));
-  EXPECT_TRUE(ask_desk("rawvs/1 reload reset=2").starts_with("error usage "));
+  EXPECT_TRUE(ask_daemon("rawvs/1 reload reset=2").starts_with("error usage "));
   EXPECT_TRUE(ask("reload").starts_with("error unsupported ")) << "no daemon, no file";
 }
 

@@ -144,7 +144,7 @@ struct SyncCounters {      // of what becomes of messages and their entries outs
   uint64_t no_room = 0;    // entries that found the table full
   Ip refused_from{};       // whose message was refused last
 };
-struct SyncDesk {  // what there is to see of connections told and heard; null: they stay here
+struct SyncStatus {  // what there is to see of connections told and heard; null: they stay here
   const SyncConfig* config = nullptr;
   const SyncSender* sender = nullptr;
   const SyncReceiver* receiver = nullptr;
@@ -162,7 +162,7 @@ struct ReloadTask {  // a reload on its way
 };
 
 // What the daemon knows and the director does not. It outlives the conversations.
-struct Desk {
+struct ControlContext {
   Instant started{};               // when the daemon began
   int64_t wall = 0;                // milliseconds since 1970 at Instant{}: the wall clock's offset
   uint32_t pid = 0;                // of the daemon
@@ -170,7 +170,7 @@ struct Desk {
   const Config* config = nullptr;  // as it is in effect; null: none
   const Ward* ward = nullptr;      // what checks say; null: there are none
   const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
-  SyncDesk sync{};
+  SyncStatus sync{};
   std::function<std::shared_ptr<const ReloadTask>(bool reset)> reload{};  // begins one. Empty: cannot
   std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once
   // From now on so, until the file says otherwise. Empty: cannot.
@@ -182,8 +182,8 @@ struct Desk {
 bool changes_something(std::string_view request);
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
-// What it changes is told to desk.log, as who's doing.
-Conversation answer(std::string_view request, Director& director, Turn turn, const Desk& desk,
+// What it changes is told to context.log, as who's doing.
+Conversation answer(std::string_view request, Director& director, Turn turn, const ControlContext& context,
                     const Operator& who = {});
 
 }  // namespace rawvs

@@ -74,8 +74,8 @@ Objection check_form(std::string_view request, std::string_view& rest) {
   return std::nullopt;
 }
 
-Objection carry_out(std::string_view request, Director& director, Turn turn, const Desk& desk, const Operator& who,
-                    RowSources& rows, std::optional<Conversation::Later>& later) {
+Objection carry_out(std::string_view request, Director& director, Turn turn, const ControlContext& context,
+                    const Operator& who, RowSources& rows, std::optional<Conversation::Later>& later) {
   std::string_view rest;
   if (auto fault = check_form(request, rest)) return fault;
   const std::string_view word = take_word(rest);
@@ -92,15 +92,16 @@ Objection carry_out(std::string_view request, Director& director, Turn turn, con
       return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
     }
   }
-  return command->run({values, director, turn, desk, who, word, rows, later});
+  return command->run({values, director, turn, context, who, word, rows, later});
 }
 
 }  // namespace
 
-Conversation answer(std::string_view request, Director& director, Turn turn, const Desk& desk, const Operator& who) {
+Conversation answer(std::string_view request, Director& director, Turn turn, const ControlContext& context,
+                    const Operator& who) {
   RowSources rows;
   std::optional<Conversation::Later> later;
-  const Objection fault = carry_out(request, director, turn, desk, who, rows, later);
+  const Objection fault = carry_out(request, director, turn, context, who, rows, later);
   if (fault) return Conversation(*fault);
   return later ? Conversation(std::move(*later)) : Conversation(std::move(rows));
 }

@@ -157,12 +157,12 @@ Objection delete_server(const Call& call) {
 // Changes many services and servers in portions; replies "ok" when all are done.
 Objection in_portions(const Call& call, std::function<bool(Turn)> portion) {
   const std::shared_ptr<Job> job(new Job{std::move(portion), false});
-  if (!call.desk.run) {
+  if (!call.context.run) {
     while (!job->portion(call.turn)) {
     }
     return std::nullopt;
   }
-  call.desk.run(job);
+  call.context.run(job);
   call.later = {[job] { return job->done; }, [] { return Conversation(RowSources()); }};
   return std::nullopt;
 }
@@ -207,14 +207,14 @@ Objection set_timeouts(const Call& call) {
 }
 
 Objection list(const Call& call) {
-  call.rows.push_back(daemon_row(call.desk));
-  if (!call.values.of(Key::service)) return call.rows.push_back(service_rows(call.desk)), std::nullopt;
+  call.rows.push_back(daemon_row(call.context));
+  if (!call.values.of(Key::service)) return call.rows.push_back(service_rows(call.context)), std::nullopt;
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
   const Service* const service = call.director.services().find(key);
   if (!service) return verdict(call, Refusal::no_service);
   const auto slot = static_cast<size_t>(service - call.director.services().services().data());
-  return call.rows.push_back(service_rows(call.desk, slot, slot + 1)), std::nullopt;
+  return call.rows.push_back(service_rows(call.context, slot, slot + 1)), std::nullopt;
 }
 
 Objection connections(const Call& call) {
@@ -250,7 +250,7 @@ Objection trace(const Call& call) {
   if (auto fault = read_number(call.values, Key::snap, Observer::kMostSeen, snap)) return fault;
   const Director& d = call.director;
   const std::shared_ptr<Trace> trace(
-      new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.desk.wall));
+      new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.context.wall));
   if (!call.director.observe(trace)) {
     return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
   }
@@ -260,9 +260,9 @@ Objection trace(const Call& call) {
 Objection reload(const Call& call) {
   uint64_t reset = 0;
   if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
-  if (!call.desk.reload) return refused(Refusal::unsupported, "there is no file to reload");
-  call.changed(std::string("reload") + (reset != 0 ? " --reset" : "") + " of " + call.desk.file);
-  const std::shared_ptr<const ReloadTask> task = call.desk.reload(reset != 0);
+  if (!call.context.reload) return refused(Refusal::unsupported, "there is no file to reload");
+  call.changed(std::string("reload") + (reset != 0 ? " --reset" : "") + " of " + call.context.file);
+  const std::shared_ptr<const ReloadTask> task = call.context.reload(reset != 0);
   call.later = {[task] { return task->done; },
                 [task] {
                   if (!task->outcome) return Conversation(Fault{"file", task->outcome.error().text});
@@ -275,28 +275,28 @@ Objection reload(const Call& call) {
 }
 
 Objection ini(const Call& call) {
-  if (!call.desk.config) return refused(Refusal::unsupported, "there is no configuration");
+  if (!call.context.config) return refused(Refusal::unsupported, "there is no configuration");
   uint64_t secrets = 0;
   if (auto fault = read_number(call.values, Key::secrets, 1, secrets)) return fault;
-  return call.rows.push_back(ini_rows(call.desk, secrets != 0 ? Secrets::shown : Secrets::hidden)), std::nullopt;
+  return call.rows.push_back(ini_rows(call.context, secrets != 0 ? Secrets::shown : Secrets::hidden)), std::nullopt;
 }
 
 Objection begin_sync(const Call& call) {
-  if (auto fault = start_sync(call.values, call.desk, call.director)) return fault;
+  if (auto fault = start_sync(call.values, call.context, call.director)) return fault;
   call.changed("sync: " + std::string(call.values.text(Key::role)) + " started on " +
                std::string(call.values.text(Key::link)));
   return std::nullopt;
 }
 
 Objection end_sync(const Call& call) {
-  if (auto fault = stop_sync(call.values, call.desk)) return fault;
+  if (auto fault = stop_sync(call.values, call.context)) return fault;
   call.changed("sync: " + std::string(call.values.text(Key::role)) + " stopped");
   return std::nullopt;
 }
 
 Objection timeouts(const Call& call) { return call.rows.push_back(timeout_row()), std::nullopt; }
-Objection vrrp(const Call& call) { return call.rows.push_back(vrrp_rows(call.desk)), std::nullopt; }
-Objection sync(const Call& call) { return call.rows.push_back(sync_row(call.desk)), std::nullopt; }
+Objection vrrp(const Call& call) { return call.rows.push_back(vrrp_rows(call.context)), std::nullopt; }
+Objection sync(const Call& call) { return call.rows.push_back(sync_row(call.context)), std::nullopt; }
 Objection exits(const Call& call) {
   call.rows.push_back(exit_rows());
   return call.rows.push_back(link_rows()), std::nullopt;

@@ -20,14 +20,14 @@ struct Call {  // values: keys that the command takes, and all that it needs
   const Values& values;
   Director& director;
   Turn turn;
-  const Desk& desk;
+  const ControlContext& context;
   const Operator& who;
   std::string_view command;
   RowSources& rows;                           // of the reply
   std::optional<Conversation::Later>& later;  // or the reply when something has been done
 
   void changed(std::string text) const {  // logs a change
-    if (desk.log) desk.log->changed(who, command, std::move(text), turn);
+    if (context.log) context.log->changed(who, command, std::move(text), turn);
   }
 };
 

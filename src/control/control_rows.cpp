@@ -96,7 +96,8 @@ void write_service(std::string& row, const Service& service) {
   put_traffic(row, service.traffic, service.rates);
 }
 
-void write_server(std::string& row, const Server& server, const Director& director, const Desk& desk, Instant now) {
+void write_server(std::string& row, const Server& server, const Director& director, const ControlContext& context,
+                  Instant now) {
   row = "server";
   put(row, "service", word(server.key));
   put(row, "server", text(server.spec.at));
@@ -122,21 +123,22 @@ void write_server(std::string& row, const Server& server, const Director& direct
   put_traffic(row, server.traffic, server.rates);
   if (server.wanted_weight != server.listed_weight()) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
   if (server.share != kFullShare) put(row, "slow-start", server.share * 100u / kFullShare);
-  put_health(row, desk, server, now);
+  put_health(row, context, server, now);
 }
 
 // A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
 // server that is gone when its turn comes is left out.
 class ServiceRows final : public RowSource {
  public:
-  ServiceRows(const Desk& desk, size_t first, size_t end) : desk_(desk), next_service_(first), end_(end) {}
+  ServiceRows(const ControlContext& context, size_t first, size_t end)
+      : context_(context), next_service_(first), end_(end) {}
 
   Next next(std::string& row, Director& director, Instant now) override {
     const Services& services = director.services();
     while (next_server_ < servers_.size()) {
       const Server& server = services.server(servers_[next_server_++]);
       if (!server.used || !server.in_table() || server.key != service_) continue;
-      write_server(row, server, director, desk_, now);
+      write_server(row, server, director, context_, now);
       return Next::row;
     }
     for (const auto all = services.services(); next_service_ < std::min(end_, all.size());) {
@@ -152,7 +154,7 @@ class ServiceRows final : public RowSource {
   }
 
  private:
-  const Desk& desk_;
+  const ControlContext& context_;
   size_t next_service_, end_;
   std::vector<ServerSlot> servers_{};  // of the service whose row was written last, as they were then
   size_t next_server_ = 0;
@@ -263,21 +265,21 @@ class TraceRows final : public RowSource {
 
 }  // namespace
 
-std::unique_ptr<RowSource> daemon_row(const Desk& desk) {
-  return rows_from([&desk, told = false](std::string& row, Director& director, Instant now) mutable {
+std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
+  return rows_from([&context, told = false](std::string& row, Director& director, Instant now) mutable {
     if (std::exchange(told, true)) return Next::end;
     row = "daemon";
     put(row, "version", kVersion);
-    put(row, "uptime", now - desk.started);
+    put(row, "uptime", now - context.started);
     put(row, "size", director.connections().cells());
-    put(row, "pid", desk.pid);
-    put(row, "config", desk.file.empty() ? "-" : desk.file);
+    put(row, "pid", context.pid);
+    put(row, "config", context.file.empty() ? "-" : context.file);
     return Next::row;
   });
 }
 
-std::unique_ptr<RowSource> service_rows(const Desk& desk, size_t first, size_t end) {
-  return std::make_unique<ServiceRows>(desk, first, end);
+std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first, size_t end) {
+  return std::make_unique<ServiceRows>(context, first, end);
 }
 
 std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state) {

@@ -13,9 +13,9 @@
 
 namespace rawvs {
 
-std::unique_ptr<RowSource> daemon_row(const Desk& desk);
+std::unique_ptr<RowSource> daemon_row(const ControlContext& context);
 // Services in slots [first, end), each followed by its servers.
-std::unique_ptr<RowSource> service_rows(const Desk& desk, size_t first = 0, size_t end = SIZE_MAX);
+std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);
 std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state);  // empty state: any
 std::unique_ptr<RowSource> timeout_row();
 std::unique_ptr<RowSource> exit_rows();
@@ -23,8 +23,8 @@ std::unique_ptr<RowSource> link_rows();
 std::unique_ptr<RowSource> vip_rows();
 std::unique_ptr<RowSource> neighbor_rows();
 std::unique_ptr<RowSource> trace_rows(std::shared_ptr<Trace> trace);
-std::unique_ptr<RowSource> vrrp_rows(const Desk& desk);  // control_rows_ha.cpp
-std::unique_ptr<RowSource> sync_row(const Desk& desk);
-std::unique_ptr<RowSource> ini_rows(const Desk& desk, Secrets secrets);  // control_rows_ini.cpp
+std::unique_ptr<RowSource> vrrp_rows(const ControlContext& context);  // control_rows_ha.cpp
+std::unique_ptr<RowSource> sync_row(const ControlContext& context);
+std::unique_ptr<RowSource> ini_rows(const ControlContext& context, Secrets secrets);  // control_rows_ini.cpp
 
 }  // namespace rawvs

@@ -10,12 +10,12 @@
 
 namespace rawvs {
 
-void put_health(std::string& row, const Desk& desk, const Server& server, Instant now) {
-  const Health::TargetHealth* const health = desk.ward ? desk.ward->find(server.key, server.spec.at) : nullptr;
+void put_health(std::string& row, const ControlContext& context, const Server& server, Instant now) {
+  const Health::TargetHealth* const health = context.ward ? context.ward->find(server.key, server.spec.at) : nullptr;
   if (!health || !health->target.check) return;
   put(row, "health", name(health->condition));
   put(row, "for", now - health->since);
-  put(row, "flaps", desk.ward->health().flaps(health->target.id, now));
+  put(row, "flaps", context.ward->health().flaps(health->target.id, now));
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 
@@ -56,13 +56,13 @@ void write_vrrp(std::string& row, const Vrrp::Instance& i, const Director& direc
   put(row, "why", i.reason);
 }
 
-void write_sync(std::string& row, const Desk& desk, const Director& director) {
-  const SyncConfig& s = *desk.sync.config;
-  const SyncSender::Counters& told = desk.sync.sender->counters();
-  const SyncReceiver::Counters& heard = desk.sync.receiver->counters();
+void write_sync(std::string& row, const ControlContext& context, const Director& director) {
+  const SyncConfig& s = *context.sync.config;
+  const SyncSender::Counters& told = context.sync.sender->counters();
+  const SyncReceiver::Counters& heard = context.sync.receiver->counters();
   row = "sync";
   put(row, "role", name(s.role));
-  put(row, "leads", desk.sync.sender->leads());
+  put(row, "leads", context.sync.sender->leads());
   put(row, "hears", s.role != SyncRole::master);
   put(row, "link", word(director, s.link));
   put(row, "id", s.settings.id);
@@ -74,29 +74,29 @@ void write_sync(std::string& row, const Desk& desk, const Director& director) {
   put(row, "sealed", !s.key.empty());
   put(row, "messages", told.messages);
   put(row, "entries", told.entries);
-  put(row, "unsent", desk.sync.counters->unsent);
+  put(row, "unsent", context.sync.counters->unsent);
   put(row, "overflows", told.overflows);
   put(row, "heard", heard.messages);
   put(row, "taken", heard.entries);
   put(row, "lost", heard.lost);
   put(row, "capped", heard.capped);
   put_refused(row, heard.refused, kSyncRefusalWords);
-  const Ip from = desk.sync.counters->refused_from;
+  const Ip from = context.sync.counters->refused_from;
   put(row, "refused-from", from.unspecified() ? "-" : text(from));
-  put(row, "strangers", desk.sync.counters->strangers);
-  put(row, "ours", desk.sync.counters->ours);
-  put(row, "no-room", desk.sync.counters->no_room);
-  put(row, "complete", desk.sync.receiver->complete());
+  put(row, "strangers", context.sync.counters->strangers);
+  put(row, "ours", context.sync.counters->ours);
+  put(row, "no-room", context.sync.counters->no_room);
+  put(row, "complete", context.sync.receiver->complete());
 }
 
 }  // namespace
 
 // A reload may add or remove instances: continues after the one that was written last, wherever it is now.
-std::unique_ptr<RowSource> vrrp_rows(const Desk& desk) {
+std::unique_ptr<RowSource> vrrp_rows(const ControlContext& context) {
   return rows_from(
-      [&desk, at = size_t{0}, last = std::string()](std::string& row, Director& director, Instant now) mutable {
-        if (!desk.vrrp) return RowSource::Next::end;
-        const auto& all = desk.vrrp->all();
+      [&context, at = size_t{0}, last = std::string()](std::string& row, Director& director, Instant now) mutable {
+        if (!context.vrrp) return RowSource::Next::end;
+        const auto& all = context.vrrp->all();
         if (at > 0 && (at > all.size() || all[at - 1].spec.name != last)) {
           const auto moved = std::ranges::find(all, last, [](const Vrrp::Instance& i) { return i.spec.name; });
           at = moved == all.end() ? at - 1 : static_cast<size_t>(moved - all.begin()) + 1;
@@ -108,10 +108,10 @@ std::unique_ptr<RowSource> vrrp_rows(const Desk& desk) {
       });
 }
 
-std::unique_ptr<RowSource> sync_row(const Desk& desk) {
-  return rows_from([&desk, told = false](std::string& row, Director& director, Instant) mutable {
-    if (std::exchange(told, true) || !desk.sync.config) return RowSource::Next::end;
-    write_sync(row, desk, director);
+std::unique_ptr<RowSource> sync_row(const ControlContext& context) {
+  return rows_from([&context, told = false](std::string& row, Director& director, Instant) mutable {
+    if (std::exchange(told, true) || !context.sync.config) return RowSource::Next::end;
+    write_sync(row, context, director);
     return RowSource::Next::row;
   });
 }

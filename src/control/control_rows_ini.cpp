@@ -14,7 +14,7 @@ constexpr size_t kIniRows = 200;
 
 class IniRows final : public RowSource {
  public:
-  IniRows(const Desk& desk, Secrets secrets) : writer_(*desk.config, secrets) {}
+  IniRows(const ControlContext& context, Secrets secrets) : writer_(*context.config, secrets) {}
 
   Next next(std::string& row, Director& director, Instant) override {
     std::string line;
@@ -56,8 +56,8 @@ std::string ini_text(const Config& config, const Director& director) {
   return all;
 }
 
-std::unique_ptr<RowSource> ini_rows(const Desk& desk, Secrets secrets) {
-  return std::make_unique<IniRows>(desk, secrets);
+std::unique_ptr<RowSource> ini_rows(const ControlContext& context, Secrets secrets) {
+  return std::make_unique<IniRows>(context, secrets);
 }
 
 }  // namespace rawvs

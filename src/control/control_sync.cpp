@@ -44,19 +44,19 @@ Objection read_options(const Values& values, const Director& director, SyncConfi
   return std::nullopt;
 }
 
-Objection set(const Desk& desk, const std::optional<SyncConfig>& wanted) {
-  const auto done = desk.set_sync(wanted);
+Objection set(const ControlContext& context, const std::optional<SyncConfig>& wanted) {
+  const auto done = context.set_sync(wanted);
   if (!done) return Fault{"invalid", done.error().text};
   return std::nullopt;
 }
 
 }  // namespace
 
-Objection start_sync(const Values& values, const Desk& desk, const Director& director) {
+Objection start_sync(const Values& values, const ControlContext& context, const Director& director) {
   SyncRole role{};
   if (auto fault = read_role(values, role)) return fault;
-  if (!desk.set_sync) return refused(Refusal::unsupported, "nobody here can tell connections");
-  const SyncConfig* const now = desk.sync.config;
+  if (!context.set_sync) return refused(Refusal::unsupported, "nobody here can tell connections");
+  const SyncConfig* const now = context.sync.config;
   if (runs(now, role)) return refused(Refusal::exists, std::string("the ") + name(role) + " runs already");
   SyncConfig wanted = now ? *now : SyncConfig{};
   if (auto fault = read_options(values, director, wanted)) return fault;
@@ -68,18 +68,18 @@ Objection start_sync(const Values& values, const Desk& desk, const Director& dir
                    "master and backup have one link, id, maxlen, group and ttl: expected those of " +
                        std::string("the one that runs"));
   }
-  return set(desk, wanted);
+  return set(context, wanted);
 }
 
-Objection stop_sync(const Values& values, const Desk& desk) {
+Objection stop_sync(const Values& values, const ControlContext& context) {
   SyncRole role{};
   if (auto fault = read_role(values, role)) return fault;
-  const SyncConfig* const now = desk.sync.config;
-  if (!desk.set_sync || !runs(now, role)) return Fault{"not-running", std::string("there is no ") + name(role)};
-  if (now->role == role) return set(desk, std::nullopt);
+  const SyncConfig* const now = context.sync.config;
+  if (!context.set_sync || !runs(now, role)) return Fault{"not-running", std::string("there is no ") + name(role)};
+  if (now->role == role) return set(context, std::nullopt);
   SyncConfig wanted = *now;
   wanted.role = role == SyncRole::master ? SyncRole::backup : SyncRole::master;
-  return set(desk, wanted);
+  return set(context, wanted);
 }
 
 }  // namespace rawvs

@@ -9,7 +9,7 @@
 
 namespace rawvs {
 
-Objection start_sync(const Values& values, const Desk& desk, const Director& director);
-Objection stop_sync(const Values& values, const Desk& desk);
+Objection start_sync(const Values& values, const ControlContext& context, const Director& director);
+Objection stop_sync(const Values& values, const ControlContext& context);
 
 }  // namespace rawvs

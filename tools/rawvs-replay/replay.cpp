@@ -127,7 +127,7 @@ Result<Done> Replay::load_rules() {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!request) return at(place, request.error());
     if (request->empty()) continue;
-    const Piece piece = answer(*request, director_, {instant(), outbox_}, Desk{}).next(director_, instant());
+    const Piece piece = answer(*request, director_, {instant(), outbox_}, ControlContext{}).next(director_, instant());
     const std::string reply(piece.text());
     dispatch();
     if (!reply.starts_with("ok")) return at(place, {reply.substr(0, reply.find('\n'))});

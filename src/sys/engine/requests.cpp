@@ -13,20 +13,20 @@ namespace rawvs {
 Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& syncing, const Checks& checks,
                    const Mastership& mastership)
     : context_(context), jobs_(jobs), ports_(ports), syncing_(syncing) {
-  desk_.started = context.now;
-  desk_.pid = static_cast<uint32_t>(getpid());
-  desk_.file = jobs.file();
-  desk_.config = &context.config;
-  desk_.ward = &checks.ward();
-  desk_.vrrp = &mastership.vrrp();
-  desk_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
-  desk_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };
-  desk_.set_sync = [this](const std::optional<SyncConfig>& wanted) {
+  control_.started = context.now;
+  control_.pid = static_cast<uint32_t>(getpid());
+  control_.file = jobs.file();
+  control_.config = &context.config;
+  control_.ward = &checks.ward();
+  control_.vrrp = &mastership.vrrp();
+  control_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
+  control_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };
+  control_.set_sync = [this](const std::optional<SyncConfig>& wanted) {
     const auto done = syncing_.set(wanted);
-    desk_.sync = syncing_.view();
+    control_.sync = syncing_.view();
     return done;
   };
-  desk_.log = &operators_;
+  control_.log = &operators_;
 }
 
 Result<Done> Requests::open() {
@@ -64,7 +64,7 @@ Instant Requests::deadline() const { return std::min(socket_->next_deadline(), o
 // and guard have followed the changes of all clients who were served in this one.
 void Requests::serve_clients() {
   const uint32_t settled = context_.director.watch_version();
-  desk_.sync = syncing_.view();
+  control_.sync = syncing_.view();
   jobs_.change([&] {
     socket_->serve([this](std::string_view request, const Operator& who) { return answer_to(request, who); },
                    [&](Conversation& reply) {
@@ -78,14 +78,14 @@ void Requests::serve_clients() {
 // A change waits until no job is under way.
 Conversation Requests::answer_to(std::string_view request, const Operator& who) {
   ports_.count();
-  desk_.wall = wall_offset();  // the wall clock may have been set
+  control_.wall = wall_offset();  // the wall clock may have been set
   if (jobs_.idle() || !changes_something(request)) return begin(request, who);
   return Conversation(
       {[this] { return jobs_.idle(); }, [this, asked = std::string(request), who] { return begin(asked, who); }});
 }
 
 Conversation Requests::begin(std::string_view request, const Operator& who) {
-  Conversation reply = answer(request, context_.director, context_.turn(), desk_, who);
+  Conversation reply = answer(request, context_.director, context_.turn(), control_, who);
   context_.dispatch();
   return reply;
 }

@@ -32,7 +32,7 @@ class Requests final : public Part {
   Jobs& jobs_;
   Ports& ports_;
   Syncing& syncing_;
-  Desk desk_;
+  ControlContext control_;
   ControlLog operators_;  // what they changed
   std::unique_ptr<ControlSocket> socket_;
   Ready ready_;

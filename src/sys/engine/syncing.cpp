@@ -66,7 +66,7 @@ Result<Done> Syncing::set(const std::optional<SyncConfig>& wanted) {
   return done;
 }
 
-SyncDesk Syncing::view() const {
+SyncStatus Syncing::view() const {
   if (!session_) return {};
   return {&session_->config, &session_->sender, &session_->receiver, &session_->counters};
 }

@@ -32,7 +32,7 @@ class Syncing final : public Part {
   void link_changed(Link link) override;
   void masters_changed() override;
 
-  SyncDesk view() const;  // valid until the next change of the configuration
+  SyncStatus view() const;  // valid until the next change of the configuration
 
  private:
   struct Session;
