@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// main.cpp: rawvsd's command line, its becoming a daemon, its end.
+// main.cpp: rawvsd's command line, start as a daemon, end and replacement.
 #include <fcntl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ constexpr char kUsage[] =
 // Exit codes: LSB's for init scripts.
 enum : int { kOk = 0, kFailed = 1, kUsageError = 2, kNotConfigured = 6 };
 
-constexpr size_t kAtOnce = 1 << 20;  // lines of the file: nothing else is waiting yet
+constexpr size_t kAtOnce = 1 << 20;  // lines of the file: nothing else has to be done yet
 
 struct Options {
   bool foreground = false, test = false, details = false;
@@ -53,8 +53,8 @@ int fail(const std::string& text, int code) {
   return code;
 }
 
-// Whoever starts us may have closed these three. What is opened first would get their numbers, and leave_terminal()
-// would close it.
+// The parent may have closed these three. The first files opened would get their numbers, and leave_terminal() would
+// close them.
 void fill_standard_descriptors() {
   int fd = open("/dev/null", O_RDWR);
   while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
@@ -67,12 +67,12 @@ int block_signals() {  // the loop reads them from a descriptor instead
   for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set, s);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGCHLD, SIG_DFL);  // who starts us may ignore it, and we want to know how checks' programs end
+  std::signal(SIGCHLD, SIG_DFL);  // the parent may ignore it, and the exit status of checks' programs is needed
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-// Forks. The parent waits until the child says that it runs, or why not (on standard error), and never returns.
-// Returns the descriptor on which the child says so.
+// Forks. The parent waits until the child reports that it runs, or fails (on standard error), and does not return.
+// Returns the descriptor for the child's report.
 int detach() {
   int ready[2];
   if (pipe2(ready, O_CLOEXEC) != 0) std::exit(fail(system_error("pipe", errno), kFailed));
@@ -93,10 +93,10 @@ void leave_terminal() {
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
   close(null);
-  if (chdir("/") != 0) return;  // a daemon that cannot leave its directory only keeps it from being unmounted
+  if (chdir("/") != 0) return;  // a failure only keeps the directory from being unmounted
 }
 
-// A daemon leaves its directory, and finds its file all the same.
+// A daemon changes its directory, and must find its file afterwards.
 std::string absolute(const std::string& path) {
   if (path.empty() || path.starts_with('/')) return path;
   char* const here = getcwd(nullptr, 0);  // glibc's and musl's allocate
@@ -105,14 +105,14 @@ std::string absolute(const std::string& path) {
   return found;
 }
 
-// Where this program lies now, so that another one that is put there later can take its place.
+// The path of this program; a program that is later installed there can replace it.
 std::string own_path() {
   char path[4096];
   const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
   return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
 }
 
-// The command line of the program that takes this one's place: a daemon has left the folder it was started in.
+// The command line of the program that replaces this one. Paths are absolute: a daemon has left its directory.
 std::vector<std::string> successor(const Options& options, const std::string& path, bool test) {
   std::vector<std::string> out{path};
   if (test) out.emplace_back("-t");
@@ -138,15 +138,15 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
 }
 
 int run(const Options& options, const Config& config, const std::string& exposed) {
-  const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // of a daemon: there is nothing left to detach from
+  const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // replaces a daemon, which has detached already
   const std::string path = own_path();
   const int ready = options.foreground || inherits ? -1 : detach();
-  const auto say_ready = [&](char code) {  // if nobody waits for it any more, that changes nothing
+  const auto say_ready = [&](char code) {  // the parent may have gone
     [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
-  std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until ours are there
+  std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
   auto engine = Engine::start(config, options.config, log, signals);
   earlier.reset();
   PidFile pidfile(options.pidfile);
@@ -165,13 +165,13 @@ int run(const Options& options, const Config& config, const std::string& exposed
   (*engine)->set_trial(successor(options, path, true));
   while ((*engine)->run() == Engine::End::replace) replace(**engine, options, path, log);
   const GuardLinks guards = (*engine)->guard_links();
-  engine->reset();  // what the guards are kept by must not keep anything else
+  engine->reset();  // the process that keeps the guards must not keep anything else
   if (!config.state.empty()) guards.keep_a_while();
   log.write(Severity::notice, "rawvsd ends");
   return kOk;
 }
 
-// Says what a start would be refused for, or prints what was understood.
+// Prints what would prevent a start, or the configuration as it was read.
 int test(const Options& options, const Config& config) {
   const auto faults = start_faults(config);
   for (const Error& fault : faults) fail(options.config + ": " + fault.text, kNotConfigured);

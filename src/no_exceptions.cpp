@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// no_exceptions.cpp: the program neither throws nor catches, so what the library would throw ends it, with a line that
-// says what. That keeps the library's throwing, unwinding and naming of types, a tenth of the program, out of it: its
-// own versions of these functions are not linked in where there are others. Of libstdc++; elsewhere they are not
-// called.
+// no_exceptions.cpp: replaces the functions by which libstdc++ throws: each ends the program with a line that says why.
+//
+// The program neither throws nor catches. With these replacements the library's code for throwing, unwinding and names
+// of types, a tenth of the program, is not linked in. Other C++ libraries do not call them.
 #include <cstdio>
 #include <cstdlib>
 #include <new>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine.h: the daemon's one thread: waits, reads the clock once, hands what happened to the director, does what it
-// says.
-// In:   a Config.
-// Out:  a running director, until a signal says stop.
-// Not:  decisions (director.h).
-// It is a loop over parts (src/sys/engine/part.h): each knows what it waits for, and when it is due.
-// Interfaces may be missing, go and come back: they are waited for.
+// engine.h: the daemon's loop, in one thread: waits, reads the clock once, passes events to the director, acts on the
+// result.
+// In:  a Config.
+// Out: a running director, until a signal stops it.
+// Not: decisions (director.h).
+//
+// The loop consists of parts (src/sys/engine/part.h), each with its descriptors and deadlines. Interfaces may be
+// missing, disappear and come back.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +25,9 @@ class StateMemory;
 
 class Engine {
  public:
-  // Everything that can be wrong at start is found here, so that a daemon fails before it detaches.
-  // signals: a signalfd; SIGTERM and SIGINT on it end run(), SIGHUP reloads, SIGUSR2 asks to be replaced.
-  // file: the configuration's absolute path, which SIGHUP and rawvsadm reload read again.
+  // Detects everything that can be wrong at the start: a daemon fails before it detaches.
+  // signals: a signalfd; SIGTERM and SIGINT end run(), SIGHUP reloads, SIGUSR2 requests a replacement.
+  // file: the configuration's absolute path, for reloads.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
                                                int signals);
   ~Engine();
@@ -35,12 +36,12 @@ class Engine {
 
   enum class End : uint8_t { stop, replace };
   End run();
-  // After End::replace, right before exec(): the connections, for the program that takes this one's place. When exec()
-  // fails, the memory is given up and run() called again.
+  // After End::replace, right before exec(): the connections for the program that replaces this one. If exec() fails,
+  // drop the memory and call run() again.
   Result<StateMemory> state_for_successor();
-  // For the time between this program and the next one.
+  // The guards' links, to keep between this program and the next one.
   GuardLinks guard_links() const;
-  // What SIGUSR2 tries before it asks to be replaced: the program's absolute path, and arguments with -t among them.
+  // The command that SIGUSR2 tries before it requests a replacement: the program's absolute path, arguments with -t.
   void set_trial(std::vector<std::string> argv);
 
  private:

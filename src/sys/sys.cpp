@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sys.cpp: the clock, randomness and files, as the kernel and the C library offer them.
+// sys.cpp: the clock, randomness and files, by the kernel and the C library.
 #include "sys/sys.h"
 
 #include <fcntl.h>
@@ -35,8 +35,7 @@ int64_t wall_offset() {
 
 HashKey random_hash_key() {
   HashKey key;
-  // Requests of up to 256 bytes are never cut short (getrandom(2)); only a signal that comes before there is any
-  // entropy at all interrupts it.
+  // getrandom(2): up to 256 bytes are never cut short; only a signal before there is entropy interrupts it.
   while (getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key) && errno == EINTR) continue;
   return key;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sys.h: the small things of the world: the clock, randomness, files, the log.
+// sys.h: small system services: the clock, randomness, files, the log.
 #pragma once
 
 #include <memory>
@@ -13,13 +13,13 @@
 
 namespace rawvs {
 
-Instant clock_now();        // CLOCK_BOOTTIME
-int64_t wall_offset();      // the wall clock less clock_now(), milliseconds
-HashKey random_hash_key();  // getrandom(2); blocks only while the machine has no entropy at all
+Instant clock_now();                                     // CLOCK_BOOTTIME
+int64_t wall_offset();                                   // the wall clock minus clock_now(), milliseconds
+HashKey random_hash_key();                               // getrandom(2); blocks only while the machine has no entropy
 Result<std::string> read_file(const std::string& path);  // at most 1 MB
 
-// Syslog for the daemon, standard error in the foreground. Never waits: what the log does not take now is lost; how
-// many lines were is the first thing that it is told when it takes some again.
+// Syslog for the daemon, standard error in the foreground. Never waits: lines that the log does not take at once are
+// lost; their number is logged before the next line that it takes.
 class Log {
  public:
   enum class To : uint8_t { syslog, standard_error };
@@ -28,8 +28,7 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
   void write(Severity severity, std::string_view text) const;
-  // When the program is about to abort, for want of memory perhaps: allocates nothing, and says it to the last Log
-  // made.
+  // For a program that is about to abort, perhaps without memory: allocates nothing, and writes to the newest Log.
   static void last_words(std::string_view text);
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// checks.cpp: probes begun and heard.
+// checks.cpp: starts probes and takes their findings.
 #include "sys/engine/checks.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// checks.h: health checks in the loop: probes begun and heard, and the path of those that ask a VIP by a server's way
-// (via = vip).
-// In:   what the configuration wants asked; findings of probes; packets of checks.
-// Out:  verdicts in the director's tables (Ward); Mastership is told of virtuals whose quorum has changed.
+// checks.h: health checks in the loop: probes, and the path of checks with via = vip.
+// In:  the checks of the configuration; findings of probes; packets of checks.
+// Out: verdicts in the director's tables (Ward); changed quorums for Mastership.
 #pragma once
 
 #include <memory>
@@ -22,9 +21,9 @@ class Checks final : public Part {
  public:
   Checks(EngineContext& context, Mastership& mastership);
 
-  // What the configuration wants now: at start, and after each reload.
+  // Applies the configuration: at the start, and after each reload.
   Result<Done> follow(bool at_start);
-  // Operators have changed the tables: what checks say is said of the new ones, too.
+  // Applies the checks' verdicts to servers that an operator has just added.
   void settle();
 
   void serve(Instant now) override;
@@ -50,11 +49,11 @@ class Checks final : public Part {
   Mastership& mastership_;
   Ward ward_;
   std::vector<WantedChecks> wanted_;  // as the configuration wants them
-  std::unique_ptr<Probes> probes_;    // null: nobody was ever to be asked
-  std::unique_ptr<CheckPath> path_;   // null: no check has via = vip, or it cannot be had
+  std::unique_ptr<Probes> probes_;    // null: no check so far
+  std::unique_ptr<CheckPath> path_;   // null: no check has via = vip, or it cannot be opened
   Ready path_ready_;
-  Error no_path_{};       // why not
-  Instant retry_path_{};  // when to try again
+  Error no_path_{};       // why path_ is null
+  Instant retry_path_{};  // when to try to open it again
   WarnOnce warnings_;
 };
 

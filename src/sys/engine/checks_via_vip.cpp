@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// checks_via_vip.cpp: checks with via = vip: the path for their packets is there while one of them is configured, and
-// what is on it is handed to the director.
+// checks_via_vip.cpp: checks with via = vip: opens the path while one is configured, and passes its packets to the
+// director.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -11,7 +11,7 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kRetryPath = 5s;
-constexpr int kMostBatches = 16;  // of packets in one turn
+constexpr int kMostBatches = 16;  // of packets per turn
 
 bool asks_vip(const WantedChecks& wanted) {
   return std::ranges::any_of(wanted.servers, [](const WantedChecks::Server& server) {
@@ -30,7 +30,7 @@ void Checks::follow_path() {
   }
 }
 
-// Not at each of very many probes, when it is in vain.
+// Retries with a pause: not for each of very many probes.
 bool Checks::open_path() {
   if (path_) return true;
   if (context_.now < retry_path_) return false;
@@ -50,7 +50,7 @@ bool Checks::open_path() {
   return true;
 }
 
-// Where a probe begins, and with what, so that its packets come to us. A reason: it must not begin.
+// Sets a probe's source and mark so that its packets arrive here. A reason: it must not begin.
 std::optional<std::string> Checks::lead_probe(const Ward::ToAsk& ask, ProbeTarget& target) {
   if (!ask.server) return "via = vip: server " + text(ask.at) + " is not in the table";
   if (ask.server->spec.method != Method::route && ask.server->spec.method != Method::tunnel) {
@@ -69,7 +69,7 @@ std::optional<std::string> Checks::lead_probe(const Ward::ToAsk& ask, ProbeTarge
   return std::nullopt;
 }
 
-// What its socket has sent by now is still to be read: in this turn nobody has.
+// Records the server of the probe's flow, before its first packets are read: none are read before the end of this turn.
 void Checks::expect_packets(const Ward::ToAsk& ask, const ProbeTarget& target) {
   const Endpoint from = probes_->source(ask.id);
   if (from.port.value == 0) return;  // it has ended

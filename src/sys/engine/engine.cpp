@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine.cpp: the loop. A turn: wait; read the clock; every part does what has arrived for it and what is due.
+// engine.cpp: the loop. A turn: wait; read the clock; serve every part.
 #include "rawvs/engine.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine_context.h: what the engine's parts share.
+// engine_context.h: common to the engine's parts: configuration, log, time, director, outbox, poller.
 #pragma once
 
 #include <memory>
@@ -27,15 +27,15 @@ struct EngineContext {
 
   Config config;  // in effect
   const Log& log;
-  Instant now;  // when this turn of the loop began
+  Instant now;  // start of this turn of the loop
   Director director;
   Outbox outbox;
   Poller poller;
   FrameExchange frames;
   std::unique_ptr<Netlink> netlink{};
-  std::span<Part* const> parts{};  // all of them, in the order in which they are served
+  std::span<Part* const> parts{};  // in the order in which they are served
 
-  void dispatch() { frames.dispatch(); }  // after every call of the director's door
+  void dispatch() { frames.dispatch(); }  // after every call of the director
   Turn turn() { return {now, outbox}; }
 };
 

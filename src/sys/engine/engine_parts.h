@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine_parts.h: the engine's parts, and who knows whom. Private to the engine.
+// engine_parts.h: the engine's parts and their dependencies. For src/sys/engine only.
 #pragma once
 
 #include <array>
@@ -42,9 +42,9 @@ struct Engine::Parts {
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
-  Result<Done> open(int signals_fd);  // all of them, in the order of a start
+  Result<Done> open(int signals_fd);  // opens all parts, in the order of a start
   Result<Done> load_tables();
-  void follow_config();  // the configuration is another: what is no part of the tables follows
+  void follow_config();  // applies a changed configuration to everything but the tables
 
   EngineContext context;
   Ports ports;
@@ -57,8 +57,8 @@ struct Engine::Parts {
   Requests requests;
   Replacement replacement;
   Signals signals;
-  // As they are served in each turn: adverts first, since others wait for them; frames; the ports last, so that filter
-  // and guard follow what the others have changed.
+  // The order of service in a turn: adverts first, for which others wait; frames; the ports last, so that filter and
+  // guard follow the other parts' changes.
   std::array<Part*, 11> all{&mastership, &context.frames, &requests,    &signals, &checks, &jobs,
                             &syncing,    &saving,         &replacement, &routes,  &ports};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// engine_start.cpp: before the loop: all that can be wrong at start; and again when the configuration is another.
+// engine_start.cpp: opens the parts and loads the tables at the start; applies a changed configuration.
 #include <memory>
 #include <utility>
 
@@ -31,7 +31,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
   context.netlink = std::move(*netlink);
   if (const auto opened = context.frames.open(); !opened) return opened.error();
   if (const auto opened = signals.open(signals_fd); !opened) return opened.error();
-  // Services before interfaces: filter and guard are made once, for all of them.
+  // Services before interfaces: filter and guard are made once for all services.
   if (const auto known = ports.know_all(); !known) return known.error();
   if (const auto opened = routes.open(); !opened) return opened.error();
   if (const auto followed = mastership.follow(); !followed) return followed.error();
@@ -41,7 +41,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
   saving.restore();
   mastership.start(checks.wanted(), checks.ward());
   if (const auto followed = syncing.follow(); !followed) return followed.error();
-  return requests.open();  // last: who sees the control socket may rely on all of the above
+  return requests.open();  // last: clients take the socket's existence for "ready"
 }
 
 Result<Done> Engine::Parts::load_tables() {

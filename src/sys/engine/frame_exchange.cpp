@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame_exchange.cpp: a batch of frames received, handed to the director, and sent.
+// frame_exchange.cpp: receives a batch of frames, passes it to the director, and sends the result.
 #include "sys/engine/frame_exchange.h"
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kFramesPerTurn = 512;  // before others get their turn
+constexpr size_t kFramesPerTurn = 512;  // before other parts get their turn
 
-// A super-frame becomes as many packets as it has segments, each of them a frame of its own, and one more for each of
-// the pieces that a tunnel may need: here such that TCP's least segment fits (RFC 9293 section 3.7.1).
+// A super-frame becomes as many packets as it has segments, each in a buffer of its own, and one more for each of the
+// pieces that a tunnel may need: computed for TCP's least segment (RFC 9293 section 3.7.1).
 size_t own_frames_for(const Frame& frame) {
   constexpr size_t kLeastSegment = 536, kHeaders = 100;
   const bool super = frame.offload.super_frame() && frame.offload.segment_size != 0;
@@ -50,7 +50,7 @@ void FrameExchange::set_io(Link link, FrameIo* io) {
 void FrameExchange::serve(Instant now) {
   if (poller_.frames_wait()) {
     for (const Link link : {Link::outside, Link::inside}) {
-      // The interface went down: netlink tells, too; here the error is only taken, so that it does not wake us again.
+      // The interface went down, which netlink reports, too; clearing the error keeps it from waking the loop again.
       if (poller_.failed(link) && links_[index(link)].io) links_[index(link)].io->take_error();
     }
     receive_all(now);
@@ -65,7 +65,7 @@ void FrameExchange::serve(Instant now) {
 
 Instant FrameExchange::deadline() const { return std::min(director_.next_deadline(), losses_.next_deadline()); }
 
-// Until none is left: more arrive while some are sent, and to look for them costs less than to wait.
+// Until none is left: more arrive during sending, and looking for them costs less than waiting.
 void FrameExchange::receive_all(Instant now) {
   size_t served = 0, last = 0;
   do {
@@ -77,7 +77,7 @@ void FrameExchange::receive_all(Instant now) {
   } while (last != 0 && served < kFramesPerTurn);
 }
 
-// One batch, if there is one: how many frames.
+// Handles one batch, if there is one; returns the number of frames.
 size_t FrameExchange::receive_batch(FrameIo& io, Instant now) {
   const size_t count = io.receive(frames_);
   if (count == 0) return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame_exchange.h: frames from the interfaces to the director, and what the director says to where it belongs.
-// In:   frames; the time, when the director has asked for it.
-// Out:  frames sent, or given back to the host's kernel; reply flows in the guards' map; lines in the log.
-// Not:  opening interfaces (ports.h), decisions (director.h).
+// frame_exchange.h: passes frames from the interfaces to the director, and acts on its outbox.
+// In:  frames; the time, when the director's deadline has passed.
+// Out: frames sent, or given back to the host's kernel; reply flows for the guards' map; lines in the log.
+// Not: opening interfaces (ports.h), decisions (director.h).
 #pragma once
 
 #include <array>
@@ -29,21 +29,21 @@ class FrameExchange final : public Part {
   void serve(Instant now) override;
   Instant deadline() const override;
 
-  // Does what the director said. To be called after every call of its door. A flow is in the guards' map before its
-  // first packet leaves, or the answer might come earlier.
+  // Acts on the outbox; to call after every call of the director. A flow enters the guards' map before its first packet
+  // leaves: the reply might come earlier.
   void dispatch();
 
-  // Frames of this link come from here and go there from now on; null: there are none. It is borrowed.
+  // Sets the source and destination of this link's frames, borrowed; null: none.
   void set_io(Link link, FrameIo* io);
   void set_guarded(Link link, bool guarded) { links_[index(link)].guarded = guarded; }
-  void set_guard_knows_flows(bool knows) { guard_knows_flows_ = knows; }  // some guard uses flows(), or will
+  void set_guard_knows_flows(bool knows) { guard_knows_flows_ = knows; }  // true: a guard uses flows(), or will
   FlowMap& flows() { return flows_; }
   const HostRoute::Counters& returned(Link link) const { return host_route_->counters(link); }
 
  private:
   struct OfLink {
     FrameIo* io = nullptr;
-    bool guarded = false;  // the kernel has no copy of its frames
+    bool guarded = false;  // the kernel gets no copy of its frames
   };
   void receive_all(Instant now);
   size_t receive_batch(FrameIo& io, Instant now);
@@ -57,15 +57,15 @@ class FrameExchange final : public Part {
   std::array<OfLink, kLinks> links_{};
   FlowMap flows_;
   std::unique_ptr<HostRoute> host_route_;
-  LossLog losses_;  // packets for which there was no room
+  LossLog losses_;  // packets dropped for lack of room
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
   bool guard_knows_flows_ = false;
-  bool flows_warned_ = false, host_route_warned_ = false;  // once is enough: the counters go on
+  bool flows_warned_ = false, host_route_warned_ = false;  // logged once: the counters go on
 };
 
-// How many of these frames, one at least, the director is given at once. It may have to cut all of them into packets
-// that fit a tunnel, each of them a frame of the outbox's own.
+// The number of frames, at least one, to pass to the director at once: it may have to cut each of them into packets
+// that fit a tunnel, each in a buffer of the outbox.
 size_t fitting(std::span<const Frame> frames);
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ini_file.cpp: a configuration file on disk, read and checked in portions.
+// ini_file.cpp: reads and checks a configuration file on disk in portions.
 #include "sys/engine/ini_file.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ini_file.h: a configuration file on disk, read and checked in portions.
-// In:  a path.   Out: the Config, or every fault of the file; what check warns of.
+// ini_file.h: reads and checks a configuration file on disk in portions.
+// In:  a path.
+// Out: the Config, or every fault of the file; warnings.
 #pragma once
 
 #include <optional>
@@ -17,11 +18,11 @@ class IniFile {
   IniFile(const IniFile&) = delete;
   IniFile& operator=(const IniFile&) = delete;
 
-  bool step(size_t work);  // about so many lines or items; true when all is done
+  bool step(size_t work);  // about `work` lines or items; true when all is done
   // REQUIRES: step() has returned true.
-  Result<Config> take();  // then, for findings():
+  Result<Config> take();  // call it before findings()
   const Findings& findings() const { return findings_; }
-  const std::string& exposed() const { return exposed_; }  // the warning that it shows its secret to every user
+  const std::string& exposed() const { return exposed_; }  // a warning if every user can read its secret
 
  private:
   bool read_some();
@@ -30,7 +31,7 @@ class IniFile {
   std::string path_;
   int fd_ = -1;
   size_t size_ = 0;
-  bool open_to_all_ = false;  // users who are neither owner nor in the file's group can read it
+  bool open_to_all_ = false;  // users other than the owner and the file's group can read it
   ConfigReader reader_;
   std::optional<Error> broken_;  // the file cannot be read
   Findings findings_;

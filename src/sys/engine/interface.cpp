@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// interface.cpp: an interface's socket and guard, opened, told what to look for, closed.
+// interface.cpp: opens, updates and closes an interface's socket and guard.
 #include "sys/engine/interface.h"
 
 #include <algorithm>
@@ -78,7 +78,7 @@ void Interface::close() {
   context_.frames.set_guarded(link_, false);
   context_.frames.set_io(link_, nullptr);
   io_.reset();
-  told_ = {};  // its deadline, too: it would wake the loop for ever
+  told_ = {};  // including its deadline, which would wake the loop for ever
 }
 
 std::vector<Mac> Interface::own_macs() const {
@@ -88,7 +88,7 @@ std::vector<Mac> Interface::own_macs() const {
   return all;
 }
 
-// The same as macs == own_macs(), in every turn of the loop: nothing is copied.
+// macs == own_macs() without a copy, for every turn of the loop.
 bool Interface::has_macs(const std::vector<Mac>& macs) const {
   const auto& more = context_.director.watch().macs[index(link_)];
   return !macs.empty() && macs[0] == facts_.mac && std::ranges::equal(std::span(macs).subspan(1), more);
@@ -135,7 +135,7 @@ void Interface::widen(const std::vector<Ip>& hosts) {
   }
 }
 
-// The guard first: a frame that nobody handles is sent again, one that two handle is not taken back.
+// The guard first: a frame that nobody handles is sent again, one that both handle is not undone.
 void Interface::watch_all(const std::vector<Ip>& hosts) {
   told_.again = kNever;
   protect(hosts);

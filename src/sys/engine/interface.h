@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// interface.h: one network interface in use: its socket, its guard, and what both were told to look for.
-// In:   the kernel's facts of it, the director's Watch.
-// Out:  frames for FrameExchange, through a FrameIo that filter and guard keep to what the director wants.
-// Not:  when to open it, and who is told of that (ports.h).
+// interface.h: one network interface in use: its socket, its guard, and what both were set to.
+// In:  the kernel's facts about it, the director's Watch.
+// Out: frames for FrameExchange by a FrameIo, whose filter and guard follow the Watch.
+// Not: when to open it, and notifying other parts (ports.h).
 #pragma once
 
 #include <memory>
@@ -25,22 +25,22 @@ class Interface {
   Interface(const Interface&) = delete;
   Interface& operator=(const Interface&) = delete;
 
-  const std::string& name() const { return name_; }  // empty: there is none
-  const LinkFacts& facts() const { return facts_; }  // as the kernel has said last
+  const std::string& name() const { return name_; }  // empty: not configured
+  const LinkFacts& facts() const { return facts_; }  // as last read from the kernel
   bool is_open() const { return io_ != nullptr; }
   const Guard* guard() const { return guard_.get(); }
-  // Since the start; those of closed sockets, too.
+  // Since the start, with those of closed sockets.
   LinkCounters counters() const;
 
-  // It has these facts now. Before anything else is done with it: it may be another interface by the same name.
+  // Sets its facts. REQUIRES: called before anything else: it may be another interface of the same name.
   Result<Done> take(const LinkFacts& facts);
-  // patience: with a back end that the program before us has just given up.
+  // patience: retry a busy back end for this long: the previous program has just closed it.
   Result<Done> open(Duration patience);
   void close();
 
-  // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when their request
-  // is answered: the filter lets through at least as much. That it lets through no more, and neighbours, may wait until
-  // deadline(): compiling a long filter takes milliseconds, and a restored table changes a thousand.
+  // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when the request is
+  // answered: the filter admits at least what is needed. Narrowing it, and neighbours, may wait until deadline():
+  // compiling a long filter takes milliseconds, and a restored table changes a thousand times.
   // hosts: the host's own addresses, sorted.
   void follow_watch(const std::vector<Ip>& hosts);
   Instant deadline() const { return told_.again; }
@@ -61,16 +61,16 @@ class Interface {
   InterfaceLock lock_;
   std::unique_ptr<FrameIo> io_;
   std::unique_ptr<Guard> guard_;
-  struct {  // what the open socket's filter and guard were last told
+  struct {  // the last settings of the open socket's filter and guard
     Watch watch{};
     std::vector<Mac> macs{};  // ours, the interface's first
     std::vector<Ip> hosts{};
     std::optional<uint32_t> version{};
-    Instant again = kNever;  // when the filter is to be exact again, and to know changed servers
-    bool wide = false;       // it is, and the log has heard of it
-    bool partly = false;     // the guard has not found room for everything, and the log has heard of it
+    Instant again = kNever;  // when the filter is to be exact again
+    bool wide = false;       // the filter is too long for the kernel and admits everything; logged
+    bool partly = false;     // the guard has no room for everything; logged
   } told_;
-  LinkCounters past_;  // of its closed sockets
+  LinkCounters past_;  // of closed sockets
 };
 
 }  // namespace rawvs

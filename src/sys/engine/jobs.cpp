@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jobs.cpp: jobs worked off, and the reload.
+// jobs.cpp: runs jobs, and reloads.
 #include "sys/engine/jobs.h"
 
 #include <utility>
@@ -21,7 +21,7 @@ struct Jobs::Reloading {
   bool reset = false;
   IniFile file;
   std::unique_ptr<Reload> work{};
-  size_t logged = 0;  // changes that the log was told of
+  size_t logged = 0;  // number of changes logged so far
 };
 
 Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes, const std::string& file,
@@ -34,8 +34,8 @@ Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes,
       configured_(std::move(configured)),
       file_sync_(context.config.sync) {}
 
-// Filter and guard first, then the frames: the answer to what is asked now must find the filter open. The ways to new
-// servers are found out before the request that added them is answered.
+// Filter and guard first, then the frames: replies to what is sent then must pass the filter. Routes to new servers are
+// looked up before the request that added them is answered.
 void Jobs::change(const std::function<void()>& changes) {
   context_.director.hold_speech(true);
   changes();
@@ -75,7 +75,7 @@ std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
   return task;
 }
 
-// The file is read. False: it has faults, and changes nothing.
+// Called when the file is read. False: it has faults, and nothing changes.
 bool Jobs::begin_changes(Reloading& r) {
   auto next = r.file.take();
   for (const std::string& line : r.file.findings().lines()) {
@@ -87,7 +87,7 @@ bool Jobs::begin_changes(Reloading& r) {
     return false;
   }
   if (!r.reset && next->sync == file_sync_) {
-    next->sync = context_.config.sync;  // as rawvsadm has left it
+    next->sync = context_.config.sync;  // rawvsadm may have changed it
   } else {
     file_sync_ = next->sync;
   }
@@ -95,7 +95,7 @@ bool Jobs::begin_changes(Reloading& r) {
   return true;
 }
 
-// What was done is in the log, whoever asked for it.
+// All changes are logged, whoever asked for the reload.
 bool Jobs::reload_some(Reloading& r) {
   if (!r.work) {
     if (!r.file.step(kLinesAtOnce)) return false;

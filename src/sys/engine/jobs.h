@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// jobs.h: work that takes long, a portion in each turn of the loop: packets, adverts and questions come between. A
-// reload is one; so is what rawvsadm asks for that is about all services.
-// In:   jobs, the configuration's file.
-// Out:  the director changed; a new configuration in effect; what was done in the log.
+// jobs.h: long tasks, a portion in each turn of the loop, between packets, adverts and requests: reloads, and
+// rawvsadm's commands about all services.
+// In:  jobs, the configuration's file.
+// Out: the director changed; a new configuration in effect; the changes in the log.
 #pragma once
 
 #include <deque>
@@ -19,19 +19,19 @@ namespace rawvs {
 
 class Jobs final : public Part {
  public:
-  // file: the configuration's absolute path. configured: the configuration in effect is another; what is no part of
-  // the tables has to follow.
+  // file: the configuration's absolute path. configured: called when another configuration is in effect, for everything
+  // but the tables.
   Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes, const std::string& file,
        std::function<void()> configured);
 
   void add(std::shared_ptr<Job> job) { jobs_.push_back(std::move(job)); }
   bool idle() const { return jobs_.empty(); }
-  // SIGHUP, rawvsadm reload. What comes of it is in the log, too.
+  // For SIGHUP and rawvsadm reload. The result is also logged.
   std::shared_ptr<const ReloadTask> begin_reload(bool reset);
   const std::string& file() const { return file_; }
 
-  // Many changes at once: filter and guard follow when all are made, since each time they may take long; only then the
-  // LAN is told.
+  // Makes many changes at once: filter and guard follow when all are made, since each update may take long; then the
+  // announcements are sent.
   void change(const std::function<void()>& changes);
 
   void serve(Instant now) override;
@@ -48,8 +48,8 @@ class Jobs final : public Part {
   Routes& routes_;
   std::string file_;
   std::function<void()> configured_;
-  std::optional<SyncConfig> file_sync_;    // as the file has it; rawvsadm may have changed it since
-  std::deque<std::shared_ptr<Job>> jobs_;  // the first one is under way
+  std::optional<SyncConfig> file_sync_;    // as in the file; rawvsadm may have changed it since
+  std::deque<std::shared_ptr<Job>> jobs_;  // the first one is in progress
 };
 
 }  // namespace rawvs

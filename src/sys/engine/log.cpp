@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// log.cpp: lines to syslogd or standard error, without waiting for who reads them. The C library's syslog(3) waits for
-// a syslogd that does not read, and packets would wait with it; hence a socket of our own. RFC 3164, as syslog(3)
+// log.cpp: writes lines to syslogd or standard error without waiting. The C library's syslog(3) waits for a syslogd
+// that does not read, and packets would wait, too; hence a socket of our own. The format is RFC 3164's, as syslog(3)
 // writes.
 #include <fcntl.h>
 #include <poll.h>
@@ -24,7 +24,7 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kLongestLine = 2000;  // what every syslogd takes; and less than a pipe takes at once
+constexpr size_t kLongestLine = 2000;  // bytes; accepted by every syslogd, and less than a pipe takes at once
 
 int syslog_level(Severity severity) {
   switch (severity) {
@@ -36,7 +36,7 @@ int syslog_level(Severity severity) {
   return LOG_ERR;
 }
 
-const char* word(Severity severity) {  // what a line on standard error says of itself
+const char* word(Severity severity) {  // the level shown on standard error
   switch (severity) {
     case Severity::info:
     case Severity::notice: break;
@@ -46,7 +46,7 @@ const char* word(Severity severity) {  // what a line on standard error says of 
   return "";
 }
 
-// A pipe or a terminal opened anew can be made not to wait without changing it for others who write there.
+// Opens a pipe or terminal again, to make it non-blocking without changing it for others who write there.
 int unwaiting_standard_error() {
   struct stat facts {};
   if (fstat(STDERR_FILENO, &facts) != 0 || !(S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode))) return -1;
@@ -104,11 +104,11 @@ bool Log::Sink::put(Severity severity, std::string_view text) {
     size = static_cast<size_t>(std::snprintf(line.data(), line.size(), "rawvsd: %s", word(severity)));
   }
   const std::string_view part = text.substr(0, line.size() - size - 1);
-  // One event, one line, whatever the text quotes.
+  // One event is one line, whatever it quotes.
   std::ranges::transform(part, line.begin() + static_cast<std::ptrdiff_t>(size),
                          [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c; });
   size += part.size();
-  line[size] = to_ == To::syslog ? '\0' : '\n';  // a stream's lines end with the zero byte
+  line[size] = to_ == To::syslog ? '\0' : '\n';  // on a stream to syslogd, a zero byte ends a line
   const std::span<const char> whole(line.data(), size + 1);
   return to_ == To::syslog ? put_to_syslog(whole) : put_to_standard_error(whole);
 }
@@ -120,7 +120,7 @@ bool Log::Sink::put_to_standard_error(std::span<const char> line) const {
   return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
-// A syslogd that was started anew has another socket in the old one's place.
+// A restarted syslogd has another socket at the same path.
 bool Log::Sink::put_to_syslog(std::span<const char> line) {
   if (fd_) {
     if (send_line(line)) return true;
@@ -132,7 +132,7 @@ bool Log::Sink::put_to_syslog(std::span<const char> line) {
 bool Log::Sink::send_line(std::span<const char> line) const {
   const size_t size = type_ == SOCK_DGRAM ? line.size() - 1 : line.size();
   const ssize_t sent = send(fd_.get(), line.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0 && static_cast<size_t>(sent) != size) errno = EPIPE;  // a stream's line was cut: begin another stream
+  if (sent >= 0 && static_cast<size_t>(sent) != size) errno = EPIPE;  // a line was cut on a stream: reconnect
   return sent == static_cast<ssize_t>(size);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// mastership.cpp: adverts heard and sent, and what follows from them.
+// mastership.cpp: receives and sends adverts, and carries out transitions.
 #include "sys/engine/mastership.h"
 
 #include <sys/wait.h>
@@ -13,7 +13,7 @@
 namespace rawvs {
 namespace {
 
-constexpr int kMostAdverts = 256;  // heard in one turn
+constexpr int kMostAdverts = 256;  // received per turn
 constexpr size_t kMostNotifiers = 32;
 
 }  // namespace
@@ -74,7 +74,7 @@ void Mastership::link_changed(Link link) {
 
 void Mastership::serve(Instant now) {
   if (!socket_) return;
-  bool all = false;  // what was received comes before what the clock says (vrrp.h)
+  bool all = false;  // received adverts precede the clock (vrrp.h)
   for (int n = 0; n < kMostAdverts && !all; ++n) {
     const auto heard = socket_->receive();
     all = !heard;
@@ -91,7 +91,7 @@ void Mastership::serve(Instant now) {
 
 Instant Mastership::deadline() const { return socket_ ? vrrp_.next_deadline() : kNever; }
 
-// Does what VRRP said. Adverts first: others wait for them.
+// Carries out VRRP's results. Adverts first: others wait for them.
 void Mastership::act() {
   for (const VrrpSend& advert : outbox_.sends()) send(advert);
   for (const VrrpTransition& t : outbox_.transitions()) {
@@ -120,8 +120,8 @@ void Mastership::send(const VrrpSend& advert) {
                      system_error("vrrp: an advert to " + text(advert.destination) + " was not sent", problem));
 }
 
-// The addresses of instances that are not master are others'. Filter and guard first: what is asked now is answered to
-// a MAC address that was not ours before.
+// Sets the addresses of instances that are not master to standby. Filter and guard first: replies to later requests go
+// to a MAC address that was not ours before.
 void Mastership::share_addresses() {
   std::vector<Shared> shared;
   const auto as_shared = [](Ip vip, const Vrrp::Instance& i) {
@@ -138,7 +138,7 @@ void Mastership::share_addresses() {
   context_.dispatch();
 }
 
-// PROGRAM NAME STATE PRIORITY, as keepalived tells its notify scripts; nobody waits for it.
+// Runs PROGRAM NAME STATE PRIORITY, as keepalived runs notify scripts, without waiting for it.
 void Mastership::notify(const VrrpTransition& t) {
   const auto config = std::ranges::find(context_.config.vrrps, t.name, &VrrpConfig::name);
   if (config == context_.config.vrrps.end() || config->notify.empty()) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mastership.h: VRRP in the loop: which of several directors is master.
-// In:   adverts heard, links that change, virtuals that have enough servers or not.
-// Out:  adverts sent, VIPs shared and announced, notify programs started.
+// In:  adverts received, links that change, virtuals that gain or lose their quorum.
+// Out: adverts sent, VIPs shared and announced, notify programs started.
 #pragma once
 
 #include <sys/types.h>
@@ -22,10 +22,10 @@ class Mastership final : public Part {
  public:
   Mastership(EngineContext& context, Ports& ports) : context_(context), ports_(ports), warnings_(context.log) {}
 
-  // What the configuration wants now: at start, and after each reload. At start before services are there, so that no
-  // VIP is announced whose master is another.
+  // Applies the configuration: at the start, and after each reload. At the start before the services, so that no VIP is
+  // announced whose master is another director.
   Result<Done> follow();
-  // Then, when interfaces and checks are there.
+  // REQUIRES: interfaces and checks are set up.
   void start(std::span<const WantedChecks> checks, const Ward& ward);
   void stop();
   void quorums_changed(std::span<const Ward::Quorum> quorums);
@@ -48,7 +48,7 @@ class Mastership final : public Part {
   Vrrp vrrp_;
   VrrpOutbox outbox_;
   Tracks tracks_;
-  std::unique_ptr<VrrpSocket> socket_;  // null: there was never an instance
+  std::unique_ptr<VrrpSocket> socket_;  // null: no instance so far
   std::vector<pid_t> notifiers_;        // programs that may still run
   WarnOnce warnings_;
   bool started_ = false, warned_ = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// part.h: what the engine's loop is made of: each part has its own descriptors, which it registers with the Poller, and
-// its own deadlines. The loop asks every part the same two questions.
+// part.h: a part of the engine's loop. Each part registers its own descriptors with the Poller and has its own
+// deadlines.
 #pragma once
 
 #include "rawvs/frame.h"
@@ -15,14 +15,14 @@ class Part {
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
 
-  // Called once in each turn of the loop: handles what has arrived and what is due, a bounded piece of it.
+  // Called once in each turn of the loop: handles arrivals and deadlines, a bounded amount of them.
   virtual void serve(Instant now) = 0;
-  // When serve() has something to do even if nothing arrives; kNever: not at all.
+  // When serve() has something to do without arrivals; kNever: never.
   virtual Instant deadline() const = 0;
 
-  // What other parts say. Whoever has no use for it leaves it out.
-  virtual void link_changed(Link) {}  // Ports: the kernel was asked about this interface, and it was opened or closed
-  virtual void masters_changed() {}   // Mastership: an instance has another state
+  // Events of other parts.
+  virtual void link_changed(Link) {}  // Ports: the interface was queried, and opened or closed
+  virtual void masters_changed() {}   // Mastership: an instance has changed its state
 };
 
 }  // namespace rawvs

@@ -25,7 +25,7 @@ std::string user_name(uid_t uid) {
   return "uid " + std::to_string(uid);
 }
 
-std::string program_name(pid_t pid) {  // empty: not known
+std::string program_name(pid_t pid) {  // empty: unknown
   const std::string path = "/proc/" + std::to_string(pid) + "/comm";
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char name[64];

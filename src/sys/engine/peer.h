@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// peer.h: who is at the other end of a local socket. unix(7), SO_PEERCRED.
-// Private to sys. Nothing here may wait for a network: users are looked up in /etc/passwd alone.
+// peer.h: the process at the other end of a local socket. unix(7), SO_PEERCRED.
+//
+// For src/sys only. Looks up users in /etc/passwd only: nothing here may wait for a network.
 #pragma once
 
 #include <sys/types.h>
@@ -10,8 +11,8 @@
 namespace rawvs {
 
 struct Peer {
-  uid_t uid = static_cast<uid_t>(-1);  // as it was when it connected; none: not known
-  pid_t pid = 0;                       // 0: not known, as that of a process in another pid namespace
+  uid_t uid = static_cast<uid_t>(-1);  // when it connected; -1: unknown
+  pid_t pid = 0;                       // 0: unknown, as for a process in another pid namespace
 };
 Peer peer_of(int fd);
 std::string text(const Peer& peer);  // root (pid 4242, rawvsadm)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pid_file.cpp: system calls behind pid_file.h.
+// pid_file.cpp: the system calls of pid_file.h.
 #include "sys/engine/pid_file.h"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@ bool is_process_id(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || c == '\n'; });
 }
 
-// Is what lies there ours to write over?
+// An error if the present file may not be overwritten.
 Result<Done> judge(int fd, const std::string& path) {
   struct stat facts {};
   if (fstat(fd, &facts) != 0) return failed(path);
@@ -43,7 +43,7 @@ Result<Done> judge(int fd, const std::string& path) {
   return Done{};
 }
 
-constexpr int kHow = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;  // a FIFO is not waited for
+constexpr int kHow = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;  // O_NONBLOCK: opening a FIFO does not block
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pid_file.h: the file that says which process the daemon is. Only a file of our own that holds a process id, or
-// nothing, is written over: neither what a symbolic link points at nor a file that was named by mistake.
+// pid_file.h: the file with the daemon's process id. Overwrites only a file of this user that holds a process id or
+// nothing: not the target of a symbolic link, nor a file named by mistake.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace rawvs {
 
-class PidFile {  // empty path: there is none
+class PidFile {  // empty path: no file
  public:
   explicit PidFile(std::string path) : path_(std::move(path)) {}
-  ~PidFile();  // removes it, if it was written
+  ~PidFile();  // removes the file if it was written
   PidFile(const PidFile&) = delete;
   PidFile& operator=(const PidFile&) = delete;
 
-  Result<Done> check() const;  // would write() work, as far as can be known? Changes nothing
+  Result<Done> check() const;  // whether write() would work, as far as possible; changes nothing
   Result<Done> write();
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// poller.cpp: poll(2) over frames and an epoll(7) of all else.
+// poller.cpp: poll(2) on the frames' descriptors and an epoll(7) of all others.
 #include "sys/engine/poller.h"
 
 #include <sys/epoll.h>

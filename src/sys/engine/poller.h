@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // poller.h: the descriptors of all parts, and the wait for them.
-// Frames by poll(): nobody is called back for every one that arrives while we are awake. What seldom speaks is behind
-// one epoll, so that poll() has three descriptors to look at.
+//
+// poll() watches the frames' descriptors: arrivals cost nothing while the loop is awake. All other descriptors are
+// behind one epoll, so poll() has three to watch.
 #pragma once
 
 #include <poll.h>
@@ -16,7 +17,7 @@
 
 namespace rawvs {
 
-class Ready {  // a descriptor can be read, or is at its end
+class Ready {  // set when a descriptor is readable or at its end
  public:
   bool take() { return std::exchange(ready_, false); }
 
@@ -28,20 +29,20 @@ class Ready {  // a descriptor can be read, or is at its end
 class Poller {
  public:
   Result<Done> open();
-  // Until the descriptor is closed. REQUIRES: ready outlives it. null: its part looks in every turn anyway, and only
+  // Watches a descriptor until it is closed. REQUIRES: ready outlives it. Null: its part reads in every turn, and only
   // the wait has to end.
   Result<Done> add(int fd, Ready* ready);
   void set_frames(Link link, int fd) { polled_[index(link)].fd = fd; }  // -1: none
 
-  void wait(Instant deadline);  // until then, or until something is ready
-  // What the wait has found.
+  void wait(Instant deadline);  // until the deadline, or until something is ready
+  // Results of the wait.
   bool frames_wait() const { return polled_[0].revents != 0 || polled_[1].revents != 0; }
   bool failed(Link link) const { return (polled_[index(link)].revents & POLLERR) != 0; }
 
  private:
   static_assert(kLinks == 2);
   Fd seldom_{};                                                                                 // epoll
-  std::array<pollfd, kLinks + 1> polled_{{{-1, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}}};  // -1: passed over
+  std::array<pollfd, kLinks + 1> polled_{{{-1, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}}};  // fd -1: ignored
 };
 
 }  // namespace rawvs

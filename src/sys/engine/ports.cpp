@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ports.cpp: interfaces that come and go.
+// ports.cpp: interfaces that appear and disappear.
 #include "sys/engine/ports.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@ namespace {
 
 constexpr std::array kBothLinks{Link::outside, Link::inside};
 constexpr Duration kRetryOpen = 1s;
-// With the sockets of the program before us: packets wait for the former, not yet for the latter.
+// How long to retry a back end: packets wait during the former, not yet during the latter.
 constexpr Duration kOpenPatience = 4ms, kOpenPatienceAtStart = 2s;
 
-// Connections may begin before there is a guard that looks them up: an interface is missing that comes back later.
+// Connections may begin before there is a guard that looks them up: a missing interface may come back.
 bool may_know_flows(GuardMode mode) { return mode != GuardMode::classic && mode != GuardMode::off; }
 
 }  // namespace
@@ -70,7 +70,7 @@ void Ports::try_all() {
   }
 }
 
-// It is tried again and again; what keeps it from being opened is logged once.
+// Tries again; logs the reason of a failure once.
 void Ports::try_one(Link link) {
   const auto followed = follow(link);
   const std::string problem = followed ? "" : followed.error().text;
@@ -79,12 +79,12 @@ void Ports::try_one(Link link) {
   }
 }
 
-// Learns what the kernel says of the link now, and opens or closes the packet socket accordingly.
+// Reads the kernel's facts about the link, and opens or closes the packet socket accordingly.
 Result<Done> Ports::follow(Link link) {
   Interface& interface = interfaces_[index(link)];
   Instant& again = trying_[index(link)].again;
   const auto asked = context_.netlink->query(interface.name());
-  if (!asked) {  // what was known last is the best guess
+  if (!asked) {  // the last known facts are the best guess
     again = context_.now + kRetryOpen;
     return asked.error();
   }
@@ -101,7 +101,7 @@ Result<Done> Ports::follow(Link link) {
     note_guards();
   }
   again = opened ? kNever : context_.now + kRetryOpen;
-  // Without a socket the link is as good as down, whatever the kernel says of it.
+  // Without a socket the link counts as down, whatever the kernel reports.
   LinkFacts known = facts;
   if (!interface.is_open()) known.up = false;
   context_.director.link_changed(link, known, context_.turn());
@@ -156,7 +156,7 @@ GuardLinks Ports::guard_links() const {
   return GuardLinks(links);
 }
 
-// Called last in a turn: filter and guard follow what the other parts have changed in it.
+// Called last in a turn: filter and guard follow the other parts' changes.
 void Ports::serve(Instant now) {
   follow_watch();
   for (const Link link : kBothLinks) {

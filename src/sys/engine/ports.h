@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // ports.h: the interfaces: waited for, opened, watched, closed, and tried again.
-// In:   what the kernel says of them, what the director wants to see (Watch).
-// Out:  frames for FrameExchange; the director and the other parts are told of links that change.
-// An interface may be missing, go and come back. What keeps it from being opened is logged once, and tried again.
+// In:  the kernel's facts about them, the director's Watch.
+// Out: frames for FrameExchange; link changes for the director and the other parts.
+//
+// An interface may be missing, disappear and come back. The reason why it cannot be opened is logged once, and it is
+// tried again.
 #pragma once
 
 #include <array>
@@ -19,25 +21,24 @@ class Ports final : public Part {
   explicit Ports(EngineContext& context);
   ~Ports() override { close(); }
 
-  // At start, in two steps. First the host's own addresses are known, so that services can be told which of them are
-  // VIPs; when the services are there filter and guard are made once for all of them.
+  // The two steps of the start. First the host's own addresses are read, so that services can be told which VIPs are
+  // among them; when the services exist, filter and guard are made once for all.
   Result<Done> know_all();
   Result<Done> open_all();
   void close();
-  void try_all();  // something about them may be different
+  void try_all();  // after a possible change of any interface
 
   void serve(Instant now) override;
   Instant deadline() const override;
 
-  // What the director has changed in its Watch is in effect from now on. Before what it says is dispatched: the answer
-  // to what is asked now must find the filter open.
+  // Applies the director's changed Watch. To call before dispatch(): replies to what is sent then must pass the filter.
   void follow_watch();
-  void count();  // for the director's listings
+  void count();  // updates the counters for the director's listings
   GuardLinks guard_links() const;
 
   const std::string& name(Link link) const { return interfaces_[index(link)].name(); }
   const LinkFacts& facts(Link link) const { return interfaces_[index(link)].facts(); }
-  const std::vector<Ip>& own_addresses() const { return own_addresses_; }  // the host's, on our links, sorted
+  const std::vector<Ip>& own_addresses() const { return own_addresses_; }  // of the host on our links, sorted
 
  private:
   Result<Done> know(Link link);
@@ -49,8 +50,8 @@ class Ports final : public Part {
   EngineContext& context_;
   std::array<Interface, kLinks> interfaces_;
   struct Trying {
-    Instant again = kNever;  // when to try again to open it
-    std::string problem{};   // why it could not be opened: logged
+    Instant again = kNever;  // when to try to open it again
+    std::string problem{};   // why it could not be opened; logged
   };
   std::array<Trying, kLinks> trying_{};
   std::vector<Ip> own_addresses_;

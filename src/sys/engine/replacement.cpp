@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// replacement.cpp: the other program, tried before this one gives way.
+// replacement.cpp: tries the other program before this one ends.
 #include "sys/engine/replacement.h"
 
 #include <algorithm>

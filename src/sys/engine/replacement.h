@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// replacement.h: SIGUSR2: another program takes this one's place, if it says that it could start.
+// replacement.h: SIGUSR2: replaces this program by another one that reports that it could start.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ class Replacement final : public Part {
   // The program's absolute path, and arguments with -t among them.
   void set_trial(std::vector<std::string> argv) { argv_ = std::move(argv); }
   void begin();
-  bool is_due() const { return due_; }  // the other program could start: it is its turn
-  void give_up() { due_ = false; }      // it has not begun after all
+  bool is_due() const { return due_; }  // the other program could start: call exec()
+  void give_up() { due_ = false; }      // exec() failed
 
   void serve(Instant now) override;
   Instant deadline() const override { return trial_ ? trial_->next_deadline() : kNever; }
@@ -29,7 +29,7 @@ class Replacement final : public Part {
 
   EngineContext& context_;
   std::vector<std::string> argv_;
-  std::unique_ptr<Trial> trial_;  // null: no other program is tried
+  std::unique_ptr<Trial> trial_;  // null: no other program is being tried
   bool due_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// requests.cpp: requests of the control socket's clients, answered between packets.
+// requests.cpp: answers the control socket's requests, between packets.
 #include "sys/engine/requests.h"
 
 #include <unistd.h>
@@ -60,8 +60,8 @@ void Requests::serve(Instant now) {
 
 Instant Requests::deadline() const { return std::min(socket_->next_deadline(), operators_.next_deadline()); }
 
-// Who sees a reply may rely on it: one to a change waits for the next turn, which comes at once, and begins when filter
-// and guard have followed the changes of all clients who were served in this one.
+// A reply means that the change is in effect: it waits for the next turn, which comes at once, after filter and guard
+// have followed the changes of all clients of this turn.
 void Requests::serve_clients() {
   const uint32_t settled = context_.director.watch_version();
   control_.sync = syncing_.view();
@@ -75,7 +75,7 @@ void Requests::serve_clients() {
   });
 }
 
-// A change waits until no job is under way.
+// A change waits until no job is in progress.
 Conversation Requests::answer_to(std::string_view request, const Operator& who) {
   ports_.count();
   control_.wall = wall_offset();  // the wall clock may have been set

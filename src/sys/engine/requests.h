@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// requests.h: the control socket's requests answered, and what operators change said in the log.
+// requests.h: answers the control socket's requests, and logs operators' changes.
 #pragma once
 
 #include <memory>
@@ -16,9 +16,9 @@ class Requests final : public Part {
  public:
   Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& syncing, const Checks& checks,
            const Mastership& mastership);
-  Result<Done> open();  // who sees the control socket may rely on all that was done before
-  void renew();         // its file may have been deleted
-  void end();           // nothing more will be changed
+  Result<Done> open();  // last: clients take the socket's existence for "ready"
+  void renew();         // creates the socket's file again if it was deleted
+  void end();           // no further changes follow: logs the rest
 
   void serve(Instant now) override;
   Instant deadline() const override;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// routes.cpp: the kernel asked for the ways to servers, some in each turn.
+// routes.cpp: looks up routes to servers in the kernel, some in each turn.
 #include "sys/engine/routes.h"
 
 #include <utility>
@@ -7,8 +7,8 @@
 namespace rawvs {
 namespace {
 
-constexpr Duration kReroutePause = 200ms;  // a router's table may change all the time
-constexpr size_t kRoutesAtOnce = 256;      // asked for in one turn: some 2 ms
+constexpr Duration kReroutePause = 200ms;  // a router's table may change continuously
+constexpr size_t kRoutesAtOnce = 256;      // per turn: about 2 ms
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Routes::hear(KernelNews news) {
   if (!news) return;
   stale_ = true;
   if (news.links) {
-    asked_ = Instant{};  // at once: without a way to its servers a service refuses its clients
+    asked_ = Instant{};  // at once: a service without routes to its servers refuses its clients
     ports_.try_all();
   }
   follow();
@@ -38,7 +38,7 @@ void Routes::link_changed(Link link) {
 }
 
 Instant Routes::deadline() const {
-  if (asking_) return context_.now;  // the others
+  if (asking_) return context_.now;  // for the remaining ones
   return stale_ ? asked_ + kReroutePause : kNever;
 }
 
@@ -58,7 +58,7 @@ void Routes::follow() {
   if (!asking_ && !stale_) warned_ = false;
 }
 
-// What was known last is the best guess when it cannot be asked.
+// Without an answer the last known route is the best guess.
 bool Routes::ask(Ip server) {
   std::array<int, kLinks> ifindexes{};
   for (const Link link : {Link::outside, Link::inside}) ifindexes[index(link)] = ports_.facts(link).ifindex;

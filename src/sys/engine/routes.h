@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// routes.h: the ways to the servers, as the host's kernel has them.
-// In:   the kernel's news of links and routes; servers whose ways the director does not know.
-// Out:  the director is told each way; Ports, that interfaces may be different.
+// routes.h: the routes to the servers, by the host's kernel.
+// In:  the kernel's notifications of links and routes; servers without a known route.
+// Out: routes for the director; possible interface changes for Ports.
 #pragma once
 
 #include <array>
@@ -15,14 +15,14 @@ namespace rawvs {
 class Routes final : public Part {
  public:
   Routes(EngineContext& context, Ports& ports) : context_(context), ports_(ports) {}
-  Result<Done> open();  // the kernel's news come from now on
+  Result<Done> open();  // opens the notifications
 
   void serve(Instant now) override;
   Instant deadline() const override;
   void link_changed(Link link) override;
 
-  // The way to a new server is asked for at once, so that it is known when its request is answered; those to the others
-  // when the kernel's routes may have changed, but not each time, and a part of them in each turn.
+  // The route to a new server is looked up at once, before its request is answered; those to the others when the
+  // kernel's routes may have changed, but with a pause, and a part of them in each turn.
   void follow();
 
  private:
@@ -33,11 +33,11 @@ class Routes final : public Part {
   Ports& ports_;
   Ready news_;
   std::array<LinkFacts, kLinks> seen_{};
-  bool stale_ = false;        // the kernel may have others than the director was told of
-  bool asking_ = false;       // not all of them have been asked for yet
-  std::optional<Ip> last_{};  // that was asked for
-  Instant asked_{};           // when
-  bool warned_ = false;       // since the kernel last told one
+  bool stale_ = false;        // the kernel's routes may differ from the director's
+  bool asking_ = false;       // not all have been looked up yet
+  std::optional<Ip> last_{};  // the last one looked up
+  Instant asked_{};           // when the last round began
+  bool warned_ = false;       // since the last successful look-up
 };
 
 }  // namespace rawvs

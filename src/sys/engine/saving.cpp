@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// saving.cpp: connections written down, and taken back at the start.
+// saving.cpp: writes connections, and restores them at the start.
 #include "sys/engine/saving.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@
 namespace rawvs {
 namespace {
 
-constexpr Duration kBetweenPortions = 1ms;  // packets come first
+constexpr Duration kBetweenPortions = 1ms;  // packets have precedence
 constexpr Duration kRetrySaving = 10s;
 
-// What the program before us has handed over; or else what was saved.
+// The state of the program before this one; or else the file's.
 Result<std::optional<StateImage>> find_state(const std::string& path) {
   auto inherited = StateImage::inherited();
   if (!inherited || *inherited || path.empty()) return inherited;
@@ -46,7 +46,7 @@ void Saving::restore() {
   context_.log.write(Severity::notice, text(reader.report()));
 }
 
-// One portion, if it is time for one.
+// Writes a portion when it is due.
 void Saving::serve(Instant now) {
   if (now < due_) return;
   const auto written = write_portion();
@@ -60,7 +60,7 @@ void Saving::serve(Instant now) {
   due_ = writing_ ? now + kBetweenPortions : next_state();
 }
 
-// Afterwards nothing is being written when that was the last one.
+// After the last portion, writing_ is null.
 Result<Done> Saving::write_portion() {
   if (!writing_) {
     auto file = StateFile::create(context_.config.state);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// saving.h: connections that survive a restart, an upgrade in place, and, up to state_interval, a crash.
-// In:   the director's connections; what an earlier process has left.
-// Out:  a file, written a portion per turn of the loop; memory for the program that takes this one's place.
+// saving.h: keeps connections across a restart, an upgrade in place, and, up to state_interval, a crash.
+// In:  the director's connections; an earlier process's state.
+// Out: a file, written a portion per turn of the loop; memory for the program that replaces this one.
 #pragma once
 
 #include <memory>
@@ -15,16 +15,16 @@ class Saving final : public Part {
  public:
   explicit Saving(EngineContext& context) : context_(context) {}
 
-  void restore();   // at start, when services and interfaces are there
-  void save_all();  // at the end: all that is left, at once
-  // For the program that takes our place: into memory whose descriptor it inherits.
+  void restore();   // at the start, after services and interfaces
+  void save_all();  // at the end: everything at once
+  // Memory for the program that replaces this one, which inherits its descriptor.
   Result<StateMemory> for_successor();
 
   void serve(Instant now) override;
   Instant deadline() const override { return due_; }
 
  private:
-  struct Writing {  // a state on its way into its file
+  struct Writing {  // a state that is being written
     StateFile file;
     StateWriter writer;
   };
@@ -32,8 +32,8 @@ class Saving final : public Part {
   Instant next_state() const;
 
   EngineContext& context_;
-  std::unique_ptr<Writing> writing_;  // null: nothing is being written
-  Instant due_ = kNever;              // the next portion, or state
+  std::unique_ptr<Writing> writing_;  // null: none
+  Instant due_ = kNever;              // of the next portion, or state
   bool warned_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// signals.cpp: signals read from their descriptor. signalfd(2).
+// signals.cpp: reads signals from their descriptor. signalfd(2).
 #include "sys/engine/signals.h"
 
 #include <sys/signalfd.h>
@@ -25,7 +25,7 @@ void Signals::take(uint32_t signal) {
     case SIGHUP:
       requests_.renew();
       context_.log.write(Severity::notice, "SIGHUP: reading " + jobs_.file() + " again");
-      static_cast<void>(jobs_.begin_reload(false));  // what came of it is in the log
+      static_cast<void>(jobs_.begin_reload(false));  // the result is logged
       return;
     case SIGUSR2:
       context_.log.write(Severity::notice, "SIGUSR2: the program is to be replaced");

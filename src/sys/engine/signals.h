@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// signals.h: what the daemon is told by signals: SIGHUP reload, SIGUSR2 be replaced, SIGTERM and SIGINT stop.
+// signals.h: handles signals: SIGHUP reload, SIGUSR2 replacement, SIGTERM and SIGINT end.
 #pragma once
 
 #include "sys/engine/replacement.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// start_check.cpp: tables are loaded into a director that is thrown away; of the control socket's place it is asked
-// whether there could be one.
+// start_check.cpp: loads the tables into a temporary director, and checks the control socket's place without changing
+// it.
 #include "sys/engine/start_check.h"
 
 #include <sys/mman.h>
@@ -37,7 +37,7 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
   }
 }
 
-// What the kernel could still give without swapping, and swap; nothing where it does not say.
+// The memory that the kernel could give without swapping, plus swap; empty if unknown.
 std::optional<uint64_t> available_memory() {
   const auto text = read_file("/proc/meminfo");
   if (!text) return std::nullopt;
@@ -50,7 +50,7 @@ std::optional<uint64_t> available_memory() {
   return bytes;
 }
 
-// Not what malloc() still has: a limit (RLIMIT_AS, RLIMIT_DATA, vm.overcommit_memory) is on what the kernel gives.
+// Asks the kernel, not malloc(): limits (RLIMIT_AS, RLIMIT_DATA, vm.overcommit_memory) apply to the kernel's memory.
 bool kernel_gives(size_t bytes) {
   void* const area = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (area == MAP_FAILED) return false;
@@ -61,10 +61,10 @@ bool kernel_gives(size_t bytes) {
 }  // namespace
 
 Result<Done> has_memory_to_read(const std::string& path) {
-  constexpr size_t kPerByte = 24;  // of the file: its text, its values, the tables made of them, what is said of them
+  constexpr size_t kPerByte = 24;  // per byte of the file: its text, values, the tables made of them, messages
   constexpr size_t kBesides = size_t{2} << 20;
   struct stat facts {};
-  if (stat(path.c_str(), &facts) != 0 || facts.st_size <= 0) return Done{};  // reading it will say why
+  if (stat(path.c_str(), &facts) != 0 || facts.st_size <= 0) return Done{};  // reading it will report the reason
   const size_t needed = static_cast<size_t>(facts.st_size) * kPerByte + kBesides;
   const auto available = available_memory();
   if (kernel_gives(needed) && (!available || *available >= needed)) return Done{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// start_check.h: what a start with this configuration would be refused for, found without starting: what -t says beyond
-// the file itself. Nothing is opened, sent or changed, and no privilege is needed.
+// start_check.h: finds what would prevent a start with this configuration, without starting: the part of -t beyond the
+// file itself. Opens, sends and changes nothing, and needs no privilege.
 #pragma once
 
 #include <string>
@@ -14,11 +14,11 @@ namespace rawvs {
 
 std::vector<Error> start_faults(const Config& config);
 
-// Did the director get the memory that these settings ask for?
+// Checks that the director got the memory for these settings.
 Result<Done> has_memory(const Director& director, const Settings& settings);
 
-// Is there memory to read this configuration beside the one that is in effect? Judged by the file's size: a program
-// without exceptions cannot turn back when it is half read.
+// Checks that there is memory to read this configuration besides the present one, by the file's size: without
+// exceptions, reading cannot be abandoned half-way.
 Result<Done> has_memory_to_read(const std::string& path);
 
 }  // namespace rawvs

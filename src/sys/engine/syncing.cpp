@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// syncing.cpp: messages of the sync protocol, heard and sent.
+// syncing.cpp: receives and sends messages of the sync protocol.
 #include "sys/engine/syncing.h"
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 namespace rawvs {
 namespace {
 
-constexpr int kMostHeard = 64;  // messages in one turn
-// For TellOnce, beside the refusals.
+constexpr int kMostHeard = 64;  // messages per turn
+// For TellOnce, in addition to the refusals.
 enum : uint16_t { kStranger = kSyncRefusals + 1, kItHasAKey };
 
 UnixTime wall_clock(Instant now) {
@@ -18,14 +18,14 @@ UnixTime wall_clock(Instant now) {
 
 }  // namespace
 
-struct Syncing::Session {  // since the configuration was last another
+struct Syncing::Session {  // since the last change of the configuration
   SyncConfig config;
   std::unique_ptr<SyncSocket> socket;
   SyncSender sender;
   SyncReceiver receiver;
   SyncCounters counters{};
-  int warned = 0;   // the errno that the log has heard of
-  TellOnce told{};  // of whom the log has heard that their messages are refused, and why
+  int warned = 0;   // the errno last logged
+  TellOnce told{};  // senders whose refusals were logged, and the reasons
   void judged(Ip from, std::optional<SyncRefusal> why, Instant now, const Log& log);
   bool tells() const { return config.role != SyncRole::backup; }
   bool hears() const { return config.role != SyncRole::master; }
@@ -38,7 +38,7 @@ Syncing::~Syncing() = default;
 Result<Done> Syncing::follow() {
   if (session_ && context_.config.sync && session_->config == *context_.config.sync) return Done{};
   context_.director.tell(nullptr);
-  session_.reset();  // before another socket takes its port
+  session_.reset();  // before another socket binds its port
   if (!context_.config.sync) return Done{};
   const SyncConfig& wanted = *context_.config.sync;
   auto socket = SyncSocket::open(wanted);
@@ -80,8 +80,8 @@ void Syncing::link_changed(Link link) {
   context_.log.write(Severity::error, system_error(ports_.name(link) + ": sync: multicast group", problem));
 }
 
-// With VRRP only a master tells: what the others know of connections they were told. Who ceases to be one has not heard
-// what happened meanwhile.
+// With VRRP only a master sends: the others know only what they received. A director that stops being master has not
+// received what happened meanwhile.
 void Syncing::masters_changed() {
   if (!session_) return;
   Session& s = *session_;
@@ -94,13 +94,13 @@ void Syncing::masters_changed() {
   s.sender.lead(leads, context_.now);
 }
 
-// Is what others say of it old? VRRP has made its packets ours.
+// True if others' entries about this VIP are outdated: by VRRP its packets come here.
 bool Syncing::is_ours(Ip vip) const {
   const Vrrp::Instance* const i = mastership_.vrrp().instance_of(vip);
   return i && i->state == VrrpState::master;
 }
 
-// Who is refused, and why, is said once per peer and change: else it would be found out when the master is dead.
+// Logs a refused sender and the reason once per change: otherwise it would be found out when the master is dead.
 void Syncing::Session::judged(Ip from, std::optional<SyncRefusal> why, Instant now, const Log& log) {
   const std::string who = "sync: messages from " + text(from);
   if (why) {
@@ -121,7 +121,7 @@ void Syncing::serve(Instant now) {
   if (now >= deadline()) tell();
 }
 
-// From this very host no other director speaks, but any user's program can send to the group.
+// No other director runs on this host, but any user's program can send to the group.
 bool Syncing::by_peer(const SyncSocket::Heard& heard) {
   Session& s = *session_;
   const auto& peers = s.config.peers;
@@ -145,7 +145,8 @@ void Syncing::hear() {
     const auto heard = s.socket->receive();
     if (!heard) break;
     if (!by_peer(*heard)) continue;
-    const auto refused = s.receiver.arrived(heard->datagram, context_.now, wall_clock(context_.now));  // counted there
+    const auto refused =
+        s.receiver.arrived(heard->datagram, context_.now, wall_clock(context_.now));  // counts refusals
     s.judged(heard->from, refused, context_.now, context_.log);
     if (refused) continue;
     take_entries();
@@ -167,7 +168,7 @@ void Syncing::take_entries() {
   context_.dispatch();
 }
 
-// What is due is said.
+// Sends what is due.
 void Syncing::tell() {
   Session& s = *session_;
   const Instant now = context_.now;
@@ -177,7 +178,7 @@ void Syncing::tell() {
   while (const auto message = s.sender.next(context_.director.sync_view(), now, clock)) {
     const int problem = s.socket->send(*message);
     if (problem == 0) continue;
-    ++s.counters.unsent;  // who hears the next message sees that one is missing
+    ++s.counters.unsent;  // receivers notice from the next message that one is missing
     if (std::exchange(s.warned, problem) == problem) continue;
     context_.log.write(Severity::warning, system_error("sync: a message was not sent", problem));
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// syncing.h: connections told to other directors and heard from them, in the loop.
-// In:   [sync], who is master, messages of other directors.
-// Out:  messages; connections of others in the director's table.
+// syncing.h: sends connections to other directors and receives theirs, in the loop.
+// In:  [sync], mastership, messages of other directors.
+// Out: messages; other directors' connections in the director's table.
 #pragma once
 
 #include <memory>
@@ -21,10 +21,9 @@ class Syncing final : public Part {
   Syncing(EngineContext& context, const Ports& ports, const Mastership& mastership);
   ~Syncing() override;
 
-  // What the configuration wants now: at start, and after each reload. What is told begins anew if anything is
-  // different.
+  // Applies the configuration: at the start, and after each reload. Starts over if anything has changed.
   Result<Done> follow();
-  // An operator wants it so. What could not be begun is not left half done: then it is as it was.
+  // Applies an operator's change. If it fails, the previous state is restored.
   Result<Done> set(const std::optional<SyncConfig>& wanted);
 
   void serve(Instant now) override;
@@ -45,7 +44,7 @@ class Syncing final : public Part {
   EngineContext& context_;
   const Ports& ports_;
   const Mastership& mastership_;
-  std::unique_ptr<Session> session_;  // null: connections stay here
+  std::unique_ptr<Session> session_;  // null: connections are neither sent nor received
   Ready ready_;
 };
 

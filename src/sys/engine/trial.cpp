@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// trial.cpp: a child that is looked at now and then until it has ended.
+// trial.cpp: a child process that is polled until it has ended.
 #include "sys/engine/trial.h"
 
 #include <sys/wait.h>
@@ -15,7 +15,7 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kLooking = 20ms;
-constexpr Duration kPatience = 120s;  // a large configuration on a small machine
+constexpr Duration kPatience = 120s;  // enough for a large configuration on a small machine
 constexpr size_t kMostSaid = 8192;
 
 std::vector<std::string> own_environment() {
@@ -45,7 +45,7 @@ Trial::Trial(Trial&& other) noexcept
 Trial::~Trial() {
   if (pid_ < 0) return;
   static_cast<void>(kill(-pid_, SIGKILL));
-  constexpr int kTries = 4;  // one that waits for a disk is left to init
+  constexpr int kTries = 4;  // then a process that waits for a disk is left to init
   for (int tries = 0; tries < kTries && waitpid(pid_, nullptr, WNOHANG) == 0; ++tries) usleep(1000);
 }
 

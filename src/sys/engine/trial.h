@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// trial.h: the program that is to take this one's place, tried first: asked whether it could start with the
-// configuration (-t), in a process of its own, while packets are served. Only one that says so takes over.
+// trial.h: tries the program that is to replace this one: runs it with -t and the configuration, in its own process,
+// while packets are served. Only a program that succeeds takes over.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@
 
 namespace rawvs {
 
-// What rawvsd -t says last, behind the file's name, when a start would not be refused. Other programs that end well,
-// /bin/true say, do not: the words must stay the same from one version to the next.
+// The last output of a successful rawvsd -t, after the file's name. Other programs that succeed, such as /bin/true, do
+// not print it. It must stay the same in all versions.
 inline constexpr char kValid[] = ": the configuration is valid";
 
 class Trial {
@@ -23,10 +23,10 @@ class Trial {
   static Result<Trial> begin(const std::vector<std::string>& argv, Instant now);
   Trial(Trial&& other) noexcept;
   Trial& operator=(Trial&&) = delete;
-  ~Trial();  // ends it
+  ~Trial();  // kills it
 
   Instant next_deadline() const { return look_; }
-  // Nothing: it goes on. Then: it could start; or its words, a line for each reason, why it could not.
+  // Empty: it still runs. Then: it could start; or its output, a line for each reason, why it could not.
   std::optional<Result<Done>> result(Instant now);
 
  private:

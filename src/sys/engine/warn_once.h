@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// warn_once.h: warnings about what may last and come up many times a second: each is logged once, and not too many.
+// warn_once.h: warnings that may recur many times a second: each is logged once, and only so many of them.
 #pragma once
 
 #include <algorithm>

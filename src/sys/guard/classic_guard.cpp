@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// classic_guard.cpp: addresses are divided, and what has changed is put in an order that leaves no gap: first the
-// filters of new places, then those that change, at last those whose place another has taken over.
+// classic_guard.cpp: divides the addresses among filters, and changes filters in an order that leaves no gap: first the
+// new filters are attached, then changed ones are replaced, then those whose addresses another filter covers removed.
 #include "sys/guard/classic_guard.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace rawvs {
 namespace {
 
-// The ranges within a place; `from` is moved on to the first that may reach behind it.
+// The ranges inside `place`. Advances `from` to the first range that may extend past it.
 std::vector<AddressRange> within(std::span<const AddressRange>& from, const AddressRange& place) {
   std::vector<AddressRange> out;
   while (!from.empty() && from[0].first <= place.last) {
@@ -24,7 +24,7 @@ std::vector<AddressRange> within(std::span<const AddressRange>& from, const Addr
   return out;
 }
 
-// In equal parts of at most three quarters of what there is room for, so that they may grow.
+// Equal parts, each at most three quarters full, so that addresses can be added without another split.
 void split(const AddressPart& part, size_t most, std::vector<AddressPart>& out) {
   const size_t filled = most * 3 / 4, all = comparisons(part.ranges), count = (all + filled - 1) / filled;
   size_t passed = 0, piece = 0;
@@ -106,8 +106,8 @@ int ClassicGuard::put(const Key& key, Filter& filter, FilterHook& hook) {
 int ClassicGuard::follow(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts, FilterHook& hook) {
   Filters next = wanted(watch, own, hosts);
   int worst = 0;
-  std::vector<std::pair<bool, AddressRange>> missing;  // the places of filters that could not be put
-  // A filter that loses addresses to one that is not there is left as it is.
+  std::vector<std::pair<bool, AddressRange>> missing;  // the addresses of filters that could not be attached
+  // A filter whose addresses were to move to a missing filter remains unchanged.
   const auto needed = [&](const Key& key, const AddressRange& place) {
     return std::ranges::any_of(missing, [&](const auto& m) { return m.first == key.answers && m.second.meets(place); });
   };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// classic_guard.h: which filters the classic guard has on an interface, and which addresses each of them.
-// In:  what is watched.   Out: puts and removals of filters, as few as a change needs.
+// classic_guard.h: decides which classic BPF filters an interface has, and which addresses each of them covers.
+// In:  VIPs and NAT servers to guard (Watch), own MAC addresses, own IP addresses; all IPv4, host byte order.
+// Out: filters to attach and to remove, as few as a change needs; an errno of the first failure.
 // Not: the filters' programs (classic_program.h), the traffic control hook (tc.h).
 //
-// A kernel takes 4,096 instructions per filter, and dumps at most half as many in one message. So the address space is
-// divided among filters, which the kernel asks one after the other; each is small enough to be replaced in a moment. A
-// border between two stays where it is as long as neither gets too much or too little.
+// Linux accepts 4,096 instructions per filter, and dumps at most half as many in one netlink message. So the address
+// space is divided among filters, which the kernel runs one after another; each is small enough to be replaced
+// quickly. A border between two filters stays where it is until one of them has too many or too few addresses.
 #pragma once
 
 #include <compare>
@@ -16,19 +17,19 @@
 
 namespace rawvs {
 
-class FilterHook {  // where filters are attached: the kernel, or a test
+class FilterHook {  // attaches filters: to the kernel, or to a test's record
  public:
   virtual ~FilterHook() = default;
-  // In effect from the next frame on. Both return 0 or an errno.
-  virtual int put(uint32_t slot, std::span<const sock_filter> program) = 0;  // replaces the one that is there
+  // Both take effect from the next frame on, and return 0 or an errno.
+  virtual int put(uint32_t slot, std::span<const sock_filter> program) = 0;  // replaces the slot's filter
   virtual int remove(uint32_t slot) = 0;
 };
 
 class AddressDivision {
  public:
-  explicit AddressDivision(size_t most) : most_(most) {}  // comparisons in one part
+  explicit AddressDivision(size_t most) : most_(most) {}  // most: comparisons in one part
 
-  // Parts that lie one behind another, all addresses together; the first has the first address that there is.
+  // Adjacent parts in ascending order, which together cover 0.0.0.0 to 255.255.255.255.
   std::vector<AddressPart> divide(std::span<const AddressRange> ranges);
 
  private:
@@ -38,21 +39,21 @@ class AddressDivision {
 
 class ClassicGuard {
  public:
-  // Slots 1 to kMostFilters are used: room for 65,536 addresses of which no two are neighbours, and as a rule for more.
+  // Slots 1 to kMostFilters are used: enough for 65,536 addresses of which no two are adjacent.
   static constexpr uint32_t kMostFilters = 256;
-  static constexpr size_t kMostInstructions = 1900;  // so that a kernel's dump has room for each filter
+  static constexpr size_t kMostInstructions = 1900;  // so that each filter fits into a dump of the kernel
 
-  // While it works, a frame for an address that was and remains guarded is never let through. What does not fit does
-  // not keep the rest waiting: it is tried again by the next call. Returns 0, or the errno of the first failure; E2BIG:
-  // all filters are used.
+  // Attaches the filters that `watch` needs and removes the others. During the change, no frame for an address that was
+  // guarded and remains guarded passes. A filter that fails does not stop the others; the next call tries it again.
+  // Returns 0, or the errno of the first failure; E2BIG: all slots are used.
   int follow(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts, FilterHook& hook);
 
-  // Of the VIPs of the last call those that are kept from the kernel now.
+  // The number of the last call's VIPs that attached filters cover.
   size_t guarded_vips() const { return guarded_vips_; }
 
  private:
-  struct Key {                   // of a filter: the starts of its places
-    bool answers = false;        // of NAT servers; or about VIPs
+  struct Key {                   // a filter's purpose, and the first addresses of its parts
+    bool answers = false;        // true: answers of NAT servers; false: requests to VIPs
     uint32_t first = 0, to = 0;  // of VIPs or NAT servers; of destinations
     friend auto operator<=>(const Key&, const Key&) = default;
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// classic_program.cpp: an assembler for forward jumps, the search, and the two programs.
-// A conditional jump reaches 255 instructions; so those that may go farther go round an unconditional one.
+// classic_program.cpp: an assembler for forward jumps, the search, and the two programs. A conditional jump reaches 255
+// instructions; longer ones use an unconditional jump.
 #include "sys/guard/classic_program.h"
 
 #include <linux/pkt_cls.h>
@@ -25,7 +25,7 @@ constexpr uint32_t kFrameIp = kEthernetSize, kFrameIpEnd = kFrameIp + kIpv4Size;
 constexpr uint32_t kFrameArp = kEthernetSize, kFrameArpEnd = kFrameArp + kArpSize;
 constexpr uint32_t kVlanTagAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
 constexpr uint32_t kVlanOfTag = 0x0fff;
-constexpr size_t kGroup = 16;  // ranges that are compared one after the other
+constexpr size_t kGroup = 16;  // ranges that are compared one by one
 
 class ClassicCode {
  public:
@@ -33,7 +33,7 @@ class ClassicCode {
   ClassicProgram answers(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own);
 
  private:
-  using Label = std::vector<size_t>;  // the jumps that wait for it
+  using Label = std::vector<size_t>;  // the jumps to it
 
   void put(uint16_t code, uint32_t k) { code_.push_back({code, 0, 0, k}); }
   void jump(Label& to) {
@@ -51,7 +51,7 @@ class ClassicCode {
   void here(const Label& label) {
     for (const size_t from : label) code_[from].k = static_cast<uint32_t>(code_.size() - from - 1);
   }
-  void go_on_in(const AddressRange& place) {  // the address that was loaded is there
+  void go_on_in(const AddressRange& place) {  // the loaded address is in this place
     if (place.whole()) return;
     jump_unless(BPF_JGE, place.first, next_);
     jump_if(BPF_JGT, place.last, next_);
@@ -72,7 +72,7 @@ class ClassicCode {
   Label next_, drop_;
 };
 
-// Is the word that was loaded in one of the ranges?
+// Jumps to `in` if the loaded word is in one of the ranges, else to `out`.
 void ClassicCode::search(std::span<const AddressRange> ranges, Label& in, Label& out) {
   if (ranges.size() <= kGroup) {
     compare(ranges, in, out);
@@ -86,7 +86,7 @@ void ClassicCode::search(std::span<const AddressRange> ranges, Label& in, Label&
   search(ranges.subspan(half), in, out);
 }
 
-// Each range has one instruction, or two; behind them are the jumps out and in.
+// Each range takes one or two instructions; the jumps to out and in follow them.
 void ClassicCode::compare(std::span<const AddressRange> ranges, Label& in, Label& out) {
   const size_t way_out = code_.size() + comparisons(ranges), way_in = way_out + 1;
   const auto to = [&](size_t target) { return static_cast<uint8_t>(target - code_.size() - 1); };
@@ -102,14 +102,14 @@ void ClassicCode::compare(std::span<const AddressRange> ranges, Label& in, Label
   jump(in);
 }
 
-void ClassicCode::untagged() {  // the kernel has taken the tag out of the frame; without the id it is a priority only
+void ClassicCode::untagged() {  // the kernel has removed the tag from the frame; without the id it is only a priority
   put(kLoadWord, kVlanTagAt);
   put(BPF_ALU | BPF_AND | BPF_K, kVlanOfTag);
   jump_unless(BPF_JEQ, 0, next_);
 }
 
 void ClassicCode::sent_to_us(std::span<const Mac> own) {
-  std::map<uint32_t, std::vector<Ip>> by_start;  // the first two bytes; the other four are as an address
+  std::map<uint32_t, std::vector<Ip>> by_start;  // the first two bytes; the other four are compared like an address
   for (const Mac& mac : own) by_start[load_be16(mac.bytes, 0)].emplace_back(load_be32(mac.bytes, 2));
   Label ours;
   for (auto& [start, ends] : by_start) {
@@ -180,7 +180,7 @@ void ClassicCode::of_a_connection() {
   put(BPF_ALU | BPF_AND | BPF_K, kHeaderSize);
   put(BPF_ALU | BPF_LSH | BPF_K, 2);
   put(BPF_ALU | BPF_ADD | BPF_K, kFrameIp);
-  put(BPF_LDX | BPF_W | BPF_LEN, 0);  // reading past the frame's end would end the program: with 0, TC_ACT_OK
+  put(BPF_LDX | BPF_W | BPF_LEN, 0);  // reading past the frame's end would end the program with 0, TC_ACT_OK
   code_.push_back({BPF_JMP | BPF_JGE | BPF_X, 0, 1, 0});
   jump(next_);
   put(BPF_MISC | BPF_TAX, 0);

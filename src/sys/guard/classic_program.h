@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// classic_program.h: the classic BPF programs of the guard for kernels without the bpf system call.
-// In:  ranges of addresses, our MAC addresses.   Out: programs that return TC_ACT_SHOT for the frames they are about
-// and Out: TC_ACT_UNSPEC, which asks the next filter, for all others. Not: which filter has which addresses
-// (classic_guard.h), attaching (tc.h).
+// classic_program.h: the guard's classic BPF programs, for kernels without the bpf system call.
+// In:  ranges of addresses, our MAC addresses.
+// Out: programs that return TC_ACT_SHOT for matching frames, and TC_ACT_UNSPEC (run the next filter) for others.
+// Not: which filter has which addresses (classic_guard.h), attaching (tc.h).
 //
-// An address is looked for by halves, in ranges of neighbours: 64 scattered ones take 100 instructions.
+// An address is found by binary search in ranges of adjacent addresses: 64 scattered ones take 100 instructions.
 #pragma once
 
 #include <linux/filter.h>
@@ -23,24 +23,24 @@ struct AddressRange {  // IPv4 addresses in host order, both ends included
   friend bool operator==(const AddressRange&, const AddressRange&) = default;
 };
 
-// The fewest ranges that hold these sorted addresses and no others.
+// The fewest ranges that contain exactly these sorted addresses.
 std::vector<AddressRange> ranges_of(std::span<const Ip> addresses);
 
-// Instructions that compare an address with these ranges; what leads to them is a fourth as many.
+// The number of instructions that compare an address with these ranges; the search adds a fourth.
 size_t comparisons(std::span<const AddressRange> ranges);
 
-struct AddressPart {                 // what one filter knows of a list
-  AddressRange place{};              // it has the list's addresses of this place ...
-  std::vector<AddressRange> ranges;  // ... which are these: sorted, apart from one another
+struct AddressPart {                 // the part of a list that one filter has
+  AddressRange place{};              // it has the list's addresses in this place:
+  std::vector<AddressRange> ranges;  // sorted, disjoint
 };
 
 using ClassicProgram = std::vector<sock_filter>;
 
-// Untagged or with a priority tag only. IPv4 to one of `own` and one of these addresses, and ARP requests for these.
+// Untagged or with a priority tag only: IPv4 to one of `own` and one of these addresses, and ARP requests for these.
 ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own);
 
-// IPv4 from one of these servers to one of `own` that may be of a connection: TCP, UDP, SCTP, ICMP errors, fragments;
-// but what is sent to a host's address. Only what is sent to the place of `hosts` is looked at.
+// IPv4 from one of these servers to one of `own` that may belong to a connection: TCP, UDP, SCTP, ICMP errors,
+// fragments; except to a host's address. Only frames to the place of `hosts` are examined.
 ClassicProgram nat_program(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own);
 
 }  // namespace rawvs
