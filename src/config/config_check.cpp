@@ -37,7 +37,7 @@ void check_shape(Checking& c, size_t i) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
   c.virtuals.emplace(v.name, i);
-  const auto there = [&](std::string_view key, bool set) { return set || place.bad(key); };
+  const auto there = [&](const char* key, bool set) { return set || place.bad(key); };
   const bool address = there("address", v.address.has_value()), ports = there("ports", !v.ports.empty()),
              mark = there("mark", v.mark.value != 0);
   std::string_view key, missing;

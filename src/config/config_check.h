@@ -8,7 +8,6 @@
 #include <map>
 #include <set>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "config/config_rows.h"

@@ -11,7 +11,7 @@ namespace rawvs {
 namespace {
 
 struct Need {  // a key for these kinds of check only
-  std::string_view key;
+  const char* key;
   std::array<CheckKind, 2> kinds;
 };
 constexpr std::array<Need, 11> kNeeds{{
@@ -44,11 +44,11 @@ void check_section(Checking& c, size_t i) {
   for (const auto& [key, lines, bad] : place.keys) {
     if (heeds(spec.kind, key)) continue;
     if (key == "via") {
-      c.report.wrong(place, key, "is for type = tcp, tls, http, udp or dns; type = " + kind + " asks the server");
+      c.report.wrong(place, "via", "is for type = tcp, tls, http, udp or dns; type = " + kind + " asks the server");
       continue;
     }
     const auto* const need = std::ranges::find(kNeeds, key, &Need::key);
-    c.report.wrong(place, key,
+    c.report.wrong(place, need->key,
                    std::string("is for type = ") + name(need->kinds[0]) + "; this check has type = " + kind);
   }
   if (spec.kind == CheckKind::exec && spec.program.empty() && !place.bad("program")) {

@@ -13,12 +13,12 @@ const Place::Key* Place::find(std::string_view key) const {
   return found == keys.end() ? nullptr : &*found;
 }
 
-int Place::line_of(std::string_view key, size_t nth) const {
+int Place::line_of(const char* key, size_t nth) const {
   const Key* const found = find(key);
   return found && nth < found->lines.size() ? found->lines[nth] : line;
 }
 
-bool Place::bad(std::string_view key) const {
+bool Place::bad(const char* key) const {
   const Key* const found = find(key);
   return found && found->bad;
 }
@@ -31,19 +31,18 @@ void Report::fault(int line, const std::string& text) {
   faults_.push_back({line, file_ + (line == 0 ? "" : ':' + std::to_string(line)) + ": " + text});
 }
 
-void Report::wrong(const Place& place, std::string_view key, const std::string& text, size_t nth) {
+void Report::wrong(const Place& place, const char* key, const std::string& text, size_t nth) {
   const int line = place.line_of(key, nth);
-  fault(line, '[' + place.title + "] " + std::string(key) + ": " + text);
+  fault(line, '[' + place.title + "] " + key + ": " + text);
 }
 
-void Report::warn(const Place& place, std::string_view key, const std::string& text, size_t nth) {
+void Report::warn(const Place& place, const char* key, const std::string& text, size_t nth) {
   if (warnings_.size() >= Findings::kMost) {
     ++findings_.more_warnings;
     return;
   }
   const int line = place.line_of(key, nth);
-  warnings_.push_back(
-      {line, file_ + ':' + std::to_string(line) + ": [" + place.title + "] " + std::string(key) + ": " + text});
+  warnings_.push_back({line, file_ + ':' + std::to_string(line) + ": [" + place.title + "] " + key + ": " + text});
 }
 
 void Report::sort() {

@@ -77,9 +77,9 @@ struct Place {  // where a section stood in the file
   std::vector<Key> keys{};
 
   const Key* find(std::string_view key) const;
-  int line_of(std::string_view key, size_t nth = 0) const;  // the header's line when there is no such value
-  bool has(std::string_view key) const { return find(key) != nullptr; }
-  bool bad(std::string_view key) const;
+  int line_of(const char* key, size_t nth = 0) const;  // the header's line when there is no such value
+  bool has(const char* key) const { return find(key) != nullptr; }
+  bool bad(const char* key) const;
 };
 
 struct Places {
@@ -95,8 +95,8 @@ class Report {
  public:
   explicit Report(std::string file) : file_(std::move(file)) {}
   void fault(int line, const std::string& text);  // line 0: of the file as a whole
-  void wrong(const Place& place, std::string_view key, const std::string& text, size_t nth = 0);
-  void warn(const Place& place, std::string_view key, const std::string& text, size_t nth = 0);
+  void wrong(const Place& place, const char* key, const std::string& text, size_t nth = 0);
+  void warn(const Place& place, const char* key, const std::string& text, size_t nth = 0);
   void sort();  // by line
   size_t faults() const { return faults_.size() + findings_.more_faults; }
   bool full() const { return faults_.size() >= Findings::kMost; }  // further ones are only counted

@@ -16,7 +16,7 @@ constexpr Duration kShortPersistence = 10s;  // less than a person takes to read
 
 void warn_director(Checking& c) {
   const Place& place = c.places.director;
-  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  const auto warn = [&](const char* key, const std::string& text) { c.report.warn(place, key, text); };
   if (c.config.settings.max_connections < c.servers) {
     warn("max_connections", std::to_string(c.config.settings.max_connections) + " is less than the " +
                                 std::to_string(c.servers) + " servers of this file: some would never get a connection");
@@ -49,7 +49,7 @@ void warn_unchecked(Checking& c, size_t i) {
   const Place& place = c.places.virtuals[i];
   const auto has_check = [](const ServerConfig& s) { return !s.check.empty() && s.check != "none"; };
   if (!v.check.empty() || place.bad("check") || std::ranges::any_of(v.servers, has_check)) return;
-  for (const std::string_view key : {"sorry", "on_down", "inhibit", "slow_start", "quorum", "hysteresis"}) {
+  for (const char* const key : {"sorry", "on_down", "inhibit", "slow_start", "quorum", "hysteresis"}) {
     if (place.has(key)) c.report.warn(place, key, "is without effect: no server of this virtual has a check");
   }
   if (c.tracked.contains(v.name)) {
@@ -76,7 +76,7 @@ void warn_weights(Checking& c, size_t i, uint64_t sum, bool differ) {
 void warn_virtual(Checking& c, size_t i) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
-  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  const auto warn = [&](const char* key, const std::string& text) { c.report.warn(place, key, text); };
   if (v.servers.empty() && !place.bad("server")) warn("server", "there is none: clients are turned away");
   if (v.persistence != Duration::zero()) {
     if (v.persistence < kShortPersistence) {
@@ -102,7 +102,7 @@ void warn_check(Checking& c, size_t i) {
 void warn_vrrp(Checking& c, size_t i) {
   const VrrpSpec& spec = c.config.vrrps[i].spec;
   const Place& place = c.places.vrrps[i];
-  const auto warn = [&](std::string_view key, const std::string& text) { c.report.warn(place, key, text); };
+  const auto warn = [&](const char* key, const std::string& text) { c.report.warn(place, key, text); };
   if (spec.interval < 100ms) {
     const auto apart = (256 + spec.interval.count() - 1) / spec.interval.count();
     warn("interval", text(spec.interval) + ": two backups whose priorities are less than " + std::to_string(apart) +
@@ -117,7 +117,7 @@ void warn_vrrp(Checking& c, size_t i) {
 }
 
 // Values that are taken literally, and that a person has put between quotation marks.
-void warn_quotes(Checking& c, const Place& place, std::string_view key, std::string_view value) {
+void warn_quotes(Checking& c, const Place& place, const char* key, std::string_view value) {
   const bool quoted =
       value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.front() == value.back();
   if (quoted) c.report.warn(place, key, "the quotation marks are part of the value");
@@ -185,7 +185,7 @@ void add_warnings(Checking& c, Portions& walks) {
                warn_check(c, i);
                cases->add(c, c.places.checks[i]);
                const CheckSpec& spec = c.config.checks[i].spec;
-               for (const auto& [key, value] : {std::pair<std::string_view, const std::string&>{"host", spec.host},
+               for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"host", spec.host},
                                                 {"body", spec.body},
                                                 {"send", spec.send},
                                                 {"expect", spec.expect}}) {
