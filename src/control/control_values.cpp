@@ -11,9 +11,9 @@
 namespace rawvs {
 namespace {
 
-Fault bad_value(Key key, std::string_view found, std::string_view expected) {
+Fault bad_value(Key key, std::string_view found, const char* expected) {
   return usage(std::string(kKeyNames[static_cast<size_t>(key)]) + '=' + shortly_quoted(found) + ": expected " +
-               std::string(expected));
+               expected);
 }
 
 // 24 or 255.255.255.0. As in IPVS, a mask need not be a prefix.
@@ -106,7 +106,7 @@ Objection read_number(const Values& values, Key key, uint64_t most, uint64_t& ou
   const auto& found = values.of(key);
   if (!found) return std::nullopt;
   const auto number = parse_number(*found, most);
-  if (!number) return bad_value(key, *found, "a number from 0 to " + std::to_string(most));
+  if (!number) return bad_value(key, *found, ("a number from 0 to " + std::to_string(most)).c_str());
   out = *number;
   return std::nullopt;
 }

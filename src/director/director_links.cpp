@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // director_links.cpp: links, routes, time: where servers are, what is to be said on the LAN, and when.
 #include <algorithm>
+#include <functional>
 #include <utility>
 
+#include "core/sort.h"
 #include "rawvs/director.h"
 
 namespace rawvs {
@@ -110,7 +112,7 @@ void Director::share(std::vector<Shared> shared, const std::optional<Shared>& ot
     if (s.ours && !s.mac.zero()) macs[index(s.link)].push_back(s.mac);
   }
   for (std::vector<Mac>& list : macs) {
-    std::ranges::sort(list);
+    sort_with(list, std::less<>());
     list.erase(std::unique(list.begin(), list.end()), list.end());
   }
   if (macs != watch_.macs) watch_.macs = std::move(macs), ++watch_version_;

@@ -77,7 +77,7 @@ std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t 
   return out;
 }
 
-std::string any_of(const std::vector<Network>& networks, std::string_view what) {  // what: "ip dst"
+std::string any_of(const std::vector<Network>& networks, const char* what) {  // what: "ip dst"
   std::string out;
   for (const Network& n : networks) {
     out += out.empty() ? "(" : " or ";
