@@ -6,12 +6,20 @@
 
 namespace rawvs {
 
+// Merges ordered pieces of 1, 2, 4, ... numbers. std::merge keeps equal ones in their order.
 std::vector<uint32_t> sorted_order(size_t count, Sorting sorting) {
-  std::vector<uint32_t> order(count);
+  std::vector<uint32_t> order(count), merged(count);
   std::iota(order.begin(), order.end(), 0u);
-  std::ranges::sort(order, [sorting](uint32_t a, uint32_t b) {
-    return sorting.less(sorting.items, a, b) || (a < b && !sorting.less(sorting.items, b, a));
-  });
+  const auto less = [sorting](uint32_t a, uint32_t b) { return sorting.less(sorting.items, a, b); };
+  for (size_t piece = 1; piece < count; piece *= 2) {
+    for (size_t from = 0; from < count; from += 2 * piece) {
+      const uint32_t* const first = &order[from];
+      const uint32_t* const second = first + std::min(piece, count - from);
+      const uint32_t* const end = first + std::min(2 * piece, count - from);
+      std::merge(first, second, second, end, &merged[from], less);
+    }
+    order.swap(merged);
+  }
   return order;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // sort.h: sorting in little code, for all that is not done per packet. Equal items keep their order.
 // std::sort is 1.2 KB of code for each type of items, std::stable_sort 3 KB; these are one function for all, and two
-// small ones for each type. They allocate 4 bytes per item.
+// small ones for each type. They allocate 8 bytes per item.
 #pragma once
 
 #include <cstdint>
