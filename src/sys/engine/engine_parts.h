@@ -57,10 +57,11 @@ struct Engine::Parts {
   Requests requests;
   Replacement replacement;
   Signals signals;
-  // The order of service in a turn: adverts first, for which others wait; frames; the ports last, so that filter and
-  // guard follow the other parts' changes.
-  std::array<Part*, 11> all{&mastership, &context.frames, &requests,    &signals, &checks, &jobs,
-                            &syncing,    &saving,         &replacement, &routes,  &ports};
+  // The order of service in a turn: adverts first, for which others wait; frames; requests after jobs, because a reply
+  // may wait for the end of a job, and nothing else may end the next wait; the ports last, so that filter and guard
+  // follow the other parts' changes.
+  std::array<Part*, 11> all{&mastership, &context.frames, &signals,  &checks, &jobs, &syncing,
+                            &saving,     &replacement,    &requests, &routes, &ports};
 };
 
 }  // namespace rawvs
