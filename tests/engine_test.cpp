@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// frame_exchange.h: how many frames the director is given at once. What the loop does is shown in tests/lab.
+// frame_exchange.h: the number of frames passed to the director at once. tests/lab tests the loop.
 #include "sys/engine/frame_exchange.h"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // control_rows.cpp: the rows of control replies, one at a time.
-// Between two pieces packets are handled and tables change: a row is true when it is written, and nothing that was
-// there all the time is left out or written twice.
+//
+// Between two pieces packets are handled and tables change: a row is true when it is written, and an entry that was
+// there all the time is neither left out nor written twice.
 #include "control/control_rows.h"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ namespace {
 
 using Next = RowSource::Next;
 
-constexpr ConnectionId kConnectionsSeen = 512;  // entries looked at per piece
+constexpr ConnectionId kConnectionsSeen = 512;  // entries examined per piece
 
 void put_traffic(std::string& row, const Traffic& total, const Rates& rates) {
   put(row, "conns", total.connections);
@@ -75,7 +76,7 @@ std::string word(const ServiceKey& key) {
   return std::string(name(key.protocol)) + ':' + text(key.vip);
 }
 
-std::string word(const Director& director, Link link) {  // its interface; until that is known, which of the two it is
+std::string word(const Director& director, Link link) {  // its interface; until that is known, outside or inside
   const std::string& interface = director.link(link).name;
   if (!interface.empty()) return interface;
   return link == Link::outside ? "outside" : "inside";
@@ -126,8 +127,8 @@ void write_server(std::string& row, const Server& server, const Director& direct
   put_health(row, context, server, now);
 }
 
-// A service and its servers may need several pieces: the order of its servers is noted when its row is written. A
-// server that is gone when its turn comes is left out.
+// A service and its servers may need several pieces: the order of its servers is recorded with its row. A server that
+// is removed before its turn is left out.
 class ServiceRows final : public RowSource {
  public:
   ServiceRows(const ControlContext& context, size_t first, size_t end)
@@ -156,9 +157,9 @@ class ServiceRows final : public RowSource {
  private:
   const ControlContext& context_;
   size_t next_service_, end_;
-  std::vector<ServerSlot> servers_{};  // of the service whose row was written last, as they were then
+  std::vector<ServerSlot> servers_{};  // of the service of the last row, in their order then
   size_t next_server_ = 0;
-  ServiceKey service_{};  // theirs
+  ServiceKey service_{};  // the key of that service
 };
 
 void write_connection(std::string& row, const Connection& connection, Duration left) {
@@ -217,7 +218,7 @@ void write_link(std::string& row, const Director& director, Link link) {
   put(row, "guard", n.guard);
 }
 
-class VipRows final : public RowSource {  // each VIP's row is followed by those of its rivals
+class VipRows final : public RowSource {  // each VIP's row is followed by its rivals' rows
  public:
   Next next(std::string& row, Director& director, Instant) override {
     if (next_rival_ < rivals_.size()) {
@@ -259,7 +260,7 @@ class TraceRows final : public RowSource {
   bool waiting() const override { return trace_->waiting(); }
 
  private:
-  static constexpr size_t kTraceRows = 512;  // they are texts already
+  static constexpr size_t kTraceRows = 512;  // per piece: the rows exist already
   std::shared_ptr<Trace> trace_;
 };
 

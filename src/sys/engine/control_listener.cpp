@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_listener.cpp: the control socket's file: made, made anew, removed. unix(7).
+// control_listener.cpp: creates, renews and removes the control socket's file. unix(7).
 #include "sys/engine/control_listener.h"
 
 #include <fcntl.h>
@@ -53,8 +53,8 @@ Fd new_socket() { return Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOC
 
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
-// Two daemons that start at once must not both find the same old socket and replace each other's. The lock lies on the
-// folder, so it leaves nothing behind. Anybody may lock a folder, therefore it is waited for only a moment.
+// Two daemons that start at once must not both find the same stale socket and replace each other's. The lock is on the
+// folder and leaves nothing behind. Anyone may lock a folder, so the wait is short.
 Fd lock_folder(const std::string& path) {
   Fd fd(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int tries = 0; fd && tries < 20 && flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
@@ -63,7 +63,7 @@ Fd lock_folder(const std::string& path) {
   return fd;
 }
 
-// Makes way for a new socket: removes one that nobody listens on, refuses when somebody does.
+// Removes a socket that no process listens on; refuses when one does.
 Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
   struct stat there {};
   if (lstat(path.c_str(), &there) != 0) return errno == ENOENT ? Result<Done>(Done{}) : failed(path, "looking for it");
@@ -95,11 +95,11 @@ struct MadeSocket {
   ControlListener::File file;
 };
 
-// Owner, group and mode are right before anybody can connect. What fails leaves no file behind.
+// Owner, group and mode are set before anyone can connect. A failure leaves no file behind.
 Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address, std::optional<gid_t> group) {
   MadeSocket made{new_socket(), {}};
   if (!made.fd) return failed(path, "socket");
-  // On Linux a socket file gets its socket's mode, less the umask: nobody else's before chmod().
+  // On Linux a socket file gets its socket's mode minus the umask: others have no access before chmod().
   if (fchmod(made.fd.get(), 0600) != 0) return failed(path, "fchmod");
   if (bind(made.fd.get(), generic(address), sizeof address) != 0) return failed(path, "bind");
   const auto fails = [&](const char* call) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_listener.h: where the control socket's clients connect: a socket with a file, which others may delete.
-// In:   a path, a group.
-// Out:  a descriptor to accept clients from; its file is removed with the object, if it is still ours.
-// Not:  clients (control_socket.h).
+// control_listener.h: the control socket's listening socket and its file, which other processes may delete.
+// In:  a path, a group.
+// Out: a descriptor for accept(). The destructor removes the file if it is still ours.
+// Not: clients (control_socket.h).
 #pragma once
 
 #include <sys/types.h>
@@ -19,11 +19,11 @@ namespace rawvs {
 
 class ControlListener {
  public:
-  struct File {  // which one is ours
+  struct File {  // identifies our socket's file
     dev_t device = 0;
     ino_t number = 0;
   };
-  // These three as ControlSocket has them.
+  // As in ControlSocket.
   static Result<Done> make_way(const std::string& path);
   static Result<Done> could_listen(const std::string& path, const std::string& group);
   static Result<ControlListener> listen(const std::string& path, const std::string& group);
@@ -32,16 +32,16 @@ class ControlListener {
   ControlListener& operator=(ControlListener&&) = delete;
   ~ControlListener();
 
-  // Was its file deleted? Then it is made again, and true comes back: fd() is another.
+  // Creates the file again if it was deleted; true: it did, and fd() has changed.
   Result<bool> renew();
   int fd() const { return fd_.get(); }
-  Error failed_call(std::string_view call) const;  // what errno says
+  Error failed_call(std::string_view call) const;  // with the text of errno
 
  private:
   ControlListener() = default;
-  bool is_ours() const;  // the file
+  bool is_ours() const;  // whether the file is
 
-  std::string path_;  // empty: another has it
+  std::string path_;  // empty: moved from
   std::optional<gid_t> group_;
   File file_{};
   Fd fd_;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_socket.cpp: sockets and epoll behind control_socket.h. unix(7), epoll(7).
-// A client is read only while it has no reply on its way, so what waits for it is one piece, and its further requests
-// wait in its socket. epoll hands out ready descriptors in turn, so nobody is served twice before the others were once.
+// control_socket.cpp: clients' sockets and epoll. unix(7), epoll(7).
+//
+// A client is read only while it has no reply in progress: one piece waits for it, and its further requests stay in its
+// socket. epoll returns ready descriptors in turn, so all are served before one is served again.
 #include "sys/engine/control_socket.h"
 
 #include <sys/epoll.h>
@@ -20,22 +21,22 @@
 namespace rawvs {
 namespace {
 
-constexpr int kPerTurn = 1;                 // clients served by one call of serve(): packets come first
+constexpr int kPerTurn = 1;                 // clients per call of serve(): packets have precedence
 constexpr int kAcceptedPerTurn = 4;         // connections
-constexpr uint32_t kListener = UINT32_MAX;  // in epoll's data; others are places in clients
-constexpr Duration kAcceptPause = 1s;       // after accept() failed for want of descriptors or memory
+constexpr uint32_t kListener = UINT32_MAX;  // in epoll's data; other numbers are indexes into clients
+constexpr Duration kAcceptPause = 1s;       // after accept() failed for lack of descriptors or memory
 constexpr uint32_t kReadable = EPOLLIN | EPOLLRDHUP, kWritable = EPOLLOUT;
-constexpr uint32_t kGone = EPOLLRDHUP;  // while there is nothing to say until packets come
+constexpr uint32_t kGone = EPOLLRDHUP;  // events while there is nothing to send until packets come
 
 struct Client {
   Fd fd;
   Conversation conversation;
-  Piece piece;                   // made, but not yet taken by the kernel
-  uint32_t awaited = kReadable;  // events, of those below
+  Piece piece;                   // not yet taken by the kernel
+  uint32_t awaited = kReadable;  // the epoll events, of those above
   Instant deadline = kNever;
   Instant heard{};  // when it last asked, or took a piece
   Peer peer{};
-  Operator who{};  // its text is found out with the first request
+  Operator who{};  // the first request fills in its text
   bool busy() const { return !piece.empty() || !conversation.over(); }
 };
 
@@ -45,11 +46,11 @@ struct ControlSocket::Impl {
   explicit Impl(ControlListener its_listener) : listener(std::move(its_listener)) {}
   Fd epoll;
   std::vector<Client> clients{kClients + kRootClients};  // a place without a descriptor is free
-  size_t used = 0, others = 0;                           // clients; of them not root's
-  size_t watchers = 0;                                   // clients who await packets
+  size_t used = 0, others = 0;                           // all clients; those of other users than root
+  size_t watchers = 0;                                   // clients that wait for packets
   bool accepting = true;
-  Instant accept_again = kNever;  // when accepting was paused for want of descriptors
-  ControlListener listener;       // last: its file goes before the clients
+  Instant accept_again = kNever;  // when accept() is tried again after a failure
+  ControlListener listener;       // last: its file is removed before the clients are closed
 
   bool watch(int fd, uint32_t events, uint32_t data, int operation) {
     epoll_event event{};
@@ -60,7 +61,7 @@ struct ControlSocket::Impl {
   void set_accepting(bool on) {
     if (accepting != on && watch(listener.fd(), on ? kReadable : 0, kListener, EPOLL_CTL_MOD)) accepting = on;
   }
-  bool wait_for_turn(Client& c) {  // to write if there is more to say, else to read
+  bool wait_for_turn(Client& c) {  // for writing if there is more to send, else for reading
     const bool waiting = c.piece.empty() && c.conversation.waiting();
     const uint32_t events = !c.busy() ? kReadable : waiting ? kGone : kWritable;
     if (c.awaited == events) return true;
@@ -85,7 +86,7 @@ void ControlSocket::Impl::accept_clients(Instant now) {
     if (!fd) {
       if (errno == EAGAIN) return;
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      // Out of descriptors or memory. The listener stays readable, so it must not be watched for a while.
+      // Out of descriptors or memory. The listener stays readable: stop watching it for a while.
       accept_again = now + kAcceptPause;
       return set_accepting(false);
     }
@@ -111,18 +112,18 @@ void ControlSocket::Impl::take_in(Fd fd, Instant now) {
   if (!c->who.root()) ++others;
 }
 
-bool ControlSocket::Impl::idle(const Client& c) const {  // it has had its replies, and asks for nothing
+bool ControlSocket::Impl::idle(const Client& c) const {  // has received its replies and sends no request
   char byte = 0;
   return c.awaited == kReadable && !c.busy() && recv(c.fd.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
-// A free place, or that of the client that has been silent for longest; null: there is none.
+// A free place, or that of the client that has been idle longest; null: none.
 Client* ControlSocket::Impl::place_for(const Peer& peer) {
   const bool root = peer.uid == 0;
   if (used < clients.size() && (root || others < kClients)) {
     return &*std::ranges::find_if(clients, [](const Client& place) { return !place.fd; });
   }
-  // The less there is against taking it, the lower: null is not taken.
+  // The client of the lowest rank is replaced; kNotTaken: never.
   enum Rank : uint8_t { kIdle, kIdleRoot, kBusy, kNotTaken };
   const auto rank = [&](const Client& c) {
     if (!c.fd || (c.who.root() && !root)) return kNotTaken;
@@ -143,26 +144,26 @@ Client* ControlSocket::Impl::place_for(const Peer& peer) {
 void ControlSocket::Impl::drop(Client& c) {
   if (c.awaited == kGone) --watchers;
   if (!c.who.root()) --others;
-  c = Client{};  // closing takes it out of epoll
+  c = Client{};  // close() removes it from epoll
   --used;
   accept_again = kNever;
   set_accepting(true);
 }
 
-// Reads one request and starts its answer. False: the client is to be dropped.
+// Reads one request and starts its reply. False: disconnect the client.
 bool ControlSocket::Impl::read_request(Client& c, uint32_t events, const Answers& answers) {
-  // One byte more than a request may have, so that one that is too long is seen to be so, however it was cut.
+  // One byte longer than a request may be, to detect requests that are too long.
   std::array<char, kRequestMost + 1> buffer;
   const ssize_t got = recv(c.fd.get(), buffer.data(), buffer.size(), 0);
   if (got < 0) return errno == EAGAIN || errno == EINTR;
-  // Nothing: the end, or a message without a byte, which is a (bad) request.
+  // 0 bytes: the end of the connection, or an empty message, which is a (bad) request.
   if (got == 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return false;
   if (c.who.text.empty()) c.who.text = text(c.peer);
   c.conversation = answers({buffer.data(), static_cast<size_t>(got)}, c.who);
   return true;
 }
 
-// Sends at most one piece of the reply. False: the client is to be dropped.
+// Sends at most one piece of the reply. False: disconnect the client.
 bool ControlSocket::Impl::write_reply(Client& c, const Pieces& pieces) {
   if (c.piece.empty()) c.piece = pieces(c.conversation);
   if (c.piece.empty()) return true;
@@ -195,7 +196,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
   return std::unique_ptr<ControlSocket>(new ControlSocket(std::move(impl)));
 }
 
-// The old descriptor has left the epoll when it was closed.
+// close() has removed the old descriptor from epoll.
 Result<bool> ControlSocket::renew() {
   const auto made = impl_->listener.renew();
   if (made && *made) impl_->accepting = impl_->watch(impl_->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD);

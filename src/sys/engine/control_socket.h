@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_socket.h: the control socket's clients: requests read, replies written, nobody waited for.
-// In:  a path.   Out: requests, handed to a function that answers them (control.h).
-// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply waits in its own conversation, a piece at a time; a client
-// that does not read is dropped after a while. Nothing a client does delays a packet.
+// control_socket.h: the control socket: reads requests, writes replies, waits for no client.
+// In:  a path.
+// Out: requests, for a function that answers them (control.h).
 //
-// At most kClients that are not root's are served at once, and kRootClients more of root. Who comes when all places are
-// taken gets the place of the client that has asked for nothing for longest, or is told "busy". Root may take any
-// client's place that is not root's: whoever may use the socket cannot keep root from it.
+// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply is kept in its conversation and sent piece by piece; a
+// client that does not read is disconnected after a while. No client delays packets.
+//
+// Serves at most kClients clients of other users than root, and kRootClients more of root. When all places are taken, a
+// new client replaces the one that has been idle longest, or gets "busy". Root may replace any client of another user:
+// users of the socket cannot keep root out.
 #pragma once
 
 #include <functional>
@@ -21,19 +23,18 @@ namespace rawvs {
 class ControlSocket {
  public:
   static constexpr size_t kClients = 128, kRootClients = 16;
-  static constexpr Duration kPatience = 30s;  // with a client that neither asks nor reads
+  static constexpr Duration kPatience = 30s;  // for a client that neither asks nor reads
 
-  // Is the place free? To be asked before anything else is touched: a second instance must change nothing. Refuses when
-  // another process listens there, removes a socket that nobody listens on.
+  // Checks that the place is free, before anything else is changed: a second instance must change nothing. Refuses when
+  // another process listens there, and removes a socket that nobody listens on.
   static Result<Done> make_way(const std::string& path);
 
-  // Is there a place for it, whoever listens there now, and is there such a group? Changes nothing; for -t.
+  // Checks the folder and the group, whoever listens there now. Changes nothing; for -t.
   static Result<Done> could_listen(const std::string& path, const std::string& group);
 
-  // As make_way(), and listens from now on: clients take the socket's existence for "ready". group: empty = keep.
+  // As make_way(), then listens: clients take the socket's existence for "ready". Empty group: unchanged.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
-  // Was its file deleted? Then it is made again, and true comes back. An Error: it cannot be, or something else is
-  // there.
+  // Creates the socket's file again if it was deleted; true: it did. An Error: that failed, or another file is there.
   Result<bool> renew();
   ~ControlSocket();  // closes, and removes the path if it is still ours
   ControlSocket(const ControlSocket&) = delete;
@@ -41,12 +42,12 @@ class ControlSocket {
 
   int fd() const;  // an epoll descriptor: readable when serve() has something to do
 
-  // Serves what is ready: a bounded piece of work for each client. `answers` starts a reply, `pieces` continues it.
+  // Does a bounded amount of work for each ready client. `answers` starts a reply, `pieces` continues it.
   using Answers = std::function<Conversation(std::string_view request, const Operator& who)>;
   using Pieces = std::function<Piece(Conversation&)>;
   void serve(const Answers& answers, const Pieces& pieces, Instant now);
-  void wake(Instant now);         // packets were handled: who waits for news of them may have some
-  Instant next_deadline() const;  // when a silent client's patience ends; kNever without clients
+  void wake(Instant now);         // packets were handled: clients that wait for them may have something to read
+  Instant next_deadline() const;  // when the first idle client is disconnected; kNever without clients
   void time_passed(Instant now);
 
  private:

@@ -33,7 +33,7 @@ class Requests final : public Part {
   Ports& ports_;
   Syncing& syncing_;
   ControlContext control_;
-  ControlLog operators_;  // what they changed
+  ControlLog operators_;  // logs their changes
   std::unique_ptr<ControlSocket> socket_;
   Ready ready_;
 };
