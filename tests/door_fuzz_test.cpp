@@ -165,7 +165,7 @@ void DoorFuzz::check_counts() {
   }
 }
 
-// The guard is told of every flow that begins and every flow that ends.
+// The guard learns every flow that begins and every flow that ends.
 void DoorFuzz::check_replies() {
   EXPECT_LE(out_.reply_changes().size(), Outbox::kReplyChanges) << "round " << round_;
   for (const ReplyChange& change : out_.reply_changes()) {

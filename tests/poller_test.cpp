@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// poller.h: who is told that a descriptor can be read, and what ends a wait.
+// poller.h: which handler learns that a descriptor is readable, and what ends a wait.
 #include "sys/engine/poller.h"
 
 #include <gtest/gtest.h>

@@ -33,7 +33,7 @@ class ExecProbeTest : public ProbeTest {
   int count_ = 0;
 };
 
-// Not there any more, or only waiting to be collected by whoever is init here.
+// The process has ended, or is a zombie that init has not reaped.
 bool dead(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   std::string word, state;

@@ -126,7 +126,7 @@ TEST(Fragmenter, TooSmallABufferLosesNothing) {
   EXPECT_EQ(pieces_of(fragmenter), fragments_of(whole, 1500, false));
 }
 
-// The obvious way to cut where one is told to.
+// A simple model: fragments at the given offsets.
 Pieces given_fragments_of(const FrameBytes& whole, const std::vector<uint16_t>& cuts, bool df) {
   Pieces all;
   const size_t end = 14 + get16(whole, 16);

@@ -65,7 +65,7 @@ TEST_F(StateDirectorTest, AConnectionGoesOnWithItsServer) {
   expect_an_end();
 }
 
-// Somebody may have told us to keep it for a month.
+// The timeout may have been set to a month.
 TEST_F(StateDirectorTest, NoLifetimeIsLongerThanTodaysTimeouts) {
   Settings settings;
   settings.timeouts.tcp = 31 * 24h;

@@ -244,7 +244,7 @@ TEST_F(SyncTest, DeadlinesAreTheTimeLeftThenTheTimeoutThenTheStates) {
   EXPECT_EQ(left(e), 10);
 }
 
-// Who has no key may be anybody.
+// Without a key, a sender may be forged.
 TEST_F(SyncTest, WithoutAKeyNoConnectionLivesLongerThanOneOfOurs) {
   const auto capped = [&] { return backup_->receiver.counters().capped; };
   SyncEntry e = plain_entry();
@@ -351,7 +351,7 @@ TEST_F(SyncTest, WithAKeyOnlyWhatIsSealedFreshAndNewIsBelieved) {
   EXPECT_EQ(backup_->table.size(), 1u);
   EXPECT_EQ(backup_->hear(good), SyncRefusal::replayed);
   EXPECT_EQ(backup_->receiver.counters().of(SyncRefusal::seal), 4u);
-  Node open_node(4);  // without a key a seal is nobody's business
+  Node open_node(4);  // without a key, seals are ignored
   EXPECT_FALSE(open_node.hear(good));
 }
 

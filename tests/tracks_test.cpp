@@ -80,7 +80,7 @@ TEST_F(TracksTest, AVirtualWithoutChecksIsWell) {
   EXPECT_EQ(state(0), VrrpState::backup);
 }
 
-// A reload: the new instance is told what was found before.
+// After a reload, the new instance has the earlier findings.
 TEST_F(TracksTest, WhatIsTrackedFromNowOnIsAsChecksHaveFoundIt) {
   web(1);
   WantedChecks one = checked("shop", 80);

@@ -169,20 +169,20 @@ struct ControlContext {
   std::string file{};              // that reload reads; empty: none
   const Config* config = nullptr;  // as it is in effect; null: none
   const Ward* ward = nullptr;      // what checks say; null: there are none
-  const Vrrp* vrrp = nullptr;      // who is master; null: nobody asked
+  const Vrrp* vrrp = nullptr;      // for VRRP's masters; null: not to be shown
   SyncStatus sync{};
   std::function<std::shared_ptr<const ReloadTask>(bool reset)> reload{};  // begins one. Empty: cannot
   std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once
   // From now on so, until the file says otherwise. Empty: cannot.
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
-  ControlLog* log = nullptr;  // of what operators change; null: nobody wants to know
+  ControlLog* log = nullptr;  // records operators' changes; null: none
 };
 
 // Must this request wait while a Job is under way? All must that change something.
 bool changes_something(std::string_view request);
 
 // Starts the answer to a request. Anything that is not a well-formed request is answered by "error usage ...".
-// What it changes is told to context.log, as who's doing.
+// Changes are recorded in context.log with `who`.
 Conversation answer(std::string_view request, Director& director, Turn turn, const ControlContext& context,
                     const Operator& who = {});
 

@@ -20,7 +20,7 @@ constexpr auto kSocketPath = some_text(socket_path_fault);
 constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
-constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not what becomes of connections: ");
+constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
 
 constexpr Row<Config> kDirectorRows[] = {
     at_start(

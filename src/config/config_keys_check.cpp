@@ -89,7 +89,7 @@ Result<bool> read_start(std::string_view text) {
 const char* start_word(bool up) { return up ? "up" : "down"; }
 
 constexpr auto kKind = choice<CheckKind>(kKinds, " is not a kind of check: ");
-constexpr auto kWay = choice<CheckSpec::Via>(kVia, " is not a way to ask a server: ");
+constexpr auto kWay = choice<CheckSpec::Via>(kVia, " is not a path for checks: ");
 constexpr auto kText = text_or_none(length_fault);
 constexpr auto kHttpPath = text_or_none(http_path_fault);
 constexpr auto kDomain = text_or_none(domain_fault);

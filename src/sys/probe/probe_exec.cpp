@@ -129,7 +129,7 @@ bool ExecProbe::read_piece() {
 std::optional<ProbeOutcome> ExecProbe::go_on() {
   read_piece();
   siginfo_t info{};
-  // Does not collect the status: until then nobody else gets this number, and the group can be killed by it.
+  // Does not collect the status: until then no other process gets this number, and the group can be killed by it.
   const int asked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
   if (asked == 0 && info.si_pid == 0) return std::nullopt;
   for (int i = 0; i < kPiecesAtEnd && read_piece(); ++i) continue;
