@@ -21,8 +21,8 @@ void Replacement::begin() {
 void Replacement::serve(Instant now) {
   if (now < deadline()) return;
   const auto result = trial_->result(now);
+  if (trial_->gone()) trial_.reset();
   if (!result) return;
-  trial_.reset();
   due_ = static_cast<bool>(*result);
   if (!due_) refuse(result->error());
 }

@@ -37,6 +37,7 @@ Trial::Trial(pid_t pid, Fd output, Instant now)
 
 Trial::Trial(Trial&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      killed_(other.killed_),
       output_(std::move(other.output_)),
       said_(std::move(other.said_)),
       look_(other.look_),
@@ -64,15 +65,21 @@ Error Trial::refusal(const std::string& how) const {
 }
 
 std::optional<Result<Done>> Trial::result(Instant now) {
+  if (gone()) return std::nullopt;
   listen();
   int status = 0;
   const pid_t ended = waitpid(pid_, &status, WNOHANG);
-  if (ended == 0 && now < given_up_) {
-    look_ = now + kLooking;
+  look_ = now + kLooking;
+  if (killed_) {
+    if (ended != 0) pid_ = -1;
     return std::nullopt;
   }
-  if (ended == 0)
+  if (ended == 0 && now < given_up_) return std::nullopt;
+  if (ended == 0) {
+    static_cast<void>(kill(-pid_, SIGKILL));
+    killed_ = true;
     return Error{"it has not said within " + std::to_string(kPatience / 1s) + " s whether it could start"};
+  }
   pid_ = -1;
   listen();
   if (ended < 0 || WIFSIGNALED(status))

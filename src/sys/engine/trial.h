@@ -26,8 +26,12 @@ class Trial {
   ~Trial();  // kills it
 
   Instant next_deadline() const { return look_; }
-  // Empty: it still runs. Then: it could start; or its output, a line for each reason, why it could not.
+  // Empty: it still runs, or its result was returned before. Then: it could start; or its output, a line for each
+  // reason, why it could not.
   std::optional<Result<Done>> result(Instant now);
+  // Its process has ended and been collected. One that was given up is killed, and may take a moment to end: call
+  // result() until it is gone, or a zombie remains.
+  bool gone() const { return pid_ < 0; }
 
  private:
   Trial(pid_t pid, Fd said, Instant now);
@@ -35,6 +39,7 @@ class Trial {
   Error refusal(const std::string& how) const;
 
   pid_t pid_ = -1;
+  bool killed_ = false;
   Fd output_;
   std::string said_;
   Instant look_{}, given_up_{};
