@@ -61,6 +61,7 @@ class CheckFinder {
     WantedChecks wanted{v.name, key, asked_vip(v), v.health, {}, v.sorry};
     wanted.policy.sorry_server = v.sorry.has_value();
     bool any = false;
+    wanted.servers.reserve(v.servers.size());
     for (const ServerConfig& server : v.servers) {
       Endpoint at = server.at;
       if (at.port.value == 0) at.port = key.vip.port;
@@ -142,6 +143,7 @@ WantedTables wanted_tables(const Config& config) {
     for (const auto& [vip, match, clients] : group.matches) want_groups(vip, match, clients, group.mark, wanted);
   }
   const std::vector<Mark> marks = marks_of_virtuals(config);
+  wanted.services.reserve(config.virtuals.size());
   for (size_t i = 0; i < config.virtuals.size(); ++i) {
     const VirtualConfig& v = config.virtuals[i];
     if (marks[i].value != 0) wanted.services.push_back(wanted_service(v, {.vip = {}, .mark = marks[i]}));
@@ -178,6 +180,7 @@ std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
 
 std::vector<WantedChecks> wanted_checks(const Config& config) {
   std::vector<WantedChecks> all;
+  all.reserve(config.virtuals.size());
   CheckFinder finder(config);
   const std::vector<Mark> marks = marks_of_virtuals(config);
   for (size_t i = 0; i < config.virtuals.size(); ++i) {

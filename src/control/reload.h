@@ -41,6 +41,7 @@ class Reload {
   // Does the next portion. Calls dispatch after each change, to pass on the director's output. True: all is done.
   bool step(Director& director, Turn turn, const std::function<void()>& dispatch, size_t portion = kPortion);
   const Reloaded& so_far() const;
+  Reloaded take_so_far();
   Config take_next();  // REQUIRES: step() has returned true
 
  private:

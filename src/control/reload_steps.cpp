@@ -77,13 +77,17 @@ struct Reload::Impl {
   enum class Phase : uint8_t {
     settings,
     old_tables,
+    old_keys,
     new_tables,
+    new_keys,
     services,
     groups,
     leftovers,
     checks,
     virtuals,
     rest,
+    forget_old,
+    forget_new,
     done
   };
   struct Turn {  // one call of step()
@@ -142,6 +146,7 @@ Reload::~Reload() = default;
 Reload::Reload(Reload&&) noexcept = default;
 
 const Reloaded& Reload::so_far() const { return impl_->said; }
+Reloaded Reload::take_so_far() { return std::move(impl_->said); }
 Config Reload::take_next() { return std::move(impl_->next); }
 
 bool Reload::step(Director& director, Turn turn, const std::function<void()>& dispatch, size_t portion) {
@@ -156,15 +161,22 @@ void Reload::Impl::advance(Turn& t) {
     case Phase::settings:
       keep_marks(was, next);
       settings(t);
+      t.left = 0;
       break;
     case Phase::old_tables:
       old_tables = reset ? tables_of(t.director.services()) : wanted_tables(was);
       if (reset) leave_out_sorry(was, old_tables);
+      t.left = 0;
+      break;
+    case Phase::old_keys:
       old_services = by_key(old_tables);
       t.left = 0;
       break;
     case Phase::new_tables:
       new_tables = wanted_tables(next);
+      t.left = 0;
+      break;
+    case Phase::new_keys:
       new_services = by_key(new_tables);
       for (const VirtualConfig& v : was.virtuals) old_virtuals.emplace(v.name, &v);
       t.left = 0;
@@ -175,6 +187,14 @@ void Reload::Impl::advance(Turn& t) {
     case Phase::checks: sections("check", check_rows(), was.checks, next.checks); break;
     case Phase::virtuals: over = virtuals(t); break;
     case Phase::rest: rest(); break;
+    case Phase::forget_old:  // frees what is large in steps of their own
+      old_services.clear(), old_virtuals.clear(), old_tables = {};
+      t.left = 0;
+      break;
+    case Phase::forget_new:
+      new_services.clear(), new_tables = {};
+      t.left = 0;
+      break;
     case Phase::done: return;
   }
   if (!over) return;
@@ -184,12 +204,14 @@ void Reload::Impl::advance(Turn& t) {
 
 // Applies each key of [director] that differs, and no other.
 void Reload::Impl::settings(Turn& t) {
-  Config live = was, from = was;
+  Config live;  // of its settings; tables may be large, and are not copied
   live.settings = t.director.settings();
-  if (reset) from.settings = live.settings;
+  Config there;
+  there.settings = live.settings;
   bool any = false;
   for (const Row<Config>& row : director_rows()) {
-    const std::vector<std::string> before_texts = row.texts(from), after = row.texts(next);
+    const std::vector<std::string> before_texts = row.texts(reset && !row.at_start ? there : was);
+    const std::vector<std::string> after = row.texts(next);
     if (before_texts == after) continue;
     const std::string to = after.empty() ? "" : after[0];
     const std::string line = std::string(row.key) + ": " + (before_texts.empty() ? "none" : before_texts[0]) + " -> " +

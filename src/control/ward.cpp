@@ -9,11 +9,6 @@ namespace {
 
 static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
 
-// In the table, or taken out of it.
-const Server* server_at(const Director& director, const ServiceKey& key, Endpoint at) {
-  return director.services().known(key, at);
-}
-
 Standing fallen(OnDown on_down) {
   switch (on_down) {
     case OnDown::keep: return Standing::keeps;
@@ -24,6 +19,11 @@ Standing fallen(OnDown on_down) {
 }
 
 }  // namespace
+
+// In the table, or taken out of it.
+const Server* Ward::server_at(const Director& director, const ServiceKey& key, Endpoint at) {
+  return director.services().known(key, at);
+}
 
 Ward::Room* Ward::room_of(uint32_t id) {
   const auto found = by_id_.find(id);
@@ -38,86 +38,6 @@ const Ward::Bed* Ward::bed_of(const Room& room, Endpoint at) {
 const Ward::Bed* Ward::bed_of(const Room& room, TargetId id) {
   const auto found = room.by_number.find(id.server);
   return found == room.by_number.end() ? nullptr : &room.beds[found->second];
-}
-
-// It is not asked any more: it is as well as the operator says.
-void Ward::leave(const Room& room, Endpoint at, Director& director) {
-  director.put_back(room.key, at);
-  director.set_standing(room.key, at, Standing::serves, INT32_MAX);
-}
-
-void Ward::follow(std::span<const WantedChecks> wanted, bool at_start, Director& director, Turn turn) {
-  health_.begin_replacing();
-  Rooms left = std::move(rooms_);
-  rooms_.clear();
-  by_id_.clear();
-  for (const WantedChecks& one : wanted) {
-    auto known = left.extract(one.service);
-    Room room;
-    if (known) {
-      room = std::move(known.mapped());
-    } else {
-      room.id = next_room_++;
-      room.key = one.service;
-      room.name = text(one.service);
-    }
-    Room& placed = rooms_.emplace(one.service, std::move(room)).first->second;
-    by_id_[placed.id] = &placed;
-    furnish(placed, one, at_start, director, turn);
-  }
-  health_.end_replacing();
-  for (auto& [key, room] : left) {
-    for (const Bed& bed : room.beds) leave(room, bed.at, director);
-    if (room.sorry && !own_sorry(room)) director.remove_server(key, room.sorry->at, turn);
-  }
-  for (auto& [key, room] : rooms_) {
-    apply_sorry(room, director, turn);
-    for (const Bed& bed : room.beds) settle(room, bed, director, turn.now);
-  }
-  director.take_touched();
-  touched_.clear();
-  applying_.clear();
-}
-
-void Ward::furnish(Room& room, const WantedChecks& wanted, bool at_start, Director& director, Turn turn) {
-  const Room was = std::exchange(room, Room{});
-  room.id = was.id, room.key = was.key, room.name = was.name, room.next_bed = was.next_bed, room.in_use = was.in_use;
-  room.sorry_reachable = was.sorry_reachable;
-  room.policy = wanted.policy;
-  room.sorry = wanted.sorry;
-  room.vip = wanted.vip;
-  HealthPolicy policy = wanted.policy;
-  policy.sorry_server = policy.sorry_server && room.sorry_reachable;
-  if (!health_.set_service(room.id, policy, turn.now)) {
-    turn.out.say(Severity::error, room.name + ": its servers are not checked: no room, see max_servers");
-    return;
-  }
-  for (const auto& [at, check] : wanted.servers) {
-    const Bed* const known = bed_of(was, at);
-    const Bed bed = known ? *known : Bed{{room.id, room.next_bed++}, at};
-    const Server* const server = server_at(director, room.key, at);
-    Target target;
-    target.id = bed.id;
-    target.check = check;
-    target.at = {at.addr, check ? check->port : at.port};
-    target.vip = {room.vip, target.at.port};
-    target.weight = server ? server->wanted_weight : 1;
-    target.ramps = !at_start;
-    if (!health_.set_target(target, turn.now)) {
-      turn.out.say(Severity::error, room.name + ": server " + text(at) + " is not checked: no room, see max_servers");
-      continue;
-    }
-    const auto place = static_cast<uint32_t>(room.beds.size());
-    room.beds.push_back(bed);
-    room.by_address[at] = room.by_number[bed.id.server] = place;
-  }
-  const bool other_sorry = was.sorry && (!room.sorry || room.sorry->at != was.sorry->at);
-  for (const Bed& bed : was.beds) {
-    if (!bed_of(room, bed.at)) leave(room, bed.at, director);
-  }
-  if (other_sorry && !own_sorry(was) && !bed_of(room, was.sorry->at)) {
-    director.remove_server(room.key, was.sorry->at, turn);
-  }
 }
 
 void Ward::settle(Director& director, Turn turn) {
@@ -194,6 +114,7 @@ const Ward::Asking& Ward::time_passed(Director& director, Turn turn) {
   asking_.start.clear();
   asking_.cancelled.clear();
   probes_.clear();
+  follow_some(kFollowed, director, turn);
   health_.time_passed(turn.now, kMostAtOnce, probes_, news_);
   for (const ProbeToStart& probe : probes_) {
     if (answer_by_arp(probe, director, turn.now) || answer_for_silent(probe, director, turn.now)) continue;

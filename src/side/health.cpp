@@ -78,6 +78,7 @@ bool Health::set_service(uint32_t service, const HealthPolicy& policy, Instant n
   }
   Group& group = groups_[slot];
   group.epoch = epoch_;
+  if (std::exchange(group.held, false)) group.dirty = false;  // so that touch() has it looked at
   const Duration slow_start = std::exchange(group.policy, policy).slow_start;
   if (slow_start != policy.slow_start) {
     for (const uint32_t member : group.members) {
@@ -86,6 +87,11 @@ bool Health::set_service(uint32_t service, const HealthPolicy& policy, Instant n
   }
   touch(slot);
   return true;
+}
+
+void Health::hold_quorum(uint32_t service) {
+  const auto known = group_by_id_.find(service);
+  if (known != group_by_id_.end()) groups_[known->second].held = true;
 }
 
 Health::Asked* Health::slot_of(TargetId id) {

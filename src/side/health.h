@@ -153,6 +153,8 @@ class Health {
   // state; with others it is checked anew, and keeps its verdict until the first result. False: no room, or no such
   // service.
   [[nodiscard]] bool set_service(uint32_t service, const HealthPolicy& policy, Instant now);
+  // Its servers are being replaced, in portions: what they add up to decides nothing until the next set_service().
+  void hold_quorum(uint32_t service);
   [[nodiscard]] bool set_target(const Target& target, Instant now);
   void set_weight(TargetId id, int32_t weight);  // the operator's, until set_target() sets another one
   void remove_target(TargetId id);
@@ -201,6 +203,7 @@ class Health {
   };
   struct Group : ServiceHealth {  // a slot
     bool used = false, dirty = false;
+    bool held = false;  // hold_quorum()
     uint32_t epoch = 0;
     uint32_t damped = 0;                  // number of damped members
     std::optional<uint32_t> releasing{};  // damped members are being released: the next place in members

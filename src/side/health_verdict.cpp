@@ -272,7 +272,7 @@ bool Health::release(Group& group, size_t& left, Instant now, HealthNews& news) 
 }
 
 bool Health::judge(Group& group, size_t& left, Instant now, HealthNews& news) {
-  if (!group.dirty) return true;  // removed meanwhile
+  if (!group.dirty || group.held) return true;  // removed meanwhile, or not to be judged yet
   --left;
   if (!group.releasing && group.damped > 0 && !has_enough(group) && !group.policy.sorry_server) group.releasing = 0;
   if (group.releasing && !release(group, left, now, news)) return false;
