@@ -13,7 +13,7 @@ constexpr size_t kPortion = 256;
 class WardPortionsTest : public DirectorTest {
  protected:
   void SetUp() override {
-    make({.max_servers = kServers + 1});
+    make({.max_servers = 2 * kServers + 1});
     key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
     ASSERT_FALSE(director_->add({key_, Scheduler::rr}, {now_, out_}));
     wanted_.service = key_;
@@ -68,7 +68,7 @@ class WardPortionsTest : public DirectorTest {
     EXPECT_GE(turns, kServers / kPortion);
   }
 
-  Ward ward_{kServers + 1, 1};
+  Ward ward_{kServers + 1, 1};  // no more servers than are wanted at a time
   WantedChecks wanted_;
 };
 
@@ -91,8 +91,75 @@ TEST_F(WardPortionsTest, AReloadInBetweenIsTheLastWord) {
   wanted_.sorry.reset();
   ward_.follow({&wanted_, 1}, false, *director_, {now_, out_});
   turn(true);
-  turn(true);
+  for (int n = 0; n < kServers && ward_.next_deadline() == Instant{}; ++n) turn(true);
   EXPECT_EQ(serving(), kServers - 1u);
+}
+
+// Half of the servers are others, and the quorum is what all that are wanted add up to.
+TEST_F(WardPortionsTest, AReloadIsFollowedInPortionsAndNoQuorumIsLostMeanwhile) {
+  turn(true);
+  const uint64_t before = director_->looked_at();
+  for (int i = 1; i < kServers / 2; ++i) {
+    ASSERT_FALSE(director_->remove_server(key_, at(i), {now_, out_}));
+    ASSERT_FALSE(director_->add_server(key_, {.at = at(kServers + i), .method = Method::masq}, {now_, out_}));
+    out_.clear();
+  }
+  const uint64_t of_changes = director_->looked_at() - before;
+  WantedChecks next = wanted_;
+  for (int i = 1; i < kServers / 2; ++i) next.servers[static_cast<size_t>(i)].at = at(kServers + i);
+  next.policy.quorum = kHeavy + kServers - 1;
+  uint64_t most = 0, so_far = director_->looked_at();
+  const auto note = [&] {
+    most = std::max(most, director_->looked_at() - so_far);
+    so_far = director_->looked_at();
+  };
+  ward_.follow({&next, 1}, false, *director_, {now_, out_});
+  note();
+  size_t turns = 0;
+  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) {
+    out_.clear();
+    turn(true);
+    note();
+    EXPECT_TRUE(ward_.find(key_)->enough) << out_.notices().size();
+  }
+  EXPECT_GE(turns, kServers / 1024);
+  EXPECT_LE(most, of_changes / 10);
+  EXPECT_EQ(ward_.find(key_)->alive, kHeavy + kServers - 1u);
+  EXPECT_EQ(ward_.health().targets(), uint32_t{kServers});
+  EXPECT_FALSE(ward_.find(key_, at(1)));
+  ASSERT_TRUE(ward_.find(key_, at(kServers + 1)));
+  EXPECT_TRUE(ward_.find(key_, at(kServers + 1))->serves);
+}
+
+TEST_F(WardPortionsTest, ChecksThatAreNotWantedAnyMoreAreGivenUpInPortions) {
+  turn(true);
+  until_said("is used", false);
+  ward_.follow({}, false, *director_, {now_, out_});
+  size_t turns = 1;
+  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
+  EXPECT_GE(turns, kServers / 1024);
+  EXPECT_EQ(ward_.health().targets(), 0u);
+  EXPECT_FALSE(ward_.find(key_));
+  EXPECT_EQ(serving(), kServers - 1u);
+  EXPECT_FALSE(director_->services().find(key_, at(kServers))) << "the sorry server";
+}
+
+// The second one comes when the first one is half done.
+TEST_F(WardPortionsTest, AReloadDuringAnotherIsTheLastWord) {
+  turn(true);
+  WantedChecks first = wanted_, second = wanted_;
+  first.sorry->at = at(kServers + 1);
+  first.servers.resize(kServers / 2);
+  second.sorry->at = at(kServers + 2);
+  ward_.follow({&first, 1}, false, *director_, {now_, out_});
+  for (int n = 0; n < 8; ++n) turn(true);
+  ASSERT_EQ(ward_.next_deadline(), Instant{});
+  ward_.follow({&second, 1}, false, *director_, {now_, out_});
+  for (int n = 0; n < kServers && ward_.next_deadline() == Instant{}; ++n) turn(true);
+  EXPECT_EQ(serving(), kServers - 1u);
+  EXPECT_EQ(ward_.health().targets(), uint32_t{kServers});
+  for (const int sorry : {0, 1}) EXPECT_FALSE(director_->services().find(key_, at(kServers + sorry))) << sorry;
+  EXPECT_TRUE(director_->services().find(key_, at(kServers + 2)));
 }
 
 TEST_F(WardPortionsTest, AnOperatorsManyChangesAreFollowedInPortions) {

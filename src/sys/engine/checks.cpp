@@ -48,8 +48,7 @@ void Checks::serve(Instant now) {
 
 Instant Checks::deadline() const {
   if (context_.director.touched()) return kOverdue;  // by a part that was served after this one
-  const Instant asks = wanted_.empty() ? kNever : ward_.next_deadline();
-  return probes_ ? std::min(asks, probes_->next_deadline()) : asks;
+  return probes_ ? std::min(ward_.next_deadline(), probes_->next_deadline()) : kNever;
 }
 
 void Checks::hear_findings() {

@@ -2,6 +2,7 @@
 // jobs.cpp: runs jobs, and reloads.
 #include "sys/engine/jobs.h"
 
+#include <optional>
 #include <utility>
 
 #include "sys/engine/ini_file.h"
@@ -22,6 +23,8 @@ struct Jobs::Reloading {
   IniFile file;
   std::unique_ptr<Reload> work{};
   size_t logged = 0;  // number of changes logged so far
+  bool applied = false;
+  std::optional<Config> before{};  // the configuration that was replaced
 };
 
 Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes, const std::string& file,
@@ -97,6 +100,7 @@ bool Jobs::begin_changes(Reloading& r) {
 
 // All changes are logged, whoever asked for the reload.
 bool Jobs::reload_some(Reloading& r) {
+  if (r.applied) return end_reload(r);
   if (!r.work) {
     if (!r.file.step(kLinesAtOnce)) return false;
     return !begin_changes(r);
@@ -111,9 +115,16 @@ bool Jobs::reload_some(Reloading& r) {
   if (said.changes.empty() && said.pending.empty()) {
     context_.log.write(Severity::notice, "reload: nothing is different");
   }
-  r.task->outcome = said;
-  context_.config = r.work->take_next();
-  r.work.reset();
+  r.task->outcome = r.work->take_so_far();
+  r.before = std::exchange(context_.config, r.work->take_next());
+  r.applied = true;
+  return false;
+}
+
+// What is large is freed in turns of their own.
+bool Jobs::end_reload(Reloading& r) {
+  if (r.work) return r.work.reset(), false;
+  if (r.before) return r.before.reset(), false;
   configured_();
   return true;
 }

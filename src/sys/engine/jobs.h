@@ -40,6 +40,7 @@ class Jobs final : public Part {
  private:
   struct Reloading;
   bool reload_some(Reloading& r);
+  bool end_reload(Reloading& r);
   bool begin_changes(Reloading& r);
 
   EngineContext& context_;
