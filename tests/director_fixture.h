@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "control/director_gate.h"
 #include "frames.h"
 #include "rawvs/director.h"
 
@@ -46,6 +47,7 @@ class DirectorTest : public testing::Test {
     out_.clear();
     for (int i = 1; i <= servers; ++i) resolve(i);
   }
+  ServerGate& gate() { return gate_.emplace(*director_); }  // for CheckedServers; the last one is gone then
   ServerSpec server(int i, int32_t weight = 1) {
     return {.at = {ip("192.0.2.1" + std::to_string(i)), key_.vip.port}, .weight = weight};
   }
@@ -118,6 +120,7 @@ class DirectorTest : public testing::Test {
   static std::string to_client(const std::string& rest) { return mac_of(0x10) + '>' + mac_of(1) + ' ' + rest; }
 
   std::unique_ptr<Director> director_;
+  std::optional<DirectorGate> gate_;
   Outbox out_;
   FrameBytes arrived_;
   Instant now_ = kStart;

@@ -12,9 +12,10 @@
 #include <set>
 
 #include "config_same.h"
-#include "control/ward.h"
+#include "control/director_gate.h"
 #include "ini_random.h"
 #include "rawvs/control.h"
+#include "side/checked_servers.h"
 
 namespace rawvs {
 namespace {
@@ -38,7 +39,7 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
         EXPECT_FALSE(director_.add_server(service.spec.key, server, {now_, out_}));
       }
     }
-    ward_.follow(wanted_checks(config_), true, director_, {now_, out_});
+    checked_.follow(wanted_checks(config_), true, gate_, {now_, out_});
     out_.clear();
   }
 
@@ -46,8 +47,8 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
     for (int turn = 0; turn < 3; ++turn) {
       now_ += 30s;
       std::vector<ProbeId> asked;
-      for (const Ward::ToAsk& ask : ward_.time_passed(director_, {now_, out_}).start) asked.push_back(ask.id);
-      for (const ProbeId id : asked) ward_.answered(id, r.one_in(2), "so it is", director_, {now_, out_});
+      for (const CheckedServers::ToAsk& ask : checked_.time_passed(gate_, {now_, out_}).start) asked.push_back(ask.id);
+      for (const ProbeId id : asked) checked_.answered(id, r.one_in(2), "so it is", gate_, {now_, out_});
       out_.clear();
     }
   }
@@ -56,7 +57,7 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
     ControlContext context{.config = &config_};
     Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, context);
     const bool done = c.next(director_, now_).text().starts_with("ok\n");
-    ward_.settle(director_, {now_, out_});
+    checked_.settle(gate_, {now_, out_});
     out_.clear();
     return done;
   }
@@ -77,7 +78,8 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
   Instant now_{1000s};
   const Config config_;
   Director director_{config_.settings, HashKey{1, 2}, false, now_};
-  Ward ward_{config_.settings.max_servers, 7};
+  DirectorGate gate_{director_};
+  CheckedServers checked_{config_.settings.max_servers, 7};
   Outbox out_;
   std::map<ServiceKey, WantedService> wanted_;
 };

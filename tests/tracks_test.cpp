@@ -32,16 +32,16 @@ class TracksTest : public DirectorTest {
   void begin(std::vector<VrrpSpec> specs) {
     vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, vrrp_out_});
     vrrp_.configure(std::move(specs), {now_, vrrp_out_});
-    tracks_.follow(checks_, ward_, vrrp_, {now_, vrrp_out_});
+    tracks_.follow(checks_, checked_, vrrp_, {now_, vrrp_out_});
     vrrp_.start({now_, vrrp_out_});
   }
   void change(size_t which, bool enough) {
-    tracks_.changed(std::vector<Ward::Quorum>{{checks_[which].service, enough}}, vrrp_, {now_, vrrp_out_});
+    tracks_.changed(std::vector<CheckedServers::Quorum>{{checks_[which].service, enough}}, vrrp_, {now_, vrrp_out_});
   }
   VrrpState state(size_t which) const { return vrrp_.all()[which].state; }
 
   std::vector<WantedChecks> checks_;
-  Ward ward_{100, 1};
+  CheckedServers checked_{100, 1};
   Vrrp vrrp_;
   VrrpOutbox vrrp_out_;
   Tracks tracks_;
@@ -76,7 +76,7 @@ TEST_F(TracksTest, AVirtualWithoutChecksIsWell) {
   begin({instance("a", 1, {{"shop", 0}})});
   change(0, false);
   checks_.clear();
-  tracks_.follow(checks_, ward_, vrrp_, {now_, vrrp_out_});
+  tracks_.follow(checks_, checked_, vrrp_, {now_, vrrp_out_});
   EXPECT_EQ(state(0), VrrpState::backup);
 }
 
@@ -87,18 +87,18 @@ TEST_F(TracksTest, WhatIsTrackedFromNowOnIsAsChecksHaveFoundIt) {
   one.service = key_;
   one.servers.push_back({server(1).at, std::make_shared<const CheckSpec>()});
   checks_ = {one};
-  ward_.follow(checks_, true, *director_, {now_, out_});
-  std::vector<Ward::Quorum> heard;
+  checked_.follow(checks_, true, gate(), {now_, out_});
+  std::vector<CheckedServers::Quorum> heard;
   for (int tries = 0; tries < 100 && heard.empty(); ++tries, now_ += 1s) {
-    for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
-      ward_.answered(ask.id, false, "connection refused", *director_, {now_, out_});
+    for (const CheckedServers::ToAsk& ask : std::vector(checked_.time_passed(gate(), {now_, out_}).start)) {
+      checked_.answered(ask.id, false, "connection refused", gate(), {now_, out_});
     }
-    heard = ward_.take_quorums();
+    heard = checked_.take_quorums();
   }
   ASSERT_EQ(heard.size(), 1u);
   EXPECT_EQ(heard[0].service, key_);
   EXPECT_FALSE(heard[0].enough);
-  EXPECT_TRUE(ward_.take_quorums().empty()) << "it is told once";
+  EXPECT_TRUE(checked_.take_quorums().empty()) << "it is told once";
   begin({instance("a", 1, {{"shop", 0}})});
   EXPECT_EQ(state(0), VrrpState::fault);
 }

@@ -19,6 +19,7 @@
 #include "side/check.h"
 #include "side/health.h"
 #include "side/vrrp.h"
+#include "side/wanted_checks.h"
 
 namespace rawvs {
 
@@ -134,18 +135,6 @@ struct WantedTables {
 WantedTables wanted_tables(const Config& config);
 
 // The checks of the servers of those services, and the policy.
-struct WantedChecks {
-  std::string name;  // of its virtual
-  ServiceKey service;
-  Ip vip{};  // for a mark's service the first VIP of the mark
-  HealthPolicy policy;
-  struct Server {
-    Endpoint at{};
-    std::shared_ptr<const CheckSpec> check{};  // null: not checked
-  };
-  std::vector<Server> servers;
-  std::optional<ServerSpec> sorry;
-};
 std::vector<WantedChecks> wanted_checks(const Config& config);
 
 std::vector<VrrpSpec> wanted_vrrp(const Config& config);  // as many as config.vrrps, in their order

@@ -134,7 +134,7 @@ inline constexpr size_t kRequestMost = 4096;
 inline constexpr std::string_view kControlVersion = "rawvs/1";
 inline constexpr std::string_view kVersion = "0.1.0";
 
-class Ward;
+class CheckedServers;
 class Vrrp;
 
 struct SyncCounters {      // of what becomes of messages and their entries outside of the sender and the receiver
@@ -163,13 +163,13 @@ struct ReloadTask {  // a reload on its way
 
 // What the daemon knows and the director does not. It outlives the conversations.
 struct ControlContext {
-  Instant started{};               // when the daemon began
-  int64_t wall = 0;                // milliseconds since 1970 at Instant{}: the wall clock's offset
-  uint32_t pid = 0;                // of the daemon
-  std::string file{};              // that reload reads; empty: none
-  const Config* config = nullptr;  // as it is in effect; null: none
-  const Ward* ward = nullptr;      // what checks say; null: there are none
-  const Vrrp* vrrp = nullptr;      // for VRRP's masters; null: not to be shown
+  Instant started{};                        // when the daemon began
+  int64_t wall = 0;                         // milliseconds since 1970 at Instant{}: the wall clock's offset
+  uint32_t pid = 0;                         // of the daemon
+  std::string file{};                       // that reload reads; empty: none
+  const Config* config = nullptr;           // as it is in effect; null: none
+  const CheckedServers* checked = nullptr;  // what checks say; null: there are none
+  const Vrrp* vrrp = nullptr;               // for VRRP's masters; null: not to be shown
   SyncStatus sync{};
   std::function<std::shared_ptr<const ReloadTask>(bool reset)> reload{};  // begins one. Empty: cannot
   std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once

@@ -5,17 +5,18 @@
 
 #include "control/control_rows.h"
 #include "control/control_words.h"
-#include "control/ward.h"
+#include "side/checked_servers.h"
 #include "side/vrrp.h"
 
 namespace rawvs {
 
 void put_health(std::string& row, const ControlContext& context, const Server& server, Instant now) {
-  const Health::TargetHealth* const health = context.ward ? context.ward->find(server.key, server.spec.at) : nullptr;
+  const Health::TargetHealth* const health =
+      context.checked ? context.checked->find(server.key, server.spec.at) : nullptr;
   if (!health || !health->target.check) return;
   put(row, "health", name(health->condition));
   put(row, "for", now - health->since);
-  put(row, "flaps", context.ward->health().flaps(health->target.id, now));
+  put(row, "flaps", context.checked->health().flaps(health->target.id, now));
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 

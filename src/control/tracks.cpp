@@ -4,7 +4,7 @@
 
 namespace rawvs {
 
-void Tracks::follow(std::span<const WantedChecks> checks, const Ward& ward, Vrrp& vrrp, VrrpTurn turn) {
+void Tracks::follow(std::span<const WantedChecks> checks, const CheckedServers& servers, Vrrp& vrrp, VrrpTurn turn) {
   services_.clear();
   virtuals_.clear();
   const auto& instances = vrrp.all();
@@ -17,7 +17,7 @@ void Tracks::follow(std::span<const WantedChecks> checks, const Ward& ward, Vrrp
     ++looked_at_;
     const auto tracked = virtuals_.find(checked.name);
     if (tracked == virtuals_.end()) continue;
-    const Health::ServiceHealth* const health = ward.find(checked.service);
+    const Health::ServiceHealth* const health = servers.find(checked.service);
     const bool enough = !health || health->enough;
     services_[checked.service] = {&tracked->second, enough};
     if (!enough) ++tracked->second.lacking;
@@ -25,8 +25,8 @@ void Tracks::follow(std::span<const WantedChecks> checks, const Ward& ward, Vrrp
   for (const auto& [name, one] : virtuals_) tell(one, vrrp, turn);
 }
 
-void Tracks::changed(std::span<const Ward::Quorum> quorums, Vrrp& vrrp, VrrpTurn turn) {
-  for (const Ward::Quorum& quorum : quorums) {
+void Tracks::changed(std::span<const CheckedServers::Quorum> quorums, Vrrp& vrrp, VrrpTurn turn) {
+  for (const CheckedServers::Quorum& quorum : quorums) {
     ++looked_at_;
     const auto service = services_.find(quorum.service);
     if (service == services_.end() || service->second.enough == quorum.enough) continue;

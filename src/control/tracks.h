@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "control/ward.h"
+#include "side/checked_servers.h"
 #include "side/vrrp.h"
 
 namespace rawvs {
@@ -22,9 +22,9 @@ class Tracks {
  public:
   // Checks or instances are others now: all tracks are looked at. To be called before anything else of vrrp's is, after
   // each Vrrp::configure().
-  void follow(std::span<const WantedChecks> checks, const Ward& ward, Vrrp& vrrp, VrrpTurn turn);
+  void follow(std::span<const WantedChecks> checks, const CheckedServers& servers, Vrrp& vrrp, VrrpTurn turn);
   // These services have enough servers now, or too few. Costs as many look-ups, and the tracks of virtuals that change.
-  void changed(std::span<const Ward::Quorum> quorums, Vrrp& vrrp, VrrpTurn turn);
+  void changed(std::span<const CheckedServers::Quorum> quorums, Vrrp& vrrp, VrrpTurn turn);
 
   uint64_t looked_at() const {
     return looked_at_;

@@ -10,7 +10,8 @@ namespace rawvs {
 Checks::Checks(EngineContext& context, Mastership& mastership)
     : context_(context),
       mastership_(mastership),
-      ward_(context.config.settings.max_servers, random_hash_key().k0),
+      gate_(context.director),
+      checked_(context.config.settings.max_servers, random_hash_key().k0),
       warnings_(context.log) {}
 
 Result<Done> Checks::follow(bool at_start) {
@@ -20,7 +21,7 @@ Result<Done> Checks::follow(bool at_start) {
   }
   warnings_.forget();
   follow_path();
-  ward_.follow(wanted_, at_start, context_.director, context_.turn());
+  checked_.follow(wanted_, at_start, gate_, context_.turn());
   context_.dispatch();
   return Done{};
 }
@@ -34,7 +35,7 @@ Result<Done> Checks::open_probes() {
 
 void Checks::settle() {
   if (!context_.director.touched()) return;
-  ward_.settle(context_.director, context_.turn());
+  checked_.settle(gate_, context_.turn());
   context_.dispatch();
 }
 
@@ -43,35 +44,35 @@ void Checks::serve(Instant now) {
   settle();  // a route may have changed
   if (!probes_) return;
   hear_findings();
-  if (now >= ward_.next_deadline()) ask();
+  if (now >= checked_.next_deadline()) ask();
 }
 
 Instant Checks::deadline() const {
   if (context_.director.touched()) return kOverdue;  // by a part that was served after this one
-  return probes_ ? std::min(ward_.next_deadline(), probes_->next_deadline()) : kNever;
+  return probes_ ? std::min(checked_.next_deadline(), probes_->next_deadline()) : kNever;
 }
 
 void Checks::hear_findings() {
   for (const ProbeFinding& finding : probes_->serve(context_.now)) {
     if (finding.asked) {
-      ward_.answered(finding.id, finding.well, finding.text, context_.director, context_.turn());
+      checked_.answered(finding.id, finding.well, finding.text, gate_, context_.turn());
       continue;
     }
-    ward_.postponed(finding.id, context_.now);
+    checked_.postponed(finding.id, context_.now);
     probe_not_made(finding.text);
   }
   context_.dispatch();
 }
 
 void Checks::ask() {
-  const Ward::Asking& asking = ward_.time_passed(context_.director, context_.turn());
+  const CheckedServers::Asking& asking = checked_.time_passed(gate_, context_.turn());
   for (const ProbeId id : asking.cancelled) probes_->cancel(id);
-  for (const Ward::ToAsk& ask : asking.start) start_probe(ask);
+  for (const CheckedServers::ToAsk& ask : asking.start) start_probe(ask);
   context_.dispatch();
-  if (const auto quorums = ward_.take_quorums(); !quorums.empty()) mastership_.quorums_changed(quorums);
+  if (const auto quorums = checked_.take_quorums(); !quorums.empty()) mastership_.quorums_changed(quorums);
 }
 
-void Checks::start_probe(const Ward::ToAsk& ask) {
+void Checks::start_probe(const CheckedServers::ToAsk& ask) {
   const bool to_vip = ask.check->via == CheckSpec::Via::vip;
   ProbeTarget target;
   target.server = target.to = ask.at;
@@ -79,11 +80,11 @@ void Checks::start_probe(const Ward::ToAsk& ask) {
   target.service = ask.service;
   if (to_vip) {
     if (const auto obstacle = lead_probe(ask, target)) {
-      ward_.postponed(ask.id, context_.now);
+      checked_.postponed(ask.id, context_.now);
       return probe_not_made(*obstacle);
     }
   }
-  if (!probes_->start(ask.id, *ask.check, target, context_.now)) return ward_.postponed(ask.id, context_.now);
+  if (!probes_->start(ask.id, *ask.check, target, context_.now)) return checked_.postponed(ask.id, context_.now);
   if (to_vip) expect_packets(ask, target);
 }
 

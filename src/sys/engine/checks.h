@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // checks.h: health checks in the loop: probes, and the path of checks with via = vip.
 // In:  the checks of the configuration; findings of probes; packets of checks.
-// Out: verdicts in the director's tables (Ward); changed quorums for Mastership.
+// Out: verdicts in the director's tables (CheckedServers); changed quorums for Mastership.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "control/ward.h"
+#include "control/director_gate.h"
+#include "side/checked_servers.h"
 #include "sys/engine/mastership.h"
 #include "sys/engine/warn_once.h"
 #include "sys/probe/check_path.h"
@@ -30,24 +31,25 @@ class Checks final : public Part {
   Instant deadline() const override;
 
   const std::vector<WantedChecks>& wanted() const { return wanted_; }
-  const Ward& ward() const { return ward_; }
+  const CheckedServers& checked() const { return checked_; }
 
  private:
   Result<Done> open_probes();
   void hear_findings();
   void ask();
-  void start_probe(const Ward::ToAsk& ask);
+  void start_probe(const CheckedServers::ToAsk& ask);
   void probe_not_made(const std::string& reason);
   // via = vip: checks_via_vip.cpp.
   void follow_path();
   bool open_path();
-  std::optional<std::string> lead_probe(const Ward::ToAsk& ask, ProbeTarget& target);
-  void expect_packets(const Ward::ToAsk& ask, const ProbeTarget& target);
+  std::optional<std::string> lead_probe(const CheckedServers::ToAsk& ask, ProbeTarget& target);
+  void expect_packets(const CheckedServers::ToAsk& ask, const ProbeTarget& target);
   void serve_path();
 
   EngineContext& context_;
   Mastership& mastership_;
-  Ward ward_;
+  DirectorGate gate_;
+  CheckedServers checked_;
   std::vector<WantedChecks> wanted_;  // as the configuration wants them
   std::unique_ptr<Probes> probes_;    // null: no check so far
   std::unique_ptr<CheckPath> path_;   // null: no check has via = vip, or it cannot be opened

@@ -51,7 +51,7 @@ bool Checks::open_path() {
 }
 
 // Sets a probe's source and mark so that its packets arrive here. A reason: it must not begin.
-std::optional<std::string> Checks::lead_probe(const Ward::ToAsk& ask, ProbeTarget& target) {
+std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, ProbeTarget& target) {
   if (!ask.server) return "via = vip: server " + text(ask.at) + " is not in the table";
   if (ask.server->spec.method != Method::route && ask.server->spec.method != Method::tunnel) {
     return "via = vip: server " + text(ask.at) + " is not one of direct routing or tunnelling any more";
@@ -70,7 +70,7 @@ std::optional<std::string> Checks::lead_probe(const Ward::ToAsk& ask, ProbeTarge
 }
 
 // Records the server of the probe's flow, before its first packets are read: none are read before the end of this turn.
-void Checks::expect_packets(const Ward::ToAsk& ask, const ProbeTarget& target) {
+void Checks::expect_packets(const CheckedServers::ToAsk& ask, const ProbeTarget& target) {
   const Endpoint from = probes_->source(ask.id);
   if (from.port.value == 0) return;  // it has ended
   const bool datagrams = ask.check->kind == CheckKind::udp || ask.check->kind == CheckKind::dns;

@@ -39,7 +39,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
   if (const auto followed = checks.follow(true); !followed) return followed.error();
   if (const auto opened = ports.open_all(); !opened) return opened.error();
   saving.restore();
-  mastership.start(checks.wanted(), checks.ward());
+  mastership.start(checks.wanted(), checks.checked());
   if (const auto followed = syncing.follow(); !followed) return followed.error();
   return requests.open();  // last: clients take the socket's existence for "ready"
 }
@@ -69,7 +69,7 @@ void Engine::Parts::follow_config() {
   };
   say(checks.follow(false));
   say(mastership.follow());
-  mastership.start(checks.wanted(), checks.ward());
+  mastership.start(checks.wanted(), checks.checked());
   say(syncing.follow());
 }
 

@@ -39,10 +39,10 @@ Result<Done> Mastership::follow() {
   return Done{};
 }
 
-void Mastership::start(std::span<const WantedChecks> checks, const Ward& ward) {
+void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked) {
   if (!socket_) return;
   for (const Link link : {Link::outside, Link::inside}) link_changed(link);
-  tracks_.follow(checks, ward, vrrp_, {context_.now, outbox_});
+  tracks_.follow(checks, checked, vrrp_, {context_.now, outbox_});
   act();
   if (!std::exchange(started_, true)) vrrp_.start({context_.now, outbox_});
   act();
@@ -54,7 +54,7 @@ void Mastership::stop() {
   act();
 }
 
-void Mastership::quorums_changed(std::span<const Ward::Quorum> quorums) {
+void Mastership::quorums_changed(std::span<const CheckedServers::Quorum> quorums) {
   if (!socket_) return;
   tracks_.changed(quorums, vrrp_, {context_.now, outbox_});
   act();

@@ -26,9 +26,9 @@ class Mastership final : public Part {
   // announced whose master is another director.
   Result<Done> follow();
   // REQUIRES: interfaces and checks are set up.
-  void start(std::span<const WantedChecks> checks, const Ward& ward);
+  void start(std::span<const WantedChecks> checks, const CheckedServers& checked);
   void stop();
-  void quorums_changed(std::span<const Ward::Quorum> quorums);
+  void quorums_changed(std::span<const CheckedServers::Quorum> quorums);
 
   void serve(Instant now) override;
   Instant deadline() const override;

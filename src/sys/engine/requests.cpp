@@ -17,7 +17,7 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
   control_.pid = static_cast<uint32_t>(getpid());
   control_.file = jobs.file();
   control_.config = &context.config;
-  control_.ward = &checks.ward();
+  control_.checked = &checks.checked();
   control_.vrrp = &mastership.vrrp();
   control_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
   control_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };

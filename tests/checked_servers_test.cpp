@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ward.h: what checks find, shown by what becomes of packets: servers taken out, sorry servers, servers out of reach.
-#include "control/ward.h"
+// checked_servers.h: what checks find, shown by what becomes of packets: servers taken out, sorry servers, servers out
+// of reach.
+#include "side/checked_servers.h"
 
 #include <set>
 
@@ -9,7 +10,7 @@
 namespace rawvs {
 namespace {
 
-class WardTest : public DirectorTest {
+class CheckedServersTest : public DirectorTest {
  protected:
   // A service of so many servers, each with a check that succeeds; and the number of its sorry server, 0: none.
   void check(int servers, const HealthPolicy& policy, Protocol protocol = Protocol::tcp, int sorry = 0) {
@@ -28,15 +29,15 @@ class WardTest : public DirectorTest {
   }
   void follow(bool at_start) {
     out_.clear();
-    ward_.follow({&wanted_, 1}, at_start, *director_, {now_, out_});
+    checked_.follow({&wanted_, 1}, at_start, gate(), {now_, out_});
     run(2s);
   }
   // Checks are made, and answered as `ill` has it.
   void run(Duration time) {
     for (const Instant end = now_ + time; now_ < end; now_ += 100ms) {
-      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
+      for (const CheckedServers::ToAsk& ask : std::vector(checked_.time_passed(gate(), {now_, out_}).start)) {
         const bool well = !ill_.contains(static_cast<int>(ask.at.addr.v4() & 0xff) - 10);
-        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
+        checked_.answered(ask.id, well, well ? "" : "connection refused", gate(), {now_, out_});
       }
     }
   }
@@ -70,19 +71,19 @@ class WardTest : public DirectorTest {
     const Route route{server(i).at.addr, kind, Link::outside, server(i).at.addr, ip("192.0.2.10"), 0};
     out_.clear();
     director_->route_found(route, {now_, out_});
-    ward_.settle(*director_, {now_, out_});
+    checked_.settle(gate(), {now_, out_});
     run(1s);
   }
   const Server* listed(int i) { return director_->services().find(key_, server(i).at); }
 
-  Ward ward_{100, 1};
+  CheckedServers checked_{100, 1};
   WantedChecks wanted_;
   std::set<int> ill_;
   std::string last_;
   uint16_t next_port_ = 2000;
 };
 
-TEST_F(WardTest, ConnectionsOfAServerThatWasTakenOutAreResetWhenThatIsWanted) {
+TEST_F(CheckedServersTest, ConnectionsOfAServerThatWasTakenOutAreResetWhenThatIsWanted) {
   check(2, {.on_down = OnDown::reset, .inhibit = false});
   const int first = client(1000);
   goes(first);
@@ -93,17 +94,17 @@ TEST_F(WardTest, ConnectionsOfAServerThatWasTakenOutAreResetWhenThatIsWanted) {
   EXPECT_EQ(count(Exit::server_gone), 0u);
 }
 
-TEST_F(WardTest, AUdpClientWithAFixedPortGetsAnotherServerWhenItsOwnWasTakenOut) {
+TEST_F(CheckedServersTest, AUdpClientWithAFixedPortGetsAnotherServerWhenItsOwnWasTakenOut) {
   check(2, {.on_down = OnDown::reset, .inhibit = false}, Protocol::udp);
   const int first = datagram(1000);
   goes(first);
   EXPECT_EQ(datagram(1000), 3 - first);
 }
 
-TEST_F(WardTest, ConnectionsOfAServerThatWasTakenOutGoOnUnlessToldOtherwise) {
+TEST_F(CheckedServersTest, ConnectionsOfAServerThatWasTakenOutGoOnUnlessToldOtherwise) {
   for (const OnDown on_down : {OnDown::keep, OnDown::drain}) {
     make({});
-    ward_ = Ward(100, 1);
+    checked_ = CheckedServers(100, 1);
     ill_.clear();
     check(2, {.on_down = on_down, .inhibit = false});
     const int first = client(1000);
@@ -117,7 +118,7 @@ TEST_F(WardTest, ConnectionsOfAServerThatWasTakenOutGoOnUnlessToldOtherwise) {
   }
 }
 
-TEST_F(WardTest, ExpireNodestConnEndsTheConnectionsOfAServerThatWasTakenOut) {
+TEST_F(CheckedServersTest, ExpireNodestConnEndsTheConnectionsOfAServerThatWasTakenOut) {
   make({.expire_nodest_conn = true});
   check(2, {.inhibit = false}, Protocol::udp);
   const int first = datagram(1000);
@@ -125,11 +126,11 @@ TEST_F(WardTest, ExpireNodestConnEndsTheConnectionsOfAServerThatWasTakenOut) {
   EXPECT_EQ(datagram(1000), 3 - first);
 }
 
-TEST_F(WardTest, AServerThatWasTakenOutMayBeEditedRemovedAndAddedByOperators) {
+TEST_F(CheckedServersTest, AServerThatWasTakenOutMayBeEditedRemovedAndAddedByOperators) {
   check(2, {.inhibit = false});
   goes(1);
   EXPECT_EQ(director_->add_server(key_, server(1, 7), {now_, out_}), std::nullopt) << "it is not there";
-  ward_.settle(*director_, {now_, out_});
+  checked_.settle(gate(), {now_, out_});
   EXPECT_FALSE(listed(1)) << "and is down as before";
   EXPECT_EQ(director_->edit_server(key_, server(1, 5), {now_, out_}), std::nullopt);
   comes(1);
@@ -138,12 +139,12 @@ TEST_F(WardTest, AServerThatWasTakenOutMayBeEditedRemovedAndAddedByOperators) {
   goes(1);
   EXPECT_EQ(director_->remove_server(key_, server(1).at, {now_, out_}), std::nullopt);
   EXPECT_EQ(director_->remove_server(key_, server(1).at, {now_, out_}), Refusal::no_server);
-  ward_.settle(*director_, {now_, out_});
+  checked_.settle(gate(), {now_, out_});
   comes(1);
   EXPECT_FALSE(listed(1)) << "an operator has removed it";
 }
 
-TEST_F(WardTest, AServerThatWasTakenOutIsPutBackWhenItIsNotCheckedAnyMore) {
+TEST_F(CheckedServersTest, AServerThatWasTakenOutIsPutBackWhenItIsNotCheckedAnyMore) {
   check(2, {.inhibit = false});
   goes(1);
   EXPECT_FALSE(listed(1));
@@ -153,19 +154,19 @@ TEST_F(WardTest, AServerThatWasTakenOutIsPutBackWhenItIsNotCheckedAnyMore) {
   EXPECT_EQ(listed(1)->spec.weight, 1);
   goes(2);
   EXPECT_FALSE(listed(2));
-  ward_.follow({}, false, *director_, {now_, out_});
+  checked_.follow({}, false, gate(), {now_, out_});
   EXPECT_TRUE(listed(2));
 }
 
-TEST_F(WardTest, AServerOfTheVirtualStandsInAsSorryServer) {
+TEST_F(CheckedServersTest, AServerOfTheVirtualStandsInAsSorryServer) {
   for (const bool inhibit : {true, false}) {
     for (const int32_t weight : {1, 0}) {
       make({});
-      ward_ = Ward(100, 1);
+      checked_ = CheckedServers(100, 1);
       ill_.clear();
       check(2, {.inhibit = inhibit, .flaps_allowed = 0}, Protocol::tcp, 2);
       director_->edit_server(key_, server(2, weight), {now_, out_});
-      ward_.settle(*director_, {now_, out_});
+      checked_.settle(gate(), {now_, out_});
       run(1s);
       EXPECT_EQ(used(), (weight == 0 ? std::set{1} : std::set{1, 2}));
       goes(1);
@@ -183,7 +184,7 @@ TEST_F(WardTest, AServerOfTheVirtualStandsInAsSorryServer) {
   }
 }
 
-TEST_F(WardTest, AServerOfTheVirtualStaysWhenItIsTheSorryServerNoMore) {
+TEST_F(CheckedServersTest, AServerOfTheVirtualStaysWhenItIsTheSorryServerNoMore) {
   check(2, {}, Protocol::tcp, 2);
   goes(1), goes(2);
   wanted_.sorry.reset(), wanted_.policy.sorry_server = false;
@@ -194,7 +195,7 @@ TEST_F(WardTest, AServerOfTheVirtualStaysWhenItIsTheSorryServerNoMore) {
   EXPECT_EQ(used(), std::set{2});
 }
 
-TEST_F(WardTest, AServerThatCannotBeReachedGetsNothingUntilItCan) {
+TEST_F(CheckedServersTest, AServerThatCannotBeReachedGetsNothingUntilItCan) {
   check(2, {});
   for (const Route::Kind kind : {Route::Kind::local, Route::Kind::elsewhere, Route::Kind::unreachable}) {
     route(1, kind);
@@ -208,7 +209,7 @@ TEST_F(WardTest, AServerThatCannotBeReachedGetsNothingUntilItCan) {
   EXPECT_EQ(count(Exit::no_route), 0u);
 }
 
-TEST_F(WardTest, AVipOfTheDirectorIsNoServerThatCanBeReached) {
+TEST_F(CheckedServersTest, AVipOfTheDirectorIsNoServerThatCanBeReached) {
   check(1, {});
   const ServerSpec vip{.at = {ip("192.0.2.100"), Port(80)}};
   ASSERT_FALSE(director_->add_server(key_, vip, {now_, out_}));
@@ -216,7 +217,7 @@ TEST_F(WardTest, AVipOfTheDirectorIsNoServerThatCanBeReached) {
   EXPECT_EQ(director_->reach(*director_->services().find(key_, vip.at)), Director::Reach::own_address);
 }
 
-TEST_F(WardTest, PersistenceDoesNotKeepAClientAtAServerThatCannotBeReached) {
+TEST_F(CheckedServersTest, PersistenceDoesNotKeepAClientAtAServerThatCannotBeReached) {
   check(2, {});
   ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, {now_, out_}));
   const int first = client(1000);
@@ -224,14 +225,14 @@ TEST_F(WardTest, PersistenceDoesNotKeepAClientAtAServerThatCannotBeReached) {
   EXPECT_EQ(client(1001), 3 - first);
 }
 
-TEST_F(WardTest, WithoutAServerThatCanBeReachedTheSorryServerIsUsed) {
+TEST_F(CheckedServersTest, WithoutAServerThatCanBeReachedTheSorryServerIsUsed) {
   check(2, {}, Protocol::tcp, 3);
   resolve(3);
   EXPECT_EQ(used(), (std::set{1, 2}));
   const std::vector<Route> away{{server(1).at.addr, Route::Kind::elsewhere, Link::outside, {}, {}, 0},
                                 {server(2).at.addr, Route::Kind::unreachable, Link::outside, {}, {}, 0}};
   for (const Route& route : away) director_->route_found(route, {now_, out_});
-  ward_.settle(*director_, {now_, out_});
+  checked_.settle(gate(), {now_, out_});
   run(1s);
   EXPECT_EQ(used(), std::set{3});
   route(1, Route::Kind::direct);
@@ -239,7 +240,7 @@ TEST_F(WardTest, WithoutAServerThatCanBeReachedTheSorryServerIsUsed) {
   EXPECT_EQ(used(), std::set{1});
 }
 
-TEST_F(WardTest, ASorryServerThatCannotBeReachedIsNotUsed) {
+TEST_F(CheckedServersTest, ASorryServerThatCannotBeReachedIsNotUsed) {
   check(2, {.quorum = 2}, Protocol::tcp, 3);
   resolve(3);
   route(3, Route::Kind::local);

@@ -2,8 +2,8 @@
 // Tests slow start from a server's check to its clients' packets: its part grows each second.
 #include <map>
 
-#include "control/ward.h"
 #include "director_fixture.h"
+#include "side/checked_servers.h"
 
 namespace rawvs {
 namespace {
@@ -21,7 +21,7 @@ class SlowStartWard : public DirectorTest {
     CheckSpec check;
     check.retries = 0, check.jitter = 0;
     for (const int i : {1, 2}) wanted.servers.push_back({server(i).at, std::make_shared<const CheckSpec>(check)});
-    ward_.follow({&wanted, 1}, true, *director_, {now_, out_});
+    checked_.follow({&wanted, 1}, true, gate(), {now_, out_});
     run(1s);
     well_ = false;
     run(5s);
@@ -32,9 +32,9 @@ class SlowStartWard : public DirectorTest {
   }
   void run(Duration time) {
     for (const Instant end = now_ + time; now_ < end; now_ += 1ms) {
-      for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
+      for (const CheckedServers::ToAsk& ask : std::vector(checked_.time_passed(gate(), {now_, out_}).start)) {
         const bool well = well_ || ask.at.addr == server(kOld).at.addr;
-        ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
+        checked_.answered(ask.id, well, well ? "" : "connection refused", gate(), {now_, out_});
       }
     }
   }
@@ -55,7 +55,7 @@ class SlowStartWard : public DirectorTest {
     return count;
   }
 
-  Ward ward_{100, 1};
+  CheckedServers checked_{100, 1};
   bool well_ = true;
   uint16_t next_port_ = 1024;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ward.h, health.h: verdicts about very many servers are worked off in portions, and packets are forwarded meanwhile.
-#include "control/ward.h"
+// checked_servers.h, health.h: verdicts about very many servers are worked off in portions, and packets are forwarded
+// meanwhile.
 #include "director_fixture.h"
+#include "side/checked_servers.h"
 
 namespace rawvs {
 namespace {
@@ -10,7 +11,7 @@ constexpr int kServers = 20'000, kHeavy = 30'000;
 constexpr size_t kPortion = 256;
 
 // A service of very many servers that are not checked, one with a check and most of the weight, and a sorry server.
-class WardPortionsTest : public DirectorTest {
+class CheckedServersPortionsTest : public DirectorTest {
  protected:
   void SetUp() override {
     make({.max_servers = 2 * kServers + 1});
@@ -26,7 +27,7 @@ class WardPortionsTest : public DirectorTest {
       ASSERT_FALSE(director_->add_server(key_, {.at = at(i), .method = Method::masq, .weight = weight}, {now_, out_}));
       wanted_.servers.push_back({at(i), i == 0 ? std::make_shared<const CheckSpec>(check) : nullptr});
     }
-    ward_.follow({&wanted_, 1}, true, *director_, {now_, out_});
+    checked_.follow({&wanted_, 1}, true, gate(), {now_, out_});
     director_->take_touched();
     resolve_inside(1);
   }
@@ -39,8 +40,8 @@ class WardPortionsTest : public DirectorTest {
   }
   // A turn without a look at who serves: the probes that begin are answered so.
   void turn(bool well) {
-    for (const Ward::ToAsk& ask : std::vector(ward_.time_passed(*director_, {now_, out_}).start)) {
-      ward_.answered(ask.id, well, well ? "" : "connection refused", *director_, {now_, out_});
+    for (const CheckedServers::ToAsk& ask : std::vector(checked_.time_passed(gate(), {now_, out_}).start)) {
+      checked_.answered(ask.id, well, well ? "" : "connection refused", gate(), {now_, out_});
     }
   }
   // Until the sorry server's use has begun or ended.
@@ -61,18 +62,18 @@ class WardPortionsTest : public DirectorTest {
       EXPECT_LE(is > before ? is - before : before - is, kPortion);
       EXPECT_NE(arrive(frame(Tcp{.sport = static_cast<uint16_t>(2000 + turns), .flags = "S"})), "");
       if (is == to) break;
-      ASSERT_EQ(ward_.next_deadline(), Instant{}) << "the rest is due at once";
+      ASSERT_EQ(checked_.next_deadline(), Instant{}) << "the rest is due at once";
       ASSERT_LE(turns, kServers / kPortion + 2);
       turn(to != 0);
     }
     EXPECT_GE(turns, kServers / kPortion);
   }
 
-  Ward ward_{kServers + 1, 1};  // no more servers than are wanted at a time
+  CheckedServers checked_{kServers + 1, 1};  // no more servers than are wanted at a time
   WantedChecks wanted_;
 };
 
-TEST_F(WardPortionsTest, AllServersOfALargeServiceMakeRoomForTheSorryServerAndComeBack) {
+TEST_F(CheckedServersPortionsTest, AllServersOfALargeServiceMakeRoomForTheSorryServerAndComeBack) {
   turn(true);
   EXPECT_EQ(serving(), kServers - 1u);
   until_said("is used", false);
@@ -83,20 +84,20 @@ TEST_F(WardPortionsTest, AllServersOfALargeServiceMakeRoomForTheSorryServerAndCo
   EXPECT_EQ(director_->services().find(key_, at(kServers))->spec.weight, 0) << "the sorry server";
 }
 
-TEST_F(WardPortionsTest, AReloadInBetweenIsTheLastWord) {
+TEST_F(CheckedServersPortionsTest, AReloadInBetweenIsTheLastWord) {
   turn(true);
   until_said("is used", false);
   wanted_.servers.resize(100);
   wanted_.policy.sorry_server = false;
   wanted_.sorry.reset();
-  ward_.follow({&wanted_, 1}, false, *director_, {now_, out_});
+  checked_.follow({&wanted_, 1}, false, gate(), {now_, out_});
   turn(true);
-  for (int n = 0; n < kServers && ward_.next_deadline() == Instant{}; ++n) turn(true);
+  for (int n = 0; n < kServers && checked_.next_deadline() == Instant{}; ++n) turn(true);
   EXPECT_EQ(serving(), kServers - 1u);
 }
 
 // Half of the servers are others, and the quorum is what all that are wanted add up to.
-TEST_F(WardPortionsTest, AReloadIsFollowedInPortionsAndNoQuorumIsLostMeanwhile) {
+TEST_F(CheckedServersPortionsTest, AReloadIsFollowedInPortionsAndNoQuorumIsLostMeanwhile) {
   turn(true);
   const uint64_t before = director_->looked_at();
   for (int i = 1; i < kServers / 2; ++i) {
@@ -113,65 +114,65 @@ TEST_F(WardPortionsTest, AReloadIsFollowedInPortionsAndNoQuorumIsLostMeanwhile) 
     most = std::max(most, director_->looked_at() - so_far);
     so_far = director_->looked_at();
   };
-  ward_.follow({&next, 1}, false, *director_, {now_, out_});
+  checked_.follow({&next, 1}, false, gate(), {now_, out_});
   note();
   size_t turns = 0;
-  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) {
+  for (; checked_.next_deadline() == Instant{} && turns < kServers; ++turns) {
     out_.clear();
     turn(true);
     note();
-    EXPECT_TRUE(ward_.find(key_)->enough) << out_.notices().size();
+    EXPECT_TRUE(checked_.find(key_)->enough) << out_.notices().size();
   }
   EXPECT_GE(turns, kServers / 1024);
   EXPECT_LE(most, of_changes / 10);
-  EXPECT_EQ(ward_.find(key_)->alive, kHeavy + kServers - 1u);
-  EXPECT_EQ(ward_.health().targets(), uint32_t{kServers});
-  EXPECT_FALSE(ward_.find(key_, at(1)));
-  ASSERT_TRUE(ward_.find(key_, at(kServers + 1)));
-  EXPECT_TRUE(ward_.find(key_, at(kServers + 1))->serves);
+  EXPECT_EQ(checked_.find(key_)->alive, kHeavy + kServers - 1u);
+  EXPECT_EQ(checked_.health().targets(), uint32_t{kServers});
+  EXPECT_FALSE(checked_.find(key_, at(1)));
+  ASSERT_TRUE(checked_.find(key_, at(kServers + 1)));
+  EXPECT_TRUE(checked_.find(key_, at(kServers + 1))->serves);
 }
 
-TEST_F(WardPortionsTest, ChecksThatAreNotWantedAnyMoreAreGivenUpInPortions) {
+TEST_F(CheckedServersPortionsTest, ChecksThatAreNotWantedAnyMoreAreGivenUpInPortions) {
   turn(true);
   until_said("is used", false);
-  ward_.follow({}, false, *director_, {now_, out_});
+  checked_.follow({}, false, gate(), {now_, out_});
   size_t turns = 1;
-  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
+  for (; checked_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
   EXPECT_GE(turns, kServers / 1024);
-  EXPECT_EQ(ward_.health().targets(), 0u);
-  EXPECT_FALSE(ward_.find(key_));
+  EXPECT_EQ(checked_.health().targets(), 0u);
+  EXPECT_FALSE(checked_.find(key_));
   EXPECT_EQ(serving(), kServers - 1u);
   EXPECT_FALSE(director_->services().find(key_, at(kServers))) << "the sorry server";
 }
 
 // The second one comes when the first one is half done.
-TEST_F(WardPortionsTest, AReloadDuringAnotherIsTheLastWord) {
+TEST_F(CheckedServersPortionsTest, AReloadDuringAnotherIsTheLastWord) {
   turn(true);
   WantedChecks first = wanted_, second = wanted_;
   first.sorry->at = at(kServers + 1);
   first.servers.resize(kServers / 2);
   second.sorry->at = at(kServers + 2);
-  ward_.follow({&first, 1}, false, *director_, {now_, out_});
+  checked_.follow({&first, 1}, false, gate(), {now_, out_});
   for (int n = 0; n < 8; ++n) turn(true);
-  ASSERT_EQ(ward_.next_deadline(), Instant{});
-  ward_.follow({&second, 1}, false, *director_, {now_, out_});
-  for (int n = 0; n < kServers && ward_.next_deadline() == Instant{}; ++n) turn(true);
+  ASSERT_EQ(checked_.next_deadline(), Instant{});
+  checked_.follow({&second, 1}, false, gate(), {now_, out_});
+  for (int n = 0; n < kServers && checked_.next_deadline() == Instant{}; ++n) turn(true);
   EXPECT_EQ(serving(), kServers - 1u);
-  EXPECT_EQ(ward_.health().targets(), uint32_t{kServers});
+  EXPECT_EQ(checked_.health().targets(), uint32_t{kServers});
   for (const int sorry : {0, 1}) EXPECT_FALSE(director_->services().find(key_, at(kServers + sorry))) << sorry;
   EXPECT_TRUE(director_->services().find(key_, at(kServers + 2)));
 }
 
-TEST_F(WardPortionsTest, AnOperatorsManyChangesAreFollowedInPortions) {
+TEST_F(CheckedServersPortionsTest, AnOperatorsManyChangesAreFollowedInPortions) {
   turn(true);
   for (int i = 1; i < kServers; ++i) {
     ASSERT_FALSE(director_->edit_server(key_, {.at = at(i), .method = Method::masq, .weight = 2}, {now_, out_}));
   }
-  ward_.settle(*director_, {now_, out_});
+  checked_.settle(gate(), {now_, out_});
   size_t turns = 1;
-  for (; ward_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
+  for (; checked_.next_deadline() == Instant{} && turns < kServers; ++turns) turn(true);
   EXPECT_GE(turns, kServers / kPortion);
-  EXPECT_EQ(ward_.find(key_)->alive, kHeavy + 2u * (kServers - 1));
+  EXPECT_EQ(checked_.find(key_)->alive, kHeavy + 2u * (kServers - 1));
 }
 
 TEST(HealthPortions, ManyServicesThatLoseTheirServersAreJudgedInPortions) {

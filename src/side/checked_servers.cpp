@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// checked_servers.cpp: verdicts of health.h in the table of servers.
+#include "side/checked_servers.h"
+
+#include <algorithm>
+
+namespace rawvs {
+namespace {
+
+static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
+
+Standing fallen(OnDown on_down) {
+  switch (on_down) {
+    case OnDown::keep: return Standing::keeps;
+    case OnDown::drain: return Standing::drains;
+    case OnDown::reset: return Standing::resets;
+  }
+  return Standing::keeps;
+}
+
+}  // namespace
+
+// In the table, or taken out of it.
+const Server* CheckedServers::server_at(const ServerGate& gate, const ServiceKey& key, Endpoint at) {
+  return gate.find(key, at);
+}
+
+CheckedServers::CheckedService* CheckedServers::service_of(uint32_t id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedService& service, Endpoint at) {
+  const auto found = service.by_address.find(at);
+  return found == service.by_address.end() ? nullptr : &service.servers[found->second];
+}
+
+const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedService& service, TargetId id) {
+  const auto found = service.by_number.find(id.server);
+  return found == service.by_number.end() ? nullptr : &service.servers[found->second];
+}
+
+void CheckedServers::settle(ServerGate& gate, Turn turn) {
+  const std::vector<ServerGate::Touched> more = gate.take_touched();
+  if (services_.empty()) return;
+  touched_.insert(touched_.end(), more.begin(), more.end());
+  settle_some(gate, turn);
+}
+
+void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
+  const size_t some = std::min(touched_.size(), kPortion);
+  for (size_t i = 0; i < some; ++i) {
+    const ServerGate::Touched& touched = touched_[i];
+    const auto found = services_.find(touched.service);
+    if (found == services_.end()) continue;
+    CheckedService& service = found->second;
+    const CheckedServer* const checked = touched.server ? server_of(service, *touched.server) : nullptr;
+    if (checked) settle(service, *checked, gate, turn.now);
+    if (!touched.server || (service.sorry && service.sorry->at == *touched.server)) apply_sorry(service, gate, turn);
+  }
+  touched_.erase(touched_.begin(), touched_.begin() + static_cast<std::ptrdiff_t>(some));
+}
+
+// A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
+// kernel.
+void CheckedServers::settle(CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now) {
+  const Server* const server = server_at(gate, service.key, checked.at);
+  if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);
+  apply(service, checked, gate, now);
+}
+
+// What the verdict is, in the table. While the sorry server is used nobody else gets new connections.
+void CheckedServers::apply(const CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now) {
+  const Server* const server = server_at(gate, service.key, checked.at);
+  if (!server) return;  // an operator has removed it
+  const Verdict verdict = health_.verdict(checked.id, now);
+  const bool stands_in = service.in_use && service.sorry && service.sorry->at == checked.at;
+  const bool serves = verdict.serves || stands_in, in_table = verdict.in_table || stands_in;
+  const int32_t most = stands_in || (verdict.serves && !service.in_use) ? INT32_MAX : 0;
+  const int32_t least = stands_in ? std::max(service.sorry->weight, 1) : 0;
+  const Standing standing = serves ? Standing::serves : fallen(service.policy.on_down);
+  gate.set_standing(service.key, checked.at, standing, most, verdict.serves ? verdict.share : kFullShare, least);
+  if (in_table && server->taken_out) gate.put_back(service.key, checked.at);
+  if (!in_table && !server->taken_out) gate.take_out(service.key, checked.at);
+}
+
+// It stays in the table, with weight 0 while it is not used, so that its connections may end in peace. One of the
+// virtual's own servers is there anyway: see apply(). It serves until all others may again.
+void CheckedServers::apply_sorry(CheckedService& service, ServerGate& gate, Turn turn) {
+  if (!service.sorry || !gate.has_service(service.key)) return;
+  const Endpoint at = service.sorry->at;
+  if (!own_sorry(service)) {
+    if (!server_at(gate, service.key, at)) gate.add(service.key, *service.sorry, turn);
+    gate.set_standing(service.key, at, Standing::serves, service.in_use || service.next ? INT32_MAX : 0);
+  }
+  const Server* const server = server_at(gate, service.key, at);
+  const bool reachable = server && server->reachable;
+  if (reachable == std::exchange(service.sorry_reachable, reachable)) return;
+  HealthPolicy policy = service.policy;
+  policy.sorry_server = policy.sorry_server && reachable;
+  static_cast<void>(health_.set_service(service.id, policy, turn.now));  // it is known, and so has its place
+}
+
+void CheckedServers::postponed(ProbeId id, Instant now) {
+  constexpr Duration kLater = 1s;
+  static_cast<void>(health_.postponed(id, kLater, now));
+}
+
+void CheckedServers::answered(ProbeId id, bool well, std::string_view text, ServerGate& gate, Turn turn) {
+  if (health_.answered(id, well, text, turn.now, news_)) carry_out(gate, turn);
+}
+
+const CheckedServers::Asking& CheckedServers::time_passed(ServerGate& gate, Turn turn) {
+  asking_.start.clear();
+  asking_.cancelled.clear();
+  probes_.clear();
+  follow_some(kFollowed, gate, turn);
+  health_.time_passed(turn.now, kMostAtOnce, probes_, news_);
+  for (const ProbeToStart& probe : probes_) {
+    if (answer_by_arp(probe, gate, turn.now) || answer_for_silent(probe, gate, turn.now)) continue;
+    const CheckedService* const service = service_of(probe.target->id.service);
+    ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
+    if (service) {
+      ask.service = service->name;
+      const CheckedServer* const checked = server_of(*service, probe.target->id);
+      if (checked) ask.server = server_at(gate, service->key, checked->at);
+    }
+    asking_.start.push_back(ask);
+  }
+  asking_.cancelled = news_.cancelled;
+  carry_out(gate, turn);
+  settle_some(gate, turn);
+  apply_some(gate, turn);
+  return asking_;
+}
+
+// The servers' addresses are asked for anyway, and it is known who is silent.
+bool CheckedServers::answer_by_arp(const ProbeToStart& probe, ServerGate& gate, Instant now) {
+  if (probe.target->check->kind != CheckKind::arp) return false;
+  const CheckedService* const service = service_of(probe.target->id.service);
+  const CheckedServer* const checked = service ? server_of(*service, probe.target->id) : nullptr;
+  const Server* const server = checked ? server_at(gate, service->key, checked->at) : nullptr;
+  const auto hop = server ? gate.next_hop(*server) : std::nullopt;
+  const bool well = hop && hop->mac;
+  std::string said = server ? "no route" : "it is not in the table";
+  if (hop) said = text(hop->addr) + (well ? " is at " + text(*hop->mac) : " does not answer ARP");
+  static_cast<void>(health_.answered(probe.id, well, said, now, news_));
+  return true;
+}
+
+// With via = vip the director sends the probe's packets. Without the server's MAC address it can only drop them, and no
+// error would tell a probe that takes silence for well.
+bool CheckedServers::answer_for_silent(const ProbeToStart& probe, ServerGate& gate, Instant now) {
+  if (probe.target->check->via != CheckSpec::Via::vip) return false;
+  const CheckedService* const service = service_of(probe.target->id.service);
+  if (!service) return false;
+  const CheckedServer* const checked = server_of(*service, probe.target->id);
+  const Server* const server = checked ? server_at(gate, service->key, checked->at) : nullptr;
+  const auto hop = server ? gate.next_hop(*server) : std::nullopt;
+  if (!hop || !hop->silent) return false;
+  static_cast<void>(health_.answered(probe.id, false, text(hop->addr) + " does not answer ARP", now, news_));
+  return true;
+}
+
+void CheckedServers::carry_out(ServerGate& gate, Turn turn) {
+  for (const TargetChange& change : news_.changes) note(change, gate, turn);
+  for (const QuorumChange& change : news_.quorums) note(change, gate, turn);
+  news_.clear();
+}
+
+void CheckedServers::note(const TargetChange& change, ServerGate& gate, Turn turn) {
+  CheckedService* const service = service_of(change.id.service);
+  const CheckedServer* const checked = service ? server_of(*service, change.id) : nullptr;
+  if (!checked) return;
+  if (change.what != TargetChange::What::ramped) {
+    const bool bad = change.what == TargetChange::What::went;
+    turn.out.say(bad ? Severity::warning : Severity::notice, service->name + ": server " + text(checked->at) + " is " +
+                                                                 name(change.condition) + ": " + change.reason);
+  }
+  apply(*service, *checked, gate, turn.now);
+}
+
+void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn turn) {
+  CheckedService* const service = service_of(change.service);
+  if (!service) return;
+  quorums_.push_back({service->key, change.enough});
+  const bool sorry_was_used = std::exchange(service->in_use, change.sorry);
+  std::string sorry;
+  if (change.sorry) {
+    sorry = ": sorry server " + text(service->sorry->at) + " is used";
+  } else if (sorry_was_used) {
+    sorry = ": sorry server is not used any more";
+  } else if (!change.enough && service->sorry) {
+    sorry = ": sorry server " + text(service->sorry->at) + " is not used: packets cannot be sent to it";
+  }
+  turn.out.say(change.enough ? Severity::notice : Severity::warning,
+               service->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
+                   change.reason + ")" + sorry);
+  if (change.sorry == sorry_was_used) return;  // no server's share of the work is another one
+  if (!service->next) applying_.push_back(service->id);
+  service->next = 0;
+  apply_sorry(*service, gate, turn);
+  const CheckedServer* const own = service->sorry ? server_of(*service, service->sorry->at) : nullptr;
+  if (own && service->in_use) apply(*service, *own, gate, turn.now);
+}
+
+void CheckedServers::apply_some(ServerGate& gate, Turn turn) {
+  size_t left = kPortion, done = 0;
+  while (left > 0 && done < applying_.size()) {
+    CheckedService* const service = service_of(applying_[done]);
+    if (service && !apply_some(*service, left, gate, turn)) break;
+    ++done;
+  }
+  applying_.erase(applying_.begin(), applying_.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+// False: there are more.
+bool CheckedServers::apply_some(CheckedService& service, size_t& left, ServerGate& gate, Turn turn) {
+  for (size_t& next = *service.next; next < service.servers.size(); ++next, --left) {
+    if (left == 0) return false;
+    apply(service, service.servers[next], gate, turn.now);
+  }
+  service.next.reset();
+  left -= std::min<size_t>(left, 1);
+  apply_sorry(service, gate, turn);
+  return true;
+}
+
+const Health::TargetHealth* CheckedServers::find(const ServiceKey& service, Endpoint server) const {
+  const auto found = services_.find(service);
+  if (found == services_.end()) return nullptr;
+  const CheckedServer* const checked = server_of(found->second, server);
+  return checked ? health_.find(checked->id) : nullptr;
+}
+
+const Health::ServiceHealth* CheckedServers::find(const ServiceKey& service) const {
+  const auto found = services_.find(service);
+  return found == services_.end() ? nullptr : health_.find_service(found->second.id);
+}
+
+}  // namespace rawvs

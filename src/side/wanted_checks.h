@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// wanted_checks.h: how the servers of a service are checked, as the configuration wants it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/service.h"
+#include "rawvs/addr.h"
+#include "side/check.h"
+#include "side/health.h"
+
+namespace rawvs {
+
+struct WantedChecks {
+  std::string name;  // of its virtual
+  ServiceKey service;
+  Ip vip{};  // for a mark's service the first VIP of the mark
+  HealthPolicy policy;
+  struct Server {
+    Endpoint at{};
+    std::shared_ptr<const CheckSpec> check{};  // null: not checked
+  };
+  std::vector<Server> servers;
+  std::optional<ServerSpec> sorry;
+};
+
+}  // namespace rawvs
