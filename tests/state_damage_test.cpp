@@ -12,7 +12,7 @@ namespace {
 using namespace test;
 
 // Two services of two servers, templates, what they control, an FTP session: each kind of block.
-void furnish(World& w) {
+void set_up(World& w) {
   w.web(Method::route);
   w.web(Method::masq, Protocol::tcp, "192.0.2.101", 1, 21);
   w.shop(Mark(10), {80, 443});
@@ -32,13 +32,13 @@ void populate(World& w) {
 class DamagedState : public testing::Test {
  protected:
   DamagedState() {
-    furnish(before_), populate(before_);
+    set_up(before_), populate(before_);
     bytes_ = before_.state(3);  // so that there are several blocks of each kind
     for (const Connection* const c : before_.all()) known_.insert(before_.identity(*c));
   }
   // Nothing but what was written may come of it, and nothing unsound.
   const StateReport& read(World& after, const std::vector<uint8_t>& bytes) {
-    furnish(after);
+    set_up(after);
     after.restore(bytes);
     EXPECT_EQ(after.connections.size(), after.report.connections + after.report.templates);
     return after.report;
@@ -149,7 +149,7 @@ TEST_F(DamagedState, ABlockThatComesAgainIsNotTakenAgain) {
 
 TEST_F(DamagedState, EntriesThatMakeNoSenseAreNotTaken) {
   World before;
-  furnish(before);
+  set_up(before);
   before.open(0, 0, Port(2000));
   const std::vector<uint8_t> bytes = before.state();
   const auto verdict = [&](size_t at, std::vector<uint8_t> with) {

@@ -282,7 +282,7 @@ class Vrrp {
   void review(Instance& i, VrrpTurn turn);
   bool group_ready(const Instance& i) const;
   void group_follows(const Instance& first, VrrpTurn turn);
-  std::optional<std::string> ailment(const Instance& i) const;
+  std::optional<std::string> reason_to_stop(const Instance& i) const;
   void take_spec(Instance& i, VrrpSpec spec);
   void number();
   void find_sources();

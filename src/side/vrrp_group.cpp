@@ -229,7 +229,7 @@ void Vrrp::track(size_t instance, size_t which, bool well, VrrpTurn turn) {
 }
 
 // Why an instance cannot run; none: it can.
-std::optional<std::string> Vrrp::ailment(const Instance& i) const {
+std::optional<std::string> Vrrp::reason_to_stop(const Instance& i) const {
   const LinkFacts& link = links_[index(i.spec.link)];
   const char* fault = nullptr;
   if (i.spec.track_link && link.ifindex == 0) {
@@ -249,8 +249,8 @@ std::optional<std::string> Vrrp::ailment(const Instance& i) const {
 }
 
 void Vrrp::set_off(Instance& i, VrrpTurn turn) {
-  if (auto ailing = ailment(i)) {
-    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, turn);
+  if (auto reason = reason_to_stop(i)) {
+    happened(i, VrrpEvent::hurt, {.why = std::move(*reason)}, turn);
     return;
   }
   const bool owner = i.priority == kVrrpOwner;
@@ -265,10 +265,10 @@ void Vrrp::set_off(Instance& i, VrrpTurn turn) {
 void Vrrp::review(Instance& i, VrrpTurn turn) {
   const uint8_t before = std::exchange(i.priority, effective_priority(i));
   if (i.state == VrrpState::initialize) return;
-  auto ailing = ailment(i);
-  if (ailing && i.state != VrrpState::fault) {
-    happened(i, VrrpEvent::hurt, {.why = std::move(*ailing)}, turn);
-  } else if (!ailing && i.state == VrrpState::fault) {
+  auto reason = reason_to_stop(i);
+  if (reason && i.state != VrrpState::fault) {
+    happened(i, VrrpEvent::hurt, {.why = std::move(*reason)}, turn);
+  } else if (!reason && i.state == VrrpState::fault) {
     set_off(i, turn);
   } else if (i.priority != before && i.state == VrrpState::master) {
     speak(i, i.priority, turn);  // a stronger backup need not wait for the next advert
