@@ -2,6 +2,7 @@
 """Very large tables of services and servers: configurations, rules for -R, a client that measures replies."""
 import itertools
 import socket
+import struct
 import threading
 import time
 
@@ -29,6 +30,28 @@ def sections(services, servers, weight=1):
         lines += [f"server = 198.51.100.{1 + (n * 7 + k) % 250} weight={weight}" for k in range(servers)]
         return "\n".join(lines) + "\n"
     return [one(n) for n in range(services)]
+
+
+def nat_sections(services, servers, weight=1, address=None, more=""):
+    """So many [virtual]s of so many servers each, up to 65,000 of one: at one address, or spread over 250."""
+    def one(n):
+        lines = [f"[virtual n{n}]", f"address = {VIP2}", f"ports = tcp/{1000 + n}", *([more] if more else [])]
+        lines += [f"server = {address or f'198.51.100.{1 + k % 250}'}:{k // (1 if address else 250) + 1} "
+                  f"forward=nat weight={weight}" for k in range(servers)]
+        return "\n".join(lines) + "\n"
+    return [one(n) for n in range(services)]
+
+
+def connections(host, count, port):
+    """So many datagrams to the VIP, each from another client."""
+    with host.inside(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for n in range(count):
+            source = socket.inet_aton(f"198.51.100.{1 + n // 50000}")
+            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0, source,
+                             socket.inet_aton(VIP))
+            raw.sendto(ip + struct.pack("!HHHH", 1000 + n % 50000, port, 8, 0), (VIP, 0))
+            if n % 100 == 0:
+                time.sleep(0.002)
 
 
 def vips(count):
