@@ -88,9 +88,11 @@ bool CheckedServers::give_up_some(size_t& left, ServerGate& gate, Turn turn) {
       ++next;
       continue;
     }
-    const bool own = own_sorry(service);
-    if (!std::exchange(service.given_up, true) && service.sorry && !own)
-      gate.remove(service.key, service.sorry->at, turn);
+    if (!std::exchange(service.given_up, true)) {
+      health_.hold_quorum(service.id);
+      if (service.sorry && !own_sorry(service)) gate.remove(service.key, service.sorry->at, turn);
+      service.sorry.reset();  // so that nothing adds it again
+    }
     for (; left > 0 && !service.servers.empty(); --left) drop(service, service.servers.size() - 1, gate);
     if (!service.servers.empty()) return false;
     health_.remove_service(service.id);
