@@ -11,6 +11,7 @@
 
 #include "frames.h"
 #include "tools/rawvs-replay/capture_file.h"
+#include "whole_director.h"
 
 namespace rawvs::replay {
 namespace {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "rawvs/control.h"
+#include "whole_director.h"
 
 namespace rawvs {
 
@@ -32,12 +33,12 @@ struct Table {  // a director and an operator who sends requests
 
   Connection& connect(uint16_t cport, ServerSlot server, Duration timeout, Protocol protocol = Protocol::tcp) {
     const FlowKey key{Ip(0xc6336401), Ip(0xc0000264), Port(cport), Port(80), protocol};
-    Connection* const c = director.connections().create(key, director.connections().hash(key));
+    Connection* const c = test::table_of(director).create(key, test::table_of(director).hash(key));
     c->server = server;
     c->server_v4 = 0xc000020b;
     c->rport = Port(80);
     c->state = static_cast<uint8_t>(protocol == Protocol::tcp ? TcpState::established : TcpState::none);
-    director.connections().arm(*c, now, timeout);
+    test::table_of(director).arm(*c, now, timeout);
     return *c;
   }
   void serve_web() {

@@ -37,13 +37,13 @@ TEST(Control, ListsPersistenceTemplates) {
   Table t;
   const auto remember = [&](FlowKey key, uint8_t state, uint16_t port) {
     key.persistence = true;
-    Connection* const c = t.director.connections().create(key, t.director.connections().hash(key));
+    Connection* const c = test::table_of(t.director).create(key, test::table_of(t.director).hash(key));
     c->flags |= Connection::persistence;
     c->state = state;
     c->server = kNoServer;
     c->server_v4 = 0xc000020b;
     c->rport = Port(port);
-    t.director.connections().arm(*c, t.now, 360s);
+    test::table_of(t.director).arm(*c, t.now, 360s);
   };
   const Ip client(0xc6336401), network(0xc6336400), vip(0xc0000264);
   remember({client, vip, Port(0), Port(80), Protocol::tcp}, 0, 8080);
@@ -83,7 +83,7 @@ TEST(Control, SearchesATableThatWasOnceFullInSmallSteps) {
   for (uint16_t i = 0; i < 50'000; ++i) used.push_back(&t.connect(static_cast<uint16_t>(1000 + i), kNoServer, 900s));
   Connection* const last = used.back();
   used.pop_back();
-  for (Connection* c : used) t.director.connections().remove(*c);
+  for (Connection* c : used) test::table_of(t.director).remove(*c);
   const auto pieces = t.pieces("rawvs/1 connections");
   EXPECT_GE(pieces.size(), 50'000u / 4096);
   std::string all;

@@ -7,6 +7,7 @@
 #include "control/director_gate.h"
 #include "frames.h"
 #include "rawvs/director.h"
+#include "whole_director.h"
 
 namespace rawvs {
 

@@ -67,7 +67,7 @@ TEST_F(DirectorOnItsLinks, KeepsARemovedNatServerAsLongAsItHasConnections) {
   arrive(frame(Tcp{}));
   ASSERT_EQ(director_->services().server(0).references(), 1u);
   ASSERT_FALSE(director_->remove_server(key_, {ip("203.0.113.11"), Port(8080)}, {now_, out_}));
-  director_->connections().arm(*director_->connections().at(1), now_, 600s);
+  table_of(*director_).arm(*table_of(*director_).at(1), now_, 600s);
   for (int minute = 0; minute < 9; ++minute) pass(60s);
   EXPECT_EQ(nat_servers(), "203.0.113.11 ");
   for (int minute = 0; minute < 3; ++minute) pass(60s);

@@ -11,6 +11,7 @@
 
 #include "random_packets.h"
 #include "rawvs/director.h"
+#include "whole_director.h"
 
 namespace rawvs::test {
 

@@ -48,7 +48,7 @@ FrameBytes DoorFuzz::l4_frame(Protocol protocol, Endpoint from, Endpoint to, uin
 }
 
 const Connection* DoorFuzz::some_connection() {
-  ConnectionTable& table = director_->connections();
+  const ConnectionTable& table = director_->connections();
   for (uint32_t tries = 0; tries < 20; ++tries) {
     const Connection* const c = table.at(1 + below(kMostConnections));
     if (c && !c->is_template()) return c;

@@ -111,7 +111,7 @@ void DoorFuzz::check_returned() {
 
 // Among entries with one key the newest is found; among entries of equal age (new since the last check) any.
 void DoorFuzz::check_found(const Connection& c, Side side) {
-  ConnectionTable& table = director_->connections();
+  const ConnectionTable& table = director_->connections();
   const FlowKey key = c.key(side);
   const Connection* const found = table.find(side, key, table.hash(key));
   ASSERT_NE(found, nullptr) << "round " << round_;
@@ -120,7 +120,7 @@ void DoorFuzz::check_found(const Connection& c, Side side) {
 }
 
 void DoorFuzz::check_counts() {
-  ConnectionTable& table = director_->connections();
+  const ConnectionTable& table = director_->connections();
   std::array<uint32_t, kMostServers> active{}, inactive{}, persistent{};
   std::map<ConnectionId, uint32_t> children;
   std::map<ConnectionId, Known> now_known;

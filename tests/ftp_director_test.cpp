@@ -72,7 +72,7 @@ class FtpDirectorTest : public DirectorTest {
   }
   // The connection from this port of the client, or the one with an unknown port; null: none.
   Connection* connection(uint16_t cport, uint16_t vport = 21) {
-    ConnectionTable& table = director_->connections();
+    ConnectionTable& table = table_of(*director_);
     const FlowKey key{ip("198.51.100.1"), ip("192.0.2.100"), Port(cport), Port(vport), Protocol::tcp};
     return table.find(Side::client, key, table.hash(key));
   }

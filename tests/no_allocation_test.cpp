@@ -11,6 +11,7 @@
 
 #include "frames.h"
 #include "rawvs/director.h"
+#include "whole_director.h"
 
 namespace {
 

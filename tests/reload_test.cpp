@@ -6,6 +6,7 @@
 
 #include "config_same.h"
 #include "rawvs/control.h"
+#include "whole_director.h"
 
 namespace rawvs {
 namespace {
@@ -183,9 +184,9 @@ TEST_F(ReloadTest, ClearedByRawvsadmIsLeftClearedWithoutReset) {
 TEST_F(ReloadTest, ConnectionsAndCountersSurvive) {
   start(kDirector + kWeb + "server = 192.0.2.11\n");
   const FlowKey flow{Ip(0xc6336401), Ip(0xc0000264), Port(1001), Port(80), Protocol::tcp, false};
-  Connection* const c = director_.connections().create(flow, director_.connections().hash(flow));
+  Connection* const c = test::table_of(director_).create(flow, director_.connections().hash(flow));
   c->server = 0;
-  director_.connections().arm(*c, now_, 60s);
+  test::table_of(director_).arm(*c, now_, 60s);
   director_.services().servers();
   reload(kDirector + kWeb + "scheduler = sh\nserver = 192.0.2.11 weight=2\nserver = 192.0.2.12\n");
   EXPECT_EQ(director_.connections().size(), 1u);

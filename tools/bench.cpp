@@ -7,7 +7,13 @@
 #include <cstring>
 #include <vector>
 
+#include "core/connection.h"
+#include "core/link.h"
+#include "core/outbox.h"
+#include "core/service.h"
 #include "rawvs/director.h"
+#include "rawvs/exit.h"
+#include "rawvs/settings.h"
 #include "wire/checksum.h"
 
 namespace {

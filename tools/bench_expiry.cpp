@@ -9,7 +9,12 @@
 #include <ctime>
 #include <vector>
 
+#include "core/connection.h"
+#include "core/link.h"
+#include "core/outbox.h"
+#include "core/service.h"
 #include "rawvs/director.h"
+#include "rawvs/settings.h"
 #include "wire/checksum.h"
 
 namespace {

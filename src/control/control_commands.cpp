@@ -12,6 +12,10 @@
 #include "control/control_rows.h"
 #include "control/control_sync.h"
 #include "control/control_words.h"
+#include "core/service.h"
+#include "director/explain.h"
+#include "director/observer.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 namespace {

@@ -11,7 +11,14 @@
 #include "config/spec_words.h"
 #include "control/control_words.h"
 #include "control/trace.h"
+#include "core/connection.h"
+#include "core/link.h"
+#include "core/service.h"
 #include "core/track.h"
+#include "rawvs/exit.h"
+#include "rawvs/settings.h"
+#include "side/claim.h"
+#include "side/neighbor.h"
 
 namespace rawvs {
 
@@ -178,7 +185,7 @@ class ConnectionRows final : public RowSource {
   ConnectionRows(const FlowFilter& filter, std::string_view state) : filter_(filter), state_(state) {}
 
   Next next(std::string& row, Director& director, Instant now) override {
-    ConnectionTable& connections = director.connections();
+    const ConnectionTable& connections = director.connections();
     for (; seen_ < kConnectionsSeen; ++seen_) {
       if (next_ >= connections.id_limit()) return Next::end;
       const Connection* const connection = connections.at(next_++);
@@ -238,7 +245,7 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     row = "vip";
     put(row, "address", text(claim->vip));
     put(row, "link", word(director, claim->as.link));
-    put(row, "mac", text(director.mac_of(*claim)));
+    put(row, "mac", text(director.mac_of(claim->vip)));
     put(row, "retired", claim->retired_until ? 1 : 0);
     put(row, "standby", claim->as.standby ? 1 : 0);
     return Next::row;

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/service.h"
 #include "rawvs/director.h"
+#include "rawvs/exit.h"
 
 namespace rawvs {
 

@@ -12,7 +12,9 @@
 #include "config/config_rows.h"
 #include "config/config_values.h"
 #include "config/portions.h"
+#include "core/service.h"
 #include "core/sort.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 namespace {

@@ -14,7 +14,9 @@
 #include "config/config_values.h"
 #include "config/spec_words.h"
 #include "control/reload_tables.h"
+#include "core/service.h"
 #include "rawvs/control.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 

@@ -181,7 +181,7 @@ void ConnectionTable::remove(Connection& c) {
   --used_;
 }
 
-Connection* ConnectionTable::at(ConnectionId id) {
+const Connection* ConnectionTable::at(ConnectionId id) const {
   return id != kNoConnection && id < fresh_ && (entries_[id].flags & Connection::used) ? &entries_[id] : nullptr;
 }
 

@@ -115,7 +115,8 @@ class ConnectionTable {
   uint64_t cells() const { return cell_mask_ + 1; }  // of an index
   size_t reserved_bytes() const { return bytes_; }
   ConnectionId id(const Connection& c) const { return static_cast<ConnectionId>(&c - entries_); }
-  Connection* at(ConnectionId id);                  // null: no entry in use has this id
+  const Connection* at(ConnectionId id) const;  // null: no entry in use has this id
+  Connection* at(ConnectionId id) { return const_cast<Connection*>(std::as_const(*this).at(id)); }
   ConnectionId id_limit() const { return fresh_; }  // entries in use have ids below this
 
  private:

@@ -111,6 +111,7 @@ class FtpSessions {  // a fixed number of sessions; memory is touched when used
   uint16_t take(Ip server, Ip vip, Ip client);  // a new session; 0: all are in use
   void release(uint16_t index);
   // REQUIRES: the session is in use. Null for 0 and for an index that was never used.
+  const FtpSession* at(uint16_t index) const { return const_cast<FtpSessions*>(this)->at(index); }
   FtpSession* at(uint16_t index) { return index != 0 && index < fresh_ ? &slots_[index - 1u].session : nullptr; }
   uint16_t size() const { return used_; }
   uint16_t capacity() const { return capacity_; }

@@ -44,7 +44,7 @@ Duration timeout_of(const Connection& c, const Timeouts& timeouts) {
 
 // The shifts of the server's sequence numbers by NAT of FTP, after the last byte read. The same is sent for earlier
 // bytes: the backup cannot know how a repetition there was mapped.
-std::optional<SyncShifts> shifts_of(const Connection& c, FtpSessions* sessions) {
+std::optional<SyncShifts> shifts_of(const Connection& c, const FtpSessions* sessions) {
   const FtpSession* const session = sessions && !c.is_template() ? sessions->at(c.peer.ftp) : nullptr;
   if (!session || !session->server.started || session->edits.neutral()) return std::nullopt;
   const uint32_t next = session->server.next;

@@ -42,9 +42,9 @@ struct SyncSettings {          // named as IPVS's sysctls without sync_, with th
 };
 
 struct SyncView {  // the tables that the sender and the receiver read
-  ConnectionTable& connections;
+  const ConnectionTable& connections;
   const Services& services;
-  FtpSessions* ftp = nullptr;  // null: FTP's shifts are not sent
+  const FtpSessions* ftp = nullptr;  // null: FTP's shifts are not sent
   const Timeouts& timeouts;
 };
 

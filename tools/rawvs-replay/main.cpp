@@ -8,6 +8,7 @@
 #include <string>
 
 #include "capture_file.h"
+#include "core/link.h"
 #include "rawvs/control.h"
 
 namespace {

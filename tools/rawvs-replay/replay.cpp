@@ -5,6 +5,10 @@
 //   inside, if it was sent to the inside interface's MAC address; outside, if to the outside interface's;
 //   with another destination (such as broadcast) inside, if its IPv4 or ARP sender is in the inside interface's subnet.
 #include "replay.h"
+#include "core/connection.h"
+#include "core/link.h"
+#include "core/service.h"
+#include "rawvs/exit.h"
 
 #include <algorithm>
 #include <cstdio>

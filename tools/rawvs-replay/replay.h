@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/link.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/service.h"
 #include "sys/engine/engine_parts.h"
 #include "sys/engine/start_check.h"
 

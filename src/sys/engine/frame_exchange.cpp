@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "rawvs/exit.h"
+
 namespace rawvs {
 namespace {
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/link.h"
+
 namespace rawvs {
 namespace {
 

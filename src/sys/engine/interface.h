@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/link.h"
 #include "side/watch.h"
 #include "sys/engine/engine_context.h"
 #include "sys/guard/guard.h"

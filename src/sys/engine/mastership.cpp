@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "core/link.h"
+#include "side/claim.h"
 #include "sys/probe/probe_program.h"
 
 namespace rawvs {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/link.h"
 #include "sys/engine/interface.h"
 #include "sys/guard/guard_links.h"
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "core/link.h"
+
 namespace rawvs {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "core/link.h"
 #include "rawvs/addr.h"
 #include "sys/engine/ports.h"
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "core/state.h"
+
 namespace rawvs {
 namespace {
 

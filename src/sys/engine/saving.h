@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "core/state.h"
 #include "sys/engine/engine_context.h"
 #include "sys/ha/state_file.h"
 

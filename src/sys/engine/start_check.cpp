@@ -10,6 +10,10 @@
 #include <optional>
 #include <string>
 
+#include "core/connection.h"
+#include "core/reassembly.h"
+#include "core/service.h"
+#include "rawvs/settings.h"
 #include "sys/engine/control_socket.h"
 #include "sys/sys.h"
 

@@ -9,6 +9,7 @@
 #include "rawvs/config.h"
 #include "rawvs/director.h"
 #include "rawvs/result.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 

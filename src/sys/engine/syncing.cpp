@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/connection.h"
+#include "core/link.h"
+
 namespace rawvs {
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// director_pieces.h: a frame goes through a cutter of split.h, piece by piece, each in a letter of the outbox.
+// pieces.h: a frame goes through a cutter of split.h, piece by piece, each in a letter of the outbox.
 #pragma once
 
 #include "core/outbox.h"

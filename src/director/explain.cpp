@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// director_explain.cpp: what would become of a packet, and why, step by step, in words. The same tables and the same
-// functions as for real packets are asked; nothing is changed: schedulers choose on a copy of their state.
+// explain.cpp: the words about a packet's path.
+#include "director/explain.h"
+
 #include "core/scheduler.h"
 #include "core/track.h"
-#include "rawvs/director.h"
+#include "director/flows.h"
+#include "director/surroundings.h"
 
 namespace rawvs {
 
@@ -32,32 +34,31 @@ std::string why_not(const Server& s) {
   return "";
 }
 
-}  // namespace
-
-// One explanation: the steps of Director::vip_packet() and what it calls, for a packet that wants to begin something.
-class Director::Explainer {
+// One explanation: the steps of a packet to a VIP (director.cpp) and what it calls.
+class Explainer {
  public:
-  Explainer(const Director& director, const FlowKey& flow, Instant now) : d_(director), flow_(flow), now_(now) {}
+  Explainer(const Explained& of, const FlowKey& flow, Instant now) : d_(of), flow_(flow), now_(now) {}
 
   Explanation run() {
     const Endpoint client{flow_.client, flow_.cport}, vip{flow_.vip, flow_.vport};
     step(std::string("A ") + packet_word(flow_.protocol) + " from " + text(client) + " to " + text(vip) + '.');
-    if (!d_.claims_.takes(flow_.vip)) {
+    if (!d_.surroundings.claims().takes(flow_.vip)) {
       step(text(flow_.vip) + " is no VIP: no virtual service has this address.");
       return end(Exit::not_vip, "It is left to this host's kernel.");
     }
-    const Claims::Claim& claim = *d_.claims_.find(flow_.vip);
-    const LinkFacts& place = d_.links_[index(claim.as.link)];
+    const Claims::Claim& claim = *d_.surroundings.claims().find(flow_.vip);
+    const LinkFacts& place = d_.surroundings.link(claim.as.link);
     if (claim.as.standby) {
       step(text(flow_.vip) + " is a VIP whose master is another director (VRRP): ARP for it is not answered here.");
       return end(Exit::standby, "It is dropped: the master sends it on.");
     }
     step(text(flow_.vip) + " is a VIP" +
-         (claim.answered() ? ": ARP for it is answered with " + text(d_.mac_of(claim)) + " on " + place.name
-                           : ", retired: its last service went a short while ago") +
+         (claim.answered()
+              ? ": ARP for it is answered with " + text(d_.surroundings.mac_of(claim)) + " on " + place.name
+              : ", retired: its last service went a short while ago") +
          '.');
     if (!place.usable()) step("But " + place.name + " is down: nothing can arrive there now.");
-    if (d_.services_.empty()) {
+    if (d_.services.empty()) {
       step("There is no virtual service at all: rawvsd stands aside.");
       return answered_as_host();
     }
@@ -74,9 +75,8 @@ class Director::Explainer {
   void settle(Exit exit, std::string text) { e_.exit = exit, e_.text = std::move(text); }
 
   const Connection* find(const FlowKey& key) const {
-    const ConnectionTable& table = d_.connections_;
-    const Connection* const c = table.find(Side::client, key, table.hash(key));
-    return c && !table.expired(*c, now_) ? c : nullptr;
+    const Connection* const c = d_.flows.find(key);
+    return c && !d_.flows.connections().expired(*c, now_) ? c : nullptr;
   }
 
   // Does a connection of the table decide? Then the verdict is settled.
@@ -84,18 +84,18 @@ class Director::Explainer {
     FlowKey any_port = flow_;
     any_port.cport = Port(0);
     const Connection* c = find(flow_);
-    if (!c && d_.unknown_ports_ != 0) c = find(any_port);
+    if (!c && d_.flows.has_unknown_ports()) c = find(any_port);
     if (!c) return step("No connection with these addresses and ports is known."), false;
-    const Server& server = d_.services_.server(c->server);
+    const Server& server = d_.services.server(c->server);
     step("A connection is known: " + std::string(state_name(*c)) + ", to real server " + text(c->real_server()) +
-         " by " + name(c->method()) + ", expires in " + seconds(d_.connections_.left(*c, now_)) + '.');
-    if (d_.settings_.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
+         " by " + name(c->method()) + ", expires in " + seconds(d_.flows.connections().left(*c, now_)) + '.');
+    if (d_.settings.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
     if (server.standing == Standing::resets) {
       return step("Its server is down and on_down is reset: this packet ends it."), false;
     }
-    if (flow_.protocol != Protocol::udp && reusable(*c, d_.settings_.conn_reuse_mode)) {
+    if (flow_.protocol != Protocol::udp && reusable(*c, d_.settings.conn_reuse_mode)) {
       return step("It is over, so this packet may begin another one (conn_reuse_mode)."), false;
     }
     if (!server.in_service()) {
@@ -106,7 +106,7 @@ class Director::Explainer {
   }
 
   Explanation unknown() {
-    const Service* const service = flow_.cport == kFtpData ? nullptr : d_.services_.classify(flow_);
+    const Service* const service = flow_.cport == kFtpData ? nullptr : d_.services.classify(flow_);
     if (flow_.cport == kFtpData) step("Nothing is ever scheduled from port 20, FTP's data port, as in IPVS.");
     if (!service) {
       if (flow_.cport != kFtpData) step("No virtual service takes this protocol and port.");
@@ -121,9 +121,9 @@ class Director::Explainer {
       const FlowKey key = template_key(flow_, service->spec);
       const Connection* const ticket = find(key);
       const std::string who = text(key.client) + (s.netmask == Netmask{} ? "" : " and its network");
-      if (ticket && d_.keeps(*ticket)) {
+      if (ticket && d_.flows.keeps(*ticket)) {
         step("Persistence: " + who + " stays with " + text(ticket->real_server().addr) + " for another " +
-             seconds(d_.connections_.left(*ticket, now_)) + " or more.");
+             seconds(d_.flows.connections().left(*ticket, now_)) + " or more.");
         chosen(ticket->server, *service);
         return std::move(e_);
       }
@@ -134,10 +134,10 @@ class Director::Explainer {
 
   Explanation schedule(const Service& service) {
     Service copy = service;
-    const auto index = d_.schedule(flow_, copy, now_);
+    const auto index = d_.flows.schedule(flow_, copy, now_);
     std::string servers;
     for (size_t i = 0; i < std::min(service.servers.size(), kServersNamed); ++i) {
-      const Server& s = d_.services_.server(service.servers[i]);
+      const Server& s = d_.services.server(service.servers[i]);
       const std::string not_now = why_not(s);
       servers += (i == 0 ? "" : "; ") + text(s.spec.at) + " weight " + std::to_string(s.spec.weight) +
                  (s.share == kFullShare ? "" : " (slow start of " + std::to_string(s.full_weight()) + ")") + ", " +
@@ -151,8 +151,8 @@ class Director::Explainer {
       return end(Exit::no_server, "ICMP port unreachable is sent to the client.");
     }
     step(std::string("The scheduler ") + name(service.spec.scheduler) + " takes " +
-         text(d_.services_.server(service.servers[*index]).spec.at) + '.');
-    if (!service.spec.one_packet && d_.connections_.size() == d_.connections_.capacity()) {
+         text(d_.services.server(service.servers[*index]).spec.at) + '.');
+    if (!service.spec.one_packet && d_.flows.connections().size() == d_.flows.connections().capacity()) {
       return end(Exit::table_full, "It is dropped: the connection table is full (max_connections).");
     }
     chosen(service.servers[*index], service);
@@ -160,25 +160,25 @@ class Director::Explainer {
   }
 
   void chosen(ServerSlot slot, const Service& service) {
-    const ServerSpec& spec = d_.services_.server(slot).spec;
+    const ServerSpec& spec = d_.services.server(slot).spec;
     const bool own =
         spec.at.port.value != 0 && (service.spec.key.mark.value != 0 || service.spec.key.vip.port == flow_.vport);
     to_server(slot, spec.method, {spec.at.addr, own ? spec.at.port : flow_.vport});
   }
 
   void to_server(ServerSlot slot, Method method, Endpoint at) {
-    const Server& server = d_.services_.server(slot);
+    const Server& server = d_.services.server(slot);
     e_.server = at;
     e_.method = method;
     if (method == Method::masq && flow_.client == at.addr) {
       return settle(Exit::hairpin, "It is dropped: a NAT server cannot be its own client.");
     }
     Hop hop;
-    if (const auto nowhere = d_.hop_to(server, hop, now_)) {
+    if (const auto nowhere = d_.surroundings.hop_to(server, hop, now_)) {
       return settle(*nowhere, "It is dropped: " + std::string(words(*nowhere).meaning) + '.');
     }
-    const Neighbors::Neighbor& next = d_.neighbors_.at(hop.neighbor);
-    step("Its next hop is " + text(next.addr) + " on " + d_.links_[index(hop.link)].name + ", MTU " +
+    const Neighbors::Neighbor& next = d_.surroundings.neighbors().at(hop.neighbor);
+    step("Its next hop is " + text(next.addr) + " on " + d_.surroundings.link(hop.link).name + ", MTU " +
          std::to_string(hop.mtu) +
          (hop.knows_mac ? ", MAC address " + text(hop.mac) : ", whose MAC address is asked for") + '.');
     if (!hop.knows_mac && next.state == Neighbors::State::silent) {
@@ -190,19 +190,21 @@ class Director::Explainer {
   }
 
   Explanation answered_as_host() {
-    if (d_.settings_.reply_rate == 0) return end(Exit::replies_off, "It is not answered: reply_rate is 0.");
+    if (d_.settings.reply_rate == 0) return end(Exit::replies_off, "It is not answered: reply_rate is 0.");
     if (flow_.protocol == Protocol::tcp) return end(Exit::reset_sent, "The VIP answers with RST.");
     if (flow_.protocol == Protocol::udp)
       return end(Exit::port_unreachable, "The VIP answers with ICMP port unreachable.");
     return end(Exit::protocol_unreachable, "The VIP answers with ICMP protocol unreachable.");
   }
 
-  const Director& d_;
+  const Explained& d_;
   const FlowKey flow_;
   const Instant now_;
   Explanation e_;
 };
 
-Explanation Director::explain(const FlowKey& flow, Instant now) const { return Explainer(*this, flow, now).run(); }
+}  // namespace
+
+Explanation explain(const Explained& of, const FlowKey& flow, Instant now) { return Explainer(of, flow, now).run(); }
 
 }  // namespace rawvs

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// door.cpp: the director's door (rawvs/director.h): each call goes to the part whose business it is.
+#include "director/explain.h"
+#include "director/path.h"
+
+namespace rawvs {
+
+static_assert(Director::kObservers == Onlookers::kMost);
+
+Director::Director(const Settings& settings, HashKey secret, bool two_links, Instant now)
+    : path_(std::make_unique<Path>(settings, secret, two_links, now)) {}
+
+Director::~Director() = default;
+
+// What happened.
+void Director::frames_arrived(std::span<Frame> frames, Turn turn) { path_->frames_arrived(frames, turn); }
+Exit Director::check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Turn turn) {
+  path_->surroundings.recycle();
+  Arrival a;
+  a.frame = &frame;
+  const Exit exit = path_->forwarder.check(a, path_->services.known(service, server), turn);
+  path_->exits.count(exit);
+  return exit;
+}
+void Director::time_passed(Turn turn) { path_->time_passed(turn); }
+Instant Director::next_deadline() const { return path_->next_deadline(); }
+
+void Director::link_changed(Link link, const LinkFacts& facts, Turn turn) {
+  path_->surroundings.link_changed(link, facts, turn);
+}
+void Director::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
+  path_->surroundings.share(std::move(shared), others, turn);
+}
+void Director::announce(Ip vip, Turn turn) { path_->surroundings.announce(vip, turn); }
+void Director::announce_others(Turn turn) { path_->surroundings.announce_others(turn); }
+void Director::route_found(const Route& route, Turn turn) { path_->surroundings.route_found(route, turn); }
+std::vector<Ip> Director::take_unknown_ways(size_t most) { return path_->surroundings.take_unknown_ways(most); }
+std::optional<Ip> Director::next_server_address(std::optional<Ip> after) const {
+  return path_->surroundings.next_server_address(after);
+}
+void Director::guard_knows_flows(Link link, bool knows) { path_->surroundings.set_guard_knows_flows(link, knows); }
+void Director::hold_speech(bool hold) { path_->surroundings.hold_speech(hold); }
+void Director::link_counted(Link link, const LinkCounters& counters) { path_->counters[index(link)] = counters; }
+
+// Connections from elsewhere.
+StateTables Director::state_tables() { return path_->flows.state_tables(); }
+void Director::tell(SyncSender* sender) { path_->flows.tell(sender); }
+SyncView Director::sync_view() const { return path_->flows.sync_view(); }
+bool Director::adopt(const Adoption& heard, Turn turn) { return path_->flows.adopt(heard, turn); }
+
+// What there is to see.
+bool Director::observe(const std::shared_ptr<Observer>& observer) { return path_->onlookers.add(observer); }
+void Director::estimate(Instant now) { path_->estimates.run(path_->services, now); }
+Explanation Director::explain(const FlowKey& flow, Instant now) const {
+  return rawvs::explain({path_->settings, path_->services, path_->flows, path_->surroundings}, flow, now);
+}
+Director::Reach Director::reach(const Server& server) const { return path_->surroundings.reach(server); }
+const Watch& Director::watch() const { return path_->surroundings.watch(); }
+uint32_t Director::watch_version() const { return path_->surroundings.watch_version(); }
+bool Director::touched() const { return !path_->touched.empty(); }
+std::vector<Touched> Director::take_touched() { return path_->touched.take(); }
+uint64_t Director::looked_at() const { return path_->services.looked_at() + path_->surroundings.placed(); }
+const Settings& Director::settings() const { return path_->settings; }
+const Services& Director::services() const { return path_->services; }
+const ConnectionTable& Director::connections() const { return path_->flows.connections(); }
+const Neighbors& Director::neighbors() const { return path_->surroundings.neighbors(); }
+const Claims& Director::claims() const { return path_->surroundings.claims(); }
+const Reassembly& Director::reassembly() const { return path_->reassembly; }
+const ExitCounters& Director::exits() const { return path_->exits; }
+const LinkFacts& Director::link(Link link) const { return path_->surroundings.link(link); }
+const LinkCounters& Director::counters(Link link) const { return path_->counters[index(link)]; }
+Mac Director::mac_of(Ip claimed) const {
+  return path_->surroundings.mac_of(*path_->surroundings.claims().find(claimed));
+}
+
+}  // namespace rawvs

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// estimates.h: when the intervals of all Rates are over. What was counted since the last call was counted in the
+// interval that was running then: counting begins with this call. So nobody has to wake up when an interval ends. A
+// large table takes several calls.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "core/service.h"
+
+namespace rawvs {
+
+class Estimates {
+ public:
+  explicit Estimates(Instant now) : next_(now + Rates::kInterval) {}
+
+  void run(Services& services, Instant now) {
+    if (now >= next_) {
+      const auto over = 1 + (now - next_) / Rates::kInterval;
+      intervals_ = static_cast<uint32_t>(std::min<Duration::rep>(intervals_ + over, kForgotten));
+      next_ += over * Rates::kInterval;
+    }
+    if (to_ == kAll) {
+      if (intervals_ == 0) return;
+      counted_ = std::exchange(intervals_, 0);
+      to_ = 0;
+    }
+    to_ = services.estimate(counted_, to_, kAtOnce) ? kAll : to_ + kAtOnce;
+  }
+  bool more() const { return to_ != kAll; }
+
+ private:
+  static constexpr uint32_t kAll = UINT32_MAX;
+  static constexpr uint32_t kAtOnce = 4096;          // slots: some hundred microseconds
+  static constexpr Duration::rep kForgotten = 1000;  // intervals after which no rate is left
+  Instant next_;                                     // when the present interval is over
+  uint32_t intervals_ = 0, counted_ = 0;             // over, and not yet counted; counted for the slots that follow
+  uint32_t to_ = kAll;                               // these slots
+};
+
+}  // namespace rawvs

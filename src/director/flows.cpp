@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// flows.cpp: connections: found, kept and ended.
+#include "director/flows.h"
+
+#include "core/outbox.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr Duration kStillControls = 60s;  // IPVS: an entry that is over stays as long as it controls others
+constexpr uint32_t kOrphanWork = 512;     // entries looked at per call
+// Wheel entries per call, however many are due. Under NAT each is also taken out of the guard's map by a system call:
+// some 200 microseconds in all, which is what packets may wait.
+constexpr uint32_t kExpireWork = 128;
+
+}  // namespace
+
+Flows::Flows(const Settings& settings, Services& services, HashKey secret, Instant now)
+    : settings_(settings),
+      services_(services),
+      connections_(settings.max_connections, secret, now),
+      ftp_(static_cast<uint16_t>(settings.max_ftp)) {}
+
+Connection* Flows::track(const Arrival& a, Turn turn) {
+  if (a.role == Role::other || services_.empty()) return nullptr;  // IPVS, too, stands aside while it has no service
+  Connection* c = connections_.find(Side::client, a.key, a.hash);
+  if (!c && unknown_ports_ != 0) {
+    FlowKey any_port = a.key;
+    any_port.cport = Port(0);
+    c = connections_.find(Side::client, any_port, connections_.hash(any_port));
+  }
+  if (!c) return nullptr;
+  if (connections_.expired(*c, turn.now)) {
+    if (!controls(*c)) return end(*c, turn.out), nullptr;
+    expire(*c, turn);
+  }
+  if (!over(a, *c)) return c;
+  if (!controls(*c)) end(*c, turn.out);
+  return nullptr;
+}
+
+// Is the connection over because of this packet?
+bool Flows::over(const Arrival& a, const Connection& c) const {
+  const Server& server = services_.server(c.server);
+  if (settings_.expire_nodest_conn && !server.in_table()) return true;
+  if (server.standing == Standing::resets) return true;
+  if (a.role != Role::request || !begins(a.packet)) return false;
+  return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);
+}
+
+Connection* Flows::track_reply(const Arrival& a, Turn turn) {
+  if (a.role == Role::other || services_.empty()) return nullptr;
+  Connection* const c = connections_.find(Side::server, a.key, a.hash);
+  if (!c || !connections_.expired(*c, turn.now)) return c;
+  if (controls(*c)) return c;
+  end(*c, turn.out);
+  return nullptr;
+}
+
+void Flows::age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now) {
+  const uint8_t before = c.state;
+  connections_.arm(c, now, advance(c, server, p, direction, settings_.timeouts));
+  if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
+  if (!assures(c, direction)) return;
+  Connection* const parent = connections_.at(c.controlled_by);
+  if (parent && parent->is_template()) parent->state = 1;
+}
+
+void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
+  ++c.packets;
+  if (told_) told_->packet(c, sync_view(), now);
+  c.peer.client_mac = a.ethernet.src.bytes;
+  c.flags = static_cast<uint8_t>(a.frame->link == Link::inside ? c.flags | Connection::inside
+                                                               : c.flags & ~Connection::inside);
+}
+
+// NAT: the server's answers come through us, and the host's kernel must leave them alone. False: too many connections'
+// answers would look like this one's.
+bool Flows::expect_replies(Connection& c, Outbox& out) {
+  if (c.method() != Method::masq) return true;
+  if (!connections_.add_server_side(c)) return false;
+  out.change_reply(c.reply_flow(), true);
+  return true;
+}
+
+bool Flows::know_client_port(Connection& c, Port port, Outbox& out) {
+  const FlowKey unknown = c.key();
+  FlowKey known = unknown;
+  known.cport = port;
+  connections_.rename(c, known);
+  if (!expect_replies(c, out)) {
+    connections_.rename(c, unknown);
+    return false;
+  }
+  --unknown_ports_;
+  return true;
+}
+
+void Flows::control(Connection& parent, Connection& c) {
+  c.controlled_by = connections_.id(parent);
+  ++*children(parent);
+}
+
+// How many connections this one controls; null: it cannot control any.
+uint32_t* Flows::children(Connection& c) {
+  if (c.is_template()) return &c.stay.children;
+  return c.peer.ftp != 0 ? &ftp_.at(c.peer.ftp)->children : nullptr;
+}
+
+bool Flows::controls(Connection& c) {
+  const uint32_t* const controlled = children(c);
+  return controlled && *controlled != 0;
+}
+
+void Flows::expire_due(Turn turn) {
+  uint32_t work = kExpireWork;
+  while (Connection* const c = connections_.due(turn.now, work)) expire(*c, turn);
+}
+
+// Its time is over; IPVS lets it live on, from minute to minute, while it controls others.
+void Flows::expire(Connection& c, Turn turn) {
+  if (!controls(c)) return end(c, turn.out);
+  if (c.is_template()) c.stay.seconds = static_cast<uint32_t>(kStillControls / 1s);
+  connections_.arm(c, turn.now, kStillControls);
+}
+
+void Flows::end(Connection& c, Outbox& out) {
+  leave(c, services_.server(c.server));
+  const bool two_sided = (c.flags & Connection::two_sided) != 0;
+  const ReplyFlow reply = c.reply_flow();
+  const FlowKey from_server = c.key(Side::server);
+  if (!c.is_template()) {
+    if (c.cport.value == 0) --unknown_ports_;
+    if (c.peer.ftp != 0) ftp_.release(c.peer.ftp);
+  }
+  if (Connection* const parent = connections_.at(c.controlled_by)) {
+    --*children(*parent);
+    release_ftp(*parent);
+  }
+  if (told_) told_->ended(connections_.id(c));
+  connections_.remove(c);
+  // Two VIPs may give one client's port the same server: their answers look alike.
+  if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {
+    out.change_reply(reply, false);
+  }
+}
+
+// expire_nodest_conn: the connections and templates of servers that were removed end soon, not when their next packet
+// comes. A step of the search through the whole table; time_passed() takes one after the other.
+void Flows::end_orphans(Outbox& out) {
+  if (orphans_from_ == kNoConnection) return;
+  const auto orphan = [&](const Connection* c) { return c && !services_.server(c->server).in_table(); };
+  for (uint32_t work = kOrphanWork; work != 0 && orphans_from_ < connections_.id_limit(); --work, ++orphans_from_) {
+    Connection* const c = connections_.at(orphans_from_);
+    if (!orphan(c)) continue;
+    if (controls(*c)) continue;  // it goes with the last of those
+    Connection* const parent = connections_.at(c->controlled_by);
+    end(*c, out);
+    if (orphan(parent) && !controls(*parent)) end(*parent, out);
+  }
+  if (orphans_from_ >= connections_.id_limit()) orphans_from_ = kNoConnection;
+}
+
+}  // namespace rawvs

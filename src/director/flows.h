@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// flows.h: connections: the only place where one is found, begun, adopted, taken back or ended.
+// In:  packets (Arrival), what other directors and an earlier process have told, the time.
+// Out: entries of the table; flows of NAT that the guard must know (Outbox::change_reply).
+// Not: which packets concern us (director.cpp), where they go (forwarder.h).
+#pragma once
+
+#include <optional>
+
+#include "core/connection.h"
+#include "core/ftp.h"
+#include "core/state.h"
+#include "core/sync.h"
+#include "core/tcp_state.h"
+#include "core/track.h"
+#include "core/turn.h"
+#include "director/arrival.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+struct Choice {  // what a new connection gets
+  ServerSlot server = kNoServer;
+  Port port{};                   // the server's
+  Connection* parent = nullptr;  // its template
+};
+
+class Flows {
+ public:
+  Flows(const Settings& settings, Services& services, HashKey secret, Instant now);
+
+  // For each packet of a batch, before they are looked at in earnest: memory is fetched meanwhile.
+  uint64_t hash(const FlowKey& key) const { return connections_.hash(key); }
+  void prefetch_cell(const Arrival& a) const { connections_.prefetch_cell(a.side(), a.hash); }
+  void prefetch_entry(const Arrival& a) const { connections_.prefetch_entry(a.side(), a.hash); }
+  bool expects_replies() const { return connections_.two_sided() != 0; }
+
+  // The packet's live connection, if it has one. Connections that this packet ends (a reused client port, a server that
+  // left, a deadline just passed) are gone afterwards; ones that control others stay, but out of the way.
+  Connection* track(const Arrival& a, Turn turn);
+  Connection* track_reply(const Arrival& a, Turn turn);
+  // As the table has it now, whatever its deadline.
+  const Connection* find(const Arrival& a) const { return connections_.find(a.side(), a.key, a.hash); }
+  const Connection* find(const FlowKey& key) const { return connections_.find(Side::client, key, hash(key)); }
+
+  // A new connection: the service that may begin one with this packet; the server it gets, or why it gets none; the
+  // connection itself, null if there is no room for it.
+  Service* schedulable(const Arrival& a);
+  std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
+  Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn);
+  // One-packet scheduling: a connection that lives as long as its only packet, and never comes into the table.
+  Connection begin_once(Arrival& a, Service& service, const Choice& choice);
+  void end_once(const Connection& c);
+
+  // A packet of the connection. False: it cannot go on, because there is no room for what it needs.
+  bool follow_ftp(const Packet& p, Connection& c, Direction direction);
+  bool know_client_port(Connection& c, Port port, Outbox& out);
+  void age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now);
+  void came_from_client(const Arrival& a, Connection& c, Instant now);
+  // Of a connection that has one: the session of FTP, which follow_ftp() began.
+  FtpSession& session(const Connection& c) { return *ftp_.at(c.peer.ftp); }
+  // The data connections that the control connection has just arranged. False: there is no room for them; then the
+  // segment was never here (`before` is the session without it), so that it is read again when its sender repeats it.
+  bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Turn turn);
+
+  // What is known from elsewhere.
+  void tell(SyncSender* sender) { told_ = sender; }
+  bool adopt(const Adoption& heard, Turn turn);  // false: there is no room for it
+  StateTables state_tables();
+  SyncView sync_view() const;
+
+  // Time.
+  void expire_due(Turn turn);
+  // expire_nodest_conn: a step of the search for connections of servers that were removed.
+  void end_orphans(Outbox& out);
+  void search_orphans() {
+    if (settings_.expire_nodest_conn) orphans_from_ = 1;
+  }
+  void note_orphan(const Server& server) {
+    if (server.references() != 0) search_orphans();
+  }
+  bool searching() const { return orphans_from_ != kNoConnection; }
+  Instant next_deadline() const { return connections_.next_deadline(); }
+
+  // For explanations and listings.
+  const ConnectionTable& connections() const { return connections_; }
+  bool has_unknown_ports() const { return unknown_ports_ != 0; }
+  bool keeps(const Connection& ticket) const;  // is the template's server still one to stay with?
+  std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
+
+ private:
+  struct Entry {  // all that an entry of the table needs to be one
+    FlowKey key{};
+    uint64_t hash = 0;
+    ServerSlot server = kNoServer;
+    Port port{};                   // the server's
+    Connection* parent = nullptr;  // who controls it
+  };
+  template <class Fill>
+  Connection* enter(const Entry& entry, Turn turn, Fill&& fill);
+  bool expect_replies(Connection& c, Outbox& out);
+  void control(Connection& parent, Connection& c);
+  uint32_t* children(Connection& c);
+  bool controls(Connection& c);
+  void expire(Connection& c, Turn turn);
+  void end(Connection& c, Outbox& out);
+
+  bool over(const Arrival& a, const Connection& c) const;
+  std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
+  void retire(Connection& ticket);
+  bool expect_data(Connection& control, const FtpFound& found, Turn turn);
+  void release_ftp(Connection& control);
+  void take_over_ftp(Connection& control, const SyncShifts& shifts);
+
+  const Settings& settings_;
+  Services& services_;
+  ConnectionTable connections_;
+  FtpSessions ftp_;
+  SyncSender* told_ = nullptr;                 // null: nobody is told
+  uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
+  ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
+};
+
+// The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its
+// server; it has a deadline; its parent counts it; while its client's port is not known, unknown_ports_ counts it; and
+// else, under NAT, its server's answers are expected. end() takes all of that back. fill(c, server) makes of the entry
+// what it is beyond that and returns its timeout. Null: there is no room for it, and nothing is left of it.
+template <class Fill>
+Connection* Flows::enter(const Entry& entry, Turn turn, Fill&& fill) {
+  Connection* const c = connections_.create(entry.key, entry.hash);
+  if (!c) return nullptr;
+  Server& server = services_.server(entry.server);
+  join(*c, entry.server, server, entry.port);
+  connections_.arm(*c, turn.now, fill(*c, server));
+  if (entry.parent) control(*entry.parent, *c);
+  if (c->is_template()) return c;
+  if (c->cport.value == 0) {
+    ++unknown_ports_;
+    return c;
+  }
+  if (expect_replies(*c, turn.out)) return c;
+  end(*c, turn.out);
+  return nullptr;
+}
+
+}  // namespace rawvs

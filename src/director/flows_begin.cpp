@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// flows_begin.cpp: a new connection: which service, which server, by the scheduler's choice or the persistence
+// template's.
+#include "core/scheduler.h"
+#include "director/flows.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr Duration kNewConnection = 3s;  // IPVS: until the first transition sets the state's own timeout
+constexpr Port kNoPort{0xffff};          // of a template that is not valid any more, as IPVS lists it
+
+bool is(const Packet& p, uint8_t flag) { return (p.tcp_flags & flag) != 0; }
+
+}  // namespace
+
+Service* Flows::schedulable(const Arrival& a) {
+  const Packet& p = a.packet;
+  if (a.role == Role::other || a.key.cport == kFtpData) return nullptr;  // IPVS never schedules FTP's data port
+  if (a.role == Role::client_error) return settings_.schedule_icmp ? services_.classify(a.key) : nullptr;
+  switch (p.protocol) {
+    case Protocol::tcp:
+      if (is(p, TcpFlags::rst) || !(is(p, TcpFlags::syn) || settings_.sloppy_tcp)) return nullptr;
+      break;
+    case Protocol::sctp:
+      if (p.sctp_chunk == SctpChunk::abort || !(begins(p) || settings_.sloppy_sctp)) return nullptr;
+      break;
+    case Protocol::udp: break;
+    default: return nullptr;
+  }
+  return services_.classify(a.key);
+}
+
+// Which server, by template or by the scheduler; else why not.
+std::optional<Choice> Flows::choose(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
+  const ServiceKey& key = service.spec.key;
+  if (service.spec.persistence > Duration::zero()) return stay(flow, service, turn, why);
+  if (key.mark.value == 0 && key.vip.port != flow.vport) return std::nullopt;
+  const auto chosen = schedule(flow, service, turn.now);
+  if (!chosen) return std::nullopt;
+  const ServerSlot slot = service.servers[*chosen];
+  const Port own = services_.server(slot).spec.at.port;
+  return Choice{slot, own.value != 0 ? own : flow.vport, nullptr};
+}
+
+std::optional<size_t> Flows::schedule(const FlowKey& flow, Service& service, Instant now) const {
+  const ServiceSpec& s = service.spec;
+  return rawvs::choose({s.scheduler, s.flags, settings_.lblc_expiration, settings_.lblcr_expiration},
+                       Pool(services_.servers(), service.servers), service.state,
+                       {flow.client, flow.cport, flow.vip, now});
+}
+
+Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Turn turn) {
+  Connection* const c = enter({a.key, a.hash, choice.server, choice.port, choice.parent}, turn,
+                              [](Connection&, Server&) { return kNewConnection; });
+  if (!c) return nullptr;
+  a.opened = true;
+  ++service.traffic.connections;
+  ++services_.server(choice.server).traffic.connections;
+  return c;
+}
+
+Connection Flows::begin_once(Arrival& a, Service& service, const Choice& choice) {
+  Connection c{};
+  c.client_v4 = a.key.client.v4();
+  c.vip_v4 = a.key.vip.v4();
+  c.cport = a.key.cport;
+  c.vport = a.key.vport;
+  c.protocol = a.key.protocol;
+  Server& server = services_.server(choice.server);
+  join(c, choice.server, server, choice.port);
+  a.opened = true;
+  a.served_by = choice.server;
+  ++service.traffic.connections;
+  ++server.traffic.connections;
+  return c;
+}
+
+void Flows::end_once(const Connection& c) { leave(c, services_.server(c.server)); }
+
+// Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
+// valid template the scheduler does, and its choice becomes the template.
+std::optional<Choice> Flows::stay(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
+  const ServiceSpec& s = service.spec;
+  const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
+  const FlowKey key = template_key(flow, s);
+  const uint64_t hash = connections_.hash(key);
+  Connection* ticket = connections_.find(Side::client, key, hash);
+  if (ticket && connections_.expired(*ticket, turn.now)) {
+    expire(*ticket, turn);
+    ticket = connections_.find(Side::client, key, hash);
+  }
+  if (ticket && !keeps(*ticket)) {
+    retire(*ticket);
+    ticket = nullptr;
+  }
+  if (!ticket) {
+    const auto chosen = schedule(flow, service, turn.now);
+    if (!chosen) return std::nullopt;
+    const ServerSlot slot = service.servers[*chosen];
+    const Port port = key.vport.value != 0 ? services_.server(slot).spec.at.port : Port(0);
+    ticket = enter({key, hash, slot, port}, turn, [&](Connection& c, Server&) {
+      c.stay = {0, static_cast<uint32_t>(s.persistence / 1s)};
+      return s.persistence / 1s * 1s;
+    });
+    if (!ticket) return why = Exit::table_full, std::nullopt;
+  } else {
+    connections_.arm(*ticket, turn.now, std::chrono::seconds(ticket->stay.seconds));
+  }
+  const Port at_server = services_.server(ticket->server).spec.at.port;
+  return Choice{ticket->server, own_port && at_server.value != 0 ? at_server : flow.vport, ticket};
+}
+
+// As in IPVS it stays, for the connections it controls, but is never found again.
+void Flows::retire(Connection& ticket) {
+  const FlowKey key = ticket.key();
+  ticket.rport = kNoPort;
+  connections_.rename(ticket, {key.client, key.vip, Port(0), kNoPort, key.protocol, true});
+}
+
+bool Flows::keeps(const Connection& ticket) const {
+  const Server& server = services_.server(ticket.server);
+  if (!server.in_table() || !server.reachable) return false;
+  if (server.standing == Standing::drains || server.standing == Standing::resets) return false;
+  return !settings_.expire_quiescent_template || server.spec.weight != 0;
+}
+
+}  // namespace rawvs

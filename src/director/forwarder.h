@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// forwarder.h: on to the server, or back to the client: count, rewrite, resolve, transmit. One path for all methods and
+// both directions; what differs is which headers are rewritten and where the frame goes.
+// In:  packets and their connections.
+// Out: frames in the outbox; what became of each.
+// Not: which connection a packet has (flows.h), where servers are (surroundings.h).
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "core/turn.h"
+#include "director/arrival.h"
+#include "director/flows.h"
+#include "director/host.h"
+#include "director/surroundings.h"
+#include "rawvs/settings.h"
+
+namespace rawvs {
+
+class Forwarder {
+ public:
+  Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings, Host& host);
+
+  // A packet, or an ICMP error about one (forwarder_errors.cpp), of the connection.
+  Exit to_server(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit to_client(Arrival& a, Connection& c, Server& server, Turn turn);
+  // The only packet that its connection will have.
+  Exit once(Arrival& a, Connection& c, Server& server, Turn turn);
+  // An error of some router about a tunnel packet of ours: not_vip if it is none.
+  Exit tunnel_error(const Arrival& a, Turn turn);
+  // A check's packet on the path of the clients' packets: the same resolving, wrapping and sending, but no connection,
+  // and nobody counts it. The server answers the host itself, as it answers clients. Null: the server is not known.
+  Exit check(Arrival& a, const Server* server, Turn turn);
+
+ private:
+  void count_in(const Arrival& a, Server& server);
+  void count_out(const Arrival& a, Server& server);
+  Exit carry(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit carry_reply(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<Exit> read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn);
+  Exit carry_client_error(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit carry_server_error(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<uint16_t> narrower(const Arrival& a, const Server& server, const Quote& outer, const Quote& inner,
+                                   Turn turn);
+  void learn_path_mtu(Ip server, uint16_t mtu, Instant now);
+  Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
+  Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);
+  Exit back(Arrival& a, const Connection& c, Turn turn);
+  std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
+  // departure.cpp
+  Exit wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Turn turn);
+  Exit depart(Frame frame, const Packet& packet, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit depart_segmented(const Frame& frame, const Packet& packet, const Hop& hop, Turn turn);
+  Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit depart_whole(const Frame& frame, const Hop& hop, Turn turn);
+
+  const Settings& settings_;
+  Services& services_;
+  Flows& flows_;
+  Surroundings& surroundings_;
+  Host& host_;
+  Frame edited_frame_{};         // of FTP's control connection
+  uint16_t next_tunnel_id_ = 1;  // IP identification of outer packets
+};
+
+// The length of the longest IP packet that this frame becomes on the wire: a super-frame leaves in segments.
+inline uint32_t longest_packet(const Frame& frame, const Packet& p) {
+  if (!frame.offload.super_frame()) return p.ip_size;
+  const uint32_t headers = p.protocol == Protocol::tcp ? p.ip_size - p.tcp_payload : p.l4_at - p.ip_at + 8u;
+  return std::min<uint32_t>(p.ip_size, headers + frame.offload.segment_size);
+}
+
+}  // namespace rawvs

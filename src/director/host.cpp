@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// host.cpp: a VIP's own answers.
+#include "director/host.h"
+
+#include <algorithm>
+
+#include "director/pieces.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kLargest = kEthernetSize + 65535;  // bytes of an answer
+
+}  // namespace
+
+Host::Host(const Settings& settings, Surroundings& surroundings, Composer& composer)
+    : settings_(settings),
+      surroundings_(surroundings),
+      composer_(composer),
+      resets_(settings.reply_rate, settings.reply_burst),
+      errors_(settings.reply_rate, settings.reply_burst),
+      too_bigs_(settings.reply_rate, settings.reply_burst),
+      echoes_(settings.reply_rate, settings.reply_burst),
+      large_(std::make_unique_for_overwrite<uint8_t[]>(kLargest)) {}
+
+void Host::limits_changed() {
+  resets_ = errors_ = too_bigs_ = echoes_ = Limit(settings_.reply_rate, settings_.reply_burst);
+}
+
+Exit Host::arp(const Arrival& a, Turn turn) {
+  const Link link = a.frame->link;
+  Arp arp;
+  if (const auto wrong = parse_arp(*a.frame, arp)) return *wrong;
+  const Exit heard = surroundings_.heard(arp, link, turn);
+  if (heard == Exit::own_frame || heard == Exit::arp_conflict) return heard;
+  if (arp.op != Arp::Op::request || !surroundings_.answers_for(arp.target, link)) return heard;
+  const Mac answer = surroundings_.mac_of(*surroundings_.claims().find(arp.target));
+  surroundings_.send_arp(link, arp.sender_mac, {Arp::Op::reply, answer, arp.target, arp.sender_mac, arp.sender},
+                         turn.out);
+  return Exit::arp_answered;
+}
+
+Exit Host::answer(const Arrival& a, Turn turn) {
+  const Packet& p = a.packet;
+  switch (p.protocol) {
+    case Protocol::tcp: return (p.tcp_flags & TcpFlags::rst) != 0 ? Exit::stray_reset : reset(a, turn);
+    case Protocol::udp: return error(a, Exit::port_unreachable, turn);
+    case Protocol::icmp: return p.icmp == Icmp::echo ? echo(a, turn) : Exit::stray_icmp;
+    default: return error(a, Exit::protocol_unreachable, turn);
+  }
+}
+
+Exit Host::echo(const Arrival& a, Turn turn) {
+  return reply(a, Exit::echo_answered, echoes_, turn,
+               [&](MutableBytes letter) { return composer_.echo_reply(letter, *a.frame, a.packet); });
+}
+
+Exit Host::reset(const Arrival& a, Turn turn) {
+  return reply(a, Exit::reset_sent, resets_, turn,
+               [&](MutableBytes letter) { return composer_.tcp_reset(letter, *a.frame, a.packet); });
+}
+
+Exit Host::error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu) {
+  if (a.packet.protocol == Protocol::icmp) return Exit::stray_icmp;  // never an error about an error (RFC 1122 3.2.2)
+  IcmpAnswer error = IcmpAnswer::port_unreachable();
+  if (exit == Exit::protocol_unreachable) error = IcmpAnswer::protocol_unreachable();
+  if (exit == Exit::too_big) error = IcmpAnswer::too_big(mtu);
+  if (exit == Exit::ttl_exceeded) error = IcmpAnswer::ttl_exceeded();
+  // From the VIP; about a server's answer, from our own address on its side.
+  Packet about = a.packet;
+  if (!surroundings_.takes(about.dst)) about.dst = surroundings_.own_address(a.frame->link);
+  if (about.dst.unspecified()) return Exit::answer_limited;
+  // A flood of closed ports must not hide what path MTU discovery needs.
+  return reply(a, exit, exit == Exit::too_big ? too_bigs_ : errors_, turn,
+               [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, error); });
+}
+
+template <class Build>
+Exit Host::reply(const Arrival& a, Exit exit, Limit& limit, Turn turn, Build&& build) {
+  if (settings_.reply_rate == 0) return Exit::replies_off;
+  if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
+  if (!limit.take(turn.now)) return Exit::answer_limited;
+  const MutableBytes letter = turn.out.letter();
+  if (letter.empty()) return Exit::outbox_full;
+  // The answer to a large ping, which came in fragments itself, is cut into letters.
+  const uint32_t mtu = surroundings_.link(a.frame->link).mtu;
+  const bool large = a.packet.ip_size > std::min<size_t>(mtu, Outbox::kLetterSize - kEthernetSize);
+  const size_t size = build(large ? MutableBytes(large_.get(), kLargest) : letter);
+  if (size == 0) return Exit::answer_limited;
+  if (!large) {
+    turn.out.send_letter(a.frame->link, size);
+    return exit;
+  }
+  Frame whole;
+  whole.data = large_.get();
+  whole.size = static_cast<uint32_t>(size);
+  Fragmenter fragments(whole, std::min<uint32_t>(mtu, Outbox::kLetterSize - kEthernetSize));
+  return each_piece(fragments, turn.out,
+                    [&](const Frame& piece) { return turn.out.send(a.frame->link, piece) ? exit : Exit::outbox_full; });
+}
+
+bool Host::error_about(const Frame& about, const Packet& packet, const IcmpAnswer& error, Link link, Turn turn) {
+  Limit& limit = error.mtu != 0 ? too_bigs_ : errors_;
+  if (!limit.take(turn.now)) return false;
+  const MutableBytes letter = turn.out.letter();
+  const size_t size = letter.empty() ? 0 : composer_.icmp_error(letter, about, packet, error);
+  if (size != 0) turn.out.send_letter(link, size);
+  return size != 0;
+}
+
+void Host::give_up(const Frame& first_fragment, Turn turn) {
+  const Frame& first = first_fragment;
+  Packet packet;
+  if (!first.data || parse_ipv4(first, packet)) return;
+  if (!surroundings_.takes(packet.dst) || surroundings_.stands_by(packet.dst)) return;
+  if (packet.protocol == Protocol::icmp) return;
+  // From the interface's MAC address: a virtual one that it came to may be another director's by now.
+  std::ranges::copy(surroundings_.link(first.link).mac.bytes, first.data);
+  error_about(first, packet, IcmpAnswer::reassembly_time_exceeded(), first.link, turn);
+}
+
+}  // namespace rawvs

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// onlookers.h: tells observers (observer.h) of packets: as they came, and what became of them. The decision is the
+// same; its circumstances are noted before and after.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "core/outbox.h"
+#include "core/turn.h"
+#include "director/arrival.h"
+#include "director/flows.h"
+#include "director/observer.h"
+#include "director/surroundings.h"
+
+namespace rawvs {
+
+class Onlookers {
+ public:
+  static constexpr size_t kMost = 4;  // at a time
+
+  Onlookers(const Services& services, const Flows& flows, const Surroundings& surroundings)
+      : services_(services), flows_(flows), surroundings_(surroundings) {}
+
+  bool add(const std::shared_ptr<Observer>& observer);  // false: there are enough of them
+  bool empty() const { return observers_.empty(); }
+
+  // decide() says what becomes of the packet; who cares looks on.
+  template <class Decide>
+  Exit look_on(Arrival& a, Turn turn, Decide&& decide) {
+    Sight sight;
+    Caring caring;
+    if (!before(a, turn.now, sight, caring)) return decide();
+    const size_t departures = turn.out.departures().size();
+    sight.exit = decide();
+    sight.left = std::span(turn.out.departures()).subspan(departures);
+    after(a, sight, caring);
+    return sight.exit;
+  }
+
+ private:
+  using Caring = std::array<std::shared_ptr<Observer>, kMost>;
+  bool before(Arrival& a, Instant now, Sight& sight, Caring& caring);
+  void after(const Arrival& a, Sight& sight, const Caring& caring) const;
+  void describe(const Arrival& a, Sight& sight) const;
+
+  const Services& services_;
+  const Flows& flows_;
+  const Surroundings& surroundings_;
+  std::vector<std::weak_ptr<Observer>> observers_;
+  std::unique_ptr<uint8_t[]> seen_;  // the packet as it came
+};
+
+}  // namespace rawvs

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// operators.cpp: what an operator wants: services, servers, groups, settings.
+#include <algorithm>
+#include <utility>
+
+#include "director/path.h"
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kWork = 512;  // servers, and services, in one portion of a change of very many
+
+// Of all services of marks; as often as there are services.
+std::vector<Ip> marked_vips(const Services& services) {
+  std::vector<Ip> all;
+  Mark last{};
+  for (const uint32_t place : services.groups_by_mark()) {
+    const Mark mark = services.groups()[place].mark;
+    const ServiceKey key{.protocol = Protocol::any, .vip = {}, .mark = mark};
+    if (std::exchange(last, mark) == mark || !services.find(key)) continue;
+    const std::vector<Ip> its = services.vips_of(key);
+    all.insert(all.end(), its.begin(), its.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+std::optional<Refusal> Director::add(const ServiceSpec& spec, Turn turn) {
+  const auto refusal = path_->services.add(spec);
+  if (refusal) return refusal;
+  for (const Ip vip : path_->services.vips_of(spec.key)) path_->surroundings.use_vip(vip, turn);
+  path_->touched.add(spec.key);
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+void Director::set_open(const ServiceKey& key, bool open) { path_->services.set_open(key, open); }
+
+std::optional<Refusal> Director::edit(const ServiceSpec& spec, Turn turn) {
+  const auto refusal = path_->services.edit(spec);
+  if (refusal) return refusal;
+  path_->touched.add(spec.key);
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
+  const Service* const service = path_->services.find(key);
+  if (!service) return Refusal::no_service;
+  std::vector<ServerSlot> servers = service->servers;
+  servers.insert(servers.end(), service->taken_out.begin(), service->taken_out.end());
+  static_cast<void>(path_->services.remove(key, turn.now));
+  path_->touched.add(key);
+  for (const Ip vip : path_->services.vips_of(key)) path_->surroundings.leave_vip(vip, turn.now);
+  for (const ServerSlot slot : servers) {
+    path_->flows.note_orphan(path_->services.server(slot));
+    path_->surroundings.place_later(slot);
+  }
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
+  const auto refusal = path_->services.add_server(key, spec);
+  if (refusal) return refusal;
+  path_->surroundings.place(path_->services.slot_of(key, spec.at), turn.now);
+  path_->touched.add(key, spec.at);
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Director::edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
+  const auto refusal = path_->services.edit_server(key, spec);
+  if (refusal) return refusal;
+  path_->surroundings.place(path_->services.slot_of(key, spec.at), turn.now);
+  path_->touched.add(key, spec.at);
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Turn turn) {
+  const ServerSlot slot = path_->services.slot_of(key, server);
+  const auto refusal = path_->services.remove_server(key, server, turn.now);
+  if (refusal) return refusal;
+  path_->flows.note_orphan(path_->services.server(slot));
+  path_->surroundings.place(slot, turn.now);
+  path_->touched.add(key);
+  path_->surroundings.settle(turn);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Director::set_standing(const ServiceKey& key, Endpoint server, Standing standing,
+                                              int32_t most_weight) {
+  return set_standing(key, server, standing, most_weight, kFullShare);
+}
+
+std::optional<Refusal> Director::set_standing(const ServiceKey& key, Endpoint server, Standing standing,
+                                              int32_t most_weight, uint8_t share, int32_t least_weight) {
+  return path_->services.set_standing(key, server, standing, most_weight, share, least_weight);
+}
+
+std::optional<Refusal> Director::put_back(const ServiceKey& key, Endpoint server) {
+  return path_->services.put_back(key, server);
+}
+
+std::optional<Refusal> Director::zero(const ServiceKey& key) { return path_->services.zero(key); }
+
+std::optional<Refusal> Director::take_out(const ServiceKey& key, Endpoint server) {
+  const auto refusal = path_->services.take_out(key, server);
+  if (!refusal) path_->flows.search_orphans();
+  return refusal;
+}
+
+bool Director::clear_some(size_t& at, Turn turn) {
+  size_t work = kWork;
+  for (; at < path_->services.services().size() && work > 0; ++at, --work) {
+    const Service& service = path_->services.services()[at];
+    if (!service.used) continue;
+    work -= std::min(work - 1, service.servers.size());
+    remove(ServiceKey(service.spec.key), turn);
+  }
+  return at >= path_->services.services().size();
+}
+
+void Director::clear(Turn turn) {
+  for (size_t at = 0; !clear_some(at, turn);) {
+  }
+}
+
+bool Director::zero_some(size_t& at) {
+  size_t work = kWork;
+  for (; at < path_->services.services().size() && work > 0; ++at, --work) {
+    const Service& service = path_->services.services()[at];
+    if (!service.used) continue;
+    work -= std::min(work - 1, service.servers.size());
+    static_cast<void>(path_->services.zero(service.spec.key));
+  }
+  return at >= path_->services.services().size();
+}
+
+void Director::zero_all() {
+  for (size_t at = 0; !zero_some(at);) {
+  }
+}
+
+// Those that are new come first, so that an address that both have is never given up.
+void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
+  const std::vector<Ip> before = marked_vips(path_->services);
+  path_->services.set_groups(std::move(groups));
+  for (const Ip vip : marked_vips(path_->services)) path_->surroundings.use_vip(vip, turn);
+  for (const Ip vip : before) path_->surroundings.leave_vip(vip, turn.now);
+  path_->surroundings.settle(turn);
+}
+
+void Director::set_timeouts(const Timeouts& timeouts) { path_->settings.timeouts = timeouts; }
+
+void Director::set_settings(const Settings& settings, Instant now) {
+  const Settings was = path_->settings;
+  path_->settings = settings;
+  path_->settings.max_connections = was.max_connections;
+  path_->settings.max_servers = was.max_servers;
+  path_->settings.max_services = was.max_services;
+  path_->settings.max_fragmented = was.max_fragmented;
+  path_->settings.max_ftp = was.max_ftp;
+  if (path_->settings.reply_rate != was.reply_rate || path_->settings.reply_burst != was.reply_burst) {
+    path_->host.limits_changed();
+  }
+  path_->surroundings.settings_changed(now);
+}
+
+// Servers may have got connections of theirs before an edit, or before they were removed.
+void Director::state_restored(Turn turn) {
+  for (const Server& server : path_->services.servers()) {
+    if (server.used && !server.in_table()) path_->flows.note_orphan(server);
+  }
+  path_->surroundings.place_all_later();
+  path_->surroundings.settle(turn);
+}
+
+}  // namespace rawvs

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// path.h: the director's parts, and the order in which a frame goes through them (director.cpp).
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "core/reassembly.h"
+#include "core/service.h"
+#include "core/turn.h"
+#include "director/arrival.h"
+#include "director/estimates.h"
+#include "director/flows.h"
+#include "director/forwarder.h"
+#include "director/host.h"
+#include "director/onlookers.h"
+#include "director/surroundings.h"
+#include "director/touched.h"
+#include "rawvs/director.h"
+#include "rawvs/exit.h"
+#include "rawvs/settings.h"
+#include "wire/compose.h"
+
+namespace rawvs {
+
+struct Director::Path {
+  Path(const Settings& s, HashKey secret, bool two_links, Instant now)
+      : settings(s),
+        services(s.max_servers, s.max_services),
+        surroundings(settings, two_links, services, composer, exits, touched),
+        flows(settings, services, secret, now),
+        host(settings, surroundings, composer),
+        forwarder(settings, services, flows, surroundings, host),
+        onlookers(services, flows, surroundings),
+        reassembly(s.max_fragmented, secret),
+        estimates(now) {}
+  Path(const Path&) = delete;
+  Path& operator=(const Path&) = delete;
+
+  void frames_arrived(std::span<Frame> frames, Turn turn);
+  void time_passed(Turn turn);
+  Instant next_deadline() const;
+
+  Settings settings;
+  Services services;
+  ExitCounters exits;
+  Composer composer;
+  TouchedList touched;
+  Surroundings surroundings;
+  Flows flows;
+  Host host;
+  Forwarder forwarder;
+  Onlookers onlookers;
+  Reassembly reassembly;
+  Estimates estimates;
+  std::array<LinkCounters, kLinks> counters{};  // for listings
+
+ private:
+  void parse(Arrival& a);
+  void classify(Arrival& a);
+  Exit decide(Arrival& a, Turn turn);
+  Exit ip_arrived(Arrival& a, Turn turn);
+  Exit vip_packet(Arrival& a, Turn turn);
+  Exit new_flow(Arrival& a, Service& service, Turn turn);
+  Exit passing_packet(Arrival& a, Turn turn);
+  Exit fragment_arrived(Arrival& a, Turn turn);
+  bool kept_from_kernel(const Arrival& a) const;
+  static Exit give_back(const Arrival& a, Outbox& out);
+  std::optional<Exit> misaddressed(const Ethernet& e, Link link) const;
+
+  std::array<Arrival, kBatch> batch_{};
+  Arrival whole_{};  // put together from fragments
+  Frame whole_frame_{};
+};
+
+}  // namespace rawvs

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// server_places.cpp: servers' next hops and routes, and what is watched because of them.
+#include "director/server_places.h"
+
+#include <algorithm>
+
+namespace rawvs {
+
+namespace {
+
+constexpr size_t kPlacedAtOnce = 1024;  // servers in one call: less than a millisecond
+constexpr Duration kTidyPause = 60s;    // between looks at what is left of removed servers
+constexpr size_t kTidied = 1024;        // of them looked at in one call
+
+}  // namespace
+
+ServerPlaces::ServerPlaces(const Settings& settings, Services& services, Lan& lan, Watcher& watcher,
+                           TouchedList& touched)
+    : services_(services),
+      lan_(lan),
+      watcher_(watcher),
+      touched_(touched),
+      places_(std::min<uint32_t>(settings.max_servers, kNoServer)),
+      to_place_(settings.max_servers),
+      once_nat_(settings.max_servers) {}
+
+void ServerPlaces::place_those_at(Ip addr) {
+  static_cast<void>(services_.find_at(addr, [&](const Server& server) {
+    place_later(services_.slot_of(server));
+    return false;  // and the next
+  }));
+}
+
+void ServerPlaces::place_later(ServerSlot slot) {
+  if (!std::exchange(places_[slot].queued, true)) to_place_.push(slot);
+}
+
+void ServerPlaces::place_all_later() {
+  for (uint32_t slot = 0; slot < services_.server_slots(); ++slot) place_later(static_cast<ServerSlot>(slot));
+}
+
+void ServerPlaces::place_some(Instant now) {
+  for (size_t left = std::min(kPlacedAtOnce, to_place_.size()); left > 0; --left) {
+    const ServerSlot slot = to_place_.first();
+    to_place_.remove(slot);
+    places_[slot].queued = false;
+    place(slot, now);
+  }
+}
+
+void ServerPlaces::place(ServerSlot slot, Instant now) {
+  ++placed_;
+  Server& server = services_.server(slot);
+  const bool serves = server.in_service();
+  follow_way(places_[slot], serves ? std::optional(server.spec.at.addr) : std::nullopt);
+  const Route route = serves ? route_to(server.spec.at.addr) : Route{};
+  const bool reachable = serves && kind_of(route) == Route::Kind::direct;
+  if (serves) server.source = route.source, server.route_mtu = route.mtu;
+  if (serves && services_.set_reachable(slot, reachable)) touched_.add(server.key, server.spec.at);
+  want_neighbor(slot, route, reachable, now);
+  watch_for(slot);
+}
+
+void ServerPlaces::want_neighbor(ServerSlot slot, const Route& route, bool reachable, Instant now) {
+  Server& server = services_.server(slot);
+  Place& place = places_[slot];
+  if (place.neighbor != kNoNeighbor) {
+    const Neighbors::Neighbor& n = lan_.neighbors.at(place.neighbor);
+    // A server without mac= may share the slot of one that has it: same address, another service.
+    const bool fixed_right = place.mac == server.spec.mac && (!place.mac || n.mac == *place.mac);
+    const bool right = reachable && n.addr == route.next_hop && n.link == route.link && fixed_right;
+    if (!right) leave_neighbor(place, now);
+  }
+  if (reachable && place.neighbor == kNoNeighbor) {
+    place.neighbor = lan_.neighbors.want(route.next_hop, route.link, server.spec.mac, now);
+    if (place.neighbor != kNoNeighbor && server.spec.mac) {
+      place.mac = server.spec.mac;
+      ++fixed_[{place.neighbor, *place.mac}];
+    }
+  }
+  server.neighbor = place.neighbor;
+}
+
+void ServerPlaces::leave_neighbor(Place& place, Instant now) {
+  const uint16_t slot = std::exchange(place.neighbor, kNoNeighbor);
+  if (const auto mac = std::exchange(place.mac, std::nullopt)) {
+    const auto wish = fixed_.find({slot, *mac});
+    if (--wish->second == 0) fixed_.erase(wish);
+  }
+  lan_.neighbors.unwant(slot);
+  const Neighbors::Neighbor& n = lan_.neighbors.at(slot);
+  if (n.wanted == 0 || n.state != Neighbors::State::fixed) return;
+  // Those that share the slot lived on this one's mac=.
+  if (!fixed_.contains({slot, n.mac})) lan_.neighbors.ask_anew(slot, now);
+}
+
+void ServerPlaces::follow_way(Place& place, std::optional<Ip> at) {
+  if (place.at == at) return;
+  if (place.at) {
+    const auto left = ways_.find(*place.at);
+    if (--left->second.servers == 0) ways_.erase(left);
+  }
+  place.at = at;
+  if (at && ++ways_[*at].servers == 1) unknown_ways_.push_back(*at);
+}
+
+// What the slot adds to the lists that filter and guard are made of.
+void ServerPlaces::watch_for(ServerSlot slot) {
+  const Server& server = services_.server(slot);
+  Place& place = places_[slot];
+  const bool serves = server.in_service();
+  const auto hop =
+      serves && place.neighbor != kNoNeighbor ? std::optional(lan_.neighbors.at(place.neighbor).addr) : std::nullopt;
+  watcher_.neighbor(place.hop, hop);
+  // A removed server's connections still answer.
+  const bool nat = server.used && server.was_nat;
+  watcher_.nat_server(place.nat, nat ? std::optional(server.spec.at.addr) : std::nullopt);
+  const bool tunnel = serves && server.spec.method == Method::tunnel;
+  if (std::exchange(place.tunnel, tunnel) != tunnel) tunnel ? ++tunnels_ : --tunnels_;
+  const bool once_nat = serves && server.was_nat && server.spec.method != Method::masq;
+  if (std::exchange(place.once_nat, once_nat) != once_nat) once_nat ? once_nat_.push(slot) : once_nat_.remove(slot);
+  watcher_.icmp_errors(tunnels_ != 0 || !watcher_.watch().nat_servers.empty());
+}
+
+void ServerPlaces::plan_tidying(Instant now) {
+  const bool untidy = services_.removed() != 0 || once_nat_.size() != 0;
+  if (untidy && tidy_due_ == kNever) tidy_due_ = now + kTidyPause;
+}
+
+void ServerPlaces::tidy(Instant now) {
+  if (now < tidy_due_) return;
+  if (tidy_left_ == 0) tidy_left_ = std::max(services_.removed(), once_nat_.size());
+  const size_t some = std::min(tidy_left_, kTidied);
+  gone_.clear();
+  services_.forget_removed(now, some, gone_);
+  for (const ServerSlot slot : gone_) watch_for(slot);
+  for (size_t left = std::min(some, once_nat_.size()); left > 0; --left) {
+    const ServerSlot slot = once_nat_.first();
+    once_nat_.remove(slot);
+    once_nat_.push(slot);
+    Server& server = services_.server(slot);
+    if (server.references() == 0) server.was_nat = false;
+    watch_for(slot);
+  }
+  tidy_left_ -= some;
+  tidy_due_ = tidy_left_ != 0 ? now : kNever;
+}
+
+// What a route comes to. The director's own VIPs are nobody's servers: what it sends, it does not hear.
+Route::Kind ServerPlaces::kind_of(const Route& route) const {
+  const bool own = route.kind == Route::Kind::direct && lan_.claims.answers_for(route.to);
+  return own ? Route::Kind::local : route.kind;
+}
+
+Route ServerPlaces::route_to(Ip addr) const {
+  const auto known = ways_.find(addr);
+  if (known != ways_.end() && known->second.known) return known->second.route;
+  const Link link = lan_.link_towards(addr);
+  return {addr, Route::Kind::direct, link, addr, lan_.own_address(link), 0};
+}
+
+bool ServerPlaces::learn(const Route& route) {
+  const auto found = ways_.find(route.to);
+  if (found == ways_.end() || (found->second.known && found->second.route == route)) return false;
+  found->second.route = route;
+  found->second.known = true;
+  place_those_at(route.to);
+  return true;
+}
+
+std::vector<Ip> ServerPlaces::take_unknown_ways(size_t most) {
+  std::vector<Ip> some;
+  while (!unknown_ways_.empty() && some.size() < most) {
+    const auto way = ways_.find(unknown_ways_.back());
+    unknown_ways_.pop_back();
+    if (way != ways_.end() && !way->second.known) some.push_back(way->first);
+  }
+  return some;
+}
+
+std::optional<Ip> ServerPlaces::next_server_address(std::optional<Ip> after) const {
+  const auto next = after ? ways_.upper_bound(*after) : ways_.begin();
+  return next == ways_.end() ? std::nullopt : std::optional(next->first);
+}
+
+}  // namespace rawvs

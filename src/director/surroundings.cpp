@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// surroundings.cpp: what is around the director changes: links, routes, VIPs and who has them.
+#include "director/surroundings.h"
+
+#include <functional>
+
+#include "core/outbox.h"
+#include "core/sort.h"
+
+namespace rawvs {
+
+namespace {
+
+void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable, Outbox& out) {
+  if (unfit) {
+    out.say(Severity::error, "interface " + facts.name + " cannot serve: " + facts.unfit + ": waiting for another");
+  } else if (came) {
+    out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
+                                  std::to_string(facts.mtu) + (facts.carrier ? "" : ", no carrier yet"));
+  } else if (was_usable && !facts.usable()) {
+    out.say(Severity::warning, "interface " + facts.name + (facts.ifindex == 0 ? " is gone" : " is down") +
+                                   ": waiting for it to come back");
+  }
+}
+
+void tell(const Route& route, Outbox& out) {
+  const std::string server = "real server " + text(route.to);
+  switch (route.kind) {
+    case Route::Kind::direct: break;
+    case Route::Kind::elsewhere:
+      out.say(Severity::warning, server +
+                                     ": its route leaves through an interface that rawvsd does not serve: name that "
+                                     "one as interface or inside; it gets no connections");
+      break;
+    case Route::Kind::local:
+      out.say(Severity::warning, server +
+                                     " is an address of this host itself: rawvsd cannot forward to it; it gets no "
+                                     "connections");
+      break;
+    case Route::Kind::unreachable:
+      out.say(Severity::warning, server + ": this host has no route to it: it gets no connections");
+      break;
+  }
+}
+
+}  // namespace
+
+Surroundings::Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer,
+                           ExitCounters& exits, TouchedList& touched)
+    : lan_(settings, two_links),
+      places_(settings, services, lan_, watcher_, touched),
+      composer_(composer),
+      exits_(exits) {}
+
+bool Surroundings::is_broadcast(Ip addr, Link link) const {
+  return std::ranges::any_of(lan_.link(link).addresses,
+                             [&](const LinkAddress& own) { return own.broadcast() == addr; });
+}
+
+// Legal, and what LVS asks for; but if it is the address by which the host itself is reached, it no longer is.
+void Surroundings::warn_if_own(Ip vip, Outbox& out) const {
+  for (const LinkFacts& link : lan_.links) {
+    const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
+    if (!own) continue;
+    out.say(Severity::warning, "VIP " + text(vip) + " is also this host's own address on " + link.name +
+                                   ": all that is sent to it goes to the director, and nothing to the host");
+  }
+}
+
+void Surroundings::use_vip(Ip vip, Turn turn) {
+  if (++vips_[vip] != 1) return;
+  if (!lan_.claims.answers_for(vip) && !lan_.claims.stands_by(vip)) warn_if_own(vip, turn.out);
+  follow_claim(vip, turn.now);
+}
+
+void Surroundings::leave_vip(Ip vip, Instant now) {
+  const auto found = vips_.find(vip);
+  if (--found->second != 0) return;
+  vips_.erase(found);
+  follow_claim(vip, now);
+}
+
+// Not the host's own addresses, unless an instance names them and they are VIPs: a master with priority 255 has them,
+// and its kernel answers. A VIP that no instance names, and that is the host's own, is no other director's.
+const Shared* Surroundings::shared_as(Ip vip) const {
+  const bool service = vips_.contains(vip), own = lan_.is_own(vip);
+  const auto found = std::ranges::lower_bound(shared_, vip, {}, &Shared::vip);
+  if (found != shared_.end() && found->vip == vip) return service || !own ? &*found : nullptr;
+  return service && !own && others_ ? &*others_ : nullptr;
+}
+
+void Surroundings::follow_claim(Ip vip, Instant now) {
+  const bool service = vips_.contains(vip);
+  const Shared* const shared = shared_as(vip);
+  if (!service && !shared) {
+    lan_.claims.retire(vip, now);
+  } else {
+    ClaimedAs as{.link = service ? Link::outside : shared->link};
+    // A virtual MAC address is known on its own link only.
+    if (shared && shared->link == as.link) as.mac = shared->mac;
+    as.standby = shared && !shared->ours;
+    lan_.claims.claim(vip, as, now);
+  }
+  if (lan_.is_own(vip)) places_.place_all_later();  // whether we ask in its name is another question now
+  places_.place_those_at(vip);
+}
+
+void Surroundings::note_claims() {
+  for (const auto& [vip, came] : lan_.claims.take_changes()) watcher_.vip(vip, came);
+}
+
+void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
+  LinkFacts& known = lan_.links[index(link)];
+  if (facts == known) return;
+  const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
+  const bool anew =
+      came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
+  std::vector<LinkAddress> addresses = known.addresses;  // that were, or are, the host's own
+  addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
+  const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
+  known = facts;
+  tell_change(facts, unfit, came, was_usable, turn.out);
+  if (!facts.usable()) {
+    lan_.neighbors.pause_link(link);
+  } else if (anew) {
+    lan_.neighbors.forget_link(link, turn.now);
+    lan_.claims.announce_all(link, turn.now);
+  }
+  for (const LinkAddress& a : addresses) follow_claim(a.addr, turn.now);
+  places_.place_all_later();
+  settle(turn);
+}
+
+void Surroundings::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
+  const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
+  for (const Shared& s : shared_) follow_claim(s.vip, turn.now);
+  for (const Shared& s : before) follow_claim(s.vip, turn.now);
+  if (std::exchange(others_, others) != others) {
+    for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
+  }
+  std::array<std::vector<Mac>, kLinks> macs{};
+  for (const Shared& s : shared_) {
+    if (s.ours && !s.mac.zero()) macs[index(s.link)].push_back(s.mac);
+  }
+  for (std::vector<Mac>& list : macs) {
+    sort_with(list, std::less<>());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
+  watcher_.macs(std::move(macs));
+  settle(turn);
+}
+
+void Surroundings::announce(Ip vip, Turn turn) {
+  lan_.claims.announce(vip, turn.now);
+  speak(turn);
+}
+
+void Surroundings::announce_others(Turn turn) {
+  for (const auto& [vip, services] : vips_) {
+    if (others_ && shared_as(vip) == &*others_) lan_.claims.announce(vip, turn.now);
+  }
+  speak(turn);
+}
+
+void Surroundings::route_found(const Route& route, Turn turn) {
+  if (!places_.learn(route)) return;
+  if (route.kind != Route::Kind::direct) rawvs::tell(route, turn.out);
+  settle(turn);
+}
+
+void Surroundings::settle(Turn turn) {
+  places_.place_some(turn.now);
+  note_claims();
+  speak(turn);
+}
+
+void Surroundings::time_passed(Turn turn) {
+  places_.place_some(turn.now);
+  places_.tidy(turn.now);
+  speak(turn);
+}
+
+Instant Surroundings::next_deadline() const {
+  return std::min({lan_.neighbors.next_deadline(), lan_.claims.next_deadline(), places_.tidy_due()});
+}
+
+Director::Reach Surroundings::reach(const Server& server) const {
+  const Route route = places_.route_to(server.spec.at.addr);
+  switch (places_.kind_of(route)) {
+    case Route::Kind::direct: break;
+    case Route::Kind::elsewhere: return Director::Reach::other_interface;
+    case Route::Kind::local: return Director::Reach::own_address;
+    case Route::Kind::unreachable: return Director::Reach::no_route;
+  }
+  if (server.neighbor == kNoNeighbor) return Director::Reach::no_route;
+  if (!lan_.links[index(route.link)].usable()) return Director::Reach::link_down;
+  const Neighbors::Neighbor& next = lan_.neighbors.at(server.neighbor);
+  if (next.knows_mac()) return Director::Reach::ready;
+  return next.state == Neighbors::State::silent ? Director::Reach::silent : Director::Reach::asking;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// surroundings.h: what is around the director: links, routes, neighbours, the VIPs as the LAN sees them; what is said
+// there, and what to watch for.
+// In:  facts of links and routes, ARP frames, which VIPs have services and whose turn it is to have them, the time.
+// Out: where a packet goes next; whose an address is; questions, answers and announcements; lines for the log.
+// Not: connections, packets' headers.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/turn.h"
+#include "director/lan.h"
+#include "director/server_places.h"
+#include "director/touched.h"
+#include "director/watcher.h"
+#include "rawvs/director.h"
+#include "rawvs/exit.h"
+#include "wire/compose.h"
+
+namespace rawvs {
+
+struct Hop {  // where a frame goes next
+  Link link = Link::outside;
+  Mac mac{};
+  uint16_t neighbor = kNoNeighbor;  // whose MAC address it is; none: a client's, which is known
+  uint32_t mtu = 0;                 // bytes of an IP packet
+  bool knows_mac = false;
+};
+
+class Surroundings {
+ public:
+  Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer, ExitCounters& exits,
+               TouchedList& touched);
+
+  // For packets: whose an address is, and where a packet goes.
+  bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are ours
+  bool stands_by(Ip addr) const { return lan_.claims.stands_by(addr); }
+  bool answers_for(Ip addr, Link link) const { return lan_.claims.answers_for(addr, link); }
+  bool is_own(Ip addr) const { return lan_.is_own(addr); }
+  bool from_nat_server(Ip addr) const { return std::ranges::binary_search(watcher_.watch().nat_servers, addr); }
+  bool is_broadcast(Ip addr, Link link) const;  // of a subnet on this link
+  bool our_mac(Mac mac, Link link) const {      // a virtual one, beside the interface's
+    return std::ranges::binary_search(watcher_.watch().macs[index(link)], mac);
+  }
+  const LinkFacts& link(Link link) const { return lan_.link(link); }
+  Ip own_address(Link link) const { return lan_.own_address(link); }
+  // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
+  bool guard_knows_flows(Link link) const { return guard_knows_flows_[index(link)]; }
+  // Where the server's packets go next; or why they cannot.
+  std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
+  // Keeps a frame whose next hop's MAC address is being asked for.
+  Hold hold(const Hop& hop, const Frame& frame, Instant now) { return lan_.neighbors.hold(hop.neighbor, frame, now); }
+  void recycle() { lan_.neighbors.recycle(); }  // the outbox was cleared
+
+  // What happened.
+  Exit heard(const Arp& arp, Link link, Turn turn);
+  void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
+  void link_changed(Link link, const LinkFacts& facts, Turn turn);
+  void share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn);
+  void announce(Ip vip, Turn turn);
+  void announce_others(Turn turn);
+  void route_found(const Route& route, Turn turn);
+  std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
+  std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
+  void set_guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }
+  void hold_speech(bool hold) { speech_held_ = hold; }
+  void settings_changed(Instant now) { lan_.claims.settings_changed(now); }
+  void time_passed(Turn turn);
+  bool more_work() const { return places_.more() || lan_.neighbors.sweeping(); }
+  Instant next_deadline() const;
+
+  // What operators change. settle() after each change: what packets and the LAN need to know of it.
+  void use_vip(Ip vip, Turn turn);  // one service more is there
+  void leave_vip(Ip vip, Instant now);
+  void place(ServerSlot slot, Instant now) { places_.place(slot, now); }
+  void place_later(ServerSlot slot) { places_.place_later(slot); }
+  void place_all_later() { places_.place_all_later(); }
+  void settle(Turn turn);
+
+  // What there is to see.
+  Director::Reach reach(const Server& server) const;
+  Mac mac_of(const Claims::Claim& claim) const { return lan_.mac_of(claim); }
+  const Watch& watch() const { return watcher_.watch(); }
+  uint32_t watch_version() const { return watcher_.version(); }
+  const Neighbors& neighbors() const { return lan_.neighbors; }
+  const Claims& claims() const { return lan_.claims; }
+  uint64_t placed() const { return places_.placed(); }
+
+ private:
+  void follow_claim(Ip vip, Instant now);
+  void note_claims();
+  const Shared* shared_as(Ip vip) const;  // null: it is shared with nobody
+  void warn_if_own(Ip vip, Outbox& out) const;
+  void speak(Turn turn);
+  void ask(const Ask& question, Outbox& out);
+  void say(const Say& word, Outbox& out);
+  void tell(const Conflict& conflict, Outbox& out) const;
+
+  Lan lan_;
+  Watcher watcher_;
+  ServerPlaces places_;
+  Composer& composer_;
+  ExitCounters& exits_;
+  std::map<Ip, uint32_t> vips_;     // how many services are there
+  std::vector<Shared> shared_;      // sorted by address
+  std::optional<Shared> others_{};  // how VIPs are shared that are not in shared_
+  std::array<bool, kLinks> guard_knows_flows_{true, true};
+  bool speech_held_ = false;
+  std::vector<Ask> asks_;
+  std::vector<Say> says_;
+  std::vector<Conflict> conflicts_;
+};
+
+inline std::optional<Exit> Surroundings::hop_to(const Server& server, Hop& hop, Instant now) const {
+  if (server.neighbor == kNoNeighbor) return Exit::no_route;
+  const Neighbors::Neighbor& neighbor = lan_.neighbors.at(server.neighbor);
+  const LinkFacts& way = lan_.links[index(neighbor.link)];
+  if (!way.usable()) return Exit::no_link;
+  hop = {neighbor.link, neighbor.mac, server.neighbor, way.mtu, neighbor.knows_mac()};
+  if (server.route_mtu != 0) hop.mtu = std::min<uint32_t>(hop.mtu, server.route_mtu);
+  if (server.path_mtu != 0 && now < server.path_mtu_until) hop.mtu = std::min<uint32_t>(hop.mtu, server.path_mtu);
+  return std::nullopt;
+}
+
+}  // namespace rawvs
