@@ -9,6 +9,7 @@
 
 #include "core/state.h"
 #include "core/track.h"
+#include "flows_peer.h"
 #include "frames.h"
 #include "wire/crc32c.h"
 
@@ -16,9 +17,13 @@ namespace rawvs::test {
 
 class World {
  public:
-  explicit World(uint32_t capacity = 1000) : connections(capacity, {next_key_++, 9}, now - 77s) {}
+  explicit World(uint32_t capacity = 1000) : flows_(limits(capacity), services, {next_key_++, 9}, now - 77s) {}
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
 
-  StateTables tables() { return {services, connections, ftp, unknown_ports}; }
+  StateTables tables() {
+    return {services, connections, ftp, [this](const Restoration& e, Turn turn) { return flows_.restore(e, turn); }};
+  }
 
   // A service with two servers, of which the second is added first, or not at all where `servers` is another service's.
   void web(Method method, Protocol protocol = Protocol::tcp, std::string vip = "", int servers = -1,
@@ -204,9 +209,21 @@ class World {
 
   Instant now{5000s};
   Services services{128};
-  ConnectionTable connections;
-  FtpSessions ftp{8};
-  uint32_t unknown_ports = 0;
+
+ private:
+  const Settings& limits(uint32_t capacity) {
+    settings_.max_connections = capacity;
+    settings_.max_ftp = 8;
+    return settings_;
+  }
+  static inline uint64_t next_key_ = 1;  // each process has its own
+  Settings settings_;
+  Flows flows_;
+
+ public:
+  ConnectionTable& connections = FlowsPeer::connections(flows_);
+  FtpSessions& ftp = FlowsPeer::ftp(flows_);
+  uint32_t& unknown_ports = FlowsPeer::unknown_ports(flows_);
   StateClock clock{now, 1'800'000'000'000, {1, 2, 3, 4}};
   Outbox out;
   std::vector<ServiceKey> keys;
@@ -225,7 +242,6 @@ class World {
       ASSERT_FALSE(services.add_server(key, spec));
     }
   }
-  static inline uint64_t next_key_ = 1;  // each process has its own
   std::vector<std::vector<Endpoint>> servers_;
 };
 

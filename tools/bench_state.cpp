@@ -9,6 +9,7 @@
 
 #include "core/state.h"
 #include "core/track.h"
+#include "tests/flows_peer.h"
 #include "wire/crc32c.h"
 
 namespace {
@@ -39,7 +40,7 @@ double median(std::array<double, kRounds> of) {
 
 class Process {  // the tables of one process
  public:
-  explicit Process(Method method) : connections_(kConnections, {1, 2}, kNow) {
+  explicit Process(Method method) : settings_(limits()), flows_(settings_, services_, {1, 2}, kNow) {
     services_.add({.key = kService});
     for (uint32_t i = 1; i <= 4; ++i) {
       services_.add_server(kService, {.at = {Ip(kServers + i), Port(80)}, .method = method});
@@ -71,12 +72,21 @@ class Process {  // the tables of one process
   }
 
  private:
-  StateTables tables() { return {services_, connections_, ftp_, unknown_ports_}; }
+  static Settings limits() {
+    Settings settings;
+    settings.max_connections = kConnections;
+    settings.max_ftp = 1;
+    return settings;
+  }
+  StateTables tables() {
+    return {services_, connections_, ftp_, [this](const Restoration& e, Turn turn) { return flows_.restore(e, turn); }};
+  }
   static constexpr ServiceKey kService{Protocol::tcp, {Ip(kVip), Port(80)}, {}};
   Services services_{16};
-  ConnectionTable connections_;
-  FtpSessions ftp_{1};
-  uint32_t unknown_ports_ = 0;
+  Settings settings_;
+  Flows flows_;
+  ConnectionTable& connections_ = FlowsPeer::connections(flows_);
+  FtpSessions& ftp_ = FlowsPeer::ftp(flows_);
 };
 
 bool measure(Method method) {

@@ -32,6 +32,7 @@ inline constexpr ConnectionId kNoConnection = 0;
 // The most entries with one key on one side. They lie in one run of cells, so each makes the next look-up slower, and
 // clients can create them with many ports of a VIP that NAT maps to one port.
 inline constexpr uint32_t kMostAlike = 64;
+inline constexpr Port kNoPort{0xffff};                        // of a template that is no longer valid, as IPVS lists it
 inline constexpr uint32_t kMostConnections = (1u << 24) - 2;  // an index cell has 24 bits for the entry
 
 struct Connection {  // 48 bytes

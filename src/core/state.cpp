@@ -35,7 +35,7 @@ bool behind(const StateTables& tables, const Connection& c, Side side) {
   return tables.connections.find(side, key, tables.connections.hash(key)) != &c;
 }
 
-FtpSession* session_of(const StateTables& tables, const Connection& c) {
+const FtpSession* session_of(const StateTables& tables, const Connection& c) {
   return c.is_template() ? nullptr : tables.ftp.at(c.peer.ftp);
 }
 

@@ -12,6 +12,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,11 +26,47 @@
 
 namespace rawvs {
 
+// Why an entry is not restored.
+enum class Untaken : uint8_t {
+  damaged,      // it was in a damaged or missing block
+  malformed,    // this director writes no such entry
+  over,         // its deadline has passed
+  no_service,   // its service is not configured
+  no_server,    // its service is configured, its server is not
+  lost_server,  // its server was in a damaged block
+  newer,        // a connection with the same key has begun since
+  no_room,      // the table, or FTP's table, is full
+  count_
+};
+const char* name(Untaken why);
+
+struct Restoration {                 // an entry that was read: its service and server are here
+  static constexpr uint8_t kFlags =  // of a connection: which are saved
+      Connection::no_output | Connection::inside | Connection::persistence | (3u << Connection::method_shift);
+  FlowKey key{};
+  ServerSlot server = kNoServer;
+  Port port{};  // the server's
+  uint8_t state = 0, flags = 0, packets = 0;
+  bool behind = false;                      // from the server's side another is found first
+  Duration left{};                          // until its deadline
+  uint32_t seconds = 0;                     // of a template: its timeout
+  std::array<uint8_t, 6> client_mac{};      // of a connection
+  Bytes session{};                          // of a control connection: FTP's, as it was saved
+  ConnectionId controller = kNoConnection;  // here; none: it has none, or that was not restored
+};
+
+struct Restored {
+  std::optional<Untaken> why{};     // none: it is in the table
+  ConnectionId id = kNoConnection;  // its own; or of the template that stands for it
+  bool controlled = false;          // its controller counts it
+};
+
 struct StateTables {  // the director's tables
   Services& services;
-  ConnectionTable& connections;
-  FtpSessions& ftp;
-  uint32_t& unknown_ports;             // number of connections whose client port is not known yet
+  const ConnectionTable& connections;
+  const FtpSessions& ftp;
+  // Makes an entry. NAT flows are announced in turn.out.
+  std::function<Restored(const Restoration& entry, Turn turn)> restore;
   const Timeouts* timeouts = nullptr;  // with persistence, limits the lifetime of restored entries; null: no limit
 };
 
@@ -76,20 +114,6 @@ class StateWriter {
 enum class StateFault : uint8_t { none, too_short, not_a_state, byte_order, version, layout, damaged };
 const char* name(StateFault fault);
 
-// Why an entry is not restored.
-enum class Untaken : uint8_t {
-  damaged,      // it was in a damaged or missing block
-  malformed,    // this director writes no such entry
-  over,         // its deadline has passed
-  no_service,   // its service is not configured
-  no_server,    // its service is configured, its server is not
-  lost_server,  // its server was in a damaged block
-  newer,        // a connection with the same key has begun since
-  no_room,      // the table, or FTP's table, is full
-  count_
-};
-const char* name(Untaken why);
-
 struct StateReport {
   uint32_t connections = 0, templates = 0, ftp_sessions = 0;  // restored; FTP sessions are among the connections
   uint32_t uncontrolled = 0;                                  // connections without their template
@@ -133,9 +157,7 @@ class StateReader {
   std::optional<Untaken> read_entry(Bytes row, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
   std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);
-  static bool expect_replies(Connection& c, const Entry& e, const StateTables& tables, Outbox& out);
   void remember(const Entry& e, ConnectionId now);
-  void link(Connection& c, const Entry& e, const StateTables& tables);
   void finish(const StateTables& tables);
   void count(Untaken why, uint32_t entries = 1) { report_.untaken[static_cast<size_t>(why)] += entries; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// state_reader.cpp: restores entries as director_track.cpp's place() creates them, with the saved state, flags,
-// deadline and controller.
+// state_reader.cpp: reads entries, and has the director's flows restore them with the saved state, flags, deadline
+// and controller.
 #include "core/state.h"
 
 #include <algorithm>
@@ -19,15 +19,9 @@ namespace {
 
 constexpr size_t kRowsAhead = 8;          // rows
 constexpr size_t kSearched = 65536;       // bytes searched for a block's beginning by one call
-constexpr Duration kStillControls = 60s;  // as in director_track.cpp: for an expired entry that controls others
+constexpr Duration kStillControls = 60s;  // as in flows.cpp: for an expired entry that controls others
 constexpr Duration kOldestBelieved = 400 * 24h;
-constexpr Port kNoPort{0xffff};         // of a template that is no longer valid
 constexpr uint16_t kLeastPathMtu = 68;  // RFC 791
-
-bool active(const Connection& c) {
-  if (c.protocol == Protocol::tcp) return rawvs::active(static_cast<TcpState>(c.state));
-  return c.protocol == Protocol::sctp && rawvs::active(static_cast<SctpState>(c.state));
-}
 
 FlowKey key_of(Bytes row) {
   return {Ip(load_be32(row, 0)),    Ip(load_be32(row, 4)),          Port(load_be16(row, 8)),
@@ -265,90 +259,32 @@ std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) con
 }
 
 std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tables, Turn turn) {
-  ConnectionTable& connections = tables.connections;
-  const uint64_t hash = connections.hash(e.key);
-  const bool retired =
-      e.is_template() && e.key.vport == kNoPort;  // many entries may have this key: it is never looked up
-  if (Connection* const there = retired ? nullptr : connections.find(Side::client, e.key, hash)) {
-    if (e.is_template() && there->server == e.origin->slot) remember(e, connections.id(*there));
-    return Untaken::newer;
-  }
-  uint16_t session = 0;
-  if (!e.session.empty()) {
-    session = tables.ftp.take(e.origin->at.addr, e.key.vip, e.key.client);
-    if (session == 0) return Untaken::no_room;
-    if (!restore(*tables.ftp.at(session), e.session)) {
-      tables.ftp.release(session);
-      return Untaken::malformed;
-    }
-  }
-  Connection* const c = connections.create(e.key, hash);
-  if (!c) {
-    if (session != 0) tables.ftp.release(session);
-    return Untaken::no_room;
-  }
-  Server& server = tables.services.server(e.origin->slot);
-  join(*c, e.origin->slot, server, e.rport);
-  // A server's edit does not change its existing connections.
-  c->flags = static_cast<uint8_t>((c->flags & ~kKeptFlags) | e.flags);
-  c->state = e.state;
-  c->packets = e.packets;
-  if (e.is_template()) {
-    c->stay = {0, e.seconds};
-  } else {
-    c->peer = {e.client_mac, session};
-    if (active(*c)) c->flags &= static_cast<uint8_t>(~Connection::inactive), --server.inactive, ++server.active;
-  }
-  connections.arm(*c, turn.now, e.left);
-  if (!expect_replies(*c, e, tables, turn.out)) {
-    leave(*c, server);
-    connections.remove(*c);
-    if (session != 0) tables.ftp.release(session);
-    return Untaken::no_room;
-  }
-  server.was_nat |= c->method() == Method::masq && !c->is_template();
-  link(*c, e, tables);
-  ++(c->is_template() ? report_.templates : report_.connections);
-  if (session != 0) ++report_.ftp_sessions;
+  Restoration entry{.key = e.key,
+                    .server = e.origin->slot,
+                    .port = e.rport,
+                    .state = e.state,
+                    .flags = e.flags,
+                    .packets = e.packets,
+                    .behind = (e.notes & Notes::behind) != 0,
+                    .left = e.left,
+                    .seconds = e.seconds,
+                    .client_mac = e.client_mac,
+                    .session = e.session};
+  const bool controlled = e.controller != kNoConnection && !e.is_template();
+  if (controlled && e.controller < controllers_.size()) entry.controller = controllers_[e.controller];
+  const Restored restored = tables.restore(entry, turn);
+  if (restored.id != kNoConnection && (e.is_template() || !e.session.empty())) remember(e, restored.id);
+  if (restored.why) return restored.why;
+  if (controlled && !restored.controlled) ++report_.uncontrolled;
+  ++(e.is_template() ? report_.templates : report_.connections);
+  if (!e.session.empty()) ++report_.ftp_sessions;
   return std::nullopt;
-}
-
-// Announces the replies of a NAT connection. False: too many connections have the same reply flow.
-bool StateReader::expect_replies(Connection& c, const Entry& e, const StateTables& tables, Outbox& out) {
-  if (c.is_template()) return true;
-  if (c.cport.value == 0) return ++tables.unknown_ports, true;
-  if (c.method() != Method::masq) return true;
-  const FlowKey key = c.key(Side::server);
-  Connection* const first = tables.connections.find(Side::server, key, tables.connections.hash(key));
-  if (!tables.connections.add_server_side(c)) return false;
-  // A look-up finds the newest entry, which is now this one; before the restart it was another.
-  if (first && (e.notes & Notes::behind) != 0) tables.connections.rename(*first, first->key());
-  out.change_reply(c.reply_flow(), true);
-  return true;
 }
 
 // Maps the former id of an entry that may control others to its present one.
 void StateReader::remember(const Entry& e, ConnectionId now) {
   if (controllers_.empty()) controllers_.resize(id_limit_);
   if (e.id < controllers_.size()) controllers_[e.id] = now;
-}
-
-void StateReader::link(Connection& c, const Entry& e, const StateTables& tables) {
-  if (c.is_template() || c.peer.ftp != 0) remember(e, tables.connections.id(c));
-  if (e.controller == kNoConnection || c.is_template()) return;
-  const ConnectionId its = e.controller < controllers_.size() ? controllers_[e.controller] : kNoConnection;
-  Connection* const controller = tables.connections.at(its);
-  // Controller and controlled have the same server, and FTP controls only its own client's connections.
-  const auto arranged = [&] {
-    return c.peer.ftp == 0 && controller->peer.ftp != 0 && controller->client_v4 == c.client_v4;
-  };
-  const bool fits = controller && controller->server == c.server && (controller->is_template() || arranged());
-  if (!fits) {
-    ++report_.uncontrolled;
-    return;
-  }
-  c.controlled_by = its;
-  ++(controller->is_template() ? controller->stay.children : tables.ftp.at(controller->peer.ftp)->children);
 }
 
 // After the last entry: a server that was overloaded stays so while it is between its thresholds.

@@ -19,6 +19,7 @@
 
 #include "core/connection.h"
 #include "core/ftp.h"
+#include "core/state.h"
 #include "rawvs/bytes.h"
 
 namespace rawvs::state {
@@ -56,7 +57,6 @@ struct Notes {  // of an entry
 struct ServerNotes {
   enum : uint8_t { overloaded = 1 };
 };
-inline constexpr uint8_t kKeptFlags =
-    Connection::no_output | Connection::inside | Connection::persistence | (3u << Connection::method_shift);
+inline constexpr uint8_t kKeptFlags = Restoration::kFlags;
 
 }  // namespace rawvs::state

@@ -18,7 +18,6 @@ constexpr uint32_t kPortionMessages = 4;       // per kPortionEvery: 16,000 conn
 constexpr uint32_t kPortionVisits = 4096;      // entries of the table per message, used or not
 constexpr uint32_t kRetries = 3, kQueued = 4;  // in told_; the rest is a deadline
 constexpr uint32_t kNotDeadline = kRetries | kQueued;
-constexpr Port kNoPort{0xffff};  // of a template that is no longer valid
 
 constexpr uint64_t bit(uint8_t state) { return uint64_t{1} << state; }
 template <class State>

@@ -66,6 +66,7 @@ class Flows {
   // What is known from elsewhere.
   void tell(SyncSender* sender) { told_ = sender; }
   bool adopt(const Adoption& heard, Turn turn);  // false: there is no room for it
+  Restored restore(const Restoration& entry, Turn turn);
   StateTables state_tables();
   SyncView sync_view() const;
 
@@ -89,6 +90,8 @@ class Flows {
   std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
 
  private:
+  friend struct FlowsPeer;  // of the tests
+
   struct Entry {  // all that an entry of the table needs to be one
     FlowKey key{};
     uint64_t hash = 0;
@@ -111,6 +114,7 @@ class Flows {
   bool expect_data(Connection& control, const FtpFound& found, Turn turn);
   void release_ftp(Connection& control);
   void take_over_ftp(Connection& control, const SyncShifts& shifts);
+  Connection* controller_of(const Restoration& entry);
 
   const Settings& settings_;
   Services& services_;

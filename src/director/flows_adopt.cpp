@@ -6,7 +6,19 @@
 
 namespace rawvs {
 
-StateTables Flows::state_tables() { return {services_, connections_, ftp_, unknown_ports_, &settings_.timeouts}; }
+namespace {
+
+bool is_active(Protocol protocol, uint8_t state) {
+  if (protocol == Protocol::tcp) return active(static_cast<TcpState>(state));
+  return protocol == Protocol::sctp && active(static_cast<SctpState>(state));
+}
+
+}  // namespace
+
+StateTables Flows::state_tables() {
+  return {services_, connections_, ftp_, [this](const Restoration& entry, Turn turn) { return restore(entry, turn); },
+          &settings_.timeouts};
+}
 
 SyncView Flows::sync_view() const { return {connections_, services_, &ftp_, settings_.timeouts}; }
 
@@ -36,6 +48,59 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   }
   if (heard.shifts && !c->is_template()) take_over_ftp(*c, *heard.shifts);
   return true;
+}
+
+// Controller and controlled have the same server, and FTP controls only its own client's connections. Null: none fits.
+Connection* Flows::controller_of(const Restoration& entry) {
+  Connection* const c = connections_.at(entry.controller);
+  if (!c || c->server != entry.server) return nullptr;
+  if (c->is_template()) return c;
+  const bool arranged = c->peer.ftp != 0 && entry.session.empty() && c->client().addr == entry.key.client;
+  return arranged ? c : nullptr;
+}
+
+Restored Flows::restore(const Restoration& entry, Turn turn) {
+  const bool is_template = entry.key.persistence;
+  const uint64_t hash = connections_.hash(entry.key);
+  const bool retired = is_template && entry.key.vport == kNoPort;  // many may have this key: it is never looked up
+  if (const Connection* const there = retired ? nullptr : find(entry.key)) {
+    const bool stands_for_it = is_template && there->server == entry.server;
+    return {Untaken::newer, stands_for_it ? connections_.id(*there) : kNoConnection};
+  }
+  uint16_t session = 0;
+  if (!entry.session.empty()) {
+    session = ftp_.take(services_.server(entry.server).spec.at.addr, entry.key.vip, entry.key.client);
+    if (session == 0) return {Untaken::no_room};
+    if (!rawvs::restore(*ftp_.at(session), entry.session)) return ftp_.release(session), Restored{Untaken::malformed};
+  }
+  Connection* const parent = controller_of(entry);
+  Connection* first = nullptr;
+  bool begun = false;
+  Connection* const c =
+      enter({entry.key, hash, entry.server, entry.port, parent}, turn, [&](Connection& made, Server& server) {
+        begun = true;
+        // A server's edit does not change its existing connections.
+        made.flags = static_cast<uint8_t>((made.flags & ~Restoration::kFlags) | entry.flags);
+        made.state = entry.state;
+        made.packets = entry.packets;
+        if (is_template) {
+          made.stay = {0, entry.seconds};
+        } else {
+          made.peer = {entry.client_mac, session};
+          count_as(made, server, is_active(made.protocol, made.state));
+        }
+        const FlowKey reply = made.key(Side::server);
+        if (entry.behind) first = connections_.find(Side::server, reply, connections_.hash(reply));
+        return entry.left;
+      });
+  if (!c) {
+    if (!begun && session != 0) ftp_.release(session);
+    return {Untaken::no_room};
+  }
+  // A look-up finds the newest entry, which is now this one; before the restart it was another.
+  if (first && (c->flags & Connection::two_sided) != 0) connections_.rename(*first, first->key());
+  services_.server(entry.server).was_nat |= c->method() == Method::masq && !is_template;
+  return {std::nullopt, connections_.id(*c), parent != nullptr};
 }
 
 }  // namespace rawvs

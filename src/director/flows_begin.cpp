@@ -9,7 +9,6 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kNewConnection = 3s;  // IPVS: until the first transition sets the state's own timeout
-constexpr Port kNoPort{0xffff};          // of a template that is not valid any more, as IPVS lists it
 
 bool is(const Packet& p, uint8_t flag) { return (p.tcp_flags & flag) != 0; }
 
