@@ -16,8 +16,6 @@
 #include <vector>
 
 #include "core/turn.h"
-#include "director/touched.h"
-#include "side/neighbor.h"
 
 namespace rawvs {
 

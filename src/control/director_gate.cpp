@@ -3,6 +3,12 @@
 // or a server that is still checked.
 #include "control/director_gate.h"
 
+#include <utility>
+
+#include "core/service.h"
+#include "director/touched.h"
+#include "side/neighbor.h"
+
 namespace rawvs {
 
 bool DirectorGate::has_service(const ServiceKey& key) const {
