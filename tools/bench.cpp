@@ -15,6 +15,7 @@
 #include "rawvs/exit.h"
 #include "rawvs/settings.h"
 #include "wire/checksum.h"
+#include "wire/l4_header.h"
 
 namespace {
 
