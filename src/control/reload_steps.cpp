@@ -4,7 +4,6 @@
 #include "control/reload.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "config/config_rows.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "control/reload_report.h"
 #include "control/reload_tables.h"
 #include "core/service.h"
 #include "rawvs/control.h"
@@ -42,12 +42,6 @@ std::string text(const ServiceSpec& s) {
   out += " persistence=" + rawvs::text(s.persistence);
   if (s.netmask != Netmask{}) out += " netmask=" + rawvs::text(s.netmask.bits);
   return s.one_packet ? out + " one_packet=1" : out;
-}
-
-std::string joined(const std::vector<std::string>& values) {
-  std::string out;
-  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
-  return out.empty() ? "none" : out;
 }
 
 // A service's servers, by endpoint.
@@ -116,13 +110,6 @@ struct Reload::Impl {
   void groups(Turn& t);
   bool leftovers(Turn& t);
   bool virtuals(Turn& t);
-  void rest();
-  template <class Section>
-  void sections(const std::string& kind, std::span<const Row<Section>> rows, const std::vector<Section>& old,
-                const std::vector<Section>& after);
-  template <class Section>
-  void keys(const Row<Section>& row, const std::string& name, const std::vector<std::string>& old,
-            const std::vector<std::string>& after);
   void note(std::string line) { said.changes.push_back(std::move(line)); }
   void changed(Turn& t, std::optional<Refusal> refusal, const std::string& line);
   static std::optional<ServerSpec> in_service(const Director& director, const ServiceKey& key, Endpoint at);
@@ -186,9 +173,12 @@ void Reload::Impl::advance(Turn& t) {
     case Phase::services: over = services(t); break;
     case Phase::groups: groups(t); break;
     case Phase::leftovers: over = leftovers(t); break;
-    case Phase::checks: sections("check", check_rows(), was.checks, next.checks); break;
+    case Phase::checks: report_checks(was, next, said.changes); break;
     case Phase::virtuals: over = virtuals(t); break;
-    case Phase::rest: rest(); break;
+    case Phase::rest:
+      report_sections(was, next, said.changes);
+      keep_for_restart(was, next);
+      break;
     case Phase::forget_old:  // frees what is large in steps of their own
       old_services.clear(), old_virtuals.clear(), old_tables = {};
       t.left = 0;
@@ -334,59 +324,14 @@ bool Reload::Impl::leftovers(Turn& t) {
   return true;
 }
 
-// Reports changed checks and policies; the rest of a virtual is in the tables.
 bool Reload::Impl::virtuals(Turn& t) {
-  constexpr std::array<std::string_view, 8> kTold{"check",  "on_down",    "inhibit",       "slow_start",
-                                                  "quorum", "hysteresis", "flaps_allowed", "sorry"};
   for (; at < next.virtuals.size(); ++at) {
     if (t.left == 0) return false;
     t.spend(kChange);
-    const VirtualConfig& v = next.virtuals[at];
-    const auto old = old_virtuals.find(v.name);
-    if (old == old_virtuals.end()) continue;
-    for (const Row<VirtualConfig>& row : virtual_rows()) {
-      if (std::ranges::find(kTold, row.key) == kTold.end()) continue;
-      keys(row, "virtual " + v.name + ": ", row.texts(*old->second), row.texts(v));
-    }
+    const auto old = old_virtuals.find(next.virtuals[at].name);
+    if (old != old_virtuals.end()) report_virtual(*old->second, next.virtuals[at], said.changes);
   }
   return true;
-}
-
-// Reports changed sections that the engine applies.
-void Reload::Impl::rest() {
-  sections("vrrp", vrrp_rows(), was.vrrps, next.vrrps);
-  if (was.sync.has_value() != next.sync.has_value()) note(next.sync ? "sync: added" : "sync: removed");
-  if (was.sync && next.sync) {
-    for (const Row<SyncConfig>& row : sync_rows()) keys(row, "sync: ", row.texts(*was.sync), row.texts(*next.sync));
-  }
-  keep_for_restart(was, next);
-}
-
-template <class Section>
-void Reload::Impl::sections(const std::string& kind, std::span<const Row<Section>> rows,
-                            const std::vector<Section>& old, const std::vector<Section>& after) {
-  for (const Section& section : after) {
-    const std::string name = kind + ' ' + section.name + ": ";
-    const auto found = std::ranges::find(old, section.name, &Section::name);
-    if (found == old.end()) {
-      note(name + "added");
-      continue;
-    }
-    for (const Row<Section>& row : rows) keys(row, name, row.texts(*found), row.texts(section));
-  }
-  for (const Section& section : old) {
-    if (std::ranges::find(after, section.name, &Section::name) == after.end()) {
-      note(kind + ' ' + section.name + ": removed");
-    }
-  }
-}
-
-template <class Section>
-void Reload::Impl::keys(const Row<Section>& row, const std::string& name, const std::vector<std::string>& old,
-                        const std::vector<std::string>& after) {
-  if (old == after) return;
-  const bool secret = row.key == "password" || row.key == "key";  // more people can read the log than the file
-  note(name + std::string(row.key) + (secret ? ": changed" : ": " + joined(old) + " -> " + joined(after)));
 }
 
 // A refusal for lack of room for something other than servers has its own text.

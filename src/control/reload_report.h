@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// reload_report.h: in words, what differs between sections of two configurations.
+// Out: lines for the log, "virtual web: quorum: 1 -> 2", appended to `lines`.
+// Not: applying the difference (reload.h); services and servers, which are reported as they change.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rawvs/config.h"
+
+namespace rawvs {
+
+void report_checks(const Config& was, const Config& next, std::vector<std::string>& lines);
+// Only the checks and the policy; the rest of a virtual is in the tables.
+void report_virtual(const VirtualConfig& was, const VirtualConfig& next, std::vector<std::string>& lines);
+// Sections that the engine applies: vrrp, sync.
+void report_sections(const Config& was, const Config& next, std::vector<std::string>& lines);
+
+}  // namespace rawvs
