@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// announcements.cpp: what the director hears and says on the LAN: questions for servers, announcements and probes of
-// VIPs.
+// announcements.cpp: ARP: requests for servers, announcements and probes of VIPs, conflicts.
 #include "core/outbox.h"
 #include "director/surroundings.h"
 
 namespace rawvs {
 
-// What an ARP frame tells us.
+// Learns from a received ARP frame.
 Exit Surroundings::heard(const Arp& arp, Link link, Turn turn) {
   const Mac own = lan_.link(link).mac;
   if (arp.sender_mac == own) return Exit::own_frame;
@@ -17,8 +16,7 @@ Exit Surroundings::heard(const Arp& arp, Link link, Turn turn) {
   return lan_.neighbors.heard(arp, link, own, turn) ? Exit::arp_learned : Exit::arp_other;
 }
 
-// What is to be said now. What the outbox has no room for stays due, so that the next turn, which comes at once, goes
-// on with it.
+// Sends the ARP that is due. What the outbox has no room for remains due for the next turn, which follows at once.
 void Surroundings::speak(Turn turn) {
   asks_.clear(), says_.clear(), conflicts_.clear();
   places_.plan_tidying(turn.now);
@@ -42,7 +40,7 @@ void Surroundings::say(const Say& word, Outbox& out) {
   const Link link = word.link;
   const Mac mac = word.mac.zero() ? lan_.link(link).mac : word.mac;
   if (word.what == Say::What::probe) {
-    // Our own address has the interface's MAC address: nobody may learn it with a virtual one (RFC 9568 8.1.2).
+    // Our own address belongs to the interface's MAC address: it must not be sent with a virtual one (RFC 9568 8.1.2).
     const Ip asker = word.mac.zero() ? lan_.own_address(link) : Ip();
     send_arp(link, kBroadcastMac, {Arp::Op::request, mac, asker, Mac{}, word.vip}, out);
     return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// arrival.h: one frame of a batch on its way through the director: what is known of it so far.
+// arrival.h: one frame of a batch in the director, with what is known of it so far.
 #pragma once
 
 #include <optional>
@@ -18,30 +18,30 @@ namespace rawvs {
 enum class Role : uint8_t {
   other,         // none of the following
   request,       // TCP, UDP or SCTP to a VIP
-  reply,         // the same, from where a NAT server may be, to anywhere else
-  client_error,  // ICMP error to a VIP, about what a server sent past or through us to its client
-  server_error,  // ICMP error to anywhere else, about what we may have sent on to a NAT server
+  reply,         // the same to any other address: perhaps a NAT server's reply
+  client_error,  // ICMP error to a VIP about a server's packet to its client
+  server_error,  // ICMP error to any other address, perhaps about a packet forwarded to a NAT server
 };
 
 struct Arrival {
   Frame* frame = nullptr;
   Ethernet ethernet{};
   Packet packet{};
-  std::optional<Exit> exit{};  // known after parsing already
+  std::optional<Exit> exit{};  // set by parsing if the frame goes no further
   Role role = Role::other;
-  FlowKey key{};  // of any role but other, and its hash
+  FlowKey key{};  // unless the role is `other`; with its hash
   uint64_t hash = 0;
   Quote quote{};                     // of an ICMP error
-  std::span<const uint16_t> cuts{};  // of a datagram put together from fragments: where they began (split.h)
-  // For onlookers.
+  std::span<const uint16_t> cuts{};  // the offsets of the fragments of a reassembled datagram (split.h)
+  // For observers.
   bool opened = false;               // it began a connection
-  ServerSlot served_by = kNoServer;  // who got it, if it left no connection
-  const Arrival* whole = nullptr;    // the datagram that it completed
+  ServerSlot served_by = kNoServer;  // the server that got it, if there is no connection afterwards
+  const Arrival* whole = nullptr;    // the datagram that this fragment completed
 
   Side side() const { return role == Role::reply || role == Role::server_error ? Side::server : Side::client; }
 };
 
-// Does the packet want to begin a connection?
+// Whether the packet asks for a new connection: TCP SYN, SCTP INIT.
 inline bool begins(const Packet& p) {
   if (p.protocol == Protocol::tcp) return (p.tcp_flags & TcpFlags::syn) != 0;
   return p.protocol == Protocol::sctp && p.sctp_chunk == SctpChunk::init;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// departure.cpp: the last steps of what is forwarded: into the tunnel, whole or in pieces that fit the way, to the next
-// hop's MAC address.
+// departure.cpp: the last steps of forwarding: tunnel header, fragmentation or segmentation to the MTU, the next hop's
+// MAC address.
 #include <algorithm>
 
 #include "core/outbox.h"
@@ -13,7 +13,7 @@ namespace rawvs {
 
 namespace {
 
-// Without the padding of short Ethernet frames.
+// Removes the padding of short Ethernet frames.
 void trim(Frame& frame, const Packet& p) { frame.size = p.ip_at + p.ip_size; }
 
 }  // namespace
@@ -21,10 +21,10 @@ void trim(Frame& frame, const Packet& p) { frame.size = p.ip_at + p.ip_size; }
 Exit Forwarder::wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Turn turn) {
   const bool keep_df = packet.dont_fragment && settings_.pmtu_disc;
   trim(frame, packet);
-  // Many cards look for TCP only behind the first IP header. GUE's remote checksum is the receiver's to complete.
+  // Many cards compute TCP checksums only after the first IP header. The receiver completes GUE's remote checksum.
   const Tunnel& tunnel = server.spec.tunnel;
   if (tunnel.type != TunnelType::gue || tunnel.checksum != TunnelChecksum::remote) complete_checksum(frame);
-  if (frame.headroom < kMostTunnelOverhead) {  // whoever brought it left no room before it
+  if (frame.headroom < kMostTunnelOverhead) {  // the frame's source left too little room before it
     const MutableBytes letter = turn.out.letter();
     if (letter.size() < frame.size) return Exit::outbox_full;
     std::copy_n(frame.data, frame.size, letter.begin());
@@ -33,7 +33,8 @@ Exit Forwarder::wrap_and_depart(Frame frame, Packet packet, const Server& server
     turn.out.keep_letter();
   }
   if (++next_tunnel_id_ == 0) ++next_tunnel_id_;
-  // RFC 6864: what is not cut needs none. With DF, what came in fragments is, and what is no one's to answer.
+  // RFC 6864: a packet that is never fragmented needs no ID. Despite DF, reassembled packets and packets without a
+  // sender to notify are fragmented.
   const uint32_t size = packet.ip_size + tunnel_overhead(tunnel, frame.offload);
   const uint16_t id = keep_df && packet.largest_fragment == 0 && size <= hop.mtu ? uint16_t{0} : next_tunnel_id_;
   const auto outer = encapsulate(frame, packet, tunnel, server.source, server.spec.at.addr, id, keep_df);
@@ -42,16 +43,16 @@ Exit Forwarder::wrap_and_depart(Frame frame, Packet packet, const Server& server
   return depart(*outer, packet, {}, hop, turn);
 }
 
-// Everything is rewritten but the Ethernet addresses. Out it goes: whole, or in pieces that fit the way.
+// Sends a packet in which only the Ethernet addresses are still to be set: whole, or in pieces that fit the MTU.
 Exit Forwarder::depart(Frame frame, const Packet& p, std::span<const uint16_t> cuts, const Hop& hop, Turn turn) {
   const bool whole = p.largest_fragment == 0 && longest_packet(frame, p) <= hop.mtu;
   if (frame.offload.super_frame()) {
-    // The kernel cuts those whose checksum is partial, as all are that it made itself.
+    // The kernel segments super-frames with a partial checksum; those that it made itself have one.
     return whole && frame.offload.partial_checksum() ? depart_whole(frame, hop, turn)
                                                      : depart_segmented(frame, p, hop, turn);
   }
   if (whole) return depart_whole(frame, hop, turn);
-  // What came in fragments leaves in the same ones; inside a tunnel, in fragments no larger than they were.
+  // A reassembled packet leaves in the fragments in which it came; in a tunnel, in fragments no larger than those.
   trim(frame, p);
   complete_checksum(frame);
   if (p.largest_fragment == 0) return depart_cut(frame, hop.mtu, {}, hop, turn);

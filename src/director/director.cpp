@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// director.cpp: a packet's whole path, in the order in which it happens:
+// director.cpp: the path of a packet:
 //   parse -> classify -> track -> schedule -> rewrite -> resolve -> transmit
-// Here it is found out what arrived and whose business it is. Connections are flows.h, which also asks the scheduler;
-// rewriting, resolving and transmitting are forwarder.h; what a VIP says itself is host.h. Every way out is an Exit,
-// counted once. What operators change is operators.cpp, what changes around the packets surroundings.h.
+//
+// This file parses and classifies. flows.h tracks connections and schedules; forwarder.h rewrites, resolves and
+// transmits; host.h sends a VIP's own replies. Every frame ends with one Exit, counted once. Operators' changes are in
+// operators.cpp, changes of links and routes in surroundings.h.
 #include "core/outbox.h"
 #include "director/path.h"
 #include "director/pieces.h"
 
 namespace rawvs {
 
-// In three passes over the batch, so that memory is fetched while other frames are worked on: a look-up in a table of
-// a million connections costs two cache misses otherwise.
+// Three passes over the batch: memory is prefetched while other frames are processed. Otherwise a look-up in a table of
+// a million connections costs two cache misses.
 void Director::Path::frames_arrived(std::span<Frame> frames, Turn turn) {
   estimates.run(services, turn.now);
   surroundings.recycle();
@@ -47,7 +48,7 @@ void Director::Path::parse(Arrival& a) {
   if (*a.exit != Exit::truncated && !surroundings.takes(a.packet.dst)) a.exit = Exit::not_vip;
 }
 
-// Frames that their Ethernet header alone keeps from us.
+// The exit of frames that the Ethernet header alone excludes.
 std::optional<Exit> Director::Path::misaddressed(const Ethernet& e, Link link) const {
   const Mac own = surroundings.link(link).mac;
   if (e.src == own) return Exit::own_frame;
@@ -55,11 +56,11 @@ std::optional<Exit> Director::Path::misaddressed(const Ethernet& e, Link link) c
   if (e.dst != own && !(e.kind == Kind::arp && e.dst.group()) && !surroundings.our_mac(e.dst, link)) {
     return Exit::other_mac;
   }
-  if (e.src.group() || e.src == Mac{}) return Exit::bad_source;  // 0: of who is not known (Connection::Peer)
+  if (e.src.group() || e.src == Mac{}) return Exit::bad_source;  // 0 means "not known" (Connection::Peer)
   return std::nullopt;
 }
 
-// Which connection may this packet belong to, and on which half of it does it travel?
+// Finds the key of the connection that the packet may belong to, and its direction.
 void Director::Path::classify(Arrival& a) {
   const Packet& p = a.packet;
   if (p.fragmented()) return;
@@ -72,7 +73,7 @@ void Director::Path::classify(Arrival& a) {
   } else if (const auto quote = parse_quote(*a.frame, p); quote && has_ports(quote->protocol)) {
     const Quote& q = a.quote = *quote;
     if (to_vip && q.src != p.dst) return;
-    // To a VIP: the quoted packet came from it. To others: the quoted packet is a client's.
+    // To a VIP: the quoted packet was sent from it. To others: the quoted packet is a client's.
     a.role = to_vip ? Role::client_error : Role::server_error;
     a.key = to_vip ? FlowKey{q.dst, q.src, q.dport, q.sport, q.protocol, false}
                    : FlowKey{q.src, q.dst, q.sport, q.dport, q.protocol, false};
@@ -101,7 +102,7 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
     Server& server = services.server(c->server);
     return server.in_service() ? forwarder.to_server(a, *c, server, turn) : Exit::server_gone;
   }
-  // A source that is its own subnet's broadcast address: answers to it would go to everybody (RFC 1122 3.2.1.3).
+  // A broadcast address as the source: replies would go to all hosts of the subnet (RFC 1122 3.2.1.3).
   if (surroundings.is_broadcast(a.packet.src, a.frame->link)) return Exit::bad_source;
   if (a.packet.protocol == Protocol::icmp) {
     if (const Exit exit = forwarder.tunnel_error(a, turn); exit != Exit::not_vip) return exit;
@@ -110,13 +111,13 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
   return host.answer(a, turn);
 }
 
-// To a VIP, and the first of its connection.
+// The first packet of a connection to a VIP.
 Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
   Exit why = Exit::no_server;
   const auto choice = flows.choose(a.key, service, turn, why);
   if (!choice) {
     if (why != Exit::no_server) return why;
-    // An FTP service is asked about other ports, too, but has no say about them.
+    // An FTP service is also looked up for other ports, but does not decide about them.
     const bool others_port = service.spec.key.vip.port == kFtp && a.key.vport != kFtp;
     return others_port ? host.answer(a, turn) : host.error(a, why, turn);
   }
@@ -131,7 +132,7 @@ Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
   return c ? forwarder.to_server(a, *c, server, turn) : Exit::table_full;
 }
 
-// Not to a VIP: a NAT server's answer, an error about what went through us, or none of our business.
+// Not to a VIP: a NAT server's reply, an error about a forwarded packet, or a packet that is not for the director.
 Exit Director::Path::passing_packet(Arrival& a, Turn turn) {
   if (Connection* const c = flows.track_reply(a, turn)) {
     return forwarder.to_client(a, *c, services.server(c->server), turn);
@@ -142,7 +143,7 @@ Exit Director::Path::passing_packet(Arrival& a, Turn turn) {
   return kept_from_kernel(a) ? give_back(a, turn.out) : Exit::not_vip;
 }
 
-// Fragments are kept until their datagram is complete, as IPVS's kernel does; then it is as if it had come whole.
+// Fragments are kept until their datagram is complete, as Linux does for IPVS; then it is processed as one packet.
 Exit Director::Path::fragment_arrived(Arrival& a, Turn turn) {
   const Reassembly::Outcome outcome = reassembly.add(*a.frame, a.packet, turn.now);
   for (uint32_t n = outcome.gave_way; n > 0; --n) exits.count(Exit::fragment_flood);
@@ -156,13 +157,13 @@ Exit Director::Path::fragment_arrived(Arrival& a, Turn turn) {
   return whole_.exit ? *whole_.exit : decide(whole_, turn);
 }
 
-// Has the guard kept from the kernel what turns out to be the kernel's business? It cannot look into fragments, or, on
-// old kernels, into flows; and it does not know that we stand aside when there is no service left.
+// Whether the guard dropped a packet that belongs to the kernel: the guard cannot look up fragments or, on old kernels,
+// flows; and it guards known flows even when no service is left.
 bool Director::Path::kept_from_kernel(const Arrival& a) const {
   const Packet& p = a.packet;
   if (services.empty() && a.role != Role::other && flows.find(a)) return true;
   if (!surroundings.from_nat_server(p.src)) return false;
-  if (surroundings.is_own(p.dst)) return false;  // what is sent to the host itself it gets in any case
+  if (surroundings.is_own(p.dst)) return false;  // the guard never drops packets to the host itself
   if (p.largest_fragment != 0) return true;
   const bool icmp_error = p.protocol == Protocol::icmp && is_error(p.icmp);
   return !surroundings.guard_knows_flows(a.frame->link) && (has_ports(p.protocol) || icmp_error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// door.cpp: the director's door (rawvs/director.h): each call goes to the part whose business it is.
+// door.cpp: the calls of rawvs/director.h, each passed to its part. Operators' commands: operators.cpp.
 #include "director/explain.h"
 #include "director/path.h"
 
@@ -12,7 +12,7 @@ Director::Director(const Settings& settings, HashKey secret, bool two_links, Ins
 
 Director::~Director() = default;
 
-// What happened.
+// Events.
 void Director::frames_arrived(std::span<Frame> frames, Turn turn) { path_->frames_arrived(frames, turn); }
 Exit Director::check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Turn turn) {
   path_->surroundings.recycle();
@@ -42,13 +42,13 @@ void Director::guard_knows_flows(Link link, bool knows) { path_->surroundings.se
 void Director::hold_speech(bool hold) { path_->surroundings.hold_speech(hold); }
 void Director::link_counted(Link link, const LinkCounters& counters) { path_->counters[index(link)] = counters; }
 
-// Connections from elsewhere.
+// Connections from other directors and from an earlier process.
 StateTables Director::state_tables() { return path_->flows.state_tables(); }
 void Director::tell(SyncSender* sender) { path_->flows.tell(sender); }
 SyncView Director::sync_view() const { return path_->flows.sync_view(); }
 bool Director::adopt(const Adoption& heard, Turn turn) { return path_->flows.adopt(heard, turn); }
 
-// What there is to see.
+// Reading.
 bool Director::observe(const std::shared_ptr<Observer>& observer) { return path_->onlookers.add(observer); }
 void Director::estimate(Instant now) { path_->estimates.run(path_->services, now); }
 Explanation Director::explain(const FlowKey& flow, Instant now) const {

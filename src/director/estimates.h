@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// estimates.h: when the intervals of all Rates are over. What was counted since the last call was counted in the
-// interval that was running then: counting begins with this call. So nobody has to wake up when an interval ends. A
-// large table takes several calls.
+// estimates.h: advances the rates of all services and servers when their interval has ended.
+//
+// What was counted since the last call belongs to the interval that was running then. So the loop does not have to wake
+// up when an interval ends. A large table takes several calls.
 #pragma once
 
 #include <algorithm>
@@ -32,11 +33,11 @@ class Estimates {
 
  private:
   static constexpr uint32_t kAll = UINT32_MAX;
-  static constexpr uint32_t kAtOnce = 4096;          // slots: some hundred microseconds
-  static constexpr Duration::rep kForgotten = 1000;  // intervals after which no rate is left
-  Instant next_;                                     // when the present interval is over
-  uint32_t intervals_ = 0, counted_ = 0;             // over, and not yet counted; counted for the slots that follow
-  uint32_t to_ = kAll;                               // these slots
+  static constexpr uint32_t kAtOnce = 4096;          // slots: a few hundred microseconds
+  static constexpr Duration::rep kForgotten = 1000;  // intervals after which every rate is 0
+  Instant next_;                                     // when the current interval ends
+  uint32_t intervals_ = 0, counted_ = 0;             // ended, not yet applied; those being applied
+  uint32_t to_ = kAll;                               // the first slot of the next portion
 };
 
 }  // namespace rawvs

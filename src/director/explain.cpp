@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// explain.cpp: the words about a packet's path.
+// explain.cpp: follows a packet's path and describes each step.
 #include "director/explain.h"
 
 #include "core/scheduler.h"
@@ -11,7 +11,7 @@ namespace rawvs {
 
 namespace {
 
-constexpr size_t kServersNamed = 32;  // of a service, in the words about its scheduler
+constexpr size_t kServersNamed = 32;  // of a service, in the step about its scheduler
 
 std::string seconds(Duration d) { return std::to_string(d / 1s) + " s"; }
 std::string counted(uint64_t n, const char* what) { return std::to_string(n) + ' ' + what; }
@@ -34,7 +34,7 @@ std::string why_not(const Server& s) {
   return "";
 }
 
-// One explanation: the steps of a packet to a VIP (director.cpp) and what it calls.
+// One explanation: the steps of Director::Path::vip_packet (director.cpp).
 class Explainer {
  public:
   Explainer(const Explained& of, const FlowKey& flow, Instant now) : d_(of), flow_(flow), now_(now) {}
@@ -79,7 +79,7 @@ class Explainer {
     return c && !d_.flows.connections().expired(*c, now_) ? c : nullptr;
   }
 
-  // Does a connection of the table decide? Then the verdict is settled.
+  // True: a connection of the table decides; the verdict is set.
   bool known() {
     FlowKey any_port = flow_;
     any_port.cport = Port(0);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// explain.h: what would become of a packet that begins a connection, and why, step by step, in words. The same tables
-// and the same functions as for real packets are asked; nothing is changed: schedulers choose on a copy of their state.
+// explain.h: explains in words what would happen to a packet that begins a connection, and why.
+// In:  a flow, the director's tables.
+// Out: steps, verdict, exit, server.
+//
+// It uses the tables and functions of the packet path and changes nothing: schedulers choose on a copy of their state.
 #pragma once
 
 #include <optional>
@@ -17,14 +20,14 @@ class Surroundings;
 struct Settings;
 
 struct Explanation {
-  std::vector<std::string> steps;  // sentences, in the order in which things are looked at
+  std::vector<std::string> steps;  // sentences, in the order of the packet path
   Exit exit = Exit::forwarded;
-  std::optional<Endpoint> server;  // whom it would go to
-  Method method = Method::route;   // and how
-  std::string text;                // the verdict, a sentence
+  std::optional<Endpoint> server;  // where it would be sent
+  Method method = Method::route;   // how it would be sent
+  std::string text;                // the verdict: one sentence
 };
 
-struct Explained {  // what is asked
+struct Explained {  // the parts of the director that decide
   const Settings& settings;
   const Services& services;
   const Flows& flows;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows.cpp: connections: found, kept and ended.
+// flows.cpp: finds, ages and ends connections.
 #include "director/flows.h"
 
 #include "core/outbox.h"
@@ -8,10 +8,10 @@ namespace rawvs {
 
 namespace {
 
-constexpr Duration kStillControls = 60s;  // IPVS: an entry that is over stays as long as it controls others
-constexpr uint32_t kOrphanWork = 512;     // entries looked at per call
-// Wheel entries per call, however many are due. Under NAT each is also taken out of the guard's map by a system call:
-// some 200 microseconds in all, which is what packets may wait.
+constexpr Duration kStillControls = 60s;  // IPVS: an expired entry stays as long as it controls others
+constexpr uint32_t kOrphanWork = 512;     // entries examined per call
+// Wheel entries per call, however many are due. With NAT, each also costs a system call that removes it from the
+// guard's map: about 200 microseconds in all, for which packets wait.
 constexpr uint32_t kExpireWork = 128;
 
 }  // namespace
@@ -23,7 +23,7 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
       ftp_(static_cast<uint16_t>(settings.max_ftp)) {}
 
 Connection* Flows::track(const Arrival& a, Turn turn) {
-  if (a.role == Role::other || services_.empty()) return nullptr;  // IPVS, too, stands aside while it has no service
+  if (a.role == Role::other || services_.empty()) return nullptr;  // as IPVS: no tracking while there is no service
   Connection* c = connections_.find(Side::client, a.key, a.hash);
   if (!c && unknown_ports_ != 0) {
     FlowKey any_port = a.key;
@@ -40,7 +40,7 @@ Connection* Flows::track(const Arrival& a, Turn turn) {
   return nullptr;
 }
 
-// Is the connection over because of this packet?
+// Whether this packet ends the connection.
 bool Flows::over(const Arrival& a, const Connection& c) const {
   const Server& server = services_.server(c.server);
   if (settings_.expire_nodest_conn && !server.in_table()) return true;
@@ -75,8 +75,8 @@ void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
                                                                : c.flags & ~Connection::inside);
 }
 
-// NAT: the server's answers come through us, and the host's kernel must leave them alone. False: too many connections'
-// answers would look like this one's.
+// NAT: the server's replies pass through the director, and the host's kernel must not process them. False: too many
+// connections' replies would have the same addresses and ports.
 bool Flows::expect_replies(Connection& c, Outbox& out) {
   if (c.method() != Method::masq) return true;
   if (!connections_.add_server_side(c)) return false;
@@ -102,7 +102,7 @@ void Flows::control(Connection& parent, Connection& c) {
   ++*children(parent);
 }
 
-// How many connections this one controls; null: it cannot control any.
+// The number of connections that this one controls; null: it cannot control any.
 uint32_t* Flows::children(Connection& c) {
   if (c.is_template()) return &c.stay.children;
   return c.peer.ftp != 0 ? &ftp_.at(c.peer.ftp)->children : nullptr;
@@ -118,7 +118,7 @@ void Flows::expire_due(Turn turn) {
   while (Connection* const c = connections_.due(turn.now, work)) expire(*c, turn);
 }
 
-// Its time is over; IPVS lets it live on, from minute to minute, while it controls others.
+// At the end of its timeout; as in IPVS it stays, a minute at a time, while it controls others.
 void Flows::expire(Connection& c, Turn turn) {
   if (!controls(c)) return end(c, turn.out);
   if (c.is_template()) c.stay.seconds = static_cast<uint32_t>(kStillControls / 1s);
@@ -140,21 +140,21 @@ void Flows::end(Connection& c, Outbox& out) {
   }
   if (told_) told_->ended(connections_.id(c));
   connections_.remove(c);
-  // Two VIPs may give one client's port the same server: their answers look alike.
+  // Two VIPs may have the same server for one client's port: then their replies have the same addresses and ports.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {
     out.change_reply(reply, false);
   }
 }
 
-// expire_nodest_conn: the connections and templates of servers that were removed end soon, not when their next packet
-// comes. A step of the search through the whole table; time_passed() takes one after the other.
+// expire_nodest_conn: connections and templates of removed servers end soon, not only with their next packet. One step
+// of the search through the whole table; time_passed() makes one step per call.
 void Flows::end_orphans(Outbox& out) {
   if (orphans_from_ == kNoConnection) return;
   const auto orphan = [&](const Connection* c) { return c && !services_.server(c->server).in_table(); };
   for (uint32_t work = kOrphanWork; work != 0 && orphans_from_ < connections_.id_limit(); --work, ++orphans_from_) {
     Connection* const c = connections_.at(orphans_from_);
     if (!orphan(c)) continue;
-    if (controls(*c)) continue;  // it goes with the last of those
+    if (controls(*c)) continue;  // it ends with the last of them
     Connection* const parent = connections_.at(c->controlled_by);
     end(*c, out);
     if (orphan(parent) && !controls(*parent)) end(*parent, out);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows.h: connections: the only place where one is found, begun, adopted, taken back or ended.
-// In:  packets (Arrival), what other directors and an earlier process have told, the time.
+// flows.h: finds, begins, adopts, restores and ends connections; no other code does.
+// In:  packets (Arrival), connections of other directors and of an earlier process, the time.
 // Out: entries of the table; flows of NAT that the guard must know (Outbox::change_reply).
-// Not: which packets concern us (director.cpp), where they go (forwarder.h).
+// Not: classifying packets (director.cpp), forwarding them (forwarder.h).
 #pragma once
 
 #include <optional>
@@ -29,41 +29,41 @@ class Flows {
  public:
   Flows(const Settings& settings, Services& services, HashKey secret, Instant now);
 
-  // For each packet of a batch, before they are looked at in earnest: memory is fetched meanwhile.
+  // For each packet of a batch, before the look-ups: prefetches memory.
   uint64_t hash(const FlowKey& key) const { return connections_.hash(key); }
   void prefetch_cell(const Arrival& a) const { connections_.prefetch_cell(a.side(), a.hash); }
   void prefetch_entry(const Arrival& a) const { connections_.prefetch_entry(a.side(), a.hash); }
   bool expects_replies() const { return connections_.two_sided() != 0; }
 
-  // The packet's live connection, if it has one. Connections that this packet ends (a reused client port, a server that
-  // left, a deadline just passed) are gone afterwards; ones that control others stay, but out of the way.
+  // The packet's live connection, or null. A connection that this packet ends (reused client port, removed server,
+  // expired deadline) is removed; one that controls others stays, but is not returned.
   Connection* track(const Arrival& a, Turn turn);
   Connection* track_reply(const Arrival& a, Turn turn);
-  // As the table has it now, whatever its deadline.
+  // As in the table, expired or not.
   const Connection* find(const Arrival& a) const { return connections_.find(a.side(), a.key, a.hash); }
   const Connection* find(const FlowKey& key) const { return connections_.find(Side::client, key, hash(key)); }
 
-  // A new connection: the service that may begin one with this packet; the server it gets, or why it gets none; the
-  // connection itself, null if there is no room for it.
+  // A new connection. schedulable(): the service that may begin one with this packet. choose(): its server, or why
+  // there is none. begin(): the connection; null: no room.
   Service* schedulable(const Arrival& a);
   std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
   Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn);
-  // One-packet scheduling: a connection that lives as long as its only packet, and never comes into the table.
+  // One-packet scheduling: a connection for one packet, outside the table.
   Connection begin_once(Arrival& a, Service& service, const Choice& choice);
   void end_once(const Connection& c);
 
-  // A packet of the connection. False: it cannot go on, because there is no room for what it needs.
+  // For a packet of the connection. False: drop the packet, because there is no room for what it needs.
   bool follow_ftp(const Packet& p, Connection& c, Direction direction);
   bool know_client_port(Connection& c, Port port, Outbox& out);
   void age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now);
   void came_from_client(const Arrival& a, Connection& c, Instant now);
-  // Of a connection that has one: the session of FTP, which follow_ftp() began.
+  // The FTP session that follow_ftp() began. REQUIRES: c.peer.ftp != 0.
   FtpSession& session(const Connection& c) { return *ftp_.at(c.peer.ftp); }
-  // The data connections that the control connection has just arranged. False: there is no room for them; then the
-  // segment was never here (`before` is the session without it), so that it is read again when its sender repeats it.
+  // Creates the data connections that the control connection has just negotiated. False: no room; the session is set
+  // back to `before`, without this segment, which is read again when its sender repeats it.
   bool arrange(Connection& control, const FtpSession& before, const FtpFound& found, Turn turn);
 
-  // What is known from elsewhere.
+  // Connections of other directors and of an earlier process.
   void tell(SyncSender* sender) { told_ = sender; }
   bool adopt(const Adoption& heard, Turn turn);  // false: there is no room for it
   Restored restore(const Restoration& entry, Turn turn);
@@ -72,7 +72,7 @@ class Flows {
 
   // Time.
   void expire_due(Turn turn);
-  // expire_nodest_conn: a step of the search for connections of servers that were removed.
+  // expire_nodest_conn: one step of the search for connections of removed servers.
   void end_orphans(Outbox& out);
   void search_orphans() {
     if (settings_.expire_nodest_conn) orphans_from_ = 1;
@@ -86,18 +86,18 @@ class Flows {
   // For explanations and listings.
   const ConnectionTable& connections() const { return connections_; }
   bool has_unknown_ports() const { return unknown_ports_ != 0; }
-  bool keeps(const Connection& ticket) const;  // is the template's server still one to stay with?
+  bool keeps(const Connection& ticket) const;  // whether the template's server is still usable
   std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
 
  private:
   friend struct FlowsPeer;  // of the tests
 
-  struct Entry {  // all that an entry of the table needs to be one
+  struct Entry {  // the parts that every entry of the table has
     FlowKey key{};
     uint64_t hash = 0;
     ServerSlot server = kNoServer;
     Port port{};                   // the server's
-    Connection* parent = nullptr;  // who controls it
+    Connection* parent = nullptr;  // the connection that controls it
   };
   template <class Fill>
   Connection* enter(const Entry& entry, Turn turn, Fill&& fill);
@@ -120,7 +120,7 @@ class Flows {
   Services& services_;
   ConnectionTable connections_;
   FtpSessions ftp_;
-  SyncSender* told_ = nullptr;                 // null: nobody is told
+  SyncSender* told_ = nullptr;                 // null: no sync
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
 };

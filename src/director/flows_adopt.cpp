@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows_adopt.cpp: what is known from elsewhere becomes a connection of ours, as if its packets had come here: what
-// another director has told (sync.h), what an earlier process has written (state.h).
+// flows_adopt.cpp: makes connections from another director's messages (sync.h) and from an earlier process's state
+// (state.h), as if their packets had come here.
 #include "core/outbox.h"
 #include "director/flows.h"
 
@@ -25,7 +25,7 @@ SyncView Flows::sync_view() const { return {connections_, services_, &ftp_, sett
 bool Flows::adopt(const Adoption& heard, Turn turn) {
   Connection* c = connections_.at(heard.old);
   if (heard.what == Adoption::What::replace && c) {
-    // What controls others stays for them. A newer connection is found before it; a template must not come back.
+    // One that controls others stays. A newer connection is found first; a template must not be found again.
     if (!controls(*c)) {
       end(*c, turn.out);
     } else if (c->is_template()) {

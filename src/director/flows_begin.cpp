@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows_begin.cpp: a new connection: which service, which server, by the scheduler's choice or the persistence
-// template's.
+// flows_begin.cpp: begins connections: finds the service and the server, by the scheduler or a persistence template.
 #include "core/scheduler.h"
 #include "director/flows.h"
 
@@ -31,7 +30,6 @@ Service* Flows::schedulable(const Arrival& a) {
   return services_.classify(a.key);
 }
 
-// Which server, by template or by the scheduler; else why not.
 std::optional<Choice> Flows::choose(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
   const ServiceKey& key = service.spec.key;
   if (service.spec.persistence > Duration::zero()) return stay(flow, service, turn, why);
@@ -78,8 +76,8 @@ Connection Flows::begin_once(Arrival& a, Service& service, const Choice& choice)
 
 void Flows::end_once(const Connection& c) { leave(c, services_.server(c.server)); }
 
-// Persistence: the client's template decides without the scheduler, whatever the server's weight or load; without a
-// valid template the scheduler does, and its choice becomes the template.
+// Persistence: a valid template of the client decides, regardless of the server's weight or load; otherwise the
+// scheduler decides, and its choice becomes the template.
 std::optional<Choice> Flows::stay(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
   const ServiceSpec& s = service.spec;
   const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
@@ -111,7 +109,7 @@ std::optional<Choice> Flows::stay(const FlowKey& flow, Service& service, Turn tu
   return Choice{ticket->server, own_port && at_server.value != 0 ? at_server : flow.vport, ticket};
 }
 
-// As in IPVS it stays, for the connections it controls, but is never found again.
+// As in IPVS, it stays for the connections that it controls, but is not found again.
 void Flows::retire(Connection& ticket) {
   const FlowKey key = ticket.key();
   ticket.rport = kNoPort;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows_ftp.cpp: FTP under NAT: sessions of control connections, and the data connections that they arrange.
+// flows_ftp.cpp: FTP with NAT: sessions of control connections, and the data connections that they negotiate.
 #include <span>
 
 #include "director/flows.h"
@@ -8,21 +8,20 @@ namespace rawvs {
 
 namespace {
 
-// FTP's control connection, whose payload NAT has to look into.
+// Whether this is an FTP control connection with NAT, whose payload must be read.
 bool reads_ftp(Method method, const FlowKey& flow) {
   return method == Method::masq && flow.protocol == Protocol::tcp && flow.vport == kFtp;
 }
 
 }  // namespace
 
-// FTP behind NAT: a session for the connection that this packet belongs to, as soon as it needs one: with the first
-// payload. Half of them are for those alone whose server has spoken: clients that do not exist cannot make it do so.
-// False: there is none left.
+// Gives an FTP control connection its session with the first payload. Half of the sessions are reserved for connections
+// whose server has sent payload: clients with a forged source cannot cause that. False: no session is left.
 bool Flows::follow_ftp(const Packet& p, Connection& c, Direction direction) {
   if (c.peer.ftp != 0 || p.tcp_payload == 0 || (p.tcp_flags & TcpFlags::rst) != 0 || !reads_ftp(c.method(), c.key()))
     return true;
   const auto state = static_cast<TcpState>(c.state);
-  if (state == TcpState::time_wait || state == TcpState::close) return true;  // what comes now was sent before
+  if (state == TcpState::time_wait || state == TcpState::close) return true;  // such segments were sent before
   const bool from_client = direction == Direction::input;
   if (ftp_.size() >= (from_client ? (ftp_.capacity() + 1) / 2 : ftp_.capacity())) return false;
   c.peer.ftp = ftp_.take(c.real_server().addr, c.vip().addr, c.client().addr);
@@ -32,7 +31,7 @@ bool Flows::follow_ftp(const Packet& p, Connection& c, Direction direction) {
 
 bool Flows::arrange(Connection& control, const FtpSession& before, const FtpFound& found, Turn turn) {
   FtpSession& session = *ftp_.at(control.peer.ftp);
-  ++session.children;  // it stays even if the last of its children makes room
+  ++session.children;  // keeps it even if its last data connection is ended
   const bool expected = expect_data(control, found, turn);
   const uint32_t controlled = --session.children;
   if (!expected) session = before, session.children = controlled;
@@ -40,7 +39,7 @@ bool Flows::arrange(Connection& control, const FtpSession& before, const FtpFoun
   return expected;
 }
 
-// A session is needed no longer than there is something to read or to map.
+// Releases a session that has nothing more to read or to map.
 void Flows::release_ftp(Connection& control) {
   if (control.is_template() || control.peer.ftp == 0) return;
   const FtpSession& session = *ftp_.at(control.peer.ftp);
@@ -53,7 +52,7 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
   const auto below = [](Port port) { return Port(static_cast<uint16_t>(port.value - 1)); };
   for (const FtpExpectation& expected : std::span(found.expected).first(found.count)) {
     const Ip client = control.client().addr, vip = control.vip().addr;
-    // Active: from the server's port below its control port. Passive: from any port of the client.
+    // Active: from the server's control port minus 1. Passive: from any port of the client.
     const bool active = expected.mode == FtpExpectation::Mode::active;
     const FlowKey key = active ? FlowKey{client, vip, expected.port, below(control.vport), Protocol::tcp, false}
                                : FlowKey{client, vip, Port(0), expected.port, Protocol::tcp, false};
@@ -61,7 +60,7 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
     const uint64_t hash = connections_.hash(key);
     if (Connection* const earlier = connections_.find(Side::client, key, hash)) {
       if (earlier->server == control.server && earlier->rport == port) continue;
-      end(*earlier, turn.out);  // the client's port was another server's a moment ago
+      end(*earlier, turn.out);  // the client's port was used for another server before
     }
     const Connection* const c =
         enter({key, hash, control.server, port, &control}, turn, [&](Connection& data, Server&) {
@@ -74,8 +73,8 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
   return true;
 }
 
-// FTP behind NAT, whose server's numbers are shifted by what was edited there. (The client's never are: what it says is
-// not edited.) Without room for a session the connection will break, as it would without the other director.
+// Takes over the shift of the server's sequence numbers, which edits of its payload have caused. (The client's payload
+// is never edited.) Without room for a session the connection breaks, as it would without sync.
 void Flows::take_over_ftp(Connection& control, const SyncShifts& shifts) {
   if (control.method() != Method::masq || control.protocol != Protocol::tcp || control.vport != kFtp) return;
   if (control.peer.ftp == 0) {

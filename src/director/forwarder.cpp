@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// forwarder.cpp: count, age, rewrite, and where to.
+// forwarder.cpp: counts, ages, rewrites and resolves packets.
 #include "director/forwarder.h"
 
 #include <algorithm>
@@ -13,9 +13,9 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kLeastMtu = 68;  // RFC 791: every link carries so much
+constexpr uint32_t kLeastMtu = 68;  // RFC 791: the MTU of every link is at least this
 
-// FTP that names another host's address goes on, but is told apart from what was understood.
+// FTP that names another host's address is forwarded, but has an exit of its own.
 Exit sent_on(Exit exit, const FtpFound& found) {
   const bool sent = exit == Exit::forwarded || exit == Exit::answer_forwarded;
   return sent && found.refused != 0 ? Exit::ftp_refused : exit;
@@ -70,7 +70,7 @@ Exit Forwarder::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
   return sent_on(forward(a, c, server, turn), outcome.found);
 }
 
-// A NAT server's answer goes back the way the client's packets came.
+// Sends a NAT server's reply to the MAC address and link from which the client's packets came.
 Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn) {
   const uint32_t mtu = surroundings_.link(c.link()).mtu;
   if (a.packet.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
@@ -83,14 +83,14 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
     if (const auto refused = read_ftp_reply(a, c, mtu, found, turn)) return *refused;
   }
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
-  // Another director has told of it, a kernel: it is the host's routes that know the way, until the client speaks.
+  // A connection from sync with a Linux director: until the client sends, only the host's routes know the way to it.
   if (c.peer.client_mac == Mac{}.bytes)
     return turn.out.give_back(*a.frame) ? Exit::answer_forwarded : Exit::outbox_full;
   return sent_on(back(a, c, turn), found);
 }
 
-// The server's half of an FTP control connection: read, and edited where it says the server's address. An exit: it
-// cannot go on, and will be repeated.
+// Reads the server's half of an FTP control connection and replaces the server's address in it. An exit: the segment is
+// dropped, and its sender will repeat it.
 std::optional<Exit> Forwarder::read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn) {
   const MutableBytes letter = turn.out.letter();
   if (letter.empty()) return Exit::outbox_full;
@@ -108,7 +108,7 @@ std::optional<Exit> Forwarder::read_ftp_reply(Arrival& a, Connection& c, uint32_
   edited.link = a.frame->link;
   a.frame = &edited;
   if (const auto wrong = parse_ipv4(edited, a.packet)) return wrong;
-  // Longer than it was, and now too long? Then it is two segments.
+  // If the edit made it too long, it is sent in two segments.
   const Packet& p = a.packet;
   if (!edited.offload.super_frame() && p.ip_size > mtu) {
     edited.offload.segmentation = Offload::tcp4;
@@ -119,11 +119,11 @@ std::optional<Exit> Forwarder::read_ftp_reply(Arrival& a, Connection& c, uint32_
 
 Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   Packet& p = a.packet;
-  const Method method = c.method();  // a server that is edited keeps its connections as they are
+  const Method method = c.method();  // existing connections keep the method they began with
   if (p.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   Hop hop;
   if (const auto nowhere = surroundings_.hop_to(server, hop, turn.now)) return *nowhere;
-  decrement_ttl(*a.frame, p);  // as in IPVS before the MTU is looked at: errors quote the packet so
+  decrement_ttl(*a.frame, p);  // as in IPVS, before the MTU check: ICMP errors quote the lower TTL
   settle_sctp_checksum(*a.frame, p);
   if (method == Method::tunnel) return forward_tunnelled(a, server, hop, turn);
   if (method == Method::masq && c.client().addr == c.real_server().addr) return Exit::hairpin;
@@ -140,12 +140,12 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
 
 Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {
   const uint32_t overhead = tunnel_overhead(server.spec.tunnel, a.frame->offload);
-  if (server.source.unspecified()) return Exit::no_route;  // no address of ours on that way
+  if (server.source.unspecified()) return Exit::no_route;  // the host has no address on that route
   if (hop.mtu < overhead + kLeastMtu) return Exit::tunnel_narrow;
   if (const auto refused = too_long(a, hop.mtu - overhead, settings_.pmtu_disc, turn)) return *refused;
   if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, server, hop, turn);
 
-  // No segmenter behind us knows of the outer header: the super-frame is cut here, and each segment gets its own.
+  // Neither kernel nor card segments within this outer header: the super-frame is segmented here, each with its own.
   Segmenter segments(*a.frame, a.packet);
   return each_piece(segments, turn.out, [&](Frame& piece) {
     piece.headroom = Outbox::kLetterRoom;
@@ -155,7 +155,7 @@ Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& h
   });
 }
 
-// To the MAC address that the client's packets came from.
+// Sends to the MAC address from which the client's packets came.
 Exit Forwarder::back(Arrival& a, const Connection& c, Turn turn) {
   const LinkFacts& way = surroundings_.link(c.link());
   if (!way.usable()) return Exit::no_link;
@@ -166,8 +166,8 @@ Exit Forwarder::back(Arrival& a, const Connection& c, Turn turn) {
   return exit == Exit::forwarded ? Exit::answer_forwarded : exit;
 }
 
-// Refused, with an error to its sender, because it is longer than the way ahead and must not be cut. Errors themselves
-// are cut rather than answered.
+// Refuses a packet that is longer than the MTU and must not be fragmented, with an ICMP error to its sender. ICMP
+// errors themselves are fragmented instead.
 std::optional<Exit> Forwarder::too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn) {
   const Packet& p = a.packet;
   const uint32_t longest = longest_packet(*a.frame, p);
@@ -182,12 +182,12 @@ Exit Forwarder::check(Arrival& a, const Server* server, Turn turn) {
   const Packet& p = a.packet;
   const bool asks = p.protocol == Protocol::tcp || p.protocol == Protocol::udp;
   if (!asks || p.fragmented() || !surroundings_.takes(p.dst)) return Exit::not_vip;
-  if (p.ttl == 0) return Exit::bad_ip_header;  // no kernel sends such
+  if (p.ttl == 0) return Exit::bad_ip_header;  // kernels do not send it
   if (!server) return Exit::server_gone;
   if (server->spec.method != Method::route && server->spec.method != Method::tunnel) return Exit::not_vip;
   Hop hop;
   if (const auto nowhere = surroundings_.hop_to(*server, hop, turn.now)) return *nowhere;
-  // Its sender is this host, to whom no ICMP error can be sent: what is too long is cut instead.
+  // Its sender is this host, to which no ICMP error can be sent: a packet that is too long is fragmented instead.
   a.packet.dont_fragment = false;
   const Exit exit = server->spec.method == Method::tunnel ? forward_tunnelled(a, *server, hop, turn)
                                                           : depart(*a.frame, a.packet, {}, hop, turn);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// forwarder.h: on to the server, or back to the client: count, rewrite, resolve, transmit. One path for all methods and
-// both directions; what differs is which headers are rewritten and where the frame goes.
+// forwarder.h: forwards packets to servers and replies to clients: counts, rewrites, resolves, transmits.
 // In:  packets and their connections.
-// Out: frames in the outbox; what became of each.
-// Not: which connection a packet has (flows.h), where servers are (surroundings.h).
+// Out: frames in the outbox; the Exit of each packet.
+// Not: finding connections (flows.h), finding servers' next hops (surroundings.h).
+//
+// One path for all methods and both directions; only the rewritten headers and the next hop differ.
 #pragma once
 
 #include <optional>
@@ -25,12 +26,12 @@ class Forwarder {
   // A packet, or an ICMP error about one (forwarder_errors.cpp), of the connection.
   Exit to_server(Arrival& a, Connection& c, Server& server, Turn turn);
   Exit to_client(Arrival& a, Connection& c, Server& server, Turn turn);
-  // The only packet that its connection will have.
+  // The only packet of a connection of one-packet scheduling.
   Exit once(Arrival& a, Connection& c, Server& server, Turn turn);
-  // An error of some router about a tunnel packet of ours: not_vip if it is none.
+  // A router's ICMP error about one of our tunnel packets; Exit::not_vip: it is something else.
   Exit tunnel_error(const Arrival& a, Turn turn);
-  // A check's packet on the path of the clients' packets: the same resolving, wrapping and sending, but no connection,
-  // and nobody counts it. The server answers the host itself, as it answers clients. Null: the server is not known.
+  // A health check's packet: resolved, encapsulated and sent like clients' packets, but without a connection and
+  // without counters. The server replies to the host directly, as to clients. server = null: not in the table.
   Exit check(Arrival& a, const Server* server, Turn turn);
 
  private:
@@ -65,7 +66,7 @@ class Forwarder {
   uint16_t next_tunnel_id_ = 1;  // IP identification of outer packets
 };
 
-// The length of the longest IP packet that this frame becomes on the wire: a super-frame leaves in segments.
+// The length of the longest IP packet that this frame becomes on the wire: a super-frame is segmented.
 inline uint32_t longest_packet(const Frame& frame, const Packet& p) {
   if (!frame.offload.super_frame()) return p.ip_size;
   const uint32_t headers = p.protocol == Protocol::tcp ? p.ip_size - p.tcp_payload : p.l4_at - p.ip_at + 8u;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// forwarder_errors.cpp: ICMP errors about what was forwarded, in both directions, and what they teach: path MTUs.
+// forwarder_errors.cpp: forwards ICMP errors about forwarded packets, in both directions; learns path MTUs from them.
 #include <algorithm>
 #include <array>
 
@@ -13,13 +13,13 @@ namespace rawvs {
 
 namespace {
 
-constexpr uint16_t kLeastPathMtu = 552;       // as Linux: what ICMP says below is not believed (ip_rt_min_pmtu)
-constexpr uint16_t kLeastUnprovenMtu = 1280;  // of an error about a packet that was not too long
+constexpr uint16_t kLeastPathMtu = 552;       // as Linux (ip_rt_min_pmtu): lower values of ICMP errors are ignored
+constexpr uint16_t kLeastUnprovenMtu = 1280;  // for an error that does not prove that a packet was too long
 constexpr size_t kQuotedMost = 576;           // RFC 1812 4.3.2.3
-constexpr Duration kPathMtuBelieved = 600s;   // as Linux: then larger packets are tried again (ip_rt_mtu_expires)
+constexpr Duration kPathMtuBelieved = 600s;   // as Linux (ip_rt_mtu_expires): then larger packets are tried again
 
-// Can a router have refused this tunnel packet of ours because of its length? It was longer than what the router has
-// room for, no longer than what we send, must not be cut, and is as long as what is in it wants.
+// Whether a router may have refused this tunnel packet because of its length: it was longer than the MTU in the error,
+// no longer than the packets that we send, had DF set, and its length matches the packet inside.
 bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t sent_at_most) {
   return outer.dont_fragment && outer.total > told && outer.total <= sent_at_most &&
          outer.total == inner.total + (inner.ip_at - outer.ip_at);
@@ -27,8 +27,8 @@ bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t
 
 }  // namespace
 
-// An ICMP error about a connection goes to its server, as path MTU discovery needs it; the connection does not age
-// any differently for it.
+// An ICMP error about a connection is forwarded to its server, for path MTU discovery; the connection's timeout does
+// not change.
 Exit Forwarder::carry_client_error(Arrival& a, Connection& c, Server& server, Turn turn) {
   if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
   count_in(a, server);
@@ -43,12 +43,12 @@ Exit Forwarder::carry_server_error(Arrival& a, Connection& c, Server& server, Tu
   return back(a, c, turn);
 }
 
-// An error of some router about a tunnel packet of ours: what it is about is the client's packet inside, and so it is
-// translated; the client learns of a narrower path, and so do we (RFC 2003 section 4).
+// A router's error about one of our tunnel packets concerns the client's packet inside: it is translated for the
+// client. Client and director learn the lower path MTU (RFC 2003 section 4).
 Exit Forwarder::tunnel_error(const Arrival& a, Turn turn) {
   const auto outer = parse_quote(*a.frame, a.packet);
   if (!outer) return Exit::not_vip;
-  const bool to_vip = surroundings_.takes(a.packet.dst);  // as IPVS: any address of this host will do
+  const bool to_vip = surroundings_.takes(a.packet.dst);  // as IPVS: to any address of this host
   const ServerSlot slot = services_.find_at(outer->dst, [&](const Server& s) {
     return s.spec.method == Method::tunnel && s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
            protocol_of(s.spec.tunnel.type) == outer->protocol &&
@@ -73,26 +73,26 @@ Exit Forwarder::tunnel_error(const Arrival& a, Turn turn) {
   return tell_client(a, *c, *inner, mtu, turn);
 }
 
-// The path to the server is narrower than was thought: which MTU the client is told, if any.
+// Learns the lower path MTU. Returns the MTU for the client's ICMP error; none: no error is sent.
 std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Server& server, const Quote& outer,
                                             const Quote& inner, Turn turn) {
-  // As IPVS: while nothing had been learned, the client is told what was thought before; its next packet teaches it.
+  // As IPVS: the first error is translated with the MTU known before; the client's next packet gets the learned one.
   Hop hop, learned;
   const bool nowhere = surroundings_.hop_to(server, hop, turn.now).has_value();
   const bool first = nowhere || server.path_mtu == 0 || turn.now >= server.path_mtu_until;
   uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
-  // What was learned meanwhile may be of an error about the packet before.
+  // The MTU learned so far does not count: it may come from an error about the packet before.
   uint32_t sent_at_most = nowhere ? 0 : surroundings_.link(hop.link).mtu;
   if (server.route_mtu != 0) sent_at_most = std::min<uint32_t>(sent_at_most, server.route_mtu);
-  // IPVS believes an error about any packet of a connection, so that one forged error narrows the path of all. What
-  // proves nothing narrows it no further than to what tunnels and access lines have.
+  // IPVS accepts an error about any packet of a connection: one forged error lowers the MTU of all. Here, an error
+  // without proof lowers it at most to 1,280, which tunnels and access lines have.
   if (!nowhere && !was_too_big(outer, inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
   learn_path_mtu(outer.dst, told, turn.now);
   if (surroundings_.hop_to(server, learned, turn.now) || !outer.dont_fragment) return std::nullopt;
   return static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(server.spec.tunnel));
 }
 
-// For all servers at the address: the path is one.
+// For all servers at the address: they share the path.
 void Forwarder::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
   static_cast<void>(services_.find_at(server, [&](const Server& at) {
     Server& s = services_.server(services_.slot_of(at));
@@ -104,7 +104,7 @@ void Forwarder::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
   }));
 }
 
-// The error, from the VIP and about the client's own packet, as far as it was quoted.
+// Sends the error from the VIP, about the client's own packet as far as it was quoted.
 Exit Forwarder::tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn) {
   std::array<uint8_t, kEthernetSize + kQuotedMost> bytes{};
   Frame about;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// host.cpp: a VIP's own answers.
+// host.cpp: builds and limits a VIP's own replies.
 #include "director/host.h"
 
 #include <algorithm>
@@ -67,11 +67,11 @@ Exit Host::error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu) {
   if (exit == Exit::protocol_unreachable) error = IcmpAnswer::protocol_unreachable();
   if (exit == Exit::too_big) error = IcmpAnswer::too_big(mtu);
   if (exit == Exit::ttl_exceeded) error = IcmpAnswer::ttl_exceeded();
-  // From the VIP; about a server's answer, from our own address on its side.
+  // The source is the VIP; for an error about a server's reply, our own address on the server's link.
   Packet about = a.packet;
   if (!surroundings_.takes(about.dst)) about.dst = surroundings_.own_address(a.frame->link);
   if (about.dst.unspecified()) return Exit::answer_limited;
-  // A flood of closed ports must not hide what path MTU discovery needs.
+  // A flood of packets to closed ports must not use up the errors that path MTU discovery needs.
   return reply(a, exit, exit == Exit::too_big ? too_bigs_ : errors_, turn,
                [&](MutableBytes letter) { return composer_.icmp_error(letter, *a.frame, about, error); });
 }
@@ -83,7 +83,7 @@ Exit Host::reply(const Arrival& a, Exit exit, Limit& limit, Turn turn, Build&& b
   if (!limit.take(turn.now)) return Exit::answer_limited;
   const MutableBytes letter = turn.out.letter();
   if (letter.empty()) return Exit::outbox_full;
-  // The answer to a large ping, which came in fragments itself, is cut into letters.
+  // The reply to a large ping, which came in fragments, is fragmented to the size of the outbox's buffers.
   const uint32_t mtu = surroundings_.link(a.frame->link).mtu;
   const bool large = a.packet.ip_size > std::min<size_t>(mtu, Outbox::kLetterSize - kEthernetSize);
   const size_t size = build(large ? MutableBytes(large_.get(), kLargest) : letter);
@@ -115,7 +115,7 @@ void Host::give_up(const Frame& first_fragment, Turn turn) {
   if (!first.data || parse_ipv4(first, packet)) return;
   if (!surroundings_.takes(packet.dst) || surroundings_.stands_by(packet.dst)) return;
   if (packet.protocol == Protocol::icmp) return;
-  // From the interface's MAC address: a virtual one that it came to may be another director's by now.
+  // From the interface's MAC address: the virtual one that it was sent to may belong to another director now.
   std::ranges::copy(surroundings_.link(first.link).mac.bytes, first.data);
   error_about(first, packet, IcmpAnswer::reassembly_time_exceeded(), first.link, turn);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// host.h: what a VIP answers itself. What nobody else takes is answered as a host answers that has the VIP and nothing
-// listening, and with the ICMP errors of a router; at most reply_rate of each kind.
+// host.h: a VIP's own replies.
+// In:  packets to a VIP that no service and no connection takes; packets that cannot be forwarded.
+// Out: in the outbox: the replies of a host that has the VIP and no open port, and a router's ICMP errors; at most
+//      reply_rate per second of each kind.
 #pragma once
 
 #include <memory>
@@ -21,14 +23,13 @@ class Host {
 
   Exit arp(const Arrival& a, Turn turn);
   Exit answer(const Arrival& a, Turn turn);  // ping, RST, ICMP unreachable
-  // An ICMP error to the sender of a packet: no_server, port_unreachable, protocol_unreachable, ttl_exceeded, or
-  // too_big, with the MTU. Returned is the exit, or why none is sent.
+  // Sends an ICMP error to the packet's sender. exit: no_server, port_unreachable, protocol_unreachable, ttl_exceeded,
+  // or too_big with the MTU. Returns the exit, or why no error was sent.
   Exit error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu = 0);
-  // An error about another packet than the one that came, to whoever sent that one. REQUIRES: about has the Ethernet
-  // addresses of its way here. False: it was not sent.
+  // Sends an error about another packet than the one that arrived, to its sender. REQUIRES: `about` has the Ethernet
+  // addresses with which it arrived. False: not sent.
   bool error_about(const Frame& about, const Packet& packet, const IcmpAnswer& error, Link link, Turn turn);
-  // Datagrams whose rest never came: their sender is told, if the first fragment came (RFC 792, RFC 1122 section
-  // 3.3.2).
+  // A datagram whose reassembly timed out: sends an error if the first fragment came (RFC 792, RFC 1122 section 3.3.2).
   void give_up(const Frame& first_fragment, Turn turn);
   void limits_changed();
 
@@ -42,7 +43,7 @@ class Host {
   Surroundings& surroundings_;
   Composer& composer_;
   Limit resets_, errors_, too_bigs_, echoes_;
-  std::unique_ptr<uint8_t[]> large_;  // the longest answer there can be, before it is cut into letters
+  std::unique_ptr<uint8_t[]> large_;  // the longest possible reply, before it is fragmented
 };
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// lan.cpp: the links, and who is on them.
+// lan.cpp: looks up addresses on the links.
 #include "director/lan.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// lan.h: the links, and who is on them: the servers' MAC addresses, the addresses that are claimed.
-// What follows from it for servers is server_places.h, what changes it surroundings.h.
+// lan.h: the links, the neighbours' MAC addresses, and the claimed addresses.
+// Not: consequences for servers (server_places.h), changes (surroundings.h).
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ struct Lan {
   Lan(const Settings& settings, bool two_links);
 
   const LinkFacts& link(Link which) const { return links[index(which)]; }
-  bool is_own(Ip addr) const;  // this host's, on one of the links
-  // The address that asks in the director's name: one of the link that is no VIP, or none.
+  bool is_own(Ip addr) const;  // an address of this host on one of the links
+  // The sender address of the director's ARP requests: an address of the link that is no VIP; unspecified: none.
   Ip own_address(Link link) const;
-  // Where a server is: on the link whose subnet holds it, the narrower one if both do; else inside, where servers are.
+  // A server's link: the one with the longest matching subnet; without a match, the inside link if there is one.
   Link link_towards(Ip addr) const;
   Mac mac_of(const Claims::Claim& claim) const;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// observer.h: somebody looks on: packets as they came, with what became of them.
-// The director asks each observer whether it cares, copies the packet before touching it, and tells afterwards what it
-// decided and which frames left. Looking on changes nothing, and costs nothing while nobody does.
+// observer.h: the interface for watching packets: each as it arrived, and what the director did with it.
+// In:  PacketView, for each packet that the observer wants.
+// Out: nothing: observers change no decision, and cost nothing while there are none.
 #pragma once
 
 #include <span>
@@ -15,23 +15,23 @@ namespace rawvs {
 struct Sight {  // one packet; everything in it is borrowed
   Instant at{};
   Link link = Link::outside;
-  Bytes came{};                       // the frame as it came, its first Observer::kMostSeen bytes
+  Bytes came{};                       // the frame as it arrived, up to Observer::kMostSeen bytes
   uint32_t size = 0;                  // of the whole frame
-  Endpoint client{}, vip{};           // of its connection; or else source and destination, as the client sees them
+  Endpoint client{}, vip{};           // of its connection; without one, source and destination from the client's view
   Protocol protocol = Protocol::any;  // the connection's, also of an ICMP error about it
-  bool from_server = false;           // it came from there, or is about what came from there
-  const Server* server = nullptr;     // null: it has none
+  bool from_server = false;           // the server sent it, or the packet that an ICMP error is about
+  const Server* server = nullptr;     // null: none
   Method method = Method::route;      // of a server
   enum class Flow : uint8_t { none, opened, known } flow = Flow::none;
   Exit exit = Exit::forwarded;
-  std::span<const Departure> left{};  // what was sent because of it
+  std::span<const Departure> left{};  // the frames sent because of it
 };
 
 class Observer {
  public:
   static constexpr size_t kMostSeen = 8192;
   virtual ~Observer() = default;
-  // server: null while it is not known, because the packet may begin a connection. False: it is not to be told.
+  // Whether saw() is to be called. server: null while not known, because the packet may begin a connection.
   virtual bool cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const = 0;
   virtual void saw(const Sight& sight) = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// onlookers.cpp: who looks on at a packet, and what they see of it.
+// onlookers.cpp: selects the observers of a packet, and describes the packet for them.
 #include "director/onlookers.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ bool Onlookers::add(const std::shared_ptr<Observer>& observer) {
   return true;
 }
 
-// False: nobody cares for this packet.
+// False: no observer wants this packet.
 bool Onlookers::before(Arrival& a, Instant now, Sight& sight, Caring& caring) {
   const bool readable = a.ethernet.kind == Kind::ipv4 && (!a.exit || *a.exit == Exit::not_vip);
   if (!readable) return false;
@@ -34,7 +34,8 @@ bool Onlookers::before(Arrival& a, Instant now, Sight& sight, Caring& caring) {
   return true;
 }
 
-// One-packet scheduling leaves no connection behind; a datagram in fragments is a packet of its own.
+// After one-packet scheduling there is no connection to look up; a completed datagram is described instead of its
+// fragment.
 void Onlookers::after(const Arrival& a, Sight& sight, const Caring& caring) const {
   const Arrival& it = a.whole ? *a.whole : a;
   describe(it, sight);
@@ -42,13 +43,13 @@ void Onlookers::after(const Arrival& a, Sight& sight, const Caring& caring) cons
     sight.server = &services_.server(it.served_by);
     sight.method = sight.server->spec.method;
   }
-  if (it.opened) sight.flow = Sight::Flow::opened;  // perhaps in the place of one that was over
+  if (it.opened) sight.flow = Sight::Flow::opened;  // perhaps replacing one that had ended
   for (const auto& observer : caring) {
     if (observer && observer->cares(sight.protocol, sight.client, sight.vip, sight.server)) observer->saw(sight);
   }
 }
 
-// Whose packet it is: its connection's, as the table has it now.
+// Fills in the packet's endpoints and server, from its connection if the table has one.
 void Onlookers::describe(const Arrival& a, Sight& sight) const {
   const Packet& p = a.packet;
   const bool from_server = a.side() == Side::server || (a.role == Role::other && surroundings_.from_nat_server(p.src));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// onlookers.h: tells observers (observer.h) of packets: as they came, and what became of them. The decision is the
-// same; its circumstances are noted before and after.
+// onlookers.h: calls observers (observer.h): copies a packet before the decision, and reports the decision afterwards.
 #pragma once
 
 #include <array>
@@ -23,10 +22,10 @@ class Onlookers {
   Onlookers(const Services& services, const Flows& flows, const Surroundings& surroundings)
       : services_(services), flows_(flows), surroundings_(surroundings) {}
 
-  bool add(const std::shared_ptr<Observer>& observer);  // false: there are enough of them
+  bool add(const std::shared_ptr<Observer>& observer);  // false: there are kMost already
   bool empty() const { return observers_.empty(); }
 
-  // decide() says what becomes of the packet; who cares looks on.
+  // Calls decide() and shows the packet to the observers that want it. Returns decide()'s result.
   template <class Decide>
   Exit look_on(Arrival& a, Turn turn, Decide&& decide) {
     Sight sight;
@@ -49,7 +48,7 @@ class Onlookers {
   const Flows& flows_;
   const Surroundings& surroundings_;
   std::vector<std::weak_ptr<Observer>> observers_;
-  std::unique_ptr<uint8_t[]> seen_;  // the packet as it came
+  std::unique_ptr<uint8_t[]> seen_;  // the packet as it arrived
 };
 
 }  // namespace rawvs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// operators.cpp: what an operator wants: services, servers, groups, settings.
+// operators.cpp: operators' commands: services, servers, groups, settings.
 #include <algorithm>
 #include <utility>
 
@@ -9,9 +9,9 @@ namespace rawvs {
 
 namespace {
 
-constexpr size_t kWork = 512;  // servers, and services, in one portion of a change of very many
+constexpr size_t kWork = 512;  // servers and services per portion of a change of many
 
-// Of all services of marks; as often as there are services.
+// The VIPs of all services with a firewall mark; once per service.
 std::vector<Ip> marked_vips(const Services& services) {
   std::vector<Ip> all;
   Mark last{};
@@ -145,7 +145,7 @@ void Director::zero_all() {
   }
 }
 
-// Those that are new come first, so that an address that both have is never given up.
+// New addresses are added first, so that an address in both lists is never released.
 void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
   const std::vector<Ip> before = marked_vips(path_->services);
   path_->services.set_groups(std::move(groups));
@@ -170,7 +170,7 @@ void Director::set_settings(const Settings& settings, Instant now) {
   path_->surroundings.settings_changed(now);
 }
 
-// Servers may have got connections of theirs before an edit, or before they were removed.
+// Restored connections may belong to servers as they were before an edit or a removal.
 void Director::state_restored(Turn turn) {
   for (const Server& server : path_->services.servers()) {
     if (server.used && !server.in_table()) path_->flows.note_orphan(server);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// path.h: the director's parts, and the order in which a frame goes through them (director.cpp).
+// path.h: the director's parts, in the order of construction; director.cpp has the path of a frame through them.
 #pragma once
 
 #include <array>
@@ -69,7 +69,7 @@ struct Director::Path {
   std::optional<Exit> misaddressed(const Ethernet& e, Link link) const;
 
   std::array<Arrival, kBatch> batch_{};
-  Arrival whole_{};  // put together from fragments
+  Arrival whole_{};  // reassembled from fragments
   Frame whole_frame_{};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// server_places.cpp: servers' next hops and routes, and what is watched because of them.
+// server_places.cpp: updates servers' next hops and routes, and the watch lists that follow from them.
 #include "director/server_places.h"
 
 #include <algorithm>
@@ -9,8 +9,8 @@ namespace rawvs {
 namespace {
 
 constexpr size_t kPlacedAtOnce = 1024;  // servers in one call: less than a millisecond
-constexpr Duration kTidyPause = 60s;    // between looks at what is left of removed servers
-constexpr size_t kTidied = 1024;        // of them looked at in one call
+constexpr Duration kTidyPause = 60s;    // between checks of removed servers
+constexpr size_t kTidied = 1024;        // of them checked in one call
 
 }  // namespace
 
@@ -66,7 +66,7 @@ void ServerPlaces::want_neighbor(ServerSlot slot, const Route& route, bool reach
   Place& place = places_[slot];
   if (place.neighbor != kNoNeighbor) {
     const Neighbors::Neighbor& n = lan_.neighbors.at(place.neighbor);
-    // A server without mac= may share the slot of one that has it: same address, another service.
+    // A server without mac= may share the neighbor of one with mac=: same address, another service.
     const bool fixed_right = place.mac == server.spec.mac && (!place.mac || n.mac == *place.mac);
     const bool right = reachable && n.addr == route.next_hop && n.link == route.link && fixed_right;
     if (!right) leave_neighbor(place, now);
@@ -90,7 +90,7 @@ void ServerPlaces::leave_neighbor(Place& place, Instant now) {
   lan_.neighbors.unwant(slot);
   const Neighbors::Neighbor& n = lan_.neighbors.at(slot);
   if (n.wanted == 0 || n.state != Neighbors::State::fixed) return;
-  // Those that share the slot lived on this one's mac=.
+  // The remaining servers of this neighbor have no mac=: its address must be resolved.
   if (!fixed_.contains({slot, n.mac})) lan_.neighbors.ask_anew(slot, now);
 }
 
@@ -104,7 +104,7 @@ void ServerPlaces::follow_way(Place& place, std::optional<Ip> at) {
   if (at && ++ways_[*at].servers == 1) unknown_ways_.push_back(*at);
 }
 
-// What the slot adds to the lists that filter and guard are made of.
+// Updates the slot's part of the watch lists, from which filter and guard are made.
 void ServerPlaces::watch_for(ServerSlot slot) {
   const Server& server = services_.server(slot);
   Place& place = places_[slot];
@@ -112,7 +112,7 @@ void ServerPlaces::watch_for(ServerSlot slot) {
   const auto hop =
       serves && place.neighbor != kNoNeighbor ? std::optional(lan_.neighbors.at(place.neighbor).addr) : std::nullopt;
   watcher_.neighbor(place.hop, hop);
-  // A removed server's connections still answer.
+  // A removed server still replies on its connections.
   const bool nat = server.used && server.was_nat;
   watcher_.nat_server(place.nat, nat ? std::optional(server.spec.at.addr) : std::nullopt);
   const bool tunnel = serves && server.spec.method == Method::tunnel;
@@ -146,7 +146,7 @@ void ServerPlaces::tidy(Instant now) {
   tidy_due_ = tidy_left_ != 0 ? now : kNever;
 }
 
-// What a route comes to. The director's own VIPs are nobody's servers: what it sends, it does not hear.
+// The route's kind. A VIP of this director cannot be a server: the director does not receive its own frames.
 Route::Kind ServerPlaces::kind_of(const Route& route) const {
   const bool own = route.kind == Route::Kind::direct && lan_.claims.answers_for(route.to);
   return own ? Route::Kind::local : route.kind;

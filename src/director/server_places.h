@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// server_places.h: what follows for servers from where they are: their next hops are asked for, and addresses watched.
-// In:  servers as they are in the table, routes, the links.
-// Out: Server::neighbor, source, route_mtu, reachable; addresses whose routes are wanted; what to watch for.
-// Each change touches what it names; what touches every server is queued, and done in portions.
+// server_places.h: keeps each server's next hop, source address and reachability up to date.
+// In:  the servers of the table, routes, the links.
+// Out: Server::neighbor, source, route_mtu, reachable; addresses whose routes are needed; addresses to watch for.
+//
+// A change updates only the servers it concerns; a change that concerns all servers is queued and done in portions.
 #pragma once
 
 #include <map>
@@ -22,36 +23,36 @@ class ServerPlaces {
  public:
   ServerPlaces(const Settings& settings, Services& services, Lan& lan, Watcher& watcher, TouchedList& touched);
 
-  void place(ServerSlot slot, Instant now);  // the slot's server came, went, or is another
+  void place(ServerSlot slot, Instant now);  // after the slot's server was added, removed or changed
   void place_later(ServerSlot slot);
   void place_all_later();
   void place_those_at(Ip addr);  // later
   void place_some(Instant now);
   bool more() const { return to_place_.size() != 0; }
-  uint64_t placed() const { return placed_; }  // servers so far: the cost of changes
+  uint64_t placed() const { return placed_; }  // servers updated so far: a measure of the changes' cost
 
-  // Servers that were removed, or are not NAT's any more, are guarded and remembered as long as connections may need
-  // it: from time to time they are looked at.
+  // Servers that were removed, or no longer use NAT, stay guarded and in the table while connections need them; they
+  // are checked at intervals.
   void plan_tidying(Instant now);
   void tidy(Instant now);
   Instant tidy_due() const { return tidy_due_; }
 
-  bool learn(const Route& route);  // false: it is known already, or nobody wants it
+  bool learn(const Route& route);  // false: already known, or no server is there
   std::vector<Ip> take_unknown_ways(size_t most);
   std::optional<Ip> next_server_address(std::optional<Ip> after) const;
-  Route route_to(Ip addr) const;  // the host's routing table's word, if it is known
+  Route route_to(Ip addr) const;  // from the host's routing table; a guess if not known
   Route::Kind kind_of(const Route& route) const;
 
  private:
-  struct Place {  // what a server's slot has asked of others, to be taken back when it is otherwise
+  struct Place {  // what a server's slot uses of other parts, to release after a change
     uint16_t neighbor = kNoNeighbor;
     bool queued = false, tunnel = false, once_nat = false;
-    std::optional<Mac> mac{};  // its neighbor was wanted with this one, fixed
-    std::optional<Ip> at{};    // the way there is wanted
-    std::optional<Ip> hop{};   // watched: its neighbor
-    std::optional<Ip> nat{};   // watched: itself
+    std::optional<Mac> mac{};  // the fixed MAC address (mac=) with which it uses its neighbor
+    std::optional<Ip> at{};    // uses the route to this address
+    std::optional<Ip> hop{};   // in the watch list of neighbors
+    std::optional<Ip> nat{};   // in the watch list of NAT servers
   };
-  struct Way {  // to an address of servers
+  struct Way {  // the route to an address of servers
     Route route{};
     bool known = false;
     uint32_t servers = 0;
@@ -66,15 +67,15 @@ class ServerPlaces {
   Watcher& watcher_;
   TouchedList& touched_;
   std::vector<Place> places_;  // by server slot
-  SlotQueue to_place_;         // servers whose surroundings are others now
-  SlotQueue once_nat_;         // servers that were NAT's before an edit
+  SlotQueue to_place_;         // servers to update
+  SlotQueue once_nat_;         // servers that used NAT before an edit
   std::map<Ip, Way> ways_;
   std::vector<Ip> unknown_ways_;
-  std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // how many servers want that neighbor to have that address
-  uint32_t tunnels_ = 0;                                // servers
+  std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // number of servers that fix that neighbor to that address
+  uint32_t tunnels_ = 0;                                // number of servers with tunnels
   uint64_t placed_ = 0;
-  Instant tidy_due_ = kNever;  // when to see which servers need not be kept for their connections
-  size_t tidy_left_ = 0;       // how many are still to be looked at
+  Instant tidy_due_ = kNever;  // the next check of servers kept for their connections
+  size_t tidy_left_ = 0;       // how many remain to be checked
   std::vector<ServerSlot> gone_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// surroundings.cpp: what is around the director changes: links, routes, VIPs and who has them.
+// surroundings.cpp: applies changes of links, routes and VIPs.
 #include "director/surroundings.h"
 
 #include <functional>
@@ -57,7 +57,7 @@ bool Surroundings::is_broadcast(Ip addr, Link link) const {
                              [&](const LinkAddress& own) { return own.broadcast() == addr; });
 }
 
-// Legal, and what LVS asks for; but if it is the address by which the host itself is reached, it no longer is.
+// A VIP that is also an address of the host is allowed, and usual with LVS; but the host itself is not reached there.
 void Surroundings::warn_if_own(Ip vip, Outbox& out) const {
   for (const LinkFacts& link : lan_.links) {
     const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
@@ -80,8 +80,8 @@ void Surroundings::leave_vip(Ip vip, Instant now) {
   follow_claim(vip, now);
 }
 
-// Not the host's own addresses, unless an instance names them and they are VIPs: a master with priority 255 has them,
-// and its kernel answers. A VIP that no instance names, and that is the host's own, is no other director's.
+// An address of the host itself is shared only if an instance names it and it is a VIP; otherwise its
+// kernel answers for it (the owner, with priority 255). An own address that no instance names is not shared.
 const Shared* Surroundings::shared_as(Ip vip) const {
   const bool service = vips_.contains(vip), own = lan_.is_own(vip);
   const auto found = std::ranges::lower_bound(shared_, vip, {}, &Shared::vip);
@@ -101,7 +101,7 @@ void Surroundings::follow_claim(Ip vip, Instant now) {
     as.standby = shared && !shared->ours;
     lan_.claims.claim(vip, as, now);
   }
-  if (lan_.is_own(vip)) places_.place_all_later();  // whether we ask in its name is another question now
+  if (lan_.is_own(vip)) places_.place_all_later();  // own_address() may be another one now
   places_.place_those_at(vip);
 }
 
@@ -115,7 +115,7 @@ void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
   const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
   const bool anew =
       came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
-  std::vector<LinkAddress> addresses = known.addresses;  // that were, or are, the host's own
+  std::vector<LinkAddress> addresses = known.addresses;  // of the host, before and after the change
   addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
   const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
   known = facts;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// surroundings.h: what is around the director: links, routes, neighbours, the VIPs as the LAN sees them; what is said
-// there, and what to watch for.
-// In:  facts of links and routes, ARP frames, which VIPs have services and whose turn it is to have them, the time.
-// Out: where a packet goes next; whose an address is; questions, answers and announcements; lines for the log.
+// surroundings.h: links, routes, neighbours and VIPs on the LAN.
+// In:  facts about links and routes, ARP frames, VIPs with services, VRRP's masters, the time.
+// Out: a packet's next hop; the owner of an address; ARP frames; the Watch; lines for the log.
 // Not: connections, packets' headers.
 #pragma once
 
@@ -24,10 +23,10 @@
 
 namespace rawvs {
 
-struct Hop {  // where a frame goes next
+struct Hop {  // a frame's next hop
   Link link = Link::outside;
   Mac mac{};
-  uint16_t neighbor = kNoNeighbor;  // whose MAC address it is; none: a client's, which is known
+  uint16_t neighbor = kNoNeighbor;  // of the MAC address; kNoNeighbor: a client's
   uint32_t mtu = 0;                 // bytes of an IP packet
   bool knows_mac = false;
 };
@@ -37,8 +36,8 @@ class Surroundings {
   Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer, ExitCounters& exits,
                TouchedList& touched);
 
-  // For packets: whose an address is, and where a packet goes.
-  bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are ours
+  // For packets: the owner of an address, and the next hop.
+  bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are the director's
   bool stands_by(Ip addr) const { return lan_.claims.stands_by(addr); }
   bool answers_for(Ip addr, Link link) const { return lan_.claims.answers_for(addr, link); }
   bool is_own(Ip addr) const { return lan_.is_own(addr); }
@@ -49,15 +48,15 @@ class Surroundings {
   }
   const LinkFacts& link(Link link) const { return lan_.link(link); }
   Ip own_address(Link link) const { return lan_.own_address(link); }
-  // False: the guard cannot tell flows apart and keeps all of the NAT servers' packets from the host's kernel.
+  // False: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
   bool guard_knows_flows(Link link) const { return guard_knows_flows_[index(link)]; }
-  // Where the server's packets go next; or why they cannot.
+  // Sets the server's next hop; or returns why there is none.
   std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
-  // Keeps a frame whose next hop's MAC address is being asked for.
+  // Keeps a frame until its next hop's MAC address is resolved.
   Hold hold(const Hop& hop, const Frame& frame, Instant now) { return lan_.neighbors.hold(hop.neighbor, frame, now); }
   void recycle() { lan_.neighbors.recycle(); }  // the outbox was cleared
 
-  // What happened.
+  // Events.
   Exit heard(const Arp& arp, Link link, Turn turn);
   void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Turn turn);
@@ -74,15 +73,15 @@ class Surroundings {
   bool more_work() const { return places_.more() || lan_.neighbors.sweeping(); }
   Instant next_deadline() const;
 
-  // What operators change. settle() after each change: what packets and the LAN need to know of it.
-  void use_vip(Ip vip, Turn turn);  // one service more is there
+  // Operators' changes. Call settle() after each: it updates next hops, the Watch and the LAN.
+  void use_vip(Ip vip, Turn turn);  // a service with this VIP was added
   void leave_vip(Ip vip, Instant now);
   void place(ServerSlot slot, Instant now) { places_.place(slot, now); }
   void place_later(ServerSlot slot) { places_.place_later(slot); }
   void place_all_later() { places_.place_all_later(); }
   void settle(Turn turn);
 
-  // What there is to see.
+  // Reading.
   Director::Reach reach(const Server& server) const;
   Mac mac_of(const Claims::Claim& claim) const { return lan_.mac_of(claim); }
   const Watch& watch() const { return watcher_.watch(); }
@@ -94,7 +93,7 @@ class Surroundings {
  private:
   void follow_claim(Ip vip, Instant now);
   void note_claims();
-  const Shared* shared_as(Ip vip) const;  // null: it is shared with nobody
+  const Shared* shared_as(Ip vip) const;  // null: not shared
   void warn_if_own(Ip vip, Outbox& out) const;
   void speak(Turn turn);
   void ask(const Ask& question, Outbox& out);
@@ -106,9 +105,9 @@ class Surroundings {
   ServerPlaces places_;
   Composer& composer_;
   ExitCounters& exits_;
-  std::map<Ip, uint32_t> vips_;     // how many services are there
+  std::map<Ip, uint32_t> vips_;     // number of services with the VIP
   std::vector<Shared> shared_;      // sorted by address
-  std::optional<Shared> others_{};  // how VIPs are shared that are not in shared_
+  std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
   std::array<bool, kLinks> guard_knows_flows_{true, true};
   bool speech_held_ = false;
   std::vector<Ask> asks_;

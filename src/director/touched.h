@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// touched.h: which services and servers operators, or routes, have changed since somebody asked last.
+// touched.h: the list of services and servers that operators or routes have changed since the last take().
 #pragma once
 
 #include <optional>
@@ -12,11 +12,11 @@ namespace rawvs {
 
 struct Touched {
   ServiceKey service{};
-  std::optional<Endpoint> server{};  // none: the service itself, or one of its servers that was removed
+  std::optional<Endpoint> server{};  // none: the service itself, or a removed server of it
   friend bool operator==(const Touched&, const Touched&) = default;
 };
 
-class TouchedList {  // some of it is named twice
+class TouchedList {  // entries may repeat
  public:
   void add(const ServiceKey& key, std::optional<Endpoint> server = std::nullopt) {
     const Touched now{key, server};

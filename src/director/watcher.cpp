@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// watcher.cpp: the lists of what to watch for, and their version.
+// watcher.cpp: keeps the lists sorted and counts their users.
 #include "director/watcher.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// watcher.h: keeps the lists of what the outside must deliver to the director (watch.h), and says when they change.
+// watcher.h: keeps the lists of frames that the director needs (watch.h), and their version.
 #pragma once
 
 #include <optional>
@@ -13,20 +13,20 @@ namespace rawvs {
 class Watcher {
  public:
   const Watch& watch() const { return watch_; }
-  uint32_t version() const { return version_; }  // another number whenever watch() is another
+  uint32_t version() const { return version_; }  // changes with watch()
 
-  void vip(Ip vip, bool came);  // false: it went
+  void vip(Ip vip, bool came);  // came = false: it was removed
   void macs(std::array<std::vector<Mac>, kLinks> macs);
   void icmp_errors(bool wanted);
-  // One server's part of a list: what it was, and is from now on. Several may want the same address.
+  // Replaces one server's entry of a list: `was` becomes `is`. Several servers may have the same address.
   void neighbor(std::optional<Ip>& was, std::optional<Ip> is) { put(hops_, watch_.neighbors, was, is); }
   void nat_server(std::optional<Ip>& was, std::optional<Ip> is) { put(nats_, watch_.nat_servers, was, is); }
 
  private:
-  class Counted {  // a sorted list of addresses, each as often as somebody wants it
+  class Counted {  // counts the users of each address of a sorted list
    public:
-    bool add(std::vector<Ip>& list, Ip a);     // true: it came
-    bool remove(std::vector<Ip>& list, Ip a);  // true: it went
+    bool add(std::vector<Ip>& list, Ip a);     // true: it is new
+    bool remove(std::vector<Ip>& list, Ip a);  // true: it was the last user
    private:
     std::vector<uint32_t> counts_;
   };
