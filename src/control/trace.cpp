@@ -16,7 +16,7 @@ void put_hex(std::string& row, Bytes bytes) {
   for (const uint8_t b : bytes) (row += kDigits[b >> 4]) += kDigits[b & 15];
 }
 
-std::string decision(const Sight& s) {
+std::string decision(const PacketView& s) {
   std::string out = words(s.exit).name;
   const bool forwarded = words(s.exit).fate == Fate::forwarded;
   if (s.server && (s.exit == Exit::answer_forwarded || s.from_server)) {
@@ -26,7 +26,7 @@ std::string decision(const Sight& s) {
   } else if (!forwarded) {
     out += std::string(": ") + words(s.exit).meaning;
   }
-  if (s.flow == Sight::Flow::opened) out += ", new connection";
+  if (s.flow == PacketView::Flow::opened) out += ", new connection";
   return out;
 }
 
@@ -64,7 +64,7 @@ void Trace::add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint
   rows += '\n';
 }
 
-void Trace::saw(const Sight& s) {
+void Trace::saw(const PacketView& s) {
   if (!s.server && filter_.wants_server()) return;
   const int64_t at = wall_ + s.at.time_since_epoch().count();
   std::string rows = "packet";
@@ -78,7 +78,10 @@ void Trace::saw(const Sight& s) {
   put(rows, "virtual", text(s.vip));
   put(rows, "server", s.server ? text(s.server->spec.at) : "-");
   put(rows, "method", s.server ? word(s.method) : "-");
-  put(rows, "connection", s.flow == Sight::Flow::none ? "none" : s.flow == Sight::Flow::opened ? "new" : "known");
+  put(rows, "connection",
+      s.flow == PacketView::Flow::none     ? "none"
+      : s.flow == PacketView::Flow::opened ? "new"
+                                           : "known");
   put(rows, "frames", 1 + s.left.size());
   put(rows, "text", decision(s));
   rows += '\n';

@@ -35,7 +35,7 @@ class Trace final : public Observer {
   Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall);
 
   bool cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const override;
-  void saw(const Sight& sight) override;
+  void saw(const PacketView& view) override;
 
   bool waiting() const { return rows_.size() == taken_ && lost_ == 0 && !done(); }
   bool done() const { return count_ != 0 && told_ >= count_; }

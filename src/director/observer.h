@@ -12,7 +12,7 @@
 
 namespace rawvs {
 
-struct Sight {  // one packet; everything in it is borrowed
+struct PacketView {  // one packet; everything in it is borrowed
   Instant at{};
   Link link = Link::outside;
   Bytes came{};                       // the frame as it arrived, up to Observer::kMostSeen bytes
@@ -33,7 +33,7 @@ class Observer {
   virtual ~Observer() = default;
   // Whether saw() is to be called. server: null while not known, because the packet may begin a connection.
   virtual bool cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const = 0;
-  virtual void saw(const Sight& sight) = 0;
+  virtual void saw(const PacketView& view) = 0;
 };
 
 }  // namespace rawvs

@@ -28,21 +28,21 @@ class Onlookers {
   // Calls decide() and shows the packet to the observers that want it. Returns decide()'s result.
   template <class Decide>
   Exit look_on(Arrival& a, Turn turn, Decide&& decide) {
-    Sight sight;
+    PacketView view;
     Caring caring;
-    if (!before(a, turn.now, sight, caring)) return decide();
+    if (!before(a, turn.now, view, caring)) return decide();
     const size_t departures = turn.out.departures().size();
-    sight.exit = decide();
-    sight.left = std::span(turn.out.departures()).subspan(departures);
-    after(a, sight, caring);
-    return sight.exit;
+    view.exit = decide();
+    view.left = std::span(turn.out.departures()).subspan(departures);
+    after(a, view, caring);
+    return view.exit;
   }
 
  private:
   using Caring = std::array<std::shared_ptr<Observer>, kMost>;
-  bool before(Arrival& a, Instant now, Sight& sight, Caring& caring);
-  void after(const Arrival& a, Sight& sight, const Caring& caring) const;
-  void describe(const Arrival& a, Sight& sight) const;
+  bool before(Arrival& a, Instant now, PacketView& view, Caring& caring);
+  void after(const Arrival& a, PacketView& view, const Caring& caring) const;
+  void describe(const Arrival& a, PacketView& view) const;
 
   const Services& services_;
   const Flows& flows_;
