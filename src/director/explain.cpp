@@ -119,15 +119,15 @@ class Explainer {
          '.');
     if (s.persistence > Duration::zero()) {
       const FlowKey key = template_key(flow_, service->spec);
-      const Connection* const ticket = find(key);
+      const Connection* const client_template = find(key);
       const std::string who = text(key.client) + (s.netmask == Netmask{} ? "" : " and its network");
-      if (ticket && d_.flows.keeps(*ticket)) {
-        step("Persistence: " + who + " stays with " + text(ticket->real_server().addr) + " for another " +
-             seconds(d_.flows.connections().left(*ticket, now_)) + " or more.");
-        chosen(ticket->server, *service);
+      if (client_template && d_.flows.keeps(*client_template)) {
+        step("Persistence: " + who + " stays with " + text(client_template->real_server().addr) + " for another " +
+             seconds(d_.flows.connections().left(*client_template, now_)) + " or more.");
+        chosen(client_template->server, *service);
         return std::move(e_);
       }
-      step("Persistence: " + who + (ticket ? " had a server that is out now." : " has no server yet."));
+      step("Persistence: " + who + (client_template ? " had a server that is out now." : " has no server yet."));
     }
     return schedule(*service);
   }

@@ -86,7 +86,7 @@ class Flows {
   // For explanations and listings.
   const ConnectionTable& connections() const { return connections_; }
   bool has_unknown_ports() const { return unknown_ports_ != 0; }
-  bool keeps(const Connection& ticket) const;  // whether the template's server is still usable
+  bool keeps(const Connection& client_template) const;  // whether the template's server is still usable
   std::optional<size_t> schedule(const FlowKey& flow, Service& service, Instant now) const;
 
  private:
@@ -110,7 +110,7 @@ class Flows {
 
   bool over(const Arrival& a, const Connection& c) const;
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
-  void retire(Connection& ticket);
+  void retire(Connection& client_template);
   bool expect_data(Connection& control, const FtpFound& found, Turn turn);
   void release_ftp(Connection& control);
   void take_over_ftp(Connection& control, const SyncShifts& shifts);

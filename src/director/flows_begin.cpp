@@ -83,41 +83,41 @@ std::optional<Choice> Flows::stay(const FlowKey& flow, Service& service, Turn tu
   const bool own_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port;
   const FlowKey key = template_key(flow, s);
   const uint64_t hash = connections_.hash(key);
-  Connection* ticket = connections_.find(Side::client, key, hash);
-  if (ticket && connections_.expired(*ticket, turn.now)) {
-    expire(*ticket, turn);
-    ticket = connections_.find(Side::client, key, hash);
+  Connection* client_template = connections_.find(Side::client, key, hash);
+  if (client_template && connections_.expired(*client_template, turn.now)) {
+    expire(*client_template, turn);
+    client_template = connections_.find(Side::client, key, hash);
   }
-  if (ticket && !keeps(*ticket)) {
-    retire(*ticket);
-    ticket = nullptr;
+  if (client_template && !keeps(*client_template)) {
+    retire(*client_template);
+    client_template = nullptr;
   }
-  if (!ticket) {
+  if (!client_template) {
     const auto chosen = schedule(flow, service, turn.now);
     if (!chosen) return std::nullopt;
     const ServerSlot slot = service.servers[*chosen];
     const Port port = key.vport.value != 0 ? services_.server(slot).spec.at.port : Port(0);
-    ticket = enter({key, hash, slot, port}, turn, [&](Connection& c, Server&) {
+    client_template = enter({key, hash, slot, port}, turn, [&](Connection& c, Server&) {
       c.stay = {0, static_cast<uint32_t>(s.persistence / 1s)};
       return s.persistence / 1s * 1s;
     });
-    if (!ticket) return why = Exit::table_full, std::nullopt;
+    if (!client_template) return why = Exit::table_full, std::nullopt;
   } else {
-    connections_.arm(*ticket, turn.now, std::chrono::seconds(ticket->stay.seconds));
+    connections_.arm(*client_template, turn.now, std::chrono::seconds(client_template->stay.seconds));
   }
-  const Port at_server = services_.server(ticket->server).spec.at.port;
-  return Choice{ticket->server, own_port && at_server.value != 0 ? at_server : flow.vport, ticket};
+  const Port at_server = services_.server(client_template->server).spec.at.port;
+  return Choice{client_template->server, own_port && at_server.value != 0 ? at_server : flow.vport, client_template};
 }
 
 // As in IPVS, it stays for the connections that it controls, but is not found again.
-void Flows::retire(Connection& ticket) {
-  const FlowKey key = ticket.key();
-  ticket.rport = kNoPort;
-  connections_.rename(ticket, {key.client, key.vip, Port(0), kNoPort, key.protocol, true});
+void Flows::retire(Connection& client_template) {
+  const FlowKey key = client_template.key();
+  client_template.rport = kNoPort;
+  connections_.rename(client_template, {key.client, key.vip, Port(0), kNoPort, key.protocol, true});
 }
 
-bool Flows::keeps(const Connection& ticket) const {
-  const Server& server = services_.server(ticket.server);
+bool Flows::keeps(const Connection& client_template) const {
+  const Server& server = services_.server(client_template.server);
   if (!server.in_table() || !server.reachable) return false;
   if (server.standing == Standing::drains || server.standing == Standing::resets) return false;
   return !settings_.expire_quiescent_template || server.spec.weight != 0;
