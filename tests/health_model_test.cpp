@@ -53,7 +53,7 @@ TEST_F(HealthTest, KnowsAThousandServersAsTheyAre) {
       if (well) alive += i % 3 + 1;
     }
     EXPECT_EQ(health_.find_service(1)->alive, alive);
-    EXPECT_LE(most_running_, Health::kMostProbesAtOnce);
+    EXPECT_LE(most_running_, CheckSchedule::kMostAtOnce);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests Health's decisions for a service: slow start, quorum and sorry server, reload.
 #include "health_fixture.h"
+#include "side/slow_start.h"
 
 namespace rawvs {
 namespace {

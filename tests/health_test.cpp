@@ -2,6 +2,7 @@
 // Tests Health: when servers are checked, and what the results mean for each. health_service_test.cpp: quorum, sorry
 // server, slow start and reload; health_model_test.cpp: simple models. Time is an argument: a day takes no time.
 #include "health_fixture.h"
+#include "side/flap_history.h"
 
 namespace rawvs {
 namespace {
@@ -115,7 +116,7 @@ TEST_F(HealthTest, SaysWhatWasAskedByWhichWay) {
   const std::string log = HealthTest::log();
   EXPECT_EQ(log.find("0 server 11 went down 0: http 192.0.2.100:80 on 192.0.2.11: bad ?[31m??xxx"), 0u) << log;
   EXPECT_NE(log.find("server 12 came up 1: icmp 192.0.2.12: well\n"), std::string::npos) << log;
-  EXPECT_EQ(health_.find({1, 11})->last_failure.size(), Health::kMostText);
+  EXPECT_EQ(health_.find({1, 11})->last_failure.size(), TargetHealth::kMostText);
 }
 
 TEST_F(HealthTest, GivesUpAProbeThatNeverReports) {
@@ -190,7 +191,7 @@ TEST_F(HealthTest, NoMoreThanSoManyProbesRunAtOnceAndAllGetTheirTurn) {
   latency_ = Duration(1000);  // 256 per second are possible, 400 per second are wanted
   for (uint32_t i = 0; i < 2000; ++i) set(target(i));
   run(60s);
-  EXPECT_EQ(most_running_, Health::kMostProbesAtOnce);
+  EXPECT_EQ(most_running_, CheckSchedule::kMostAtOnce);
   std::map<uint32_t, int> asked;
   for (const auto& [when, server] : begins_) ++asked[server];
   ASSERT_EQ(asked.size(), 2000u);
@@ -314,7 +315,7 @@ TEST_F(HealthTest, WithoutDampingAServerMayFlapAsItLikes) {
     run(5s);
     EXPECT_EQ(condition(11), Condition::up);
   }
-  EXPECT_EQ(health_.flaps({1, 11}, now_), Health::kFlapsKept);
+  EXPECT_EQ(health_.flaps({1, 11}, now_), FlapHistory::kKept);
 }
 
 TEST_F(HealthTest, ADampedServerServesWhereItIsNeeded) {

@@ -7,6 +7,7 @@
 #include "config/spec_words.h"
 #include "core/connection.h"
 #include "core/reassembly.h"
+#include "side/flap_history.h"
 
 namespace rawvs {
 namespace {
@@ -186,7 +187,7 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
     number<&HealthPolicy::hysteresis>("hysteresis", {0, UINT32_MAX},
                                       "so much more than quorum until sorry is left, 0-4294967295. Default 0"),
     number<&HealthPolicy::flaps_allowed>(
-        "flaps_allowed", {0, Health::kFlapsKept - 1},
+        "flaps_allowed", {0, FlapHistory::kKept - 1},
         "how often a server may go in 10 minutes before its return is delayed, 0-15; 0 = any. Default 3"),
     row<&VirtualConfig::sorry>("sorry", kSorry,
                                "server that is used while too few are well: as server=. Default: none"),

@@ -11,8 +11,7 @@
 namespace rawvs {
 
 void put_health(std::string& row, const ControlContext& context, const Server& server, Instant now) {
-  const Health::TargetHealth* const health =
-      context.checked ? context.checked->find(server.key, server.spec.at) : nullptr;
+  const TargetHealth* const health = context.checked ? context.checked->find(server.key, server.spec.at) : nullptr;
   if (!health || !health->target.check) return;
   put(row, "health", name(health->condition));
   put(row, "for", now - health->since);

@@ -17,7 +17,7 @@ void Tracks::follow(std::span<const WantedChecks> checks, const CheckedServers& 
     ++looked_at_;
     const auto tracked = virtuals_.find(checked.name);
     if (tracked == virtuals_.end()) continue;
-    const Health::ServiceHealth* const health = servers.find(checked.service);
+    const ServiceHealth* const health = servers.find(checked.service);
     const bool enough = !health || health->enough;
     services_[checked.service] = {&tracked->second, enough};
     if (!enough) ++tracked->second.lacking;

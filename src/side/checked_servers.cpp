@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "side/slow_start.h"
+
 namespace rawvs {
 namespace {
 
@@ -226,14 +228,14 @@ bool CheckedServers::apply_some(CheckedService& service, size_t& left, ServerGat
   return true;
 }
 
-const Health::TargetHealth* CheckedServers::find(const ServiceKey& service, Endpoint server) const {
+const TargetHealth* CheckedServers::find(const ServiceKey& service, Endpoint server) const {
   const auto found = services_.find(service);
   if (found == services_.end()) return nullptr;
   const CheckedServer* const checked = server_of(found->second, server);
   return checked ? health_.find(checked->id) : nullptr;
 }
 
-const Health::ServiceHealth* CheckedServers::find(const ServiceKey& service) const {
+const ServiceHealth* CheckedServers::find(const ServiceKey& service) const {
   const auto found = services_.find(service);
   return found == services_.end() ? nullptr : health_.find_service(found->second.id);
 }

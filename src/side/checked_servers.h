@@ -64,8 +64,8 @@ class CheckedServers {
   std::vector<Quorum> take_quorums() { return std::exchange(quorums_, {}); }  // that have changed since the last call
 
   const Health& health() const { return health_; }
-  const Health::TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
-  const Health::ServiceHealth* find(const ServiceKey& service) const;
+  const TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
+  const ServiceHealth* find(const ServiceKey& service) const;
 
  private:
   static constexpr size_t kMostAtOnce = 64;  // probes begun in one call

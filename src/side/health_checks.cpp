@@ -1,34 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health_checks.cpp: which probes begin when, and how attempts make up a check. health_verdict.cpp handles finished
-// checks.
+// health_checks.cpp: starts probes, takes their results, and passes on what target_state.h and quorums.h conclude.
 #include <algorithm>
+#include <functional>
 
 #include "side/health.h"
+#include "side/health_words.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr Duration kLeastInterval = 10ms;  // a lower limit that keeps the loop free for other work
-constexpr uint8_t kMostJitter = 50;        // percent
 constexpr unsigned kSlotBits = 20;
-
-// Text from a server or program goes to logs and terminals: keeps printable ASCII, and limits the length.
-void keep_text(std::string& kept, std::string_view text) {
-  kept.assign(text.substr(0, Health::kMostText));
-  for (char& c : kept) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
-}
 
 }  // namespace
 
-ProbeId Health::probe_of(const Asked& asked) const { return ProbeId(asked.serial << kSlotBits | number_of(asked)); }
+ProbeId Health::probe_of(const Slot& slot) const { return ProbeId(slot.serial << kSlotBits | number_of(slot)); }
 
 Instant Health::next_deadline() const {
-  if (!dirty_.empty() || !cancelled_.empty()) return Instant{};
-  // With the most probes running, the next one begins when one ends, which is an event of its own.
-  return running_ >= kMostProbesAtOnce ? wakes_.earliest() : std::min(wakes_.earliest(), begins_.earliest());
+  if (quorums_.due() || !cancelled_.empty()) return Instant{};
+  return std::min(wakes_.earliest(), schedule_.next_begin());
 }
 
 void Health::time_passed(Instant now, size_t most, std::vector<ProbeToStart>& probes, HealthNews& news) {
@@ -37,108 +27,101 @@ void Health::time_passed(Instant now, size_t most, std::vector<ProbeToStart>& pr
   for (size_t left = kPortion; left > 0 && wakes_.earliest() <= now; --left) {
     woken(targets_[wakes_.first()], now, news);
   }
-  size_t left = kPortion, judged = 0;
-  while (left > 0 && judged < dirty_.size() && judge(groups_[dirty_[judged]], left, now, news)) ++judged;
-  dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(judged));
-  for (; most > 0 && running_ < kMostProbesAtOnce && begins_.earliest() <= now; --most) {
-    start(targets_[begins_.first()], now, probes);
+  const auto release = [&](uint32_t target) {
+    Slot& slot = targets_[target];
+    apply(slot, slot.release(policy_of(slot), now), now, news);
+    wake(slot, now);
+  };
+  quorums_.review(kPortion, now, std::ref(release), news.quorums);
+  for (; most > 0; --most) {
+    const std::optional<uint32_t> due = schedule_.due(now);
+    if (!due) break;
+    start(targets_[*due], now, probes);
   }
 }
 
 // Each wake-up sets a deadline after now, so that the loop above ends.
-void Health::woken(Asked& asked, Instant now, HealthNews& news) {
-  if (asked.running && now >= given_up(asked)) {
-    news.cancelled.push_back(probe_of(asked));
-    fail(asked, "no result within " + words(asked.target.check->timeout + kGrace), now, news);
+void Health::woken(Slot& slot, Instant now, HealthNews& news) {
+  if (slot.running && now >= slot.given_up()) {
+    news.cancelled.push_back(probe_of(slot));
+    fail(slot, "no result within " + health_words::span(slot.target.check->timeout + kGrace), now, news);
   }
-  if (asked.ramp) {
-    const Verdict verdict = verdict_of(asked, now);
-    if (verdict.share != asked.share) report(asked, TargetChange::What::ramped, now, news);
-    asked.share = verdict.share;
-    if (verdict.share == kRampSteps) asked.ramp.reset();
+  if (slot.ramp(policy_of(slot), now)) {
+    news.changes.push_back(slot.change(TargetChange::What::ramped, policy_of(slot), now));
   }
-  wake(asked, now);
+  wake(slot, now);
 }
 
-Instant Health::given_up(const Asked& asked) const { return asked.probe_begun + asked.target.check->timeout + kGrace; }
-
-void Health::wake(Asked& asked, Instant now) {
-  Instant when = asked.running ? given_up(asked) : kNever;
-  if (asked.ramp) when = std::min(when, next_ramp_step(*asked.ramp, policy_of(asked).slow_start, now));
-  wakes_.set(number_of(asked), when);
+void Health::wake(const Slot& slot, Instant now) {
+  const Instant given_up = slot.running ? slot.given_up() : kNever;
+  wakes_.set(number_of(slot), std::min(given_up, slot.next_step(policy_of(slot), now)));
 }
 
-void Health::start(Asked& asked, Instant now, std::vector<ProbeToStart>& probes) {
-  begins_.set(number_of(asked), kNever);
-  asked.running = true;
-  ++running_;
-  ++asked.serial;
-  asked.probe_begun = now;
-  if (asked.failed_attempts == 0) asked.check_begun = now;
-  probes.push_back({probe_of(asked), &asked.target, asked.failed_attempts + 1});
-  wake(asked, now);
+void Health::start(Slot& slot, Instant now, std::vector<ProbeToStart>& probes) {
+  schedule_.begun(number_of(slot));
+  slot.running = true;
+  ++slot.serial;
+  slot.probe_begun = now;
+  if (slot.failed_attempts == 0) slot.check_begun = now;
+  probes.push_back({probe_of(slot), &slot.target, slot.failed_attempts + 1});
+  wake(slot, now);
 }
 
-Health::Asked* Health::waiting_for(ProbeId id) {
-  const auto slot = static_cast<size_t>(id.value & ((uint64_t{1} << kSlotBits) - 1));
-  if (slot >= targets_.size()) return nullptr;
-  Asked& asked = targets_[slot];
-  return asked.used && asked.running && probe_of(asked) == id ? &asked : nullptr;
+void Health::probe_ended(Slot& slot) {
+  slot.running = false;
+  schedule_.ended();
+}
+
+void Health::cancel(Slot& slot) {
+  if (!slot.running) return;
+  probe_ended(slot);
+  cancelled_.push_back(probe_of(slot));
+}
+
+Health::Slot* Health::waiting_for(ProbeId id) {
+  const auto number = static_cast<size_t>(id.value & ((uint64_t{1} << kSlotBits) - 1));
+  if (number >= targets_.size()) return nullptr;
+  Slot& slot = targets_[number];
+  return slot.used && slot.running && probe_of(slot) == id ? &slot : nullptr;
 }
 
 bool Health::postponed(ProbeId id, Duration later, Instant now) {
-  Asked* const asked = waiting_for(id);
-  if (!asked) return false;
-  asked->running = false;
-  --running_;
-  begins_.set(number_of(*asked), now + std::max(later, kLeastInterval));
-  wake(*asked, now);
+  Slot* const slot = waiting_for(id);
+  if (!slot) return false;
+  probe_ended(*slot);
+  schedule_.postpone(number_of(*slot), later, now);
+  wake(*slot, now);
   return true;
 }
 
 bool Health::answered(ProbeId id, bool well, std::string_view text, Instant now, HealthNews& news) {
-  Asked* const found = waiting_for(id);
-  if (!found) return false;
-  Asked& asked = *found;
-  if (!well) {
-    fail(asked, text, now, news);
-    wake(asked, now);
-    return true;
+  Slot* const slot = waiting_for(id);
+  if (!slot) return false;
+  if (well) {
+    probe_ended(*slot);
+    schedule_.next(number_of(*slot), *slot->target.check, slot->check_begun, now);
+    apply(*slot, slot->check_good(policy_of(*slot), text, now), now, news);
+  } else {
+    fail(*slot, text, now, news);
   }
-  asked.running = false;
-  --running_;
-  asked.failed_attempts = 0;
-  next_check(asked, now);
-  std::string said;
-  if (asked.condition != Condition::up || asked.unproven) keep_text(said, text);  // otherwise it is not shown
-  check_good(asked, said, now, news);
-  wake(asked, now);
+  wake(*slot, now);
   return true;
 }
 
-void Health::fail(Asked& asked, std::string_view text, Instant now, HealthNews& news) {
-  asked.running = false;
-  --running_;
-  keep_text(asked.last_failure, text.empty() ? "no answer" : text);
-  asked.last_failed = now;
-  ++asked.failed_attempts;
-  const CheckSpec& check = *asked.target.check;
-  if (asked.failed_attempts <= check.retries) {
-    begins_.set(number_of(asked), now + std::max(check.retry_delay, Duration::zero()));
+void Health::fail(Slot& slot, std::string_view text, Instant now, HealthNews& news) {
+  probe_ended(slot);
+  if (!slot.attempt_failed(text, now)) {
+    schedule_.retry(number_of(slot), slot.target.check->retry_delay, now);
     return;
   }
-  check_failed(asked, now, news);
-  asked.failed_attempts = 0;
-  next_check(asked, now);
+  apply(slot, slot.check_failed(policy_of(slot), now), now, news);
+  schedule_.next(number_of(slot), *slot.target.check, slot.check_begun, now);
 }
 
-// From beginning to beginning; a check that took longer than the interval is followed by the next one at once.
-void Health::next_check(Asked& asked, Instant now) {
-  const CheckSpec& check = *asked.target.check;
-  const Duration interval = std::max(check.interval, kLeastInterval);
-  const Duration::rep most = interval.count() * std::min(check.jitter, kMostJitter) / 100;
-  const auto offset = static_cast<Duration::rep>(random() % static_cast<uint64_t>(2 * most + 1)) - most;
-  begins_.set(number_of(asked), std::max(now, asked.check_begun + interval + Duration(offset)));
+void Health::apply(Slot& slot, std::optional<TargetChange::What> what, Instant now, HealthNews& news) {
+  if (!what) return;
+  news.changes.push_back(slot.change(*what, policy_of(slot), now));
+  count(slot);
 }
 
 }  // namespace rawvs

@@ -10,7 +10,7 @@
 #include "core/service.h"
 #include "rawvs/addr.h"
 #include "side/check.h"
-#include "side/health.h"
+#include "side/health_types.h"
 
 namespace rawvs {
 

@@ -17,7 +17,7 @@
 #include "rawvs/result.h"
 #include "rawvs/time.h"
 #include "side/check.h"
-#include "side/health.h"
+#include "side/health_types.h"
 
 namespace rawvs {
 
