@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/flow.h"
+#include "core/mark_table.h"
 #include "core/slots.h"
 #include "core/traffic.h"
 #include "core/tunnel_type.h"
@@ -177,19 +178,6 @@ struct Service {
   Rates rates{};
 };
 
-// Which packets carry a mark: replaces the rules of the host's firewall for IPVS.
-struct PortRange {
-  uint16_t first = 0, last = 0xffff;
-  friend bool operator==(const PortRange&, const PortRange&) = default;
-};
-struct GroupMatch {
-  Ip vip{};
-  Protocol protocol = Protocol::tcp;
-  std::vector<PortRange> ports;
-  Mark mark{};
-  Network clients{Ip(), 0};  // packets from here only; 0.0.0.0/0: from anywhere
-};
-
 class Services {
  public:
   static constexpr uint32_t kUsualServices = 4096;
@@ -263,7 +251,6 @@ class Services {
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
   ServerSlot longest_gone();
   void forget(ServerSlot slot);
-  std::optional<Mark> mark_of(const FlowKey& flow) const;
   void release(Server& server, ServerSlot slot, Instant now);
   void list(Service& service, ServerSlot slot);
   void unlist(Service& service, ServerSlot slot);
@@ -280,7 +267,8 @@ class Services {
   SlotQueue removed_;  // servers
   size_t count_ = 0;   // services
   std::vector<GroupMatch> groups_;
-  std::vector<uint32_t> groups_by_vip_, groups_by_mark_;  // indexes into groups_; equals in its order
+  MarkTable marks_;                       // of groups_
+  std::vector<uint32_t> groups_by_mark_;  // indexes into groups_; equals in its order
   mutable uint64_t looked_at_ = 0;
 };
 

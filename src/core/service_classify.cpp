@@ -11,10 +11,6 @@ namespace {
 
 constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
 
-bool in_ranges(const std::vector<PortRange>& ranges, Port port) {
-  return std::ranges::any_of(ranges, [&](PortRange r) { return r.first <= port.value && port.value <= r.last; });
-}
-
 void each_once(std::vector<Ip>& all) {
   std::ranges::sort(all);
   all.erase(std::unique(all.begin(), all.end()), all.end());
@@ -24,7 +20,7 @@ void each_once(std::vector<Ip>& all) {
 
 void Services::set_groups(std::vector<GroupMatch> groups) {
   groups_ = std::move(groups);
-  groups_by_vip_ = numbers_by(groups_.size(), [this](uint32_t place) { return groups_[place].vip; });
+  marks_.fill(groups_);
   groups_by_mark_ = numbers_by(groups_.size(), [this](uint32_t place) { return groups_[place].mark; });
 }
 
@@ -55,18 +51,6 @@ std::vector<Ip> Services::vips() const {
   return all;
 }
 
-std::optional<Mark> Services::mark_of(const FlowKey& flow) const {
-  const auto of = [&](uint32_t place) { return groups_[place].vip; };
-  for (auto at = std::ranges::lower_bound(groups_by_vip_, flow.vip, {}, of); at != groups_by_vip_.end(); ++at) {
-    const GroupMatch& match = groups_[*at];
-    if (match.vip != flow.vip) break;
-    if (match.protocol == flow.protocol && match.clients.holds(flow.client) && in_ranges(match.ports, flow.vport)) {
-      return match.mark;
-    }
-  }
-  return std::nullopt;
-}
-
 // IPVS's order: the mark, if the packet has one that a service uses; then protocol, address and port; then an FTP
 // service for its data connections; then the service for every port.
 const Service* Services::classify(const FlowKey& flow) const {
@@ -75,8 +59,9 @@ const Service* Services::classify(const FlowKey& flow) const {
     return service && service->open ? service : nullptr;
   };
   if (!groups_.empty()) {
-    if (const auto mark = mark_of(flow)) {
-      if (const Service* const service = opened({.protocol = Protocol::any, .vip = {}, .mark = *mark})) return service;
+    if (const auto place = marks_.find(flow, looked_at_)) {
+      const ServiceKey key{.protocol = Protocol::any, .vip = {}, .mark = groups_[*place].mark};
+      if (const Service* const service = opened(key)) return service;
     }
   }
   const auto at_port = [&](Port port) {
