@@ -170,6 +170,49 @@ TEST_F(TunnelTest, BelievesNoErrorAboutAnotherHostsTunnelOrToOneWhoSentNone) {
   EXPECT_EQ(count(Exit::tunnel_error), 2u);
 }
 
+// Thousands of servers may be ports of one address. The newest is the first that a search by address finds.
+TEST_F(TunnelTest, AnErrorCostsTheSameHoweverManyServersAreAtTheAddress) {
+  Settings settings;
+  settings.max_servers = 4096;
+  make(settings);
+  tun();
+  for (uint16_t port = 1000; port < 3000; ++port) {
+    ServerSpec other = server(1);
+    other.method = Method::tunnel, other.tunnel = {.type = TunnelType::gre}, other.at.port = Port(port),
+    other.weight = 0;
+    ASSERT_FALSE(director_->add_server(key_, other, {now_, out_}));
+    out_.clear();
+  }
+  while (director_->next_deadline() <= now_) pass(0ms);
+  arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x')}));
+  const FrameBytes tunnelled = departed();
+  const auto cost = [&](uint16_t mtu) {
+    const uint64_t before = director_->looked_at();
+    EXPECT_NE(too_big(tunnelled, mtu), "");
+    return director_->looked_at() - before;
+  };
+  EXPECT_GT(cost(1400), 2000u) << "the path became narrower: each learns it";
+  for (const Server& s : director_->services().servers().first(2001)) EXPECT_EQ(s.path_mtu, 1400);
+  EXPECT_LE(cost(1400), 5u);
+  EXPECT_LE(cost(1450), 5u);
+  FrameBytes other = tunnelled;
+  other[34 + 15] = 77;  // another client: no connection of ours
+  fix_ip_checksum(other);
+  const uint64_t before = director_->looked_at();
+  EXPECT_EQ(too_big(other, 1300), "");
+  EXPECT_LE(director_->looked_at() - before, 5u);
+}
+
+TEST_F(TunnelTest, AnErrorReachesTheClientOfAConnectionWhoseServerIsNoTunnelsAnyMore) {
+  tun();
+  arrive(frame(Tcp{}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x')}));
+  const FrameBytes tunnelled = departed();
+  ASSERT_FALSE(director_->edit_server(key_, server(1), {now_, out_}));
+  EXPECT_TRUE(too_big(tunnelled, 1400).starts_with(to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1480")));
+}
+
 // As the kernel's IPVS does (tunnel_test.cpp has its bytes).
 TEST_F(TunnelTest, LeavesAPartialChecksumToTheReceiverWhereGueSaysSo) {
   tun({.type = TunnelType::gue, .port = Port(6080), .checksum = TunnelChecksum::remote});

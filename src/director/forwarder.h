@@ -44,7 +44,7 @@ class Forwarder {
   Exit carry_server_error(Arrival& a, Connection& c, Server& server, Turn turn);
   std::optional<uint16_t> narrower(const Arrival& a, const Server& server, const Quote& outer, const Quote& inner,
                                    Turn turn);
-  void learn_path_mtu(Ip server, uint16_t mtu, Instant now);
+  void learn_path_mtu(const Server& server, uint16_t mtu, Instant now);
   Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
   Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
   Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);

@@ -25,6 +25,20 @@ bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t
          outer.total == inner.total + (inner.ip_at - outer.ip_at);
 }
 
+std::optional<TunnelType> tunnel_type_of(Protocol outer) {
+  for (const TunnelType type : {TunnelType::ipip, TunnelType::gue, TunnelType::gre}) {
+    if (protocol_of(type) == outer) return type;
+  }
+  return std::nullopt;
+}
+
+// Does the connection's server get its packets in packets such as this one?
+bool sends_in_tunnel(const Server& server, const Connection& c, const Quote& outer) {
+  const Tunnel& tunnel = server.spec.tunnel;
+  return server.in_service() && c.method() == Method::tunnel && server.source == outer.src &&
+         protocol_of(tunnel.type) == outer.protocol && (tunnel.type != TunnelType::gue || tunnel.port == outer.dport);
+}
+
 }  // namespace
 
 // An ICMP error about a connection is forwarded to its server, for path MTU discovery; the connection's timeout does
@@ -44,29 +58,28 @@ Exit Forwarder::carry_server_error(Arrival& a, Connection& c, Server& server, Tu
 }
 
 // A router's error about one of our tunnel packets concerns the client's packet inside: it is translated for the
-// client. Client and director learn the lower path MTU (RFC 2003 section 4).
+// client. Client and director learn the lower path MTU (RFC 2003 section 4). The packet inside tells the connection,
+// and the connection the server: many servers may be at the address.
 Exit Forwarder::tunnel_error(const Arrival& a, Turn turn) {
   const auto outer = parse_quote(*a.frame, a.packet);
-  if (!outer) return Exit::not_vip;
-  const bool to_vip = surroundings_.takes(a.packet.dst);  // as IPVS: to any address of this host
-  const ServerSlot slot = services_.find_at(outer->dst, [&](const Server& s) {
-    return s.spec.method == Method::tunnel && s.source == outer->src && (to_vip || s.source == a.packet.dst) &&
-           protocol_of(s.spec.tunnel.type) == outer->protocol &&
-           (s.spec.tunnel.type != TunnelType::gue || s.spec.tunnel.port == outer->dport);
-  });
-  if (slot == kNoServer) return Exit::not_vip;
-  const Server* const found = &services_.server(slot);
+  const auto type = outer ? tunnel_type_of(outer->protocol) : std::nullopt;
+  if (!type) return Exit::not_vip;
   const Bytes payload = Bytes(a.frame->bytes()).subspan(outer->l4_at, outer->l4_size());
-  const auto header = tunnel_header(payload, found->spec.tunnel.type);
+  const auto header = tunnel_header(payload, *type);
   const auto inner = header ? parse_inner_quote(*a.frame, *outer, *header) : std::nullopt;
-  if (!inner || !l4_checksum_right(*a.frame, a.packet)) return Exit::not_vip;
+  if (!inner) return Exit::not_vip;
   const FlowKey key{inner->src, inner->dst, inner->sport, inner->dport, inner->protocol, false};
   const Connection* const c = flows_.find(key);
-  if (!c || c->real_server().addr != outer->dst) return Exit::not_vip;
+  if (!c || c->server == kNoServer || c->real_server().addr != outer->dst) return Exit::not_vip;
+  const Server& server = services_.server(c->server);
+  if (!sends_in_tunnel(server, *c, *outer)) return Exit::not_vip;
+  const bool to_us =
+      server.source == a.packet.dst || surroundings_.takes(a.packet.dst);  // as IPVS: any address of this host
+  if (!to_us || !l4_checksum_right(*a.frame, a.packet)) return Exit::not_vip;
 
   uint16_t mtu = 0;
   if (a.packet.icmp == Icmp::too_big) {
-    const auto narrow = narrower(a, *found, *outer, *inner, turn);
+    const auto narrow = narrower(a, server, *outer, *inner, turn);
     if (!narrow) return Exit::tunnel_error;
     mtu = *narrow;
   }
@@ -87,19 +100,19 @@ std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Server& serv
   // IPVS accepts an error about any packet of a connection: one forged error lowers the MTU of all. Here, an error
   // without proof lowers it at most to 1,280, which tunnels and access lines have.
   if (!nowhere && !was_too_big(outer, inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
-  learn_path_mtu(outer.dst, told, turn.now);
+  learn_path_mtu(server, told, turn.now);
   if (surroundings_.hop_to(server, learned, turn.now) || !outer.dont_fragment) return std::nullopt;
   return static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(server.spec.tunnel));
 }
 
-// For all servers at the address: they share the path.
-void Forwarder::learn_path_mtu(Ip server, uint16_t mtu, Instant now) {
-  static_cast<void>(services_.find_at(server, [&](const Server& at) {
+// For all servers at the address: they share the path. They are visited only if this one did not know; else the others
+// have learned it already, or learn it by errors about their own packets.
+void Forwarder::learn_path_mtu(const Server& server, uint16_t mtu, Instant now) {
+  const auto news = [&](const Server& s) { return s.path_mtu == 0 || now >= s.path_mtu_until || s.path_mtu > mtu; };
+  if (!news(server)) return;
+  static_cast<void>(services_.find_at(server.spec.at.addr, [&](const Server& at) {
     Server& s = services_.server(services_.slot_of(at));
-    if (s.path_mtu == 0 || now >= s.path_mtu_until || s.path_mtu > mtu) {
-      s.path_mtu = mtu;
-      s.path_mtu_until = now + kPathMtuBelieved;
-    }
+    if (news(s)) s.path_mtu = mtu, s.path_mtu_until = now + kPathMtuBelieved;
     return false;  // and the next
   }));
 }
