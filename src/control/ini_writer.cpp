@@ -12,8 +12,8 @@
 #include "config/config_rows.h"
 #include "config/config_values.h"
 #include "config/portions.h"
+#include "control/ini_servers.h"
 #include "core/service.h"
-#include "core/sort.h"
 #include "rawvs/settings.h"
 
 namespace rawvs {
@@ -23,38 +23,6 @@ bool same_service(const ServiceSpec& a, const ServiceSpec& b) {
   return a.scheduler == b.scheduler && a.flags == b.flags && a.persistence == b.persistence && a.netmask == b.netmask &&
          a.one_packet == b.one_packet;
 }
-
-bool same_server(const ServerSpec& a, const ServerSpec& b) {
-  return a.at.addr == b.at.addr && a.method == b.method && a.weight == b.weight && a.upper == b.upper &&
-         a.lower == b.lower && a.tunnel == b.tunnel && a.mac == b.mac;
-}
-
-// The servers of a virtual in the file, by endpoint.
-class KnownServers {
- public:
-  KnownServers(const VirtualConfig& v, Port own) : v_(v), own_(own) {}
-
-  // The server at this endpoint. Look-ups in the file's order are found at once.
-  const ServerConfig* find(Endpoint at) {
-    if (next_ < v_.servers.size() && place(v_.servers[next_]) == at) return &v_.servers[next_++];
-    if (sorted_.empty()) {
-      for (const ServerConfig& server : v_.servers) sorted_.emplace_back(place(server), &server);
-      sort_by<&Known::first>(sorted_);
-    }
-    const auto found = std::ranges::lower_bound(sorted_, at, {}, &Known::first);
-    return found == sorted_.end() || found->first != at ? nullptr : found->second;
-  }
-  Endpoint place(const ServerSpec& server) const {
-    return {server.at.addr, server.at.port.value != 0 ? server.at.port : own_};
-  }
-
- private:
-  using Known = std::pair<Endpoint, const ServerConfig*>;
-  const VirtualConfig& v_;
-  Port own_;
-  size_t next_ = 0;
-  std::vector<Known> sorted_;
-};
 
 std::string rule_name(const ServiceKey& key) {
   if (key.mark.value != 0) return "mark-" + std::to_string(key.mark.value);
@@ -78,22 +46,28 @@ class IniWriter::Work {
 
  private:
   struct Found {  // a service of the table
-    WantedService service;
-    std::vector<ServerSpec> taken_out{};  // servers that checks have taken out of the table
+    ServiceSpec spec{};
+    TableServers servers{};
     bool written = false;
-    std::vector<ServerSpec> all_servers() const;  // by address
+  };
+  struct Part {  // a virtual of live_ whose servers are to be written
+    size_t of_live;
+    IniServers servers;
   };
 
   bool replaced() const { return virtuals_ != config_.virtuals.data() || groups_ != config_.groups.data(); }
+  size_t services_and_servers(size_t slot) const;
   void take_service(size_t slot);
+  void take_server(ServerSlot slot);
   void write_virtual(size_t i);
-  void write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found);
-  void write_taken_out(const VirtualConfig& from, const ServiceKey& key, VirtualConfig& v);
+  void write_each(const VirtualConfig& v, Mark mark, std::vector<std::pair<Found*, std::vector<PortMatch>>> parts);
+  void write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found, bool in_file = true);
   void write_group_of(const VirtualConfig& v, Mark mark);
   void write_new(Found& found);
   void write_vrrp(size_t i);
   std::string free_name(const std::string& wanted);
   void prepare();
+  void prepare_marks();
   bool check(size_t work);
 
   const Config& config_;
@@ -102,7 +76,10 @@ class IniWriter::Work {
   const VirtualConfig* const virtuals_;  // as they were at the beginning
   const GroupConfig* const groups_;
 
+  size_t taking_ = SIZE_MAX;       // the slot of the service whose servers are being copied
+  std::vector<ServerSlot> slots_;  // these servers
   std::vector<Found> found_;
+  std::vector<Part> parts_;
   std::map<ServiceKey, size_t> by_key_;
   std::vector<Mark> marks_;                          // of the file's virtuals
   std::vector<std::pair<size_t, Mark>> was_chosen_;  // virtuals of live_ with a chosen mark
@@ -110,6 +87,8 @@ class IniWriter::Work {
   std::set<std::string> written_;  // names of virtuals of live_
   std::set<uint32_t> carried_;     // marks of groups
   std::set<Ip> file_vips_, vips_;
+  bool other_vips_ = false;
+  std::map<std::string, size_t, std::less<>> trackers_;  // by virtual: the first of [vrrp] that tracks it
   Config live_;
   Portions walks_;
   bool prepared_ = false, checked_ = false;
@@ -128,7 +107,10 @@ void IniWriter::Work::prepare() {
   const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto groups = [this] { return config_.groups.size(); };
   const auto virtuals = [this] { return config_.virtuals.size(); };
-  walks_.each([this] { return director_->services().services().size(); }, [this](size_t slot) { take_service(slot); });
+  const auto vrrps = [this] { return config_.vrrps.size(); };
+  walks_.each_of([this] { return director_->services().services().size(); },
+                 [this](size_t slot) { return services_and_servers(slot); },
+                 [this](size_t slot, size_t n) { n == 0 ? take_service(slot) : take_server(slots_[n - 1]); });
   walks_.each(groups, [this, choice](size_t i) {
     const GroupConfig& group = config_.groups[i];
     choice->group(group);
@@ -136,6 +118,7 @@ void IniWriter::Work::prepare() {
     group_names_.insert(group.name);
     carried_.insert(group.mark.value);
     for (const GroupConfig::Match& match : group.matches) file_vips_.insert(match.vip), vips_.insert(match.vip);
+    walks_.spend(group.matches.size());
   });
   walks_.each(virtuals, [this, choice](size_t i) {
     choice->given(config_.virtuals[i]);
@@ -144,28 +127,18 @@ void IniWriter::Work::prepare() {
   });
   walks_.each(virtuals, [this, choice](size_t i) { marks_.push_back(choice->kept(config_.virtuals[i])); });
   walks_.each(virtuals, [this, choice](size_t i) { marks_[i] = choice->chosen(config_.virtuals[i], marks_[i]); });
+  walks_.each_of(
+      vrrps, [this](size_t i) { return config_.vrrps[i].spec.tracks.size(); },
+      [this](size_t i, size_t n) { trackers_.emplace(config_.vrrps[i].spec.tracks[n].name, i); });
   walks_.each(virtuals, [this](size_t i) { write_virtual(i); });
   walks_.each([this] { return found_.size(); }, [this](size_t i) { write_new(found_[i]); });
-  // Chosen marks need not be written if reading the file chooses them again.
-  const auto again = std::shared_ptr<MarkChoice>(new MarkChoice());
-  const auto chosen = std::shared_ptr<std::vector<Mark>>(new std::vector<Mark>());
-  const auto changed = std::shared_ptr<bool>(new bool(false));
-  walks_.each([this] { return live_.groups.size(); }, [this, again](size_t i) { again->group(live_.groups[i]); });
-  walks_.each([this] { return live_.virtuals.size(); }, [this, again](size_t i) { again->given(live_.virtuals[i]); });
-  walks_.each(
-      [this] { return live_.virtuals.size(); },
-      [this, again, chosen](size_t i) { chosen->push_back(again->chosen(live_.virtuals[i], live_.virtuals[i].mark)); });
-  walks_.each([this] { return was_chosen_.size(); },
-              [this, chosen, changed](size_t i) {
-                if ((*chosen)[was_chosen_[i].first] != was_chosen_[i].second) *changed = true;
-              });
-  walks_.each([this] { return was_chosen_.size(); },
-              [this, changed](size_t i) {
-                if (*changed) live_.virtuals[was_chosen_[i].first].mark = was_chosen_[i].second;
-              });
+  walks_.each_of([this] { return parts_.size(); }, [this](size_t i) { return parts_[i].servers.steps(); },
+                 [this](size_t i, size_t n) { parts_[i].servers.step(n, live_.virtuals[parts_[i].of_live].servers); });
+  prepare_marks();
   walks_.each([this] { return config_.checks.size(); },
               [this](size_t i) { live_.checks.push_back(config_.checks[i]); });
-  walks_.each([this] { return config_.vrrps.size(); }, [this](size_t i) { write_vrrp(i); });
+  walks_.once([this] { other_vips_ = vips_ != file_vips_; });
+  walks_.each(vrrps, [this](size_t i) { write_vrrp(i); });
   walks_.once([this] {
     const auto copy = [this](auto... fields) { ((live_.*fields = config_.*fields), ...); };
     copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::guard, &Config::io,
@@ -174,30 +147,55 @@ void IniWriter::Work::prepare() {
   });
 }
 
+// Chosen marks need not be written if reading the file chooses them again.
+void IniWriter::Work::prepare_marks() {
+  const auto again = std::shared_ptr<MarkChoice>(new MarkChoice());
+  const auto chosen = std::shared_ptr<std::vector<Mark>>(new std::vector<Mark>());
+  const auto changed = std::shared_ptr<bool>(new bool(false));
+  const auto virtuals = [this] { return live_.virtuals.size(); };
+  const auto with_chosen = [this] { return was_chosen_.size(); };
+  walks_.each([this] { return live_.groups.size(); }, [this, again](size_t i) { again->group(live_.groups[i]); });
+  walks_.each(virtuals, [this, again](size_t i) { again->given(live_.virtuals[i]); });
+  walks_.each(virtuals, [this, again, chosen](size_t i) {
+    chosen->push_back(again->chosen(live_.virtuals[i], live_.virtuals[i].mark));
+  });
+  walks_.each(with_chosen, [this, chosen, changed](size_t i) {
+    if ((*chosen)[was_chosen_[i].first] != was_chosen_[i].second) *changed = true;
+  });
+  walks_.each(with_chosen, [this, changed](size_t i) {
+    if (*changed) live_.virtuals[was_chosen_[i].first].mark = was_chosen_[i].second;
+  });
+}
+
+// The first item of a service's slot is the service, the others its servers.
+size_t IniWriter::Work::services_and_servers(size_t slot) const {
+  const Service& service = director_->services().services()[slot];
+  return 1 + (slot == taking_ ? slots_.size() : service.used ? service.servers.size() + service.taken_out.size() : 0);
+}
+
 void IniWriter::Work::take_service(size_t slot) {
-  const Services& services = director_->services();
-  const Service& service = services.services()[slot];
+  taking_ = slot;
+  slots_.clear();
+  const Service& service = director_->services().services()[slot];
   if (!service.used) return;
   by_key_.emplace(service.spec.key, found_.size());
-  Found& found = found_.emplace_back();
-  found.service.spec = service.spec;
-  for (const ServerSlot server : service.servers) found.service.servers.push_back(services.server(server).wanted());
-  std::ranges::reverse(found.service.servers);  // the table's order is newest first
-  for (const ServerSlot server : service.taken_out) found.taken_out.push_back(services.server(server).wanted());
-  walks_.spend(service.servers.size());
+  found_.emplace_back().spec = service.spec;
+  slots_.assign(service.servers.rbegin(), service.servers.rend());  // the table's order is newest first
+  slots_.insert(slots_.end(), service.taken_out.begin(), service.taken_out.end());
+}
+
+// A server that was removed since the service was copied is left out.
+void IniWriter::Work::take_server(ServerSlot slot) {
+  Found& found = found_.back();
+  const Server& server = director_->services().server(slot);
+  if (!server.in_service() || server.key != found.spec.key) return;
+  (server.taken_out ? found.servers.taken_out : found.servers.in).push_back(server.wanted());
 }
 
 std::string IniWriter::Work::free_name(const std::string& wanted) {
   std::string name = wanted;
   for (int n = 2; !names_.insert(name).second; ++n) name = wanted + '-' + std::to_string(n);
   return name;
-}
-
-std::vector<ServerSpec> IniWriter::Work::Found::all_servers() const {
-  std::vector<ServerSpec> all = service.servers;
-  all.insert(all.end(), taken_out.begin(), taken_out.end());
-  sort_by<&ServerSpec::at>(all);
-  return all;
 }
 
 // Writes the services of the file's virtual: one, or one for each protocol.
@@ -222,39 +220,34 @@ void IniWriter::Work::write_virtual(size_t i) {
     if (mark.value != 0 && v.address) write_group_of(v, mark);
     return;
   }
-  const WantedService& first = parts[0].first->service;
-  const std::vector<ServerSpec> servers = parts[0].first->all_servers();
-  const bool alike = std::ranges::all_of(parts, [&](const auto& part) {
-    const WantedService& other = part.first->service;
-    return same_service(first.spec, other.spec) &&
-           std::ranges::equal(servers, part.first->all_servers(), [](const ServerSpec& a, const ServerSpec& b) {
-             return same_server(a, b) && a.at == b.at;
-           });
+  const Found& first = *parts[0].first;
+  const bool alike = std::all_of(parts.begin() + 1, parts.end(), [&](const auto& part) {
+    const Found& other = *part.first;
+    walks_.spend(first.servers.count() + other.servers.count());
+    return same_service(first.spec, other.spec) && same_servers(first.servers, other.servers);
   });
-  if (alike && parts.size() == wanted) {
-    for (auto& [found, ports] : parts) found->written = true;
-    write_as(v, v.ports, mark, *parts[0].first);
-    return;
-  }
-  // rawvsadm has changed one of them: each becomes a virtual.
+  for (auto& [found, ports] : parts) found->written = true;
+  if (!alike || parts.size() != wanted) return write_each(v, mark, std::move(parts));
+  write_as(v, v.ports, mark, *parts[0].first);
+}
+
+// rawvsadm has changed one of the virtual's services: each becomes a virtual.
+void IniWriter::Work::write_each(const VirtualConfig& v, Mark mark,
+                                 std::vector<std::pair<Found*, std::vector<PortMatch>>> parts) {
   for (auto& [found, ports] : parts) {
-    found->written = true;
-    write_as(v, ports, mark, *found);
-    if (found != parts[0].first) live_.virtuals.back().name = free_name(rule_name(found->service.spec.key));
+    write_as(v, std::move(ports), mark, *found);
+    if (found != parts[0].first) live_.virtuals.back().name = free_name(rule_name(found->spec.key));
   }
-  const auto tracks = [&](const VrrpConfig& vrrp) {
-    return std::ranges::find(vrrp.spec.tracks, v.name, &VrrpTrack::name) != vrrp.spec.tracks.end();
-  };
-  const auto tracker = std::ranges::find_if(config_.vrrps, tracks);
-  if (tracker == config_.vrrps.end()) return;
-  faults_.push_back("[vrrp " + tracker->name + "] tracks [virtual " + v.name +
+  const auto tracker = trackers_.find(v.name);
+  if (tracker == trackers_.end()) return;
+  faults_.push_back("[vrrp " + config_.vrrps[tracker->second].name + "] tracks [virtual " + v.name +
                     "], and rawvsadm has made its services different: one name cannot stand for both");
 }
 
 // What rawvsadm can change is the table's; everything else is the file's.
-void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found) {
-  const ServiceSpec& spec = found.service.spec;
-  const Port own = spec.key.vip.port;
+void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found,
+                               bool in_file) {
+  const ServiceSpec& spec = found.spec;
   VirtualConfig& v = live_.virtuals.emplace_back();
   v.name = from.name;
   written_.insert(from.name);
@@ -271,40 +264,8 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   v.sorry = from.sorry;
   if (from.address) vips_.insert(*from.address);
   if (mark.value != 0 && from.mark.value == 0) was_chosen_.emplace_back(live_.virtuals.size() - 1, mark);
-  KnownServers known(from, own);
-  // The virtual's own port is written if the file has it.
-  const auto add = [&](const ServerSpec& server, const ServerConfig* file, const std::string& check) {
-    ServerConfig& one = v.servers.emplace_back(ServerConfig{server, check});
-    if (one.at.port == own) one.at.port = file ? file->at.port : Port();
-  };
-  for (const ServerSpec& server : found.service.servers) {
-    const ServerConfig* const file = known.find(server.at);
-    // The sorry server is in the table, too. The file decides which servers are checked.
-    if (!file && from.sorry && known.place(*from.sorry) == server.at) continue;
-    add(server, file, file ? file->check : from.check.empty() ? "" : "none");
-  }
-  if (!found.taken_out.empty()) write_taken_out(from, spec.key, v);
-}
-
-// Servers that checks have taken out keep their place in the file.
-void IniWriter::Work::write_taken_out(const VirtualConfig& from, const ServiceKey& key, VirtualConfig& v) {
-  std::vector<ServerConfig> servers;
-  KnownServers live(v, key.vip.port);
-  std::set<Endpoint> placed;
-  for (const ServerConfig& server : from.servers) {
-    const Endpoint at = live.place(server);
-    const Server* const known = director_->services().known(key, at);
-    const bool out = known && known->taken_out;
-    const ServerConfig* const in = out ? nullptr : live.find(at);
-    if (!out && !in) continue;
-    placed.insert(at);
-    servers.push_back(in ? *in : ServerConfig{known->wanted(), server.check});
-    if (out && servers.back().at.port == key.vip.port) servers.back().at.port = server.at.port;
-  }
-  for (const ServerConfig& server : v.servers) {
-    if (placed.insert(live.place(server)).second) servers.push_back(server);
-  }
-  v.servers = std::move(servers);
+  parts_.push_back(
+      {live_.virtuals.size() - 1, IniServers(in_file ? &from : nullptr, spec.key.vip.port, std::move(found.servers))});
 }
 
 // Writes the group of a removed service: its packets still carry the mark, and no other service gets them.
@@ -322,7 +283,7 @@ void IniWriter::Work::write_group_of(const VirtualConfig& v, Mark mark) {
 // Writes a service that the file does not have.
 void IniWriter::Work::write_new(Found& found) {
   if (found.written) return;
-  const ServiceKey& key = found.service.spec.key;
+  const ServiceKey& key = found.spec.key;
   VirtualConfig from;
   from.name = free_name(rule_name(key));
   from.mark = key.mark;
@@ -336,7 +297,7 @@ void IniWriter::Work::write_new(Found& found) {
                       ": no group says which packets carry it, and a file cannot have a service of a mark without one");
     return;
   }
-  write_as(from, std::move(ports), Mark(), found);
+  write_as(from, std::move(ports), Mark(), found, false);
 }
 
 // An instance without addresses has the file's VIPs: if these have changed, they are written out.
@@ -346,7 +307,8 @@ void IniWriter::Work::write_vrrp(size_t i) {
     if (written_.contains(track.name)) continue;
     faults_.push_back("[vrrp " + v.name + "] tracks [virtual " + track.name + "], whose service was removed");
   }
-  if (v.spec.addresses.empty() && vips_ != file_vips_) v.spec.addresses.assign(file_vips_.begin(), file_vips_.end());
+  if (v.spec.addresses.empty() && other_vips_) v.spec.addresses.assign(file_vips_.begin(), file_vips_.end());
+  walks_.spend(v.spec.addresses.size() + v.spec.tracks.size());
 }
 
 // Reads the text as a file. True: the result is known.
