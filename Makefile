@@ -73,7 +73,7 @@ HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp s
               $(addprefix src/core/,connection.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp tcp_state.cpp track.cpp \
                 traffic.cpp tunnel.cpp) \
               $(addprefix src/director/,departure.cpp director.cpp flows.cpp flows_begin.cpp forwarder.cpp) \
-              $(addprefix src/sys/io/,link_send.cpp packet_socket.cpp plain_socket.cpp xdp_checksum.cpp xdp_io.cpp) \
+              $(addprefix src/sys/io/,link_send.cpp packet_socket.cpp xdp_checksum.cpp xdp_io.cpp) \
               $(addprefix src/sys/engine/,engine.cpp frame_exchange.cpp poller.cpp) src/sys/guard/flow_map.cpp src/sys/net/host_route.cpp
 $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): name its new place in HOT)))
 

@@ -131,6 +131,7 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
   if (const auto done = guards.hand_over(); !done) log.write(Severity::warning, done.error().text);
   std::vector<std::string> words = successor(options, path, false);
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execv(path.c_str(), argv.data());

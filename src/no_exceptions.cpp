@@ -11,7 +11,8 @@
 
 namespace {
 
-[[noreturn]] void give_up(const char* what) {
+// Neither is inlined: there are hundreds of calls.
+[[noreturn, gnu::noinline]] void give_up(const char* what) {
   rawvs::Log::last_words(what);
   std::fputs("rawvsd: ", stderr);
   std::fputs(what, stderr);
@@ -21,7 +22,7 @@ namespace {
 
 void* allocate(size_t size) { return std::malloc(size == 0 ? 1 : size); }
 
-void* allocate_or_end(size_t size) {
+[[gnu::noinline]] void* allocate_or_end(size_t size) {
   void* const memory = allocate(size);
   if (memory == nullptr) give_up("out of memory");
   return memory;

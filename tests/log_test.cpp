@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests that logging never waits: a syslogd that does not read, one that restarts, a full pipe.
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -68,9 +68,9 @@ TEST_F(LogTest, WritesLinesAsTheCLibraryDoes) {
   const auto lines = syslogd.read_all();
   ASSERT_EQ(lines.size(), 1U);
   const std::string pid = std::to_string(getpid());
-  EXPECT_TRUE(std::regex_match(
-      lines[0], std::regex("<28>[A-Z][a-z]{2} [ 0-9]\\d \\d\\d:\\d\\d:\\d\\d rawvsd\\[" + pid + "\\]: one\\?line")))
-      << lines[0];
+  const std::string wanted =
+      "<28>[A-Z][a-z][a-z] [ 0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9] rawvsd\\[" + pid + "\\]: one\\?line";
+  EXPECT_EQ(fnmatch(wanted.c_str(), lines[0].c_str(), 0), 0) << lines[0];
 }
 
 TEST_F(LogTest, DoesNotWaitForASyslogdThatDoesNotReadAndSaysHowManyLinesWereLost) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes the inputs of the capture tests: NAME.in.pcap for every function here or in methods.py whose name is a sentence.
+"""Makes the inputs of the capture tests: NAME.in.pcap for every function, here or in methods.py, named by a sentence.
 
 To add a capture: write NAME.ini (its first comment says which behaviour it shows) and a function NAME; then
     tests/captures/make.py NAME
