@@ -69,7 +69,7 @@ TEST_SRC   := $(wildcard tests/*.cpp)
 
 # Files that every packet passes are optimised for speed, and listed here; all others for size. Not if OPTIMIZE is
 # given.
-HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp split.cpp sync_message.cpp) \
+HOT        := $(addprefix src/wire/,arp.cpp checksum.cpp crc32c.cpp packet.cpp split.cpp) \
               $(addprefix src/core/,connection.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp tcp_state.cpp track.cpp \
                 traffic.cpp tunnel.cpp) \
               $(addprefix src/director/,departure.cpp director.cpp flows.cpp flows_begin.cpp forwarder.cpp) \
@@ -147,7 +147,7 @@ $(BUILD)/modules.a: $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,AR   $@)rm -f $@ && $(AR) crs $@ $^
 
 $(BUILD)/rawvsadm: $(ADM_MAIN) $(ADM_OBJ) $(BUILD)/modules.a
-	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE) $(if $(SANITIZE),$(LIBS_SYS))
 
 $(BUILD)/rawvs-replay: $(REPLAY_MAIN) $(REPLAY_OBJ) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)

@@ -2,6 +2,9 @@
 #include "core/mark_table.h"
 
 #include <algorithm>
+#include <functional>
+
+#include "core/sort.h"
 
 namespace rawvs {
 
@@ -17,7 +20,7 @@ void MarkTable::fill(std::span<const GroupMatch> matches) {
   for (uint32_t place = 0; place < matches.size(); ++place) {
     for (const PortRange range : matches[place].ports) add(matches[place], range, place);
   }
-  std::sort(entries_.begin(), entries_.end());
+  sort_with(entries_, std::less<>());
 }
 
 // Adds the largest blocks that the range consists of.

@@ -12,7 +12,7 @@ namespace {
 constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
 
 void each_once(std::vector<Ip>& all) {
-  std::ranges::sort(all);
+  sort_addresses(all);
   all.erase(std::unique(all.begin(), all.end()), all.end());
 }
 

@@ -35,4 +35,6 @@ void put_in_order(std::vector<uint32_t> order, void* items, void (*swap)(void* i
   }
 }
 
+void sort_addresses(std::span<Ip> all) { std::ranges::sort(all); }
+
 }  // namespace rawvs

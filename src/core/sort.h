@@ -6,8 +6,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
+
+#include "rawvs/addr.h"
 
 namespace rawvs {
 
@@ -48,5 +51,8 @@ template <auto kMember, class Item>
 void sort_by(std::vector<Item>& all) {
   sort_with(all, [](const Item& a, const Item& b) { return std::invoke(kMember, a) < std::invoke(kMember, b); });
 }
+
+// The same for addresses, in place and without memory.
+void sort_addresses(std::span<Ip> all);
 
 }  // namespace rawvs

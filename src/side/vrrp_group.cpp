@@ -142,7 +142,7 @@ void Vrrp::take_spec(Instance& i, VrrpSpec spec) {
   i.well = std::move(well);
   i.spec = std::move(spec);
   i.sorted = i.spec.addresses;
-  std::ranges::sort(i.sorted);
+  sort_addresses(i.sorted);
 }
 
 // Assigns groups, the owner of each VIP, and the instance for other VIPs.

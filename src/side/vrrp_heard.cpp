@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // vrrp_heard.cpp: received adverts: the rules of reception (RFC 9568 and RFC 3768, section 7.1, and those of unicast
 // peers), oddities, and the event for the state machine.
+#include "core/sort.h"
 #include "side/vrrp.h"
 
 namespace rawvs {
@@ -21,7 +22,7 @@ bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in 
   std::array<Ip, kMostVrrpAddresses> sorted;
   std::ranges::copy(theirs, sorted.begin());
   const auto used = std::span(sorted).first(theirs.size());
-  std::ranges::sort(used);
+  sort_addresses(used);
   return std::ranges::equal(used, i.sorted);
 }
 

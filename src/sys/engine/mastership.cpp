@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/link.h"
+#include "core/sort.h"
 #include "side/claim.h"
 #include "sys/probe/probe_program.h"
 
@@ -132,7 +133,7 @@ void Mastership::share_addresses() {
   for (const Vrrp::Instance& i : vrrp_.all()) {
     for (const Ip vip : i.spec.addresses) shared.push_back(as_shared(vip, i));
   }
-  std::ranges::sort(shared, {}, &Shared::vip);
+  sort_by<&Shared::vip>(shared);
   const Vrrp::Instance* const of_others = vrrp_.of_others();
   const auto others = of_others ? std::optional(as_shared(Ip(), *of_others)) : std::nullopt;
   context_.director.share(std::move(shared), others, context_.turn());

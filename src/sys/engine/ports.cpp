@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/link.h"
+#include "core/sort.h"
 
 namespace rawvs {
 namespace {
@@ -130,7 +131,7 @@ void Ports::note_own_addresses() {
   for (const Interface& interface : interfaces_) {
     for (const LinkAddress& own : interface.facts().addresses) own_addresses_.push_back(own.addr);
   }
-  std::ranges::sort(own_addresses_);
+  sort_addresses(own_addresses_);
 }
 
 void Ports::follow_watch() {
