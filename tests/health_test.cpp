@@ -3,6 +3,7 @@
 // server, slow start and reload; health_model_test.cpp: simple models. Time is an argument: a day takes no time.
 #include "health_fixture.h"
 #include "side/flap_history.h"
+#include "side/slow_start.h"
 
 namespace rawvs {
 namespace {
