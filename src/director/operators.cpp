@@ -25,6 +25,20 @@ std::vector<Ip> marked_vips(const Services& services) {
   return all;
 }
 
+// Calls one(service) for some services from the slot `at` on, which moves on; kWork limits their servers, too. True:
+// these were the last ones.
+template <class One>
+bool some_services(const Services& services, size_t& at, One&& one) {
+  size_t work = kWork;
+  for (; at < services.services().size() && work > 0; ++at, --work) {
+    const Service& service = services.services()[at];
+    if (!service.used) continue;
+    work -= std::min(work - 1, service.servers.size());
+    one(service);
+  }
+  return at >= services.services().size();
+}
+
 }  // namespace
 
 std::optional<Refusal> Director::add(const ServiceSpec& spec, Turn turn) {
@@ -62,22 +76,22 @@ std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
   return std::nullopt;
 }
 
+void Director::Path::server_changed(const ServiceKey& key, Endpoint at, Turn turn) {
+  surroundings.place(services.slot_of(key, at), turn.now);
+  touched.add(key, at);
+  surroundings.settle(turn);
+}
+
 std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
   const auto refusal = path_->services.add_server(key, spec);
-  if (refusal) return refusal;
-  path_->surroundings.place(path_->services.slot_of(key, spec.at), turn.now);
-  path_->touched.add(key, spec.at);
-  path_->surroundings.settle(turn);
-  return std::nullopt;
+  if (!refusal) path_->server_changed(key, spec.at, turn);
+  return refusal;
 }
 
 std::optional<Refusal> Director::edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
   const auto refusal = path_->services.edit_server(key, spec);
-  if (refusal) return refusal;
-  path_->surroundings.place(path_->services.slot_of(key, spec.at), turn.now);
-  path_->touched.add(key, spec.at);
-  path_->surroundings.settle(turn);
-  return std::nullopt;
+  if (!refusal) path_->server_changed(key, spec.at, turn);
+  return refusal;
 }
 
 std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Turn turn) {
@@ -114,14 +128,8 @@ std::optional<Refusal> Director::take_out(const ServiceKey& key, Endpoint server
 }
 
 bool Director::clear_some(size_t& at, Turn turn) {
-  size_t work = kWork;
-  for (; at < path_->services.services().size() && work > 0; ++at, --work) {
-    const Service& service = path_->services.services()[at];
-    if (!service.used) continue;
-    work -= std::min(work - 1, service.servers.size());
-    remove(ServiceKey(service.spec.key), turn);
-  }
-  return at >= path_->services.services().size();
+  return some_services(path_->services, at,
+                       [&](const Service& service) { remove(ServiceKey(service.spec.key), turn); });
 }
 
 void Director::clear(Turn turn) {
@@ -130,14 +138,8 @@ void Director::clear(Turn turn) {
 }
 
 bool Director::zero_some(size_t& at) {
-  size_t work = kWork;
-  for (; at < path_->services.services().size() && work > 0; ++at, --work) {
-    const Service& service = path_->services.services()[at];
-    if (!service.used) continue;
-    work -= std::min(work - 1, service.servers.size());
-    static_cast<void>(path_->services.zero(service.spec.key));
-  }
-  return at >= path_->services.services().size();
+  return some_services(path_->services, at,
+                       [&](const Service& service) { static_cast<void>(path_->services.zero(service.spec.key)); });
 }
 
 void Director::zero_all() {

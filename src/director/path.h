@@ -40,6 +40,7 @@ struct Director::Path {
   void frames_arrived(std::span<Frame> frames, Turn turn);
   void time_passed(Turn turn);
   Instant next_deadline() const;
+  void server_changed(const ServiceKey& key, Endpoint at, Turn turn);  // it was added or edited
 
   Settings settings;
   Services services;
