@@ -81,7 +81,9 @@ TEST_F(HealthTest, StandsRandomCalls) {
       case 4: health_.set_weight(id, static_cast<int32_t>(random() % 4)); break;
       case 5:
         if (random() % 50 == 0) health_.remove_service(id.service);
-        if (random() % 50 == 0) health_.begin_replacing(), health_.end_replacing();
+        if (random() % 50 == 0) {
+          for (uint32_t service = 0; service < 4; ++service) health_.remove_service(service);
+        }
         break;
       default:
         if (!known.empty()) health_.answered(known[random() % known.size()], random() % 3 != 0, "", now_, news_);

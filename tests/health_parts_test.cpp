@@ -38,7 +38,7 @@ class QuorumsTest : public testing::Test {
  protected:
   uint32_t add(uint32_t service, const HealthPolicy& policy = {}) {
     const uint32_t slot = quorums_.add(service, kBegin);
-    quorums_.set(slot, policy, 0);
+    quorums_.set(slot, policy);
     return slot;
   }
   size_t review(size_t left = 1000) {  // how many changes there were
@@ -73,7 +73,7 @@ TEST_F(QuorumsTest, AServiceThatIsHeldIsJudgedAfterTheNextPolicy) {
   const uint32_t slot = add(7);
   quorums_.hold(slot);
   EXPECT_EQ(review(), 0u);
-  quorums_.set(slot, {}, 0);
+  quorums_.set(slot, {});
   EXPECT_EQ(review(), 1u);
 }
 

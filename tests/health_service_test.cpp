@@ -209,11 +209,10 @@ TEST_F(HealthTest, AReloadWithTheSameCheckKeepsTheState) {
   const auto before = *health_.find({1, 11});
   log(), begun();
   health_.set_weight({1, 12}, 0);
-  health_.begin_replacing();
   set(HealthPolicy{});
   set(target(11));
   set(target(12));
-  health_.end_replacing();
+  health_.remove_target({1, 13});
   EXPECT_EQ(health_.find({1, 13}), nullptr);
   ASSERT_EQ(health_.targets(), 2u);
   EXPECT_EQ(health_.find({1, 11})->reason, before.reason);
@@ -223,8 +222,7 @@ TEST_F(HealthTest, AReloadWithTheSameCheckKeepsTheState) {
   EXPECT_EQ(begun(), "7r 10 10");  // as if nothing had happened
   set(target(12, tcp_check(), 5));
   EXPECT_EQ(health_.verdict({1, 12}, now_).weight, 5) << "the configuration has changed its mind";
-  health_.begin_replacing();
-  health_.end_replacing();
+  health_.remove_service(1);
   EXPECT_EQ(health_.find_service(1), nullptr);
   run(10s);
   EXPECT_EQ(health_.next_deadline(), kNever);

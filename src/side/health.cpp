@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// health.cpp: the table of targets, and its replacement by a reload. health_checks.cpp starts probes and takes results.
+// health.cpp: the table of targets. health_checks.cpp starts probes and takes results.
 #include "side/health.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ bool Health::set_service(uint32_t service, const HealthPolicy& policy, Instant n
     slot = quorums_.add(service, now);
   }
   const Duration slow_start = quorums_[slot].policy.slow_start;
-  quorums_.set(slot, policy, epoch_);
+  quorums_.set(slot, policy);
   if (slow_start != policy.slow_start) {
     for (const uint32_t member : quorums_[slot].members) {
       if (targets_[member].ramping()) wakes_.set(member, now);
@@ -47,7 +47,6 @@ bool Health::set_target(const Target& target, Instant now) {
   if (service == Quorums::kNone) return false;
   Slot* const known = slot_of(target.id);
   if (!known) return add_target(target, service, now);
-  known->epoch = epoch_;
   if (known->target.weight != target.weight) known->weight = target.weight;
   if (same_check(known->target, target) && known->target.at == target.at && known->target.vip == target.vip) {
     known->target = target;
@@ -78,7 +77,6 @@ bool Health::add_target(const Target& target, uint32_t service, Instant now) {
   slot.serial = serial;
   slot.used = true;
   slot.service = service;
-  slot.epoch = epoch_;
   slot.place = quorums_.join(service, number);
   by_id_.emplace(target.id, number);
   slot.begin(target, policy_of(slot), now);
@@ -124,15 +122,6 @@ void Health::remove_service(uint32_t service) {
   if (slot == Quorums::kNone) return;
   while (!quorums_[slot].members.empty()) remove_target(targets_[quorums_[slot].members.back()].target.id);
   quorums_.remove(slot);
-}
-
-void Health::end_replacing() {
-  for (const Slot& slot : targets_) {
-    if (slot.used && slot.epoch != epoch_) remove_target(slot.target.id);
-  }
-  for (uint32_t slot = 0; slot < quorums_.slots(); ++slot) {
-    if (quorums_[slot].used && quorums_[slot].epoch != epoch_) remove_service(quorums_[slot].id);
-  }
 }
 
 const TargetHealth* Health::find(TargetId id) const { return const_cast<Health*>(this)->slot_of(id); }

@@ -44,9 +44,6 @@ class Health {
   void set_weight(TargetId id, int32_t weight);  // the operator's, until set_target() sets another one
   void remove_target(TargetId id);
   void remove_service(uint32_t service);  // and its targets
-  // For a reload: what is not set between these two calls is removed.
-  void begin_replacing() { ++epoch_; }
-  void end_replacing();
 
   // Adds at most `most` probes to start, and does kPortion pieces of other work; the rest stays due. REQUIRES: results
   // that have arrived were passed to answered(), so that a process that was stopped does not give up answered probes.
@@ -71,9 +68,8 @@ class Health {
     bool running = false;               // a probe
     uint32_t service = Quorums::kNone;  // slot
     uint32_t place = 0;                 // in the service's members
-    uint32_t epoch = 0;
-    Quorums::Part counted{};  // of its service's sums
-    uint64_t serial = 0;      // of the last probe; not reset when the slot is reused
+    Quorums::Part counted{};            // of its service's sums
+    uint64_t serial = 0;                // of the last probe; not reset when the slot is reused
     Instant probe_begun{}, check_begun{};
     Instant given_up() const { return probe_begun + target.check->timeout + kGrace; }  // of a running probe
   };
@@ -98,7 +94,6 @@ class Health {
   void wake(const Slot& slot, Instant now);  // sets its deadline, except that of its next probe
 
   uint32_t most_;
-  uint32_t epoch_ = 0;
   std::vector<Slot> targets_;
   std::vector<uint32_t> free_;
   std::unordered_map<TargetId, uint32_t, IdHash> by_id_;

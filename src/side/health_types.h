@@ -61,7 +61,7 @@ using ProbeId = Strong<struct ProbeTag, uint64_t>;  // never reused
 
 struct ProbeToStart {  // to be started now
   ProbeId id{};
-  const Target* target = nullptr;  // with its check; valid until the next set_target(), remove_*() or end_replacing()
+  const Target* target = nullptr;  // with its check; valid until the next set_target() or remove_*()
   uint32_t attempt = 1;            // of 1 + retries
 };
 

@@ -43,7 +43,7 @@ uint32_t Quorums::find(uint32_t service) const {
 }
 
 uint32_t Quorums::add(uint32_t service, Instant now) {
-  uint32_t slot = slots();
+  uint32_t slot = static_cast<uint32_t>(entries_.size());
   if (free_.empty()) {
     entries_.emplace_back();
   } else {
@@ -52,14 +52,12 @@ uint32_t Quorums::add(uint32_t service, Instant now) {
   }
   slot_of_.emplace(service, slot);
   entries_[slot].id = service;
-  entries_[slot].used = true;
   entries_[slot].since = now;
   return slot;
 }
 
-void Quorums::set(uint32_t slot, const HealthPolicy& policy, uint32_t epoch) {
+void Quorums::set(uint32_t slot, const HealthPolicy& policy) {
   Entry& entry = entries_[slot];
-  entry.epoch = epoch;
   entry.policy = policy;
   if (std::exchange(entry.held, false)) entry.changed = false;  // so that touch() has it looked at
   touch(slot);

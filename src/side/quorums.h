@@ -27,9 +27,8 @@ class Quorums {
     bool damped = false;
   };
   struct Entry : ServiceHealth {
-    bool used = false, changed = false;
-    bool held = false;  // hold()
-    uint32_t epoch = 0;
+    bool changed = false;
+    bool held = false;                    // hold()
     uint32_t damped = 0;                  // number of damped members
     std::optional<uint32_t> releasing{};  // damped members are being released: the next place in members
     std::vector<uint32_t> members;        // targets
@@ -37,11 +36,10 @@ class Quorums {
 
   // Services have numbers of the caller's; here each has a slot. kNone: there is no such service.
   uint32_t find(uint32_t service) const;
-  uint32_t slots() const { return static_cast<uint32_t>(entries_.size()); }
   size_t size() const { return slot_of_.size(); }
   const Entry& operator[](uint32_t slot) const { return entries_[slot]; }
   uint32_t add(uint32_t service, Instant now);  // REQUIRES: it is not there
-  void set(uint32_t slot, const HealthPolicy& policy, uint32_t epoch);
+  void set(uint32_t slot, const HealthPolicy& policy);
   void remove(uint32_t slot);                                  // REQUIRES: it has no members
   void hold(uint32_t slot);                                    // it is not judged until the next set()
   uint32_t join(uint32_t slot, uint32_t target);               // returns the member's place
