@@ -57,7 +57,6 @@ struct Watch;
 
 class Director {
  public:
-  using Touched = rawvs::Touched;
   static constexpr size_t kBatch = 64;     // frames per call of frames_arrived()
   static constexpr size_t kObservers = 4;  // at a time
 
@@ -143,7 +142,7 @@ class Director {
   const Watch& watch() const;
   uint32_t watch_version() const;  // changes with watch()
   // Services and servers that operators have changed since the last call, or whose reachability has changed
-  // (touched.h).
+  // (core/touched.h).
   bool touched() const;
   std::vector<Touched> take_touched();
   uint64_t looked_at() const;  // servers examined by all changes so far: a measure of their cost

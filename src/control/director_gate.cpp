@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/service.h"
-#include "director/touched.h"
+#include "core/touched.h"
 #include "side/neighbor.h"
 
 namespace rawvs {
@@ -43,10 +43,6 @@ void DirectorGate::take_out(const ServiceKey& key, Endpoint at) { static_cast<vo
 
 void DirectorGate::put_back(const ServiceKey& key, Endpoint at) { static_cast<void>(director_.put_back(key, at)); }
 
-std::vector<ServerGate::Touched> DirectorGate::take_touched() {
-  std::vector<Touched> all;
-  for (const auto& [service, server] : director_.take_touched()) all.push_back({service, server});
-  return all;
-}
+std::vector<Touched> DirectorGate::take_touched() { return director_.take_touched(); }
 
 }  // namespace rawvs

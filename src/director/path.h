@@ -7,6 +7,7 @@
 
 #include "core/reassembly.h"
 #include "core/service.h"
+#include "core/touched.h"
 #include "core/turn.h"
 #include "director/arrival.h"
 #include "director/estimates.h"
@@ -15,7 +16,6 @@
 #include "director/host.h"
 #include "director/onlookers.h"
 #include "director/surroundings.h"
-#include "director/touched.h"
 #include "rawvs/director.h"
 #include "rawvs/exit.h"
 #include "rawvs/settings.h"

@@ -13,8 +13,8 @@
 
 #include "core/route.h"
 #include "core/service.h"
+#include "core/touched.h"
 #include "director/lan.h"
-#include "director/touched.h"
 #include "director/watcher.h"
 
 namespace rawvs {

@@ -12,10 +12,10 @@
 #include <span>
 #include <vector>
 
+#include "core/touched.h"
 #include "core/turn.h"
 #include "director/lan.h"
 #include "director/server_places.h"
-#include "director/touched.h"
 #include "director/watcher.h"
 #include "rawvs/director.h"
 #include "rawvs/exit.h"

@@ -22,11 +22,6 @@ Standing fallen(OnDown on_down) {
 
 }  // namespace
 
-// In the table, or taken out of it.
-const Server* CheckedServers::server_at(const ServerGate& gate, const ServiceKey& key, Endpoint at) {
-  return gate.find(key, at);
-}
-
 CheckedServers::CheckedService* CheckedServers::service_of(uint32_t id) {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : found->second;
@@ -43,7 +38,7 @@ const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedServ
 }
 
 void CheckedServers::settle(ServerGate& gate, Turn turn) {
-  const std::vector<ServerGate::Touched> more = gate.take_touched();
+  const std::vector<Touched> more = gate.take_touched();
   if (services_.empty()) return;
   touched_.insert(touched_.end(), more.begin(), more.end());
   settle_some(gate, turn);
@@ -52,7 +47,7 @@ void CheckedServers::settle(ServerGate& gate, Turn turn) {
 void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
   const size_t some = std::min(touched_.size(), kPortion);
   for (size_t i = 0; i < some; ++i) {
-    const ServerGate::Touched& touched = touched_[i];
+    const Touched& touched = touched_[i];
     const auto found = services_.find(touched.service);
     if (found == services_.end()) continue;
     CheckedService& service = found->second;
@@ -66,14 +61,14 @@ void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
 // A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
 // kernel.
 void CheckedServers::settle(CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now) {
-  const Server* const server = server_at(gate, service.key, checked.at);
+  const Server* const server = gate.find(service.key, checked.at);
   if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);
   apply(service, checked, gate, now);
 }
 
 // What the verdict is, in the table. While the sorry server is used nobody else gets new connections.
 void CheckedServers::apply(const CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now) {
-  const Server* const server = server_at(gate, service.key, checked.at);
+  const Server* const server = gate.find(service.key, checked.at);
   if (!server) return;  // an operator has removed it
   const Verdict verdict = health_.verdict(checked.id, now);
   const bool stands_in = service.in_use && service.sorry && service.sorry->at == checked.at;
@@ -92,10 +87,10 @@ void CheckedServers::apply_sorry(CheckedService& service, ServerGate& gate, Turn
   if (!service.sorry || !gate.has_service(service.key)) return;
   const Endpoint at = service.sorry->at;
   if (!own_sorry(service)) {
-    if (!server_at(gate, service.key, at)) gate.add(service.key, *service.sorry, turn);
+    if (!gate.find(service.key, at)) gate.add(service.key, *service.sorry, turn);
     gate.set_standing(service.key, at, Standing::serves, service.in_use || service.next ? INT32_MAX : 0);
   }
-  const Server* const server = server_at(gate, service.key, at);
+  const Server* const server = gate.find(service.key, at);
   const bool reachable = server && server->reachable;
   if (reachable == std::exchange(service.sorry_reachable, reachable)) return;
   HealthPolicy policy = service.policy;
@@ -119,15 +114,12 @@ const CheckedServers::Asking& CheckedServers::time_passed(ServerGate& gate, Turn
   follow_some(kFollowed, gate, turn);
   health_.time_passed(turn.now, kMostAtOnce, probes_, news_);
   for (const ProbeToStart& probe : probes_) {
-    if (answer_by_arp(probe, gate, turn.now) || answer_for_silent(probe, gate, turn.now)) continue;
     const CheckedService* const service = service_of(probe.target->id.service);
-    ToAsk ask{probe.id, probe.target->check.get(), probe.target->at, probe.target->vip, {}, nullptr};
-    if (service) {
-      ask.service = service->name;
-      const CheckedServer* const checked = server_of(*service, probe.target->id);
-      if (checked) ask.server = server_at(gate, service->key, checked->at);
-    }
-    asking_.start.push_back(ask);
+    const CheckedServer* const checked = service ? server_of(*service, probe.target->id) : nullptr;
+    const Server* const server = checked ? gate.find(service->key, checked->at) : nullptr;
+    if (answer_by_arp(probe, server, gate, turn.now) || answer_for_silent(probe, server, gate, turn.now)) continue;
+    asking_.start.push_back({probe.id, probe.target->check.get(), probe.target->at, probe.target->vip,
+                             service ? std::string_view(service->name) : std::string_view(), server});
   }
   asking_.cancelled = news_.cancelled;
   carry_out(gate, turn);
@@ -137,11 +129,9 @@ const CheckedServers::Asking& CheckedServers::time_passed(ServerGate& gate, Turn
 }
 
 // The servers' addresses are asked for anyway, and it is known who is silent.
-bool CheckedServers::answer_by_arp(const ProbeToStart& probe, ServerGate& gate, Instant now) {
+bool CheckedServers::answer_by_arp(const ProbeToStart& probe, const Server* server, const ServerGate& gate,
+                                   Instant now) {
   if (probe.target->check->kind != CheckKind::arp) return false;
-  const CheckedService* const service = service_of(probe.target->id.service);
-  const CheckedServer* const checked = service ? server_of(*service, probe.target->id) : nullptr;
-  const Server* const server = checked ? server_at(gate, service->key, checked->at) : nullptr;
   const auto hop = server ? gate.next_hop(*server) : std::nullopt;
   const bool well = hop && hop->mac;
   std::string said = server ? "no route" : "it is not in the table";
@@ -152,12 +142,9 @@ bool CheckedServers::answer_by_arp(const ProbeToStart& probe, ServerGate& gate, 
 
 // With via = vip the director sends the probe's packets. Without the server's MAC address it can only drop them, and no
 // error would tell a probe that takes silence for well.
-bool CheckedServers::answer_for_silent(const ProbeToStart& probe, ServerGate& gate, Instant now) {
+bool CheckedServers::answer_for_silent(const ProbeToStart& probe, const Server* server, const ServerGate& gate,
+                                       Instant now) {
   if (probe.target->check->via != CheckSpec::Via::vip) return false;
-  const CheckedService* const service = service_of(probe.target->id.service);
-  if (!service) return false;
-  const CheckedServer* const checked = server_of(*service, probe.target->id);
-  const Server* const server = checked ? server_at(gate, service->key, checked->at) : nullptr;
   const auto hop = server ? gate.next_hop(*server) : std::nullopt;
   if (!hop || !hop->silent) return false;
   static_cast<void>(health_.answered(probe.id, false, text(hop->addr) + " does not answer ARP", now, news_));

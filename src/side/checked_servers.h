@@ -98,7 +98,6 @@ class CheckedServers {
   };
   using ByKey = std::map<ServiceKey, CheckedService>;
 
-  static const Server* server_at(const ServerGate& gate, const ServiceKey& key, Endpoint at);
   CheckedService* service_of(uint32_t id);
   static const CheckedServer* server_of(const CheckedService& service, Endpoint at);
   static const CheckedServer* server_of(const CheckedService& service, TargetId id);
@@ -125,8 +124,9 @@ class CheckedServers {
   bool apply_some(CheckedService& service, size_t& left, ServerGate& gate, Turn turn);
   void apply(const CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now);
   void apply_sorry(CheckedService& service, ServerGate& gate, Turn turn);
-  bool answer_by_arp(const ProbeToStart& probe, ServerGate& gate, Instant now);
-  bool answer_for_silent(const ProbeToStart& probe, ServerGate& gate, Instant now);
+  // Whether a probe need not be started, since its server's next hop answers it. server: as in ToAsk.
+  bool answer_by_arp(const ProbeToStart& probe, const Server* server, const ServerGate& gate, Instant now);
+  bool answer_for_silent(const ProbeToStart& probe, const Server* server, const ServerGate& gate, Instant now);
 
   Health health_;
   ByKey services_;
@@ -140,8 +140,8 @@ class CheckedServers {
   CheckedService* entered_ = nullptr;    // the one that is worked on
   std::optional<Endpoint> old_sorry_{};  // its sorry server as it was, unless that is one of its servers
   std::optional<ServiceKey> given_up_to_{};
-  std::vector<uint32_t> applying_;            // services with `next`, by id
-  std::vector<ServerGate::Touched> touched_;  // still to be settled
+  std::vector<uint32_t> applying_;  // services with `next`, by id
+  std::vector<Touched> touched_;    // still to be settled
   std::vector<Quorum> quorums_;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;

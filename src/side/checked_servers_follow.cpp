@@ -145,7 +145,7 @@ void CheckedServers::set_server(CheckedService& service, const WantedChecks::Ser
   const bool is_new = known == service.by_address.end();
   const CheckedServer checked =
       is_new ? CheckedServer{{service.id, service.next_number++}, at, follows_} : service.servers[known->second];
-  const Server* const server = server_at(gate, service.key, at);
+  const Server* const server = gate.find(service.key, at);
   Target target;
   target.id = checked.id;
   target.check = check;

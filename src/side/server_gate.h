@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/service.h"
+#include "core/touched.h"
 #include "core/turn.h"
 #include "rawvs/addr.h"
 
@@ -19,11 +20,6 @@ class ServerGate {
     std::optional<Mac> mac{};  // none: it is not known
     bool silent = false;       // was asked several times and did not answer
   };
-  // A service or server that an operator has changed, or a server that can, or cannot, be reached now.
-  struct Touched {
-    ServiceKey service{};
-    std::optional<Endpoint> server{};  // none: the service itself, or one of its servers that was removed
-  };
 
   virtual bool has_service(const ServiceKey& key) const = 0;
   virtual const Server* find(const ServiceKey& key, Endpoint at) const = 0;        // also one that is taken out
@@ -35,7 +31,8 @@ class ServerGate {
                             uint8_t share = kFullShare, int32_t least_weight = 0) = 0;
   virtual void take_out(const ServiceKey& key, Endpoint at) = 0;
   virtual void put_back(const ServiceKey& key, Endpoint at) = 0;
-  virtual std::vector<Touched> take_touched() = 0;  // since the last call; some are named twice
+  // What operators have changed since the last call, and servers that can, or cannot, be reached now.
+  virtual std::vector<Touched> take_touched() = 0;
 
  protected:
   ~ServerGate() = default;
