@@ -9,7 +9,6 @@
 namespace rawvs {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKinds{"arp", "icmp", "tcp", "tls", "http", "udp", "dns", "exec"};
 constexpr std::array<std::string_view, 4> kTypes{"A", "NS", "SOA", "TXT"};
 constexpr std::array<std::string_view, 2> kVia{"server", "vip"};  // by CheckSpec::Via
 constexpr size_t kNameMost = 32;
@@ -88,7 +87,7 @@ Result<bool> read_start(std::string_view text) {
 }
 const char* start_word(bool up) { return up ? "up" : "down"; }
 
-constexpr auto kKind = choice<CheckKind>(kKinds, " is not a kind of check: ");
+constexpr auto kKind = choice<CheckKind>(kCheckKinds, " is not a kind of check: ");
 constexpr auto kWay = choice<CheckSpec::Via>(kVia, " is not a path for checks: ");
 constexpr auto kText = text_or_none(length_fault);
 constexpr auto kHttpPath = text_or_none(http_path_fault);
@@ -139,17 +138,17 @@ constexpr Row<CheckConfig> kRows[] = {
 std::span<const Row<CheckConfig>> check_rows() { return kRows; }
 
 std::optional<CheckKind> find_check_kind(std::string_view word) {
-  const auto* const found = std::ranges::find(kKinds, word);
-  return found == kKinds.end() ? std::nullopt : std::optional(static_cast<CheckKind>(found - kKinds.begin()));
+  const auto* const found = std::ranges::find(kCheckKinds, word);
+  return found == kCheckKinds.end() ? std::nullopt : std::optional(static_cast<CheckKind>(found - kCheckKinds.begin()));
 }
 
 std::optional<Error> check_name_fault(std::string_view text) {
   if (!text.empty() && words(text).size() == 1 && text.size() <= kNameMost) return std::nullopt;
   return Error{quoted(text) + " is not the name of a check: that of a [check], or " +
-               listed({kKinds.begin(), kKinds.end()}) + ", or none"};
+               listed({kCheckKinds.begin(), kCheckKinds.end()}) + ", or none"};
 }
 
 const char* name(OnDown what) { return kOnDownWords[static_cast<size_t>(what)].data(); }
-const char* name(CheckKind kind) { return kKinds[static_cast<size_t>(kind)].data(); }
+const char* name(CheckKind kind) { return kCheckKinds[static_cast<size_t>(kind)].data(); }
 
 }  // namespace rawvs

@@ -3,8 +3,10 @@
 // Not: when to check, and what results mean (health.h); the checks themselves (probes.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rawvs/addr.h"
@@ -22,6 +24,8 @@ enum class CheckKind : uint8_t {
   dns,   // it answers a query with the expected rcode
   exec,  // a program's exit status is 0
 };
+// By CheckKind: as configuration and reasons name them.
+inline constexpr std::array<std::string_view, 8> kCheckKinds{"arp", "icmp", "tcp", "tls", "http", "udp", "dns", "exec"};
 
 struct CheckSpec {
   struct Range {  // both ends belong to it

@@ -16,20 +16,6 @@ using health_words::joined, health_words::number, health_words::span;
 
 constexpr uint32_t kMostInARow = 1'000'000;
 
-const char* word(CheckKind kind) {
-  switch (kind) {
-    case CheckKind::arp: return "arp";
-    case CheckKind::icmp: return "icmp";
-    case CheckKind::tcp: return "tcp";
-    case CheckKind::tls: return "tls";
-    case CheckKind::http: return "http";
-    case CheckKind::udp: return "udp";
-    case CheckKind::dns: return "dns";
-    case CheckKind::exec: return "exec";
-  }
-  return "?";
-}
-
 // Text from a server or program goes to logs and terminals: keeps printable ASCII, and limits the length.
 std::string printable(std::string_view text) {
   std::string kept(text.substr(0, TargetHealth::kMostText));
@@ -46,8 +32,8 @@ std::string subject(const Target& target) {
   Endpoint at = on ? target.vip : target.at;
   if (check.port != Port{}) at.port = check.port;
   const bool no_port = check.kind == CheckKind::arp || check.kind == CheckKind::icmp || at.port == Port{};
-  return joined({word(check.kind), " ", no_port ? text(at.addr) : text(at), on ? " on " : "",
-                 on ? text(target.at.addr) : std::string(), ": "});
+  return joined({kCheckKinds[static_cast<size_t>(check.kind)], " ", no_port ? text(at.addr) : text(at),
+                 on ? " on " : "", on ? text(target.at.addr) : std::string(), ": "});
 }
 
 std::string in_a_row(uint32_t checks) {
