@@ -14,6 +14,7 @@ namespace rawvs {
 
 enum class Link : uint8_t { outside, inside };  // [director] interface, and inside if there is one
 inline constexpr size_t kLinks = 2;
+inline constexpr Link kBothLinks[] = {Link::outside, Link::inside};
 inline constexpr size_t index(Link link) { return static_cast<size_t>(link); }
 
 struct Offload {                                              // host order; offsets from the first byte of the frame

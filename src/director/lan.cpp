@@ -8,7 +8,7 @@ namespace rawvs {
 
 Lan::Lan(const Settings& settings, bool two)
     : two_links(two), neighbors(settings, settings.max_servers), claims(settings) {
-  for (const Link link : {Link::outside, Link::inside}) neighbors.pause_link(link);
+  for (const Link link : kBothLinks) neighbors.pause_link(link);
 }
 
 bool Lan::is_own(Ip addr) const {
@@ -27,7 +27,7 @@ Ip Lan::own_address(Link link) const {
 Link Lan::link_towards(Ip addr) const {
   int best = -1;
   Link towards = two_links ? Link::inside : Link::outside;
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     for (const LinkAddress& a : links[index(link)].addresses) {
       if (a.network().holds(addr) && a.prefix > best) best = a.prefix, towards = link;
     }

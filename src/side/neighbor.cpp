@@ -250,7 +250,7 @@ void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
 }
 
 void Neighbors::time_passed(size_t most, std::vector<Ask>& asks, Turn turn) {
-  for (const Link link : {Link::outside, Link::inside}) sweep(link, turn.now);
+  for (const Link link : kBothLinks) sweep(link, turn.now);
   for (; most > 0 && due_.earliest() <= turn.now; --most) ask_again(neighbors_[due_.first()], asks, turn);
 }
 

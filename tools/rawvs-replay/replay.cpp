@@ -98,7 +98,7 @@ Result<Done> Replay::load() {
     return Error{"no memory for max_connections=" + std::to_string(config.settings.max_connections) +
                  ": set a smaller one"};
   }
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     LinkFacts facts = setup_.links[index(link)];
     facts.name = link == Link::outside ? config.interface : config.inside;
     if (facts.name.empty()) continue;
@@ -191,7 +191,7 @@ Link Replay::link_of(const Captured& captured) const {
   frame.size = static_cast<uint32_t>(copy.size());
   Ethernet ethernet;
   if (parse_ethernet(frame, ethernet)) return Link::outside;
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     if (ethernet.dst == setup_.links[index(link)].mac) return link;
   }
   Ip sender;

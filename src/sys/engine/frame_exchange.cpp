@@ -51,7 +51,7 @@ void FrameExchange::set_io(Link link, FrameIo* io) {
 
 void FrameExchange::serve(Instant now) {
   if (poller_.frames_wait()) {
-    for (const Link link : {Link::outside, Link::inside}) {
+    for (const Link link : kBothLinks) {
       // The interface went down, which netlink reports, too; clearing the error keeps it from waking the loop again.
       if (poller_.failed(link) && links_[index(link)].io) links_[index(link)].io->take_error();
     }
@@ -95,7 +95,7 @@ size_t FrameExchange::receive_batch(FrameIo& io, Instant now) {
 
 void FrameExchange::dispatch() {
   change_replies();
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     FrameIo* const io = links_[index(link)].io;
     departing_.clear();
     for (const Departure& d : outbox_.departures()) {
@@ -123,7 +123,7 @@ void FrameExchange::return_to_host() {
     if (links_[index(frame.link)].guarded) host_route_->send(frame);
   }
   uint64_t too_long = 0, failed = 0;
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     too_long += host_route_->counters(link).too_long, failed += host_route_->counters(link).failed;
   }
   if (too_long + failed == 0 || std::exchange(host_route_warned_, true)) return;

@@ -44,7 +44,7 @@ Result<Done> Mastership::follow() {
 
 void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked) {
   if (!socket_) return;
-  for (const Link link : {Link::outside, Link::inside}) link_changed(link);
+  for (const Link link : kBothLinks) link_changed(link);
   tracks_.follow(checks, checked, vrrp_, {context_.now, outbox_});
   act();
   if (!std::exchange(started_, true)) vrrp_.start({context_.now, outbox_});
@@ -82,7 +82,7 @@ void Mastership::serve(Instant now) {
     const auto heard = socket_->receive();
     all = !heard;
     if (all) break;
-    for (const Link link : {Link::outside, Link::inside}) {
+    for (const Link link : kBothLinks) {
       if (heard->ifindex == 0 || heard->ifindex != ports_.facts(link).ifindex) continue;
       vrrp_.heard(link, heard->packet, {now, outbox_});
       break;

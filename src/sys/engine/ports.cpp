@@ -11,7 +11,6 @@
 namespace rawvs {
 namespace {
 
-constexpr std::array kBothLinks{Link::outside, Link::inside};
 constexpr Duration kRetryOpen = 1s;
 // How long to retry a back end: packets wait during the former, not yet during the latter.
 constexpr Duration kOpenPatience = 4ms, kOpenPatienceAtStart = 2s;

@@ -63,7 +63,7 @@ void Routes::follow() {
 // Without an answer the last known route is the best guess.
 bool Routes::ask(Ip server) {
   std::array<int, kLinks> ifindexes{};
-  for (const Link link : {Link::outside, Link::inside}) ifindexes[index(link)] = ports_.facts(link).ifindex;
+  for (const Link link : kBothLinks) ifindexes[index(link)] = ports_.facts(link).ifindex;
   const auto asked = context_.netlink->route_to(server, ifindexes);
   if (!asked) {
     if (!std::exchange(warned_, true)) context_.log.write(Severity::warning, asked.error().text);

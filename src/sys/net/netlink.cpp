@@ -102,7 +102,7 @@ void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, R
   route.source = address_in(attributes[RTA_PREFSRC]).value_or(Ip());
   route.mtu = mtu_in(attributes[RTA_METRICS]);
   route.kind = Route::Kind::elsewhere;
-  for (const Link link : {Link::outside, Link::inside}) {
+  for (const Link link : kBothLinks) {
     if (links[index(link)] == 0 || links[index(link)] != static_cast<int>(mnl_attr_get_u32(oif))) continue;
     route.kind = Route::Kind::direct;
     route.link = link;
