@@ -70,19 +70,11 @@ int SyncSocket::join(int ifindex) {
 
 std::optional<SyncSocket::Heard> SyncSocket::receive() {
   sockaddr_in from{};
-  iovec part{bytes_.data(), bytes_.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
-  msghdr message{};
-  message.msg_name = &from;
-  message.msg_namelen = sizeof from;
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t got = recvmsg(fd_.get(), &message, MSG_DONTWAIT);
+  InfoMessage message(bytes_.data(), bytes_.size(), &from);
+  const ssize_t got = recvmsg(fd_.get(), message.get(), MSG_DONTWAIT);
   if (got < 0) return std::nullopt;
   Heard heard{Ip(ntohl(from.sin_addr.s_addr)), 0, Bytes(bytes_.data(), static_cast<size_t>(got))};
-  heard.ifindex = arrival_interface(message);
+  heard.ifindex = arrival_interface(*message.get());
   return heard;
 }
 

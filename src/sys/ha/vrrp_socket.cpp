@@ -74,14 +74,8 @@ std::optional<VrrpSocket::Heard> VrrpSocket::receive() {
 }
 
 std::optional<VrrpSocket::Heard> VrrpSocket::receive_from(const Fd& fd) {
-  iovec part{bytes_.data(), bytes_.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t got = recvmsg(fd.get(), &message, MSG_DONTWAIT);
+  InfoMessage message(bytes_.data(), bytes_.size(), nullptr);
+  const ssize_t got = recvmsg(fd.get(), message.get(), MSG_DONTWAIT);
   if (got < static_cast<ssize_t>(kLeastHeader)) return std::nullopt;
   const Bytes packet(bytes_.data(), static_cast<size_t>(got));
   const size_t header = (packet[0] & 0x0fu) * 4u, total = load_be16(packet, 2);
@@ -92,7 +86,7 @@ std::optional<VrrpSocket::Heard> VrrpSocket::receive_from(const Fd& fd) {
   heard.packet.destination = Ip(load_be32(packet, 16));
   const size_t end = total >= header && total <= packet.size() ? total : packet.size();
   heard.packet.payload = packet.first(end).subspan(header);
-  heard.ifindex = arrival_interface(message);
+  heard.ifindex = arrival_interface(*message.get());
   return heard;
 }
 
@@ -100,16 +94,8 @@ int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_addr = kernel_address(destination);
-  iovec part{const_cast<uint8_t*>(payload.data()), payload.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
-  msghdr message{};
-  message.msg_name = &to;
-  message.msg_namelen = sizeof to;
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* const c = CMSG_FIRSTHDR(&message);
+  InfoMessage message(const_cast<uint8_t*>(payload.data()), payload.size(), &to);
+  cmsghdr* const c = CMSG_FIRSTHDR(message.get());
   c->cmsg_level = IPPROTO_IP;
   c->cmsg_type = IP_PKTINFO;
   c->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
@@ -117,7 +103,7 @@ int VrrpSocket::send(int ifindex, Ip source, Ip destination, Bytes payload) {
   info.ipi_ifindex = ifindex;
   info.ipi_spec_dst = kernel_address(source);
   std::memcpy(CMSG_DATA(c), &info, sizeof info);
-  return sendmsg(fd_.get(), &message, MSG_DONTWAIT) >= 0 ? 0 : errno;
+  return sendmsg(fd_.get(), message.get(), MSG_DONTWAIT) >= 0 ? 0 : errno;
 }
 
 int VrrpSocket::send_frame(int ifindex, Mac from, Ip source, Bytes payload) {

@@ -1,15 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet_info.h: the interface on which a datagram arrived, for a socket with IP_PKTINFO. ip(7), cmsg(3).
+// packet_info.h: datagrams of a socket with IP_PKTINFO, and the interface by which they come or go. ip(7), cmsg(3).
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <array>
 #include <cstring>
 
 #include "rawvs/addr.h"
 
 namespace rawvs {
+
+// A datagram in one piece, with room for its IP_PKTINFO. What the arguments point to is not copied.
+class InfoMessage {
+ public:
+  InfoMessage(void* data, size_t size, sockaddr_in* peer) : part_{data, size} {
+    message_.msg_name = peer;  // null: not wanted
+    message_.msg_namelen = peer ? sizeof *peer : 0;
+    message_.msg_iov = &part_;
+    message_.msg_iovlen = 1;
+    message_.msg_control = control_.data();
+    message_.msg_controllen = control_.size();
+  }
+  InfoMessage(const InfoMessage&) = delete;
+  InfoMessage& operator=(const InfoMessage&) = delete;
+
+  msghdr* get() { return &message_; }
+
+ private:
+  iovec part_;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control_{};
+  msghdr message_{};
+};
 
 // The interface's index; 0: unknown. REQUIRES: recvmsg() has filled the message.
 inline int arrival_interface(msghdr& message) {
