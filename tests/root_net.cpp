@@ -70,6 +70,18 @@ void RootNet::TearDown() {
   close(home_);
 }
 
+void RootNetInside::SetUp() {
+  RootNet::SetUp();
+  if (IsSkipped()) return;
+  space_.emplace();
+  space_->enter();
+}
+
+void RootNetInside::TearDown() {
+  RootNet::TearDown();
+  space_.reset();
+}
+
 void VethPair::SetUp() {
   RootNet::SetUp();
   if (IsSkipped()) return;

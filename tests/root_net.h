@@ -43,6 +43,14 @@ class RootNet : public testing::Test {
   int home_ = -1;
 };
 
+// In a namespace of its own.
+class RootNetInside : public RootNet {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+  std::optional<Netns> space_;
+};
+
 inline constexpr Mac kLeft{{2, 0, 0, 0, 0, 1}}, kRight{{2, 0, 0, 0, 0, 2}};
 
 //   left | l0 192.0.2.1/24 ---- r0 192.0.2.2/24 | right

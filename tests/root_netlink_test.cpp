@@ -4,29 +4,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <optional>
-
 #include "root_net.h"
 #include "sys/net/netlink.h"
 
 namespace rawvs::test {
 namespace {
 
-class NetlinkInNamespace : public RootNet {
+class NetlinkInNamespace : public RootNetInside {
  protected:
   void SetUp() override {
-    RootNet::SetUp();
+    RootNetInside::SetUp();
     if (IsSkipped()) return;
-    space_.emplace();
-    space_->enter();
     auto opened = Netlink::open();
     ASSERT_TRUE(opened) << opened.error().text;
     netlink_ = std::move(*opened);
     netlink_->changed();
-  }
-  void TearDown() override {
-    RootNet::TearDown();
-    netlink_.reset(), space_.reset();
   }
   // After a command that changes the link: the kernel must have said so.
   LinkFacts after(const std::string& command) {
@@ -35,7 +27,6 @@ class NetlinkInNamespace : public RootNet {
     EXPECT_FALSE(netlink_->changed()) << command;
     return *netlink_->query("e0");
   }
-  std::optional<Netns> space_;
   std::unique_ptr<Netlink> netlink_;
 };
 

@@ -46,26 +46,19 @@ int bind_as_nobody(Ip address, uint16_t port) {
   return WEXITSTATUS(status);
 }
 
-class SyncSocketInNamespace : public RootNet {
+class SyncSocketInNamespace : public RootNetInside {
  protected:
   void SetUp() override {
-    RootNet::SetUp();
+    RootNetInside::SetUp();
     if (IsSkipped()) return;
-    space_.emplace();
-    space_->enter();
     shell("ip addr add 192.0.2.10/24 dev lo");
     shell("ip addr add 192.0.2.20/24 dev lo");
-  }
-  void TearDown() override {
-    RootNet::TearDown();
-    space_.reset();
   }
   SyncConfig unicast() const {
     SyncConfig c;
     c.peers = {ip("192.0.2.20")};
     return c;
   }
-  std::optional<Netns> space_;
 };
 
 TEST_F(SyncSocketInNamespace, NoOtherUserCanTakeThePortOfUnicastMessages) {
