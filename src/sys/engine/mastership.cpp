@@ -25,8 +25,8 @@ Result<Done> Mastership::open() {
   auto opened = VrrpSocket::open();
   if (!opened) return opened.error();
   socket_ = std::move(*opened);
-  if (const auto added = context_.poller.add(socket_->fd(), nullptr); !added) return added.error();
-  if (const int fd = socket_->header_auth_fd(); fd >= 0) static_cast<void>(context_.poller.add(fd, nullptr));
+  if (const auto added = context_.poller.add(socket_->fd(), &adverts_wait_); !added) return added.error();
+  if (const int fd = socket_->header_auth_fd(); fd >= 0) static_cast<void>(context_.poller.add(fd, &adverts_wait_));
   return Done{};
 }
 
@@ -76,7 +76,7 @@ void Mastership::link_changed(Link link) {
 }
 
 void Mastership::serve(Instant now) {
-  if (!socket_) return;
+  if (!socket_ || (!adverts_wait_.take() && now < vrrp_.next_deadline())) return;
   bool all = false;  // received adverts precede the clock (vrrp.h)
   for (int n = 0; n < kMostAdverts && !all; ++n) {
     const auto heard = socket_->receive();

@@ -12,6 +12,7 @@
 
 #include "control/tracks.h"
 #include "side/vrrp.h"
+#include "sys/engine/poller.h"
 #include "sys/engine/ports.h"
 #include "sys/engine/warn_once.h"
 #include "sys/ha/vrrp_socket.h"
@@ -51,6 +52,7 @@ class Mastership final : public Part {
   std::unique_ptr<VrrpSocket> socket_;  // null: no instance so far
   std::vector<pid_t> notifiers_;        // programs that may still run
   WarnOnce warnings_;
+  Ready adverts_wait_;
   bool started_ = false, warned_ = false;
 };
 
