@@ -183,9 +183,18 @@ int test(const Options& options, const Config& config) {
   return kOk;
 }
 
+// glibc keeps small pieces of memory that were freed, and joins all of them in one go when a large one is freed: 18 ms
+// after those of 10,000 virtuals. With M_MXFAST = 0 it joins each of them when it is freed. musl needs no such call.
+extern "C" int mallopt(int, int) __attribute__((weak));
+void join_freed_memory_at_once() {
+  constexpr int kMxfast = 1;
+  if (mallopt != nullptr) mallopt(kMxfast, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  join_freed_memory_at_once();
   fill_standard_descriptors();
   Options options;
   for (int letter; (letter = getopt(argc, argv, "ftdvhc:p:")) != -1;) {

@@ -9,6 +9,8 @@
 
 #include "rawvs/bytes.h"
 #include "side/watch.h"
+#include "wire/discovery.h"
+#include "wire/ip_bytes.h"
 #include "wire/packet.h"
 
 namespace rawvs::bare_frames {
@@ -17,6 +19,9 @@ inline constexpr Mac kOwn{{2, 0, 0, 0, 0, 1}}, kOther{{2, 0, 0, 0, 0, 2}};
 inline constexpr std::array kMine{kOwn};
 inline constexpr Ip kClient(0xc6336407), kVip(0xc0000264), kServer(0xc000020b);
 // 198.51.100.7, 192.0.2.100, 192.0.2.11
+inline constexpr uint64_t kLab6 = uint64_t{0x20010db8} << 32;
+inline constexpr Ip kClient6(kLab6 | 1, 7), kVip6(kLab6, 0x100), kServer6(kLab6, 0x11);
+// 2001:db8:0:1::7, 2001:db8::100, 2001:db8::11
 
 using FrameBytes = std::vector<uint8_t>;
 
@@ -61,6 +66,28 @@ inline FrameBytes fragment(FrameBytes f, uint16_t word) {
   store_be16(f, 20, word);
   return f;
 }
+
+inline FrameBytes ipv6(Mac to, Ip src, Ip dst, uint8_t next = 59) {
+  FrameBytes f = ethernet(to, kEtherTypeIpv6, 100);
+  f[14] = 0x60, f[20] = next;
+  store_ipv6(f, 22, src);
+  store_ipv6(f, 38, dst);
+  return f;
+}
+inline FrameBytes icmp6(int type, Ip src, Ip dst, Mac to = kOwn) {
+  FrameBytes f = ipv6(to, src, dst, 58);
+  f[54] = static_cast<uint8_t>(type);
+  return f;
+}
+inline FrameBytes solicitation(Ip sender, Ip target, Ip dst, Mac to) {
+  FrameBytes f = icmp6(135, sender, dst, to);
+  store_ipv6(f, 62, target);
+  return f;
+}
+inline FrameBytes solicitation(Ip sender, Ip target) {
+  return solicitation(sender, target, solicited_node(target), multicast_mac(solicited_node(target)));
+}
+
 using Ips = std::vector<Ip>;
 inline Watch watching(Ips vips, Ips neighbors = {}, Ips nat_servers = {}, bool icmp_errors = false) {
   return {std::move(vips), std::move(neighbors), std::move(nat_servers), icmp_errors, {}};
@@ -80,6 +107,6 @@ inline std::vector<Ip> neighbours(Ip first, uint32_t count) {
   return out;
 }
 
-inline Ip after(Ip a) { return Ip(a.v4() + 1); }
+inline Ip after(Ip a) { return Ip(a.hi(), a.lo() + 1); }
 
 }  // namespace rawvs::bare_frames

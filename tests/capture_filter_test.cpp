@@ -155,4 +155,16 @@ TEST(CaptureFilter, CopesWithTheEndsOfTheAddressSpace) {
 }
 
 }  // namespace
+TEST(CaptureFilter, HasTheAddressesOfBothFamilies) {
+  Watch watch;
+  watch.vips = {*parse_ip("192.0.2.1"), *parse_ip("2001:db8::2"), *parse_ip("2001:db8::3")};
+  watch.nat_servers = {*parse_ip("2001:db8::9")};
+  constexpr Mac kOwn{{2, 0, 0, 0, 0, 1}};
+  EXPECT_EQ(capture_filter(watch, {&kOwn, 1}),
+            "(ether dst 02:00:00:00:00:01 and arp) or (ether dst 02:00:00:00:00:01 and (ip dst host 192.0.2.1)) or "
+            "(arp host 192.0.2.1) or (ip6[6] = 58 and (ip6[40] = 135 or ip6[40] = 136)) or "
+            "(ether dst 02:00:00:00:00:01 and (ip6 dst net 2001:db8::2/127)) or "
+            "(ether dst 02:00:00:00:00:01 and (ip6 src host 2001:db8::9))");
+}
+
 }  // namespace rawvs

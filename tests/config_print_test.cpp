@@ -63,21 +63,34 @@ std::vector<PortMatch> random_ports(Random& r) {
   return all;
 }
 
+ClientMask random_mask(Random& r, Family family) {
+  if (family == Family::ipv4) return {Netmask(Ip(r.below(UINT32_MAX))), family};
+  return {Netmask(family, static_cast<uint8_t>(r.from(0, 128))), family};
+}
+
+// Of either family; different for different numbers.
+Ip address_of(Family family, uint32_t number) {
+  return family == Family::ipv4 ? Ip(number) : Ip(uint64_t{0x20010db8} << 32, number);
+}
+Family any_family(Random& r) { return r.coin() ? Family::ipv4 : Family::ipv6; }
+
 void randomize_choices(VirtualConfig& v, Random& r) {
   v.scheduler = static_cast<Scheduler>(r.below(static_cast<uint32_t>(Scheduler::count_)));
   const bool flagged = v.scheduler == Scheduler::sh || v.scheduler == Scheduler::mh;
   if (flagged && r.coin()) v.flags = {v.scheduler, static_cast<uint8_t>(r.from(1, 3))};
   if (r.coin()) v.persistence = std::chrono::seconds(r.from(1, 2'678'400));
-  if (v.persistence != Duration(0) && r.coin()) v.netmask = {Ip(r.below(UINT32_MAX))};
+  if (v.service_family() == Family::ipv6) v.netmask = {Netmask(), Family::ipv6};
+  if (v.persistence != Duration(0) && r.coin()) v.netmask = random_mask(r, v.service_family());
   for (uint32_t s = r.below(10); s > 0; --s) {
     const uint32_t upper = r.coin() ? 0 : r.below(UINT32_MAX);
     ServerSpec& server = v.servers.emplace_back();
-    server.at.addr = Ip(0xc0000200 + s);
+    server.at.addr = address_of(v.service_family(), 0xc0000200 + s);
     server.weight = static_cast<int32_t>(r.below(INT32_MAX));
     server.upper = upper, server.lower = upper / 2;
     if (r.coin()) server.mac = Mac{{2, 0, 0, 0, 0, static_cast<uint8_t>(s)}};
     server.method = r.coin() ? Method::route : r.coin() ? Method::tunnel : Method::masq;
     if (server.method != Method::tunnel) continue;
+    if (r.coin()) server.at.addr = address_of(any_family(r), 0xc0000200 + s);
     server.tunnel.type = static_cast<TunnelType>(r.below(3));
     if (server.tunnel.type == TunnelType::gue) server.tunnel.port = Port(static_cast<uint16_t>(r.from(1, 65535)));
     const uint32_t checksums = server.tunnel.type == TunnelType::ipip  ? 1
@@ -101,16 +114,21 @@ Config random_config(Random& r) {
     GroupConfig& g = c.groups.emplace_back();
     g.name = "group-" + std::to_string(i);
     g.mark = Mark(0x52560000 + i);
-    const Network clients = r.coin() ? Network{Ip(0xcb007200), 24} : Network{Ip(), 0};
-    for (const PortMatch& match : random_ports(r)) g.matches.push_back({Ip(0xc6336400 + i), match, clients});
+    const Family family = any_family(r);
+    const Network some = family == Family::ipv4 ? Network{Ip(0xcb007200), 24} : Network{address_of(family, 0), 64};
+    const Network clients = r.coin() ? some : Network::all(family);
+    for (const PortMatch& match : random_ports(r)) {
+      g.matches.push_back({address_of(family, 0xc6336400 + i), match, clients});
+    }
   }
   for (uint32_t i = r.below(6); i > 0; --i) {
     VirtualConfig& v = c.virtuals.emplace_back();
     v.name = "web_" + std::to_string(i);
     if (i <= c.groups.size()) {
       v.mark = Mark(0x52560000 + i);
+      v.family = c.groups[c.groups.size() - i].family();
     } else {
-      v.address = Ip(0xcb007100 + i);
+      v.address = address_of(any_family(r), 0xcb007100 + i);
       v.ports = random_ports(r);
       if (r.coin()) v.mark = Mark(0x52560010 + i);
     }

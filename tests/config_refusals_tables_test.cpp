@@ -12,9 +12,11 @@ constexpr Wrong kWrongTables[] = {
     {kWeb, "server =\n",
      ":6: [virtual web] server: no value; expected IP or IP:PORT, and options, such as 192.0.2.11 weight=1"},
     {kWeb, "server = web1\n",
-     ":6: [virtual web] server: \"web1\" is not a server: expected IP or IP:PORT, such as 192.0.2.11"},
+     ":6: [virtual web] server: \"web1\" is not a server: expected IP or IP:PORT, such as 192.0.2.11 or "
+     "[2001:db8::11]:80"},
     {kWeb, "server = 192.0.2.11:0\n",
-     ":6: [virtual web] server: \"192.0.2.11:0\" is not a server: expected IP or IP:PORT, such as 192.0.2.11"},
+     ":6: [virtual web] server: \"192.0.2.11:0\" is not a server: expected IP or IP:PORT, such as 192.0.2.11 or "
+     "[2001:db8::11]:80"},
     {kWeb, "server = 224.0.0.1\n",
      ":6: [virtual web] server: \"224.0.0.1\" is not a unicast address that a network can reach"},
     {kWeb, "server = 192.0.2.11 wieght=2\n",
@@ -128,7 +130,8 @@ constexpr Wrong kWrongTables[] = {
      ":10: [virtual b] ports: tcp 192.0.2.100:85 is the same as tcp 192.0.2.100:85 of [group g] (line 5); one of them "
      "would get nothing"},
     {kGroup, "mark = 7\nmatch = tcp/80\n",
-     ":5: [group g] match: \"tcp/80\" is not an IPv4 address, such as 192.0.2.100"},
+     ":5: [group g] match: \"tcp/80\" is not an address: expected an address such as 192.0.2.100 or "
+     "2001:db8::100"},
     {kGroup, "mark = 7\nmatch = 192.0.2.100\n",
      ":5: [group g] match: no ports; expected such as tcp/80,443 or udp/5000-5010"},
     {kGroup, "mark = 7\nmatch = 239.0.0.1 tcp/80\n",

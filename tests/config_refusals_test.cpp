@@ -67,7 +67,7 @@ constexpr Wrong kWrong[] = {
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
      "arp_probe_interval, reply_rate, reply_burst"},
     {kVirtual, "colour = red\n",
-     ":4: [virtual web] colour: no such key; this section has address, ports, mark, scheduler, "
+     ":4: [virtual web] colour: no such key; this section has address, ports, mark, family, scheduler, "
      "scheduler_flags, persistence, netmask, one_packet, server, check, on_down, inhibit, "
      "slow_start, quorum, hysteresis, flaps_allowed, sorry"},
     {kDirector, "server = 192.0.2.11\n", ":3: [director] server: no such key here; it belongs in [virtual NAME]"},
@@ -84,9 +84,11 @@ constexpr Wrong kWrong[] = {
      ":4: [virtual web] persistence: \"999ms\" is out of range: 0, or 1s to 2678400s"},
     {kVirtual, "persistence = 1500ms\n", ":4: [virtual web] persistence: \"1500ms\": expected whole seconds"},
     {kVirtual, "netmask = 24\n", ":4: [virtual web] netmask: \"24\" is not a netmask: expected /24 or 255.255.255.0"},
-    {kVirtual, "netmask = /33\n", ":4: [virtual web] netmask: \"/33\" is not a netmask, such as 255.255.255.0 or /24"},
+    {kVirtual, "netmask = /33\n",
+     ":4: [virtual web] netmask: /33 is for IPv6, and this virtual is IPv4; expected such as 255.255.255.0 or /24"},
     {kVirtual, "netmask = 255.255.255\n",
-     ":4: [virtual web] netmask: \"255.255.255\" is not a netmask, such as 255.255.255.0 or /24"},
+     ":4: [virtual web] netmask: \"255.255.255\" is not a netmask, such as 255.255.255.0 or /24; or /64 for "
+     "IPv6"},
     {kWeb, "netmask = /24\n",
      ":6: [virtual web] netmask: is for persistence, and this virtual has none; add such as persistence = 360"},
     {kVirtual, "one_packet = maybe\n",
@@ -173,7 +175,8 @@ constexpr Wrong kWrong[] = {
      ":3: [director] arp_hold: \"65 # packets\" is not a number from 0 to 64; a comment behind a value begins with \" "
      ";\""},
     {kVirtual, "address = 192.0.2.300\n",
-     ":4: [virtual web] address: \"192.0.2.300\" is not an IPv4 address, such as 192.0.2.100"},
+     ":4: [virtual web] address: \"192.0.2.300\" is not an address: expected an address such as 192.0.2.100 or "
+     "2001:db8::100"},
     {kVirtual, "address = 224.0.0.1\n",
      ":4: [virtual web] address: \"224.0.0.1\" is not a unicast address that a network can reach"},
     {kVirtual, "address = 127.0.0.1\n",

@@ -31,9 +31,10 @@ inline auto fields(const ServerSpec& s) {
   return std::tie(at, method, weight, upper, lower, tunnel, mac);
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
-  const auto& [name, line, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, servers,
-               check, health, sorry] = v;
-  return std::tie(name, address, ports, mark, kept, scheduler, flags, persistence, netmask, one_packet, check, health);
+  const auto& [name, line, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet,
+               servers, check, health, sorry] = v;
+  return std::tie(name, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet, check,
+                  health);
 }
 
 inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
@@ -49,7 +50,7 @@ inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
 }
 inline bool same(const CheckConfig& a, const CheckConfig& b) { return a.name == b.name && a.spec == b.spec; }
 inline bool same(const VrrpConfig& a, const VrrpConfig& b) {
-  return a.name == b.name && a.spec == b.spec && a.notify == b.notify;
+  return a.name == b.name && a.spec == b.spec && a.family == b.family && a.notify == b.notify;
 }
 inline bool same(const GroupConfig& a, const GroupConfig& b) {
   return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);

@@ -153,7 +153,7 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
     EXPECT_TRUE(std::find(seen.begin(), seen.end(), named) != seen.end()) << row.key;
     EXPECT_FALSE(row.help.empty()) << row.key;
     const auto required = {"interface", "address", "ports",  "mark",     "match", "server", "sorry",  "port", "program",
-                           "vrid",      "peer",    "source", "password", "group", "track",  "notify", "key"};
+                           "vrid",      "peer",    "source", "password", "group", "track",  "notify", "key",  "family"};
     const bool of_sync = row.section == "sync" && (row.key == "group" || row.key == "port");
     const bool has_default = of_sync || std::find(required.begin(), required.end(), row.key) == required.end();
     const bool written = std::find(at_default.begin(), at_default.end(), named) != at_default.end();
@@ -242,13 +242,16 @@ TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {
     for (const PortRange r : g.ports) all += ' ' + std::to_string(r.first) + '-' + std::to_string(r.last);
     all += " from " + text(g.clients) + '\n';
   }
-  for (const auto& [spec, servers] : wanted.services) {
+  for (const auto& [spec, servers, waits] : wanted.services) {
     all += text(spec.key) + ' ' + name(spec.scheduler);
     if (spec.flags != 0) all += " flags " + std::to_string(spec.flags);
     if (spec.persistence != Duration(0)) all += " persistence " + std::to_string(spec.persistence / 1s);
-    if (!spec.netmask.full()) all += " netmask " + text(spec.netmask.bits);
+    if (!spec.netmask.full() && spec.key.family() == Family::ipv4) all += " netmask " + text(spec.netmask.v4());
+    if (!spec.netmask.full() && spec.key.family() == Family::ipv6)
+      all += " netmask /" + std::to_string(*spec.netmask.length(Family::ipv6));
     if (spec.one_packet) all += " one_packet";
     for (const ServerSpec& s : servers) all += ' ' + text(s.at) + '*' + std::to_string(s.weight);
+    EXPECT_EQ(waits.size(), servers.size());
     all += '\n';
   }
   EXPECT_EQ(all,

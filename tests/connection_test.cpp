@@ -123,7 +123,7 @@ TEST(ConnectionTable, HasNoRoomForMoreThanSoManyAlikeFromEitherSide) {
     key.vport = Port(static_cast<uint16_t>(port + 1000));
     Connection* const c = create(table, key);
     ASSERT_TRUE(c);
-    c->server_v4 = 0xcb00710b;
+    c->set_server_address(Ip(0xcb00710b));
     c->rport = Port(8080);
     EXPECT_EQ(table.add_server_side(*c), port <= kMostAlike) << port;
     all.push_back(c);
@@ -142,7 +142,7 @@ TEST(ConnectionTable, FindsFromTheServersSideOnlyWhatWasAddedThere) {
   std::vector<Connection*> all;
   for (uint32_t n = 0; n < 300; ++n) {
     all.push_back(create(table, flow(n)));
-    all.back()->server_v4 = 0xcb00710b + n % 2;
+    all.back()->set_server_address(Ip(0xcb00710b + n % 2));
     all.back()->rport = Port(8080);
     if (n % 3 != 0) table.add_server_side(*all.back());
   }
@@ -158,7 +158,7 @@ TEST(ConnectionTable, IsFoundByItsNewNameFromBothSides) {
   FlowKey unknown = flow(1);
   unknown.cport = Port(0);
   Connection* const c = create(table, unknown);
-  c->server_v4 = 0xcb00710b;
+  c->set_server_address(Ip(0xcb00710b));
   c->rport = Port(10001);
   table.add_server_side(*c);
   table.rename(*c, flow(1));

@@ -35,7 +35,7 @@ struct Table {  // a director and an operator who sends requests
     const FlowKey key{Ip(0xc6336401), Ip(0xc0000264), Port(cport), Port(80), protocol};
     Connection* const c = test::table_of(director).create(key, test::table_of(director).hash(key));
     c->server = server;
-    c->server_v4 = 0xc000020b;
+    c->set_server_address(Ip(0xc000020b));
     c->rport = Port(80);
     c->state = static_cast<uint8_t>(protocol == Protocol::tcp ? TcpState::established : TcpState::none);
     test::table_of(director).arm(*c, now, timeout);

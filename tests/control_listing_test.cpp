@@ -41,7 +41,7 @@ TEST(Control, ListsPersistenceTemplates) {
     c->flags |= Connection::persistence;
     c->state = state;
     c->server = kNoServer;
-    c->server_v4 = 0xc000020b;
+    c->set_server_address(Ip(0xc000020b));
     c->rport = Port(port);
     test::table_of(t.director).arm(*c, t.now, 360s);
   };
@@ -129,7 +129,7 @@ TEST(Control, ListsWhatEachInterfaceLost) {
   const std::string exits = t.ask("exits");
   EXPECT_EQ(count(exits,
                   "\nlink name=eth0 received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1 returned=0 return_failed=0 "
-                  "unguarded=0 mtu=1500 vips=0 guarded=0 guard=off\nend\n"),
+                  "unguarded=0 mtu=1500 vips=0 guarded=0 guard=off missing_groups=0\nend\n"),
             1u);
 }
 

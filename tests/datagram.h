@@ -79,12 +79,12 @@ inline Kept add(Reassembly& reassembly, FrameBytes bytes, Instant now = kStart, 
   f.size = static_cast<uint32_t>(bytes.size());
   f.link = link;
   Packet packet;
-  const auto wrong = parse_ipv4(f, packet);
+  const auto wrong = parse_ip(f, packet);
   EXPECT_FALSE(wrong) << words(*wrong).name;
   f.vlan = vlan;
   const auto outcome = reassembly.add(f, packet, now);
   return {outcome.exit,     bytes_of(outcome.whole), outcome.largest,
-          outcome.gave_way, outcome.whole,           {outcome.cuts.begin(), outcome.cuts.end()}};
+          outcome.gave_way, outcome.whole,           {outcome.cuts.at.begin(), outcome.cuts.at.end()}};
 }
 
 }  // namespace rawvs::test

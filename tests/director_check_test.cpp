@@ -78,7 +78,7 @@ TEST_F(CheckTest, GoesThroughTheTunnelWithItsChecksumFinished) {
   ASSERT_EQ(out_.departures().size(), 1u);
   const Frame& left = out_.departures()[0].frame;
   Packet outer;
-  ASSERT_FALSE(parse_ipv4(left, outer));
+  ASSERT_FALSE(parse_ip(left, outer));
   EXPECT_EQ(outer.protocol, Protocol::ipip);
   EXPECT_EQ(outer.src, ip("192.0.2.10"));
   EXPECT_EQ(outer.dst, ip("192.0.2.11"));

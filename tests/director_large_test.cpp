@@ -85,7 +85,7 @@ TEST_F(LargeTable, WhatIsAboutAllIsDoneInPortions) {
   EXPECT_GT(portions, 20);
   EXPECT_LE(dearest, kOnePortion * 2);
   settle();
-  EXPECT_TRUE(director_->services().empty());
+  EXPECT_TRUE(director_->services().empty(Family::ipv4));
   EXPECT_TRUE(director_->watch().neighbors.empty());
   now_ += 10min;
   std::tie(calls, most) = settle();

@@ -12,9 +12,9 @@ class DirectorOnItsLinks : public DirectorTest {
   std::set<std::string> announced() {  // VIPs, by both forms of the announcement
     std::set<std::string> requests, vips;
     for (const Departure& d : out_.departures()) {
-      Arp arp;
+      Discovery arp;
       if (parse_arp(d.frame, arp) || arp.sender != arp.target) continue;
-      (arp.op == Arp::Op::request ? requests : vips).insert(text(arp.sender));
+      (arp.what == Discovery::What::asks ? requests : vips).insert(text(arp.sender));
     }
     EXPECT_EQ(requests, vips);
     return vips;
@@ -32,18 +32,18 @@ class DirectorOnItsLinks : public DirectorTest {
 
 TEST_F(DirectorOnItsLinks, AnnouncesEveryVipWhenThereAreMoreThanOneTurnCanTellOf) {
   constexpr int kVips = 700;  // 1400 frames
-  director_->hold_speech(true);
+  director_->hold_arp(true);
   for (int i = 0; i < kVips; ++i) {
     out_.clear();
     ASSERT_FALSE(director_->add({service_at(i), Scheduler::rr}, {now_, out_}));
     EXPECT_TRUE(out_.departures().empty()) << i;
   }
-  director_->hold_speech(false);
+  director_->hold_arp(false);
   std::set<std::string> all;
   int turns = 0;
   for (; turns < 10 && director_->next_deadline() <= now_; ++turns) {
     pass(0ms);
-    EXPECT_LE(out_.departures().size(), Outbox::kLetters);
+    EXPECT_LE(out_.departures().size(), Outbox::kBuffers);
     all.merge(announced());
   }
   EXPECT_EQ(all.size(), static_cast<size_t>(kVips));

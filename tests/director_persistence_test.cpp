@@ -46,7 +46,7 @@ TEST_F(PersistenceTest, AClientStaysWhereItBegan) {
 }
 
 TEST_F(PersistenceTest, ANetmaskMakesNeighboursOneClient) {
-  sticky(at(80), 2, 300s, {ip("255.255.255.240")});
+  sticky(at(80), 2, 300s, Netmask(ip("255.255.255.240")));
   EXPECT_EQ(server_of("198.51.100.1", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.14", 1001, 80), 2);
   EXPECT_EQ(server_of("198.51.100.17", 1001, 80), 1);

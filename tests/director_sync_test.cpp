@@ -68,8 +68,8 @@ TEST_F(DirectorSyncTest, TheOtherOneSendsTheNextPacketToTheSameServer) {
   EXPECT_EQ(arrive(frame(Tcp{.flags = "PA"})).substr(0, 35), first.substr(0, 35)) << "MAC addresses";
   EXPECT_EQ(count(Exit::forwarded), 1u);
   EXPECT_EQ(server_of(0).active + server_of(1).active, 1u);
-  EXPECT_EQ(arrive(frame(Tcp{.sport = 999, .flags = "A"})).find("R"),
-            arrive(frame(Tcp{.sport = 999, .flags = "A"})).find("R"))
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 999, .flags = "A"})).find('R'),
+            arrive(frame(Tcp{.sport = 999, .flags = "A"})).find('R'))
       << "whose handshake was not over is not told";
   EXPECT_EQ(count(Exit::reset_sent), 2u);
 }

@@ -128,16 +128,17 @@ TEST_F(DirectorTest, LeavesAloneWhatIsNotItsBusiness) {
   EXPECT_EQ(arrive(frame(Tcp{.dst = "192.0.2.101"})), "");
   EXPECT_EQ(arrive(frame(Tcp{.to = Mac{{2, 0, 0, 0, 0, 0x99}}})), "");
   EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.101"})), "");
-  FrameBytes six = frame(Tcp{});
-  six[12] = 0x86, six[13] = 0xdd;
-  EXPECT_EQ(arrive(six), "");
+  EXPECT_EQ(arrive(frame(Tcp{.src = "2001:db8::1", .dst = "2001:db8::100"})), "");
+  FrameBytes pppoe = frame(Tcp{});
+  pppoe[12] = 0x88, pppoe[13] = 0x64;
+  EXPECT_EQ(arrive(pppoe), "");
   FrameBytes broken = frame(Tcp{.dst = "192.0.2.101"});
   broken[24] ^= 1;
   EXPECT_EQ(arrive(broken), "");
-  EXPECT_EQ(count(Exit::not_vip), 2u);
+  EXPECT_EQ(count(Exit::not_vip), 3u);
   EXPECT_EQ(count(Exit::other_mac), 1u);
   EXPECT_EQ(count(Exit::arp_other), 1u);
-  EXPECT_EQ(count(Exit::not_ipv4), 1u);
+  EXPECT_EQ(count(Exit::not_ip), 1u);
 }
 
 TEST_F(DirectorTest, CountsEveryHostilePacketByItsReason) {

@@ -21,7 +21,7 @@ class TunnelTest : public DirectorTest {
   std::vector<Packet> outer() {
     std::vector<Packet> all;
     for (const Departure& d : out_.departures()) {
-      EXPECT_FALSE(parse_ipv4(d.frame, all.emplace_back()));
+      EXPECT_FALSE(parse_ip(d.frame, all.emplace_back()));
       EXPECT_EQ(d.frame.size, 14 + all.back().ip_size);
     }
     return all;

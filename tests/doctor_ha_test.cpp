@@ -171,7 +171,7 @@ TEST(DoctorOfVrrp, KnowsWhatKeepalivedCannotShare) {
 
 // --- state --------------------------------------------------------------------------------------------------------
 
-Illness kept(std::function<void(StatePlace&)> place, const std::string& interval = "0s") {
+Illness kept(const std::function<void(StatePlace&)>& place, const std::string& interval = "0s") {
   return {.changed = {{"line text=guard = auto", "line text=state = /run/rawvs.state"},
                       {"line text=interface = eth0", "line text=state_interval = " + interval}},
           .files = [place](FileFacts& files) { place(files.state); }};

@@ -47,7 +47,7 @@ TEST(Doctor, FindsAMissingGuardOnlyWhereTheKernelForwards) {
 TEST(Doctor, FindsAGuardThatHasNoRoomForAllVips) {
   const std::pair<std::string, std::string> partly = {"link name=eth0 guard=tcx",
                                                       "link name=eth0 vips=5 guarded=3 guard=tcx"};
-  const std::string rule = "iptables -t raw -I PREROUTING -i eth0 -d VIP -j DROP";
+  const std::string rule = "iptables (ip6tables for IPv6) -t raw -I PREROUTING -i eth0 -d VIP -j DROP";
   finds(
       {.changed = {partly}}, "error:guard-full", "3 of 5 VIPs guarded on eth0 (tcx), and this host forwards",
       "free -m, and give this host more memory; rawvsd's log says what the kernel refused; or, for each VIP: " + rule);
@@ -62,6 +62,12 @@ TEST(Doctor, FindsAGuardThatHasNoRoomForAllVips) {
 TEST(Doctor, FindsNatConnectionsThatAreNotGuarded) {
   finds({.changed = {{"link name=eth1 guard=tcx", "link name=eth1 unguarded=7 guard=tcx"}}}, "warning:guard-flows",
         "the guard on eth1 had no room for 7 NAT connections", "set a lower max_connections in /etc/rawvs.ini");
+}
+
+TEST(Doctor, FindsMulticastGroupsThatCouldNotBeJoined) {
+  finds({.changed = {{"link name=eth0 guard=tcx", "link name=eth0 missing_groups=2 guard=tcx"}}}, "warning:nd-groups",
+        "2 multicast groups of IPv6 VIPs could not be joined on eth0",
+        "ip link show eth0 (IPv6 needs an MTU of 1280 or more)");
 }
 
 TEST(Doctor, SaysThatItDidNotLookAtAGuardThatRawvsdDoesNotTellOf) {
@@ -328,7 +334,8 @@ TEST(Doctor, TakesTheSameOverheadOfATunnelAsTheDirector) {
         Kind{"tun-type=gue tun-checksum=on", {TunnelType::gue, Port(6080), TunnelChecksum::checksum}}}) {
     const Diagnosis diagnosis = examined({.changed = {{"method=masq", std::string("method=tunnel ") + kind.words}}});
     ASSERT_EQ(checks(diagnosis), "note:tunnel-mtu") << kind.words;
-    const std::string left = "carries packets of " + std::to_string(1500 - tunnel_overhead(kind.tunnel)) + " bytes";
+    const std::string left =
+        "carries packets of " + std::to_string(1500 - tunnel_overhead(kind.tunnel, Family::ipv4)) + " bytes";
     EXPECT_NE(diagnosis.findings[0].what.find(left), std::string::npos) << diagnosis.findings[0].what;
   }
 }

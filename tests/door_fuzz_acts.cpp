@@ -96,7 +96,7 @@ ServiceSpec DoorFuzz::service_spec(const ServiceKey& key) {
   ServiceSpec spec{.key = key, .scheduler = static_cast<Scheduler>(below(static_cast<uint32_t>(Scheduler::count_)))};
   if (one_in(4)) spec.flags = static_cast<uint8_t>(below(4));
   if (key.vip.port.value == 0 || one_in(3)) spec.persistence = 1s * one_of({1, 10, 300});
-  if (one_in(2)) spec.netmask = {Ip(one_of({0xffffff00u, 0xfffffffcu, 0x0000ffffu, 0u}))};
+  if (one_in(2)) spec.netmask = Netmask(Ip(one_of({0xffffff00u, 0xfffffffcu, 0x0000ffffu, 0u})));
   spec.one_packet = key.protocol != Protocol::tcp && one_in(4);
   return spec;
 }

@@ -10,7 +10,14 @@ namespace rawvs::test {
 namespace {
 
 constexpr const char* kClientLines[] = {
-    "PASV\r\n", "EPSV\r\n", "PA", "SV\r\n", "PORT 198,51,100,1,4,1\r\n", "EPRT |1|198.51.100.2|1025|\r\n", "USER x\r\n",
+    "PASV\r\n",
+    "EPSV\r\n",
+    "PA",
+    "SV\r\n",
+    "PORT 198,51,100,1,4,1\r\n",
+    "PORT 203,0,113,9,4,1\r\n",
+    "EPRT |1|198.51.100.2|1025|\r\n",
+    "USER x\r\n",
 };
 constexpr const char* kServerLines[] = {
     "227 Entering Passive Mode (203,0,113,12,39,17)\r\n",
@@ -161,7 +168,7 @@ void DoorFuzz::offload_some(Made& m) {
   s.memory = m.bytes;
   s.frame.data = s.memory.data();
   s.frame.size = static_cast<uint32_t>(s.memory.size());
-  if (parse_ipv4(s.frame, s.packet)) return;
+  if (parse_ip(s.frame, s.packet)) return;
   if (protocol == 17 && be16(s.l4() + 6) == 0) return;
   if (!one_in(4) || protocol == 132) make_partial(s);
   if (protocol != 132 && s.packet.l4_size() > 1000 && one_in(2)) {
@@ -203,7 +210,7 @@ DoorFuzz::Made DoorFuzz::addressed(Made m) {
 DoorFuzz::Made DoorFuzz::make() {
   if (!pieces_.empty() && one_in(pieces_.size() > 10 ? 3 : 6)) {
     std::swap(pieces_[below(static_cast<uint32_t>(pieces_.size()))], pieces_.back());
-    const Made piece = pieces_.back();
+    Made piece = pieces_.back();
     if (!one_in(20)) pieces_.pop_back();
     return piece;
   }

@@ -100,9 +100,9 @@ struct Offloaded {  // a segment of the server with offload facts, and what beca
     if (offload.partial_checksum()) store_be16({bytes.data(), bytes.size()}, 50, pseudo_sum(bytes.size() - 34));
     const Frame in{
         .data = bytes.data(), .size = static_cast<uint32_t>(bytes.size()), .headroom = 64, .offload = offload};
-    EXPECT_FALSE(parse_ipv4(in, before));
+    EXPECT_FALSE(parse_ip(in, before));
     outcome = from_server(nat.session, in, before, {out.data(), out.size()}, sent);
-    EXPECT_FALSE(parse_ipv4(sent, after));
+    EXPECT_FALSE(parse_ip(sent, after));
   }
   static uint16_t pseudo_sum(size_t l4_size) {
     FrameBytes b;
@@ -169,9 +169,9 @@ TEST(Ftp, KeepsAWrongChecksumWrongAndDropsThePadding) {
   const Frame in{.data = f.data(), .size = static_cast<uint32_t>(f.size())};
   Frame sent;
   Packet p;
-  ASSERT_FALSE(parse_ipv4(in, p));
+  ASSERT_FALSE(parse_ip(in, p));
   ASSERT_EQ(from_server(nat.session, in, p, {out.data(), out.size()}, sent).what, What::rewritten);
-  ASSERT_FALSE(parse_ipv4(sent, p));
+  ASSERT_FALSE(parse_ip(sent, p));
   EXPECT_FALSE(l4_checksum_right(sent, p));
   EXPECT_EQ(sent.size, p.ip_at + p.ip_size);
 }

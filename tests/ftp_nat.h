@@ -110,7 +110,7 @@ class Nat {  // a session, with checks of what must hold for every frame
     const FrameBytes before = bytes;
     Frame in{.data = bytes.data(), .size = static_cast<uint32_t>(bytes.size())}, out = in;
     Packet p;
-    EXPECT_FALSE(parse_ipv4(in, p));
+    EXPECT_FALSE(parse_ip(in, p));
     Seen seen;
     seen.outcome = act(in, p, out);
     if (!seen.sent()) {
@@ -120,7 +120,7 @@ class Nat {  // a session, with checks of what must hold for every frame
     }
     EXPECT_TRUE(seen.outcome.what == What::forward || bytes == before);
     const Frame& sent = seen.outcome.what == What::rewritten ? out : in;
-    EXPECT_FALSE(parse_ipv4(sent, p)) << "no longer sound";
+    EXPECT_FALSE(parse_ip(sent, p)) << "no longer sound";
     EXPECT_TRUE(l4_checksum_right(sent, p));
     EXPECT_EQ(sent.size, p.ip_at + p.ip_size);
     seen.seq = p.tcp_seq, seen.ack = p.tcp_ack;

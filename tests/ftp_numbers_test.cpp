@@ -201,7 +201,7 @@ TEST(FtpNumbers, ThatSeemUntrueForADamagedSegmentAreNot) {
   const Frame in{.data = f.data(), .size = static_cast<uint32_t>(f.size())};
   Frame sent;
   Packet p;
-  ASSERT_FALSE(parse_ipv4(in, p));
+  ASSERT_FALSE(parse_ip(in, p));
   from_server(nat.session, in, p, {out.data(), out.size()}, sent);
   nat.say("PASV\r\n");
   const Seen again = nat.server({nat.s_, nat.c_, kReply});
@@ -278,7 +278,7 @@ TEST(FtpNumbers, BeginWithTheFirstContentOfEitherSide) {
       FrameBytes f = client_first ? segment_frame(kClient, kVip, s) : segment_frame(kServer, kClient, s);
       const Frame in{.data = f.data(), .size = static_cast<uint32_t>(f.size())};
       Packet p;
-      EXPECT_FALSE(parse_ipv4(in, p));
+      EXPECT_FALSE(parse_ip(in, p));
       begin_with(nat.session, p, client_first);
     };
     if (client_first) {

@@ -371,7 +371,7 @@ TEST(Ftp, DropsFragments) {
   fix_ip_checksum(f);
   Frame in{.data = f.data(), .size = static_cast<uint32_t>(f.size())};
   Packet p;
-  ASSERT_FALSE(parse_ipv4(in, p));
+  ASSERT_FALSE(parse_ip(in, p));
   EXPECT_EQ(from_client(nat.session, in, p).what, What::fragment);
   EXPECT_EQ(from_server(nat.session, in, p, {}, in).what, What::fragment);
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "side/backlog.h"
 #include "side/check_schedule.h"
 #include "side/flap_history.h"
 #include "side/quorums.h"
@@ -13,6 +14,36 @@ namespace rawvs {
 namespace {
 
 constexpr Instant kBegin{1000s};
+
+struct CountsMoves {
+  explicit CountsMoves(int of) : number(of) {}
+  CountsMoves(const CountsMoves&) = default;
+  CountsMoves(CountsMoves&& other) noexcept : number(other.number) { ++moves; }
+  CountsMoves& operator=(const CountsMoves&) = default;
+  CountsMoves& operator=(CountsMoves&& other) noexcept {
+    number = other.number;
+    ++moves;
+    return *this;
+  }
+  int number;
+  static inline size_t moves = 0;
+};
+
+TEST(Backlog, IsFirstInFirstOutAndWhatIsTakenCostsNoMoreWhenMuchWaits) {
+  constexpr int kMany = 65'000;
+  Backlog<CountsMoves> backlog;
+  for (int i = 0; i < kMany; ++i) backlog.push(CountsMoves(i));
+  CountsMoves::moves = 0;
+  for (int i = 0; i < kMany; ++i, backlog.pop()) {
+    ASSERT_EQ(backlog.first().number, i);
+    if (i == kMany / 3) backlog.push(CountsMoves(kMany));
+  }
+  EXPECT_LE(CountsMoves::moves, 3u * kMany);
+  ASSERT_FALSE(backlog.empty());
+  EXPECT_EQ(backlog.first().number, kMany);
+  backlog.pop();
+  EXPECT_TRUE(backlog.empty());
+}
 
 TEST(FlapHistory, HoldsAServerBackThatWentMoreOftenThanAllowedAndForgetsInCalmTimes) {
   FlapHistory flaps;

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "config/spec_words.h"
 #include "config_same.h"
 #include "control/director_gate.h"
 #include "ini_random.h"
@@ -20,11 +21,11 @@
 namespace rawvs {
 namespace {
 
-using drawn::Random, drawn::random_config, drawn::random_server;
+using drawn::Random, drawn::random_config, drawn::random_server, drawn::address_of;
 
 std::string word(const ServiceKey& key) {
-  if (key.mark.value != 0) return "mark:" + std::to_string(key.mark.value);
-  return std::string(name(key.protocol)) + ':' + text(key.vip.addr) + ':' + std::to_string(key.vip.port.value);
+  if (key.mark.value != 0) return (key.family() == Family::ipv4 ? "mark:" : "mark6:") + std::to_string(key.mark.value);
+  return std::string(name(key.protocol)) + ':' + text(key.vip);
 }
 
 class Table {  // a director changed by checks and rawvsadm, and the operator's wishes
@@ -86,7 +87,7 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
 
 void Table::change_server(Random& r, WantedService& service) {
   const ServiceKey& key = service.spec.key;
-  ServerSpec server = random_server(r, Ip(0x0a000000 + (r.below(7) << 8) + r.below(6)));
+  ServerSpec server = random_server(r, address_of(key.family(), 0x0a000000 + (r.below(7) << 8) + r.below(6)));
   server.mac.reset(), server.tunnel = {};
   server.at.port = key.vip.port;
   if (!service.servers.empty() && r.one_in(2)) server.at = r.of(service.servers).at;
@@ -125,8 +126,11 @@ void Table::change(Random& r) {
     return &std::next(wanted_.begin(), r.below(static_cast<uint32_t>(wanted_.size())))->second;
   };
   WantedService* const service = any();
-  ServiceKey fresh{Protocol::tcp, {Ip(0xcb007101 + r.below(3)), Port(static_cast<uint16_t>(1 + r.below(3)))}, Mark()};
-  if (r.one_in(4)) fresh = {.vip = {}, .mark = Mark(1 + r.below(5))};
+  const Family family = r.one_in(2) ? Family::ipv4 : Family::ipv6;
+  ServiceKey fresh{Protocol::tcp,
+                   {address_of(family, 0xcb007101 + r.below(3)), Port(static_cast<uint16_t>(1 + r.below(3)))},
+                   Mark()};
+  if (r.one_in(4)) fresh = mark_key(Mark(1 + r.below(5)), family);
   if (r.one_in(6) && !config_.virtuals.empty()) {  // one of the file's, perhaps removed before
     const auto tables = wanted_tables(config_);
     fresh = r.of(tables.services).spec.key;
@@ -170,10 +174,11 @@ std::string Table::written(std::vector<std::string>& faults) const {
 
 std::string told(const ServiceSpec& spec) {
   return word(spec.key) + ' ' + name(spec.scheduler) + ' ' + std::to_string(spec.flags) + ' ' +
-         std::to_string(spec.persistence.count()) + ' ' + text(spec.netmask.bits) + (spec.one_packet ? " ops" : "");
+         std::to_string(spec.persistence.count()) + ' ' + mask_text(spec.netmask, spec.key.family()) +
+         (spec.one_packet ? " ops" : "");
 }
 
-std::vector<std::string> told(std::vector<ServerSpec> servers) {
+std::vector<std::string> told(const std::vector<ServerSpec>& servers) {
   std::vector<std::string> all;
   for (const ServerSpec& s : servers) {
     all.push_back(text(s.at) + " method " + std::to_string(static_cast<int>(s.method)) + " weight " +

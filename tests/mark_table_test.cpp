@@ -15,6 +15,7 @@ namespace {
 
 using namespace test;
 
+constexpr uint64_t kDocumentation = 0x20010db8ull << 32;  // 2001:db8::
 constexpr Network kEveryone{Ip(), 0};
 
 std::optional<uint32_t> first_by_walk(const std::vector<GroupMatch>& matches, const FlowKey& flow) {
@@ -22,7 +23,7 @@ std::optional<uint32_t> first_by_walk(const std::vector<GroupMatch>& matches, co
     const GroupMatch& m = matches[place];
     const bool in = std::ranges::any_of(
         m.ports, [&](PortRange r) { return r.first <= flow.vport.value && flow.vport.value <= r.last; });
-    if (in && m.vip == flow.vip && m.protocol == flow.protocol && m.clients.holds(flow.client)) return place;
+    if (in && m.vip == flow.vip && m.protocol == flow.protocol && m.sources().holds(flow.client)) return place;
   }
   return std::nullopt;
 }
@@ -31,8 +32,12 @@ class Drawn {
  public:
   explicit Drawn(uint32_t seed) : engine_(seed) {}
   uint32_t below(uint32_t limit) { return static_cast<uint32_t>(engine_()) % limit; }
-  Ip vip() { return Ip(ip("192.0.2.0").v4() + below(2)); }
-  Ip client() { return Ip(ip("198.51.100.0").v4() + below(8)); }
+  Ip vip(Family f) { return f == Family::ipv4 ? Ip(ip("192.0.2.0").v4() + below(2)) : Ip(kDocumentation, below(2)); }
+  Ip client(Family f) {
+    if (f == Family::ipv4) return Ip(ip("198.51.100.0").v4() + below(8));
+    return Ip(kDocumentation | below(2), below(4));
+  }
+  Family family() { return below(2) == 0 ? Family::ipv4 : Family::ipv6; }
   Protocol protocol() { return below(2) == 0 ? Protocol::tcp : Protocol::udp; }
   // Small ports, and the ends of all ports: ranges overlap, touch, and contain each other.
   uint16_t port() { return static_cast<uint16_t>(below(4) == 0 ? 0xffff - below(3) : below(40)); }
@@ -45,9 +50,12 @@ class Drawn {
     }
   }
   GroupMatch match() {
-    GroupMatch m{vip(), protocol(), {range()}, Mark(1 + below(9)), kEveryone};
+    const Family f = family(), of_clients = below(8) == 0 ? family() : f;
+    GroupMatch m{vip(f), protocol(), {range()}, Mark(1 + below(9)), kEveryone};
     while (below(3) == 0) m.ports.push_back(range());
-    if (below(2) == 0) m.clients = {client(), static_cast<uint8_t>(below(33))};  // bits after the prefix, too
+    if (below(2) == 0)
+      m.clients = {client(of_clients),
+                   static_cast<uint8_t>(below(address_bits(of_clients) + 1u))};  // bits after the prefix, too
     return m;
   }
 
@@ -64,7 +72,8 @@ TEST(MarkTable, FindsWhatAWalkOverAllMatchesFinds) {
     MarkTable table;
     table.fill(matches);
     for (int n = 0; n < 100; ++n) {
-      const FlowKey flow{drawn.client(), drawn.vip(), Port(1), Port(drawn.port()), drawn.protocol(), false};
+      const Family f = drawn.family();
+      const FlowKey flow{drawn.client(f), drawn.vip(f), Port(1), Port(drawn.port()), drawn.protocol(), false};
       uint64_t looked_at = 0;
       const auto place = table.find(flow, looked_at);
       EXPECT_EQ(place, first_by_walk(matches, flow)) << "seed " << seed << " port " << flow.vport.value;

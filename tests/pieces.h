@@ -61,4 +61,23 @@ Pieces pieces_of(Cutter cutter, std::vector<Offload>* offloads = nullptr) {
   return all;
 }
 
+struct Super {  // a super-frame
+  FrameBytes bytes;
+  Offload offload{};
+  Frame frame() {
+    Frame f = frame_of(bytes);
+    f.offload = offload;
+    return f;
+  }
+  Packet packet() {
+    Packet p;
+    const auto wrong = parse_ip(frame(), p);
+    EXPECT_FALSE(wrong) << words(*wrong).name;
+    return p;
+  }
+  Pieces segments(std::vector<Offload>* offloads = nullptr) {
+    return pieces_of(Segmenter(frame(), packet()), offloads);
+  }
+};
+
 }  // namespace rawvs::test

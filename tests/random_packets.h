@@ -129,7 +129,7 @@ class RandomPackets {
     if (protocol == Protocol::udp) put_be16(l4 + 4, static_cast<unsigned>(size));
     put_ip_checksum(ip_header);
     put_l4_checksum(ip_header, l4, size);
-    parse_ipv4(s.frame, s.packet);
+    parse_ip(s.frame, s.packet);
     return s;
   }
 

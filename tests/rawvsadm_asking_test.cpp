@@ -307,14 +307,20 @@ TEST(Asking, WrongCommandLinesSayWhatWasFoundAndWhatWasExpected) {
             "rawvsadm: capture: something is missing; expected: rawvsadm capture FILE [filters] "
             "[--count N] [--snap BYTES]\n");
   EXPECT_EQ(fault("explain", {"198.51.100.7", "192.0.2.100:80"}),
-            "rawvsadm: explain: CLIENT:PORT: found \"198.51.100.7\", expected IP:PORT\n");
+            "rawvsadm: explain: CLIENT:PORT: found \"198.51.100.7\", expected IP:PORT, such as 192.0.2.1:80 or "
+            "[2001:db8::1]:80\n");
   EXPECT_EQ(fault("connections", {"--client", "192.0.2.1/24"}),
-            "rawvsadm: connections: --client: found \"192.0.2.1/24\", expected IP[/BITS][:PORT], no bit of IP set "
-            "behind BITS\n");
-  EXPECT_EQ(fault("connections", {"--vip", "[2001:db8::1]:80"}),
-            "rawvsadm: connections: --vip: found \"[2001:db8::1]:80\", expected IP or IP:PORT (IPv6 is not supported "
-            "yet)\n");
-  EXPECT_EQ(fault("drain", {"nobody"}), "rawvsadm: drain: found \"nobody\", expected SERVER or SERVER:PORT\n");
+            "rawvsadm: connections: --client: found \"192.0.2.1/24\", expected IP[/BITS][:PORT], such as "
+            "192.0.2.0/24:80, 2001:db8::/64 or [2001:db8::/64]:80, no bit of IP set behind BITS\n");
+  EXPECT_EQ(fault("connections", {"--client", "2001:db8::/64:80"}),
+            "rawvsadm: connections: --client: found \"2001:db8::/64:80\", expected IP[/BITS][:PORT], such as "
+            "192.0.2.0/24:80, 2001:db8::/64 or [2001:db8::/64]:80, no bit of IP set behind BITS\n");
+  EXPECT_EQ(fault("connections", {"--vip", "[2001:db8::1]"}),
+            "rawvsadm: connections: --vip: found \"[2001:db8::1]\", expected IP or IP:PORT, such as 192.0.2.1:80 or "
+            "[2001:db8::1]:80\n");
+  EXPECT_EQ(fault("drain", {"nobody"}),
+            "rawvsadm: drain: found \"nobody\", expected SERVER or SERVER:PORT; of IPv6: "
+            "[SERVER]:PORT\n");
 }
 
 TEST(Asking, EveryWordIsInTheHelp) {

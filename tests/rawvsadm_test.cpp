@@ -105,13 +105,18 @@ void expect_listings(const std::string& file, size_t least) {
 TEST(Rawvsadm, ListsAndSavesToTheBlankAsIpvsadmDoes) { expect_listings("listing.txt", 15); }
 TEST(Rawvsadm, ListsAndSavesTunnelsSctpAndEveryPortAsIpvsadmDoes) { expect_listings("tunnels.txt", 12); }
 
+TEST(Rawvsadm, ListsAndSavesIPv6AsIpvsadmDoes) {
+  expect_listings("ipv6.txt", 9);
+  expect_listings("tunnels6.txt", 2);
+}
+
 TEST(Rawvsadm, OrdersAddressesAsIpvsadmDoesAcrossHalfOfThemAll) { expect_listings("order.txt", 2); }
 
 TEST(Rawvsadm, ReadsItsOwnSavedTableAsTheSameTable) {
-  for (const char* const file : {"listing.txt", "tunnels.txt"}) {
+  for (const char* const file : {"listing.txt", "tunnels.txt", "ipv6.txt", "tunnels6.txt"}) {
     const Recording recording = read(file);
     for (const Recorded& run : recording.runs) {
-      if (run.line != "-Sn") continue;
+      if (run.line != "-Sn" && run.line != "-S -n") continue;
       ServiceTable table(false);
       std::istringstream lines(run.out);
       for (std::string line; std::getline(lines, line);) table.take(Row(row_of(line)));
@@ -239,9 +244,38 @@ TEST(Rawvsadm, NamesThatAreNotOneWordNeverReachTheDaemon) {
   EXPECT_EQ(asked("-A -t 192.0.2.1:80 -s 'rr\n'"), "Scheduler or persistence engine not found\n");
 }
 
-TEST(Rawvsadm, RefusesItselfWhatTheProtocolHasNoWordsFor) {
-  EXPECT_EQ(asked("-A -t [2001:db8::1]:80"), "rawvsadm: IPv6 is not supported yet\n");
-  EXPECT_EQ(asked("-A -f 1 -6"), "rawvsadm: IPv6 is not supported yet\n");
+TEST(Rawvsadm, AsksForIPv6) {
+  EXPECT_EQ(asked("-A -t [2001:db8::1]:80"), "rawvs/1 add-service service=tcp:[2001:db8::1]:80 scheduler=wlc");
+  EXPECT_EQ(asked("-A -t [2001:DB8:0:0::1]:http -p 300 -M 64"),
+            "rawvs/1 add-service service=tcp:[2001:db8::1]:80 scheduler=wlc persistence=300 netmask=64");
+  EXPECT_EQ(asked("-A -u 2001:db8::1 -p"),
+            "rawvs/1 add-service service=udp:[2001:db8::1]:0 scheduler=wlc persistence=360");
+  EXPECT_EQ(asked("-A -f 1 -6"), "rawvs/1 add-service service=mark6:1 scheduler=wlc");
+  EXPECT_EQ(asked("-a -f 1 -6 -r 2001:db8::11"),
+            "rawvs/1 add-server service=mark6:1 server=[2001:db8::11]:0 method=route weight=1");
+  EXPECT_EQ(asked("-a -t [2001:db8::1]:80 -r [2001:db8::11]:8080 -m"),
+            "rawvs/1 add-server service=tcp:[2001:db8::1]:80 server=[2001:db8::11]:8080 method=masq weight=1");
+  EXPECT_EQ(
+      asked("-a -t 192.0.2.1:80 -r 2001:db8::11 -i"),
+      "rawvs/1 add-server service=tcp:192.0.2.1:80 server=[2001:db8::11]:80 method=tunnel tun-type=ipip weight=1");
+  EXPECT_EQ(asked("-d -f 1 -6 -r 2001:db8::11"), "rawvs/1 delete-server service=mark6:1 server=[2001:db8::11]:0");
+  EXPECT_EQ(asked("-L -n -f 1 -6"), "rawvs/1 list service=mark6:1");
+}
+
+TEST(Rawvsadm, TakesNamesOfIPv6HostsBetweenBrackets) {
+  EXPECT_EQ(asked("-A -t [six.example.net]:http"), asked("-A -t [2001:db8::6]:80"));
+  EXPECT_EQ(asked("-A -t six.example.net:http"), asked("-A -t [2001:db8::6]:80"));  // it has no IPv4 address
+  ServiceTable table(false);
+  table.take(Row(row_of("-A -t [2001:db8::6]:80")));
+  EXPECT_EQ(saved(table, &kBook), "-A -t [six.example.net]:http -s wlc\n");
+}
+
+TEST(Rawvsadm, AMappedAddressIsOfNoFamily) {  // ipvsadm takes it for one of IPv6
+  for (const char* const line : {"-A -t [::ffff:192.0.2.1]:80", "-A -t ::ffff:192.0.2.1 -p"}) {
+    const Parsed p = parsed(line);
+    ASSERT_TRUE(std::holds_alternative<Ending>(p));
+    EXPECT_EQ(std::get_if<Ending>(&p)->err, "illegal virtual server address[:port] specified\n");
+  }
 }
 
 TEST(Rawvsadm, BracketsAroundAnIPv4AddressAreRefusedRatherThanLosingThePort) {  // ipvsadm takes it as port 0

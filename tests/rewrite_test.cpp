@@ -40,7 +40,7 @@ void rewrite(Sample& s, bool source, New now) {
 
 void expect_facts_of_the_bytes(const Sample& s) {
   Packet again;
-  ASSERT_FALSE(parse_ipv4(s.frame, again));
+  ASSERT_FALSE(parse_ip(s.frame, again));
   EXPECT_EQ(again.src, s.packet.src);
   EXPECT_EQ(again.dst, s.packet.dst);
   EXPECT_EQ(again.sport, s.packet.sport);
@@ -154,7 +154,7 @@ TEST(Rewrite, ChangesOnlyAddressesInFragments) {
     Sample part = random.make(round % 2 ? Protocol::tcp : Protocol::udp);
     put_be16(part.ip() + 6, round % 3 ? 0x0003 : 0x2000);
     put_ip_checksum(part.ip());
-    ASSERT_FALSE(parse_ipv4(part.frame, part.packet));
+    ASSERT_FALSE(parse_ip(part.frame, part.packet));
     const New now{random.address(), random.port()};
     FrameBytes want = part.bytes();
     put_be32(want.data() + 30, now.addr.v4());
@@ -192,7 +192,7 @@ TEST(Rewrite, DoesNotFinishTheSctpChecksumOfAFragment) {  // it is the whole's
   make_partial(s);
   put_be16(s.ip() + 6, 0x2000);
   put_ip_checksum(s.ip());
-  ASSERT_FALSE(parse_ipv4(s.frame, s.packet));
+  ASSERT_FALSE(parse_ip(s.frame, s.packet));
   const FrameBytes before = s.bytes();
   settle_sctp_checksum(s.frame, s.packet);
   EXPECT_EQ(s.bytes(), before);
@@ -206,7 +206,7 @@ TEST(Parse, RefusesAPartialChecksumWhosePlaceIsNotInThePayload) {
   const auto with = [&](uint16_t start, uint16_t offset) {
     s.frame.offload.checksum_start = start, s.frame.offload.checksum_offset = offset;
     Packet p;
-    return parse_ipv4(s.frame, p);
+    return parse_ip(s.frame, p);
   };
   const uint16_t l4 = s.packet.l4_at;
   EXPECT_FALSE(with(l4, 16));
@@ -232,7 +232,7 @@ Sample error_about(RandomPackets& random, const Sample& about, size_t quoted, Ip
   put_be32(icmp + 4, 1400);
   put_ip_checksum(s.ip());
   put_l4_checksum(s.ip(), icmp, 8 + quoted);
-  EXPECT_FALSE(parse_ipv4(s.frame, s.packet));
+  EXPECT_FALSE(parse_ip(s.frame, s.packet));
   return s;
 }
 

@@ -180,5 +180,101 @@ TEST_F(CheckPathTest, LetsThemGoRoundNowhere) {
   EXPECT_EQ(output_of("awk '/^Ip:/ && ++n == 2 { print $7 }' /proc/thread-self/net/snmp"), "0\n");  // ForwDatagrams
 }
 
+// --- IPv6
+
+constexpr Ip kVip6{0x20010db800000000, 0x100};
+
+class CheckPathIpv6Test : public CheckPathTest {
+ protected:
+  void SetUp() override {
+    CheckPathTest::SetUp();
+    if (IsSkipped()) return;
+    ipv6();
+    write_sysctl("net/ipv6/conf/all/forwarding", "1");
+  }
+  FlowKey begin6(CheckKind kind, uint64_t id) {
+    ProbeTarget target = at(kVip6, 80);
+    target.source = kHere6;
+    target.mark = CheckPath::kMark;
+    start(spec_of(kind), target, id);
+    const Endpoint from = probes_->source(ProbeId(id));
+    EXPECT_EQ(from.addr, kHere6);
+    return {from.addr, kVip6, from.port, Port(80), kind == CheckKind::tcp ? Protocol::tcp : Protocol::udp, false};
+  }
+  static Fd listens_on_ipv6(int type) {
+    Fd fd(socket(AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(80);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+    EXPECT_EQ(type == SOCK_STREAM ? listen(fd.get(), 8) : 0, 0);
+    return fd;
+  }
+};
+const std::string kRules6 = "ip -6 rule show priority 82 | sed 's, *$,,'",
+                  kRoutes6 = "ip -6 route show table 21078 type local | sed 's, *$,,'";
+
+TEST_F(CheckPathIpv6Test, HasARuleAndARouteOfItsOwnFamily) {
+  auto opened = CheckPath::open(GuardMode::automatic, Family::ipv6);
+  ASSERT_TRUE(opened) << opened.error().text;
+  EXPECT_EQ(output_of(kRules6), "82:\tfrom all fwmark 0x52560001 lookup 21078\n");
+  EXPECT_EQ(output_of(kRoutes6).find("local default dev lo proto static metric 1024 mtu 1280"), 0u)
+      << output_of(kRoutes6);
+  EXPECT_EQ(output_of(kRules), "");
+  EXPECT_TRUE((*opened)->leads({kVip6, Port(80)}, kHere6));
+  EXPECT_TRUE((*opened)->leads({kVip, Port(80)}, kHere)) << "the other one as soon as it is needed";
+  EXPECT_NE(output_of(kRules), "");
+  opened->reset();
+  EXPECT_EQ(output_of(kRules6), "");
+  EXPECT_EQ(output_of(kRoutes6), "");
+}
+
+TEST_F(CheckPathIpv6Test, PutsBackWhatSomebodyFlushedAndSaysWhyItDoesNotLeadThere) {
+  auto path = open();
+  ASSERT_TRUE(path);
+  EXPECT_TRUE(path->leads({kVip6, Port(80)}, kHere6));
+  shell("ip -6 rule del priority 82");
+  EXPECT_TRUE(path->leads({kVip6, Port(80)}, kHere6));
+  shell("ip -6 route flush table 21078");
+  EXPECT_TRUE(path->leads({kVip6, Port(80)}, kHere6));
+  EXPECT_EQ(path->leads({kAlsoHere6, Port(80)}, kHere6).error().text, "2001:db8::2 is an address of this host itself");
+  EXPECT_EQ(path->leads({kVip6, Port(80)}, kHere).error().text, "192.0.2.1 is of another family than 2001:db8::100");
+  shell("ip -6 rule add priority 7 fwmark 0x52560001 prohibit");
+  EXPECT_FALSE(path->leads({kVip6, Port(80)}, kHere6));
+}
+
+TEST_F(CheckPathIpv6Test, BringsEachProbesPacketsWithTheServerThatTheyAreFor) {
+  auto path = open();
+  ASSERT_TRUE(path);
+  ASSERT_TRUE(path->leads({kVip6, Port(80)}, kHere6));
+  path->expect(begin6(CheckKind::tcp, 1), server(11));
+  path->expect(begin6(CheckKind::udp, 3), server(13));
+  begin6(CheckKind::udp, 4);  // nobody's
+  path->expect(begin(CheckKind::tcp, 5), server(12));
+  auto found = read(*path);
+  EXPECT_EQ(found.size(), 4u);
+  for (const Ip whose : {server(11).server.addr, server(12).server.addr, server(13).server.addr, Ip()}) {
+    EXPECT_EQ(found[whose], 1) << text(whose);
+  }
+}
+
+TEST_F(CheckPathIpv6Test, KeepsThemFromProgramsOfThisHostWhateverTheGuard) {
+  const Fd tcp = listens_on_ipv6(SOCK_STREAM), udp = listens_on_ipv6(SOCK_DGRAM);
+  for (const GuardMode mode : {GuardMode::tcx, GuardMode::classic}) {
+    auto path = open(mode);
+    ASSERT_TRUE(path);
+    if (!path->remark().empty()) continue;  // an old kernel
+    ASSERT_TRUE(path->leads({kVip6, Port(80)}, kHere6));
+    begin6(CheckKind::tcp, 1);
+    begin6(CheckKind::udp, 2);
+    EXPECT_EQ(read(*path)[Ip()], 2);
+    EXPECT_EQ(output_of("grep -c ' 03 ' /proc/thread-self/net/tcp6"), "0\n");
+    char byte = 0;
+    EXPECT_EQ(recv(udp.get(), &byte, 1, 0), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    probes_->cancel(ProbeId(1)), probes_->cancel(ProbeId(2));
+  }
+}
+
 }  // namespace
 }  // namespace rawvs

@@ -284,7 +284,8 @@ TEST_F(GuardOnRouter, SaysWhatWasTriedAndWhatToTypeWhenItCannotBe) {
   const std::string& text = attached.error().text;
   EXPECT_EQ(text.find("interface eth9: no guard: tcx: "), 0u) << text;
   EXPECT_NE(text.find("; clsact: clsact qdisc: No such device; classic: "), std::string::npos) << text;
-  EXPECT_NE(text.find("iptables -t raw -I PREROUTING -i eth9 -d VIP -j DROP"), std::string::npos) << text;
+  EXPECT_NE(text.find("iptables (ip6tables for IPv6) -t raw -I PREROUTING -i eth9 -d VIP -j DROP"), std::string::npos)
+      << text;
 }
 
 }  // namespace

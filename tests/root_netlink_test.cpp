@@ -69,6 +69,7 @@ TEST_F(NetlinkInNamespace, FollowsAnInterfaceFromItsAppearanceToItsEnd) {
 
   e0 = after("ip link set e0 mtu 1400");
   EXPECT_EQ(e0.mtu, 1400);
+  EXPECT_EQ(e0.mtu_of(Family::ipv6), 1400);
   e0 = after("ip link set e0 address 02:00:00:00:00:0f");
   EXPECT_EQ(e0.mac, (Mac{{2, 0, 0, 0, 0, 0x0f}}));
 
@@ -90,6 +91,19 @@ TEST_F(NetlinkInNamespace, ListsIpv4AddressesPrimaryOnesFirst) {
   EXPECT_EQ(e0.addresses, (List{{ip("192.0.2.1"), 24}, {ip("198.51.100.1"), 28}, {ip("192.0.2.2"), 24}}));
   e0 = after("ip addr del 198.51.100.1/28 dev e0");
   EXPECT_EQ(e0.addresses, (List{{ip("192.0.2.1"), 24}, {ip("192.0.2.2"), 24}}));
+}
+
+// As /proc shows it; a router advertisement sets it.
+TEST_F(NetlinkInNamespace, ReadsALowerMtuOfIpv6) {
+  after("ip link add e0 type veth peer name peer");
+  after("ip link set e0 up && ip link set peer up");
+  write_sysctl("net/ipv6/conf/e0/disable_ipv6", "0");
+  EXPECT_EQ(after("ip addr add 192.0.2.1/24 dev e0").mtu6, 0);
+  write_sysctl("net/ipv6/conf/e0/mtu", "1400");
+  const LinkFacts e0 = after("ip addr add 198.51.100.1/28 dev e0");
+  EXPECT_EQ(e0.mtu6, 1400);
+  EXPECT_EQ(e0.mtu_of(Family::ipv6), 1400);
+  EXPECT_EQ(e0.mtu_of(Family::ipv4), 1500);
 }
 
 TEST_F(NetlinkInNamespace, TakesOurEndOfAPointToPointAddress) {
@@ -202,9 +216,10 @@ TEST_F(Routes, AndInterfacesAreNotTakenForMissingWhenTheKernelCannotBeAsked) {
   EXPECT_EQ(route.error().text, "rtnetlink: the route to 192.0.2.7: Socket operation on non-socket");
 }
 
-TEST_F(Routes, ThroughAnIpv6GatewayCannotBeTaken) {
+TEST_F(Routes, ThroughAnIpv6GatewayAreResolvedByNeighbourDiscovery) {
   shell("ip -6 addr add 2001:db8::1/64 dev in nodad && ip route add 203.0.113.64/26 via inet6 2001:db8::2 dev in");
-  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);
+  EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::direct);
+  EXPECT_EQ(to("203.0.113.65").next_hop, ip("2001:db8::2"));
 }
 
 TEST_F(Routes, AreNewsWhenTheyChange) {

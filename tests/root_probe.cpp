@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "root_probe.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "sys/net/socket_address.h"
 
 namespace rawvs::test {
 
@@ -30,6 +31,15 @@ void ProbeTest::SetUp() {
   auto opened = Probes::open();
   ASSERT_TRUE(opened) << opened.error().text;
   probes_ = std::move(*opened);
+}
+
+void ProbeTest::ipv6() {
+  write_sysctl("net/ipv6/conf/all/disable_ipv6", "0");
+  shell(
+      "ip addr add 2001:db8::1/128 dev lo nodad && ip addr add 2001:db8::2/128 dev lo nodad && "
+      "ip addr add 2001:db8:9::1/64 dev d0 nodad && "
+      "ip neigh add 2001:db8:9::9 lladdr 02:00:00:00:00:09 dev d0 && "
+      "ip -6 route add unreachable 2001:db8:113::/48");
 }
 
 void ProbeTest::start(const CheckSpec& spec, const ProbeTarget& target, uint64_t id) {
@@ -55,7 +65,7 @@ bool ProbeTest::quiet(const Meanwhile& meanwhile) { return finding_within(20, me
 
 ProbeFinding ProbeTest::ask(const CheckSpec& spec, const ProbeTarget& target, const Meanwhile& meanwhile) {
   start(spec, target);
-  const ProbeFinding finding = next(meanwhile);
+  ProbeFinding finding = next(meanwhile);
   EXPECT_EQ(finding.id, ProbeId(1)) << "no finding";
   EXPECT_EQ(probes_->running(), 0u);
   return finding;
@@ -83,29 +93,26 @@ ProbeTarget at(Ip addr, uint16_t port) {
   return target;
 }
 
-Fd listener(uint16_t port, int type, int backlog) {
-  Fd fd(socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(kHere.v4());
-  address.sin_port = htons(port);
+Fd listener(uint16_t port, int type, int backlog, Ip at) {
+  Fd fd(socket(kernel_family(at.family()), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const SocketAddress address({at, Port(port)});
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
+  EXPECT_EQ(bind(fd.get(), address.get(), address.size()), 0) << std::strerror(errno);
   EXPECT_TRUE(type != SOCK_STREAM || listen(fd.get(), backlog) == 0);
   return fd;
 }
 
-SlowServer::SlowServer(uint16_t port, std::vector<std::string> pieces, bool closes)
-    : listener_(listener(port, SOCK_STREAM)), pieces_(std::move(pieces)), closes_(closes) {}
+SlowServer::SlowServer(uint16_t port, std::vector<std::string> pieces, bool closes, Ip at)
+    : listener_(listener(port, SOCK_STREAM, 512, at)), pieces_(std::move(pieces)), closes_(closes) {}
 
 void SlowServer::go_on() {
   if (listener_ && !connection_) {
-    sockaddr_in peer{};
-    socklen_t size = sizeof peer;
-    connection_ = Fd(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    SocketAddress peer;
+    socklen_t size = peer.size();
+    connection_ = Fd(accept4(listener_.get(), peer.get(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!connection_) return;
-    client_ = Ip(ntohl(peer.sin_addr.s_addr));
+    client_ = peer.endpoint().addr;
     const int on = 1;
     setsockopt(connection_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     listener_.reset();
@@ -149,7 +156,7 @@ Folder::Folder() : path_(testing::TempDir() + "rawvs-probe-XXXXXX") {
 Folder::~Folder() { shell("rm -rf " + path_); }
 
 std::string Folder::script(const std::string& name, const std::string& text) const {
-  const std::string path = path_ + "/" + name;
+  std::string path = path_ + "/" + name;
   FILE* const file = fopen(path.c_str(), "we");
   if (file == nullptr) {
     ADD_FAILURE() << path;

@@ -2,6 +2,7 @@
 // root_probe.h: probes.h in a network namespace with servers to check. The clock is an argument: time passes when a
 // test says so.
 //   192.0.2.1 and 192.0.2.2 are here; 198.51.100.9 is silent; 203.0.113.0/24 cannot be reached; the rest has no route
+//   With ipv6(): 2001:db8::1 and ::2 are here; 2001:db8:9::9 is silent; 2001:db8:113::/48 cannot be reached
 #pragma once
 
 #include <functional>
@@ -17,11 +18,16 @@ namespace rawvs::test {
 inline constexpr Ip kHere{0xc0000201}, kAlsoHere{0xc0000202}, kSilent{0xc6336409}, kUnreachable{0xcb007101},
     kNowhere{0xcb007201};
 
+inline constexpr Ip kHere6{0x20010db800000000, 1}, kAlsoHere6{0x20010db800000000, 2}, kSilent6{0x20010db800090000, 9},
+    kUnreachable6{0x20010db801130000, 1}, kNowhere6{0x20010db801140000, 1};
+
 class ProbeTest : public RootNet {
  protected:
   static constexpr Instant kStart{1000s};
 
   void SetUp() override;
+
+  void ipv6();  // adds IPv6's addresses and routes
 
   using Meanwhile = std::function<void()>;
   void start(const CheckSpec& spec, const ProbeTarget& target, uint64_t id = 1);
@@ -38,12 +44,12 @@ class ProbeTest : public RootNet {
 
 CheckSpec spec_of(CheckKind kind);  // with a timeout of two seconds
 ProbeTarget at(Ip addr, uint16_t port);
-Fd listener(uint16_t port, int type, int backlog = 512);  // at kHere, non-blocking
+Fd listener(uint16_t port, int type, int backlog = 512, Ip at = kHere);  // non-blocking
 
 // Accepts one connection, reads something, and writes a piece each time that it is let. TCP has to show them apart.
 class SlowServer {
  public:
-  SlowServer(uint16_t port, std::vector<std::string> pieces, bool closes);
+  SlowServer(uint16_t port, std::vector<std::string> pieces, bool closes, Ip at = kHere);
   void go_on();
   const std::string& heard() const { return heard_; }
   Ip client() const { return client_; }

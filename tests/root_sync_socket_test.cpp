@@ -2,10 +2,13 @@
 // Tests sync_socket.h with the kernel, in a network namespace: whose messages it receives.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "rawvs/config.h"
@@ -98,6 +101,48 @@ TEST_F(SyncSocketInNamespace, APortThatIsTakenIsNamedWithTheRemedy) {
             "sync: UDP port 8848: Address already in use; another program has it (ss -lunp): end that one, or take "
             "another port");
   close(other);
+}
+
+TEST_F(SyncSocketInNamespace, HearsPeersOfIpv6) {
+  shell("ip addr add 2001:db8::10/64 dev lo nodad && ip addr add 2001:db8::20/64 dev lo nodad");
+  SyncConfig c;
+  c.peers = {ip("2001:db8::10")};  // itself
+  auto socket = SyncSocket::open(c);
+  ASSERT_TRUE(socket) << socket.error().text;
+  const std::array<uint8_t, 3> message{1, 2, 3};
+  ASSERT_EQ((*socket)->send(message), 0);
+  const auto heard = (*socket)->receive();
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(text(heard->from), "2001:db8::10");
+  EXPECT_TRUE(std::ranges::equal(heard->datagram, message));
+}
+
+class SyncSocketOnVeth : public VethPair {};
+
+TEST_F(SyncSocketOnVeth, SendsToAGroupOfIpv6ByTheInterfaceThatItJoined) {
+  SyncConfig c;
+  c.group = ip("ff02::1:5");
+  left_->enter();
+  auto left = SyncSocket::open(c);
+  ASSERT_TRUE(left) << left.error().text;
+  write_sysctl("net/ipv6/conf/all/disable_ipv6", "0");
+  shell("ip -6 addr add 2001:db8::1/64 dev l0 nodad && ip -6 addr flush dev l0 scope link");
+  ASSERT_EQ((*left)->join(ifindex_of("l0")), 0);
+  right_->enter();
+  write_sysctl("net/ipv6/conf/all/disable_ipv6", "0");
+  auto right = SyncSocket::open(c);
+  ASSERT_TRUE(right) << right.error().text;
+  ASSERT_EQ((*right)->join(ifindex_of("r0")), 0);
+  const int at_right = ifindex_of("r0");
+  const std::array<uint8_t, 3> message{1, 2, 3};
+  ASSERT_EQ((*left)->send(message), 0);
+  pollfd wait{(*right)->fd(), POLLIN, 0};
+  ASSERT_EQ(poll(&wait, 1, 2000), 1);
+  const auto heard = (*right)->receive();
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(text(heard->from), "2001:db8::1");
+  EXPECT_EQ(heard->ifindex, at_right);
+  EXPECT_FALSE((*left)->receive()) << "not its own";
 }
 
 }  // namespace

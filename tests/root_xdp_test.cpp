@@ -1,68 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests the back end "xdp" with the kernel. The director is at the right (root_net.h, VethPair); a packet socket at r0
-// shows what its kernel gets. That a packet does not arrive is shown without waiting: one sent after it arrives first.
+// Tests the back end "xdp" with the kernel.
 #ifdef RAWVS_XDP
-#include "sys/io/xdp_io.h"
+#include "root_xdp.h"
 
 #include <algorithm>
 
-#include "root_net.h"
 #include "sys/io/xdp_checksum.h"
 
-namespace rawvs::test {
+namespace rawvs::test::on_xdp {
 namespace {
-
-constexpr const char *kVip = "192.0.2.100", *kServer = "192.0.2.1", *kAsker = "198.51.100.7";
-constexpr uint16_t kMoreFragments = 0x2000;
-
-FrameBytes to_vip(const std::string& data, Mac to = kRight) {
-  return frame(Udp{.src = "192.0.2.1", .dst = kVip, .data = data, .from = kLeft, .to = to});
-}
-FrameBytes past_vip(const std::string& data) {
-  return frame(Udp{.src = "192.0.2.1", .dst = "198.51.100.9", .data = data, .from = kLeft, .to = kRight});
-}
-FrameBytes answer(uint16_t server_port, uint16_t client_port, uint8_t protocol = 17) {
-  FrameBytes l4(12);
-  store_be16(l4, 0, server_port), store_be16(l4, 2, client_port), store_be16(l4, 4, 12);
-  return ipv4_frame(kLeft, kRight, kServer, kAsker, protocol, 64, 0, l4);
-}
-
-class XdpOnVeth : public VethPair {
- protected:
-  void SetUp() override {
-    VethPair::SetUp();
-    if (IsSkipped()) return;
-    left_->enter();
-    at_left_ = open_socket("l0", "ip or arp");
-    right_->enter();
-    options_.ifindex = ifindex_of("r0");
-    options_.name = "r0";
-    options_.ring_frames = 64;
-    options_.link = Link::inside;
-    auto opened = XdpIo::open(options_, flows_);
-    if (!opened) GTEST_SKIP() << "this kernel has no AF_XDP that we can use: " << opened.error().text;
-    io_ = std::move(*opened);
-    wait_for_link("r0");
-    tap_ = open_socket("r0", "ip or arp");
-    watch_.vips = {ip(kVip)};
-    tell();
-  }
-  void TearDown() override {
-    VethPair::TearDown();
-    io_.reset(), tap_.reset(), at_left_.reset();
-  }
-  void tell() {
-    const auto told = io_->watch(watch_, {&kRight, 1});
-    ASSERT_TRUE(told) << told.error().text;
-  }
-  void send(const FrameBytes& bytes) { ASSERT_TRUE(send_bytes(*at_left_, bytes)); }
-
-  FlowMap flows_{16};
-  FrameIo::Options options_;
-  Watch watch_;
-  std::unique_ptr<LinkSocket> at_left_, tap_;
-  std::unique_ptr<XdpIo> io_;
-};
 
 TEST_F(XdpOnVeth, TakesAVipsFramesUnchangedAndTheKernelSeesNone) {
   ASSERT_TRUE(io_->native());
@@ -223,6 +169,30 @@ TEST_F(XdpOnVeth, FindsOutThatAChecksumIsPartialAndCompletesItWhenSending) {
   EXPECT_FALSE(sent.offload.partial_checksum());
 }
 
+FrameBytes with_partial_checksum6(FrameBytes f) {
+  uint32_t sum = f[20] + uint32_t{load_be16(f, 18)};
+  for (size_t at = 22; at < 54; at += 2) sum += load_be16(f, at);
+  sum = (sum & 0xffff) + (sum >> 16);
+  store_be16(f, 60, static_cast<uint16_t>((sum & 0xffff) + (sum >> 16)));
+  return f;
+}
+Offload partial_udp6() {
+  Offload offload = partial_udp();
+  offload.checksum_start = 54;
+  return offload;
+}
+
+TEST_F(XdpOnVeth, FindsOutThatAChecksumOverIpv6IsPartialAndCompletesItWhenSending) {
+  watch_.vips = {ip(kVip6)};
+  tell();
+  ASSERT_TRUE(send_bytes(*at_left_, with_partial_checksum6(to_vip6("sum")), partial_udp6()));
+  const Caught got = next_frame(*io_);
+  EXPECT_EQ(got.bytes, with_partial_checksum6(to_vip6("sum"))) << "veth's native XDP has completed it?";
+  EXPECT_EQ(got.offload, partial_udp6());
+  ASSERT_TRUE(send_bytes(*io_, with_partial_checksum6(past_vip6("odd")), partial_udp6()));
+  EXPECT_EQ(next_frame(*at_left_).bytes, past_vip6("odd"));
+}
+
 TEST_F(XdpOnVeth, SendsASuperFrameWholeByThePacketSocketBeside) {
   const auto [large, offload] = super_frame(kRight, 20000);
   ASSERT_TRUE(at_left_->set_filter("tcp dst port 5001"));
@@ -282,6 +252,8 @@ TEST(XdpChecksum, OfAWholePacketIsNoPartialOne) {
   EXPECT_EQ(offload_found(udp), Offload{});
   FrameBytes tcp = frame(Tcp{});
   EXPECT_EQ(offload_found(tcp), Offload{});
+  FrameBytes udp6 = to_vip6("whole");
+  EXPECT_EQ(offload_found(udp6), Offload{});
 }
 
 TEST(XdpChecksum, IsTheSameWhetherItIsCompletedOnceOrTwice) {
@@ -289,6 +261,10 @@ TEST(XdpChecksum, IsTheSameWhetherItIsCompletedOnceOrTwice) {
   ASSERT_EQ(offload_found(once), partial_udp());
   complete_checksum(once, partial_udp());
   EXPECT_EQ(once, to_vip("sum"));
+  FrameBytes once6 = with_partial_checksum6(to_vip6("sum"));
+  ASSERT_EQ(offload_found(once6), partial_udp6());
+  complete_checksum(once6, partial_udp6());
+  EXPECT_EQ(once6, to_vip6("sum"));
   // A payload that makes the whole checksum equal to the pseudo-header's sum: to complete it again changes nothing.
   bool found = false;
   for (uint32_t word = 0; word < 0x10000 && !found; ++word) {
@@ -304,8 +280,8 @@ TEST(XdpChecksum, IsTheSameWhetherItIsCompletedOnceOrTwice) {
 }
 
 TEST(XdpChecksum, NeverReadsPastAnyTruncation) {  // run under ASan: each copy has exactly `keep` bytes
-  for (const FrameBytes& whole :
-       {to_vip("some data"), frame(Tcp{}), ipv4_frame(kLeft, kRight, kServer, kVip, 132, 64, 0, FrameBytes(20))}) {
+  for (const FrameBytes& whole : {to_vip("some data"), to_vip6("some data"), frame(Tcp{}),
+                                  ipv4_frame(kLeft, kRight, kServer, kVip, 132, 64, 0, FrameBytes(20))}) {
     for (size_t keep = 0; keep < whole.size(); ++keep) {
       FrameBytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(keep));
       EXPECT_EQ(offload_found(cut), Offload{}) << keep;
@@ -321,5 +297,5 @@ TEST(XdpChecksum, OfAnSctpPacketThatHasNoneIsFilledIn) {
 }
 
 }  // namespace
-}  // namespace rawvs::test
+}  // namespace rawvs::test::on_xdp
 #endif

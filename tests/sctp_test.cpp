@@ -40,7 +40,7 @@ std::optional<Exit> parsed(FrameBytes b, Packet& out) {
   Frame f;
   f.data = b.data();
   f.size = static_cast<uint32_t>(b.size());
-  return parse_ipv4(f, out);
+  return parse_ip(f, out);
 }
 
 TEST(Crc32c, GivesTheKnownValues) {  // RFC 3720 appendix B.4, and the customary check
@@ -250,7 +250,7 @@ struct Recorded {
   Recorded(const std::string& sent, const std::string& got) : bytes(hex(sent)), want(hex(got)) {
     frame.data = bytes.data();
     frame.size = static_cast<uint32_t>(bytes.size());
-    EXPECT_FALSE(parse_ipv4(frame, packet));
+    EXPECT_FALSE(parse_ip(frame, packet));
     decrement_ttl(frame, packet);
   }
 };

@@ -8,25 +8,6 @@
 namespace rawvs::test {
 namespace {
 
-struct Super {
-  FrameBytes bytes;
-  Offload offload{};
-  Frame frame() {
-    Frame f = frame_of(bytes);
-    f.offload = offload;
-    return f;
-  }
-  Packet packet() {
-    Packet p;
-    const auto wrong = parse_ipv4(frame(), p);
-    EXPECT_FALSE(wrong) << words(*wrong).name;
-    return p;
-  }
-  Pieces segments(std::vector<Offload>* offloads = nullptr) {
-    return pieces_of(Segmenter(frame(), packet()), offloads);
-  }
-};
-
 size_t l4_at(const FrameBytes& b) { return 14 + (b[14] & 15u) * 4; }
 size_t checksum_at(const FrameBytes& b) { return l4_at(b) + (b[23] == 6 ? 16u : 6u); }
 
@@ -241,7 +222,7 @@ TEST(Segmenter, StandsAnyBytes) {
     s.offload.checksum_offset = random() % 2 == 0 ? 16 : 6;
     Frame f = s.frame();
     Packet packet;
-    if (!parse_ipv4(f, packet)) {
+    if (!parse_ip(f, packet)) {
       const auto segments = pieces_of(Segmenter(f, packet));
       ASSERT_LE(segments.size(), 400u);
       cut += segments.size() > 1;

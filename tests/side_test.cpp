@@ -32,12 +32,12 @@ class NeighborTest : public testing::Test {
     return s;
   }
   bool answer(Mac mac = kServerMac) {
-    return table_.heard({Arp::Op::reply, mac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")}, Link::outside,
+    return table_.heard({Discovery::What::says, ip("192.0.2.11"), mac, ip("192.0.2.10"), kDirectorMac}, Link::outside,
                         kDirectorMac, {now_, out_});
   }
   bool says(Mac mac) {  // without having been asked
-    return table_.heard({Arp::Op::request, mac, ip("192.0.2.11"), {}, ip("192.0.2.11")}, Link::outside, kDirectorMac,
-                        {now_, out_});
+    return table_.heard({Discovery::What::asks, ip("192.0.2.11"), mac, ip("192.0.2.11"), {}}, Link::outside,
+                        kDirectorMac, {now_, out_});
   }
   std::string notices() {
     std::string s;
@@ -193,16 +193,16 @@ TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
 
 TEST_F(NeighborTest, NeverAsksForAFixedAddressNorBelievesOthers) {
   const uint16_t fixed = table_.want(ip("192.0.2.12"), Link::outside, kOtherMac, kStart);
-  EXPECT_TRUE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.12"), kDirectorMac, ip("192.0.2.10")},
+  EXPECT_TRUE(table_.heard({Discovery::What::says, ip("192.0.2.12"), kServerMac, ip("192.0.2.10"), kDirectorMac},
                            Link::outside, kDirectorMac, {now_, out_}));
   EXPECT_EQ(table_.at(fixed).mac, kOtherMac);
   questions(100s);  // expects 192.0.2.11 in every question
 }
 
 TEST_F(NeighborTest, IgnoresStrangersAndTheSameAddressOnAnotherLink) {
-  EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.13"), kDirectorMac, ip("192.0.2.10")},
+  EXPECT_FALSE(table_.heard({Discovery::What::says, ip("192.0.2.13"), kServerMac, ip("192.0.2.10"), kDirectorMac},
                             Link::outside, kDirectorMac, {now_, out_}));
-  EXPECT_FALSE(table_.heard({Arp::Op::reply, kServerMac, ip("192.0.2.11"), kDirectorMac, ip("192.0.2.10")},
+  EXPECT_FALSE(table_.heard({Discovery::What::says, ip("192.0.2.11"), kServerMac, ip("192.0.2.10"), kDirectorMac},
                             Link::inside, kDirectorMac, {now_, out_}));
 }
 
@@ -231,7 +231,7 @@ class ClaimTest : public testing::Test {
     return s;
   }
   std::optional<Conflict> heard(Mac mac) {
-    return claims_.heard({Arp::Op::reply, mac, ip("192.0.2.100"), {}, {}}, Link::outside, kDirectorMac, now_);
+    return claims_.heard({Discovery::What::says, ip("192.0.2.100"), mac, {}, {}}, Link::outside, kDirectorMac, now_);
   }
   Settings settings_;
   Claims claims_{settings_};
@@ -366,7 +366,8 @@ TEST_F(ClaimTest, AnnouncesAVirtualMacAddressAndTakesNobodyWhoHasItForARival) {
   EXPECT_EQ(say[0].mac, kVirtualMac);
   EXPECT_EQ(say[0].what, Say::What::announce);
   EXPECT_FALSE(heard(kVirtualMac)) << "the other director, for a moment";
-  EXPECT_FALSE(claims_.heard({Arp::Op::reply, kOtherMac, ip("192.0.2.100"), {}, {}}, Link::inside, kInsideMac, now_));
+  EXPECT_FALSE(
+      claims_.heard({Discovery::What::says, ip("192.0.2.100"), kOtherMac, {}, {}}, Link::inside, kInsideMac, now_));
   EXPECT_TRUE(heard(kOtherMac));
 }
 

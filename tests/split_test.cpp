@@ -126,6 +126,12 @@ TEST(Fragmenter, TooSmallABufferLosesNothing) {
   EXPECT_EQ(pieces_of(fragmenter), fragments_of(whole, 1500, false));
 }
 
+// Cuts of the whole payload.
+Cuts cuts_of(const FrameBytes& whole, const std::vector<uint16_t>& at) {
+  const bool v6 = get16(whole, 12) == 0x86dd;
+  return {at, static_cast<uint32_t>(whole.size()) - (v6 ? 54 : 34)};
+}
+
 // A simple model: fragments at the given offsets.
 Pieces given_fragments_of(const FrameBytes& whole, const std::vector<uint16_t>& cuts, bool df) {
   Pieces all;
@@ -145,38 +151,39 @@ Pieces given_fragments_of(const FrameBytes& whole, const std::vector<uint16_t>& 
 
 TEST(Fragmenter, CutsWhereItIsTold) {
   FrameBytes whole = frame(Udp{.data = noise(1992), .dont_fragment = false});  // a payload of 2000
+  const std::vector<uint16_t> half{0, 125};
   for (const std::vector<uint16_t>& cuts : {std::vector<uint16_t>{0, 1}, {0, 249}, {0, 100, 101, 180}, {0, 125}}) {
     for (const uint32_t mtu : {2012u, 2020u, 9000u}) {  // whether it would fit or not
-      const Fragmenter fragments(frame_of(whole), mtu, DontFragment::refuse, cuts);
+      const Fragmenter fragments(frame_of(whole), mtu, DontFragment::refuse, cuts_of(whole, cuts));
       EXPECT_EQ(pieces_of(fragments), given_fragments_of(whole, cuts, false));
     }
   }
-  EXPECT_EQ(Fragmenter(frame_of(whole), 1500, DontFragment::refuse, std::vector<uint16_t>{0, 125}).largest_piece(),
-            34u + 1000);
+  EXPECT_EQ(Fragmenter(frame_of(whole), 1500, DontFragment::refuse, Cuts{half, 2000}).largest_piece(), 34u + 1000);
 }
 
 TEST(Fragmenter, AGivenPieceThatIsTooLargeMakesAllEqual) {
   FrameBytes whole = frame(Udp{.data = noise(1992), .dont_fragment = false});
   const std::vector<uint16_t> cuts{0, 10, 100};  // the last has 1200 bytes
-  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1220, DontFragment::keep, cuts)),
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1220, DontFragment::keep, cuts_of(whole, cuts))),
             given_fragments_of(whole, cuts, false));
-  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1219, DontFragment::keep, cuts)), fragments_of(whole, 1219, false));
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1219, DontFragment::keep, cuts_of(whole, cuts))),
+            fragments_of(whole, 1219, false));
 }
 
 TEST(Fragmenter, GivenPiecesOfAnUnevenEndAreGiven) {
   FrameBytes whole = frame(Udp{.data = noise(13), .dont_fragment = false});  // a payload of 21
   const std::vector<uint16_t> cuts{0, 1};
-  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 33, DontFragment::keep, cuts)),
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 33, DontFragment::keep, cuts_of(whole, cuts))),
             given_fragments_of(whole, cuts, false));
 }
 
 TEST(Fragmenter, DontFragmentHoldsForGivenPiecesToo) {
   FrameBytes whole = frame(Udp{.data = noise(1000), .dont_fragment = true});
   const std::vector<uint16_t> cuts{0, 50};
-  EXPECT_FALSE(Fragmenter(frame_of(whole), 1500, DontFragment::refuse, cuts).valid());
-  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::keep, cuts)),
+  EXPECT_FALSE(Fragmenter(frame_of(whole), 1500, DontFragment::refuse, cuts_of(whole, cuts)).valid());
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::keep, cuts_of(whole, cuts))),
             given_fragments_of(whole, cuts, true));
-  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::clear, cuts)),
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::clear, cuts_of(whole, cuts))),
             given_fragments_of(whole, cuts, false));
 }
 
@@ -184,9 +191,105 @@ TEST(Fragmenter, CutsThatCannotBeAreNone) {
   FrameBytes whole = frame(Udp{.data = noise(992), .dont_fragment = false});
   for (const std::vector<uint16_t>& cuts :
        {std::vector<uint16_t>{}, {0}, {1, 2}, {0, 0}, {0, 20, 10}, {0, 125}, {0, 60, 9000}}) {
-    EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::keep, cuts)), Pieces{whole});
-    EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 500, DontFragment::keep, cuts)), fragments_of(whole, 500, false));
+    EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::keep, cuts_of(whole, cuts))), Pieces{whole});
+    EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 500, DontFragment::keep, cuts_of(whole, cuts))),
+              fragments_of(whole, 500, false));
   }
+}
+
+// ---- IPv6
+
+// The obvious way: the headers before `headers_end`, a fragment header, and a part of the rest. cuts: as Fragmenter's.
+Pieces ipv6_fragments_of(const FrameBytes& whole, size_t headers_end, size_t named_at, uint32_t id,
+                         const std::vector<size_t>& offsets) {
+  Pieces all;
+  const size_t end = 54 + get16(whole, 18);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    const bool last = i + 1 == offsets.size();
+    FrameBytes f(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(headers_end));
+    f.insert(f.end(), {f[named_at], 0, 0, 0, 0, 0, 0, 0});
+    f[named_at] = 44;
+    set16(f, headers_end + 2, static_cast<unsigned>(offsets[i]) | (last ? 0u : 1u));
+    set32(f, headers_end + 4, id);
+    const auto at = [&](size_t offset) { return whole.begin() + static_cast<std::ptrdiff_t>(headers_end + offset); };
+    f.insert(f.end(), at(offsets[i]), last ? whole.begin() + static_cast<std::ptrdiff_t>(end) : at(offsets[i + 1]));
+    set16(f, 18, static_cast<unsigned>(f.size() - 54));
+    all.push_back(f);
+  }
+  return all;
+}
+
+std::vector<size_t> steps(size_t payload, size_t step) {
+  std::vector<size_t> offsets;
+  for (size_t at = 0; at < payload; at += step) offsets.push_back(at);
+  return offsets;
+}
+
+FrameBytes ipv6_udp(size_t size, const Extensions& extensions = {}) {
+  return frame(Udp{.src = "2001:db8:1::1", .dst = "2001:db8::100", .data = noise(size), .extensions = extensions});
+}
+
+TEST(Ipv6Fragmenter, CutsAsTheObviousWayDoes) {
+  for (const size_t size : {0u, 1u, 1232u, 1233u, 1452u, 1453u, 9000u, 65527u}) {
+    for (const uint32_t mtu : {56u, 63u, 1280u, 1500u, 9000u, 65535u, 65575u}) {
+      FrameBytes whole = ipv6_udp(size);
+      const auto pieces = pieces_of(Fragmenter(frame_of(whole), mtu, DontFragment::refuse, {}, 0xabcd1234));
+      if (size + 48 <= mtu) {
+        EXPECT_EQ(pieces, Pieces{whole});
+      } else {
+        EXPECT_EQ(pieces, ipv6_fragments_of(whole, 54, 20, 0xabcd1234, steps(size + 8, (mtu - 48) / 8 * 8)));
+      }
+      for (const auto& piece : pieces) ASSERT_LE(piece.size(), 14 + mtu);
+    }
+  }
+}
+
+TEST(Ipv6Fragmenter, HeadersForRoutersAreInEachPiece) {  // RFC 8200 section 4.5
+  FrameBytes options = ipv6_udp(2000, {hop_by_hop(), destination_options()});
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(options), 1280, DontFragment::refuse, {}, 7)),
+            ipv6_fragments_of(options, 70, 62, 7, steps(2008, 1216)));
+  FrameBytes routed = ipv6_udp(2000, {hop_by_hop(), destination_options(), routing(2, 0), destination_options()});
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(routed), 1280, DontFragment::refuse, {}, 7)),
+            ipv6_fragments_of(routed, 94, 70, 7, steps(2016, 1192)));
+}
+
+TEST(Ipv6Fragmenter, CutsWhereItIsTold) {
+  FrameBytes whole = ipv6_udp(1992);
+  const std::vector<uint16_t> ten{0, 10};
+  for (const std::vector<uint16_t>& cuts : {std::vector<uint16_t>{0, 1}, {0, 249}, {0, 100, 101, 180}, {0, 125}}) {
+    std::vector<size_t> offsets;
+    for (const uint16_t cut : cuts) offsets.push_back(cut * size_t{8});
+    for (const uint32_t mtu : {2040u, 2048u, 9000u}) {
+      EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), mtu, DontFragment::keep, cuts_of(whole, cuts), 9)),
+                ipv6_fragments_of(whole, 54, 20, 9, offsets));
+    }
+  }
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1300, DontFragment::keep, Cuts{ten, 2000}, 9)),
+            ipv6_fragments_of(whole, 54, 20, 9, steps(2000, 1248)));
+}
+
+TEST(Ipv6Fragmenter, TheFirstPieceHasWhatWasPutBeforeIt) {  // a tunnel's headers
+  FrameBytes whole = ipv6_udp(1992);
+  const std::vector<uint16_t> cuts{0, 100, 180};
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1500, DontFragment::keep, {cuts, 1960}, 9)),
+            ipv6_fragments_of(whole, 54, 20, 9, {0, 840, 1480}));
+  // 44 bytes, as GRE's: no multiple of eight
+  EXPECT_EQ(pieces_of(Fragmenter(frame_of(whole), 1280, DontFragment::keep, {cuts, 1956}, 9)),
+            ipv6_fragments_of(whole, 54, 20, 9, steps(2000, 1232)));
+}
+
+TEST(Ipv6Fragmenter, RefusesWhatCannotBeCut) {
+  FrameBytes whole = ipv6_udp(3000);
+  for (const uint32_t mtu : {0u, 40u, 48u, 55u}) EXPECT_FALSE(Fragmenter(frame_of(whole), mtu).valid()) << mtu;
+  EXPECT_TRUE(Fragmenter(frame_of(whole), 56).valid());
+  Frame f = frame_of(whole);
+  f.offload.flags = Offload::needs_checksum;
+  EXPECT_FALSE(Fragmenter(f, 1280).valid());
+  FrameBytes fragment = ipv6_udp(3000, {fragment_header(8, true)});  // it would have two fragment headers
+  EXPECT_FALSE(Fragmenter(frame_of(fragment), 1280).valid());
+  EXPECT_TRUE(Fragmenter(frame_of(fragment), 3056).valid());
+  FrameBytes broken = ipv6_udp(3000, {destination_options(), hop_by_hop()});
+  EXPECT_FALSE(Fragmenter(frame_of(broken), 1280).valid());
 }
 
 }  // namespace

@@ -12,9 +12,10 @@ namespace {
 using namespace test;
 
 // Two services of two servers, templates, what they control, an FTP session: each kind of block.
-void set_up(World& w) {
+void set_up(World& w, Family family) {
+  w.family = family;
   w.web(Method::route);
-  w.web(Method::masq, Protocol::tcp, "192.0.2.101", 1, 21);
+  w.web(Method::masq, Protocol::tcp, family == Family::ipv4 ? "192.0.2.101" : "2001:db8::101", 1, 21);
   w.shop(Mark(10), {80, 443});
 }
 void populate(World& w) {
@@ -23,7 +24,7 @@ void populate(World& w) {
   for (uint16_t n = 0; n < 3; ++n) w.set_state(w.open(0, 1, Port(static_cast<uint16_t>(2000 + n)), &web), 1);
   w.open(2, 0, Port(2100), &shop);
   Connection& control = w.open(1, 0, Port(2000));
-  control.peer.ftp = w.ftp.take(w.at(1, 0).addr, ip("192.0.2.101"), ip("198.51.100.1"));
+  control.peer.ftp = w.ftp.take(w.at(1, 0).addr, w.keys.at(1).vip.addr, w.client_of(1));
   w.open(1, 0, Port(2001), &control, Port(20));
   ++w.unknown_ports;
   w.set_state(w.open(1, 0, Port(0), &control, Port(1025)), static_cast<uint8_t>(TcpState::listen));
@@ -31,14 +32,14 @@ void populate(World& w) {
 
 class DamagedState : public testing::Test {
  protected:
-  DamagedState() {
-    set_up(before_), populate(before_);
+  explicit DamagedState(Family family = Family::ipv4) : family_(family) {
+    set_up(before_, family_), populate(before_);
     bytes_ = before_.state(3);  // so that there are several blocks of each kind
     for (const Connection* const c : before_.all()) known_.insert(before_.identity(*c));
   }
   // Nothing but what was written may come of it, and nothing unsound.
   const StateReport& read(World& after, const std::vector<uint8_t>& bytes) {
-    set_up(after);
+    set_up(after, family_);
     after.restore(bytes);
     EXPECT_EQ(after.connections.size(), after.report.connections + after.report.templates);
     return after.report;
@@ -46,19 +47,26 @@ class DamagedState : public testing::Test {
   void expect_known(World& after) {
     for (const Connection* const c : after.all()) EXPECT_TRUE(known_.contains(after.identity(*c)));
   }
+  Family family_;
   World before_;
   std::vector<uint8_t> bytes_;
   std::set<std::string> known_;
 };
 
-TEST_F(DamagedState, WithoutDamageIsTakenBackWhole) {
+class DamagedStateOf : public DamagedState, public testing::WithParamInterface<Family> {
+ protected:
+  DamagedStateOf() : DamagedState(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(BothFamilies, DamagedStateOf, testing::ValuesIn(kBothFamilies));
+
+TEST_P(DamagedStateOf, WithoutDamageIsTakenBackWhole) {
   World after;
   EXPECT_EQ(text(read(after, bytes_)), "7 connections and 2 templates taken back");
   EXPECT_EQ(after.picture(), before_.picture());
   after.end_all();
 }
 
-TEST_F(DamagedState, EachByteThatIsFlippedCostsItsBlockAtMost) {
+TEST_P(DamagedStateOf, EachByteThatIsFlippedCostsItsBlockAtMost) {
   for (size_t at = 0; at < bytes_.size(); ++at) {
     for (const unsigned bits : {0x01u, 0x80u, 0xffu}) {
       std::vector<uint8_t> changed = bytes_;
@@ -80,7 +88,7 @@ TEST_F(DamagedState, EachByteThatIsFlippedCostsItsBlockAtMost) {
   }
 }
 
-TEST_F(DamagedState, IsTakenBackUpToWhereItWasCut) {
+TEST_P(DamagedStateOf, IsTakenBackUpToWhereItWasCut) {
   uint32_t last = 0;
   for (size_t size = 0; size < bytes_.size(); ++size) {
     World after;
@@ -149,7 +157,7 @@ TEST_F(DamagedState, ABlockThatComesAgainIsNotTakenAgain) {
 
 TEST_F(DamagedState, EntriesThatMakeNoSenseAreNotTaken) {
   World before;
-  set_up(before);
+  set_up(before, Family::ipv4);
   before.open(0, 0, Port(2000));
   const std::vector<uint8_t> bytes = before.state();
   const auto verdict = [&](size_t at, std::vector<uint8_t> with) {

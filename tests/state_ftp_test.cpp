@@ -83,7 +83,8 @@ struct Restarted {
   }
   // Both get it, and what goes on is the same.
   Seen both(const std::function<Seen(Nat&)>& act) {
-    const Seen one = act(before), other = act(after);
+    const Seen one = act(before);
+    Seen other = act(after);
     EXPECT_EQ(one.outcome.what, other.outcome.what);
     EXPECT_EQ(one.seq, other.seq);
     EXPECT_EQ(one.ack, other.ack);

@@ -29,15 +29,20 @@ class World {
   void web(Method method, Protocol protocol = Protocol::tcp, std::string vip = "", int servers = -1,
            uint16_t port = 80) {
     const auto number = static_cast<uint8_t>(keys.size());
-    if (vip.empty()) vip = "192.0.2." + std::to_string(100 + number);
+    if (vip.empty()) vip = (family == Family::ipv6 ? "2001:db8::" : "192.0.2.") + std::to_string(100 + number);
     add({protocol, {ip(vip), Port(port)}, {}}, method, servers < 0 ? number : static_cast<uint8_t>(servers), port);
   }
   // A virtual of several ports under a mark.
   void shop(Mark mark, const std::vector<uint16_t>& ports) {
+    const Ip vip = shop_vip(family);
     std::vector<GroupMatch> groups = services.groups();
-    for (const uint16_t p : ports) groups.push_back({ip("192.0.2.200"), Protocol::tcp, {{p, p}}, mark});
+    for (const uint16_t p : ports) groups.push_back({vip, Protocol::tcp, {{p, p}}, mark});
     services.set_groups(groups);
-    add({.protocol = Protocol::any, .vip = {}, .mark = mark}, Method::route, 9, 0);
+    add(mark_key(mark, family), Method::route, 9, 0);
+  }
+  static Ip shop_vip(Family of) { return ip(of == Family::ipv4 ? "192.0.2.200" : "2001:db8::200"); }
+  Ip client_of(uint8_t service) const {
+    return ip(keys.at(service).family() == Family::ipv4 ? "198.51.100.1" : "2001:db8:c6::1");
   }
   Endpoint at(uint8_t service, uint32_t server) const { return servers_.at(service).at(server); }
   ServerSlot slot(uint8_t service, uint32_t server) const {
@@ -52,12 +57,12 @@ class World {
     const ServiceKey& key = keys.at(service);
     const bool marked = key.mark.value != 0;
     const FlowKey flow{client,
-                       marked ? ip("192.0.2.200") : key.vip.addr,
+                       marked ? shop_vip(key.family()) : key.vip.addr,
                        cport,
                        marked || vport != Port(80) ? vport : key.vip.port,
                        marked ? Protocol::tcp : key.protocol,
                        false};
-    Connection& c = *connections.create(flow, connections.hash(flow));
+    Connection& c = *connections.create(flow, connections.hash(flow), at(service, server).addr);
     join(c, slot(service, server), services.server(slot(service, server)), vport);
     c.peer.client_mac = {2, 0, 0, 0, 7, static_cast<uint8_t>(cport.value)};
     connections.arm(c, now, timeout);
@@ -70,14 +75,14 @@ class World {
   }
   Connection& open(uint8_t service, uint32_t server, Port cport, Connection* parent = nullptr, Port vport = Port(80),
                    Duration timeout = 900s) {
-    return open_from(service, server, ip("198.51.100.1"), cport, parent, vport, timeout);
+    return open_from(service, server, client_of(service), cport, parent, vport, timeout);
   }
-  Connection& client_template(uint8_t service, uint32_t server, uint32_t seconds,
-                              const std::string& client = "198.51.100.1") {
+  Connection& client_template(uint8_t service, uint32_t server, uint32_t seconds, const std::string& client = "") {
     const ServiceKey& key = keys.at(service);
-    FlowKey flow{ip(client), key.vip.addr, Port(0), key.vip.port, key.protocol, true};
-    if (key.mark.value != 0) flow.vip = Ip(key.mark.value);
-    Connection& c = *connections.create(flow, connections.hash(flow));
+    FlowKey flow{
+        client.empty() ? client_of(service) : ip(client), key.vip.addr, Port(0), key.vip.port, key.protocol, true};
+    if (key.mark.value != 0) flow.vip = mark_address(key.mark, key.family());
+    Connection& c = *connections.create(flow, connections.hash(flow), at(service, server).addr);
     c.stay = {0, seconds};
     join(c, slot(service, server), services.server(slot(service, server)), flow.vport);
     connections.arm(c, now, std::chrono::seconds(seconds));
@@ -94,7 +99,7 @@ class World {
   }
   Connection* find(uint8_t service, Port cport) {
     const ServiceKey& key = keys.at(service);
-    const FlowKey flow{ip("198.51.100.1"), key.vip.addr, cport, key.vip.port, key.protocol, false};
+    const FlowKey flow{client_of(service), key.vip.addr, cport, key.vip.port, key.protocol, false};
     return connections.find(Side::client, flow, connections.hash(flow));
   }
 
@@ -207,6 +212,8 @@ class World {
     seal(bytes);
   }
 
+  Family family = Family::ipv4;         // of the services that are added
+  Family server_family = Family::ipv4;  // of the servers behind tunnels
   Instant now{5000s};
   Services services{128};
 
@@ -237,7 +244,9 @@ class World {
     ASSERT_FALSE(services.add({.key = key}));
     auto& mine = servers_.emplace_back();
     for (const uint32_t host : {11u, 12u}) {
-      mine.push_back({Ip(ip("203.0.113.0").v4() + subnet * 16u + host), Port(port)});
+      const uint32_t number = subnet * 16u + host;
+      const bool v4 = method == Method::tunnel ? server_family == Family::ipv4 : key.family() == Family::ipv4;
+      mine.push_back({v4 ? Ip(ip("203.0.113.0").v4() + number) : Ip(ip("2001:db8:cb::").hi(), number), Port(port)});
       ServerSpec spec{.at = mine.back(), .method = method};
       ASSERT_FALSE(services.add_server(key, spec));
     }

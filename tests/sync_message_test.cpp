@@ -241,14 +241,56 @@ TEST(SyncMessage, RefusesByName) {
   EXPECT_EQ(parameters("0201aa"), fine);
 }
 
-TEST(SyncMessage, AnIpv6EntryIsPassedOverAndTheNextOneTaken) {
-  Datagram d = from_hex("0007007402010000");
-  d.resize(8 + 72);
-  d[8] = 1, d[9] = 6, d[11] = 72;
+// Of a client's template of mark 10, as IPVS writes it: the mark is the first word of the VIP.
+constexpr const char* kIpv6Entry =
+    "01000048"
+    "00001183"
+    "0000"
+    "0000"
+    "0000"
+    "0000"
+    "00000000"
+    "00000168"
+    "20010db800c600000000000000000000"
+    "0000000a000000000000000000000000"
+    "20010db8000000000000000000000011";
+
+TEST(SyncMessage, ReadsAnEntryOfIpv6AndTheNextOne) {
+  Datagram d = from_hex(std::string("0007007402010000") + kIpv6Entry);
   const Datagram other = from_hex(kRecordedSync[0].bytes);
   d.insert(d.end(), other.begin() + 8, other.end());
   ASSERT_EQ(d.size(), 0x74u);
-  EXPECT_EQ(read(d), "ipv6\n" + std::string(kRecordedSync[0].says));
+  const std::string says =
+      "ip [2001:db8:c6::]:0 [0:a::]:0 [2001:db8::11]:0 DR state 0 no-output inactive template mark 0 timeout 360\n";
+  EXPECT_EQ(read(d), says + kRecordedSync[0].says);
+  for (const size_t place : {0u, 1u, 2u}) {  // ::ffff:192.0.2.1 is no address of IPv6
+    Datagram mapped = d;
+    const Datagram address = from_hex("00000000000000000000ffffc0000201");
+    std::ranges::copy(address, mapped.begin() + static_cast<std::ptrdiff_t>(8 + 24 + 16 * place));
+    EXPECT_EQ(read(mapped), "mapped-address\n" + std::string(kRecordedSync[0].says));
+  }
+}
+
+TEST(SyncMessage, AnEntryOfIpv6IsBuiltAsItWasRead) {
+  const Datagram d = from_hex(std::string("0007005001010000") + kIpv6Entry);
+  SyncMessage m;
+  ASSERT_FALSE(parse_sync(d, m));
+  SyncEntries rest(m);
+  SyncEntry e;
+  std::optional<SyncRefusal> why;
+  ASSERT_TRUE(rest.next(e, why));
+  EXPECT_EQ(built({e}), d);
+  for (size_t keep = 0; keep < d.size(); ++keep) {  // each copy has exactly `keep` bytes
+    Datagram cut(d.begin(), d.begin() + static_cast<std::ptrdiff_t>(keep));
+    if (keep >= 4) cut[3] = static_cast<uint8_t>(keep);
+    EXPECT_EQ(read(cut).find("ip"), std::string::npos) << keep;
+  }
+  // With all that rawvs adds it fits the shortest message; a server of the other family fits none.
+  e.shifts.emplace(), e.extra.emplace();
+  SyncComposer least(0, 1, kSyncSealedTrailer);
+  EXPECT_TRUE(least.add(e));
+  e.server.addr = ip("192.0.2.11");
+  EXPECT_FALSE(least.add(e));
 }
 
 TEST(SyncMessage, Version0WithShiftsIsReadWithoutThem) {
@@ -302,7 +344,9 @@ TEST(SyncMessage, WhatEverComesEveryEntryLiesInsideIt) {  // run under ASan
   const auto random = [&](size_t n) { return static_cast<size_t>(engine()) % n; };
   size_t sound = 0;
   for (int round = 0; round < 60000; ++round) {
-    Datagram d = from_hex(round % 7 == 0 ? kWithParameters : kRecordedSync[random(std::size(kRecordedSync))].bytes);
+    Datagram d = round % 11 == 0  ? from_hex(std::string("0007005001010000") + kIpv6Entry)
+                 : round % 7 == 0 ? from_hex(kWithParameters)
+                                  : from_hex(kRecordedSync[random(std::size(kRecordedSync))].bytes);
     for (size_t n = random(4); n-- > 0;) d[random(d.size())] = static_cast<uint8_t>(engine());
     if (random(3) == 0) d.resize(random(d.size()) + 1);
     if (random(4) != 0 && d.size() >= 4)

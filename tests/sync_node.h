@@ -48,7 +48,7 @@ struct Node {
     add({.key = {.mark = Mark(10)}, .persistence = 360s}, {"192.0.2.11:0", "192.0.2.12:0"});
     add({.key = {Protocol::tcp, {ip("192.0.2.100"), Port(85)}, {}},
          .persistence = 100s,
-         .netmask = {ip("255.255.255.0")}},
+         .netmask = Netmask(ip("255.255.255.0"))},
         {"192.0.2.11:85"});
     services.set_groups({{ip("192.0.2.100"), Protocol::tcp, {{90, 91}}, Mark(10)}});
   }
@@ -70,13 +70,13 @@ struct Node {
       const FlowKey stays = template_key(key, service.spec);
       parent = find(stays);
       if (!parent) {
-        parent = table.create(stays, table.hash(stays));
+        parent = table.create(stays, table.hash(stays), services.server(slot).spec.at.addr);
         parent->stay = {0, static_cast<uint32_t>(service.spec.persistence / 1s)};
         join(*parent, slot, services.server(slot), stays.vport.value != 0 ? at : Port(0));
       }
       table.arm(*parent, now, std::chrono::seconds(parent->stay.seconds));
     }
-    Connection& c = *table.create(key, table.hash(key));
+    Connection& c = *table.create(key, table.hash(key), services.server(slot).spec.at.addr);
     join(c, slot, services.server(slot), at.value != 0 ? at : key.vport);
     c.peer.client_mac = kClientMac.bytes;
     table.arm(c, now, 3s);
@@ -111,7 +111,7 @@ struct Node {
     if (c) {
       a.update(*c, server);
     } else {
-      c = table.create(a.key, table.hash(a.key));
+      c = table.create(a.key, table.hash(a.key), server.spec.at.addr);
       ASSERT_TRUE(c);
       a.begin(*c, server);
       if (c->method() == Method::masq && !c->is_template()) table.add_server_side(*c);

@@ -42,18 +42,11 @@ Sample sample_of(const FrameBytes& packet, uint32_t headroom = 64) {
   s.frame.data = s.memory.data() + headroom;
   s.frame.size = static_cast<uint32_t>(14 + packet.size());
   s.frame.headroom = headroom;
-  EXPECT_FALSE(parse_ipv4(s.frame, s.packet));
+  EXPECT_FALSE(parse_ip(s.frame, s.packet));
   return s;
 }
 
 FrameBytes ip_bytes(const Frame& f) { return {f.data + 14, f.data + 14 + be16(f.data + 16)}; }
-
-Frame view(FrameBytes& b) {
-  Frame f;
-  f.data = b.data();
-  f.size = static_cast<uint32_t>(b.size());
-  return f;
-}
 
 FrameBytes tail(const FrameBytes& b, size_t from) { return {b.begin() + static_cast<std::ptrdiff_t>(from), b.end()}; }
 
@@ -114,7 +107,7 @@ TEST(Tunnel, GivesTheKernelsBytes) {
     }
     Offload offload;
     if (r.partial) offload = {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 6};
-    const uint32_t overhead = tunnel_overhead(r.tunnel, offload);
+    const uint32_t overhead = tunnel_overhead(r.tunnel, Family::ipv4, offload);
     Sample s = sample_of(tail(want, overhead));
     s.frame.offload = offload;
     const auto outer = encapsulate(s.frame, s.packet, r.tunnel, kDirector, Ip(be32(want.data() + 16)), 0, true);
@@ -178,7 +171,7 @@ TEST(Tunnel, KeepsEveryChecksumRightOnRandomPackets) {
       ASSERT_EQ(slow_checksum(got.data() + 34, got.size() - 34), 0) << round;
     }
     Packet p;
-    ASSERT_FALSE(parse_ipv4(*outer, p));
+    ASSERT_FALSE(parse_ip(*outer, p));
     EXPECT_EQ(p.src, kDirector);
     EXPECT_EQ(p.dst, destination);
     EXPECT_EQ(be16(outer->data + 18), id);
@@ -295,8 +288,8 @@ TEST(TunnelHeader, ReadsEveryLengthAndRefusesWhatIsNotTheTunnels) {
     gre.pop_back();
     EXPECT_FALSE(tunnel_header(gre, TunnelType::gre));
   }
-  EXPECT_FALSE(tunnel_header(FrameBytes{0, 1, 8, 0}, TunnelType::gre));        // version 1
-  EXPECT_FALSE(tunnel_header(FrameBytes{0, 0, 0x86, 0xdd}, TunnelType::gre));  // IPv6
+  EXPECT_FALSE(tunnel_header(FrameBytes{0, 1, 8, 0}, TunnelType::gre));         // version 1
+  EXPECT_EQ(tunnel_header(FrameBytes{0, 0, 0x86, 0xdd}, TunnelType::gre), 4u);  // IPv6
 }
 
 // A router's error about a tunnel packet, quoting `quoted` bytes of it, in memory of exactly its size.
@@ -318,7 +311,7 @@ TEST(TunnelQuote, LeadsFromTheTunnelPacketToTheClients) {
       FrameBytes b = error_about(*outer, quoted);
       const Frame f = view(b);
       Packet p;
-      ASSERT_FALSE(parse_ipv4(f, p));
+      ASSERT_FALSE(parse_ip(f, p));
       EXPECT_EQ(p.icmp, Icmp::too_big);
       EXPECT_EQ(p.icmp_mtu, 1300);
       const auto quote = parse_quote(f, p);
@@ -353,7 +346,7 @@ TEST(TunnelQuote, EndsWhereTheQuotedPacketEnds) {  // behind it may lie extensio
   FrameBytes b = frame(IcmpError{.about = about, .quoted = 48});
   const Frame f = view(b);
   Packet p;
-  ASSERT_FALSE(parse_ipv4(f, p));
+  ASSERT_FALSE(parse_ip(f, p));
   EXPECT_EQ(parse_quote(f, p)->size, 28u);
 }
 
@@ -370,7 +363,7 @@ TEST(TunnelQuote, NeverLeavesTheError) {  // whatever the quoted bytes say
     }
     const Frame f = view(b);
     Packet p;
-    ASSERT_FALSE(parse_ipv4(f, p));
+    ASSERT_FALSE(parse_ip(f, p));
     const auto quote = parse_quote(f, p);
     if (!quote) continue;
     ASSERT_LE(quote->ip_at + quote->size, f.size);
@@ -388,7 +381,7 @@ TEST(TunnelQuote, NeverLeavesTheError) {  // whatever the quoted bytes say
   FrameBytes b = error_about(s.frame, 33);
   const Frame f = view(b);
   Packet p;
-  ASSERT_FALSE(parse_ipv4(f, p));
+  ASSERT_FALSE(parse_ip(f, p));
   const auto quote = parse_quote(f, p);
   ASSERT_TRUE(quote);
   EXPECT_FALSE(parse_inner_quote(f, *quote, 14));  // behind the end

@@ -240,7 +240,8 @@ TEST(VrrpPacket, HasRoomFor255AddressesAndNoMore) {
   EXPECT_FALSE(list.add(Ip(1)));
   VrrpAdvert a = advert(2);
   a.addresses = list;
-  EXPECT_EQ(written(a).size(), kMostVrrpSize);
+  EXPECT_EQ(written(a).size(), 16u + 4 * 255);
+  EXPECT_LE(16u + 4 * 255, kMostVrrpSize);
 }
 
 TEST(VrrpPacket, NamesEveryRefusalOnce) {
@@ -250,6 +251,85 @@ TEST(VrrpPacket, NamesEveryRefusalOnce) {
 }
 
 TEST(VrrpPacket, HasAMacAddressPerVirtualRouter) { EXPECT_EQ(text(virtual_router_mac(51)), "00:00:5e:00:01:33"); }
+
+// ---- IPv6
+
+const std::string kIpv6Source = "fe80::10";
+
+VrrpAdvert ipv6_advert() {
+  VrrpAdvert a;
+  a.vrid = 51, a.priority = 100;
+  a.addresses.add(ip("fe80::100"));
+  a.addresses.add(ip("2001:db8::100"));
+  return a;
+}
+
+std::vector<uint8_t> ipv6_written(const VrrpAdvert& a) {
+  std::vector<uint8_t> out(kMostVrrpSize);
+  out.resize(write_vrrp(out, a, ip(kIpv6Source), vrrp_group(Family::ipv6)));
+  return out;
+}
+
+VrrpDatagram ipv6_datagram(const std::vector<uint8_t>& payload) {
+  return {ip(kIpv6Source), vrrp_group(Family::ipv6), 255, payload};
+}
+
+TEST(VrrpPacketIpv6, HasTheBytesOfRfc9568) {
+  const auto bytes = ipv6_written(ipv6_advert());
+  FrameBytes want{0x31, 51, 100, 2, 0, 100, 0, 0, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+  want.insert(want.end(), {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0});
+  FrameBytes summed{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10};
+  summed.insert(summed.end(), {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12});
+  summed.insert(summed.end(), {0, 0, 0, 40, 0, 0, 0, 112});
+  summed.insert(summed.end(), want.begin(), want.end());
+  store_be16(want, 6, slow_checksum(summed.data(), summed.size()));
+  EXPECT_EQ(bytes, want);
+}
+
+TEST(VrrpPacketIpv6, IsReadBack) {
+  VrrpAdvert a;
+  const auto bytes = ipv6_written(ipv6_advert());
+  ASSERT_FALSE(parse_vrrp(ipv6_datagram(bytes), a));
+  EXPECT_EQ(a.vrid, 51);
+  EXPECT_EQ(a.checksum, VrrpChecksum::pseudo_header);
+  ASSERT_EQ(a.addresses.size(), 2u);
+  EXPECT_EQ(text(a.addresses.list()[0]), "fe80::100");
+  EXPECT_EQ(text(a.addresses.list()[1]), "2001:db8::100");
+}
+
+TEST(VrrpPacketIpv6, IsRefusedByTheSameRules) {
+  const auto bytes = ipv6_written(ipv6_advert());
+  VrrpDatagram in = ipv6_datagram(bytes);
+  in.ttl = 254;
+  EXPECT_EQ(refusal(in), "ttl");
+  in = ipv6_datagram(bytes), in.source = ip("fe80::11");
+  EXPECT_EQ(refusal(in), "checksum");
+  in = ipv6_datagram(bytes), in.source = Ip::any(Family::ipv6);
+  EXPECT_EQ(refusal(in), "bad-source");
+  EXPECT_EQ(refusal(ipv6_datagram({bytes.begin(), bytes.end() - 1})), "truncated");
+  EXPECT_EQ(refusal(ipv6_datagram(with(bytes, 3, 1))), "overlong");
+  EXPECT_EQ(refusal(ipv6_datagram(with(bytes, 0, 0x21))), "version");  // version 2 is IPv4's
+  EXPECT_EQ(refusal(ipv6_datagram(with(bytes, 1, 51))), "checksum");   // that of the message alone
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    auto b = bytes;
+    b[bit / 8] = static_cast<uint8_t>(b[bit / 8] ^ 1 << bit % 8);
+    EXPECT_NE(refusal(ipv6_datagram(b)), "") << bit;
+  }
+}
+
+TEST(VrrpPacketIpv6, IsWrittenForOneFamilyOnly) {
+  VrrpAdvert a = ipv6_advert();
+  a.version = 2;
+  EXPECT_TRUE(ipv6_written(a).empty());
+  a = ipv6_advert();
+  a.addresses.add(ip("192.0.2.1"));
+  EXPECT_TRUE(ipv6_written(a).empty());
+  EXPECT_TRUE(written(ipv6_advert()).empty());
+  EXPECT_TRUE(ipv6_written(advert(3)).empty());
+  a.addresses = {};
+  while (a.addresses.add(ip("2001:db8::1"))) continue;
+  EXPECT_EQ(ipv6_written(a).size(), kMostVrrpSize);
+}
 
 }  // namespace
 }  // namespace rawvs

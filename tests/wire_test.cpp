@@ -4,12 +4,12 @@
 
 #include <random>
 
+#include "compose_fixture.h"
 #include "core/rewrite.h"
 #include "core/siphash.h"
 #include "frames.h"
-#include "wire/arp.h"
 #include "wire/checksum.h"
-#include "wire/compose.h"
+#include "wire/discovery.h"
 #include "wire/packet.h"
 
 namespace rawvs {
@@ -17,19 +17,12 @@ namespace {
 
 using namespace test;
 
-Frame view(FrameBytes& b) {
-  Frame f;
-  f.data = b.data();
-  f.size = static_cast<uint32_t>(b.size());
-  return f;
-}
-
 std::optional<Exit> parsed(FrameBytes b, Packet* out = nullptr) {
   Frame f = view(b);
   Ethernet e;
   if (const auto wrong = parse_ethernet(f, e)) return wrong;
   Packet p;
-  const auto wrong = parse_ipv4(f, p);
+  const auto wrong = parse_ip(f, p);
   if (out) *out = p;
   return wrong;
 }
@@ -192,11 +185,11 @@ TEST(Parse, NeverReadsPastAnyTruncation) {
       Ethernet e;
       if (parse_ethernet(f, e)) continue;
       Packet p;
-      Arp a;
+      Discovery a;
       if (e.kind == Kind::arp) {
         EXPECT_EQ(parse_arp(f, a).has_value(), keep < 42) << keep;
       } else {
-        EXPECT_TRUE(parse_ipv4(f, p).has_value()) << keep;
+        EXPECT_TRUE(parse_ip(f, p).has_value()) << keep;
       }
     }
   }
@@ -218,9 +211,9 @@ TEST(Parse, NeverReadsPastRandomBytes) {
     Ethernet e;
     if (parse_ethernet(f, e)) continue;
     Packet p;
-    Arp a;
+    Discovery a;
     parse_arp(f, a);
-    if (parse_ipv4(f, p)) continue;
+    if (parse_ip(f, p)) continue;
     ++accepted;
     ASSERT_LE(p.ip_at + p.ip_size, f.size);
     ASSERT_LE(p.l4_at, p.ip_at + p.ip_size);
@@ -272,43 +265,7 @@ TEST(Quote, NamesNoPacketFromOrToPortZero) {
   }
 }
 
-TEST(Arp, ReadsRequestsAndReplies) {
-  FrameBytes b = frame(ArpFrame{});
-  Arp a;
-  ASSERT_FALSE(parse_arp(view(b), a));
-  EXPECT_EQ(a.op, Arp::Op::request);
-  EXPECT_EQ(text(a.sender), "192.0.2.1");
-  EXPECT_EQ(a.sender_mac, kClientMac);
-  EXPECT_EQ(text(a.target), "192.0.2.100");
-}
-
-TEST(Arp, RefusesWhatNoHostSends) {
-  const auto changed = [](size_t at, uint8_t value) {
-    FrameBytes b = frame(ArpFrame{});
-    b[at] = value;
-    Arp a;
-    return parse_arp(view(b), a);
-  };
-  EXPECT_EQ(changed(15, 6), Exit::bad_arp);     // other hardware
-  EXPECT_EQ(changed(16, 0x86), Exit::bad_arp);  // other protocol
-  EXPECT_EQ(changed(18, 8), Exit::bad_arp);     // address sizes
-  EXPECT_EQ(changed(19, 16), Exit::bad_arp);
-  EXPECT_EQ(changed(21, 3), Exit::bad_arp);     // RARP
-  EXPECT_EQ(changed(22, 0x03), Exit::bad_arp);  // sender MAC is a group
-  EXPECT_EQ(changed(28, 224), Exit::bad_arp);   // sender is multicast
-}
-
-class ComposeTest : public testing::Test {
- protected:
-  FrameBytes composed(size_t size) { return {buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size)}; }
-  Packet packet_of(FrameBytes& b) {
-    Packet p;
-    EXPECT_FALSE(parse_ipv4(view(b), p));
-    return p;
-  }
-  Composer composer_;
-  FrameBytes buffer_ = FrameBytes(2048);
-};
+class ComposeTest : public WithComposer {};
 
 TEST_F(ComposeTest, AnswersAPingWithItsOwnData) {
   FrameBytes ping = frame(Ping{.data = "0123456789"});
@@ -360,17 +317,6 @@ TEST_F(ComposeTest, QuotesAsMuchAs576BytesHold) {
   FrameBytes small = frame(Udp{});
   EXPECT_EQ(composer_.icmp_error(buffer_, view(small), packet_of(small), IcmpAnswer::port_unreachable()),
             14u + 28u + 33u);
-}
-
-TEST_F(ComposeTest, BuildsArpByteForByte) {
-  const size_t size = composer_.arp(buffer_, kDirectorMac, kBroadcastMac,
-                                    {Arp::Op::reply, kDirectorMac, ip("192.0.2.100"), kClientMac, ip("192.0.2.1")});
-  const FrameBytes want = {
-      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,   0, 0, 0,   0, 0x10, 8, 6,  // Ethernet
-      0,    1,    8,    0,    6,    4,    0,   2,                         // Ethernet, IPv4, reply
-      2,    0,    0,    0,    0,    0x10, 192, 0, 2, 100, 2, 0,    0, 0, 0, 1, 192, 0, 2, 1,
-  };
-  EXPECT_EQ(composed(size), want);
 }
 
 TEST_F(ComposeTest, SaysZeroWhenTheBufferIsTooSmall) {

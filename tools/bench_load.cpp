@@ -21,20 +21,25 @@
 
 #include "sys/io/packet_socket.h"
 #include "wire/checksum.h"
+#include "wire/ip_bytes.h"
+#include "wire/ip_header.h"
 
 namespace {
 
 using namespace rawvs;
 
-constexpr size_t kBatch = 32;  // frames per sendmmsg(): few, to keep the rate even
-constexpr size_t kIpAt = 14, kUdpAt = 34, kStampAt = 42, kRunAt = 50;  // stamp: time of sending; run: sender's id
-constexpr size_t kSmallest = 60, kLargest = 1514, kOuterHeader = 20;
+constexpr size_t kBatch = 32;                            // frames per sendmmsg(): few, to keep the rate even
+constexpr size_t kIpAt = 14, kStampAt = 8, kRunAt = 16;  // in the datagram: time of sending; the sender's id
+constexpr size_t kSmallestDatagram = 26, kLargest = 1514;
 constexpr uint32_t kVip = 0xc0000264;  // 192.0.2.100
 constexpr uint32_t kClients = 250;     // the flows' addresses: 198.51.100.1 to .250
 constexpr uint32_t kFirstClient = 0xc6336401;
+constexpr uint64_t kClientsPrefix = 0x20010db8'000c'0000;  // in IPv6: 2001:db8:c::1 to ::fa
 constexpr uint32_t kFirstPort = 1024, kMostFlows = kClients * (65536 - kFirstPort);
 constexpr uint32_t kStride = 104'729;  // a prime: the flows' order defeats caches
 constexpr int64_t kSecond = 1'000'000'000, kQuiet = 30'000'000, kLongestWait = 300'000'000, kPatience = 10'000'000;
+
+constexpr size_t ip_header_bytes(Family f) { return f == Family::ipv4 ? 20 : 40; }
 
 struct Wanted {
   std::string from, to, interface = "eth0";
@@ -42,10 +47,12 @@ struct Wanted {
   Ip vip{kVip};
   Port port{80};
   double rate = 100'000, seconds = 0.25;
-  uint32_t flows = 1000, first = 0, size = kSmallest;
+  uint32_t flows = 1000, first = 0, size = 60;
   bool in_order = false;  // each flow once, in order: creates connections
   bool stamps = false;    // reads every arriving packet, for its latency
   bool alone = false;     // sends the next packet when the last one has arrived
+
+  size_t udp_at() const { return kIpAt + ip_header_bytes(vip.family()); }
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -134,32 +141,45 @@ class Sender {
   void prepare(MutableBytes b) const {
     std::copy(wanted_.target.bytes.begin(), wanted_.target.bytes.end(), b.begin());
     std::copy(wanted_.source.bytes.begin(), wanted_.source.bytes.end(), b.begin() + 6);
-    store_be16(b, 12, kEtherTypeIpv4);
-    store_be16(b, kIpAt, 0x4500);
-    store_be16(b, kIpAt + 2, static_cast<uint16_t>(wanted_.size - kIpAt));
-    store_be32(b, kIpAt + 4, 0x00004000);  // do not fragment
-    store_be16(b, kIpAt + 8, 0x4011);      // time to live 64, UDP
-    store_be32(b, kIpAt + 16, wanted_.vip.v4());
-    store_be16(b, kUdpAt + 2, wanted_.port.value);
-    store_be16(b, kUdpAt + 4, static_cast<uint16_t>(wanted_.size - kUdpAt));
-    store_be32(b, kRunAt, static_cast<uint32_t>(getpid()));
+    store_be16(b, 12, ether_type(wanted_.vip.family()));
+    if (wanted_.vip.is_v4()) {
+      store_be16(b, kIpAt, 0x4500);
+      store_be16(b, kIpAt + 2, static_cast<uint16_t>(wanted_.size - kIpAt));
+      store_be32(b, kIpAt + 4, 0x00004000);  // do not fragment
+      store_be16(b, kIpAt + 8, 0x4011);      // time to live 64, UDP
+    } else {
+      store_be32(b, kIpAt, 0x60000000);
+      store_be16(b, kIpAt + 4, static_cast<uint16_t>(wanted_.size - udp_));
+      store_be16(b, kIpAt + 6, 0x1140);  // UDP, hop limit 64
+    }
+    store_ip(b, udp_ - ip_bytes(wanted_.vip.family()), wanted_.vip);
+    store_be16(b, udp_ + 2, wanted_.port.value);
+    store_be16(b, udp_ + 4, static_cast<uint16_t>(wanted_.size - udp_));
+    store_be32(b, udp_ + kRunAt, static_cast<uint32_t>(getpid()));
+  }
+  Ip client(uint32_t flow) const {
+    const uint32_t number = flow % kClients;
+    return wanted_.vip.is_v4() ? Ip(kFirstClient + number) : Ip(kClientsPrefix, number + 1);
   }
   void finish(MutableBytes b, uint32_t flow, int64_t now) const {
-    const Ip client(kFirstClient + flow % kClients);
-    store_be32(b, kIpAt + 12, client.v4());
-    store_be16(b, kIpAt + 10, 0);
-    store_be16(b, kIpAt + 10, checksum(Bytes(b).subspan(kIpAt, kUdpAt - kIpAt)));
-    store_be16(b, kUdpAt, static_cast<uint16_t>(kFirstPort + flow / kClients));
-    std::memcpy(&b[kStampAt], &now, sizeof now);
-    store_be16(b, kUdpAt + 6, 0);
+    const Ip source = client(flow);
+    store_ip(b, udp_ - 2 * ip_bytes(source.family()), source);
+    if (source.is_v4()) {
+      store_be16(b, kIpAt + 10, 0);
+      store_be16(b, kIpAt + 10, checksum(Bytes(b).subspan(kIpAt, udp_ - kIpAt)));
+    }
+    store_be16(b, udp_, static_cast<uint16_t>(kFirstPort + flow / kClients));
+    std::memcpy(&b[udp_ + kStampAt], &now, sizeof now);
+    store_be16(b, udp_ + 6, 0);
     const uint64_t sum =
-        pseudo_header_sum(client, wanted_.vip, Protocol::udp, static_cast<uint32_t>(wanted_.size - kUdpAt));
+        pseudo_header_sum(source, wanted_.vip, Protocol::udp, static_cast<uint32_t>(wanted_.size - udp_));
     const uint16_t check =  // the bytes after these are zero
-        static_cast<uint16_t>(~checksum_fold(checksum_add(Bytes(b).subspan(kUdpAt, kSmallest - kUdpAt), sum)));
-    store_be16(b, kUdpAt + 6, check == 0 ? 0xffff : check);
+        static_cast<uint16_t>(~checksum_fold(checksum_add(Bytes(b).subspan(udp_, kSmallestDatagram), sum)));
+    store_be16(b, udp_ + 6, check == 0 ? 0xffff : check);
   }
 
   const Wanted& wanted_;
+  const size_t udp_ = wanted_.udp_at();
   int fd_ = -1;
   sockaddr_ll address_{};
   uint64_t sent_ = 0;
@@ -174,7 +194,7 @@ class Receiver {  // receives this run's packets, for their latency
     auto opened = PacketSocket::open({.ifindex = ifindex, .name = wanted.interface, .ring_frames = 8192});
     if (!opened) fail(opened.error().text);
     socket_ = std::move(*opened);
-    if (const auto set = socket_->set_filter("ip"); !set) fail(set.error().text);
+    if (const auto set = socket_->set_filter("ip or ip6"); !set) fail(set.error().text);
     nanoseconds_.reserve(static_cast<size_t>(wanted.rate * wanted.seconds) + kBatch);
   }
   void drain() {
@@ -182,15 +202,24 @@ class Receiver {  // receives this run's packets, for their latency
     if (count == 0) return;
     const int64_t now = nanoseconds();
     for (const Frame& frame : std::span(frames_).first(count)) {
-      if (frame.size < kSmallest) continue;
-      constexpr uint8_t kIpInIp = 4;
-      const size_t outer = frame.data[kIpAt + 9] == kIpInIp ? kOuterHeader : 0;
-      if (load_be32(frame.bytes(), kRunAt + outer) != static_cast<uint32_t>(getpid())) continue;
+      const size_t at = datagram(frame.bytes());
+      if (frame.size < at + kSmallestDatagram) continue;
+      if (load_be32(frame.bytes(), at + kRunAt) != static_cast<uint32_t>(getpid())) continue;
       int64_t stamp = 0;
-      std::memcpy(&stamp, frame.data + kStampAt + outer, sizeof stamp);
+      std::memcpy(&stamp, frame.data + at + kStampAt, sizeof stamp);
       nanoseconds_.push_back(now - stamp);
     }
     socket_->release();
+  }
+  static size_t datagram(Bytes b) {  // where it begins, behind at most one outer header
+    size_t at = kIpAt;
+    for (int headers = 0; headers < 2 && at + 40 <= b.size(); ++headers) {
+      const bool four = b[at] >> 4 == 4;
+      const uint8_t next = b[at + (four ? 9 : 6)];
+      at += ip_header_bytes(four ? Family::ipv4 : Family::ipv6);
+      if (next == static_cast<uint8_t>(Protocol::udp)) break;
+    }
+    return at;
   }
   size_t arrived() const { return nanoseconds_.size(); }
   double microseconds(double part) {
@@ -294,7 +323,7 @@ bool understand(const std::string& word, Wanted& wanted) {
   if (key == "seconds") return (wanted.seconds = number) > 0;
   if (key == "flows") return (wanted.flows = static_cast<uint32_t>(number)) > 0 && wanted.flows <= kMostFlows;
   if (key == "first") return wanted.first = static_cast<uint32_t>(number), true;
-  if (key == "size") return (wanted.size = static_cast<uint32_t>(number)) >= kSmallest && wanted.size <= kLargest;
+  if (key == "size") return (wanted.size = static_cast<uint32_t>(number)) <= kLargest;
   if (key == "port") return wanted.port = Port(static_cast<uint16_t>(number)), true;
   return false;
 }
@@ -308,5 +337,8 @@ int main(int argc, char** argv) {
   for (int i = 3; i < argc; ++i) {
     if (!understand(argv[i], wanted)) return std::fprintf(stderr, "bench-load: what is %s?\n%s", argv[i], kUsage), 2;
   }
+  const size_t least = wanted.udp_at() + kSmallestDatagram;
+  if (wanted.size < least)
+    return std::fprintf(stderr, "bench-load: size=%u, expected %zu at least\n", wanted.size, least), 2;
   return run(wanted);
 }

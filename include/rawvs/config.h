@@ -36,13 +36,23 @@ struct ServerConfig : ServerSpec {
   std::string check{};  // name of a [check], or a kind of check; empty: the virtual's
 };
 
+struct ClientMask : Netmask {
+  constexpr ClientMask() = default;
+  constexpr ClientMask(Netmask mask, Family family)
+      : Netmask(mask), prefix(family == Family::ipv6 ? mask.length(family) : std::nullopt) {}
+  constexpr explicit ClientMask(uint8_t length)  // of a family that is not known yet
+      : Netmask(length <= 32 ? Family::ipv4 : Family::ipv6, length), prefix(length) {}
+  std::optional<uint8_t> prefix{};  // of IPv6; in a Config that was not checked yet: of either family
+};
+
 struct VirtualConfig {  // [virtual NAME]
   std::string name;
   int line = 0;               // of the section's header, for messages
   std::optional<Ip> address;  // VIP; none for a virtual with a mark
   std::vector<PortMatch> ports;
-  Mark mark{};  // 0: not given
-  Mark kept{};  // 0: none; else the mark that was chosen before a reload
+  Mark mark{};                   // 0: not given
+  Mark kept{};                   // 0: none; else the mark that was chosen before a reload
+  Family family = Family::ipv4;  // of its group; for a virtual without address
   Scheduler scheduler = Scheduler::wlc;
   struct Flags {
     std::optional<Scheduler> scheduler;  // whose flags were given; none: no flags
@@ -50,12 +60,13 @@ struct VirtualConfig {  // [virtual NAME]
     friend bool operator==(const Flags&, const Flags&) = default;
   } flags;
   Duration persistence{};  // 0: none
-  Netmask netmask{};       // of clients, for persistence
+  ClientMask netmask{};    // of clients, for persistence
   bool one_packet = false;
   std::vector<ServerConfig> servers;  // port 0: the virtual's
   std::string check;                  // for its servers; empty, or none: no check, all servers are well
   HealthPolicy health;
   std::optional<ServerSpec> sorry;  // in use while too few servers are well
+  Family service_family() const { return address ? address->family() : family; }
 };
 
 struct CheckConfig {  // [check NAME]
@@ -71,16 +82,19 @@ struct GroupConfig {  // [group NAME]
   struct Match {
     Ip vip{};
     PortMatch ports;
-    Network clients{Ip(), 0};  // packets from here only
+    Network clients = Network::all(Family::ipv4);  // packets from here only; of the VIP's family
     friend bool operator==(const Match&, const Match&) = default;
   };
-  std::vector<Match> matches;
+  std::vector<Match> matches;  // all of one family; another section may have the same mark for the other one
+  Family family() const { return matches.empty() ? Family::ipv4 : matches[0].vip.family(); }
 };
 
 struct VrrpConfig {  // [vrrp NAME]
   std::string name;
   int line = 0;
-  VrrpSpec spec;       // without addresses: the VIPs of all virtuals
+  VrrpSpec spec;                 // without addresses: the VIPs of all virtuals, of its family
+  Family family = Family::ipv4;  // of those VIPs; for an instance without addresses
+  Family instance_family() const { return spec.addresses.empty() ? family : spec.addresses[0].family(); }
   std::string notify;  // program; empty: none
 };
 
@@ -127,6 +141,7 @@ std::string print_config(const Config& config);  // as INI text with every key; 
 struct WantedService {
   ServiceSpec spec;
   std::vector<ServerSpec> servers;
+  std::vector<bool> waits{};  // of each server: it gets no connections before its check's first success
 };
 struct WantedTables {
   std::vector<GroupMatch> groups;

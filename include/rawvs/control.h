@@ -40,8 +40,12 @@
 //                                             what a file cannot express, and hidden, if secrets are not shown
 //
 // Keys of requests
-//   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N      port 0: every port, needs persistence
-//   persistence=SECONDS, 0 = none    netmask=24 | 255.255.255.0    ops=0|1: one-packet scheduling, UDP and marks only
+//   service=tcp:192.0.2.100:80 | udp:IP:PORT | sctp:IP:PORT | mark:N | mark6:N
+//                    port 0: every port, needs persistence; mark6: the mark's service of IPv6
+//   IP               192.0.2.100 or 2001:db8::100; with a port behind it, [2001:db8::100]:80. Without a port
+//                    the brackets may be left out
+//   persistence=SECONDS, 0 = none    netmask=24 | 255.255.255.0, of IPv6: 64
+//   ops=0|1          one-packet scheduling, UDP and marks only
 //   flags=LIST       commas between: sh-fallback, sh-port, mh-fallback, mh-port, or any scheduler's flag-1, flag-2,
 //                    flag-3
 //   pe=NAME          refused by no-scheduler: there is no persistence engine
@@ -50,6 +54,7 @@
 //   method=route|tunnel|masq      of tunnels: tun-type=ipip|gue|gre  tun-port=N (gue: needed)
 //                                 tun-checksum=none|on|remote
 //   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
+//                    a network of IPv6 with a port: client=[2001:db8::/64]:80
 //                    explain takes no network, and needs the ports
 //   state=WORD       as in connection rows      count=N      snap=BYTES of each frame to report: 0 (the default) to 8192
 //   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
@@ -60,8 +65,8 @@
 //   daemon      version= uptime= size= pid= config=            uptime in seconds; size: cells of the connection index;
 //                                                              config: the file that reload reads, or -
 //   service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
-//               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0; the last
-//                                                              five per second (bytes, not bits), as IPVS smooths them
+//               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
+//                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
 //   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
@@ -74,15 +79,15 @@
 //               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
-//               written as an address, and port 0
+//               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0
 //   timeouts    tcp= tcpfin= udp=                              seconds
 //   exit        name= fate= count= meaning=
-//   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard=
+//   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard= missing_groups=
 //               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
 //               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
 //   vip         address= link= mac= retired= standby=          retired=1: its last service was removed recently;
 //                                                              standby=1: another director has it (VRRP)
-//   rival       address= mac= server=                          another host that answers ARP for it; server: it is one, or -
+//   rival       address= mac= server=                          another host that answers for it (ARP, ND); server: it is one, or -
 //   neighbor    address= link= state= mac= servers=
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=
 //               sent= heard= became-master= refused= why=     for: seconds in this state; why: the reason as text

@@ -89,9 +89,9 @@ class Director {
   std::optional<Ip> next_server_address(std::optional<Ip> after) const;  // of all, in order
   // knows = false: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
   void guard_knows_flows(Link link, bool knows);
-  // True: sends no ARP until hold_speech(false), because the socket's filter does not admit the replies yet. What
+  // True: sends no ARP until hold_arp(false), because the socket's filter does not admit the replies yet. What
   // became due meanwhile is sent then.
-  void hold_speech(bool hold);
+  void hold_arp(bool hold);
   void link_counted(Link link, const LinkCounters& counters);  // for listings
   Instant next_deadline() const;
 

@@ -34,17 +34,23 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(arp_learned,         noted,     "arp-learned",         "ARP of a real server: its MAC address noted")             \
   X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that claims a VIP")       \
   X(arp_other,           passed,    "arp-other",           "ARP that is about none of our addresses")                 \
-  X(not_vip,             passed,    "not-vip",             "IPv4, but not to a VIP: left to the host's kernel")       \
+  X(nd_answered,         answered,  "nd-answered",         "neighbour solicitation for a VIP: answered")              \
+  X(nd_learned,          noted,     "nd-learned",          "neighbour discovery of a real server: its MAC address noted") \
+  X(nd_conflict,         noted,     "nd-conflict",         "neighbour discovery of another machine that claims a VIP") \
+  X(nd_other,            passed,    "nd-other",            "neighbour discovery that is about none of our addresses") \
+  X(not_vip,             passed,    "not-vip",             "an IP packet, but not to a VIP: left to the host's kernel") \
   X(given_back,          passed,    "given-back",          "from a NAT server, but of no connection: given back to the host's kernel to route") \
-  X(not_ipv4,            passed,    "not-ipv4",            "neither IPv4 nor ARP: left to the host's kernel")         \
+  X(not_ip,              passed,    "not-ip",              "neither IP nor ARP: left to the host's kernel")           \
   X(other_mac,           passed,    "other-mac",           "sent to another machine's MAC address")                   \
   X(vlan_tagged,         passed,    "vlan-tagged",         "carries a VLAN tag: left to the VLAN's own interface")    \
   X(truncated,           dropped,   "truncated",           "shorter than its headers say")                            \
-  X(bad_ip_header,       dropped,   "bad-ip-header",       "IPv4 version or header length is impossible")             \
+  X(bad_ip_header,       dropped,   "bad-ip-header",       "IP version or header length is impossible")               \
+  X(bad_extension,       dropped,   "bad-extension",       "IPv6 extension headers that are impossible, out of order, too many, or followed by nothing") \
   X(bad_ip_checksum,     dropped,   "bad-ip-checksum",     "IPv4 header checksum is wrong")                           \
   X(bad_length,          dropped,   "bad-length",          "a length field contradicts another, or the frame")        \
   X(bad_l4_checksum,     dropped,   "bad-l4-checksum",     "TCP, UDP or ICMP checksum is wrong, so it is not answered") \
   X(bad_arp,             dropped,   "bad-arp",             "ARP with impossible sizes, operation or addresses")       \
+  X(bad_nd,              dropped,   "bad-nd",              "neighbour discovery with impossible sizes, hop limit, options or addresses") \
   X(bad_source,          dropped,   "bad-source",          "source address or MAC cannot be a host's: zero, loopback, multicast, broadcast") \
   X(land,                dropped,   "land",                "source address is the VIP itself (land attack)")          \
   X(zero_port,           dropped,   "zero-port",           "source or destination port is 0")                         \
@@ -57,9 +63,9 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(stray_icmp,          dropped,   "stray-icmp",          "ICMP that is neither a ping nor an error about a connection, or cannot be sent on: never answered")                     \
   X(standby,             dropped,   "standby",             "to a VIP whose master is another director (VRRP)")        \
   X(server_gone,         dropped,   "server-gone",         "its connection's real server was removed from the service") \
-  X(server_silent,       dropped,   "server-silent",       "its real server does not answer ARP")                     \
+  X(server_silent,       dropped,   "server-silent",       "its real server does not answer ARP or neighbour solicitations")                     \
   X(hold_full,           dropped,   "hold-full",           "as many packets as arp_hold allows were already waiting for this server's MAC address") \
-  X(hold_expired,        dropped,   "hold-expired",        "was held, and counted so, but its real server never answered ARP") \
+  X(hold_expired,        dropped,   "hold-expired",        "was held, and counted so, but its real server never answered ARP or neighbour solicitations") \
   X(no_link,             dropped,   "no-link",             "the interface towards its real server is missing or down") \
   X(tunnel_narrow,       dropped,   "tunnel-narrow",       "the MTU to its tunnel server is too small for any packet") \
   X(hairpin,             dropped,   "hairpin",             "NAT would send it back to the server it comes from: a real server cannot be its own client") \

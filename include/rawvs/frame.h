@@ -42,7 +42,7 @@ struct Frame {  // borrowed bytes, from the Ethernet header on; writable in plac
 };
 
 inline constexpr size_t kEthernetSize = 14;
-inline constexpr uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806, kEtherTypeVlan = 0x8100,
-                          kEtherTypeQinQ = 0x88a8;
+inline constexpr uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806, kEtherTypeIpv6 = 0x86dd,
+                          kEtherTypeVlan = 0x8100, kEtherTypeQinQ = 0x88a8;
 
 }  // namespace rawvs

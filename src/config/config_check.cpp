@@ -4,13 +4,13 @@
 
 #include "config/config_check.h"
 
+#include "config/config_tables.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
-
-std::string owner(const Place& place) { return '[' + place.title + "] (line " + std::to_string(place.line) + ')'; }
 
 void check_director(Checking& c) {
   const Place& place = c.places.director;
@@ -30,7 +30,7 @@ void check_group(Checking& c, size_t i) {
   const Place& place = c.places.groups[i];
   if (group.mark.value == 0 && !place.bad("mark")) c.report.wrong(place, "mark", "missing; it numbers the group");
   if (group.matches.empty() && !place.bad("match")) c.report.wrong(place, "match", "missing; VIP and ports");
-  if (group.mark.value != 0) c.group_of.emplace(group.mark.value, i);
+  if (group.mark.value != 0) c.group_of.emplace(std::pair(group.mark.value, group.family()), i);
 }
 
 void check_shape(Checking& c, size_t i) {
@@ -46,8 +46,7 @@ void check_shape(Checking& c, size_t i) {
   if (!address && !ports && !mark) {
     key = "address", missing = "missing; a virtual has address and ports, or the mark of a group";
   }
-  if (!key.empty())
-    c.report.fault(place.line, '[' + place.title + "] " + std::string(key) + ": " + std::string(missing));
+  if (!key.empty()) c.report.fault(place.line, formatted("[{}] {}: {}", place.title, key, missing));
   c.shaped.push_back(key.empty() && !place.bad("address") && !place.bad("ports") && !place.bad("mark"));
 }
 
@@ -56,24 +55,33 @@ void check_mark(Checking& c, size_t i) {
   const Place& place = c.places.virtuals[i];
   const Mark mark = c.marks[i];
   if (!c.shaped[i] || mark.value == 0) return;
-  const auto [other, fresh] = c.virtual_of.emplace(mark.value, i);
+  const Family family = v.service_family();
+  const auto [other, fresh] = c.virtual_of.emplace(std::pair(mark.value, family), i);
+  const bool both = c.group_of.contains({mark.value, Family::ipv4}) && c.group_of.contains({mark.value, Family::ipv6});
   if (!fresh) {
+    const Place& first = c.places.virtuals[other->second];
+    const bool hint = !v.address && both && !place.has("family");
     c.report.wrong(place, "mark",
-                   "mark " + std::to_string(mark.value) + " is balanced by " + owner(c.places.virtuals[other->second]) +
-                       " already");
+                   formatted("mark {} is balanced by {} already{}", mark.value, owner(first, first.line),
+                             hint ? "; for the group of the other family add family = ipv6" : ""));
   }
-  if (v.address || c.group_of.contains(mark.value) || !c.places.known("group")) return;
-  c.report.wrong(place, "mark", "no group has mark " + std::to_string(mark.value) + "; add a [group NAME] with it");
+  if (v.address || c.group_of.contains({mark.value, family}) || !c.places.known("group")) return;
+  const bool of_other =
+      place.has("family") && c.group_of.contains({mark.value, family == Family::ipv4 ? Family::ipv6 : Family::ipv4});
+  c.report.wrong(place, of_other ? "family" : "mark",
+                 formatted("no group{} has mark {}; add a [group NAME] with it{}",
+                           of_other ? formatted(" with VIPs of {}", name(family)) : "", mark.value,
+                           of_other ? ", or leave family out" : ""));
 }
 
 void check_choices(Checking& c, size_t i) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
   if (v.flags.scheduler && *v.flags.scheduler != v.scheduler && !place.bad("scheduler")) {
-    const std::string own = name(*v.flags.scheduler), other = name(v.scheduler);
     c.report.wrong(
         place, "scheduler_flags",
-        flags_text(*v.flags.scheduler, v.flags.bits) + " is for scheduler = " + own + "; this virtual has " + other);
+        formatted("{} is for scheduler = {}; this virtual has {}", flags_text(*v.flags.scheduler, v.flags.bits),
+                  name(*v.flags.scheduler), name(v.scheduler)));
   }
   const bool persistent = v.persistence != Duration::zero() || place.bad("persistence");
   if (!persistent && !v.netmask.full()) {
@@ -82,8 +90,9 @@ void check_choices(Checking& c, size_t i) {
   if (!c.shaped[i] || c.marks[i].value != 0) return;
   if (!persistent && v.ports[0].ports[0] == kEveryPort) {
     c.report.wrong(place, "ports",
-                   text(v.ports) + ": every port needs persistence, so that all of a client's connections reach one " +
-                       "server; add such as persistence = 360, or name the ports");
+                   formatted("{}: every port needs persistence, so that all of a client's connections reach one "
+                             "server; add such as persistence = 360, or name the ports",
+                             text(v.ports)));
   }
   for (const PortMatch& match : v.ports) {
     if (!v.one_packet || match.protocol == Protocol::udp) continue;
@@ -94,24 +103,15 @@ void check_choices(Checking& c, size_t i) {
 
 }  // namespace
 
+std::string owner(const Place& place, int line) { return formatted("[{}] (line {})", place.title, line); }
+
 void add_table_checks(Checking& c, Portions& walks) {
-  const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
-  const auto groups = [&c] { return c.config.groups.size(); };
   const auto virtuals = [&c] { return c.config.virtuals.size(); };
   walks.once([&c] { check_director(c); });
-  walks.each(groups, [&c, choice](size_t i) {
-    check_group(c, i);
-    choice->group(c.config.groups[i]);
-  });
-  walks.each(virtuals, [&c, choice](size_t i) {
-    check_shape(c, i);
-    choice->given(c.config.virtuals[i]);
-  });
-  walks.each(virtuals, [&c, choice](size_t i) { c.marks.push_back(choice->kept(c.config.virtuals[i])); });
-  walks.each(virtuals, [&c, choice](size_t i) {
-    c.marks[i] = choice->chosen(c.config.virtuals[i], c.marks[i]);
-    check_mark(c, i);
-  });
+  add_marks(c.config, c.marks, walks);
+  walks.each([&c] { return c.config.groups.size(); }, [&c](size_t i) { check_group(c, i); });
+  walks.each(virtuals, [&c](size_t i) { check_shape(c, i); });
+  walks.each(virtuals, [&c](size_t i) { check_mark(c, i); });
   walks.each(virtuals, [&c](size_t i) { check_choices(c, i); });
 }
 

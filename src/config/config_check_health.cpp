@@ -62,7 +62,7 @@ std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConf
   const std::string& named = server.check.empty() ? v.check : server.check;
   const auto section = c.checks.find(named);
   const CheckSpec* const check = section == c.checks.end() ? nullptr : &c.config.checks[section->second].spec;
-  const bool by_arp = check ? check->kind == CheckKind::arp : named == name(CheckKind::arp);
+  const bool by_arp = check ? check->kind == CheckKind::arp : find_check_kind(named) == CheckKind::arp;
   if (by_arp && !v.health.inhibit) {
     return "type = arp asks for servers of the table, and one that is taken out would never come back: leave out "
            "inhibit = 0";
@@ -74,7 +74,7 @@ std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConf
   return {};
 }
 
-constexpr std::array<std::string_view, 7> kPlain{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
+constexpr std::array<std::string_view, 8> kPlain{"arp", "nd", "icmp", "tcp", "tls", "http", "dns", "none"};
 
 // The fault of an unknown name; empty: it is known.
 std::string unknown(Checking& c, std::string_view name) {

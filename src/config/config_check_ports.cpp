@@ -4,8 +4,8 @@
 // among these, one port precedes every port.
 //
 // Claims are sorted by VIP, protocol, client network and first port. Overlapping claims have the same VIP and protocol,
-// and one client network contains the other. For each claim the networks that contain its own are looked up (at most 33
-// prefix lengths), and among their claims those with overlapping ports, by a tree of last ports.
+// and one client network contains the other. For each claim the networks that contain its own are looked up (at most
+// 129 prefix lengths), and among their claims those with overlapping ports, by a tree of last ports.
 
 #include <algorithm>
 #include <bit>
@@ -15,6 +15,7 @@
 #include "config/config_check.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -23,7 +24,7 @@ struct Claim {  // a group or virtual matches these ports of a VIP
   Ip vip{};
   Protocol protocol = Protocol::tcp;
   PortRange range{};
-  Network clients{Ip(), 0};
+  Network clients = Network::all(Family::ipv4);
   Mark mark{};  // 0: a service of the VIP and one port, or every port
   const Place* place = nullptr;
   int line = 0;
@@ -38,10 +39,9 @@ struct Claim {  // a group or virtual matches these ports of a VIP
 
 std::string described(const Claim& c) {
   const std::string from = c.clients.prefix == 0 ? "" : " from " + rawvs::text(c.clients);
-  return std::string(name(c.protocol)) + ' ' + rawvs::text(c.vip) + ':' + rawvs::text(c.range) + from;
+  return formatted("{} {}:{}{}", name(c.protocol), c.vip.is_v4() ? rawvs::text(c.vip) : '[' + rawvs::text(c.vip) + ']',
+                   rawvs::text(c.range), from);
 }
-
-std::string owner(const Place& place, int line) { return '[' + place.title + "] (line " + std::to_string(line) + ')'; }
 
 class PortCheck {
  public:
@@ -103,17 +103,18 @@ std::optional<std::string> PortCheck::contradiction(const Claim& first, const Cl
   if (first.mark == second.mark && first.mark.value != 0) return std::nullopt;
   const bool marked = first.mark.value != 0 || second.mark.value != 0;
   const bool mixed = marked && (first.mark.value == 0 || second.mark.value == 0);
-  if (mixed && !c_.balanced(first.mark.value != 0 ? first.mark : second.mark)) return std::nullopt;
-  const std::string other = described(first) + " of " + owner(*first.place, first.line);
-  if (first.same_packets(second))
-    return described(second) + " is the same as " + other + "; one of them would get nothing";
+  if (mixed && !c_.balanced(first.mark.value != 0 ? first.mark : second.mark, first.vip.family())) return std::nullopt;
+  const std::string one = described(second);
+  const std::string other = formatted("{} of {}", described(first), owner(*first.place, first.line));
+  if (first.same_packets(second)) return formatted("{} is the same as {}; one of them would get nothing", one, other);
   if (!first.holds(second) && !second.holds(first)) {
-    return described(second) + " and " + other + " overlap, and neither contains the other: ambiguous";
+    return formatted("{} and {} overlap, and neither contains the other: ambiguous", one, other);
   }
   const Claim& narrow = first.holds(second) ? second : first;
   if (!mixed || narrow.mark.value != 0) return std::nullopt;  // the more specific one applies
-  return described(second) + " and " + other + " overlap, and a group comes before a virtual without mark: give " +
-         owner(*narrow.place, narrow.place->line) + " a mark, then the narrower one wins";
+  return formatted(
+      "{} and {} overlap, and a group comes before a virtual without mark: give {} a mark, then the narrower one wins",
+      one, other, owner(*narrow.place, narrow.place->line));
 }
 
 bool PortCheck::contradicts(const Claim& a, const Claim& b) {
@@ -125,7 +126,7 @@ bool PortCheck::contradicts(const Claim& a, const Claim& b) {
   if (!problem) return false;
   const bool group = second.place->title.starts_with("group ");
   if (told_.insert(second.line).second) {
-    c_.report.fault(second.line, '[' + second.place->title + (group ? "] match: " : "] ports: ") + *problem);
+    c_.report.fault(second.line, formatted("[{}] {}: {}", second.place->title, group ? "match" : "ports", *problem));
   }
   return true;
 }
@@ -147,7 +148,7 @@ void PortCheck::check(size_t i, Portions& walks) {
   for (const uint8_t prefix : prefixes_) {
     if (prefix > claim.clients.prefix) break;
     Claim key = claim;
-    key.clients = {prefix_mask(prefix).of(claim.clients.base), prefix};
+    key.clients = {Netmask(claim.vip.family(), prefix).of(claim.clients.base), prefix};
     key.range.first = 0, key.line = 0;
     const auto from = std::lower_bound(claims_.begin(), claims_.end(), key, InOrder());
     key.range.first = claim.range.last, key.line = INT32_MAX;
@@ -173,25 +174,25 @@ void add_port_checks(Checking& c, Portions& walks) {
       [&c, ports](size_t i, size_t m) {
         const auto& [vip, match, clients] = c.config.groups[i].matches[m];
         const Place& place = c.places.groups[i];
-        c.vips.insert(vip);
+        c.add_vip(vip);
         if (c.config.groups[i].mark.value == 0) return;
         for (const PortRange range : match.ports) {
           ports->add({vip, match.protocol, range, clients, c.config.groups[i].mark, &place, place.line_of("match", m)});
         }
       });
-  walks.each_of(
-      [&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
-      [&c, ports](size_t i, size_t m) {
-        const VirtualConfig& v = c.config.virtuals[i];
-        const Place& place = c.places.virtuals[i];
-        if (!c.shaped[i]) return;
-        for (const PortRange range : v.ports[m].ports) {
-          ports->add({*v.address, v.ports[m].protocol, range, {Ip(), 0}, c.marks[i], &place, place.line_of("ports")});
-        }
-      });
+  walks.each_of([&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
+                [&c, ports](size_t i, size_t m) {
+                  const VirtualConfig& v = c.config.virtuals[i];
+                  const Place& place = c.places.virtuals[i];
+                  if (!c.shaped[i]) return;
+                  for (const PortRange range : v.ports[m].ports) {
+                    ports->add({*v.address, v.ports[m].protocol, range, Network::all(v.address->family()), c.marks[i],
+                                &place, place.line_of("ports")});
+                  }
+                });
   walks.each([&c] { return c.config.virtuals.size(); },
              [&c](size_t i) {
-               if (c.config.virtuals[i].address) c.vips.insert(*c.config.virtuals[i].address);
+               if (c.config.virtuals[i].address) c.add_vip(*c.config.virtuals[i].address);
              });
   walks.each([ports] { return ports->added(); }, [ports](size_t) { ports->take_next(); });
   walks.each([ports] { return ports->begin_tree(); }, [ports](size_t i) { ports->fill_tree(i); });

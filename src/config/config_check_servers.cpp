@@ -7,6 +7,7 @@
 
 #include "config/config_check.h"
 #include "config/config_values.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -19,12 +20,23 @@ std::string port_fault(const Checking& c, size_t i, const ServerSpec& server) {
   if (server.at.port.value == 0 || server.at.port.value == own) return {};
   const bool nat = server.method == Method::masq;
   if (nat && (!many || (c.marks[i].value != 0 && v.persistence == Duration::zero()))) return {};
-  const std::string forward = "forward=" + std::string(forward_word(server.method));
-  std::string why = nat ? "persistence over several ports" : forward;
-  why += many ? " keeps the port that the client chose" : " keeps the virtual's port " + std::to_string(own);
-  std::string remedy = "; leave \":" + std::to_string(server.at.port.value) + "\" out";
-  if (!nat && !many) remedy += ", or translate it with forward=nat";
-  return text(server.at) + ": " + why + remedy;
+  return formatted("{}: {} keeps {}; leave \":{}\" out{}", text(server.at),
+                   nat ? "persistence over several ports" : formatted("forward={}", forward_word(server.method)),
+                   many ? "the port that the client chose" : formatted("the virtual's port {}", own),
+                   server.at.port.value, nat || many ? "" : ", or translate it with forward=nat");
+}
+
+// Only a tunnel's packet can be of another family than the client's packet in it. Empty: no fault.
+std::string family_fault(const Checking& c, size_t i, const ServerSpec& server) {
+  const VirtualConfig& v = c.config.virtuals[i];
+  const Place& place = c.places.virtuals[i];
+  const Family own = v.service_family(), its = server.at.addr.family();
+  if (own == its || server.method == Method::tunnel || !c.shaped[i] || place.bad("family")) return {};
+  const bool other_group = !v.address && c.group_of.contains({v.mark.value, its});
+  return formatted(
+      "{} is {}, and this virtual is {}: forward={} needs one family, only forward=tun carries the other{}",
+      text(server.at.addr), name(its), name(own), forward_word(server.method),
+      other_group ? formatted("; or family = {}", its == Family::ipv4 ? "ipv4" : "ipv6") : "");
 }
 
 class ServerCheck {
@@ -44,7 +56,7 @@ class ServerCheck {
     if (fresh) return;
     const int line = place.line_of("server", other->second);
     const std::string which = server.port == own ? rawvs::text(server.addr) : rawvs::text(server);
-    c_.report.wrong(place, "server", which + " is already on line " + std::to_string(line), n);
+    c_.report.wrong(place, "server", formatted("{} is already on line {}", which, line), n);
   }
 
   void check_sorry(size_t i) {
@@ -60,6 +72,7 @@ class ServerCheck {
   // Why it cannot be a server here; empty: it can.
   std::string unfit(size_t i, const ServerSpec& server) const {
     if (c_.vips.contains(server.at.addr)) return rawvs::text(server.at.addr) + " is a VIP of this file";
+    if (std::string why = family_fault(c_, i, server); !why.empty()) return why;
     return c_.shaped[i] ? port_fault(c_, i, server) : std::string();
   }
 
@@ -72,11 +85,10 @@ void check_room(Checking& c) {
   const Place& place = c.places.director;
   const auto fits = [&](const char* key, uint32_t most, size_t needed, const char* what) {
     if (needed <= most || place.line == 0 || place.bad(key)) return;
-    c.report.wrong(place, key,
-                   std::to_string(most) + " is less than the " + std::to_string(needed) + what + " of this file");
+    c.report.wrong(place, key, formatted("{} is less than the {} {} of this file", most, needed, what));
   };
-  fits("max_servers", c.config.settings.max_servers, c.servers, " servers");
-  fits("max_services", c.config.settings.max_services, c.services, " services");
+  fits("max_servers", c.config.settings.max_servers, c.servers, "servers");
+  fits("max_services", c.config.settings.max_services, c.services, "services");
 }
 
 }  // namespace

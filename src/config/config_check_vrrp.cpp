@@ -6,9 +6,25 @@
 #include "config/config_check.h"
 #include "config/config_values.h"
 #include "side/vrrp_check.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
+
+// Without addresses: the VIPs of all virtuals.
+void take_all_vips(Checking& c, const VrrpConfig& v, const Place& place, VrrpSpec& spec) {
+  const std::vector<Ip>& all = c.vips_of[index(v.family)];
+  if (all.empty()) {
+    const std::string what = c.vips.empty() ? "virtual" : formatted("{} VIP", name(v.family));
+    c.report.wrong(place, "address", formatted("missing, and this file has no {}", what));
+  }
+  if (all.size() > kMostVrrpAddresses) {
+    c.report.wrong(
+        place, "address",
+        formatted("missing, and this file has {} VIPs; an instance has at most 255: name those of each", all.size()));
+  }
+  if (all.size() <= kMostVrrpAddresses) spec.addresses = all;
+}
 
 void check_instance(Checking& c, size_t i, VrrpCheck& check) {
   const VrrpConfig& v = c.config.vrrps[i];
@@ -23,25 +39,20 @@ void check_instance(Checking& c, size_t i, VrrpCheck& check) {
     const auto known = c.virtuals.find(v.spec.tracks[t].name);
     c.tracked.insert(v.spec.tracks[t].name);
     if (known != c.virtuals.end() || !c.places.known("virtual")) continue;
-    c.report.wrong(place, "track", "there is no [virtual " + v.spec.tracks[t].name + "]", t);
+    c.report.wrong(place, "track", formatted("there is no [virtual {}]", v.spec.tracks[t].name), t);
   }
   VrrpSpec spec = v.spec;
   spec.name = v.name;
-  if (spec.addresses.empty() && !place.bad("address")) {
-    if (c.vips.empty()) c.report.wrong(place, "address", "missing, and this file has no virtual");
-    if (c.vips.size() > kMostVrrpAddresses) {
-      c.report.wrong(place, "address",
-                     "missing, and this file has " + std::to_string(c.vips.size()) +
-                         " VIPs; an instance has at most 255: name those of each");
-    }
-    if (c.vips.size() <= kMostVrrpAddresses) spec.addresses.assign(c.vips.begin(), c.vips.end());
+  if (spec.addresses.empty() && !place.bad("address")) take_all_vips(c, v, place, spec);
+  for (const VrrpFamilyFault& fault : family_faults(v.spec, v.instance_family())) {
+    c.report.wrong(place, fault.key, fault.text, fault.n);
   }
   for (const Place::Key& key : place.keys) {
     if (key.bad) return;  // a contradiction can be judged only when the value is valid
   }
   if (c.report.faults() != before) return;
   if (const std::string why = check.add(spec); !why.empty()) {
-    c.report.fault(place.line, "vrrp " + v.name + ": " + why);
+    c.report.fault(place.line, formatted("vrrp {}: {}", v.name, why));
   }
 }
 

@@ -2,6 +2,7 @@
 #include "config/config_forms.h"
 
 #include <algorithm>
+#include <array>
 
 namespace rawvs {
 namespace {
@@ -10,7 +11,7 @@ std::optional<Error> read_addresses(std::string_view text, std::vector<Ip>& all)
   const auto addresses = words(text);
   if (addresses.empty()) return Error{"no value; expected addresses with blanks between"};
   for (const std::string_view word : addresses) {
-    const auto address = read_unicast(word);
+    const auto address = read_neighbor(word);
     if (!address) return address.error();
     all.push_back(*address);
   }
@@ -41,10 +42,18 @@ constexpr FormFor<Mark> kMark{
 
 constexpr FormFor<Ip> kAddress{
     {[](const KeyRow&, std::string_view text, void* field) {
-       return take(read_unicast(text), *static_cast<Ip*>(field));
+       return take(read_neighbor(text), *static_cast<Ip*>(field));
      },
      [](const KeyRow&, const void* field, size_t) { return text(*static_cast<const Ip*>(field)); },
      [](const void* field) { return size_t{!static_cast<const Ip*>(field)->unspecified()}; }}};
+
+constexpr std::array<std::string_view, 2> kFamilyWords{"ipv4", "ipv6"};
+constexpr FormFor<Family> kFamily{
+    {.read = read_choice,
+     .write = write_choice,
+     .count = [](const void* f) { return size_t{*static_cast<const Family*>(f) != Family::ipv4}; },
+     .words = kFamilyWords,
+     .complaint = " is not one of "}};
 
 std::optional<Error> read_choice(const KeyRow& row, std::string_view text, void* field) {
   const auto& words = row.form->words;

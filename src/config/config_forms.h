@@ -38,6 +38,7 @@ inline constexpr FormFor<Number> kNumber{{[](const KeyRow& row, std::string_view
 extern const FormFor<bool> kSwitch;                // 0, 1
 extern const FormFor<Duration> kDuration;          // within the row's limits
 extern const FormFor<Mark> kMark;                  // 0: not set
+extern const FormFor<Family> kFamily;              // ipv4 is not printed: it is what a file without the key means
 extern const FormFor<Ip> kAddress;                 // unspecified: not set
 extern const FormFor<std::vector<Ip>> kAddresses;  // several in one value, and several values
 

@@ -77,7 +77,7 @@ constexpr Row<Config> kDirectorRows[] = {
     duration<&Settings::garp_interval>("garp_interval", {kTenth, kDay, true},
                                        "and again so often, 100ms-24h; 0 = never. Default 60s"),
     duration<&Settings::arp_timeout>("arp_timeout", {kSecond, kDay},
-                                     "how long a server's ARP answer is believed, 1s-24h. Default 60s"),
+                                     "how long a server's MAC address is believed, 1s-24h. Default 60s"),
     number<&Settings::arp_hold>("arp_hold", {0, 64}, "packets held per server while it is asked for, 0-64. Default 8"),
     duration<&Settings::arp_probe_interval>(
         "arp_probe_interval", {kTenth, kDay, true},
@@ -99,7 +99,8 @@ constexpr Row<GroupConfig> kGroupRows[] = {
     row<&GroupConfig::mark>("mark", kMark, "the number that virtuals name, 1-4294967295. Required"),
     row<&GroupConfig::matches>(
         "match", kList<GroupConfig::Match, read_matches>,
-        "what carries the mark: VIP tcp/80,443 udp/5000-5010 [from 198.51.100.0/24]. Required, repeatable"),
+        "what carries the mark: VIP tcp/80,443 udp/5000-5010 [from 198.51.100.0/24], VIPs of one family. Required, "
+        "repeatable"),
 };
 
 using MaybeIp = std::optional<Ip>;
@@ -132,7 +133,7 @@ std::string flags_text(const VirtualConfig::Flags& flags) {
   return flags.scheduler ? flags_text(*flags.scheduler, flags.bits) : std::string();
 }
 
-std::string netmask_text(const Netmask& mask) { return text(mask.bits); }
+std::string netmask_text(const ClientMask& mask) { return text(mask); }
 
 std::string persistence_text(Duration persistence) { return text(persistence); }
 constexpr FormFor<Duration> kPersistence = kValue<Duration, read_persistence, persistence_text>;
@@ -155,6 +156,9 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
         "tcp/80,443, udp/53, sctp/9, tcp/10000-12000, tcp/*, *; several with blanks between. Required with address"),
     row<&VirtualConfig::mark>("mark", kMark,
                               "without address: the group to balance; with it: the mark of its ports. Default: chosen"),
+    row<&VirtualConfig::family>("family", kFamily,
+                                "with mark and without address: ipv4 or ipv6, of the group. Default: ipv4, unless "
+                                "only a group of IPv6 has the mark"),
     row<&VirtualConfig::scheduler>("scheduler", kValue<Scheduler, read_scheduler, scheduler_word>,
                                    "rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr or twos. Default wlc"),
     row<&VirtualConfig::flags>("scheduler_flags", kValue<VirtualConfig::Flags, read_flags, flags_text>,
@@ -163,8 +167,8 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
         "persistence", kPersistence,
         "a client stays with its server, and for so long after its last connection, 1s-31d. Default 0"),
     row<&VirtualConfig::netmask>(
-        "netmask", kValue<Netmask, read_netmask, netmask_text>,
-        "which clients persistence takes for one: 255.255.255.0 or /24. Default 255.255.255.255"),
+        "netmask", kValue<ClientMask, read_netmask, netmask_text>,
+        "which clients persistence takes for one: 255.255.255.0 or /24; IPv6: /64. Default 255.255.255.255, /128"),
     on_off<&VirtualConfig::one_packet>("one_packet", "UDP, marks: every datagram is scheduled by itself. Default 0"),
     row<&VirtualConfig::servers>(
         "server", kList<ServerConfig, add_server>,

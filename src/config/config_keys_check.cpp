@@ -87,7 +87,15 @@ Result<bool> read_start(std::string_view text) {
 }
 const char* start_word(bool up) { return up ? "up" : "down"; }
 
-constexpr auto kKind = choice<CheckKind>(kCheckKinds, " is not a kind of check: ");
+// As the table has it.
+constexpr std::string_view kind_word(std::string_view text) {
+  return text == kNeighborCheck ? kCheckKinds[static_cast<size_t>(CheckKind::arp)] : text;
+}
+std::optional<Error> read_kind(const KeyRow& row, std::string_view text, void* field) {
+  return read_choice(row, kind_word(text), field);
+}
+constexpr FormFor<CheckKind> kKind{
+    {.read = read_kind, .write = write_choice, .words = kCheckKinds, .complaint = " is not a kind of check: nd, "}};
 constexpr auto kWay = choice<CheckSpec::Via>(kVia, " is not a path for checks: ");
 constexpr auto kText = text_or_none(length_fault);
 constexpr auto kHttpPath = text_or_none(http_path_fault);
@@ -138,7 +146,7 @@ constexpr Row<CheckConfig> kRows[] = {
 std::span<const Row<CheckConfig>> check_rows() { return kRows; }
 
 std::optional<CheckKind> find_check_kind(std::string_view word) {
-  const auto* const found = std::ranges::find(kCheckKinds, word);
+  const auto* const found = std::ranges::find(kCheckKinds, kind_word(word));
   return found == kCheckKinds.end() ? std::nullopt : std::optional(static_cast<CheckKind>(found - kCheckKinds.begin()));
 }
 

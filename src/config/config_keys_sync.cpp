@@ -5,6 +5,7 @@
 
 #include "config/config_check.h"
 #include "config/config_forms.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -18,7 +19,7 @@ constexpr auto kLink = choice<Link>(kLinkWords);
 Result<Ip> read_multicast(std::string_view text) {
   const auto group = parse_ip(text);
   if (group && group->multicast()) return *group;
-  return Error{quoted(text) + " is not a multicast address"};
+  return Error{quoted(text) + " is not a multicast address, such as 224.0.0.81 or ff02::81"};
 }
 std::string group_text(const Ip& group) { return text(group); }
 
@@ -36,7 +37,8 @@ constexpr Row<SyncConfig> kRows[] = {
     row<&SyncConfig::link>("on", kLink,
                            "the link to the other directors: outside (interface) or inside. Default outside"),
     number<&SyncSettings::id>("id", {0, 255}, "of the group of directors, 0-255; 0 hears every group. Default 0"),
-    row<&SyncConfig::group>("group", kValue<Ip, read_multicast, group_text>, "multicast address. Default 224.0.0.81"),
+    row<&SyncConfig::group>("group", kValue<Ip, read_multicast, group_text>,
+                            "multicast address, also of IPv6. Default 224.0.0.81"),
     number<&SyncConfig::port>("port", {1, 65535}, "UDP port, 1-65535. Default 8848"),
     number<&SyncConfig::ttl>("ttl", {1, 255}, "of multicast, 1-255. Default 1"),
     row<&SyncConfig::peers>(
@@ -62,7 +64,7 @@ constexpr Row<SyncConfig> kRows[] = {
         "full_every", {kSecond, kDay, true},
         "all connections are told again so often, 1s-24h; 0 = to who asks. Default 120s"),
     number<&SyncSettings::max_length>("max_length", {kSyncLeast, kSyncMost},
-                                      "bytes of a message, 160-65507. Default 1472"),
+                                      "bytes of a message, 176-65507. Default 1472"),
 };
 
 }  // namespace
@@ -72,6 +74,18 @@ std::span<const Row<SyncConfig>> sync_rows() { return kRows; }
 const char* name(SyncRole role) { return kRoles[static_cast<size_t>(role)].data(); }
 
 void add_sync_checks(Checking& c, Portions& walks) {
+  walks.once([&c] {
+    if (!c.config.sync) return;
+    const std::vector<Ip>& peers = c.config.sync->peers;
+    for (size_t n = 1; n < peers.size(); ++n) {
+      if (peers[n].family() == peers[0].family()) continue;
+      c.report.wrong(c.places.sync, "peer",
+                     formatted("{} is {}, and {} is {}: one socket reaches peers of one family", text(peers[n]),
+                               name(peers[n].family()), text(peers[0]), name(peers[0].family())),
+                     n);
+      break;
+    }
+  });
   walks.once([&c] {
     if (!c.config.sync || c.config.sync->link != Link::inside || !c.config.inside.empty()) return;
     if (c.places.director.bad("inside")) return;

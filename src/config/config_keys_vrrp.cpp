@@ -85,10 +85,14 @@ constexpr Row<VrrpConfig> kRows[] = {
                                        "but not before it has heard it for so long, 0-1000s. Default 0s"),
     row<&VrrpSpec::begins_as_master>(
         "start", kStart, "backup, or master: it listens for a shorter time before it takes over. Default backup"),
-    row<&VrrpSpec::addresses>("address", kAddresses, "VIPs, blanks between; repeatable. Default: all of this file"),
+    row<&VrrpSpec::addresses>("address", kAddresses,
+                              "VIPs, blanks between, of one family; repeatable. Default: all of this file"),
     row<&VrrpSpec::other_vips>(
         "other_vips", kOtherVips,
         "auto, yes or no: VIPs that no [vrrp] names follow this one, too; auto: the smallest vrid. Default auto"),
+    row<&VrrpConfig::family>("family", kFamily,
+                             "without address: ipv4 or ipv6, which VIPs of this file. Default: that of source or peer, "
+                             "else ipv4, unless all VIPs are IPv6"),
     row<&VrrpSpec::peers>("peer", kAddresses,
                           "other directors: adverts by unicast; repeatable. Default: none, multicast"),
     row<&VrrpSpec::source>("source", kAddress, "adverts' source address. Default: the interface's first"),

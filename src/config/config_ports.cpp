@@ -9,6 +9,7 @@
 
 #include "config/config_values.h"
 #include "core/sort.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -38,7 +39,7 @@ Result<PortMatch> read_port_match(std::string_view word) {
   const auto* const known =
       std::find_if(kProtocols.begin(), kProtocols.end(), [&](Protocol p) { return protocol == name(p); });
   if (known == kProtocols.end()) {
-    return Error{quoted(word) + ": " + quoted(protocol) + " is not a protocol" + std::string(kExpected)};
+    return Error{formatted("{}: {} is not a protocol{}", quoted(word), quoted(protocol), kExpected)};
   }
   if (ports == "*") return PortMatch{*known, {kEveryPort}};
   PortMatch match{*known, {}};
@@ -61,7 +62,7 @@ std::optional<Error> named_twice(const std::vector<PortMatch>& matches) {
     for (size_t i = 1; i < all.size(); ++i) {
       if (all[i].first > all[i - 1].last) continue;
       const std::string port = all[i].first == 0 ? "*" : std::to_string(all[i].first);
-      return Error{std::string(name(protocol)) + '/' + port + " is named twice"};
+      return Error{formatted("{}/{} is named twice", name(protocol), port)};
     }
   }
   return std::nullopt;
@@ -86,14 +87,20 @@ Result<std::vector<PortMatch>> read_words(std::span<const std::string_view> all)
 }
 
 // The client network after "from".
-Result<Network> read_clients(std::span<const std::string_view> all) {
+Result<Network> read_clients(std::span<const std::string_view> all, Ip vip) {
+  const bool v4 = vip.is_v4();
   if (all.size() != 1) {
-    return Error{"expected one client network behind \"from\", at the end, such as from 198.51.100.0/24"};
+    return Error{std::string("expected one client network behind \"from\", at the end, such as from ") +
+                 (v4 ? "198.51.100.0/24" : "2001:db8:1::/64")};
   }
   const auto network = parse_network(all[0]);
-  if (network) return *network;
-  return Error{quoted(all[0]) + " is not a network, such as 198.51.100.0/24 (bits behind the prefix are 0), or one " +
-               "address"};
+  if (!network) {
+    return Error{quoted(all[0]) + " is not a network, such as " + (v4 ? "198.51.100.0/24" : "2001:db8:1::/64") +
+                 " (bits behind the prefix are 0), or one address"};
+  }
+  if (network->base.family() == vip.family()) return *network;
+  return Error{formatted("{} is {}, and the VIP {} is {}: no packet has addresses of both", rawvs::text(*network),
+                         name(network->base.family()), rawvs::text(vip), name(vip.family()))};
 }
 
 }  // namespace
@@ -108,16 +115,18 @@ Result<std::vector<PortMatch>> read_ports(std::string_view text) {
 
 Result<std::vector<GroupConfig::Match>> read_match(std::string_view text) {
   const auto all = words(text);
-  if (all.empty()) return Error{"no value; expected a VIP and ports, such as 192.0.2.100 tcp/80,443"};
+  if (all.empty()) {
+    return Error{"no value; expected a VIP and ports, such as 192.0.2.100 tcp/80,443 or 2001:db8::100 tcp/80,443"};
+  }
   const auto vip = read_unicast(all[0]);
   if (!vip) return vip.error();
   const std::span behind = std::span(all).subspan(1);
   const auto from = static_cast<size_t>(std::find(behind.begin(), behind.end(), "from") - behind.begin());
   auto ports = read_words(behind.first(from));
   if (!ports) return ports.error();
-  Network clients{Ip(), 0};
+  Network clients = Network::all(vip->family());
   if (from < behind.size()) {
-    const auto network = read_clients(behind.subspan(from + 1));
+    const auto network = read_clients(behind.subspan(from + 1), *vip);
     if (!network) return network.error();
     clients = *network;
   }
@@ -128,8 +137,8 @@ Result<std::vector<GroupConfig::Match>> read_match(std::string_view text) {
 
 std::string text(PortRange range) {
   if (range == kEveryPort) return "*";
-  return range.first == range.last ? std::to_string(range.first)
-                                   : std::to_string(range.first) + '-' + std::to_string(range.last);
+  if (range.first == range.last) return std::to_string(range.first);
+  return formatted("{}-{}", range.first, range.last);
 }
 
 std::string text(const PortMatch& match) {

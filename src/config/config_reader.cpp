@@ -15,7 +15,9 @@
 #include <map>
 
 #include "config/config_check.h"
+#include "config/config_tables.h"
 #include "config/config_values.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -42,12 +44,11 @@ std::optional<Error> line_fault(std::string_view line, size_t most) {
   const auto bad = std::find_if(line.begin(), line.end(),
                                 [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f; });
   if (bad != line.end()) {
-    return Error{"control character " + in_hex(*bad) + " in column " + std::to_string(bad - line.begin() + 1)};
+    return Error{formatted("control character {} in column {}", in_hex(*bad), bad - line.begin() + 1)};
   }
   if (line.starts_with(kByteOrderMark)) return Error{"a byte order mark within the file"};
   if (line.size() > most) {
-    return Error{"the line has " + std::to_string(line.size()) + " bytes; at most " + std::to_string(most) +
-                 " are allowed"};
+    return Error{formatted("the line has {} bytes; at most {} are allowed", line.size(), most)};
   }
   const size_t first = line.find_first_not_of(" \t");
   if (first != 0 && first != std::string_view::npos && line[first] != ';' && line[first] != '#') {
@@ -100,6 +101,7 @@ class ConfigReader::Work {
   void set(const KeyRow* row, void* section, std::string_view key, std::string_view value);  // null: no such key
   std::string unknown(std::string_view key) const;
   void begin_checks();
+  void drop_some();
   Place& place();
   void refuse_section(std::string_view where, const std::string& text, std::string_view kind = {}) {
     kind_ = SectionKind::unknown;
@@ -232,13 +234,13 @@ void ConfigReader::Work::begin_section(std::string_view line) {
                               : begin_only(SectionKind::sync, &Places::sync);
   }
   if (inner.size() != 2) {
-    return refuse_section(title, "expected one name, without blanks: [" + std::string(kind) + " NAME]", kind);
+    return refuse_section(title, formatted("expected one name, without blanks: [{} NAME]", kind), kind);
   }
   if (!is_name(inner[1])) {
-    return refuse_section(title, quoted(inner[1]) + " is not a name: at most 32 letters, digits, \".\", \"_\", \"-\"",
-                          kind);
+    return refuse_section(
+        title, formatted("{} is not a name: at most 32 letters, digits, \".\", \"_\", \"-\"", quoted(inner[1])), kind);
   }
-  const std::string plain = std::string(kind) + ' ' + std::string(inner[1]);
+  const std::string plain = formatted("{} {}", kind, inner[1]);
   if (kind == "group") return begin_named(SectionKind::group, plain, inner[1], &Config::groups, &Places::groups);
   if (kind == "vrrp") return begin_named(SectionKind::vrrp, plain, inner[1], &Config::vrrps, &Places::vrrps);
   if (kind == "check") return begin_named(SectionKind::check, plain, inner[1], &Config::checks, &Places::checks);
@@ -249,7 +251,7 @@ void ConfigReader::Work::begin_only(SectionKind kind, Place Places::*place) {
   kind_ = kind;
   into_ = &read_;
   if (const int before = (places_.*place).line; before != 0) {
-    report_.fault(line_, '[' + (places_.*place).title + "]: already on line " + std::to_string(before));
+    report_.fault(line_, formatted("[{}]: already on line {}", (places_.*place).title, before));
     spare_ = {};
     into_ = &spare_;
   }
@@ -263,7 +265,7 @@ void ConfigReader::Work::begin_named(SectionKind kind, std::string_view title, s
   kind_ = kind;
   into_ = &read_;
   if (const auto [before, fresh] = titles_.try_emplace(std::string(title), line_); !fresh) {
-    report_.fault(line_, '[' + before->first + "]: already on line " + std::to_string(before->second));
+    report_.fault(line_, formatted("[{}]: already on line {}", before->first, before->second));
     spare_ = {};
     into_ = &spare_;
   }
@@ -287,7 +289,7 @@ void ConfigReader::Work::take_pair(std::string_view key, std::string_view value)
   }
   places_.doubtful.insert("");
   if (std::exchange(homeless_, true)) return;  // one report for all of them
-  report_.fault(line_, std::string(key) + ": stands before any section; a file begins with [director]");
+  report_.fault(line_, formatted("{}: stands before any section; a file begins with [director]", key));
 }
 
 template <class Section>
@@ -300,7 +302,7 @@ void ConfigReader::Work::set(std::span<const Row<Section>> rows, Section& sectio
 void ConfigReader::Work::set(const KeyRow* row, void* section, std::string_view key, std::string_view value) {
   Place& here = place();
   const auto refuse = [&](const std::string& text) {
-    report_.fault(line_, '[' + here.title + ']' + (key.empty() ? "" : ' ' + std::string(key)) + ": " + text);
+    report_.fault(line_, formatted("[{}]{}{}: {}", here.title, key.empty() ? "" : " ", key, text));
   };
   if (row == nullptr) return refuse(unknown(key));
   const bool repeatable = row->form->repeatable;
@@ -308,7 +310,7 @@ void ConfigReader::Work::set(const KeyRow* row, void* section, std::string_view 
   if (known == here.keys.end()) {
     known = here.keys.insert(here.keys.end(), {row->key});
   } else if (!repeatable) {
-    return refuse("already on line " + std::to_string(known->lines[0]));
+    return refuse(formatted("already on line {}", known->lines[0]));
   }
   const size_t values = repeatable ? row->count_in(section) : 0;
   const auto problem = row->set_in(section, value);
@@ -338,14 +340,14 @@ std::string ConfigReader::Work::unknown(std::string_view key) const {
   const std::string guess = did_you_mean(key, here);
   if (!guess.empty()) return "no such key" + guess;
   if (elsewhere.empty()) return "no such key; this section has " + listed(here);
-  return "no such key here; it belongs in [" + std::string(elsewhere) +
-         (elsewhere == "director" || elsewhere == "sync" ? "]" : " NAME]");
+  return formatted("no such key here; it belongs in [{}{}]", elsewhere,
+                   elsewhere == "director" || elsewhere == "sync" ? "" : " NAME");
 }
 
 void ConfigReader::Work::begin_checks() {
   text_ = {};
-  titles_ = {};
   checking_ = std::make_unique<Checking>(Checking{config_, places_, report_});
+  add_families(config_, places_, report_, walks_);
   add_table_checks(*checking_, walks_);
   add_port_checks(*checking_, walks_);
   add_server_checks(*checking_, walks_);
@@ -353,11 +355,16 @@ void ConfigReader::Work::begin_checks() {
   add_vrrp_checks(*checking_, walks_);
   add_sync_checks(*checking_, walks_);
   add_warnings(*checking_, walks_);
-  // Memory is freed in portions, too.
-  for (auto places : {&Places::virtuals, &Places::groups, &Places::checks}) {
-    walks_.each([this, places] { return (places_.*places).size(); },
-                [this, places](size_t) { (places_.*places).pop_back(); });
-  }
+  // Memory is freed in portions, too: with faults also the Config.
+  walks_.each([this] { return titles_.size(); }, [this](size_t) { drop_some(); });
+}
+
+// There is a title for each section, but those that are repeated.
+void ConfigReader::Work::drop_some() {
+  Portions::drop(titles_);
+  Portions::drop(checking_->virtuals);
+  for (auto places : {&Places::virtuals, &Places::groups, &Places::checks}) Portions::drop(places_.*places);
+  if (report_.faults() != 0) drop_sections(config_, walks_);
 }
 
 Result<Config> ConfigReader::Work::take() {
@@ -365,7 +372,7 @@ Result<Config> ConfigReader::Work::take() {
   if (found.count() == 0) return std::move(config_);
   Error all;
   for (const std::string& fault : found.faults) all.text.append(all.text.empty() ? "" : "\n").append(fault);
-  if (found.more_faults != 0) all.text += "\nand " + std::to_string(found.more_faults) + " more faults";
+  if (found.more_faults != 0) all.text += formatted("\nand {} more faults", found.more_faults);
   return all;
 }
 

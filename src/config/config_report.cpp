@@ -5,6 +5,7 @@
 
 #include "config/config_rows.h"
 #include "core/sort.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -28,12 +29,12 @@ void Report::fault(int line, const std::string& text) {
     ++findings_.more_faults;
     return;
   }
-  faults_.push_back({line, file_ + (line == 0 ? "" : ':' + std::to_string(line)) + ": " + text});
+  faults_.push_back({line, line == 0 ? formatted("{}: {}", file_, text) : formatted("{}:{}: {}", file_, line, text)});
 }
 
 void Report::wrong(const Place& place, const char* key, const std::string& text, size_t nth) {
   const int line = place.line_of(key, nth);
-  fault(line, '[' + place.title + "] " + key + ": " + text);
+  fault(line, formatted("[{}] {}: {}", place.title, key, text));
 }
 
 void Report::warn(const Place& place, const char* key, const std::string& text, size_t nth) {
@@ -42,7 +43,7 @@ void Report::warn(const Place& place, const char* key, const std::string& text, 
     return;
   }
   const int line = place.line_of(key, nth);
-  warnings_.push_back({line, file_ + ':' + std::to_string(line) + ": [" + place.title + "] " + key + ": " + text});
+  warnings_.push_back({line, formatted("{}:{}: [{}] {}: {}", file_, line, place.title, key, text)});
 }
 
 void Report::sort() {
@@ -59,7 +60,7 @@ void Report::sort() {
 std::vector<std::string> Findings::lines() const {
   std::vector<std::string> all = faults;
   const auto more = [&](size_t n, const char* what) {
-    if (n != 0) all.push_back("and " + std::to_string(n) + " more " + what + (n == 1 ? "" : "s"));
+    if (n != 0) all.push_back(formatted("and {} more {}{}", n, what, n == 1 ? "" : "s"));
   };
   more(more_faults, "fault");
   for (const std::string& warning : warnings) all.push_back("warning: " + warning);

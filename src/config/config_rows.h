@@ -115,21 +115,4 @@ class Report {
 
 bool heeds(CheckKind kind, std::string_view key);  // true: this kind of check uses this key of [check]
 
-// Chooses the mark of each virtual. REQUIRES: group() and given() for all, then kept() for each virtual, then chosen()
-// for each, in their order.
-class MarkChoice {
- public:
-  void group(const GroupConfig& group) { given_.insert(group.mark.value); }
-  void given(const VirtualConfig& v) { given_.insert(v.mark.value); }
-  Mark kept(const VirtualConfig& v);
-  Mark chosen(const VirtualConfig& v, Mark kept);
-
- private:
-  std::set<uint32_t> given_;
-  uint32_t next_ = 0x52560000;  // "RV": far from the small numbers that people choose
-};
-
-// The mark of each virtual, also those chosen here; 0: the virtual is a service of one address and port.
-std::vector<Mark> marks_of_virtuals(const Config& config);
-
 }  // namespace rawvs

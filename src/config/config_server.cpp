@@ -8,6 +8,7 @@
 
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -95,11 +96,11 @@ constexpr std::array<Option, 9> kOptions{{
 
 Result<Endpoint> read_endpoint(std::string_view text) {
   const auto endpoint = parse_endpoint(text);
-  const bool with_port = text.find(':') != std::string_view::npos;
-  if (!endpoint || (with_port && endpoint->port.value == 0)) {
-    return Error{quoted(text) + " is not a server: expected IP or IP:PORT, such as 192.0.2.11"};
+  if (!endpoint || (names_port(text) && endpoint->port.value == 0)) {
+    return Error{quoted(text) + " is not a server: expected IP or IP:PORT, such as 192.0.2.11 or [2001:db8::11]:80"};
   }
-  if (!endpoint->addr.unicast()) return Error{quoted(text) + " is not a unicast address that a network can reach"};
+  if (auto fault = address_fault(text, endpoint->addr)) return std::move(*fault);
+  if (auto fault = link_local_fault(text, endpoint->addr)) return std::move(*fault);
   return *endpoint;
 }
 
@@ -145,8 +146,8 @@ Result<ServerConfig> read_server(std::string_view text) {
     if (auto problem = set_option(server, seen, all[i])) return std::move(*problem);
   }
   if (server.lower > server.upper) {
-    return Error{"lower=" + std::to_string(server.lower) + " exceeds upper=" + std::to_string(server.upper) +
-                 "; the lower threshold is at most the upper one"};
+    return Error{formatted("lower={} exceeds upper={}; the lower threshold is at most the upper one", server.lower,
+                           server.upper)};
   }
   if (auto problem = tunnel_without_tun(server, seen)) return std::move(*problem);
   if (auto problem = tunnel_fault(server.tunnel, '_')) return std::move(*problem);
@@ -160,13 +161,13 @@ std::string_view forward_word(Method method) {
 
 std::string text(const ServerSpec& server) {
   std::string all = server.at.port.value == 0 ? text(server.at.addr) : text(server.at);
-  all.append(" weight=" + std::to_string(server.weight)).append(" forward=").append(forward_word(server.method));
-  if (server.method == Method::tunnel) all.append(" tun_type=").append(word(server.tunnel.type));
-  if (server.tunnel.port.value != 0) all += " tun_port=" + std::to_string(server.tunnel.port.value);
-  if (server.tunnel.type != TunnelType::ipip) all.append(" tun_checksum=").append(word(server.tunnel.checksum));
-  if (server.mac) all += " mac=" + text(*server.mac);
-  if (server.upper != 0) all += " upper=" + std::to_string(server.upper);
-  if (server.lower != 0) all += " lower=" + std::to_string(server.lower);
+  all += formatted(" weight={} forward={}", server.weight, forward_word(server.method));
+  if (server.method == Method::tunnel) all += formatted(" tun_type={}", word(server.tunnel.type));
+  if (server.tunnel.port.value != 0) all += formatted(" tun_port={}", server.tunnel.port.value);
+  if (server.tunnel.type != TunnelType::ipip) all += formatted(" tun_checksum={}", word(server.tunnel.checksum));
+  if (server.mac) all += formatted(" mac={}", text(*server.mac));
+  if (server.upper != 0) all += formatted(" upper={}", server.upper);
+  if (server.lower != 0) all += formatted(" lower={}", server.lower);
   return all;
 }
 

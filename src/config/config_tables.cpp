@@ -4,6 +4,8 @@
 // A virtual with one port is a service of its address and port; a virtual with every port is a service per protocol
 // (IPVS's port 0). A virtual with several ports, or with a mark, is a service of a mark.
 
+#include "config/config_tables.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -26,13 +28,23 @@ bool has_every_port(const VirtualConfig& v) {
 
 bool chooses_mark(const VirtualConfig& v) { return v.mark.value == 0 && !has_one_port(v) && !has_every_port(v); }
 
-WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key) {
+using CheckSections = std::map<std::string_view, const CheckSpec*>;
+
+bool is_check(std::string_view name) { return !name.empty() && name != "none"; }
+
+bool waits_for(std::string_view check, const CheckSections& sections) {
+  const auto section = sections.find(check);
+  return is_check(check) && (section == sections.end() || !section->second->starts_up);
+}
+
+WantedService wanted_service(const VirtualConfig& v, const ServiceKey& key, const CheckSections& checks) {
   WantedService wanted{{key, v.scheduler, v.flags.bits, v.persistence, v.netmask, v.one_packet},
                        {v.servers.begin(), v.servers.end()}};
-  // A server without a port has the service's port; for a mark and for every port that is 0: the packet's own.
-  for (ServerSpec& server : wanted.servers) {
-    if (server.at.port.value == 0) server.at.port = key.vip.port;
+  wanted.waits.resize(v.servers.size(), waits_for(v.check, checks));
+  for (size_t i = 0; i < v.servers.size(); ++i) {
+    if (!v.servers[i].check.empty()) wanted.waits[i] = waits_for(v.servers[i].check, checks);
   }
+  for (ServerSpec& server : wanted.servers) server.at = place_of(server, key.vip.port);
   return wanted;
 }
 
@@ -49,13 +61,31 @@ bool more_specific(const GroupMatch& a, const GroupMatch& b) {
   return width(a) != width(b) ? width(a) < width(b) : a.clients.prefix > b.clients.prefix;
 }
 
+// Chooses the mark of each virtual. REQUIRES: given() for those of all groups and virtuals, then kept() for each
+// virtual, then chosen() for each, in their order.
+class MarkChoice {
+ public:
+  void given(Mark mark) { given_.insert(mark.value); }
+  Mark kept(const VirtualConfig& v) {
+    const bool keeps = chooses_mark(v) && v.kept.value != 0 && given_.insert(v.kept.value).second;
+    return keeps ? v.kept : v.mark;
+  }
+  Mark chosen(const VirtualConfig& v, Mark kept) {
+    if (!chooses_mark(v) || kept.value != 0) return kept;
+    while (given_.contains(next_)) ++next_;
+    return Mark(next_++);
+  }
+
+ private:
+  std::set<uint32_t> given_;
+  uint32_t next_ = 0x52560000;  // "RV": far from the small numbers that people choose
+};
+
 // Finds the check of each server: its kind and where it is sent.
 class CheckFinder {
  public:
-  explicit CheckFinder(const Config& config) {
-    for (const CheckConfig& check : config.checks) checks_.emplace(check.name, &check.spec);
-    for (const GroupConfig& group : config.groups) groups_.emplace(group.mark.value, &group);
-  }
+  void know(const CheckConfig& check) { checks_.emplace(check.name, &check.spec); }
+  void know(const GroupConfig& group) { groups_.emplace(std::pair(group.mark.value, group.family()), &group); }
 
   void want(const VirtualConfig& v, const ServiceKey& key, std::vector<WantedChecks>& all) {
     WantedChecks wanted{v.name, key, asked_vip(v), v.health, {}, v.sorry};
@@ -63,18 +93,16 @@ class CheckFinder {
     bool any = false;
     wanted.servers.reserve(v.servers.size());
     for (const ServerConfig& server : v.servers) {
-      Endpoint at = server.at;
-      if (at.port.value == 0) at.port = key.vip.port;
-      wanted.servers.push_back({at, check_of(v, server)});
+      wanted.servers.push_back({place_of(server, key.vip.port), check_of(v, server)});
       any = any || wanted.servers.back().check;
     }
-    if (wanted.sorry && wanted.sorry->at.port.value == 0) wanted.sorry->at.port = key.vip.port;
+    if (wanted.sorry) wanted.sorry->at = place_of(*wanted.sorry, key.vip.port);
     if (any || wanted.sorry) all.push_back(std::move(wanted));
   }
 
  private:
   const GroupConfig* group_of(const VirtualConfig& v) const {
-    const auto found = groups_.find(v.mark.value);
+    const auto found = groups_.find({v.mark.value, v.service_family()});
     return found == groups_.end() ? nullptr : found->second;
   }
 
@@ -89,13 +117,13 @@ class CheckFinder {
   Ip asked_vip(const VirtualConfig& v) const {
     if (v.address) return *v.address;
     const GroupConfig* const group = group_of(v);
-    return group ? group->matches[0].vip : Ip();
+    return group ? group->matches[0].vip : Ip::any(v.family);
   }
 
   // Servers with the same check share one CheckSpec.
   std::shared_ptr<const CheckSpec> check_of(const VirtualConfig& v, const ServerConfig& server) {
     const std::string& wanted = server.check.empty() ? v.check : server.check;
-    if (wanted.empty() || wanted == "none") return nullptr;
+    if (!is_check(wanted)) return nullptr;
     const auto section = checks_.find(wanted);
     Port port = section == checks_.end() ? Port() : section->second->port;
     if (port.value == 0) port = server.at.port.value != 0 ? server.at.port : asked_port(v);
@@ -108,55 +136,81 @@ class CheckFinder {
     return known = std::shared_ptr<const CheckSpec>(new CheckSpec(std::move(spec)));
   }
 
-  std::map<std::string_view, const CheckSpec*> checks_;
-  std::map<uint32_t, const GroupConfig*> groups_;  // by mark: the first one
+  CheckSections checks_;
+  std::map<std::pair<uint32_t, Family>, const GroupConfig*> groups_;  // by mark: the first one
   std::map<std::pair<std::string_view, Port>, std::shared_ptr<const CheckSpec>> made_;
 };
 
 }  // namespace
 
-Mark MarkChoice::kept(const VirtualConfig& v) {
-  const bool keeps = chooses_mark(v) && v.kept.value != 0 && given_.insert(v.kept.value).second;
-  return keeps ? v.kept : v.mark;
+void add_marks(const Config& config, std::vector<Mark>& marks, Portions& walks) {
+  const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
+  const auto virtuals = [&config] { return config.virtuals.size(); };
+  walks.each([&config] { return std::max(config.groups.size(), config.virtuals.size()); },
+             [&config, choice](size_t i) {
+               if (i < config.groups.size()) choice->given(config.groups[i].mark);
+               if (i < config.virtuals.size()) choice->given(config.virtuals[i].mark);
+             });
+  walks.each(virtuals, [&config, &marks, choice](size_t i) { marks.push_back(choice->kept(config.virtuals[i])); });
+  walks.each(virtuals,
+             [&config, &marks, choice](size_t i) { marks[i] = choice->chosen(config.virtuals[i], marks[i]); });
 }
 
-Mark MarkChoice::chosen(const VirtualConfig& v, Mark kept) {
-  if (!chooses_mark(v) || kept.value != 0) return kept;
-  while (given_.contains(next_)) ++next_;
-  return Mark(next_++);
+// For a mark and for every port a service's port is 0: the packet's own.
+Endpoint place_of(const ServerSpec& server, Port own) {
+  return {server.at.addr, server.at.port.value != 0 ? server.at.port : own};
 }
 
-std::vector<Mark> marks_of_virtuals(const Config& config) {
-  MarkChoice choice;
-  std::vector<Mark> marks;
-  marks.reserve(config.virtuals.size());
-  for (const GroupConfig& group : config.groups) choice.group(group);
-  for (const VirtualConfig& v : config.virtuals) choice.given(v);
-  for (const VirtualConfig& v : config.virtuals) marks.push_back(choice.kept(v));
-  for (size_t i = 0; i < marks.size(); ++i) marks[i] = choice.chosen(config.virtuals[i], marks[i]);
-  return marks;
+std::vector<ServiceKey> services_of(const VirtualConfig& v, Mark mark) {
+  std::vector<ServiceKey> all(mark.value != 0 ? 1 : v.ports.size());
+  for (size_t n = 0; n < all.size(); ++n) {
+    if (mark.value != 0) {
+      all[n] = mark_key(mark, v.service_family());
+      continue;
+    }
+    all[n].protocol = v.ports[n].protocol;
+    all[n].vip = {*v.address, Port(v.ports[n].ports[0].first)};  // every port is port 0
+  }
+  return all;
+}
+
+void add_tables(const Config& config, const std::vector<Mark>& marks, WantedTables& wanted, Portions& walks) {
+  const auto checks = std::shared_ptr<CheckSections>(new CheckSections());
+  walks.each([&config] { return config.checks.size(); },
+             [&config, checks](size_t i) { checks->emplace(config.checks[i].name, &config.checks[i].spec); });
+  walks.each_of([&config] { return config.groups.size(); },
+                [&config](size_t i) { return config.groups[i].matches.size(); },
+                [&config, &wanted](size_t i, size_t n) {
+                  const auto& [vip, match, clients] = config.groups[i].matches[n];
+                  want_groups(vip, match, clients, config.groups[i].mark, wanted);
+                });
+  walks.each(
+      [&config, &wanted] {
+        wanted.services.reserve(config.virtuals.size());
+        return config.virtuals.size();
+      },
+      [&config, &marks, &wanted, &walks, checks](size_t i) {
+        const VirtualConfig& v = config.virtuals[i];
+        for (const ServiceKey& key : services_of(v, marks[i])) {
+          wanted.services.push_back(wanted_service(v, key, *checks));
+          walks.spend(v.servers.size() / 8);
+        }
+        if (marks[i].value == 0) return;
+        for (const PortMatch& match : v.ports)
+          want_groups(*v.address, match, Network::all(v.address->family()), marks[i], wanted);
+      });
+  walks.once([&wanted] {
+    sort_with(wanted.groups, [](const GroupMatch& a, const GroupMatch& b) { return more_specific(a, b); });
+  });
 }
 
 WantedTables wanted_tables(const Config& config) {
   WantedTables wanted;
-  for (const GroupConfig& group : config.groups) {
-    for (const auto& [vip, match, clients] : group.matches) want_groups(vip, match, clients, group.mark, wanted);
-  }
-  const std::vector<Mark> marks = marks_of_virtuals(config);
-  wanted.services.reserve(config.virtuals.size());
-  for (size_t i = 0; i < config.virtuals.size(); ++i) {
-    const VirtualConfig& v = config.virtuals[i];
-    if (marks[i].value != 0) wanted.services.push_back(wanted_service(v, {.vip = {}, .mark = marks[i]}));
-    for (const PortMatch& match : v.ports) {
-      if (marks[i].value != 0) {
-        want_groups(*v.address, match, {Ip(), 0}, marks[i], wanted);
-      } else {  // every port is port 0
-        const Endpoint vip{*v.address, Port(match.ports[0].first)};
-        wanted.services.push_back(wanted_service(v, {match.protocol, vip, Mark()}));
-      }
-    }
-  }
-  sort_with(wanted.groups, [](const GroupMatch& a, const GroupMatch& b) { return more_specific(a, b); });
+  std::vector<Mark> marks;
+  Portions walks;
+  add_marks(config, marks, walks);
+  add_tables(config, marks, wanted, walks);
+  walks.finish();
   return wanted;
 }
 
@@ -172,27 +226,58 @@ std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
   for (const VrrpConfig& v : config.vrrps) {
     VrrpSpec spec = v.spec;
     spec.name = v.name;
-    if (spec.addresses.empty()) spec.addresses.assign(vips.begin(), vips.end());
+    if (spec.addresses.empty()) {
+      std::ranges::copy_if(vips, std::back_inserter(spec.addresses), [&](Ip vip) { return vip.family() == v.family; });
+    }
     all.push_back(std::move(spec));
   }
   return all;
 }
 
+void add_checks(const Config& config, const std::vector<Mark>& marks, std::vector<WantedChecks>& all, Portions& walks) {
+  const auto finder = std::shared_ptr<CheckFinder>(new CheckFinder());
+  walks.each([&config] { return std::max(config.checks.size(), config.groups.size()); },
+             [&config, finder](size_t i) {
+               if (i < config.checks.size()) finder->know(config.checks[i]);
+               if (i < config.groups.size()) finder->know(config.groups[i]);
+             });
+  walks.each(
+      [&config, &all] {
+        all.reserve(config.virtuals.size());
+        return config.virtuals.size();
+      },
+      [&config, &marks, &all, &walks, finder](size_t i) {
+        const VirtualConfig& v = config.virtuals[i];
+        for (const ServiceKey& key : services_of(v, marks[i])) finder->want(v, key, all);
+        walks.spend(1 + v.servers.size() / 8);
+      });
+}
+
 std::vector<WantedChecks> wanted_checks(const Config& config) {
   std::vector<WantedChecks> all;
-  all.reserve(config.virtuals.size());
-  CheckFinder finder(config);
-  const std::vector<Mark> marks = marks_of_virtuals(config);
-  for (size_t i = 0; i < config.virtuals.size(); ++i) {
-    const VirtualConfig& v = config.virtuals[i];
-    if (marks[i].value != 0) finder.want(v, {.vip = {}, .mark = marks[i]}, all);
-    for (const PortMatch& match : v.ports) {
-      if (marks[i].value == 0) {
-        finder.want(v, {match.protocol, {*v.address, Port(match.ports[0].first)}, Mark()}, all);
-      }
-    }
-  }
+  std::vector<Mark> marks;
+  Portions walks;
+  add_marks(config, marks, walks);
+  add_checks(config, marks, all, walks);
+  walks.finish();
   return all;
+}
+
+size_t most_sections(const Config& config) {
+  return std::max({config.virtuals.size(), config.groups.size(), config.checks.size(), config.vrrps.size()});
+}
+
+void drop_sections(Config& config, Portions& walks) {
+  if (!config.groups.empty()) walks.spend(config.groups.back().matches.size());
+  if (!config.virtuals.empty()) walks.spend(config.virtuals.back().servers.size() / 8);
+  Portions::drop(config.virtuals);
+  Portions::drop(config.groups);
+  Portions::drop(config.checks);
+  Portions::drop(config.vrrps);
+}
+
+void add_freeing(Config& config, Portions& walks) {
+  walks.each([&config] { return most_sections(config); }, [&config, &walks](size_t) { drop_sections(config, walks); });
 }
 
 }  // namespace rawvs

@@ -10,6 +10,7 @@
 
 #include "config/config_print.h"
 #include "config/spec_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -57,7 +58,7 @@ std::optional<Duration> duration(std::string_view text) {
 Result<uint64_t> read_number(std::string_view text, uint64_t least, uint64_t most) {
   const auto number = parse_number(text, most);
   if (number && *number >= least) return *number;
-  return Error{quoted(text) + " is not a number from " + std::to_string(least) + " to " + std::to_string(most)};
+  return Error{formatted("{} is not a number from {} to {}", quoted(text), least, most)};
 }
 
 Result<bool> read_switch(std::string_view text) {
@@ -122,11 +123,64 @@ Result<IoMode> read_io(std::string_view text) {
   return mode;
 }
 
-Result<Ip> read_unicast(std::string_view text) {
+namespace {
+
+// What people write that is an address elsewhere; empty: nothing of this.
+std::string almost_address(std::string_view text) {
+  if (text.find(':') == std::string_view::npos) return {};
+  if (const size_t zone = text.find('%'); zone != std::string_view::npos) {
+    const bool sound = parse_ip(text.substr(0, zone)).has_value();
+    return sound ? quoted(text.substr(zone)) + " is a zone, which belongs to no address here" : "";
+  }
+  if (text.starts_with('[') && parse_ip(text.substr(1, text.size() - 1 - text.ends_with(']')))) {
+    return "brackets are for an address with a port";
+  }
+  const size_t quad = text.rfind(':') + 1;
+  if (text.find('.', quad) != std::string_view::npos && parse_ip(text.substr(quad)) &&
+      (text.starts_with("::ffff:") || text.starts_with("::FFFF:"))) {
+    return "an IPv4-mapped address is no host's; write " + std::string(text.substr(quad));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Error> address_fault(std::string_view found, Ip address) {
+  const char* why = nullptr;
+  if (address.unspecified()) {
+    why = "the unspecified address";
+  } else if (address.loopback()) {
+    why = "a loopback address";
+  } else if (address.multicast()) {
+    why = "a multicast address";
+  }
+  if (!why && address.unicast()) return std::nullopt;
+  return Error{quoted(found) + " is not a unicast address that a network can reach" +
+               (why && address.is_v6() ? formatted(": it is {}", why) : "")};
+}
+
+std::optional<Error> link_local_fault(std::string_view found, Ip address) {
+  if (address.is_v4() || !address.link_local()) return std::nullopt;
+  return Error{quoted(found) +
+               " is a link-local address: it means a host on one link only, and no router forwards it; "
+               "use a global one or a unique local one, such as 2001:db8::100"};
+}
+
+Result<Ip> read_neighbor(std::string_view text) {
   const auto address = parse_ip(text);
-  if (!address) return Error{quoted(text) + " is not an IPv4 address, such as 192.0.2.100"};
-  if (!address->unicast()) return Error{quoted(text) + " is not a unicast address that a network can reach"};
+  if (!address) {
+    const std::string almost = almost_address(text);
+    return Error{quoted(text) + " is not an address: " + almost + (almost.empty() ? "" : "; ") + kAddressExpected};
+  }
+  if (auto fault = address_fault(text, *address)) return std::move(*fault);
   return *address;
+}
+
+Result<Ip> read_unicast(std::string_view text) {
+  auto address = read_neighbor(text);
+  if (!address) return address;
+  if (auto fault = link_local_fault(text, *address)) return std::move(*fault);
+  return address;
 }
 
 Result<Mark> read_mark(std::string_view text) {
@@ -174,17 +228,21 @@ Result<Duration> read_persistence(std::string_view text) {
   return found;
 }
 
-Result<Netmask> read_netmask(std::string_view text) {
+// The family of "/24" is that of the virtual, which may not be known yet: config_families.cpp.
+Result<ClientMask> read_netmask(std::string_view text) {
   if (text.starts_with('/')) {
-    if (const auto length = parse_number(text.substr(1), 32)) return prefix_mask(static_cast<uint8_t>(*length));
-  } else if (const auto mask = parse_ip(text)) {
-    return Netmask{*mask};
-  } else if (const auto length = parse_number(text, 32)) {  // ipvsadm reads it as 0.0.0.24, which nobody means
-    return Error{quoted(text) + " is not a netmask: expected /" + std::to_string(*length) + " or " +
-                 rawvs::text(prefix_mask(static_cast<uint8_t>(*length)).bits)};
+    if (const auto length = parse_number(text.substr(1), 128)) return ClientMask(static_cast<uint8_t>(*length));
+  } else if (const auto mask = parse_ip(text); mask && mask->is_v4()) {
+    return ClientMask(Netmask(*mask), Family::ipv4);
+  } else if (const auto length = parse_number(text, 128)) {  // ipvsadm reads it as 0.0.0.24, which nobody means
+    const auto bits = static_cast<uint8_t>(*length);
+    const std::string dotted = bits <= 32 ? " or " + rawvs::text(Netmask(Family::ipv4, bits).v4()) : "";
+    return Error{formatted("{} is not a netmask: expected /{}{}", quoted(text), *length, dotted)};
   }
-  return Error{quoted(text) + " is not a netmask, such as 255.255.255.0 or /24"};
+  return Error{quoted(text) + " is not a netmask, such as 255.255.255.0 or /24; or /64 for IPv6"};
 }
+
+std::string text(const ClientMask& mask) { return mask.prefix ? '/' + std::to_string(*mask.prefix) : text(mask.v4()); }
 
 std::optional<Error> hidden_secret(std::string_view text) {
   if (text != kHiddenSecret) return std::nullopt;
@@ -193,7 +251,7 @@ std::optional<Error> hidden_secret(std::string_view text) {
 
 std::string text(Duration d) {
   const int64_t ms = d.count();
-  return ms % 1000 == 0 ? std::to_string(ms / 1000) + 's' : std::to_string(ms) + "ms";
+  return ms % 1000 == 0 ? formatted("{}s", ms / 1000) : formatted("{}ms", ms);
 }
 
 const char* name(IoMode mode) { return kIoNames[static_cast<size_t>(mode)].data(); }

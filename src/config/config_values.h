@@ -34,13 +34,20 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
 // In GuardMode's order.
 inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
+// An address that clients and servers have: in no case link-local IPv6, which is not one address without its interface.
 Result<Ip> read_unicast(std::string_view text);
+Result<Ip> read_neighbor(std::string_view text);  // of another director or of this one: also link-local IPv6
+// What is wrong with this address, found in a file as that text; nothing: it is a unicast one.
+std::optional<Error> address_fault(std::string_view found, Ip address);
+std::optional<Error> link_local_fault(std::string_view found, Ip address);
+inline constexpr const char* kAddressExpected = "expected an address such as 192.0.2.100 or 2001:db8::100";
 Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
 Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
 Result<Duration> read_persistence(std::string_view text);
-Result<Netmask> read_netmask(std::string_view text);  // 255.255.255.0 or /24
-std::string text(Duration d);                         // 900s, 1500ms
+Result<ClientMask> read_netmask(std::string_view text);  // 255.255.255.0, /24 or /64
+std::string text(const ClientMask& mask);
+std::string text(Duration d);  // 900s, 1500ms
 const char* name(GuardMode mode);
 const char* name(IoMode mode);
 

@@ -8,6 +8,7 @@
 
 #include "config/config_check.h"
 #include "config/config_values.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -18,8 +19,8 @@ void warn_director(Checking& c) {
   const Place& place = c.places.director;
   const auto warn = [&](const char* key, const std::string& text) { c.report.warn(place, key, text); };
   if (c.config.settings.max_connections < c.servers) {
-    warn("max_connections", std::to_string(c.config.settings.max_connections) + " is less than the " +
-                                std::to_string(c.servers) + " servers of this file: some would never get a connection");
+    warn("max_connections", formatted("{} is less than the {} servers of this file: some would never get a connection",
+                                      c.config.settings.max_connections, c.servers));
   }
   if (c.config.guard == GuardMode::off) {
     warn("guard", "off: the host's kernel answers clients, too, unless something else keeps it from the VIPs");
@@ -37,10 +38,11 @@ void warn_director(Checking& c) {
 
 void warn_group(Checking& c, size_t i) {
   const Mark mark = c.config.groups[i].mark;
-  if (mark.value == 0 || c.balanced(mark)) return;
+  const Family family = c.config.groups[i].family();
+  if (mark.value == 0 || c.balanced(mark, family)) return;
   c.report.warn(c.places.groups[i], "mark",
-                std::to_string(mark.value) + ": no virtual balances it; until rawvsadm -A -f " +
-                    std::to_string(mark.value) + " nobody serves its packets");
+                formatted("{}: no virtual balances it; until rawvsadm -A -f {}{} nobody serves its packets", mark.value,
+                          mark.value, family == Family::ipv6 ? " -6" : ""));
 }
 
 // Settings about checks in a virtual whose servers have none.
@@ -63,13 +65,12 @@ void warn_weights(Checking& c, size_t i, uint64_t sum, bool differ) {
   if (sum == 0) return c.report.warn(place, "server", "every server has weight=0: none gets a new client");
   if (v.health.quorum > sum) {
     c.report.warn(place, "quorum",
-                  std::to_string(v.health.quorum) + " is more than all weights together, " + std::to_string(sum) +
-                      ": it is never reached");
+                  formatted("{} is more than all weights together, {}: it is never reached", v.health.quorum, sum));
   }
   if (differ && (v.scheduler == Scheduler::rr || v.scheduler == Scheduler::lc)) {
-    const std::string used = name(v.scheduler);
+    const char* const used = name(v.scheduler);
     c.report.warn(place, "scheduler",
-                  used + " does not heed weights, and those of the servers differ; w" + used + " does");
+                  formatted("{} does not heed weights, and those of the servers differ; w{} does", used, used));
   }
 }
 
@@ -82,7 +83,7 @@ void warn_virtual(Checking& c, size_t i) {
     if (v.persistence < kShortPersistence) {
       warn("persistence", text(v.persistence) + " is shorter than clients pause; 360 is usual");
     }
-    if (v.netmask.bits.unspecified()) warn("netmask", "/0: all clients are one, and get one server");
+    if (v.netmask == Netmask(v.service_family(), 0)) warn("netmask", "/0: all clients are one, and get one server");
     if (v.one_packet) warn("one_packet", "with persistence, too: the datagrams of a client go to one server");
   }
   warn_unchecked(c, i);
@@ -93,9 +94,10 @@ void warn_check(Checking& c, size_t i) {
   const Place& place = c.places.checks[i];
   if (!c.used_checks.contains(check.name)) c.report.warn(place, "type", "no virtual and no server uses this check");
   if (check.spec.timeout > check.spec.interval) {
-    c.report.warn(place, "timeout",
-                  text(check.spec.timeout) + " is longer than interval = " + text(check.spec.interval) +
-                      ": a server that does not answer is asked less often than that");
+    c.report.warn(
+        place, "timeout",
+        formatted("{} is longer than interval = {}: a server that does not answer is asked less often than that",
+                  text(check.spec.timeout), text(check.spec.interval)));
   }
 }
 
@@ -105,8 +107,9 @@ void warn_vrrp(Checking& c, size_t i) {
   const auto warn = [&](const char* key, const std::string& text) { c.report.warn(place, key, text); };
   if (spec.interval < 100ms) {
     const auto apart = (256 + spec.interval.count() - 1) / spec.interval.count();
-    warn("interval", text(spec.interval) + ": two backups whose priorities are less than " + std::to_string(apart) +
-                         " apart may take over in the same millisecond");
+    warn("interval",
+         formatted("{}: two backups whose priorities are less than {} apart may take over in the same millisecond",
+                   text(spec.interval), apart));
   }
   if (!spec.preempt && spec.preempt_delay != Duration::zero()) {
     warn("preempt_delay", "is without effect with preempt = 0");
@@ -141,8 +144,8 @@ class Cases {
     const auto [other, fresh] = seen_.try_emplace(std::move(folded), &place);
     if (fresh) return;
     c.report.warn(place, "name",
-                  "differs from [" + other->second->title + "] on line " + std::to_string(other->second->line) +
-                      " in the case of letters alone");
+                  formatted("differs from [{}] on line {} in the case of letters alone", other->second->title,
+                            other->second->line));
   }
 
  private:

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "wire/formatted.h"
+
 namespace rawvs {
 namespace {
 
@@ -35,6 +37,19 @@ std::string flags_text(Scheduler scheduler, uint8_t flags) {
   return all;
 }
 
+bool names_port(std::string_view endpoint) {
+  const size_t colon = endpoint.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  return endpoint.starts_with('[') ? endpoint[colon - 1] == ']' : endpoint.find(':') == colon;
+}
+
+std::string mask_word(const Netmask& mask, Family family) {
+  return family == Family::ipv4 ? text(mask.v4()) : std::to_string(mask.length(family).value_or(0));
+}
+std::string mask_text(const Netmask& mask, Family family) {
+  return (family == Family::ipv4 ? "" : "/") + mask_word(mask, family);
+}
+
 std::string_view word(TunnelType type) { return kTunnelTypes[static_cast<size_t>(type)]; }
 std::string_view word(TunnelChecksum checksum) { return kTunnelChecksums[static_cast<size_t>(checksum)]; }
 
@@ -44,19 +59,19 @@ std::optional<TunnelChecksum> parse_tunnel_checksum(std::string_view word) {
 }
 
 std::optional<Error> tunnel_fault(const Tunnel& tunnel, char joint) {
-  const auto key = [&](const char* last) { return std::string("tun") + joint + last; };
   if (tunnel.type == TunnelType::gue && tunnel.port.value == 0) {
-    return Error{key("port") + " is missing: a gue tunnel needs the UDP port that the server listens on, such as 6080"};
+    return Error{formatted(
+        "tun{}port is missing: a gue tunnel needs the UDP port that the server listens on, such as 6080", joint)};
   }
   if (tunnel.type != TunnelType::gue && tunnel.port.value != 0) {
-    return Error{key("port") + " is for " + key("type") + "=gue; a tunnel of type " + std::string(word(tunnel.type)) +
-                 " has no port"};
+    return Error{
+        formatted("tun{}port is for tun{}type=gue; a tunnel of type {} has no port", joint, joint, word(tunnel.type))};
   }
   if (tunnel.type == TunnelType::ipip && tunnel.checksum != TunnelChecksum::none) {
-    return Error{key("checksum") + " is for " + key("type") + "=gue or gre; ipip has no checksum of its own"};
+    return Error{formatted("tun{}checksum is for tun{}type=gue or gre; ipip has no checksum of its own", joint, joint)};
   }
   if (tunnel.type == TunnelType::gre && tunnel.checksum == TunnelChecksum::remote) {
-    return Error{key("checksum") + "=remote is for " + key("type") + "=gue; gre has none or on"};
+    return Error{formatted("tun{}checksum=remote is for tun{}type=gue; gre has none or on", joint, joint)};
   }
   return std::nullopt;
 }

@@ -34,6 +34,10 @@ std::string flags_text(Scheduler scheduler, uint8_t flags);  // sh-fallback,sh-p
 
 inline constexpr std::array<std::string_view, 3> kTunnelTypes{"ipip", "gue", "gre"};        // in TunnelType's order
 inline constexpr std::array<std::string_view, 3> kTunnelChecksums{"none", "on", "remote"};  // in TunnelChecksum's
+// True of IP:PORT and [IPV6]:PORT; an IPv6 address without brackets has no port.
+bool names_port(std::string_view endpoint);
+std::string mask_word(const Netmask& mask, Family family);  // 255.255.255.0; of IPv6: 64
+std::string mask_text(const Netmask& mask, Family family);  // the same; of IPv6: /64
 std::string_view word(TunnelType type);
 std::string_view word(TunnelChecksum checksum);
 std::optional<TunnelType> parse_tunnel_type(std::string_view word);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/control_commands.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -29,7 +30,7 @@ Objection read_word(const Command& command, std::string_view word, Values& value
   const uint64_t allowed = command.needs | command.takes;
   const auto which = static_cast<size_t>(known - kKeyNames.begin());
   if (which == kKeys || (allowed & uint64_t{1} << which) == 0) {
-    return usage(shortly_quoted(key) + " is not a key of " + std::string(command.word) + ": expected" + names(allowed));
+    return usage(formatted("{} is not a key of {}: expected{}", shortly_quoted(key), command.word, names(allowed)));
   }
   auto& value = values.all[which];
   if (value) return usage(std::string(key) + " is given twice: expected once");
@@ -56,7 +57,7 @@ bool strange(char c) { return c < ' ' || c > '~'; }
 // Checks a request's characters and version; what follows the version is left in rest.
 Objection check_form(std::string_view request, std::string_view& rest) {
   if (request.size() > kRequestMost) {
-    return usage("a request of more than " + std::to_string(kRequestMost) + " bytes: expected at most that");
+    return usage(formatted("a request of more than {} bytes: expected at most that", kRequestMost));
   }
   rest = request;
   const std::string_view version = take_word(rest);
@@ -65,8 +66,8 @@ Objection check_form(std::string_view request, std::string_view& rest) {
   }
   const auto bad = std::ranges::find_if(request, strange);
   if (bad != request.end()) {
-    return usage("byte " + std::to_string(static_cast<unsigned char>(*bad)) + " at place " +
-                 std::to_string(bad - request.begin()) + ": expected ASCII text");
+    return usage(
+        formatted("byte {} at place {}: expected ASCII text", static_cast<unsigned char>(*bad), bad - request.begin()));
   }
   if (request.empty() || request.front() == ' ' || request.back() == ' ' || request.find("  ") != request.npos) {
     return usage("an empty word: expected rawvs/1 COMMAND [KEY=VALUE ...], one blank between");
@@ -89,7 +90,7 @@ Objection carry_out(std::string_view request, Director& director, Turn turn, con
   }
   for (size_t i = 0; i < kKeys; ++i) {
     if ((command->needs & uint64_t{1} << i) != 0 && !values.all[i]) {
-      return usage(std::string(word) + ": expected " + std::string(kKeyNames[i]) + "=, which is missing");
+      return usage(formatted("{}: expected {}=, which is missing", word, kKeyNames[i]));
     }
   }
   return command->run({values, director, turn, context, who, word, rows, later});

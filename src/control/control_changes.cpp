@@ -7,6 +7,7 @@
 
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -18,15 +19,15 @@ Fields fields(const ServiceSpec& s) {
   return {{"scheduler", name(s.scheduler)},
           {"scheduler_flags", flags.empty() ? "none" : flags},
           {"persistence", text(s.persistence)},
-          {"netmask", text(s.netmask.bits)},
+          {"netmask", mask_text(s.netmask, s.key.family())},
           {"one_packet", s.one_packet ? "1" : "0"}};
 }
 
 std::string tunnel_text(const ServerSpec& s) {
   if (s.method != Method::tunnel) return "none";
   std::string out(word(s.tunnel.type));
-  if (s.tunnel.port.value != 0) out += ':' + std::to_string(s.tunnel.port.value);
-  if (s.tunnel.type != TunnelType::ipip) out.append(" checksum ").append(word(s.tunnel.checksum));
+  if (s.tunnel.port.value != 0) out += formatted(":{}", s.tunnel.port.value);
+  if (s.tunnel.type != TunnelType::ipip) out += formatted(" checksum {}", word(s.tunnel.checksum));
   return out;
 }
 
@@ -42,7 +43,7 @@ std::string difference(const Fields& was, const Fields& is) {
   std::string out;
   for (size_t i = 0; i < is.size(); ++i) {
     if (was[i].second == is[i].second) continue;
-    out += (out.empty() ? "" : ", ") + std::string(is[i].first) + ' ' + was[i].second + " -> " + is[i].second;
+    out += formatted("{}{} {} -> {}", out.empty() ? "" : ", ", is[i].first, was[i].second, is[i].second);
   }
   return out;
 }
@@ -50,10 +51,10 @@ std::string difference(const Fields& was, const Fields& is) {
 }  // namespace
 
 std::string record(const ServiceSpec& spec) {
-  const Fields plain = fields(ServiceSpec{.scheduler = spec.scheduler}), all = fields(spec);
-  std::string out = std::string(all[0].first) + '=' + all[0].second;
+  const Fields plain = fields(ServiceSpec{.key = spec.key, .scheduler = spec.scheduler}), all = fields(spec);
+  std::string out = formatted("{}={}", all[0].first, all[0].second);
   for (size_t i = 1; i < all.size(); ++i) {
-    if (all[i].second != plain[i].second) out += std::string(" ") + all[i].first + '=' + all[i].second;
+    if (all[i].second != plain[i].second) out += formatted(" {}={}", all[i].first, all[i].second);
   }
   return out;
 }

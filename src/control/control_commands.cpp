@@ -16,6 +16,7 @@
 #include "director/explain.h"
 #include "director/observer.h"
 #include "rawvs/settings.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -27,13 +28,13 @@ constexpr uint64_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip)
 constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
                                  bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
 
-std::string counted(size_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
+std::string counted(size_t n, const char* what) { return formatted("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
 // The director's refusal as text.
 Objection verdict(const Call& call, std::optional<Refusal> refusal) {
   if (!refusal) return std::nullopt;
-  const std::string service = "service " + std::string(call.values.text(Key::service));
-  const std::string server = "server " + std::string(call.values.text(Key::server));
+  const std::string service = formatted("service {}", call.values.text(Key::service));
+  const std::string server = formatted("server {}", call.values.text(Key::server));
   const bool about_server = call.values.of(Key::server).has_value();
   const auto text = [&]() -> std::string {
     switch (*refusal) {
@@ -41,18 +42,19 @@ Objection verdict(const Call& call, std::optional<Refusal> refusal) {
       case Refusal::no_service: return "there is no " + service;
       case Refusal::no_server: return service + " has no " + server;
       case Refusal::no_scheduler:
-        return "scheduler " + shortly_quoted(call.values.text(Key::scheduler)) + " is not built in";
+        return formatted("scheduler {} is not built in", shortly_quoted(call.values.text(Key::scheduler)));
       case Refusal::range: return "lower must not be greater than upper";
       case Refusal::invalid: return (about_server ? server : service) + ": expected a unicast address";
       case Refusal::full:
         return about_server ? "no room for another server: see max_servers"
                             : "no room for another service: see max_services";
-      case Refusal::unsupported: return "rawvs " + std::string(kVersion) + " cannot do that yet";
+      case Refusal::unsupported: return formatted("rawvs {} cannot do that yet", kVersion);
     }
     return "?";
   };
   std::string why = text();
-  if (*refusal == Refusal::full) call.changed("refused: " + service + (about_server ? ", " + server : "") + ": " + why);
+  if (*refusal == Refusal::full)
+    call.changed(formatted("refused: {}: {}", about_server ? service + ", " + server : service, why));
   return refused(*refusal, std::move(why));
 }
 
@@ -61,8 +63,13 @@ using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Turn)
 // Checks that IPVS leaves to ipvsadm, and addresses for which a director must not answer ARP.
 Objection check_service(const ServiceSpec& spec) {
   if (spec.key.mark.value != 0) return std::nullopt;
-  const auto invalid = [&](const char* text) { return refused(Refusal::invalid, rawvs::text(spec.key) + ": " + text); };
+  const auto invalid = [&](const char* text) {
+    return refused(Refusal::invalid, formatted("{}: {}", rawvs::text(spec.key), text));
+  };
   if (!spec.key.vip.addr.unicast()) return invalid("expected a unicast address");
+  if (const auto fault = link_local_fault(rawvs::text(spec.key.vip.addr), spec.key.vip.addr)) {
+    return invalid(fault->text.c_str());
+  }
   if (spec.key.vip.port.value == 0 && spec.persistence == Duration::zero()) {
     return invalid("a service of every port (port 0) needs persistence=SECONDS");
   }
@@ -72,13 +79,33 @@ Objection check_service(const ServiceSpec& spec) {
   return std::nullopt;
 }
 
+// As IPVS, but for link-local addresses.
+Objection check_address(const Call& call, const ServerSpec& spec) {
+  if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
+  const auto invalid = [&](const std::string& why) {
+    return refused(Refusal::invalid, formatted("server {}: {}", text(spec.at), why));
+  };
+  if (const auto fault = link_local_fault(text(spec.at.addr), spec.at.addr)) return invalid(fault->text);
+  return std::nullopt;
+}
+
+// Only a tunnel's packet can be of another family than the client's packet in it.
+Objection check_family(const ServiceKey& key, const ServerSpec& spec) {
+  if (spec.at.addr.family() == key.family() || spec.method == Method::tunnel) return std::nullopt;
+  return refused(Refusal::invalid,
+                 formatted("server {} is {}, service {} is {}: expected one family, or method=tunnel", text(spec.at),
+                           name(spec.at.addr.family()), text(key), name(key.family())));
+}
+
 // IPVS gets marks from a firewall; here only the file's groups define them.
-void warn_of_mark(const Call& call, Mark mark) {
-  if (mark.value == 0) return;
-  const auto carries = [&](const GroupMatch& match) { return match.mark == mark; };
+void warn_of_mark(const Call& call, const ServiceKey& key) {
+  if (key.mark.value == 0) return;
+  const auto carries = [&](const GroupMatch& match) {
+    return match.mark == key.mark && match.vip.family() == key.family();
+  };
   if (std::ranges::any_of(call.director.services().groups(), carries)) return;
-  std::string text = "mark " + std::to_string(mark.value) +
-                     ": no [group] of the configuration says which packets carry it: this service gets none";
+  std::string text = formatted(
+      "{}: no [group] of the configuration says which packets carry it: this service gets none", rawvs::text(key));
   call.turn.out.say(Severity::warning, text);
   call.rows.push_back(text_rows("warning", {std::move(text)}));
 }
@@ -95,14 +122,14 @@ Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   if (!adds && !there) return verdict(call, Refusal::no_service);
   if (!scheduler) return verdict(call, Refusal::no_scheduler);
   if (const auto& engine = call.values.of(Key::pe)) {
-    return refused(Refusal::no_scheduler, "persistence engine " + shortly_quoted(*engine) + " is not built in");
+    return refused(Refusal::no_scheduler, formatted("persistence engine {} is not built in", shortly_quoted(*engine)));
   }
   if (auto fault = check_service(spec)) return fault;
   const ServiceSpec was = there ? there->spec : spec;
   if (auto fault = verdict(call, (call.director.*action)(spec, call.turn))) return fault;
   const std::string what = adds ? "added: " + record(spec) : difference(was, spec);
-  if (!what.empty()) call.changed(text(spec.key) + ": " + what);
-  if (adds) warn_of_mark(call, spec.key.mark);
+  if (!what.empty()) call.changed(formatted("{}: {}", text(spec.key), what));
+  if (adds) warn_of_mark(call, spec.key);
   return std::nullopt;
 }
 
@@ -115,7 +142,7 @@ Objection delete_service(const Call& call) {
   const Service* const there = call.director.services().find(key);
   const size_t servers = there ? there->servers.size() : 0;
   if (auto fault = verdict(call, call.director.remove(key, call.turn))) return fault;
-  call.changed(text(key) + ": removed, with " + counted(servers, "server"));
+  call.changed(formatted("{}: removed, with {}", text(key), counted(servers, "server")));
   return std::nullopt;
 }
 
@@ -125,9 +152,10 @@ Objection add_server(const Call& call) {
   if (auto fault = read_server(call.values, key, spec)) return fault;
   if (!call.director.services().find(key)) return verdict(call, Refusal::no_service);
   if (spec.lower > spec.upper) return verdict(call, Refusal::range);
-  if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
+  if (auto fault = check_address(call, spec)) return fault;
+  if (auto fault = check_family(key, spec)) return fault;
   if (auto fault = verdict(call, call.director.add_server(key, spec, call.turn))) return fault;
-  call.changed(text(key) + ": server " + text(spec) + ": added");
+  call.changed(formatted("{}: server {}: added", text(key), text(spec)));
   return std::nullopt;
 }
 
@@ -138,10 +166,13 @@ Objection edit_server(const Call& call) {
   const Services& services = call.director.services();
   const Server* const there = services.find(key, spec.at);
   const ServerSpec was = there ? there->wanted() : spec;
+  if (services.find(key)) {  // also of a server that its check has taken out
+    if (auto fault = check_family(key, spec)) return fault;
+  }
   if (auto fault = verdict(call, call.director.edit_server(key, spec, call.turn))) return fault;
   const Server* const now = services.find(key, spec.at);  // values that were not given may have been kept
   const std::string what = now ? difference(was, now->wanted()) : "";
-  if (!what.empty()) call.changed(text(key) + ": server " + text(spec.at) + ": " + what);
+  if (!what.empty()) call.changed(formatted("{}: server {}: {}", text(key), text(spec.at), what));
   return std::nullopt;
 }
 
@@ -154,7 +185,7 @@ Objection delete_server(const Call& call) {
   const Server* const there = call.director.services().find(key, server);
   const std::string was = there ? text(there->wanted()) : text(server);
   if (auto fault = verdict(call, call.director.remove_server(key, server, call.turn))) return fault;
-  call.changed(text(key) + ": server " + was + ": removed");
+  call.changed(formatted("{}: server {}: removed", text(key), was));
   return std::nullopt;
 }
 
@@ -177,7 +208,7 @@ Objection clear(const Call& call) {
     if (service.used) ++services, servers += service.servers.size();
   }
   if (services != 0) {
-    call.changed("everything removed: " + counted(services, "service") + ", " + counted(servers, "server"));
+    call.changed(formatted("everything removed: {}, {}", counted(services, "service"), counted(servers, "server")));
   }
   return in_portions(
       call, [&director = call.director, at = size_t{0}](Turn turn) mutable { return director.clear_some(at, turn); });
@@ -230,7 +261,14 @@ Objection connections(const Call& call) {
 Objection explain(const Call& call) {
   FlowFilter flow;
   if (auto fault = read_flow(call.values, true, flow)) return fault;
-  const FlowKey key{flow.client.base, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
+  const Ip client = flow.client->base;
+  if (client.family() != flow.vip->family()) {
+    return usage(
+        formatted("client={} is {}, virtual={} is {}: expected one family, such as client=[2001:db8::1]:1024 "
+                  "virtual=[2001:db8::100]:80",
+                  text(client), name(client.family()), text(*flow.vip), name(flow.vip->family())));
+  }
+  const FlowKey key{client, *flow.vip, *flow.client_port, *flow.vip_port, flow.protocol, false};
   Explanation e = call.director.explain(key, call.turn.now);
   std::string verdict = "verdict";
   put(verdict, "exit", words(e.exit).name);
@@ -256,7 +294,7 @@ Objection trace(const Call& call) {
   const std::shared_ptr<Trace> trace(
       new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.context.wall));
   if (!call.director.observe(trace)) {
-    return refused(Refusal::full, std::to_string(Director::kObservers) + " traces are running: expected no more");
+    return refused(Refusal::full, formatted("{} traces are running: expected no more", Director::kObservers));
   }
   return call.rows.push_back(trace_rows(trace)), std::nullopt;
 }
@@ -265,7 +303,7 @@ Objection reload(const Call& call) {
   uint64_t reset = 0;
   if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
   if (!call.context.reload) return refused(Refusal::unsupported, "there is no file to reload");
-  call.changed(std::string("reload") + (reset != 0 ? " --reset" : "") + " of " + call.context.file);
+  call.changed(formatted("reload{} of {}", reset != 0 ? " --reset" : "", call.context.file));
   const std::shared_ptr<const ReloadTask> task = call.context.reload(reset != 0);
   call.later = {[task] { return task->done; },
                 [task] {
@@ -287,14 +325,13 @@ Objection ini(const Call& call) {
 
 Objection begin_sync(const Call& call) {
   if (auto fault = start_sync(call.values, call.context, call.director)) return fault;
-  call.changed("sync: " + std::string(call.values.text(Key::role)) + " started on " +
-               std::string(call.values.text(Key::link)));
+  call.changed(formatted("sync: {} started on {}", call.values.text(Key::role), call.values.text(Key::link)));
   return std::nullopt;
 }
 
 Objection end_sync(const Call& call) {
   if (auto fault = stop_sync(call.values, call.context)) return fault;
-  call.changed("sync: " + std::string(call.values.text(Key::role)) + " stopped");
+  call.changed(formatted("sync: {} stopped", call.values.text(Key::role)));
   return std::nullopt;
 }
 

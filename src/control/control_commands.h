@@ -26,8 +26,8 @@ struct Call {  // values: keys that the command takes, and all that it needs
   RowSources& rows;                           // of the reply
   std::optional<Conversation::Later>& later;  // or the reply when something has been done
 
-  void changed(std::string text) const {  // logs a change
-    if (context.log) context.log->changed(who, command, std::move(text), turn);
+  void changed(const std::string& text) const {  // logs a change
+    if (context.log) context.log->changed(who, command, text, turn);
   }
 };
 

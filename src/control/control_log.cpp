@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "wire/formatted.h"
+
 namespace rawvs {
 
 Instant ControlLog::Burst::due() const {
@@ -16,15 +18,14 @@ void ControlLog::tell_counted(Burst& burst, Outbox& out) {
   std::string kinds;
   for (const auto& [command, count] : burst.counted) {
     sum += count;
-    kinds += (kinds.empty() ? "" : ", ") + std::to_string(count) + ' ' + command;
+    kinds += formatted("{}{} {}", kinds.empty() ? "" : ", ", count, command);
   }
   if (sum == 0) return;
   burst.counted.clear();
-  out.say(Severity::notice,
-          "control: " + burst.who + ": " + std::to_string(sum) + " more change" + (sum == 1 ? "" : "s") + ": " + kinds);
+  out.say(Severity::notice, formatted("control: {}: {} more change{}: {}", burst.who, sum, sum == 1 ? "" : "s", kinds));
 }
 
-void ControlLog::changed(const Operator& who, std::string_view command, std::string text, Turn turn) {
+void ControlLog::changed(const Operator& who, std::string_view command, const std::string& text, Turn turn) {
   time_passed(turn);
   auto burst = std::ranges::find(bursts_, who.uid, &Burst::uid);
   if (burst == bursts_.end()) {
@@ -39,7 +40,7 @@ void ControlLog::changed(const Operator& who, std::string_view command, std::str
   burst->last = turn.now;
   if (burst->told < kTold) {
     ++burst->told;
-    return turn.out.say(Severity::notice, "control: " + who.text + ": " + std::move(text));
+    return turn.out.say(Severity::notice, formatted("control: {}: {}", who.text, text));
   }
   if (burst->counted.empty()) burst->counted_from = turn.now;
   const auto kind = std::ranges::find(burst->counted, command, &std::pair<std::string, uint64_t>::first);

@@ -35,7 +35,7 @@ class ControlLog {
   static constexpr size_t kMostOperators = 8;  // whose bursts are kept apart
 
   // command: the kind of change by which further changes are counted.
-  void changed(const Operator& who, std::string_view command, std::string text, Turn turn);
+  void changed(const Operator& who, std::string_view command, const std::string& text, Turn turn);
   void time_passed(Turn turn);
   void end(Outbox& out);  // REQUIRES: no further call
   Instant next_deadline() const;

@@ -79,7 +79,7 @@ const char* fate_word(Fate fate) {
 }
 
 std::string word(const ServiceKey& key) {
-  if (key.mark.value != 0) return "mark:" + std::to_string(key.mark.value);
+  if (key.mark.value != 0) return (key.family() == Family::ipv4 ? "mark:" : "mark6:") + std::to_string(key.mark.value);
   return std::string(name(key.protocol)) + ':' + text(key.vip);
 }
 
@@ -99,7 +99,7 @@ void write_service(std::string& row, const Service& service) {
   put(row, "scheduler", name(spec.scheduler));
   put(row, "flags", flags.empty() ? "-" : flags);
   put(row, "persistence", spec.persistence);
-  put(row, "netmask", text(spec.netmask.bits));
+  put(row, "netmask", mask_word(spec.netmask, spec.key.family()));
   put(row, "ops", spec.one_packet ? 1 : 0);
   put_traffic(row, service.traffic, service.rates);
 }
@@ -223,6 +223,7 @@ void write_link(std::string& row, const Director& director, Link link) {
   put(row, "vips", n.vips);
   put(row, "guarded", n.guarded_vips);
   put(row, "guard", n.guard);
+  put(row, "missing_groups", n.missing_groups);
 }
 
 class VipRows final : public RowSource {  // each VIP's row is followed by its rivals' rows

@@ -7,6 +7,7 @@
 #include "control/control_words.h"
 #include "side/checked_servers.h"
 #include "side/vrrp.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -29,7 +30,7 @@ void put_refused(std::string& row, const std::array<uint64_t, kKinds>& refused, 
   for (size_t i = 0; i < kKinds; ++i) {
     sum += refused[i];
     if (refused[i] == 0) continue;
-    kinds += (kinds.empty() ? "" : ",") + std::string(words[i].name) + ':' + std::to_string(refused[i]);
+    kinds += formatted("{}{}:{}", kinds.empty() ? "" : ",", words[i].name, refused[i]);
   }
   put(row, "refused", sum);
   put(row, "refused-for", kinds.empty() ? "-" : kinds);

@@ -16,18 +16,41 @@ Fault bad_value(Key key, std::string_view found, const char* expected) {
                expected);
 }
 
-// 24 or 255.255.255.0. As in IPVS, a mask need not be a prefix.
-Objection read_netmask(const Values& values, Netmask& out) {
+// 24 or 255.255.255.0; of IPv6 a prefix length. As in IPVS, a mask of IPv4 need not be a prefix.
+Objection read_netmask(const Values& values, Family family, Netmask& out) {
   const auto& found = values.of(Key::netmask);
   if (!found) return std::nullopt;
-  if (const auto length = parse_number(*found, 32)) {
-    out = prefix_mask(static_cast<uint8_t>(*length));
+  if (const auto length = parse_number(*found, address_bits(family))) {
+    out = Netmask(family, static_cast<uint8_t>(*length));
     return std::nullopt;
   }
+  if (family == Family::ipv6) return bad_value(Key::netmask, *found, "a prefix length from 0 to 128");
   const auto mask = parse_ip(*found);
-  if (!mask) return bad_value(Key::netmask, *found, "a prefix length from 0 to 32, or a mask like 255.255.255.0");
-  out.bits = *mask;
+  if (!mask || mask->is_v6()) {
+    return bad_value(Key::netmask, *found, "a prefix length from 0 to 32, or a mask like 255.255.255.0");
+  }
+  out = Netmask(*mask);
   return std::nullopt;
+}
+
+// An address, a network, or one of both with a port behind it: IP[/BITS][:PORT], IPV6[/BITS], [IPV6[/BITS]][:PORT].
+struct NetworkText {
+  std::string_view network;
+  std::optional<std::string_view> port;
+};
+std::optional<NetworkText> split_network(std::string_view found) {
+  if (found.starts_with('[')) {
+    const size_t end = found.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view inner = found.substr(1, end - 1), behind = found.substr(end + 1);
+    if (inner.find(':') == std::string_view::npos || (!behind.empty() && behind[0] != ':')) return std::nullopt;
+    return NetworkText{inner, behind.empty() ? std::nullopt : std::optional(behind.substr(1))};
+  }
+  const size_t colon = found.find(':');
+  if (colon == std::string_view::npos || found.find(':', colon + 1) != std::string_view::npos) {
+    return NetworkText{found, std::nullopt};
+  }
+  return NetworkText{found.substr(0, colon), found.substr(colon + 1)};
 }
 
 Objection read_flags(const Values& values, std::optional<Scheduler> scheduler, uint8_t& out) {
@@ -115,27 +138,30 @@ Objection read_service_key(const Values& values, ServiceKey& out) {
   const std::string_view found = values.text(Key::service);
   const size_t colon = std::min(found.find(':'), found.size());
   const std::string_view kind = found.substr(0, colon), rest = found.substr(std::min(colon + 1, found.size()));
-  if (kind == "mark") {
-    out.mark = Mark(static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0)));
+  if (kind == "mark" || kind == "mark6") {
+    const Mark mark(static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0)));
+    out = mark_key(mark, kind == "mark" ? Family::ipv4 : Family::ipv6);
     if (out.mark.value != 0) return std::nullopt;
   }
   const auto vip = parse_endpoint(rest);
   for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
-    if (kind != name(protocol) || !vip || rest.find(':') == std::string_view::npos) continue;
+    if (kind != name(protocol) || !vip || !names_port(rest)) continue;
     out.protocol = protocol;
     out.vip = *vip;
     return std::nullopt;
   }
-  return bad_value(Key::service, found, "tcp:IP:PORT, udp:IP:PORT, sctp:IP:PORT or mark:N (N from 1)");
+  return bad_value(
+      Key::service, found,
+      "tcp:IP:PORT, udp:IP:PORT, sctp:IP:PORT, mark:N or mark6:N (N from 1); IP: 192.0.2.100 or [2001:db8::100]");
 }
 
 // A missing port is the service's; for a mark it is 0: the packet's own.
 Objection read_endpoint(const Values& values, const ServiceKey& service, Endpoint& out) {
   const std::string_view found = values.text(Key::server);
   const auto at = parse_endpoint(found);
-  if (!at) return bad_value(Key::server, found, "IP:PORT");
+  if (!at) return bad_value(Key::server, found, "IP:PORT or [IPV6]:PORT");
   out = *at;
-  if (found.find(':') == std::string_view::npos) out.port = service.vip.port;
+  if (!names_port(found)) out.port = service.vip.port;
   return std::nullopt;
 }
 
@@ -143,7 +169,7 @@ Objection read_service(const Values& values, std::optional<Scheduler> scheduler,
   uint64_t persistence = 0, ops = 0;
   if (auto fault = read_number(values, Key::persistence, kMostSeconds, persistence)) return fault;
   if (auto fault = read_number(values, Key::ops, 1, ops)) return fault;
-  if (auto fault = read_netmask(values, out.netmask)) return fault;
+  if (auto fault = read_netmask(values, out.key.family(), out.netmask)) return fault;
   if (auto fault = read_flags(values, scheduler, out.flags)) return fault;
   out.persistence = std::chrono::seconds(persistence);
   out.one_packet = ops != 0;
@@ -159,13 +185,17 @@ Objection read_flow(const Values& values, bool exact, FlowFilter& out) {
     out.protocol = *known;
   }
   if (const auto& found = values.of(Key::client)) {
-    const char* const expected = exact ? "IP:PORT" : "IP, IP:PORT, NETWORK/BITS or NETWORK/BITS:PORT";
-    const size_t colon = std::min(found->find(':'), found->size());
-    const auto network = parse_network(found->substr(0, colon));
-    if (!network || (exact && network->prefix != 32)) return bad_value(Key::client, *found, expected);
+    const char* const expected = exact ? "IP:PORT or [IPV6]:PORT"
+                                       : "IP, IP:PORT, NETWORK/BITS or NETWORK/BITS:PORT; of IPv6: IP, [IP]:PORT, "
+                                         "NETWORK/BITS or [NETWORK/BITS]:PORT";
+    const auto parts = split_network(*found);
+    const auto network = parts ? parse_network(parts->network) : std::nullopt;
+    if (!network || (exact && *network != Network::host(network->base))) {
+      return bad_value(Key::client, *found, expected);
+    }
     out.client = *network;
-    if (colon != found->size()) {
-      out.client_port = parse_port(found->substr(colon + 1));
+    if (parts->port) {
+      out.client_port = parse_port(*parts->port);
       if (!out.client_port) return bad_value(Key::client, *found, expected);
     }
     if (exact && !out.client_port) return bad_value(Key::client, *found, expected);
@@ -174,8 +204,10 @@ Objection read_flow(const Values& values, bool exact, FlowFilter& out) {
     const auto& found = values.of(key);
     if (!found) return std::nullopt;
     const auto end = parse_endpoint(*found);
-    const bool has_port = found->find(':') != std::string_view::npos;
-    if (!end || (exact && !has_port)) return bad_value(key, *found, exact ? "IP:PORT" : "IP or IP:PORT");
+    const bool has_port = names_port(*found);
+    if (!end || (exact && !has_port)) {
+      return bad_value(key, *found, exact ? "IP:PORT or [IPV6]:PORT" : "IP, IP:PORT or [IPV6]:PORT");
+    }
     addr = end->addr;
     if (has_port) port = end->port;
     return std::nullopt;

@@ -4,27 +4,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/config_tables.h"
+
 namespace rawvs {
-namespace {
-
-uint64_t hash(Endpoint at) { return mixed(uint64_t{at.addr.v4()} << 16 | at.port.value); }
-
-bool same_server(const ServerSpec& a, const ServerSpec& b) {
-  return a.at == b.at && a.method == b.method && a.weight == b.weight && a.upper == b.upper && a.lower == b.lower &&
-         a.tunnel == b.tunnel && a.mac == b.mac;
-}
-
-}  // namespace
 
 bool same_servers(const TableServers& a, const TableServers& b) {
   if (a.count() != b.count()) return false;
-  const auto server = [&a](Slot n) -> const ServerSpec& {
+  const auto server = [&a](size_t n) -> const ServerSpec& {
     return n < a.in.size() ? a.in[n] : a.taken_out[n - a.in.size()];
   };
-  SlotHash index(static_cast<uint32_t>(a.count()));
-  for (size_t n = 0; n < a.count(); ++n) index.add(hash(server(static_cast<Slot>(n)).at), static_cast<Slot>(n));
+  ServerIndex index(a.count());
+  for (size_t n = 0; n < a.count(); ++n) index.add(server(n).at, n);
   const auto has = [&](const ServerSpec& other) {
-    return index.find(hash(other.at), [&](Slot n) { return same_server(server(n), other); }) != kNoSlot;
+    const Slot found = index.find(other.at, [&](Slot n) { return server(n).at; });
+    return found != kNoSlot && alike(server(found), other);
   };
   return std::ranges::all_of(b.in, has) && std::ranges::all_of(b.taken_out, has);
 }
@@ -44,12 +37,12 @@ const ServerSpec& IniServers::table(size_t k) const {
 void IniServers::step(size_t n, std::vector<ServerConfig>& written) {
   const bool last = n + 1 == steps();
   if (n == 0) {
-    if (in_file_ != 0) index_.emplace(static_cast<uint32_t>(in_file_));
+    if (in_file_ != 0) index_.emplace(in_file_);
     if (sorted_) by_file_.assign(in_file_, kNone);
     written.reserve(table_count_);
   }
   if (n < in_file_) {
-    index_->add(hash(place_of(file_->servers[n])), static_cast<Slot>(n));
+    index_->add(place_of(file_->servers[n], own_), n);
   } else if (n -= in_file_; n < table_count_) {
     place(static_cast<uint32_t>(n), written);
   } else if (n -= table_count_; n < in_file_) {
@@ -63,8 +56,7 @@ void IniServers::step(size_t n, std::vector<ServerConfig>& written) {
 // Finds the table's server in the file.
 void IniServers::place(uint32_t k, std::vector<ServerConfig>& written) {
   const Endpoint at = table(k).at;
-  const Slot found =
-      !index_ ? kNoSlot : index_->find(hash(at), [&](Slot n) { return place_of(file_->servers[n]) == at; });
+  const Slot found = !index_ ? kNoSlot : index_->find(at, [&](Slot n) { return place_of(file_->servers[n], own_); });
   if (found != kNoSlot) {
     sorted_ ? static_cast<void>(by_file_[found] = k) : write(k, &file_->servers[found], written);
   } else if (k < servers_.in.size() && !is_sorry(at)) {  // checks take out the file's servers only
@@ -73,7 +65,7 @@ void IniServers::place(uint32_t k, std::vector<ServerConfig>& written) {
 }
 
 // The sorry server is in the table, too.
-bool IniServers::is_sorry(Endpoint at) const { return file_ && file_->sorry && place_of(*file_->sorry) == at; }
+bool IniServers::is_sorry(Endpoint at) const { return file_ && file_->sorry && place_of(*file_->sorry, own_) == at; }
 
 // The file decides which servers are checked. The virtual's own port is written if the file has it.
 void IniServers::write(uint32_t k, const ServerConfig* in_file, std::vector<ServerConfig>& written) const {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "control/server_index.h"
 #include "core/service.h"
-#include "core/slots.h"
 #include "rawvs/config.h"
 
 namespace rawvs {
@@ -37,9 +37,6 @@ class IniServers {
   void place(uint32_t k, std::vector<ServerConfig>& written);
   void write(uint32_t k, const ServerConfig* in_file, std::vector<ServerConfig>& written) const;
   bool is_sorry(Endpoint at) const;
-  Endpoint place_of(const ServerSpec& server) const {
-    return {server.at.addr, server.at.port.value != 0 ? server.at.port : own_};
-  }
 
   const VirtualConfig* file_;
   Port own_;
@@ -48,9 +45,9 @@ class IniServers {
   // Servers are written in the table's order; in the file's if some are taken out: the table does not say where these
   // were.
   bool sorted_;
-  std::optional<SlotHash> index_;    // of the file's servers by place
-  std::vector<uint32_t> by_file_;    // for each of the file's: the number of the table's server at its place
-  std::vector<uint32_t> not_there_;  // numbers of the table's servers that the file does not have
+  std::optional<ServerIndex> index_;  // of the file's servers by place
+  std::vector<uint32_t> by_file_;     // for each of the file's: the number of the table's server at its place
+  std::vector<uint32_t> not_there_;   // numbers of the table's servers that the file does not have
 };
 
 }  // namespace rawvs

@@ -10,24 +10,26 @@
 #include <set>
 
 #include "config/config_rows.h"
+#include "config/config_tables.h"
 #include "config/config_values.h"
 #include "config/portions.h"
 #include "control/ini_servers.h"
+#include "control/table_walk.h"
 #include "core/service.h"
 #include "rawvs/settings.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
 
-bool same_service(const ServiceSpec& a, const ServiceSpec& b) {
-  return a.scheduler == b.scheduler && a.flags == b.flags && a.persistence == b.persistence && a.netmask == b.netmask &&
-         a.one_packet == b.one_packet;
-}
-
 std::string rule_name(const ServiceKey& key) {
-  if (key.mark.value != 0) return "mark-" + std::to_string(key.mark.value);
+  if (key.mark.value != 0) return formatted("mark{}-{}", key.family() == Family::ipv4 ? "" : "6", key.mark.value);
   const uint16_t port = key.vip.port.value;
-  return std::string(name(key.protocol)) + '-' + text(key.vip.addr) + '-' + (port == 0 ? "all" : std::to_string(port));
+  std::string address = text(key.vip.addr);
+  std::ranges::replace(address, ':', '_');  // which no name of a section may have
+  constexpr size_t kMost = 17;              // a name has at most 32 characters: of a long one, the end says more
+  if (address.size() > kMost) address.erase(0, address.size() - kMost);
+  return formatted("{}-{}-{}", name(key.protocol), address, port == 0 ? "all" : std::to_string(port));
 }
 
 }  // namespace
@@ -38,11 +40,7 @@ class IniWriter::Work {
   Next next(size_t work, std::string& line, const Director& director);
 
   std::vector<std::string> faults_;
-  bool hides_secret() const {
-    const auto has_password = [](const VrrpConfig& v) { return !v.spec.password.empty(); };
-    return secrets_ == Secrets::hidden &&
-           ((live_.sync && !live_.sync->key.empty()) || std::ranges::any_of(live_.vrrps, has_password));
-  }
+  bool hides_secret_ = false;
 
  private:
   struct Found {  // a service of the table
@@ -56,9 +54,7 @@ class IniWriter::Work {
   };
 
   bool replaced() const { return virtuals_ != config_.virtuals.data() || groups_ != config_.groups.data(); }
-  size_t services_and_servers(size_t slot) const;
-  void take_service(size_t slot);
-  void take_server(ServerSlot slot);
+  void take(size_t slot, size_t item);
   void write_virtual(size_t i);
   void write_each(const VirtualConfig& v, Mark mark, std::vector<std::pair<Found*, std::vector<PortMatch>>> parts);
   void write_as(const VirtualConfig& from, std::vector<PortMatch> ports, Mark mark, Found& found, bool in_file = true);
@@ -69,6 +65,7 @@ class IniWriter::Work {
   void prepare();
   void prepare_marks();
   bool check(size_t work);
+  void add_end();
 
   const Config& config_;
   const Secrets secrets_;
@@ -76,8 +73,7 @@ class IniWriter::Work {
   const VirtualConfig* const virtuals_;  // as they were at the beginning
   const GroupConfig* const groups_;
 
-  size_t taking_ = SIZE_MAX;       // the slot of the service whose servers are being copied
-  std::vector<ServerSlot> slots_;  // these servers
+  TableWalk present_;
   std::vector<Found> found_;
   std::vector<Part> parts_;
   std::map<ServiceKey, size_t> by_key_;
@@ -85,15 +81,16 @@ class IniWriter::Work {
   std::vector<std::pair<size_t, Mark>> was_chosen_;  // virtuals of live_ with a chosen mark
   std::set<std::string, std::less<>> names_, group_names_;
   std::set<std::string> written_;  // names of virtuals of live_
-  std::set<uint32_t> carried_;     // marks of groups
+  std::set<ServiceKey> carried_;   // marks of groups
   std::set<Ip> file_vips_, vips_;
   bool other_vips_ = false;
   std::map<std::string, size_t, std::less<>> trackers_;  // by virtual: the first of [vrrp] that tracks it
   Config live_;
   Portions walks_;
-  bool prepared_ = false, checked_ = false;
+  bool prepared_ = false, checked_ = false, ended_ = false;
   std::unique_ptr<ConfigPrinter> trial_;
   ConfigReader reader_{"(table)"};
+  Config again_;  // what it has read
   std::unique_ptr<ConfigPrinter> printer_;
   std::string lines_;
 };
@@ -104,29 +101,25 @@ IniWriter::Work::Work(const Config& config, Secrets secrets)
 }
 
 void IniWriter::Work::prepare() {
-  const auto choice = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto groups = [this] { return config_.groups.size(); };
   const auto virtuals = [this] { return config_.virtuals.size(); };
   const auto vrrps = [this] { return config_.vrrps.size(); };
   walks_.each_of([this] { return director_->services().services().size(); },
-                 [this](size_t slot) { return services_and_servers(slot); },
-                 [this](size_t slot, size_t n) { n == 0 ? take_service(slot) : take_server(slots_[n - 1]); });
-  walks_.each(groups, [this, choice](size_t i) {
+                 [this](size_t slot) { return present_.items(director_->services(), slot); },
+                 [this](size_t slot, size_t n) { take(slot, n); });
+  walks_.each(groups, [this](size_t i) {
     const GroupConfig& group = config_.groups[i];
-    choice->group(group);
     live_.groups.push_back(group);
     group_names_.insert(group.name);
-    carried_.insert(group.mark.value);
+    carried_.insert(mark_key(group.mark, group.family()));
     for (const GroupConfig::Match& match : group.matches) file_vips_.insert(match.vip), vips_.insert(match.vip);
     walks_.spend(group.matches.size());
   });
-  walks_.each(virtuals, [this, choice](size_t i) {
-    choice->given(config_.virtuals[i]);
+  walks_.each(virtuals, [this](size_t i) {
     names_.insert(config_.virtuals[i].name);
     if (config_.virtuals[i].address) file_vips_.insert(*config_.virtuals[i].address);
   });
-  walks_.each(virtuals, [this, choice](size_t i) { marks_.push_back(choice->kept(config_.virtuals[i])); });
-  walks_.each(virtuals, [this, choice](size_t i) { marks_[i] = choice->chosen(config_.virtuals[i], marks_[i]); });
+  add_marks(config_, marks_, walks_);
   walks_.each_of(
       vrrps, [this](size_t i) { return config_.vrrps[i].spec.tracks.size(); },
       [this](size_t i, size_t n) { trackers_.emplace(config_.vrrps[i].spec.tracks[n].name, i); });
@@ -149,16 +142,10 @@ void IniWriter::Work::prepare() {
 
 // Chosen marks need not be written if reading the file chooses them again.
 void IniWriter::Work::prepare_marks() {
-  const auto again = std::shared_ptr<MarkChoice>(new MarkChoice());
   const auto chosen = std::shared_ptr<std::vector<Mark>>(new std::vector<Mark>());
   const auto changed = std::shared_ptr<bool>(new bool(false));
-  const auto virtuals = [this] { return live_.virtuals.size(); };
   const auto with_chosen = [this] { return was_chosen_.size(); };
-  walks_.each([this] { return live_.groups.size(); }, [this, again](size_t i) { again->group(live_.groups[i]); });
-  walks_.each(virtuals, [this, again](size_t i) { again->given(live_.virtuals[i]); });
-  walks_.each(virtuals, [this, again, chosen](size_t i) {
-    chosen->push_back(again->chosen(live_.virtuals[i], live_.virtuals[i].mark));
-  });
+  add_marks(live_, *chosen, walks_);
   walks_.each(with_chosen, [this, chosen, changed](size_t i) {
     if ((*chosen)[was_chosen_[i].first] != was_chosen_[i].second) *changed = true;
   });
@@ -167,29 +154,17 @@ void IniWriter::Work::prepare_marks() {
   });
 }
 
-// The first item of a service's slot is the service, the others its servers.
-size_t IniWriter::Work::services_and_servers(size_t slot) const {
-  const Service& service = director_->services().services()[slot];
-  return 1 + (slot == taking_ ? slots_.size() : service.used ? service.servers.size() + service.taken_out.size() : 0);
-}
-
-void IniWriter::Work::take_service(size_t slot) {
-  taking_ = slot;
-  slots_.clear();
-  const Service& service = director_->services().services()[slot];
-  if (!service.used) return;
-  by_key_.emplace(service.spec.key, found_.size());
-  found_.emplace_back().spec = service.spec;
-  slots_.assign(service.servers.rbegin(), service.servers.rend());  // the table's order is newest first
-  slots_.insert(slots_.end(), service.taken_out.begin(), service.taken_out.end());
-}
-
 // A server that was removed since the service was copied is left out.
-void IniWriter::Work::take_server(ServerSlot slot) {
-  Found& found = found_.back();
-  const Server& server = director_->services().server(slot);
-  if (!server.in_service() || server.key != found.spec.key) return;
-  (server.taken_out ? found.servers.taken_out : found.servers.in).push_back(server.wanted());
+void IniWriter::Work::take(size_t slot, size_t item) {
+  if (item == 0) {
+    const Service* const service = present_.service(director_->services(), slot);
+    if (!service) return;
+    by_key_.emplace(service->spec.key, found_.size());
+    found_.emplace_back().spec = service->spec;
+  } else if (const Server* const server = present_.server(director_->services(), item)) {
+    TableServers& servers = found_.back().servers;
+    (server->taken_out ? servers.taken_out : servers.in).push_back(server->wanted());
+  }
 }
 
 std::string IniWriter::Work::free_name(const std::string& wanted) {
@@ -203,18 +178,11 @@ void IniWriter::Work::write_virtual(size_t i) {
   const VirtualConfig& v = config_.virtuals[i];
   const Mark mark = marks_[i];
   std::vector<std::pair<Found*, std::vector<PortMatch>>> parts;
-  size_t wanted = 0;
-  const auto look = [&](const ServiceKey& key, std::vector<PortMatch> ports) {
-    ++wanted;
-    const auto there = by_key_.find(key);
-    if (there != by_key_.end()) parts.emplace_back(&found_[there->second], std::move(ports));
-  };
-  if (mark.value != 0) {
-    look({.vip = {}, .mark = mark}, v.ports);
-  } else {
-    for (const PortMatch& match : v.ports) {
-      look({match.protocol, {*v.address, Port(match.ports[0].first)}, Mark()}, {match});
-    }
+  const std::vector<ServiceKey> wanted = services_of(v, mark);
+  for (size_t n = 0; n < wanted.size(); ++n) {
+    const auto there = by_key_.find(wanted[n]);
+    if (there == by_key_.end()) continue;
+    parts.emplace_back(&found_[there->second], mark.value != 0 ? v.ports : std::vector{v.ports[n]});
   }
   if (parts.empty()) {
     if (mark.value != 0 && v.address) write_group_of(v, mark);
@@ -224,10 +192,10 @@ void IniWriter::Work::write_virtual(size_t i) {
   const bool alike = std::all_of(parts.begin() + 1, parts.end(), [&](const auto& part) {
     const Found& other = *part.first;
     walks_.spend(first.servers.count() + other.servers.count());
-    return same_service(first.spec, other.spec) && same_servers(first.servers, other.servers);
+    return rawvs::alike(first.spec, other.spec) && same_servers(first.servers, other.servers);
   });
   for (auto& [found, ports] : parts) found->written = true;
-  if (!alike || parts.size() != wanted) return write_each(v, mark, std::move(parts));
+  if (!alike || parts.size() != wanted.size()) return write_each(v, mark, std::move(parts));
   write_as(v, v.ports, mark, *parts[0].first);
 }
 
@@ -240,8 +208,10 @@ void IniWriter::Work::write_each(const VirtualConfig& v, Mark mark,
   }
   const auto tracker = trackers_.find(v.name);
   if (tracker == trackers_.end()) return;
-  faults_.push_back("[vrrp " + config_.vrrps[tracker->second].name + "] tracks [virtual " + v.name +
-                    "], and rawvsadm has made its services different: one name cannot stand for both");
+  faults_.push_back(
+      formatted("[vrrp {}] tracks [virtual {}], and rawvsadm has made its services different: one name cannot stand "
+                "for both",
+                config_.vrrps[tracker->second].name, v.name));
 }
 
 // What rawvsadm can change is the table's; everything else is the file's.
@@ -257,7 +227,8 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   v.scheduler = spec.scheduler;
   v.flags = {spec.flags != 0 ? std::optional(spec.scheduler) : std::nullopt, spec.flags};
   v.persistence = spec.persistence;
-  v.netmask = spec.netmask;
+  v.family = from.family;
+  v.netmask = ClientMask(spec.netmask, spec.key.family());
   v.one_packet = spec.one_packet;
   v.check = from.check;
   v.health = from.health;
@@ -273,10 +244,11 @@ void IniWriter::Work::write_group_of(const VirtualConfig& v, Mark mark) {
   GroupConfig& group = live_.groups.emplace_back();
   group.name = v.name;
   for (int n = 2; !group_names_.insert(group.name).second; ++n) {
-    group.name = "mark-" + std::to_string(mark.value) + (n == 2 ? "" : '-' + std::to_string(n));
+    group.name = n == 2 ? formatted("mark-{}", mark.value) : formatted("mark-{}-{}", mark.value, n);
   }
   group.mark = mark;
-  for (const PortMatch& match : v.ports) group.matches.push_back({*v.address, match, {Ip(), 0}});
+  for (const PortMatch& match : v.ports)
+    group.matches.push_back({*v.address, match, Network::all(v.address->family())});
   vips_.insert(*v.address);
 }
 
@@ -287,14 +259,15 @@ void IniWriter::Work::write_new(Found& found) {
   VirtualConfig from;
   from.name = free_name(rule_name(key));
   from.mark = key.mark;
+  if (key.mark.value != 0) from.family = key.family();
   std::vector<PortMatch> ports;
   if (key.mark.value == 0) {
     const uint16_t port = key.vip.port.value;
     from.address = key.vip.addr;
     ports = {{key.protocol, {port == 0 ? kEveryPort : PortRange{port, port}}}};
-  } else if (!carried_.contains(key.mark.value)) {
-    faults_.push_back("mark " + std::to_string(key.mark.value) +
-                      ": no group says which packets carry it, and a file cannot have a service of a mark without one");
+  } else if (!carried_.contains(key)) {
+    faults_.push_back(formatted(
+        "{}: no group says which packets carry it, and a file cannot have a service of a mark without one", text(key)));
     return;
   }
   write_as(from, std::move(ports), Mark(), found, false);
@@ -305,9 +278,13 @@ void IniWriter::Work::write_vrrp(size_t i) {
   VrrpConfig& v = live_.vrrps.emplace_back(config_.vrrps[i]);
   for (const VrrpTrack& track : v.spec.tracks) {
     if (written_.contains(track.name)) continue;
-    faults_.push_back("[vrrp " + v.name + "] tracks [virtual " + track.name + "], whose service was removed");
+    faults_.push_back(formatted("[vrrp {}] tracks [virtual {}], whose service was removed", v.name, track.name));
   }
-  if (v.spec.addresses.empty() && other_vips_) v.spec.addresses.assign(file_vips_.begin(), file_vips_.end());
+  if (v.spec.addresses.empty() && other_vips_) {
+    std::ranges::copy_if(file_vips_, std::back_inserter(v.spec.addresses),
+                         [&](Ip vip) { return vip.family() == v.family; });
+    v.family = Family::ipv4;
+  }
   walks_.spend(v.spec.addresses.size() + v.spec.tracks.size());
 }
 
@@ -319,9 +296,24 @@ bool IniWriter::Work::check(size_t work) {
     if (reader_.wants_text()) trial_->next(line) ? reader_.feed(line) : reader_.end();
     if (!reader_.step(until - reader_.worked())) continue;
     for (const std::string& fault : reader_.findings().faults) faults_.push_back(fault);
+    if (auto read = reader_.take()) again_ = std::move(*read);
     return true;
   }
   return false;
+}
+
+// Memory is freed in portions, too.
+void IniWriter::Work::add_end() {
+  const auto has_password = [](const VrrpConfig& v) { return !v.spec.password.empty(); };
+  hides_secret_ = secrets_ == Secrets::hidden &&
+                  ((live_.sync && !live_.sync->key.empty()) || std::ranges::any_of(live_.vrrps, has_password));
+  add_freeing(again_, walks_);
+  add_freeing(live_, walks_);
+  walks_.each([this] { return names_.size(); },
+              [this](size_t) {
+                const auto drop = [](auto&... all) { (Portions::drop(all), ...); };
+                drop(names_, written_, by_key_);
+              });
 }
 
 IniWriter::Next IniWriter::Work::next(size_t work, std::string& line, const Director& director) {
@@ -338,12 +330,14 @@ IniWriter::Next IniWriter::Work::next(size_t work, std::string& line, const Dire
     if (check(work)) {
       checked_ = true;
       trial_.reset();
-      reader_ = ConfigReader("");
     }
     return Next::pause;
   }
   if (!printer_) printer_ = std::make_unique<ConfigPrinter>(live_, secrets_);
-  if (lines_.empty() && !printer_->next(lines_)) return Next::end;
+  if (lines_.empty() && (ended_ || !printer_->next(lines_))) {
+    if (!std::exchange(ended_, true)) add_end();
+    return walks_.step(work) ? Next::end : Next::pause;
+  }
   const size_t end = lines_.find('\n');  // a section's title follows an empty line
   line = lines_.substr(0, end);
   lines_.erase(0, end + 1);
@@ -357,6 +351,6 @@ IniWriter::Next IniWriter::next(size_t work, std::string& line, const Director& 
   return work_->next(work, line, director);
 }
 const std::vector<std::string>& IniWriter::faults() const { return work_->faults_; }
-bool IniWriter::has_hidden_secrets() const { return work_->hides_secret(); }
+bool IniWriter::has_hidden_secrets() const { return work_->hides_secret_; }
 
 }  // namespace rawvs

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -13,6 +15,8 @@ namespace rawvs {
 
 namespace {
 
+constexpr size_t kReportWork = 16;  // comparing all keys of a section takes about so many microseconds
+
 using Lines = std::vector<std::string>;
 
 std::string all_of(const Lines& values) {
@@ -21,38 +25,57 @@ std::string all_of(const Lines& values) {
   return out.empty() ? "none" : out;
 }
 
-template <class Section>
-void report_key(const Row<Section>& row, const std::string& name, const Section& was, const Section& next,
-                Lines& lines) {
-  const Lines old = row.texts(was), after = row.texts(next);
+// was, next: sections of the row's kind.
+void report_key(const KeyRow& row, const std::string& name, const void* was, const void* next, Lines& lines) {
+  const Lines old = row.texts_in(was), after = row.texts_in(next);
   if (old == after) return;
   const bool secret = row.key == "password" || row.key == "key";  // more people can read the log than the file
   lines.push_back(name + std::string(row.key) + (secret ? ": changed" : ": " + all_of(old) + " -> " + all_of(after)));
 }
 
 template <class Section>
-void report_named(const std::string& kind, std::span<const Row<Section>> rows, const std::vector<Section>& was,
-                  const std::vector<Section>& next, Lines& lines) {
-  for (const Section& section : next) {
-    const std::string name = kind + ' ' + section.name + ": ";
-    const auto found = std::ranges::find(was, section.name, &Section::name);
-    if (found == was.end()) {
-      lines.push_back(name + "added");
-      continue;
+class NamedReport {
+ public:
+  NamedReport(const char* kind, std::span<const Row<Section>> rows, const std::vector<Section>& was,
+              const std::vector<Section>& next)
+      : kind_(kind), rows_(rows), was_(was), next_(next) {}
+  // Steps: the old sections' names are noted, the new sections compared, the old ones that are gone named.
+  size_t steps() const { return 2 * was_.size() + next_.size(); }
+  void step(size_t n, Lines& lines) {
+    if (n < was_.size()) {
+      old_.emplace(was_[n].name, n);
+    } else if (n -= was_.size(); n < next_.size()) {
+      compare(next_[n], lines);
+    } else if (n -= next_.size(); old_.contains(was_[n].name)) {
+      lines.push_back(kind_ + was_[n].name + ": removed");
     }
-    for (const Row<Section>& row : rows) report_key(row, name, *found, section, lines);
   }
-  for (const Section& section : was) {
-    if (std::ranges::find(next, section.name, &Section::name) == next.end()) {
-      lines.push_back(kind + ' ' + section.name + ": removed");
-    }
+
+ private:
+  void compare(const Section& section, Lines& lines) {
+    const std::string name = kind_ + section.name + ": ";
+    const auto found = old_.find(section.name);
+    if (found == old_.end()) return lines.push_back(name + "added");
+    for (const Row<Section>& row : rows_) report_key(row, name, &was_[found->second], &section, lines);
+    old_.erase(found);
   }
-}
+
+  const std::string kind_;
+  const std::span<const Row<Section>> rows_;
+  const std::vector<Section>&was_, &next_;
+  std::map<std::string_view, size_t> old_;  // those that were not compared
+};
 
 }  // namespace
 
-void report_checks(const Config& was, const Config& next, Lines& lines) {
-  report_named("check", check_rows(), was.checks, next.checks, lines);
+void add_check_reports(const Config& was, const Config& next, Lines& lines, Portions& walks) {
+  using Checks = NamedReport<CheckConfig>;
+  const std::shared_ptr<Checks> report(new Checks("check ", check_rows(), was.checks, next.checks));
+  walks.each([report] { return report->steps(); },
+             [report, &lines, &walks](size_t n) {
+               report->step(n, lines);
+               walks.spend(kReportWork);
+             });
 }
 
 void report_virtual(const VirtualConfig& was, const VirtualConfig& next, Lines& lines) {
@@ -60,15 +83,16 @@ void report_virtual(const VirtualConfig& was, const VirtualConfig& next, Lines& 
                                                       "quorum", "hysteresis", "flaps_allowed", "sorry"};
   for (const Row<VirtualConfig>& row : virtual_rows()) {
     if (std::ranges::find(kReported, row.key) == kReported.end()) continue;
-    report_key(row, "virtual " + next.name + ": ", was, next, lines);
+    report_key(row, "virtual " + next.name + ": ", &was, &next, lines);
   }
 }
 
 void report_sections(const Config& was, const Config& next, Lines& lines) {
-  report_named("vrrp", vrrp_rows(), was.vrrps, next.vrrps, lines);
+  NamedReport report("vrrp ", vrrp_rows(), was.vrrps, next.vrrps);
+  for (size_t n = 0; n < report.steps(); ++n) report.step(n, lines);
   if (was.sync.has_value() != next.sync.has_value()) lines.push_back(next.sync ? "sync: added" : "sync: removed");
   if (!was.sync || !next.sync) return;
-  for (const Row<SyncConfig>& row : sync_rows()) report_key(row, "sync: ", *was.sync, *next.sync, lines);
+  for (const Row<SyncConfig>& row : sync_rows()) report_key(row, "sync: ", &*was.sync, &*next.sync, lines);
 }
 
 }  // namespace rawvs

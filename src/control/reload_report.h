@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "config/portions.h"
 #include "rawvs/config.h"
 
 namespace rawvs {
 
-void report_checks(const Config& was, const Config& next, std::vector<std::string>& lines);
+// REQUIRES: the Configs and lines outlive the walks.
+void add_check_reports(const Config& was, const Config& next, std::vector<std::string>& lines, Portions& walks);
 // Only the checks and the policy; the rest of a virtual is in the tables.
 void report_virtual(const VirtualConfig& was, const VirtualConfig& next, std::vector<std::string>& lines);
 // Sections that the engine applies: vrrp, sync.

@@ -4,88 +4,58 @@
 #include "control/reload.h"
 
 #include <algorithm>
-#include <map>
-#include <span>
 #include <string>
 #include <utility>
 
 #include "config/config_rows.h"
+#include "config/config_tables.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "control/kept_marks.h"
 #include "control/reload_report.h"
 #include "control/reload_tables.h"
+#include "control/server_index.h"
+#include "control/table_walk.h"
 #include "core/service.h"
 #include "rawvs/control.h"
 #include "rawvs/settings.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
 namespace {
-
-bool same(const ServiceSpec& a, const ServiceSpec& b) {
-  return a.scheduler == b.scheduler && a.flags == b.flags && a.persistence == b.persistence && a.netmask == b.netmask &&
-         a.one_packet == b.one_packet;
-}
-
-bool same(const ServerSpec& a, const ServerSpec& b) {
-  return a.method == b.method && a.weight == b.weight && a.upper == b.upper && a.lower == b.lower &&
-         a.tunnel == b.tunnel && a.mac == b.mac;
-}
 
 bool same(const GroupMatch& a, const GroupMatch& b) {
   return a.vip == b.vip && a.protocol == b.protocol && a.ports == b.ports && a.mark == b.mark && a.clients == b.clients;
 }
 
 std::string text(const ServiceSpec& s) {
-  std::string out = std::string("scheduler=") + name(s.scheduler);
-  if (s.flags != 0) out += " scheduler_flags=" + flags_text(s.scheduler, s.flags);
-  out += " persistence=" + rawvs::text(s.persistence);
-  if (s.netmask != Netmask{}) out += " netmask=" + rawvs::text(s.netmask.bits);
+  std::string out = formatted("scheduler={}", name(s.scheduler));
+  if (s.flags != 0) out += formatted(" scheduler_flags={}", flags_text(s.scheduler, s.flags));
+  out += formatted(" persistence={}", rawvs::text(s.persistence));
+  if (s.netmask != Netmask{}) out += formatted(" netmask={}", mask_text(s.netmask, s.key.family()));
   return s.one_packet ? out + " one_packet=1" : out;
 }
 
-// A service's servers, by endpoint.
-class ServersAt {
- public:
-  void set(std::span<const ServerSpec> servers) {  // they must outlive this object's use
-    all_.clear();
-    for (const ServerSpec& server : servers) all_.push_back(&server);
-    std::ranges::sort(all_, {}, &ServerSpec::at);
-  }
-  const ServerSpec* find(Endpoint at) const {
-    const auto found = std::ranges::lower_bound(all_, at, {}, &ServerSpec::at);
-    return found != all_.end() && (*found)->at == at ? *found : nullptr;
-  }
+// Adds a walk that fills an index of the services by key.
+void add_index(const std::vector<WantedService>& services, std::optional<SlotHash>& by_key, Portions& walks) {
+  walks.each(
+      [&services, &by_key] {
+        by_key.emplace(static_cast<uint32_t>(services.size()));
+        return services.size();
+      },
+      [&services, &by_key](size_t i) { by_key->add(Services::hash(services[i].spec.key), static_cast<Slot>(i)); });
+}
 
- private:
-  std::vector<const ServerSpec*> all_;
-};
-
-std::map<ServiceKey, const WantedService*> by_key(const WantedTables& tables) {
-  std::map<ServiceKey, const WantedService*> all;
-  for (const WantedService& service : tables.services) all.emplace(service.spec.key, &service);
-  return all;
+WantedService* find(std::vector<WantedService>& services, const SlotHash& by_key, const ServiceKey& key) {
+  const Slot found = by_key.find(Services::hash(key), [&](Slot i) { return services[i].spec.key == key; });
+  return found == kNoSlot ? nullptr : &services[found];
 }
 
 }  // namespace
 
 struct Reload::Impl {
-  enum class Phase : uint8_t {
-    settings,
-    old_tables,
-    old_keys,
-    new_tables,
-    new_keys,
-    services,
-    groups,
-    leftovers,
-    checks,
-    virtuals,
-    rest,
-    forget_old,
-    forget_new,
-    done
-  };
+  enum class Phase : uint8_t { settings, tables, services, groups, leftovers, rest, done };
   struct Turn {  // one call of step()
     Director& director;
     Instant now;
@@ -96,6 +66,12 @@ struct Reload::Impl {
   };
 
   Impl(const Config& from, Config to, bool whole) : was(from), next(std::move(to)), reset(whole) {}
+  Impl(const Impl&) = delete;
+
+  void prepare();
+  void prepare_present();
+  void prepare_rest();
+  bool walk(Turn& t);
 
   void advance(Turn& t);
   void settings(Turn& t);
@@ -103,13 +79,13 @@ struct Reload::Impl {
   void enter(Turn& t, const WantedService& service);
   void put(Turn& t, const WantedService* old, const WantedService& service);
   bool servers(Turn& t, const WantedService& service);
-  void server(Turn& t, const ServiceKey& key, const ServerSpec& wanted);
-  void old_server(Turn& t, const ServiceKey& key, Endpoint at);
+  void server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits);
+  void old_server(Turn& t, const WantedService& service, Endpoint at);
   void replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                const std::string& line);
   void groups(Turn& t);
   bool leftovers(Turn& t);
-  bool virtuals(Turn& t);
+  void leave_out_sorry(size_t i);
   void note(std::string line) { said.changes.push_back(std::move(line)); }
   void changed(Turn& t, std::optional<Refusal> refusal, const std::string& line);
   static std::optional<ServerSpec> in_service(const Director& director, const ServiceKey& key, Endpoint at);
@@ -119,18 +95,23 @@ struct Reload::Impl {
   const bool reset;
   Phase phase = Phase::settings;
   Reloaded said;
+  KeptMarks marks{was, next};
+  TableWalk present;
+  const Director* table = nullptr;  // during walks
+  Portions walks;
   WantedTables old_tables, new_tables;
-  std::map<ServiceKey, const WantedService*> old_services, new_services;
-  std::map<std::string_view, const VirtualConfig*> old_virtuals;
-  size_t at = 0;         // the next service, or virtual
-  size_t at_server = 0;  // within the service: new servers, then old ones
+  std::optional<SlotHash> old_services, new_services;  // by key
+  size_t at = 0;                                       // the next service
+  size_t at_server = 0;  // within the service: both kinds of servers are indexed, then new ones, then old ones examined
   bool entered = false;
-  const WantedService* before = nullptr;  // the service in the old tables
-  ServersAt old_servers, new_servers;     // its servers
+  const WantedService* before = nullptr;                // the service in the old tables
+  std::optional<ServerIndex> old_servers, new_servers;  // its servers
 };
 
 Reload::Reload(const Config& was, Config next, bool reset)
-    : impl_(std::make_unique<Impl>(was, std::move(next), reset)) {}
+    : impl_(std::make_unique<Impl>(was, std::move(next), reset)) {
+  impl_->prepare();
+}
 Reload::~Reload() = default;
 Reload::Reload(Reload&&) noexcept = default;
 
@@ -147,51 +128,96 @@ bool Reload::step(Director& director, Turn turn, const std::function<void()>& di
 void Reload::Impl::advance(Turn& t) {
   bool over = true;
   switch (phase) {
-    case Phase::settings:
-      keep_marks(was, next);
-      settings(t);
-      t.left = 0;
-      break;
-    case Phase::old_tables:
-      old_tables = reset ? tables_of(t.director.services()) : wanted_tables(was);
-      if (reset) leave_out_sorry(was, old_tables);
-      t.left = 0;
-      break;
-    case Phase::old_keys:
-      old_services = by_key(old_tables);
-      t.left = 0;
-      break;
-    case Phase::new_tables:
-      new_tables = wanted_tables(next);
-      t.left = 0;
-      break;
-    case Phase::new_keys:
-      new_services = by_key(new_tables);
-      for (const VirtualConfig& v : was.virtuals) old_virtuals.emplace(v.name, &v);
-      t.left = 0;
-      break;
+    case Phase::settings: settings(t); break;
+    case Phase::tables:
+    case Phase::rest: over = walk(t); break;
     case Phase::services: over = services(t); break;
     case Phase::groups: groups(t); break;
-    case Phase::leftovers: over = leftovers(t); break;
-    case Phase::checks: report_checks(was, next, said.changes); break;
-    case Phase::virtuals: over = virtuals(t); break;
-    case Phase::rest:
-      report_sections(was, next, said.changes);
-      keep_for_restart(was, next);
-      break;
-    case Phase::forget_old:  // frees what is large in steps of their own
-      old_services.clear(), old_virtuals.clear(), old_tables = {};
-      t.left = 0;
-      break;
-    case Phase::forget_new:
-      new_services.clear(), new_tables = {};
-      t.left = 0;
+    case Phase::leftovers:
+      over = leftovers(t);
+      if (over) prepare_rest();
       break;
     case Phase::done: return;
   }
   if (!over) return;
   phase = static_cast<Phase>(static_cast<uint8_t>(phase) + 1);
   at = 0;
+}
+
+bool Reload::Impl::walk(Turn& t) {
+  table = &t.director;
+  const size_t before_this = walks.worked();
+  const bool over = walks.step((t.left + 1) / 2);
+  t.spend(2 * (walks.worked() - before_this));  // an item takes longer than a look at a server
+  return over;
+}
+
+void Reload::Impl::prepare() {
+  marks.add_to(walks);
+  reset ? prepare_present() : add_tables(was, marks.old_marks(), old_tables, walks);
+  add_index(old_tables.services, old_services, walks);
+  if (reset) {
+    walks.each([this] { return was.virtuals.size(); }, [this](size_t i) { leave_out_sorry(i); });
+  }
+  add_tables(next, marks.marks(), new_tables, walks);
+  add_index(new_tables.services, new_services, walks);
+}
+
+// Takes the present tables for the old ones.
+void Reload::Impl::prepare_present() {
+  walks.each_of(
+      [this] {
+        old_tables.groups = table->services().groups();
+        return table->services().services().size();
+      },
+      [this](size_t slot) { return present.items(table->services(), slot); },
+      [this](size_t slot, size_t n) {
+        if (n == 0) {
+          const Service* const service = present.service(table->services(), slot);
+          if (service) old_tables.services.push_back({service->spec, {}});
+        } else if (const Server* const server = present.server(table->services(), n)) {
+          old_tables.services.back().servers.push_back(server->wanted());
+        }
+      });
+}
+
+// A sorry server that is in the table because it is in use: the checks put it there, not a file or an operator.
+void Reload::Impl::leave_out_sorry(size_t i) {
+  const VirtualConfig& v = was.virtuals[i];
+  if (!v.sorry) return;
+  for (const ServiceKey& key : services_of(v, marks.old_marks()[i])) {
+    const auto is_sorry = [&, at = place_of(*v.sorry, key.vip.port)](const ServerSpec& server) {
+      return place_of(server, key.vip.port) == at;
+    };
+    walks.spend(v.servers.size() / 8);
+    WantedService* const service = find(old_tables.services, *old_services, key);
+    if (service && std::ranges::none_of(v.servers, is_sorry)) std::erase_if(service->servers, is_sorry);
+  }
+}
+
+void Reload::Impl::prepare_rest() {
+  add_check_reports(was, next, said.changes, walks);
+  walks.each([this] { return next.virtuals.size(); },
+             [this](size_t i) {
+               walks.spend(kChange);
+               const VirtualConfig* const old = marks.old_virtual(next.virtuals[i].name);
+               if (old) report_virtual(*old, next.virtuals[i], said.changes);
+             });
+  walks.once([this] {
+    report_sections(was, next, said.changes);
+    keep_for_restart(was, next);
+  });
+  walks.each(
+      [this] {
+        return std::max({old_tables.services.size(), old_tables.groups.size(), new_tables.services.size(),
+                         new_tables.groups.size()});
+      },
+      [this](size_t) {
+        for (WantedTables* const tables : {&old_tables, &new_tables}) {
+          Portions::drop(tables->services);
+          Portions::drop(tables->groups);
+        }
+      });
 }
 
 // Applies each key of [director] that differs, and no other.
@@ -206,8 +232,8 @@ void Reload::Impl::settings(Turn& t) {
     const std::vector<std::string> after = row.texts(next);
     if (before_texts == after) continue;
     const std::string to = after.empty() ? "" : after[0];
-    const std::string line = std::string(row.key) + ": " + (before_texts.empty() ? "none" : before_texts[0]) + " -> " +
-                             (to.empty() ? "none" : to);
+    const std::string line =
+        formatted("{}: {} -> {}", row.key, before_texts.empty() ? "none" : before_texts[0], to.empty() ? "none" : to);
     if (row.at_start) {
       said.pending.push_back(line + ": takes effect at the next start");
     } else if (!row.set(live, to)) {
@@ -231,10 +257,9 @@ bool Reload::Impl::services(Turn& t) {
 }
 
 void Reload::Impl::enter(Turn& t, const WantedService& service) {
-  const auto found = old_services.find(service.spec.key);
-  before = found == old_services.end() ? nullptr : found->second;
-  old_servers.set(before ? std::span(before->servers) : std::span<const ServerSpec>());
-  new_servers.set(service.servers);
+  before = find(old_tables.services, *old_services, service.spec.key);
+  old_servers.emplace(before ? before->servers.size() : 0);
+  new_servers.emplace(service.servers.size());
   at_server = 0;
   entered = true;
   t.spend(1);
@@ -246,9 +271,10 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
   const ServiceSpec& spec = service.spec;
   const Service* const there = t.director.services().find(spec.key);
   const std::string name = rawvs::text(spec.key);
-  if (old && same(old->spec, spec)) return;
+  if (old && alike(old->spec, spec)) return;
   if (there) {
-    if (!same(there->spec, spec)) changed(t, t.director.edit(spec, {t.now, t.out}), name + ": " + text(spec));
+    if (!alike(there->spec, spec))
+      changed(t, t.director.edit(spec, {t.now, t.out}), formatted("{}: {}", name, text(spec)));
     return;
   }
   const auto refusal = t.director.add(spec, {t.now, t.out});
@@ -260,44 +286,59 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
 bool Reload::Impl::servers(Turn& t, const WantedService& service) {
   const ServiceKey& key = service.spec.key;
   if (!t.director.services().find(key)) return true;  // removed by rawvsadm, and left so
-  const size_t first_old = service.servers.size(), end = first_old + (before ? before->servers.size() : 0);
-  for (; at_server < end; ++at_server) {
+  const std::vector<ServerSpec>& wanted = service.servers;
+  const size_t news = wanted.size(), olds = before ? before->servers.size() : 0;
+  for (; at_server < 2 * (news + olds); ++at_server) {
     if (t.left == 0) return false;
     t.spend(1);
-    if (at_server < first_old) {
-      server(t, key, service.servers[at_server]);
+    size_t n = at_server;
+    if (n < news) {
+      new_servers->add(wanted[n].at, n);
+    } else if (n -= news; n < olds) {
+      old_servers->add(before->servers[n].at, n);
+    } else if (n -= olds; n < news) {
+      server(t, key, wanted[n], service.waits[n]);
     } else {
-      old_server(t, key, before->servers[at_server - first_old].at);
+      old_server(t, service, before->servers[n - news].at);
     }
   }
   return true;
 }
 
-void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& wanted) {
-  const ServerSpec* const old = old_servers.find(wanted.at);
-  if (old && same(*old, wanted)) return;
+// Checks follow when all tables are there. Until then a new server that waits for its check gets no connections.
+void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits) {
+  const Slot old = old_servers->find(wanted.at, [this](Slot n) { return before->servers[n].at; });
+  if (old != kNoSlot && alike(before->servers[old], wanted)) return;
   const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
-  const std::string line = rawvs::text(key) + ": server " + rawvs::text(wanted);
+  const std::string line = formatted("{}: server {}", rawvs::text(key), rawvs::text(wanted));
   if (!there) {
-    changed(t, t.director.add_server(key, wanted, {t.now, t.out}), line + ": added");
-  } else if (!same(*there, wanted)) {
+    const auto refusal = t.director.add_server(key, wanted, {t.now, t.out});
+    if (waits) t.director.set_standing(key, wanted.at, Standing::keeps, 0);
+    changed(t, refusal, line + ": added");
+  } else if (!alike(*there, wanted)) {
     replace(t, key, *there, wanted, line);
   }
 }
 
-void Reload::Impl::old_server(Turn& t, const ServiceKey& key, Endpoint server) {
-  if (new_servers.find(server) || !in_service(t.director, key, server)) return;
+void Reload::Impl::old_server(Turn& t, const WantedService& service, Endpoint server) {
+  const ServiceKey& key = service.spec.key;
+  const Slot kept = new_servers->find(server, [&](Slot n) { return service.servers[n].at; });
+  if (kept != kNoSlot || !in_service(t.director, key, server)) return;
   changed(t, t.director.remove_server(key, server, {t.now, t.out}),
-          rawvs::text(key) + ": server " + rawvs::text(server) + ": removed");
+          formatted("{}: server {}: removed", rawvs::text(key), rawvs::text(server)));
 }
 
-// An edit without a MAC address keeps the fixed one, so a server that lost it in the file is resolved by ARP again.
+// An edit without a MAC address keeps the fixed one, so a server that lost it in the file is resolved by ARP again: it
+// is added anew, and what its check said still applies.
 void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                            const std::string& line) {
   if (there.mac && !server.mac) {
+    const Server known = *t.director.services().known(key, server.at);
     t.director.remove_server(key, server.at, {t.now, t.out});
     t.dispatch();
-    return changed(t, t.director.add_server(key, server, {t.now, t.out}), line);
+    const auto refusal = t.director.add_server(key, server, {t.now, t.out});
+    t.director.set_standing(key, server.at, known.standing, known.most_weight, known.share, known.least_weight);
+    return changed(t, refusal, line);
   }
   changed(t, t.director.edit_server(key, server, {t.now, t.out}), line);
 }
@@ -317,19 +358,9 @@ bool Reload::Impl::leftovers(Turn& t) {
     t.spend(1);
     const ServiceKey& key = old_tables.services[at].spec.key;
     const Service* const there = t.director.services().find(key);
-    if (new_services.contains(key) || !there) continue;
+    if (!there || find(new_tables.services, *new_services, key)) continue;
     t.spend(there->servers.size() * 4);
     changed(t, t.director.remove(key, {t.now, t.out}), rawvs::text(key) + ": removed");
-  }
-  return true;
-}
-
-bool Reload::Impl::virtuals(Turn& t) {
-  for (; at < next.virtuals.size(); ++at) {
-    if (t.left == 0) return false;
-    t.spend(kChange);
-    const auto old = old_virtuals.find(next.virtuals[at].name);
-    if (old != old_virtuals.end()) report_virtual(*old->second, next.virtuals[at], said.changes);
   }
   return true;
 }
@@ -340,8 +371,8 @@ void Reload::Impl::changed(Turn& t, std::optional<Refusal> refusal, const std::s
   t.spend(kChange);
   if (!refusal) return note(line);
   const bool server = line.find(": server ") != std::string::npos;
-  const std::string full = std::string("no room, see ") + (server ? "max_servers" : "max_services");
-  said.pending.push_back(line + ": refused: " + (*refusal == Refusal::full ? full : name(*refusal)));
+  const char* const full = server ? "no room, see max_servers" : "no room, see max_services";
+  said.pending.push_back(formatted("{}: refused: {}", line, *refusal == Refusal::full ? full : name(*refusal)));
 }
 
 std::optional<ServerSpec> Reload::Impl::in_service(const Director& director, const ServiceKey& key, Endpoint at) {

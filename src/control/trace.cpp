@@ -6,6 +6,7 @@
 
 #include "control/control_words.h"
 #include "wire/describe.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -20,11 +21,11 @@ std::string decision(const PacketView& s) {
   std::string out = words(s.exit).name;
   const bool forwarded = words(s.exit).fate == Fate::forwarded;
   if (s.server && (s.exit == Exit::answer_forwarded || s.from_server)) {
-    out += ": from " + text(s.server->spec.at.addr) + " by " + std::string(name(s.method));
+    out += formatted(": from {} by {}", text(s.server->spec.at.addr), name(s.method));
   } else if (s.server) {
-    out += std::string(forwarded ? ": to " : ": of ") + text(s.server->spec.at) + " by " + name(s.method);
+    out += formatted(": {} {} by {}", forwarded ? "to" : "of", text(s.server->spec.at), name(s.method));
   } else if (!forwarded) {
-    out += std::string(": ") + words(s.exit).meaning;
+    out += formatted(": {}", words(s.exit).meaning);
   }
   if (s.flow == PacketView::Flow::opened) out += ", new connection";
   return out;
@@ -34,7 +35,7 @@ std::string decision(const PacketView& s) {
 
 bool FlowFilter::fits(Protocol its_protocol, Endpoint its_client, Endpoint its_vip) const {
   const auto port_fits = [](std::optional<Port> wanted, Port is) { return !wanted || is.value == 0 || *wanted == is; };
-  return (protocol == Protocol::any || protocol == its_protocol) && client.holds(its_client.addr) &&
+  return (protocol == Protocol::any || protocol == its_protocol) && (!client || client->holds(its_client.addr)) &&
          port_fits(client_port, its_client.port) && (!vip || *vip == its_vip.addr) && port_fits(vip_port, its_vip.port);
 }
 

@@ -15,7 +15,7 @@ namespace rawvs {
 
 struct FlowFilter {  // selects connections or packets that match all given values
   Protocol protocol = Protocol::any;
-  Network client{Ip(), 0};
+  std::optional<Network> client{};
   std::optional<Port> client_port{};
   std::optional<Ip> vip{}, server{};
   std::optional<Port> vip_port{}, server_port{};

@@ -5,6 +5,10 @@
 // hash's top byte, so nearly every cell of another connection is skipped without touching its entry. Removal moves
 // later cells of the run back: there are no tombstones.
 //
+// Places: two neighbours, the first at an even id, are a pair. A free place is in the list of pairs when its neighbour
+// is free, too, and else in the list of single places. An IPv4 connection takes a single place first, a wide entry a
+// pair, so the families share all of the memory. The place with id 1 has no neighbour.
+//
 // Wheel: a tick is 10 ms, a unit 16 ticks. Level 0 has one list per unit for the next 256 units (41 s), level 1 one
 // per 256 units (2.9 h), level 2 one per 65,536 units (31 days). An entry lies at the deadline it had when it was last
 // placed; packets only change `expires`. When the wheel reaches the entry, its deadline has passed, or it is placed
@@ -13,6 +17,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <utility>
 
 namespace rawvs {
@@ -35,7 +40,8 @@ int32_t until(uint32_t then, uint32_t now) { return static_cast<int32_t>(then - 
 ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoch)
     : capacity_(std::clamp<uint32_t>(capacity, 1, kMostConnections)), secret_(secret), epoch_(epoch) {
   const size_t cells = std::bit_ceil(size_t{capacity_} * 2);  // 2^25 at most: fits 32 bits
-  const size_t entry_bytes = (size_t{capacity_} + 1) * sizeof(Connection);
+  last_ = last_id(capacity_);
+  const size_t entry_bytes = (size_t{last_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
   bytes_ = cells_at + 2 * cells * sizeof(uint32_t);
   // calloc: the kernel's zero pages take no memory until an entry is used.
@@ -49,28 +55,46 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   cells_[0] = reinterpret_cast<uint32_t*>(base + cells_at);
   cells_[1] = cells_[0] + cells;
   cell_mask_ = cells - 1;
+  entries_[1].state = Connection::kFree;
+  link_free(free_places_, 1);
+}
+
+void begin_entry(Connection places[2], const FlowKey& key, Ip server) {
+  Connection& c = *new (places) Connection{};
+  if (needs_wide(key, server)) {
+    c.flags = Connection::wide;
+    new (places + 1) WideAddresses{};
+  }
+  if (key.persistence) c.flags |= Connection::persistence;
+  c.set_client_address(key.client);
+  c.set_vip_address(key.vip);
+  c.set_server_address(server);
+  c.cport = key.cport;
+  c.vport = key.vport;
+  c.protocol = key.protocol;
+  c.server = kNoServer;
 }
 
 uint64_t ConnectionTable::tick(Instant now) const { return static_cast<uint64_t>((now - epoch_) / kTick); }
 
 uint64_t ConnectionTable::hash(const FlowKey& key) const {
-  const uint64_t addresses = uint64_t{key.client.v4()} << 32 | key.vip.v4();
   const uint64_t ports = uint64_t{key.cport.value} << 32 | uint64_t{key.vport.value} << 16 |
                          uint64_t{static_cast<uint8_t>(key.protocol)} << 1 | uint64_t{key.persistence};
-  return siphash13(secret_, addresses, ports);
+  return siphash13(secret_, key.client, key.vip, ports);
 }
 
 void ConnectionTable::prefetch_cell(Side side, uint64_t hash) const {
   __builtin_prefetch(&cells_of(side)[hash & cell_mask_]);
 }
 
-void ConnectionTable::prefetch_entry(Side side, uint64_t hash) const {
+void ConnectionTable::prefetch_entry(Side side, uint64_t hash, bool wide) const {
   const uint32_t* const cells = cells_of(side);
   uint64_t i = hash & cell_mask_;
   while (cells[i] != 0 && (cells[i] & ~kIdMask) != tag_of(hash)) i = (i + 1) & cell_mask_;
   const Connection* const entry = &entries_[cells[i] & kIdMask];  // in a cell not yet filled: the unused entry 0
   __builtin_prefetch(entry, 1);
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
+  if (wide) __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + 2 * sizeof(Connection) - 1);
 }
 
 const Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) const {
@@ -122,28 +146,64 @@ void ConnectionTable::erase(Side side, const Connection& c) {
   cells[hole] = 0;
 }
 
-Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash) {
-  if (used_ == capacity_ || crowded(Side::client, key, hash)) return nullptr;
-  ConnectionId id = free_;
-  if (id != kNoConnection) {
-    free_ = entries_[id].timer_next;
+void ConnectionTable::link_free(ConnectionId& list, ConnectionId id) {
+  entries_[id].timer_prev = kNoConnection;
+  entries_[id].timer_next = list;
+  if (list != kNoConnection) entries_[list].timer_prev = id;
+  list = id;
+}
+
+void ConnectionTable::unlink_free(ConnectionId& list, ConnectionId id) {
+  const ConnectionId next = entries_[id].timer_next, before = entries_[id].timer_prev;
+  (before != kNoConnection ? entries_[before].timer_next : list) = next;
+  if (next != kNoConnection) entries_[next].timer_prev = before;
+}
+
+bool ConnectionTable::has_room(bool wide) const {
+  if (capacity_ - places_ < (wide ? 2u : 1u)) return false;
+  return free_pairs_ != kNoConnection || fresh_ < last_ || (!wide && free_places_ != kNoConnection);
+}
+
+// REQUIRES: has_room(). It is marked as used by whoever takes it.
+ConnectionId ConnectionTable::take_pair() {
+  const ConnectionId id = free_pairs_;
+  if (id == kNoConnection) return fresh_ += 2, fresh_ - 2;
+  unlink_free(free_pairs_, id);
+  return id;
+}
+
+ConnectionId ConnectionTable::take_place() {
+  if (const ConnectionId id = free_places_; id != kNoConnection) return unlink_free(free_places_, id), id;
+  const ConnectionId id = take_pair();
+  entries_[id + 1].state = Connection::kFree;
+  link_free(free_places_, id + 1);
+  return id;
+}
+
+void ConnectionTable::give_back(ConnectionId id, bool pair) {
+  entries_[id] = Connection{};
+  entries_[id].state = Connection::kFree;
+  const ConnectionId neighbour = id ^ 1;
+  if (pair) {
+    entries_[neighbour] = Connection{};
+    entries_[neighbour].state = Connection::kFree;
+  } else if (id == 1 || entries_[neighbour].state != Connection::kFree) {
+    return link_free(free_places_, id);
   } else {
-    id = fresh_++;
+    unlink_free(free_places_, neighbour);
   }
-  Connection& c = entries_[id];
-  c = Connection{};
-  c.client_v4 = key.client.v4();
-  c.vip_v4 = key.vip.v4();
-  c.cport = key.cport;
-  c.vport = key.vport;
-  c.protocol = key.protocol;
-  c.server = kNoServer;
-  c.timer_prev = c.timer_next = kNoConnection;
-  c.flags = Connection::used;
-  if (key.persistence) c.flags |= Connection::persistence;
+  link_free(free_pairs_, std::min(id, neighbour));
+}
+
+Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash, Ip server) {
+  const bool wide = needs_wide(key, server);
+  if (!has_room(wide) || crowded(Side::client, key, hash)) return nullptr;
+  const ConnectionId id = wide ? take_pair() : take_place();
+  begin_entry(entries_ + id, key, server);
   insert(Side::client, id, hash);
   ++used_;
-  return &c;
+  places_ += wide ? 2 : 1;
+  return &entries_[id];
 }
 
 bool ConnectionTable::add_server_side(Connection& c) {
@@ -160,8 +220,8 @@ void ConnectionTable::rename(Connection& c, const FlowKey& key) {
   const bool two_sided = (c.flags & Connection::two_sided) != 0;
   erase(Side::client, c);
   if (two_sided) erase(Side::server, c);
-  c.client_v4 = key.client.v4();
-  c.vip_v4 = key.vip.v4();
+  c.set_client_address(key.client);
+  c.set_vip_address(key.vip);
   c.cport = key.cport;
   c.vport = key.vport;
   insert(Side::client, id(c), hash(key));
@@ -175,14 +235,17 @@ void ConnectionTable::remove(Connection& c) {
     erase(Side::server, c);
     --two_sided_;
   }
-  c.flags = 0;
-  c.timer_next = free_;
-  free_ = id(c);
   --used_;
+  places_ -= c.is_wide() ? 2 : 1;
+  give_back(id(c), c.is_wide());
 }
 
 const Connection* ConnectionTable::at(ConnectionId id) const {
-  return id != kNoConnection && id < fresh_ && (entries_[id].flags & Connection::used) ? &entries_[id] : nullptr;
+  if (id == kNoConnection || id >= fresh_) return nullptr;
+  // The first place tells whether the second has addresses. (Entry 0 is all zero.)
+  const Connection& first = entries_[id & ~1u];
+  if ((id & 1) != 0 && first.state != Connection::kFree && first.is_wide()) return nullptr;
+  return entries_[id].state != Connection::kFree ? &entries_[id] : nullptr;
 }
 
 void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {

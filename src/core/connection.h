@@ -4,9 +4,11 @@
 // Out: entries; the entries whose deadline has passed.
 // Not: what a packet changes in its connection (track.h), which server it gets (scheduler.h).
 //
-// An entry takes 48 bytes, its places in the two indexes 16 to 32 (they double at powers of two): 64 to 80 bytes per
-// IPv4 connection. All of it is reserved at the start and touched when used (the second index by NAT only). Persistence
-// templates are entries, too, with the client's address masked and no client port. The indexes use open addressing over
+// An entry takes one place of 48 bytes, its cells in the two indexes 16 to 32 (they double at powers of two): 64 to 80
+// bytes per IPv4 connection. A wide entry, with an IPv6 address, takes two adjacent places: its addresses are in the
+// second one. A table of n places holds n IPv4 or n/2 IPv6 connections, in any mix. All of it is reserved at the start
+// and touched when used (the second index by NAT only). Persistence templates are entries, too, with the client's
+// address masked and no client port. The indexes use open addressing over
 // 4-byte cells and a keyed hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A
 // timing wheel holds the deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at
 // the old deadline.
@@ -35,7 +37,12 @@ inline constexpr uint32_t kMostAlike = 64;
 inline constexpr Port kNoPort{0xffff};                        // of a template that is no longer valid, as IPVS lists it
 inline constexpr uint32_t kMostConnections = (1u << 24) - 2;  // an index cell has 24 bits for the entry
 
-struct Connection {  // 48 bytes
+struct WideAddresses {  // of a wide entry; as large as an entry
+  Ip client{}, vip{}, server{};
+};
+
+// 48 bytes. A wide one is followed by its WideAddresses: outside of the table it exists in a LooseConnection only.
+struct alignas(16) Connection {
   enum : uint8_t {
     no_output = 1,     // the server's packets are not seen (DR, TUN): the TCP table's input-only rows apply
     inactive = 2,      // counted as inactive by its server, else as active
@@ -43,9 +50,10 @@ struct Connection {  // 48 bytes
     two_sided = 8,     // NAT: the server's side finds it, too
     persistence = 16,  // a template; state 1: one of its connections was established ("assured")
     method_shift = 5,  // from here two bits: Method, as the server had it when the connection began
-    used = 128,        // the entry is in use
+    wide = 128,        // one of its addresses is IPv6
   };
-  struct Peer {                         // of a connection:
+  static constexpr uint8_t kFree = 0xff;  // the state of an entry that is not in use
+  struct Peer {                           // of a connection:
     std::array<uint8_t, 6> client_mac;  // source of the client's packets, destination of the replies; 0: not known yet
     uint16_t ftp;                       // index of its session in ftp.h, 0 = none
   };
@@ -53,7 +61,11 @@ struct Connection {  // 48 bytes
     uint32_t children;  // connections it controls
     uint32_t seconds;   // its timeout, restarted by each new connection
   };
-  uint32_t client_v4, vip_v4, server_v4;
+
+ private:
+  uint32_t client_v4_, vip_v4_, server_v4_;  // when it is not wide
+
+ public:
   Port cport, vport, rport;  // rport: the server's
   ServerSlot server;
   Protocol protocol;
@@ -65,21 +77,56 @@ struct Connection {  // 48 bytes
     Peer peer;
     Stay stay;
   };
-  uint32_t timer_next, timer_prev;  // in the wheel; timer_next also links free entries
+  uint32_t timer_next, timer_prev;  // in the wheel, or among free entries
   ConnectionId controlled_by;       // its persistence template, or FTP's control connection
   bool is_template() const { return (flags & persistence) != 0; }
+  bool is_wide() const { return (flags & wide) != 0; }
   Method method() const { return static_cast<Method>(flags >> method_shift & 3); }
-  FlowKey key() const { return {Ip(client_v4), Ip(vip_v4), cport, vport, protocol, is_template()}; }
+
+  Ip client_address() const { return is_wide() ? addresses().client : Ip(client_v4_); }
+  Ip vip_address() const { return is_wide() ? addresses().vip : Ip(vip_v4_); }
+  Ip server_address() const { return is_wide() ? addresses().server : Ip(server_v4_); }
+  // REQUIRES: it is wide, or the address is IPv4.
+  void set_client_address(Ip a) { is_wide() ? void(addresses().client = a) : void(client_v4_ = a.v4()); }
+  void set_vip_address(Ip a) { is_wide() ? void(addresses().vip = a) : void(vip_v4_ = a.v4()); }
+  void set_server_address(Ip a) { is_wide() ? void(addresses().server = a) : void(server_v4_ = a.v4()); }
+
+  FlowKey key() const { return {client_address(), vip_address(), cport, vport, protocol, is_template()}; }
   FlowKey key(Side side) const {
-    return side == Side::client ? key() : FlowKey{Ip(client_v4), Ip(server_v4), cport, rport, protocol, false};
+    return side == Side::client ? key() : FlowKey{client_address(), server_address(), cport, rport, protocol, false};
   }
-  Endpoint client() const { return {Ip(client_v4), cport}; }
-  Endpoint vip() const { return {Ip(vip_v4), vport}; }
-  Endpoint real_server() const { return {Ip(server_v4), rport}; }
+  Endpoint client() const { return {client_address(), cport}; }
+  Endpoint vip() const { return {vip_address(), vport}; }
+  Endpoint real_server() const { return {server_address(), rport}; }
   Link link() const { return (flags & inside) != 0 ? Link::inside : Link::outside; }
   ReplyFlow reply_flow() const { return {protocol, real_server(), client()}; }
+
+ private:
+  const WideAddresses& addresses() const { return *reinterpret_cast<const WideAddresses*>(this + 1); }
+  WideAddresses& addresses() { return *reinterpret_cast<WideAddresses*>(this + 1); }
 };
-static_assert(sizeof(Connection) == 48);
+static_assert(sizeof(Connection) == 48 && sizeof(WideAddresses) == sizeof(Connection));
+static_assert(alignof(WideAddresses) <= alignof(Connection));
+
+// Whether a connection of this key and server needs a wide entry.
+constexpr bool needs_wide(const FlowKey& key, Ip server) {
+  return key.client.is_v6() || key.vip.is_v6() || server.is_v6();
+}
+
+// A new entry in these places: the second is used if it is wide. It has no server, and no deadline.
+void begin_entry(Connection places[2], const FlowKey& key, Ip server);
+
+class LooseConnection {  // a connection outside of the table
+ public:
+  LooseConnection(const FlowKey& key, Ip server) { begin_entry(places_.data(), key, server); }
+  Connection& operator*() { return places_[0]; }
+  const Connection& operator*() const { return places_[0]; }
+  Connection* operator->() { return &places_[0]; }
+  const Connection* operator->() const { return &places_[0]; }
+
+ private:
+  std::array<Connection, 2> places_;
+};
 
 class ConnectionTable {
  public:
@@ -87,18 +134,21 @@ class ConnectionTable {
 
   uint64_t hash(const FlowKey& key) const;
   void prefetch_cell(Side side, uint64_t hash) const;
-  void prefetch_entry(Side side, uint64_t hash) const;
+  void prefetch_entry(Side side, uint64_t hash, bool wide) const;  // wide: of an IPv6 packet
 
   // Among several entries with one key the newest is found, as in IPVS.
   const Connection* find(Side side, const FlowKey& key, uint64_t hash) const;
   Connection* find(Side side, const FlowKey& key, uint64_t hash) {
     return const_cast<Connection*>(std::as_const(*this).find(side, key, hash));
   }
-  // Null: the table is full, or kMostAlike entries have this key. The entry has no deadline yet: call arm().
-  Connection* create(const FlowKey& key, uint64_t hash);
-  // Indexes the entry by server_v4 and rport as well. False, and nothing done: kMostAlike entries have that key.
+  // Null: the table has no room, or kMostAlike entries have this key. The entry has no deadline yet: call arm().
+  // server: its address; a later one must be of the same family.
+  Connection* create(const FlowKey& key, uint64_t hash, Ip server = Ip());
+  // Indexes the entry by its server's address and port as well. False, and nothing done: kMostAlike entries have that
+  // key.
   bool add_server_side(Connection& c);
-  void rename(Connection& c, const FlowKey& key);  // changes the key on the client's side
+  // Changes the key on the client's side. REQUIRES: its addresses' families stay the same.
+  void rename(Connection& c, const FlowKey& key);
   void remove(Connection& c);
 
   void arm(Connection& c, Instant now, Duration timeout);  // sets the deadline: timeout from now
@@ -110,13 +160,19 @@ class ConnectionTable {
   Connection* due(Instant now, uint32_t& work);
   Instant next_deadline() const;  // when to call due() again; kNever when the table is empty
 
-  uint32_t size() const { return used_; }
-  uint32_t capacity() const { return capacity_; }
+  uint32_t size() const { return used_; }          // entries
+  uint32_t places() const { return places_; }      // that they take: a wide one takes two
+  uint32_t capacity() const { return capacity_; }  // places
+  // Whether create() finds place. A wide entry may find none although two are free: a place whose neighbour has an IPv4
+  // connection is of use to IPv4 only. IPv4 takes such places first.
+  bool has_room(bool wide) const;
+  // The highest id that a table of this capacity has.
+  static constexpr ConnectionId last_id(uint32_t capacity) { return (capacity + 1) / 2 * 2 + 1; }
   uint32_t two_sided() const { return two_sided_; }  // entries that the server's side finds, too
   uint64_t cells() const { return cell_mask_ + 1; }  // of an index
   size_t reserved_bytes() const { return bytes_; }
   ConnectionId id(const Connection& c) const { return static_cast<ConnectionId>(&c - entries_); }
-  const Connection* at(ConnectionId id) const;  // null: no entry in use has this id
+  const Connection* at(ConnectionId id) const;  // null: no entry in use has this id, or its first place another
   Connection* at(ConnectionId id) { return const_cast<Connection*>(std::as_const(*this).at(id)); }
   ConnectionId id_limit() const { return fresh_; }  // entries in use have ids below this
 
@@ -134,18 +190,25 @@ class ConnectionTable {
   uint32_t current_slot() const;
   void step_wheel(uint64_t now_unit);
   std::optional<uint64_t> next_filled(uint32_t level) const;
+  ConnectionId take_place();
+  ConnectionId take_pair();
+  void link_free(ConnectionId& list, ConnectionId id);
+  void unlink_free(ConnectionId& list, ConnectionId id);
+  void give_back(ConnectionId id, bool pair);
 
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };
   std::unique_ptr<void, Free> memory_;
-  Connection* entries_ = nullptr;     // entries_[0] is never used: id 0 means none
+  Connection* entries_ = nullptr;     // entries_[0] is never used: id 0 means none. Pairs begin at even ids
   std::array<uint32_t*, 2> cells_{};  // by Side; a cell: 0 = empty, else tag (8 bits) and id (24 bits)
   uint64_t cell_mask_ = 0;
   size_t bytes_ = 0;
-  uint32_t capacity_ = 0, used_ = 0, two_sided_ = 0;
-  uint32_t fresh_ = 1;  // this entry and all later ones were never used
-  ConnectionId free_ = kNoConnection;
+  uint32_t capacity_ = 0, used_ = 0, places_ = 0, two_sided_ = 0;
+  ConnectionId fresh_ = 2;  // this place and all later ones were never used
+  ConnectionId last_ = 1;   // the last place
+  // Free places whose neighbour is used, and free pairs.
+  ConnectionId free_places_ = kNoConnection, free_pairs_ = kNoConnection;
   HashKey secret_{};
   Instant epoch_{};
   // The wheel: kLevels rings of kSlots lists; a slot of level n spans kSlots slots of level n-1.

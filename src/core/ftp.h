@@ -67,7 +67,7 @@ struct FtpSession {
   // True when numbers and bytes of further segments do not matter.
   bool over() const { return reset || (client.end_heard && server.end_heard); }
 };
-static_assert(std::is_trivially_copyable_v<FtpSession> && sizeof(FtpSession) <= 256);
+static_assert(std::is_trivially_copyable_v<FtpSession> && sizeof(FtpSession) <= 384);
 
 // A session as bytes for another process: everything but the addresses and `children`; numbers are big-endian. A partly
 // read line and unacknowledged edits are included: a repeated segment is mapped and rewritten as before.

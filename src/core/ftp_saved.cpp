@@ -164,7 +164,7 @@ bool FtpReplies::restore(Bytes in, const FtpEdits& restored) {
 }
 
 void FtpCommands::save(MutableBytes out) const {
-  const bool kept = !too_long_ && may_matter();
+  const bool kept = !too_long_ && size_ <= kSaved - 4 && may_matter();
   out[0] = kept ? size_ : uint8_t{0};
   out[1] = static_cast<uint8_t>(flag(!kept, 0));
   if (kept) std::copy_n(line_.begin(), size_, out.begin() + 4);
@@ -173,8 +173,8 @@ void FtpCommands::save(MutableBytes out) const {
 bool FtpCommands::restore(Bytes in) {
   size_ = in[0];
   too_long_ = has(in[1], 0);
-  std::ranges::copy(in.subspan(4, line_.size()), line_.begin());
-  return size_ <= line_.size();
+  std::ranges::copy(in.subspan(4, kSaved - 4), line_.begin());
+  return size_ <= kSaved - 4;
 }
 
 bool FtpCommands::may_matter() const {

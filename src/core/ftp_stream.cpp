@@ -18,6 +18,7 @@ constexpr bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 FtpAddress::FtpAddress(Ip address) {
+  if (address.is_v6()) return;
   for (int shift = 24; shift >= 0; shift -= 8) {
     const uint32_t number = address.v4() >> shift & 255;
     if (number >= 100) chars[size++] = static_cast<char>('0' + number / 100);
@@ -28,6 +29,7 @@ FtpAddress::FtpAddress(Ip address) {
 }
 
 bool FtpAddress::agrees(Bytes bytes) const {
+  if (size == 0) return false;
   const size_t n = std::min<size_t>(bytes.size(), size);
   return std::equal(chars.begin(), chars.begin() + static_cast<std::ptrdiff_t>(n), bytes.begin(),
                     [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
@@ -324,7 +326,11 @@ std::optional<Endpoint> parse_port_command(std::string_view s) {  // h1,h2,h3,h4
   return Endpoint{Ip(static_cast<uint32_t>(all >> 16)), Port(static_cast<uint16_t>(all))};
 }
 
-std::optional<Endpoint> parse_eprt_command(std::string_view s) {  // |1|192.0.2.1|6446|, any delimiter
+// The number of the address's family in commands (RFC 2428 section 2).
+const char* protocol_word(Ip address) { return address.is_v4() ? "1" : "2"; }
+
+std::optional<Endpoint> parse_eprt_command(std::string_view s,
+                                           Family family) {  // |1|192.0.2.1|6446|, |2|2001:db8::1|6446|
   if (s.empty() || s.front() < 33 || s.front() > 126) return std::nullopt;
   const char delimiter = s.front();
   s.remove_prefix(1);
@@ -335,10 +341,10 @@ std::optional<Endpoint> parse_eprt_command(std::string_view s) {  // |1|192.0.2.
     part = s.substr(0, end);
     s.remove_prefix(end + 1);
   }
-  if (parts[0] != "1" || !s.empty()) return std::nullopt;
   const auto address = parse_ip(parts[1]);
   const auto port = parse_number(parts[2], 65535);
-  if (!address || !port) return std::nullopt;
+  if (!s.empty() || !address || !port) return std::nullopt;
+  if (address->family() != family || parts[0] != protocol_word(*address)) return std::nullopt;
   return Endpoint{*address, Port(static_cast<uint16_t>(*port))};
 }
 
@@ -347,7 +353,7 @@ std::optional<Endpoint> parse_eprt_command(std::string_view s) {  // |1|192.0.2.
 bool FtpCommands::read(Bytes bytes, FtpReplies& replies, FtpFound& found) {
   for (const uint8_t c : bytes) {
     if (c != '\n') {
-      if (size_ == line_.size()) too_long_ = true;
+      if (size_ == most()) too_long_ = true;
       if (!too_long_) line_[size_++] = static_cast<char>(c);
       continue;
     }
@@ -372,9 +378,9 @@ bool FtpCommands::line(FtpReplies& replies, FtpFound& found) const {
   rest.remove_prefix(word.size());
   while (rest.starts_with(' ')) rest.remove_prefix(1);
   if (same_word(word, "PASV") && rest.empty()) replies.asked_pasv(again_);
-  if (same_word(word, "EPSV") && (rest.empty() || rest == "1")) replies.asked_epsv(again_);
+  if (same_word(word, "EPSV") && (rest.empty() || rest == protocol_word(client_))) replies.asked_epsv(again_);
   const auto announced = same_word(word, "PORT")   ? parse_port_command(rest)
-                         : same_word(word, "EPRT") ? parse_eprt_command(rest)
+                         : same_word(word, "EPRT") ? parse_eprt_command(rest, client_.family())
                                                    : std::nullopt;
   if (!announced) return true;  // the server answers a malformed one
   if (announced->addr != client_) return found.refuse();

@@ -44,7 +44,9 @@ struct FtpFound {  // what one segment announced
   }
 };
 
-struct FtpAddress {  // an address as PASV's reply writes it, with the comma after it: "192,0,2,100,"
+// An address as PASV's reply writes it, with the comma after it: "192,0,2,100,". Empty for IPv6, which PASV does not
+// know (RFC 2428): no text agrees with it.
+struct FtpAddress {
   explicit FtpAddress(Ip address);
   std::array<char, 16> chars{};
   uint8_t size = 0;
@@ -176,7 +178,7 @@ class FtpCommands {
   bool read_apart(Bytes line, FtpReplies& replies, FtpFound& found) const;
   void lose_place() { too_long_ = true; }  // bytes are missing: continue at the next line
 
-  static constexpr size_t kSaved = 4 + 48;
+  static constexpr size_t kSaved = 4 + 48;  // a longer line is not saved: it would be in the midst of EPRT with IPv6
   void save(
       MutableBytes out) const;  // as FtpEdits; leaves out a line that cannot be such a command: it may be a password
   [[nodiscard]] bool restore(Bytes in);
@@ -186,7 +188,9 @@ class FtpCommands {
   bool may_matter() const;  // judges the part of the line that was read
 
   Ip client_;
-  std::array<char, 48> line_{};  // longer than any command that matters; blanks at its end count
+  size_t most() const { return client_.is_v4() ? 48 : line_.size(); }  // bytes of a line; blanks at its end count
+
+  std::array<char, 64> line_{};  // longer than any command that matters
   uint8_t size_ = 0;
   bool too_long_ = false;
   bool again_ = false;  // the bytes being read may be a repetition

@@ -12,8 +12,10 @@ namespace rawvs {
 struct LinkAddress {
   Ip addr{};
   uint8_t prefix = 32;
-  Network network() const { return {prefix_mask(prefix).of(addr), prefix}; }
-  Ip broadcast() const { return prefix >= 31 ? Ip(0xffffffff) : Ip(addr.v4() | ~prefix_mask(prefix).bits.v4()); }
+  Network network() const { return {Netmask(addr.family(), prefix).of(addr), prefix}; }
+  Ip broadcast() const {  // REQUIRES: IPv4
+    return prefix >= 31 ? Ip(0xffffffff) : Ip(addr.v4() | ~Netmask(Family::ipv4, prefix).v4().v4());
+  }
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
@@ -31,6 +33,7 @@ struct LinkCounters {           // frames since the start
   // it does: tcx, clsact, classic; off: not at all.
   uint64_t vips = 0, guarded_vips = 0;
   const char* guard = "off";
+  uint64_t missing_groups = 0;  // solicited-node groups of IPv6 VIPs that the kernel did not let us join
   LinkCounters& operator+=(const LinkCounters& more) {
     received += more.received, kernel_dropped += more.kernel_dropped, cut += more.cut;
     sent += more.sent, send_failed += more.send_failed;
@@ -45,9 +48,11 @@ struct LinkFacts {
   bool up = false;       // administratively up: frames can be read and sent
   bool carrier = false;  // the cable is plugged in
   Mac mac{};
-  uint16_t mtu = 1500;  // bytes of an IP packet
-  std::vector<LinkAddress> addresses;
-  std::string unfit{};  // why the interface can never be used; empty: it can
+  uint16_t mtu = 1500;                 // bytes of an IP packet
+  uint16_t mtu6 = 0;                   // of an IPv6 packet, where a router advertises less; 0: the same
+  std::vector<LinkAddress> addresses;  // IPv4, primary ones first; then IPv6, link-local ones last
+  std::string unfit{};                 // why the interface can never be used; empty: it can
+  uint16_t mtu_of(Family family) const { return family == Family::ipv6 && mtu6 != 0 ? mtu6 : mtu; }
   bool usable() const { return ifindex != 0 && up && unfit.empty(); }
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };

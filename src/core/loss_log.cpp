@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "wire/formatted.h"
+
 namespace rawvs {
 
 void LossLog::look(const ExitCounters& exits, Turn turn) {
@@ -15,8 +17,8 @@ void LossLog::look(const ExitCounters& exits, Turn turn) {
     if (loss.seen == loss.said || turn.now < loss.again) continue;
     const uint64_t count = loss.seen - loss.said;
     const ExitWords& exit = words(kLosses[i]);
-    turn.out.say(Severity::warning, std::string(exit.name) + ": " + std::to_string(count) +
-                                        (count == 1 ? " packet was" : " packets were") + " dropped: " + exit.meaning);
+    turn.out.say(Severity::warning, formatted("{}: {} {} dropped: {}", exit.name, count,
+                                              count == 1 ? "packet was" : "packets were", exit.meaning));
     loss.said = loss.seen;
     loss.again = turn.now + kPause;
   }

@@ -29,7 +29,10 @@ struct GroupMatch {
   Protocol protocol = Protocol::tcp;
   std::vector<PortRange> ports;
   Mark mark{};
-  Network clients{Ip(), 0};  // packets from here only; 0.0.0.0/0: from anywhere
+  // Packets from here only; 0.0.0.0/0: from anywhere, whatever the VIP's family. A network of the other family than the
+  // VIP's holds no packet.
+  Network clients = Network::all(Family::ipv4);
+  Network sources() const { return clients.prefix == 0 && clients.base.is_v4() ? Network::all(vip.family()) : clients; }
 };
 
 class MarkTable {

@@ -32,14 +32,14 @@ struct Notice {  // one line for the log; rare, so it may allocate
 class Outbox {
  public:
   static constexpr size_t kDepartures = 1024;  // frames per call of the director's door
-  static constexpr size_t kLetters = 512;      // of them: frames that the director originates or cuts
-  static constexpr size_t kLetterSize = 9728;  // bytes: the answer to a ping of a jumbo frame's size
-  static constexpr size_t kLetterRoom = 128;   // bytes of headroom before each for an outer header
+  static constexpr size_t kBuffers = 512;      // of them: frames that the director originates or cuts
+  static constexpr size_t kBufferSize = 9728;  // bytes: the answer to a ping of a jumbo frame's size
+  static constexpr size_t kBufferRoom = 128;   // bytes of headroom before each for an outer header
   // A reply change is never refused: the kernel would route one of our flows. This suffices for one call; if there are
   // ever more, memory is allocated.
   static constexpr size_t kReplyChanges = 2048;
 
-  Outbox() : letters_(std::make_unique_for_overwrite<uint8_t[]>(kLetters * kStride)) {
+  Outbox() : buffers_(std::make_unique_for_overwrite<uint8_t[]>(kBuffers * kStride)) {
     departures_.reserve(kDepartures);
     returned_.reserve(kDepartures);
     reply_changes_.reserve(kReplyChanges);
@@ -51,20 +51,20 @@ class Outbox {
     departures_.push_back({out, frame});
     return true;
   }
-  // A buffer for a frame that the director originates; empty: none is left. Call send_letter(size), or keep_letter()
+  // A buffer for a frame that the director originates; empty: none is left. Call send_buffer(size), or keep_buffer()
   // and send() with a frame that lies in it.
-  MutableBytes letter() {
-    if (letters_used_ == kLetters || full()) return {};
-    return {letters_.get() + letters_used_ * kStride + kLetterRoom, kLetterSize};
+  MutableBytes buffer() {
+    if (buffers_used_ == kBuffers || full()) return {};
+    return {buffers_.get() + buffers_used_ * kStride + kBufferRoom, kBufferSize};
   }
-  size_t letters_left() const { return std::min(kLetters - letters_used_, kDepartures - departures_.size()); }
-  void keep_letter() { ++letters_used_; }
-  void send_letter(Link out, size_t size) {
+  size_t buffers_left() const { return std::min(kBuffers - buffers_used_, kDepartures - departures_.size()); }
+  void keep_buffer() { ++buffers_used_; }
+  void send_buffer(Link out, size_t size) {
     Frame f;
-    f.data = letter().data();
+    f.data = buffer().data();
     f.size = static_cast<uint32_t>(size);
-    f.headroom = kLetterRoom;
-    keep_letter();
+    f.headroom = kBufferRoom;
+    keep_buffer();
     departures_.push_back({out, f});
   }
   // A frame that the guard kept from the host's kernel, but that is the kernel's: the kernel routes it.
@@ -82,17 +82,17 @@ class Outbox {
   const std::vector<ReplyChange>& reply_changes() const { return reply_changes_; }  // apply them before sending
   void clear() {
     departures_.clear(), notices_.clear(), returned_.clear(), reply_changes_.clear();
-    letters_used_ = 0;
+    buffers_used_ = 0;
   }
 
  private:
-  static constexpr size_t kStride = kLetterRoom + kLetterSize;
+  static constexpr size_t kStride = kBufferRoom + kBufferSize;
   std::vector<Departure> departures_;
   std::vector<Notice> notices_;
   std::vector<Frame> returned_;
   std::vector<ReplyChange> reply_changes_;
-  std::unique_ptr<uint8_t[]> letters_;  // not initialised: pages that are never written take no memory
-  size_t letters_used_ = 0;
+  std::unique_ptr<uint8_t[]> buffers_;  // not initialised: pages that are never written take no memory
+  size_t buffers_used_ = 0;
 };
 
 }  // namespace rawvs

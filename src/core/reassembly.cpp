@@ -9,7 +9,7 @@
 #include <bit>
 #include <cstring>
 
-#include "wire/ipv4_header.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
@@ -44,11 +44,15 @@ std::optional<uint8_t> common_ecn(uint8_t seen) {
   return (seen & kCongested) != 0 ? kCe : uint8_t{0};
 }
 
+// What is cut into fragments: with IPv6 all that follows the fragment header, also further extension headers.
+uint32_t payload_at(const Packet& p) { return p.fragment_at != 0 ? p.fragment_at + kIpv6FragmentSize : p.l4_at; }
+uint32_t payload_size(const Packet& p) { return p.ip_at + p.ip_size - payload_at(p); }
+
 }  // namespace
 
 Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : secret_(secret) {
   constexpr uint32_t kPageCost = kPageSize + sizeof(Marks) + sizeof(Id);
-  constexpr size_t kWholeSize = kHeadroom + kEthernetSize + kMostIpv4Size;
+  constexpr size_t kWholeSize = kHeadroom + kMostHeader + 65535;
   const size_t limit = std::clamp(datagrams, kLeast, kMost);
   // One source's share must hold the largest datagram.
   const size_t pages = std::clamp(memory / kPageCost, kShare * kPagesOfOne, 65535u);
@@ -87,8 +91,10 @@ Reassembly::Outcome Reassembly::add(const Frame& fragment, const Packet& packet,
     out.exit = Exit::fragment_flood;
     return out;
   }
-  const uint16_t ip_id = Ipv4Header(Bytes(fragment.bytes()).subspan(packet.ip_at)).id();
-  const Key key{packet.src, packet.dst, ip_id, packet.protocol, fragment.link};
+  const bool v4 = packet.family() == Family::ipv4;
+  // IPv6's identification is unique without the protocol, which only the first fragment's header counts for.
+  const Key key{packet.src, packet.dst, fragment_id(fragment, packet), v4 ? packet.protocol : Protocol::any,
+                fragment.link};
   Id id = find(key);
   out.exit = judge(id, packet);
   if (out.exit == Exit::fragment_held) return out;
@@ -103,10 +109,11 @@ Reassembly::Outcome Reassembly::add(const Frame& fragment, const Packet& packet,
 
 // Judges a fragment by its place, before anything is stored. None: it brings new bytes.
 std::optional<Exit> Reassembly::judge(Id id, const Packet& packet) const {
-  const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
-  const uint32_t header = packet.ip_size - packet.l4_size();
+  const uint32_t from = packet.fragment_offset, to = from + payload_size(packet);
+  const uint32_t header = packet.ip_size - payload_size(packet);
   const bool ragged = packet.more_fragments && to % kBlock != 0;
-  if (from == to || ragged || header + to > kMostIpv4Size) return Exit::fragment_bad;
+  if (from == to || ragged || header + to > most_ip_bytes(packet.family())) return Exit::fragment_bad;
+  if (payload_at(packet) > kMostHeader) return Exit::fragment_bad;
   if (id == kNone) return std::nullopt;
   const Datagram& d = datagrams_[id];
   const bool beyond = packet.more_fragments && d.last_in && to > d.end;
@@ -125,8 +132,8 @@ std::optional<Exit> Reassembly::judge(Id id, const Packet& packet) const {
 
 void Reassembly::store(Id id, const Frame& fragment, const Packet& packet, uint32_t& gave_way) {
   Datagram& d = datagrams_[id];
-  const uint32_t from = packet.fragment_offset, to = from + packet.l4_size();
-  const uint8_t* bytes = fragment.data + packet.l4_at;
+  const uint32_t from = packet.fragment_offset, to = from + payload_size(packet);
+  const uint8_t* bytes = fragment.data + payload_at(packet);
   each_page<kPageSize>(from, to, [&](uint32_t page, uint32_t at, uint32_t size) {
     if (d.pages[page] == kNone) d.pages[page] = take_page(id, gave_way);
     std::memcpy(page_data(d.pages[page]) + at, bytes, size);
@@ -146,7 +153,8 @@ void Reassembly::store(Id id, const Frame& fragment, const Packet& packet, uint3
   if (from == 0) {
     d.first_size = size;
     d.vlan = fragment.vlan;
-    std::memcpy(d.header.data(), fragment.data, packet.l4_at);
+    d.header_size = static_cast<uint16_t>(payload_at(packet));
+    std::memcpy(d.header.data(), fragment.data, d.header_size);
   }
 }
 
@@ -155,22 +163,40 @@ std::optional<Exit> Reassembly::finish(Id id, Outcome& out) {
   const Datagram& d = datagrams_[id];
   if (!d.last_in || d.blocks != blocks(d.end)) return Exit::fragment_held;
   const auto ecn = common_ecn(d.ecn);
-  const size_t header = Ipv4Header(Bytes(d.header).subspan(kEthernetSize)).header_size();
-  if (!ecn || header + d.end > kMostIpv4Size) return Exit::fragment_bad;
+  const size_t header = d.header_size - (d.dst.is_v4() ? 0 : kIpv6FragmentSize);
+  if (!ecn || header - kEthernetSize + d.end > most_ip_bytes(d.dst.family())) return Exit::fragment_bad;
   out.largest = d.largest;
-  out.whole = assemble(d, d.end);
-  out.cuts = cuts_of(d);
-  MutableIpv4Header ip(out.whole.bytes().subspan(kEthernetSize, header));
-  ip.set_tos(static_cast<uint8_t>(ip.tos() | *ecn));
-  ip.set_total(static_cast<uint32_t>(header) + d.end);
-  ip.set_fragment_word(d.largest_df == d.largest ? kDontFragment : uint16_t{0});
-  ip.make_checksum();
+  out.whole = assemble(d, header, d.end);
+  out.cuts = {cuts_of(d), d.end};
+  if (!d.dst.is_v4()) out.id = static_cast<uint32_t>(siphash13(secret_, d.id, ++ids_given_));
+  settle(d, out.whole.bytes().first(header), *ecn);
   return std::nullopt;
 }
 
-// The first fragment's headers and the datagram's bytes. REQUIRES: all have come.
-Frame Reassembly::assemble(const Datagram& d, uint32_t payload) {
-  const size_t header = kEthernetSize + Ipv4Header(Bytes(d.header).subspan(kEthernetSize)).header_size();
+// Makes the first fragment's headers those of the whole.
+void Reassembly::settle(const Datagram& d, MutableBytes header, uint8_t ecn) {
+  const MutableBytes bytes = header.subspan(kEthernetSize);
+  const auto size = static_cast<uint32_t>(bytes.size()) + d.end;
+  if (d.dst.is_v4()) {
+    MutableIpv4Header ip(bytes);
+    ip.set_tos(static_cast<uint8_t>(ip.tos() | ecn));
+    ip.set_total(size);
+    ip.set_fragment_word(d.largest_df == d.largest ? kDontFragment : uint16_t{0});
+    ip.make_checksum();
+    return;
+  }
+  MutableIpv6Header ip(bytes);
+  ip.set_traffic_class(static_cast<uint8_t>(ip.traffic_class() | ecn));
+  ip.set_payload_size(size - kIpv6Size);
+  const uint8_t next = d.header[header.size()];  // the fragment header's first byte
+  Ipv6Chain chain;
+  walk(Bytes(d.header).first(d.header_size).subspan(kEthernetSize), chain);  // parse_ip() has accepted it
+  bytes[chain.fragment_named_at] = next;
+}
+
+// The first `header` bytes of the first fragment and the first `payload` bytes of the datagram. REQUIRES: they have
+// come.
+Frame Reassembly::assemble(const Datagram& d, size_t header, uint32_t payload) {
   Frame f;
   f.data = whole_ + kHeadroom;
   f.size = static_cast<uint32_t>(header) + payload;
@@ -205,7 +231,9 @@ bool Reassembly::timed_out(Instant now, Frame& first) {
   const Id id = age_.oldest;
   if (id == kNone) return false;
   const Datagram& d = datagrams_[id];
-  if (d.first_size != 0) first = assemble(d, d.first_size - (d.header[kEthernetSize] & 0x0fu) * 4);
+  if (d.first_size != 0) {
+    first = assemble(d, d.header_size, d.first_size - (d.header_size - static_cast<uint32_t>(kEthernetSize)));
+  }
   drop(id);
   return true;
 }
@@ -218,7 +246,8 @@ Reassembly::Id Reassembly::find(const Key& key) const {
   if (source == kNone) return kNone;
   for (Id id = sources_[source].datagrams.newest; id != kNone; id = datagrams_[id].kin.older) {
     const Datagram& d = datagrams_[id];
-    if (d.ip_id == key.ip_id && d.dst == key.dst && d.protocol == key.protocol && d.link == key.link) return id;
+    const bool same_hosts = d.src == key.src && d.dst == key.dst;
+    if (d.id == key.id && same_hosts && d.protocol == key.protocol && d.link == key.link) return id;
   }
   return kNone;
 }
@@ -241,8 +270,9 @@ Reassembly::Id Reassembly::create(const Key& key, Instant now, uint32_t& gave_wa
   Datagram& d = datagrams_[id];
   d = Datagram{};
   d.deadline = now + kTimeout;
+  d.src = key.src;
   d.dst = key.dst;
-  d.ip_id = key.ip_id;
+  d.id = key.id;
   d.protocol = key.protocol;
   d.link = key.link;
   d.source = source;
@@ -294,17 +324,23 @@ void Reassembly::give_back_page(Id page) {
   --pages_used_;
 }
 
+// A host of IPv6 may use all addresses of its network of 64 bits: what one source may have is counted for all of them.
+Ip Reassembly::source_of(Ip address) { return address.is_v4() ? address : Ip(address.hi(), 0); }
+
 Reassembly::Id& Reassembly::bucket(Ip source) const {
-  return buckets_[siphash13(secret_, source.v4(), 0) & bucket_mask_];
+  const uint64_t bits = source.is_v4() ? source.v4() : source.hi();
+  return buckets_[siphash13(secret_, bits, 0) & bucket_mask_];
 }
 
 Reassembly::Id Reassembly::find_source(Ip address) const {
+  address = source_of(address);
   Id id = bucket(address);
   while (id != kNone && sources_[id].address != address) id = sources_[id].next;
   return id;
 }
 
 Reassembly::Id Reassembly::create_source(Ip address) {
+  address = source_of(address);
   Id id = free_source_;
   if (id != kNone) {
     free_source_ = sources_[id].next;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// reassembly.h: puts IPv4 fragments together, in any order, as ip_defrag does before the kernel's IPVS.
+// reassembly.h: puts fragments of both families together, in any order, as the kernel does before its IPVS.
 // In:  fragments that concern the director, the time.
 // Out: whole frames; datagrams that were given up.
 // Not: to whom fragments belong (director.cpp), L4 checksums, cutting again (split.h).
-// RFC: 791 section 3.2, 5722, 3168 section 5.3.
+// RFC: 791 section 3.2, 8200 section 4.5, 5722, 3168 section 5.3.
 //
 // The bytes of a datagram lie in pages of 2 KB by their offset; each page has two bits per eight bytes: received, and
 // "a fragment began here". So the memory does not depend on the fragments' number, and the bits show an overlap.
 // All memory is reserved at the start and touched when used: 4 MB of pages (1,984 of 2 KB and 66 bytes), 80 KB to build
-// a frame and its cuts, and 204 bytes per waiting datagram. When it is full, the oldest datagram is dropped. One source
-// has at most a quarter of the pages and of the datagrams, and at most 64 datagrams; beyond it, its own oldest is
-// dropped.
+// a frame and its cuts, and 300 bytes per waiting datagram. When it is full, the oldest datagram is dropped. One
+// source, which is an IPv4 address or an IPv6 network of 64 bits, has at most a quarter of the pages and of the
+// datagrams, and at most 64 datagrams; beyond it, its own oldest is dropped.
 #pragma once
 
 #include <array>
@@ -21,7 +21,9 @@
 
 #include "core/siphash.h"
 #include "rawvs/time.h"
+#include "wire/ip_header.h"
 #include "wire/packet.h"
+#include "wire/split.h"
 
 namespace rawvs {
 
@@ -32,30 +34,32 @@ class Reassembly {
   static constexpr uint32_t kMostOfOneSource = 64;     // datagrams: net.ipv4.ipfrag_max_dist
   static constexpr uint32_t kLeast = 4, kMost = 8192;  // datagrams that may wait: the limit is clamped to this range
   static constexpr uint32_t kHeadroom = 128;           // bytes, of the frames built here
+  static constexpr uint32_t kMostExtensions = 64;      // bytes
 
   struct Outcome {
     // None: `whole` is the datagram. Else the fragment's fate:
     // fragment_held     its datagram waits for more; a fragment whose bytes had all come is ignored
     // fragment_overlap  some of its bytes had come, or it contradicts the datagram's end: the datagram is dropped
-    // fragment_bad      empty, ends beyond 65,535 bytes, not the last and no multiple of 8 bytes, or its datagram's ECN
-    //                   fields contradict each other: the datagram is dropped
+    // fragment_bad      empty, ends beyond the largest packet, not the last and no multiple of 8 bytes, or its
+    //                   datagram's ECN fields contradict each other: the datagram is dropped. IPv6: also one whose
+    //                   extension headers before the fragment header are longer than kMostExtensions
     // fragment_flood    only without memory at the start
     std::optional<Exit> exit{};
     Frame whole{};         // valid until the next add() or timed_out()
     uint16_t largest = 0;  // IP size of its largest fragment with header: no larger fragments are sent
-    // The offsets at which the fragments began, in units of eight bytes of payload, ascending, 0 first: split.h cuts
-    // there again, as the kernel does. Valid as long as `whole`.
-    std::span<const uint16_t> cuts{};
+    Cuts cuts{};           // split.h cuts there again, as the kernel does. Valid as long as `whole`.
+    // IPv6: a new identification for what it is cut into, which is not foreseen. Two NAT servers may choose the same
+    // one for a client, and both speak in the VIP's name.
+    uint32_t id = 0;
     uint32_t gave_way = 0;  // other datagrams dropped to make room: each is a fragment_flood
   };
 
   Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory = kMemory);
 
-  // REQUIRES: parse_ipv4() accepted the fragment, and it has no offload facts (a checksum is made before a packet is
-  // cut).
-  // The whole has the first fragment's headers, its own length, DF if one of its largest fragments had it (as in the
-  // kernel), CE if one had it, and no offload facts. Fragments from different links are not combined. Allocates
-  // nothing.
+  // REQUIRES: parse_ip() accepted the fragment, and it has no offload facts (a checksum is made before a packet is
+  // cut). The whole has the first fragment's headers without IPv6's fragment header, its own length, DF if one of its
+  // largest fragments had it (as in the kernel), CE if one had it, and no offload facts. Fragments from different links
+  // are not combined. Allocates nothing.
   Outcome add(const Frame& fragment, const Packet& packet, Instant now);
 
   // Removes one datagram whose time is over; false: there is none. first: its first fragment as received, for an ICMP
@@ -72,12 +76,13 @@ class Reassembly {
  private:
   using Id = uint16_t;  // number of a datagram, a source, a page; from 1 on
   static constexpr Id kNone = 0;
-  static constexpr uint32_t kPageSize = 2048, kPagesOfOne = 65536 / kPageSize, kMostHeader = kEthernetSize + 60;
+  static constexpr uint32_t kPageSize = 2048, kPagesOfOne = 65536 / kPageSize;
+  static constexpr uint32_t kMostHeader = kEthernetSize + kIpv6Size + kMostExtensions + kIpv6FragmentSize;
 
   struct Key {
     Ip src{}, dst{};
-    uint16_t ip_id = 0;
-    Protocol protocol = Protocol::any;
+    uint32_t id = 0;
+    Protocol protocol = Protocol::any;  // of IPv4
     Link link = Link::outside;
   };
   struct Links {
@@ -89,28 +94,29 @@ class Reassembly {
   struct Datagram {
     Instant deadline;
     Links age, kin;  // among all datagrams, among those of its source
-    Ip dst;
+    Ip src, dst;
+    uint32_t id;      // Identification, of 16 or 32 bits
     uint32_t end;     // of the payload; until the last fragment comes, the farthest byte
     uint16_t blocks;  // of eight bytes, received
-    uint16_t ip_id;
     Id source;
     uint16_t largest, largest_df;  // IP sizes: of all fragments, of those with DF
     uint16_t first_size;           // IP size of the first fragment; 0: not received
+    uint16_t header_size;          // of the first fragment: its Ethernet and IP headers, with the fragment header
     uint16_t vlan;
     Protocol protocol;
     Link link;
     uint8_t ecn;  // bit n: a fragment had the ECN field n
     bool last_in;
-    std::array<uint8_t, kMostHeader> header;  // the first fragment's Ethernet and IP header
+    std::array<uint8_t, kMostHeader> header;  // the first fragment's
     std::array<Id, kPagesOfOne> pages;
   };
   struct Source {
-    Ip address;
+    Ip address;  // IPv6: the network
     Queue datagrams;
     uint16_t count, pages;
     Id next;  // in its bucket, or in the list of free sources
   };
-  static_assert(sizeof(Datagram) <= 184 && sizeof(Source) == 16);
+  static_assert(sizeof(Datagram) <= 280 && sizeof(Source) == 32);
   using Bits = std::array<uint64_t, kPageSize / 8 / 64>;
   struct Marks {  // for a page's blocks of eight bytes
     Bits there, begun;
@@ -120,7 +126,8 @@ class Reassembly {
   std::optional<Exit> judge(Id id, const Packet& packet) const;
   void store(Id id, const Frame& fragment, const Packet& packet, uint32_t& gave_way);
   std::optional<Exit> finish(Id id, Outcome& out);
-  Frame assemble(const Datagram& d, uint32_t payload);
+  Frame assemble(const Datagram& d, size_t header, uint32_t payload);
+  static void settle(const Datagram& d, MutableBytes header, uint8_t ecn);
   std::span<const uint16_t> cuts_of(const Datagram& d);
 
   Id find(const Key& key) const;
@@ -129,6 +136,7 @@ class Reassembly {
   Id take_page(Id id, uint32_t& gave_way);
   void give_back_page(Id page);
   Id& bucket(Ip source) const;
+  static Ip source_of(Ip address);
   Id find_source(Ip address) const;
   Id create_source(Ip address);
   void drop_source(Id id);
@@ -152,6 +160,7 @@ class Reassembly {
   HashKey secret_{};
   uint32_t datagram_limit_ = 0, page_limit_ = 0, bucket_mask_ = 0;
   uint32_t used_ = 0, pages_used_ = 0;
+  uint32_t ids_given_ = 0;
   Id fresh_datagram_ = 1, fresh_source_ = 1, fresh_page_ = 1;  // these and all later ones were never used
   Id free_datagram_ = kNone, free_source_ = kNone, free_page_ = kNone;
   Queue age_{};

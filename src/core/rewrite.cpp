@@ -5,7 +5,7 @@
 #include "wire/checksum.h"
 #include "wire/crc32c.h"
 #include "wire/ethernet.h"
-#include "wire/ipv4_header.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
@@ -13,23 +13,33 @@ namespace {
 
 enum class End : uint8_t { source, destination };
 constexpr size_t port_at(End end) { return end == End::source ? kSourcePortAt : kDestinationPortAt; }
-Ip address(const MutableIpv4Header& ip, End end) { return end == End::source ? ip.source() : ip.destination(); }
-
-uint16_t update(uint16_t check, Ip before, Ip after) {
-  const uint32_t old = before.v4(), now = after.v4();
-  check = checksum_update(check, static_cast<uint16_t>(old >> 16), static_cast<uint16_t>(now >> 16));
-  return checksum_update(check, static_cast<uint16_t>(old), static_cast<uint16_t>(now));
+uint16_t update(uint16_t check, uint32_t before, uint32_t after) {
+  check = checksum_update(check, static_cast<uint16_t>(before >> 16), static_cast<uint16_t>(after >> 16));
+  return checksum_update(check, static_cast<uint16_t>(before), static_cast<uint16_t>(after));
 }
 
-// Changes one address of an IPv4 header and the header's checksum.
-void change_address(MutableIpv4Header ip, End end, Ip now) {
-  const Ip before = address(ip, end);
-  if (end == End::source) {
-    ip.set_source(now);
-  } else {
-    ip.set_destination(now);
-  }
+uint16_t update(uint16_t check, uint64_t before, uint64_t after) {
+  check = update(check, static_cast<uint32_t>(before >> 32), static_cast<uint32_t>(after >> 32));
+  return update(check, static_cast<uint32_t>(before), static_cast<uint32_t>(after));
+}
+
+uint16_t update(uint16_t check, Ip before, Ip after) {
+  if (after.is_v4()) return update(check, before.v4(), after.v4());
+  return update(update(check, before.hi(), after.hi()), before.lo(), after.lo());
+}
+
+// Changes one address of an IP header, and an IPv4 header's checksum. Returns the address before.
+Ip change_address(MutableBytes header, End end, Ip now) {
+  const auto change = [&](auto ip) {
+    const Ip before = end == End::source ? ip.source() : ip.destination();
+    end == End::source ? ip.set_source(now) : ip.set_destination(now);
+    return before;
+  };
+  if (now.is_v6()) return change(MutableIpv6Header(header));
+  MutableIpv4Header ip(header);
+  const Ip before = change(ip);
   ip.set_checksum(update(ip.checksum(), before, now));
+  return before;
 }
 
 struct Change {  // to one end
@@ -61,7 +71,10 @@ void rewrite(Frame& frame, Packet& packet, End end, Ip addr, Port port) {
   Port& known_port = end == End::source ? packet.sport : packet.dport;
   const Change change{known_addr, addr, known_port, port};
   known_addr = addr;
-  change_address(MutableIpv4Header(frame.bytes().subspan(packet.ip_at)), end, addr);
+  change_address(frame.bytes().subspan(packet.ip_at), end, addr);
+  // ICMPv6's checksum covers the addresses (RFC 4443 section 2.3).
+  if (packet.protocol == Protocol::icmp && addr.is_v6() && packet.fragment_offset == 0)
+    change_checksum(frame.bytes().subspan(packet.l4_at + kIcmpChecksumAt), change, false);
   if (packet.sport.value == 0) return;  // a protocol without ports, or a fragment
 
   const MutableBytes l4 = frame.bytes().subspan(packet.l4_at, packet.l4_size());
@@ -88,16 +101,16 @@ void rewrite(Frame& frame, Packet& packet, End end, Ip addr, Port port) {
 void rewrite_error(Frame& frame, Packet& packet, const Quote& quote, End outer, Ip addr, Port port) {
   const End quoted_end = outer == End::destination ? End::source : End::destination;
   const MutableBytes icmp = frame.bytes().subspan(packet.l4_at, packet.l4_size());
-  const MutableIpv4Header ip(frame.bytes().subspan(quote.ip_at, quote.size));
+  const MutableBytes quoted = frame.bytes().subspan(quote.ip_at, quote.size);
   const MutableBytes l4 = frame.bytes().subspan(quote.l4_at, quote.l4_size());
 
-  const Ip addr_before = address(ip, quoted_end);
-  const uint16_t ip_check_before = ip.checksum(), port_before = load_be16(l4, port_at(quoted_end));
-  change_address(ip, quoted_end, addr);
+  const auto header_check = [&] { return addr.is_v4() ? Ipv4Header(quoted).checksum() : uint16_t{0}; };
+  const uint16_t header_check_before = header_check(), port_before = load_be16(l4, port_at(quoted_end));
+  const Ip addr_before = change_address(quoted, quoted_end, addr);
   store_be16(l4, port_at(quoted_end), port.value);
 
   uint16_t check = update(load_be16(icmp, kIcmpChecksumAt), addr_before, addr);
-  check = checksum_update(check, ip_check_before, ip.checksum());
+  check = checksum_update(check, header_check_before, header_check());
   store_be16(icmp, kIcmpChecksumAt, checksum_update(check, port_before, port.value));
   rewrite(frame, packet, outer, addr, Port());
 }
@@ -110,6 +123,10 @@ void set_macs(const Frame& frame, Mac from, Mac to) {
 }
 
 void decrement_ttl(const Frame& frame, const Packet& packet) {
+  if (packet.family() == Family::ipv6) {
+    MutableIpv6Header ip(frame.bytes().subspan(packet.ip_at));
+    return ip.set_hop_limit(static_cast<uint8_t>(ip.hop_limit() - 1));
+  }
   MutableIpv4Header ip(frame.bytes().subspan(packet.ip_at));
   constexpr uint16_t kOne = 0x0100;  // of TTL, in the 16-bit word of TTL and protocol
   const auto word = static_cast<uint16_t>(ip.ttl() << 8);

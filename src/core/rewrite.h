@@ -15,12 +15,12 @@ namespace rawvs {
 // The Ethernet addresses, for the next hop.
 void set_macs(const Frame& frame, Mac from, Mac to);
 
-// TTL minus one, header checksum updated (RFC 1141, RFC 1624). REQUIRES: ttl > 1.
+// TTL or hop limit minus one, IPv4's header checksum updated (RFC 1141, RFC 1624). REQUIRES: ttl > 1.
 void decrement_ttl(const Frame& frame, const Packet& packet);
 
-// NAT of one end: the address, and for TCP, UDP and SCTP the port. Updates the IPv4 header checksum, TCP's and UDP's
-// checksums, whole or partial, and SCTP's CRC32c. A later fragment has no ports to change. REQUIRES: an SCTP packet
-// that came in fragments is reassembled: its checksum covers the whole.
+// NAT of one end: the address, of the same family, and for TCP, UDP and SCTP the port. Updates the checksums of the
+// IPv4 header and of ICMPv6, TCP's and UDP's, whole or partial, and SCTP's CRC32c. A later fragment has no ports to
+// change. REQUIRES: an SCTP packet that came in fragments is reassembled: its checksum covers the whole.
 void rewrite_destination(Frame& frame, Packet& packet, Ip addr, Port port);
 void rewrite_source(Frame& frame, Packet& packet, Ip addr, Port port);
 

@@ -8,7 +8,8 @@
 // lblcr allocate, when they first see a destination, and mh, for the first choice after a change.
 //
 // The hashes are fixed: two directors place a client alike, and like IPVS on a 64-bit little-endian machine. An address
-// counts as a number in host order; sh and mh add the client's port to it if the flag "port" is set.
+// counts as a number in host order, an IPv6 address as its four words XORed; sh and mh add the client's port to it if
+// the flag "port" is set.
 //   dh, sh  256 buckets. Bucket: the top 8 bits of number * 0x61c88647 modulo 2^32. dh assigns one bucket to each
 //           server in turn; sh assigns each as many consecutive buckets as its weight (weight 0: one); and so around.
 //   mh      Maglev with 4093 buckets. Hash: the low 32 bits of SipHash-1-3 of the number as four bytes, little-endian;

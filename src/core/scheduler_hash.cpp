@@ -18,7 +18,7 @@ constexpr uint16_t kFree = 0xffff;
 constexpr HashKey kBucketKey{2654435761u, 2654435761u}, kSkipKey{2654446892u, 2654446892u};
 constexpr HashKey kPartKey{0, 1};  // unlike the other keys, so that a part's clients are spread over all buckets
 
-uint32_t number(Ip address, Port port) { return address.v4() + port.value; }
+uint32_t number(Ip address, Port port) { return address.folded() + port.value; }
 
 size_t multiplicative(uint32_t n) { return static_cast<size_t>(n * 0x61c88647u >> 24); }
 
@@ -82,7 +82,7 @@ class Shares {
   }
   bool none() const { return divisor_ == 0; }
   int32_t of(const Server& s) const {
-    return s.last_weight == 0 ? 0 : std::max(1, (s.last_weight / divisor_) >> halvings_);
+    return none() || s.last_weight == 0 ? 0 : std::max(1, (s.last_weight / divisor_) >> halvings_);
   }
 
  private:
@@ -91,7 +91,10 @@ class Shares {
 };
 
 Preference preference(const Pool& pool, size_t i, int32_t share) {
-  const uint32_t n = number(pool[i].spec.at.addr, pool[i].spec.at.port);
+  const Endpoint at = pool[i].spec.at;
+  // IPVS reads the address as one of the service's family: of a server over IPv6 only the first word.
+  const bool other = at.addr.is_v6() && pool[i].key.family() == Family::ipv4;
+  const uint32_t n = number(other ? Ip(static_cast<uint32_t>(at.addr.hi() >> 32)) : at.addr, at.port);
   return {.server = static_cast<uint16_t>(i),
           .next = maglev(kBucketKey, n) % kMaglevBuckets,
           .skip = maglev(kSkipKey, n) % (kMaglevBuckets - 1) + 1,

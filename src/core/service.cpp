@@ -8,20 +8,6 @@
 
 namespace rawvs {
 
-const char* name(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::exists: return "exists";
-    case Refusal::no_service: return "no-service";
-    case Refusal::no_server: return "no-server";
-    case Refusal::no_scheduler: return "no-scheduler";
-    case Refusal::range: return "range";
-    case Refusal::invalid: return "invalid";
-    case Refusal::full: return "full";
-    case Refusal::unsupported: return "unsupported";
-  }
-  return "?";
-}
-
 namespace {
 
 constexpr size_t kLookedAtWhenFull = 8192;     // removed servers examined when no slot is free: half a millisecond
@@ -47,33 +33,37 @@ void weigh(Server& server) {
   if (most != 0) server.last_weight = most;
 }
 
+bool no_link(Ip a) { return a.is_v6() && a.link_local(); }
+
+std::optional<Refusal> fault(const ServiceKey& key, const ServerSpec& spec) {
+  if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
+  if (no_link(spec.at.addr)) return Refusal::invalid;
+  if (spec.at.addr.family() != key.family() && spec.method != Method::tunnel) return Refusal::unsupported;
+  return std::nullopt;
+}
+
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
 
 }  // namespace
 
-const char* name(Method m) {
-  switch (m) {
-    case Method::masq: return "NAT";
-    case Method::local: return "local";
-    case Method::tunnel: return "TUN";
-    case Method::route: return "DR";
-  }
-  return "?";
+bool alike(const ServiceSpec& a, const ServiceSpec& b) {
+  return a.scheduler == b.scheduler && a.flags == b.flags && a.persistence == b.persistence && a.netmask == b.netmask &&
+         a.one_packet == b.one_packet;
 }
 
-std::string text(const ServiceKey& key) {
-  if (key.mark.value != 0) return "mark " + std::to_string(key.mark.value);
-  return std::string(name(key.protocol)) + ' ' + text(key.vip);
+bool alike(const ServerSpec& a, const ServerSpec& b) {
+  return a.method == b.method && a.weight == b.weight && a.upper == b.upper && a.lower == b.lower &&
+         a.tunnel == b.tunnel && a.mac == b.mac;
 }
 
 uint64_t Services::hash(const ServiceKey& k) {
-  const uint64_t low = uint64_t{k.vip.addr.v4()} << 16 | k.vip.port.value;
-  const uint64_t high = uint64_t{k.mark.value} << 8 | static_cast<uint8_t>(k.protocol);
-  return mixed(low ^ mixed(high));
+  const uint64_t rest =
+      uint64_t{k.mark.value} << 24 | uint64_t{k.vip.port.value} << 8 | static_cast<uint8_t>(k.protocol);
+  return mixed(hash(k.vip.addr) ^ mixed(rest));
 }
 
 uint64_t Services::hash(const ServiceKey& key, Endpoint server) {
-  return mixed(hash(key) + (uint64_t{server.addr.v4()} << 16 | server.port.value));
+  return mixed(hash(key) + hash(server.addr) + server.port.value);
 }
 
 Services::Services(uint32_t max_servers, uint32_t max_services)
@@ -94,6 +84,7 @@ const Service* Services::find(const ServiceKey& key) const {
 
 std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   if (find(spec.key)) return Refusal::exists;
+  if (no_link(spec.key.vip.addr)) return Refusal::invalid;
   const auto free = free_services_.take();
   if (!free) return Refusal::full;
   if (*free == services_.size()) services_.emplace_back();
@@ -103,7 +94,7 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   service.serial = next_serial_++;
   begin(spec.scheduler, pool_of(servers_, service), service.state, service.serial);
   by_key_.add(hash(spec.key), *free);
-  ++count_;
+  ++count_[index(spec.key.family())];
   return std::nullopt;
 }
 
@@ -129,8 +120,8 @@ std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
   const auto slot = static_cast<ServiceSlot>(service - services_.data());
   by_key_.remove(hash(key), slot);
   free_services_.give_back(slot);
+  --count_[index(service->spec.key.family())];
   *service = Service{};
-  --count_;
   return std::nullopt;
 }
 
@@ -206,7 +197,7 @@ void Services::forget(ServerSlot slot) {
 std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerSpec& spec) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
+  if (const auto why = fault(key, spec)) return why;
   if (find(key, spec.at)) return Refusal::exists;
   const ServerSlot held = slot_of(key, spec.at);  // it was taken out: it begins anew
   if (held != kNoServer) forget_taken_out(*service, held);
@@ -236,7 +227,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
 std::optional<Refusal> Services::edit_server(const ServiceKey& key, const ServerSpec& spec) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
-  if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
+  if (const auto why = fault(key, spec)) return why;
   const ServerSlot slot = slot_of(key, spec.at);
   if (slot == kNoServer) return Refusal::no_server;
   Server& server = servers_[slot];

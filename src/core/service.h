@@ -37,13 +37,23 @@ enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf,
 const char* name(Scheduler s);
 std::optional<Scheduler> parse_scheduler(std::string_view word);
 
-struct ServiceKey {  // protocol and endpoint, or a mark
+struct ServiceKey {  // protocol and endpoint; or a mark and a family: make it by mark_key()
   Protocol protocol = Protocol::any;
-  Endpoint vip{};
-  Mark mark{};  // if not 0, the other fields are 0
+  Endpoint vip{};  // of a mark: 0.0.0.0 or ::, port 0
+  Mark mark{};     // if not 0, the protocol is any
+  constexpr Family family() const { return vip.addr.family(); }
   friend constexpr auto operator<=>(const ServiceKey&, const ServiceKey&) = default;
 };
-std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10
+std::string text(const ServiceKey& key);  // tcp 192.0.2.100:80, mark 10, mark 10 (IPv6)
+
+// A mark has a service for each family, as in IPVS.
+constexpr ServiceKey mark_key(Mark mark, Family family) {
+  return {.protocol = Protocol::any, .vip = {Ip::any(family), Port(0)}, .mark = mark};
+}
+// What its templates have in place of the VIP.
+constexpr Ip mark_address(Mark mark, Family family) {
+  return family == Family::ipv4 ? Ip(mark.value) : Ip(uint64_t{mark.value} << 32, 0);
+}
 
 struct SchedulerFlags {  // IPVS's flag-1, flag-2, flag-3
   enum : uint8_t {
@@ -71,6 +81,10 @@ struct ServerSpec {
   Tunnel tunnel{};           // for method tunnel
   std::optional<Mac> mac{};  // fixed; none: found by ARP. An edit without one keeps the old one
 };
+
+// Whether all but their keys, or places, is the same.
+bool alike(const ServiceSpec& a, const ServiceSpec& b);
+bool alike(const ServerSpec& a, const ServerSpec& b);
 
 inline constexpr Port kFtp{21}, kFtpData{20};
 
@@ -183,10 +197,12 @@ class Services {
   static constexpr uint32_t kUsualServices = 4096;
   explicit Services(uint32_t max_servers, uint32_t max_services = kUsualServices);
 
+  // A VIP that is link-local in IPv6 is invalid: a packet to it tells no link. So is such a server.
   std::optional<Refusal> add(const ServiceSpec& spec);
   void set_open(const ServiceKey& key, bool open);  // of a service that is being built
   std::optional<Refusal> edit(const ServiceSpec& spec);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
+  // A server of the other family is unsupported, as in IPVS, unless a tunnel takes the packets there.
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);
@@ -210,7 +226,8 @@ class Services {
   size_t removed() const { return removed_.size(); }  // servers that keep their slots
   uint64_t looked_at() const { return looked_at_; }   // servers examined so far: the cost of changes
 
-  bool empty() const { return count_ == 0; }
+  bool empty(Family f) const { return count_[index(f)] == 0; }
+  bool empty() const { return empty(Family::ipv4) && empty(Family::ipv6); }
   const Service* find(const ServiceKey& key) const;
   Service* find(const ServiceKey& key) { return const_cast<Service*>(std::as_const(*this).find(key)); }
   const Server* find(const ServiceKey& key, Endpoint server) const;   // of the service's servers
@@ -238,14 +255,15 @@ class Services {
   std::span<const Server> servers() const { return servers_; }
   std::span<Server> servers() { return servers_; }
   const std::vector<GroupMatch>& groups() const { return groups_; }
-  std::span<const uint32_t> groups_of(Mark mark) const;  // indexes into groups()
+  std::span<const uint32_t> groups_of(Mark mark) const;  // indexes into groups(), of both families
   const std::vector<uint32_t>& groups_by_mark() const { return groups_by_mark_; }
   ServerSlot slot_of(const Server& server) const { return static_cast<ServerSlot>(&server - servers_.data()); }
   uint32_t server_slots() const { return free_servers_.used(); }  // this slot and all later ones were never used
 
- private:
-  static uint64_t hash(Ip addr) { return mixed(addr.v4()); }
   static uint64_t hash(const ServiceKey& key);
+
+ private:
+  static uint64_t hash(Ip addr) { return mixed(addr); }
   static uint64_t hash(const ServiceKey& key, Endpoint server);
   ServerSlot known_slot(const ServiceKey& key, Endpoint server) const;
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
@@ -261,11 +279,11 @@ class Services {
   std::vector<Service> services_;  // up to the highest slot ever used; all memory is reserved
   std::vector<Server> servers_;    // all slots
   FreeSlots free_services_, free_servers_;
-  SlotHash by_key_;    // services
-  SlotHash by_place_;  // servers, also removed ones, by service key and endpoint: each pair once
-  SlotHash by_addr_;   // the same servers
-  SlotQueue removed_;  // servers
-  size_t count_ = 0;   // services
+  SlotHash by_key_;                // services
+  SlotHash by_place_;              // servers, also removed ones, by service key and endpoint: each pair once
+  SlotHash by_addr_;               // the same servers
+  SlotQueue removed_;              // servers
+  std::array<size_t, 2> count_{};  // services
   std::vector<GroupMatch> groups_;
   MarkTable marks_;                       // of groups_
   std::vector<uint32_t> groups_by_mark_;  // indexes into groups_; equals in its order

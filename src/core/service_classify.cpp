@@ -11,11 +11,6 @@ namespace {
 
 constexpr uint16_t kFirstUnprivileged = 1024;  // net.ipv4.ip_unprivileged_port_start
 
-void each_once(std::vector<Ip>& all) {
-  sort_addresses(all);
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-}
-
 }  // namespace
 
 void Services::set_groups(std::vector<GroupMatch> groups) {
@@ -34,7 +29,9 @@ std::span<const uint32_t> Services::groups_of(Mark mark) const {
 std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
   if (key.mark.value == 0) return {key.vip.addr};
   std::vector<Ip> all;
-  for (const uint32_t place : groups_of(key.mark)) all.push_back(groups_[place].vip);
+  for (const uint32_t place : groups_of(key.mark)) {
+    if (groups_[place].vip.family() == key.family()) all.push_back(groups_[place].vip);
+  }
   each_once(all);
   return all;
 }
@@ -45,7 +42,7 @@ std::vector<Ip> Services::vips() const {
     if (service.used && service.spec.key.mark.value == 0) all.push_back(service.spec.key.vip.addr);
   }
   for (const GroupMatch& match : groups_) {
-    if (find({.protocol = Protocol::any, .vip = {}, .mark = match.mark})) all.push_back(match.vip);
+    if (find(mark_key(match.mark, match.vip.family()))) all.push_back(match.vip);
   }
   each_once(all);
   return all;
@@ -60,7 +57,7 @@ const Service* Services::classify(const FlowKey& flow) const {
   };
   if (!groups_.empty()) {
     if (const auto place = marks_.find(flow, looked_at_)) {
-      const ServiceKey key{.protocol = Protocol::any, .vip = {}, .mark = groups_[*place].mark};
+      const ServiceKey key = mark_key(groups_[*place].mark, flow.vip.family());
       if (const Service* const service = opened(key)) return service;
     }
   }

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "rawvs/addr.h"
+
 namespace rawvs {
 
 struct HashKey {
@@ -38,6 +40,12 @@ constexpr uint64_t siphash13_of(HashKey key, std::initializer_list<uint64_t> wor
 // SipHash-1-3 of the 16 bytes of m0 and m1, little-endian.
 constexpr uint64_t siphash13(HashKey key, uint64_t m0, uint64_t m1) {
   return siphash13_of(key, {m0, m1, uint64_t{16} << 56});
+}
+
+// Of two addresses and a number: with IPv4 alone of 16 bytes, else of 40.
+constexpr uint64_t siphash13(HashKey key, Ip a, Ip b, uint64_t n) {
+  if (a.is_v4() && b.is_v4()) return siphash13(key, uint64_t{a.v4()} << 32 | b.v4(), n);
+  return siphash13_of(key, {a.hi(), a.lo(), b.hi(), b.lo(), n, uint64_t{40} << 56});
 }
 
 // SipHash-1-3 of the 4 bytes of m, little-endian.

@@ -13,6 +13,8 @@
 #include <optional>
 #include <vector>
 
+#include "rawvs/addr.h"
+
 namespace rawvs {
 
 using Slot = uint16_t;
@@ -25,6 +27,10 @@ constexpr uint64_t mixed(uint64_t n) {
   n = (n ^ n >> 32) * 0xd6e8feb86659fd93u;
   return n ^ n >> 32;
 }
+
+// All bits of an address count: operators number prefixes and hosts alike.
+constexpr uint64_t mixed(Ip a) { return mixed(a.lo() ^ mixed(a.hi())); }
+constexpr uint64_t mixed(Endpoint e) { return mixed(mixed(e.addr) + e.port.value); }
 
 class FreeSlots {  // hands out the lowest free slot
  public:

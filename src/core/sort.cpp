@@ -37,4 +37,9 @@ void put_in_order(std::vector<uint32_t> order, void* items, void (*swap)(void* i
 
 void sort_addresses(std::span<Ip> all) { std::ranges::sort(all); }
 
+void each_once(std::vector<Ip>& all) {
+  sort_addresses(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+}
+
 }  // namespace rawvs

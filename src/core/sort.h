@@ -54,5 +54,6 @@ void sort_by(std::vector<Item>& all) {
 
 // The same for addresses, in place and without memory.
 void sort_addresses(std::span<Ip> all);
+void each_once(std::vector<Ip>& all);  // sorted, too
 
 }  // namespace rawvs

@@ -9,6 +9,7 @@
 #include "core/state_marks.h"
 #include "core/state_rows.h"
 #include "wire/crc32c.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -48,9 +49,10 @@ bool controls(const StateTables& tables, const Connection& c) {
 }  // namespace
 
 StateWriter::StateWriter(const StateClock& clock) : clock_(clock) {
-  servers_.reserve(kRowsPerBlock * kServerSize);
-  rows_.reserve(kRowsPerBlock * kControlSize);
-  portion_.reserve(kHeaderSize + 3 * kBlockSize + kRowsPerBlock * (kServerSize + kControlSize) + kEndSize);
+  constexpr size_t kServer = row_size(wide_server_rows), kControl = row_size(wide_control_rows);
+  for (std::vector<uint8_t>* const rows : {&servers_, &wide_servers_}) rows->reserve(kRowsPerBlock * kServer);
+  for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_}) rows->reserve(kRowsPerBlock * kControl);
+  portion_.reserve(kHeaderSize + 5 * kBlockSize + kRowsPerBlock * (kServer + kControl) + kEndSize);
 }
 
 Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places) {
@@ -68,7 +70,9 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
     rows += written_ - before;
   }
   put_rows(server_rows, servers_, now);
+  put_rows(wide_server_rows, wide_servers_, now);
   put_rows(pass == Pass::controls ? control_rows : entry_rows, rows_, now);
+  put_rows(pass == Pass::controls ? wide_control_rows : wide_entry_rows, wide_rows_, now);
   if (pass_ == Pass::end) {
     store_be32(append(rows_, kEndSize), 0, written_);
     put_rows(end_row, rows_, now);
@@ -125,10 +129,18 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   const uint32_t server = server_number(tables, c.server, now);
   if (server == kNoNumber) return;
   const FtpSession* const session = session_of(tables, c);
-  const MutableBytes row = append(rows_, session ? kControlSize : kEntrySize);
+  const FlowKey key = c.key();
+  const bool wide = needs_wide(key, Ip());
+  const MutableBytes row =
+      append(wide ? wide_rows_ : rows_, (session ? kControlSize : kEntrySize) + (wide ? kAddresses : 0));
   const bool is_behind = (c.flags & Connection::two_sided) != 0 && behind(tables, c, Side::server);
-  store_be32(row, 0, c.client_v4);
-  store_be32(row, 4, c.vip_v4);
+  if (wide) {
+    store_ipv6(row, kEntrySize, key.client);
+    store_ipv6(row, kEntrySize + 16, key.vip);
+  } else {
+    store_be32(row, 0, key.client.v4());
+    store_be32(row, 4, key.vip.v4());
+  }
   store_be16(row, 8, c.cport.value);
   store_be16(row, 10, c.vport.value);
   store_be16(row, 12, c.rport.value);
@@ -146,7 +158,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   } else {
     std::ranges::copy(c.peer.client_mac, row.begin() + 36);
   }
-  if (session) save(*session, row.subspan(kEntrySize));
+  if (session) save(*session, row.last(kFtpSessionSaved));
   ++written_;
 }
 
@@ -161,19 +173,25 @@ uint32_t StateWriter::server_number(const StateTables& tables, ServerSlot slot, 
   if (servers_written_ == kMostServerRows) return kNoNumber;
   known = {servers_written_++, server.key, server.spec.at};
   const ServiceKey& key = server.key;
-  const MutableBytes row = append(servers_, kServerSize);
+  const bool wide = key.family() == Family::ipv6 || known.at.addr.is_v6();
+  const MutableBytes row = append(wide ? wide_servers_ : servers_, kServerSize + (wide ? kAddresses : 0));
   store_be32(row, 0, known.number);
   row[4] = static_cast<uint8_t>(key.protocol);
   row[5] = server.overloaded ? ServerNotes::overloaded : 0;
   store_be16(row, 6, key.vip.port.value);
-  store_be32(row, 8, key.vip.addr.v4());
+  if (wide) {
+    store_ipv6(row, kServerSize, key.vip.addr);
+    store_ipv6(row, kServerSize + 16, known.at.addr);
+  } else {
+    store_be32(row, 8, key.vip.addr.v4());
+    store_be32(row, 32, known.at.addr.v4());
+  }
   store_be32(row, 12, key.mark.value);
   if (key.mark.value != 0) {
-    const MarkPrint print = print_of(tables.services, key.mark);
+    const MarkPrint print = print_of(tables.services, key.mark, key.family());
     store_be64(row, 16, print.matches);
     store_be64(row, 24, print.address);
   }
-  store_be32(row, 32, known.at.addr.v4());
   store_be16(row, 36, known.at.port.value);
   if (server.path_mtu != 0 && now < server.path_mtu_until) {
     store_be16(row, 38, server.path_mtu);
@@ -234,17 +252,18 @@ uint32_t StateReport::left_out() const {
 }
 
 std::string text(const StateReport& r) {
-  const auto some = [](uint32_t n, const char* what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); };
-  std::string line = some(r.connections, "connection") + " and " + some(r.templates, "template") + " taken back";
+  const auto some = [](uint32_t n, const char* what) { return formatted("{} {}{}", n, what, n == 1 ? "" : "s"); };
+  std::string line =
+      formatted("{} and {} taken back", some(r.connections, "connection"), some(r.templates, "template"));
   if (const uint32_t out = r.left_out(); out != 0) {
-    line += ", " + std::to_string(out) + " not:";
+    line += formatted(", {} not:", out);
     for (size_t i = 0; i < r.untaken.size(); ++i) {
-      if (r.untaken[i] != 0) line += ' ' + std::to_string(r.untaken[i]) + ' ' + name(static_cast<Untaken>(i)) + ',';
+      if (r.untaken[i] != 0) line += formatted(" {} {},", r.untaken[i], name(static_cast<Untaken>(i)));
     }
     line.pop_back();
   }
-  if (r.shortened != 0) line += "; " + some(r.shortened, "lifetime") + " cut to today's timeouts";
-  if (r.damaged_blocks != 0) line += "; " + some(r.damaged_blocks, "block") + " damaged";
+  if (r.shortened != 0) line += formatted("; {} cut to today's timeouts", some(r.shortened, "lifetime"));
+  if (r.damaged_blocks != 0) line += formatted("; {} damaged", some(r.damaged_blocks, "block"));
   if (!r.complete) line += "; its end is missing";
   return line;
 }

@@ -107,7 +107,7 @@ class StateWriter {
   ConnectionId at_ = 1;
   uint32_t written_ = 0, blocks_ = 0, servers_written_ = 0;
   std::vector<Known> known_;  // by slot
-  std::vector<uint8_t> servers_, rows_, portion_;
+  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, portion_;
 };
 
 // Why a state is refused as a whole.
@@ -153,8 +153,8 @@ class StateReader {
   bool find_block(Block& block);
   void read_block(const Block& block, const StateTables& tables, Turn turn);
   void cap(Entry& e, const StateTables& tables);
-  void read_server(Bytes row, Duration passed, const StateTables& tables, Instant now);
-  std::optional<Untaken> read_entry(Bytes row, Duration passed, const StateTables& tables, Turn turn);
+  void read_server(Bytes row, bool wide, Duration passed, const StateTables& tables, Instant now);
+  std::optional<Untaken> read_entry(const Entry& read, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
   std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);
   void remember(const Entry& e, ConnectionId now);

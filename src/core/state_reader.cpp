@@ -10,6 +10,7 @@
 #include "core/state_rows.h"
 #include "core/track.h"
 #include "wire/crc32c.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
@@ -21,11 +22,14 @@ constexpr size_t kRowsAhead = 8;          // rows
 constexpr size_t kSearched = 65536;       // bytes searched for a block's beginning by one call
 constexpr Duration kStillControls = 60s;  // as in flows.cpp: for an expired entry that controls others
 constexpr Duration kOldestBelieved = 400 * 24h;
-constexpr uint16_t kLeastPathMtu = 68;  // RFC 791
 
-FlowKey key_of(Bytes row) {
-  return {Ip(load_be32(row, 0)),    Ip(load_be32(row, 4)),          Port(load_be16(row, 8)),
-          Port(load_be16(row, 10)), static_cast<Protocol>(row[14]), (row[16] & Connection::persistence) != 0};
+FlowKey key_of(Bytes row, bool wide) {
+  return {wide ? load_ipv6(row, kEntrySize) : Ip(load_be32(row, 0)),
+          wide ? load_ipv6(row, kEntrySize + 16) : Ip(load_be32(row, 4)),
+          Port(load_be16(row, 8)),
+          Port(load_be16(row, 10)),
+          static_cast<Protocol>(row[14]),
+          (row[16] & Connection::persistence) != 0};
 }
 
 }  // namespace
@@ -39,11 +43,12 @@ struct StateReader::Block {
 };
 
 struct StateReader::Entry {
-  explicit Entry(Bytes row);
+  Entry(Bytes row, bool is_wide);
   bool is_template() const { return key.persistence; }
   Method method() const { return static_cast<Method>(flags >> Connection::method_shift & 3); }
   bool makes_sense() const;
 
+  bool wide;
   FlowKey key{};
   Port rport{};
   uint8_t state, flags, notes, packets;
@@ -55,8 +60,9 @@ struct StateReader::Entry {
   const Origin* origin = nullptr;  // when the server exists
 };
 
-StateReader::Entry::Entry(Bytes row)
-    : key(key_of(row)),
+StateReader::Entry::Entry(Bytes row, bool is_wide)
+    : wide(is_wide),
+      key(key_of(row, is_wide)),
       rport(load_be16(row, 12)),
       state(row[15]),
       flags(row[16]),
@@ -67,11 +73,13 @@ StateReader::Entry::Entry(Bytes row)
       left(load_be32(row, 24) * kLeftUnit),
       id(load_be32(row, 28)),
       controller(load_be32(row, 32)),
-      session(row.subspan(kEntrySize)) {
+      session(row.subspan(kEntrySize + (is_wide ? kAddresses : 0))) {
   std::ranges::copy(row.subspan(36, client_mac.size()), client_mac.begin());
 }
 
 bool StateReader::Entry::makes_sense() const {
+  const Family family = wide ? Family::ipv6 : Family::ipv4;
+  if (key.client.family() != family || key.vip.family() != family) return false;
   if ((flags & ~kKeptFlags) != 0 || left > kMostLeft * kLeftUnit) return false;
   if (is_template()) {
     return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
@@ -80,7 +88,7 @@ bool StateReader::Entry::makes_sense() const {
   // A client port is unknown only for data connections that FTP announced.
   if (key.cport.value == 0 && !(tcp && nat && session.empty())) return false;
   if (!session.empty()) {
-    FtpSession like{Ip(), Ip(), Ip()};
+    FtpSession like{Ip::any(family), Ip::any(family), Ip::any(family)};
     if (!tcp || !nat || key.vport != kFtp || !restore(like, session)) return false;
   }
   switch (key.protocol) {
@@ -107,7 +115,7 @@ StateFault StateReader::read_header(const StateClock& clock) {
     return StateFault::layout;
   }
   entries_written_ = load_be32(state_, 24);
-  id_limit_ = std::min(load_be32(state_, 28), kMostConnections + 1);
+  id_limit_ = std::min(load_be32(state_, 28), ConnectionTable::last_id(kMostConnections) + 1);
   // Within the same boot, the clock that never steps tells the age; else the wall clock does.
   const bool same_boot = std::ranges::equal(clock.boot, state_.subspan(kBootAt, clock.boot.size())) &&
                          std::ranges::any_of(clock.boot, [](uint8_t b) { return b != 0; });
@@ -161,25 +169,26 @@ bool StateReader::read(const StateTables& tables, Turn turn) {
 void StateReader::read_block(const Block& block, const StateTables& tables, Turn turn) {
   const Duration passed = std::max<Duration>(turn.now - (written_ + block.at), Duration::zero());
   const size_t size = row_size(block.kind);
+  const bool wide = block.kind > end_row;
   for (Bytes rest = block.rows; !rest.empty(); rest = rest.subspan(size)) {
     const Bytes row = rest.first(size);
-    if (block.kind == server_rows) {
-      read_server(row, passed, tables, turn.now);
+    if (block.kind == server_rows || block.kind == wide_server_rows) {
+      read_server(row, wide, passed, tables, turn.now);
     } else if (block.kind == end_row) {
       entries_written_ = load_be32(row, 0);
       report_.complete = true;
     } else {
       ++entries_seen_;
       if (rest.size() > kRowsAhead * size) {  // fetch index cells some rows in advance: the look-up is the slow part
-        const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size));
+        const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size), wide);
         tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
       }
-      if (const auto why = read_entry(row, passed, tables, turn)) count(*why);
+      if (const auto why = read_entry(Entry(row, wide), passed, tables, turn)) count(*why);
     }
   }
 }
 
-void StateReader::read_server(Bytes row, Duration passed, const StateTables& tables, Instant now) {
+void StateReader::read_server(Bytes row, bool wide, Duration passed, const StateTables& tables, Instant now) {
   const uint32_t number = load_be32(row, 0);
   if (number >= kMostServerRows) return;
   if (number >= origins_.size()) origins_.resize(number + 1);
@@ -187,14 +196,16 @@ void StateReader::read_server(Bytes row, Duration passed, const StateTables& tab
   o = {};
   o.known = true;
   o.overloaded = (row[5] & ServerNotes::overloaded) != 0;
-  o.was = {static_cast<Protocol>(row[4]), {Ip(load_be32(row, 8)), Port(load_be16(row, 6))}, Mark(load_be32(row, 12))};
-  o.at = {Ip(load_be32(row, 32)), Port(load_be16(row, 36))};
+  const Ip vip = wide ? load_ipv6(row, kServerSize) : Ip(load_be32(row, 8));
+  o.was = {static_cast<Protocol>(row[4]), {vip, Port(load_be16(row, 6))}, Mark(load_be32(row, 12))};
+  o.at = {wide ? load_ipv6(row, kServerSize + 16) : Ip(load_be32(row, 32)), Port(load_be16(row, 36))};
   o.is = o.was;
   o.why = Untaken::no_service;
   if (o.was.mark.value != 0) {
-    const MarkHere here = mark_here(tables.services, o.was.mark, {load_be64(row, 16), load_be64(row, 24)});
+    const Family family = o.was.family();
+    const MarkHere here = mark_here(tables.services, o.was.mark, family, {load_be64(row, 16), load_be64(row, 24)});
     if (here.mark.value == 0) return;
-    o.is = {.protocol = Protocol::any, .vip = {}, .mark = here.mark};
+    o.is = mark_key(here.mark, family);
     o.by_address_alone = here.by_address_alone;
   }
   const Service* const service = tables.services.find(o.is);
@@ -205,13 +216,14 @@ void StateReader::read_server(Bytes row, Duration passed, const StateTables& tab
   Server& server = tables.services.server(o.slot);
   const uint16_t path_mtu = load_be16(row, 38);
   const Duration believed = std::min(load_be32(row, 40), kMostLeft) * kLeftUnit - passed;
-  if (path_mtu < kLeastPathMtu || believed <= Duration::zero() || server.path_mtu != 0) return;
+  if (path_mtu < least_mtu(o.at.addr.family()) || believed <= Duration::zero() || server.path_mtu != 0) return;
   server.path_mtu = path_mtu;
   server.path_mtu_until = now + believed;
 }
 
-std::optional<Untaken> StateReader::read_entry(Bytes row, Duration passed, const StateTables& tables, Turn turn) {
-  Entry e(row);
+std::optional<Untaken> StateReader::read_entry(const Entry& read, Duration passed, const StateTables& tables,
+                                               Turn turn) {
+  Entry e = read;
   if (!e.makes_sense()) return Untaken::malformed;
   if (const auto why = fit(e, tables)) return why;
   cap(e, tables);
@@ -246,11 +258,14 @@ std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) con
   if (o.slot == kNoServer) return o.why;
   const Server& server = tables.services.server(o.slot);  // the server may have been removed since its row was read
   if (!server.in_service() || server.key != o.is || server.spec.at != o.at) return Untaken::no_server;
+  const Family family = o.was.family();
+  if (e.key.vip.family() != family) return Untaken::malformed;
+  if (o.at.addr.family() != family && e.method() != Method::tunnel) return Untaken::malformed;
   if (o.was.mark.value == 0) {
     if (e.key.protocol != o.was.protocol || e.key.vip != o.was.vip.addr) return Untaken::malformed;
   } else if (e.is_template()) {
-    if (e.key.protocol != Protocol::any || e.key.vip != Ip(o.was.mark.value)) return Untaken::malformed;
-    e.key.vip = Ip(o.is.mark.value);
+    if (e.key.protocol != Protocol::any || e.key.vip != mark_address(o.was.mark, family)) return Untaken::malformed;
+    e.key.vip = mark_address(o.is.mark, family);
   } else if (o.by_address_alone && tables.services.classify(e.key) != tables.services.find(o.is)) {
     return Untaken::no_service;
   }

@@ -12,6 +12,9 @@
 //                packets 1, zero 1, server's number 4, left (10 ms) 4, id 4, controller's id 4, MAC address 6 and zero
 //                2, or a template's seconds 4 and zero 4
 //   control 232: an entry; its FTP session, laid out by ftp_saved.cpp
+//   wide rows: a server, entry or control connection with an IPv6 address: the same row, whose fields for addresses
+//                are 0, but with two addresses of 16 each (IPv4 as ::ffff:a.b.c.d) before an FTP session: VIP (of a
+//                mark: ::) and server; client and VIP. A director without IPv6 skips these blocks as damaged
 //   end       4: entries written
 #pragma once
 
@@ -21,6 +24,7 @@
 #include "core/ftp.h"
 #include "core/state.h"
 #include "rawvs/bytes.h"
+#include "wire/ip_bytes.h"
 
 namespace rawvs::state {
 
@@ -29,6 +33,7 @@ inline constexpr uint32_t kByteOrder = 0x01020304, kBlockMark = 0x52565342;  // 
 inline constexpr uint16_t kVersion = 2;
 inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEntrySize = 44,
                         kControlSize = kEntrySize + kFtpSessionSaved, kEndSize = 4;
+inline constexpr size_t kAddresses = 32;  // of a wide row
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
@@ -37,13 +42,24 @@ inline constexpr Duration kLeftUnit = 10ms;
 inline constexpr uint32_t kMostLeft = 100 * 86400 * 32;  // in these units: more than 31 days
 inline constexpr uint32_t kMostSeconds = 31 * 86400;     // of a template, as in ipvsadm
 
-enum Kind : uint8_t { server_rows = 1, entry_rows, control_rows, end_row };
+enum Kind : uint8_t {
+  server_rows = 1,
+  entry_rows,
+  control_rows,
+  end_row,
+  wide_server_rows,
+  wide_entry_rows,
+  wide_control_rows
+};
 constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
   switch (kind) {
     case server_rows: return kServerSize;
     case entry_rows: return kEntrySize;
     case control_rows: return kControlSize;
     case end_row: return kEndSize;
+    case wide_server_rows: return kServerSize + kAddresses;
+    case wide_entry_rows: return kEntrySize + kAddresses;
+    case wide_control_rows: return kControlSize + kAddresses;
     default: return 0;
   }
 }

@@ -88,8 +88,8 @@ SyncSender::SyncSender(const SyncSettings& settings, uint32_t capacity, uint32_t
       seal_(std::move(seal)),
       composer_(settings.id, settings.max_length, seal_ ? kSyncSealedTrailer : kSyncTrailer),
       epoch_(now),
-      told_(static_cast<uint32_t*>(std::calloc(size_t{capacity} + 1, sizeof(uint32_t)))),
-      capacity_(told_ ? capacity : 0) {
+      told_(static_cast<uint32_t*>(std::calloc(size_t{ConnectionTable::last_id(capacity)} + 1, sizeof(uint32_t)))),
+      last_(told_ ? ConnectionTable::last_id(capacity) : 0) {
   trailer_.sender = sender;
 }
 
@@ -115,6 +115,7 @@ uint32_t SyncSender::tick(Instant t) const {
 
 // True if connections of this kind and state are sent at all.
 bool SyncSender::wanted(const Connection& c) const {
+  if (c.is_wide() && c.client_address().family() != c.server_address().family()) return false;
   if (c.is_template()) return c.rport != kNoPort;
   if (c.cport.value == 0) return false;
   if (c.protocol == Protocol::tcp) return (kTcpTold & bit(c.state)) != 0;
@@ -153,7 +154,7 @@ void SyncSender::packet(const Connection& c, const SyncView& view, Instant now) 
   const Connection* const parent = view.connections.at(c.controlled_by);
   if (!parent) return;
   const ConnectionId id = view.connections.id(*parent);
-  if (id > capacity_ || (told_[id] & kQueued) || !wanted(*parent)) return;
+  if (id > last_ || (told_[id] & kQueued) || !wanted(*parent)) return;
   if (told_once(*parent, id) || fresh(*parent, id, kParentAgain, view, now)) return;
   enqueue(id, now);
 }
@@ -166,7 +167,7 @@ bool SyncSender::told_once(const Connection& c, ConnectionId id) const {
 
 void SyncSender::touch(const Connection& c, const SyncView& view, Instant now) {
   const ConnectionId id = view.connections.id(c);
-  if (id > capacity_ || (told_[id] & kQueued) || !wanted(c)) return;
+  if (id > last_ || (told_[id] & kQueued) || !wanted(c)) return;
   // The counter wraps at 256: there the distance to the next packet that is sent is shorter, once.
   const bool counted = settings_.period != 0
                            ? c.packets % settings_.period == settings_.threshold % settings_.period
@@ -184,11 +185,11 @@ void SyncSender::state_changed(const Connection& c, const SyncView& view, Instan
 }
 
 void SyncSender::ended(ConnectionId id) {
-  if (id <= capacity_) told_[id] &= kQueued;
+  if (id <= last_) told_[id] &= kQueued;
 }
 
 void SyncSender::enqueue(ConnectionId id, Instant now) {
-  if (id > capacity_ || (told_[id] & kQueued)) return;
+  if (id > last_ || (told_[id] & kQueued)) return;
   if (queued_ == kQueue) {
     ++counters_.overflows;
     if (to_visit_ == 0) tell_all(now);
@@ -201,9 +202,9 @@ void SyncSender::enqueue(ConnectionId id, Instant now) {
 
 // A request during a full transfer restarts the transfer at its present place.
 void SyncSender::tell_all(Instant now) {
-  if (!leads_ || capacity_ == 0) return;
+  if (!leads_ || last_ == 0) return;
   if (to_visit_ == 0 && !completing_) portion_ = now, portion_messages_ = 0;
-  to_visit_ = capacity_;
+  to_visit_ = last_;
   if (settings_.full_every > Duration::zero()) full_ = now + settings_.full_every;
 }
 
@@ -227,10 +228,10 @@ void SyncSender::take_queue(const SyncView& view, Instant now) {
 }
 
 void SyncSender::take_portion(const SyncView& view, Instant now) {
-  const ConnectionId end = std::min(view.connections.id_limit(), capacity_ + 1);
+  const ConnectionId end = std::min(view.connections.id_limit(), last_ + 1);
   for (uint32_t visits = 0; to_visit_ != 0 && visits < kPortionVisits; ++visits) {
     if (position_ >= end) {  // later entries were never used
-      to_visit_ -= std::min(to_visit_, capacity_ + 1 - end);
+      to_visit_ -= std::min(to_visit_, last_ + 1 - end);
       position_ = 1;
       if (end <= 1) to_visit_ = 0;
       continue;

@@ -9,7 +9,8 @@
 // template with the connections it controls. A message leaves when it is full, or 200 ms after its first entry (IPVS
 // waits up to 2 s; what is not yet sent is lost with the master). Unlike IPVS, an entry is written when its message
 // leaves, so it has the newest state, and a message has each connection once; a template is sent again after 10 s, not
-// with each packet; and all connections are sent, a portion every 10 ms, on request, every `full_every`, and when the
+// with each packet; a connection whose server has another family than its client is not sent, since no message can hold
+// it; and all connections are sent, a portion every 10 ms, on request, every `full_every`, and when the
 // queue has overflowed.
 //
 // A backup asks for all connections when it starts, and when message numbers are missing. It adopts only connections of
@@ -99,12 +100,12 @@ class SyncSender {
     void operator()(void* p) const { std::free(p); }
   };
   std::unique_ptr<uint32_t[], Free> told_;  // per connection: the deadline last sent (10 ms), queued, retries
-  uint32_t capacity_;
+  ConnectionId last_;                       // 0: no memory
   std::array<ConnectionId, kQueue> queue_{};
   uint32_t first_ = 0, queued_ = 0;
   Instant flush_ = kNever, portion_ = kNever, full_ = kNever;
   ConnectionId position_ = 1;  // of the full transfer
-  uint32_t to_visit_ = 0;      // entries that the full transfer has still to visit
+  uint32_t to_visit_ = 0;      // places that the full transfer has still to visit
   uint32_t portion_messages_ = 0;
   bool leads_ = false, asking_ = false, completing_ = false;
   Counters counters_;

@@ -29,13 +29,19 @@ FlowKey key_of(const SyncEntry& e) {
   return {e.client.addr, e.vip.addr, e.client.port, e.vip.port, e.protocol, e.is_template()};
 }
 
+// 0: it is none.
+Mark mark_in(Ip a) {
+  const auto mark = static_cast<Mark>(a.is_v4() ? a.v4() : static_cast<uint32_t>(a.hi() >> 32));
+  return mark_address(mark, a.family()) == a ? mark : Mark();
+}
+
 // The service of an entry. A kernel sends the mark of a packet that had one; in a mark's template the mark is in the
 // address, too. A kernel finds no service for FTP's template, because it has no port; this does.
 const Service* service_of(const SyncEntry& e, const Services& services) {
-  const Mark mark =
-      e.mark.value == 0 && e.is_template() && e.protocol == Protocol::any ? Mark(e.vip.addr.v4()) : e.mark;
+  const bool in_address = e.mark.value == 0 && e.is_template() && e.protocol == Protocol::any;
+  const Mark mark = in_address ? mark_in(e.vip.addr) : e.mark;
   if (mark.value != 0) {
-    if (const Service* const s = services.find({.protocol = Protocol::any, .vip = {}, .mark = mark})) return s;
+    if (const Service* const s = services.find(mark_key(mark, e.vip.addr.family()))) return s;
   }
   if (const Service* const s = services.classify(key_of(e))) return s;
   if (!e.is_template() || e.vip.port.value != 0) return nullptr;
@@ -91,7 +97,7 @@ void Adoption::update(Connection& c, Server& its_own) const {
 FlowKey template_key(const FlowKey& flow, const ServiceSpec& s) {
   const bool per_port = s.key.mark.value == 0 && flow.vport == s.key.vip.port && flow.vport != kFtp;
   FlowKey key{s.netmask.of(flow.client), flow.vip, Port(0), per_port ? flow.vport : Port(0), flow.protocol, true};
-  if (s.key.mark.value != 0) key.vip = Ip(s.key.mark.value), key.protocol = Protocol::any;
+  if (s.key.mark.value != 0) key.vip = mark_address(s.key.mark, s.key.family()), key.protocol = Protocol::any;
   return key;
 }
 
@@ -240,12 +246,12 @@ std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncVie
   cap(service->spec, view, out);
   if (const Connection* const old = view.connections.find(Side::client, out.key, view.connections.hash(out.key))) {
     out.old = view.connections.id(*old);
-    const bool same_server = old->server_v4 == e.server.addr.v4() && old->rport == e.server.port;
+    const bool same_server = old->real_server() == e.server;
     // UDP is never active; any other inactive entry is about to end.
     if (!same_server && out.inactive && e.protocol != Protocol::udp) return SyncRefusal::late;
     out.what = same_server ? Adoption::What::update : Adoption::What::replace;
   } else if (!seal_ && settings_.share < 100 &&
-             uint64_t{view.connections.size()} * 100 >= uint64_t{view.connections.capacity()} * settings_.share) {
+             uint64_t{view.connections.places()} * 100 >= uint64_t{view.connections.capacity()} * settings_.share) {
     return SyncRefusal::over_share;
   }
   if (is_template || service->spec.persistence == Duration::zero()) return std::nullopt;

@@ -36,7 +36,7 @@ void count_as(Connection& c, Server& server, bool active_now) {
 
 void join(Connection& c, ServerSlot slot, Server& server, Port port) {
   c.server = slot;
-  c.server_v4 = server.spec.at.addr.v4();
+  c.set_server_address(server.spec.at.addr);
   c.rport = port;
   c.flags |= static_cast<uint8_t>(static_cast<uint8_t>(server.spec.method) << Connection::method_shift);
   if (c.is_template()) {

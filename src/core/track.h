@@ -14,7 +14,7 @@
 namespace rawvs {
 
 // Adds a new connection to its server: inactive until its first transition, as in IPVS; a template counts as
-// persistent. port: the server's.
+// persistent. port: the server's. REQUIRES: its address fits the entry (ConnectionTable::create()).
 void join(Connection& c, ServerSlot slot, Server& server, Port port);
 
 // Removes an ended connection from its server's counters, and updates `overloaded`.

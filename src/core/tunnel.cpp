@@ -8,13 +8,14 @@
 #include "core/rewrite.h"
 #include "core/siphash.h"
 #include "wire/checksum.h"
-#include "wire/ipv4_header.h"
+#include "wire/ethernet.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr uint32_t kIpSize = kIpv4Size, kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
+constexpr uint32_t kGueSize = 4, kRemoteSize = 8, kGreSize = 4, kGreChecksumSize = 4;
 constexpr size_t kGreFlagsAt = 0, kGreTypeAt = 2, kGreChecksumAt = 4;
 constexpr size_t kGueProtocolAt = 1, kGueFlagsAt = 2;
 constexpr uint16_t kGreHasChecksum = 0x8000, kGreHasKey = 0x2000, kGreHasSequence = 0x1000;
@@ -36,7 +37,7 @@ uint8_t outer_tos(uint8_t inner) {
 Port flow_port(const Packet& p) {
   constexpr uint64_t kFirst = 32768, kPorts = 60999 - kFirst + 1;
   const uint64_t hash =
-      siphash13({}, uint64_t{p.src.v4()} << 32 | p.dst.v4(),
+      siphash13({}, uint64_t{p.src.folded()} << 32 | p.dst.folded(),
                 uint64_t{static_cast<uint8_t>(p.protocol)} << 32 | uint64_t{p.sport.value} << 16 | p.dport.value);
   return Port(static_cast<uint16_t>(kFirst + hash % kPorts));
 }
@@ -51,16 +52,27 @@ uint64_t sum_of(const Frame& frame, size_t from, size_t end) {
   return checksum_add(all.subspan(from, start - from), static_cast<uint16_t>(~pseudo_sum));
 }
 
-void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t payload_size, Ip source,
-               Ip destination) {
-  const MutableBytes udp = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
+struct Outer {
+  uint8_t tos, ttl;
+  Protocol protocol;
+  uint16_t id;
+  bool dont_fragment;
+  Ip source, destination;
+  uint32_t payload_size;  // bytes after the outer IP header
+  Family family() const { return destination.family(); }
+  uint32_t payload_at() const { return static_cast<uint32_t>(kEthernetSize) + ip_header_size(family()); }
+};
+
+void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, const Outer& outer) {
+  const uint32_t payload_at = outer.payload_at(), payload_size = outer.payload_size;
+  const MutableBytes udp = frame.bytes().subspan(payload_at, payload_size);
   const MutableBytes gue = udp.subspan(kUdpSize);
   const bool remote = remote_checksum(tunnel, frame.offload);
   gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, length of the options in words
-  gue[kGueProtocolAt] = static_cast<uint8_t>(Protocol::ipip);
+  gue[kGueProtocolAt] = static_cast<uint8_t>(protocol_of(TunnelType::ipip, inner.family()));
   store_be16(gue, kGueFlagsAt, remote ? kGuePrivateFlags : 0);
   if (remote) {  // where the receiver completes the inner checksum, counted from the inner IP header
-    const size_t inner_at = kEthernetSize + kIpSize + kUdpSize + kGueSize + kRemoteSize;
+    const size_t inner_at = payload_at + kUdpSize + kGueSize + kRemoteSize;
     const auto start = static_cast<uint16_t>(frame.offload.checksum_start - inner_at);
     store_be32(gue, kGueSize, kGueRemoteChecksum);
     store_be16(gue, kGueSize + 4, start);
@@ -72,36 +84,28 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, uint32_t
   store_be16(udp, kUdpLengthAt, static_cast<uint16_t>(payload_size));
   store_be16(udp, kUdpChecksumAt, 0);
   if (tunnel.checksum == TunnelChecksum::none) return;
-  const size_t from = kEthernetSize + kIpSize;
-  const uint64_t sum =
-      sum_of(frame, from, from + payload_size) + pseudo_header_sum(source, destination, Protocol::udp, payload_size);
+  const uint64_t sum = sum_of(frame, payload_at, payload_at + payload_size) +
+                       pseudo_header_sum(outer.source, outer.destination, Protocol::udp, payload_size);
   const auto check = static_cast<uint16_t>(~checksum_fold(sum));
   store_be16(udp, kUdpChecksumAt, check == 0 ? 0xffff : check);
 }
 
-void write_gre(const Frame& frame, const Tunnel& tunnel, uint32_t payload_size) {
-  const MutableBytes gre = frame.bytes().subspan(kEthernetSize + kIpSize, payload_size);
+void write_gre(const Frame& frame, const Packet& inner, const Tunnel& tunnel, const Outer& outer) {
+  const uint32_t payload_at = outer.payload_at(), payload_size = outer.payload_size;
+  const MutableBytes gre = frame.bytes().subspan(payload_at, payload_size);
   const bool checked = tunnel.checksum != TunnelChecksum::none;
   store_be16(gre, kGreFlagsAt, checked ? kGreHasChecksum : 0);
-  store_be16(gre, kGreTypeAt, kEtherTypeIpv4);
+  store_be16(gre, kGreTypeAt, ether_type(inner.family()));
   if (!checked) return;
   store_be32(gre, kGreChecksumAt, 0);  // checksum, reserved
-  const size_t from = kEthernetSize + kIpSize;
-  store_be16(gre, kGreChecksumAt, static_cast<uint16_t>(~checksum_fold(sum_of(frame, from, from + payload_size))));
+  const uint64_t sum = sum_of(frame, payload_at, payload_at + payload_size);
+  store_be16(gre, kGreChecksumAt, static_cast<uint16_t>(~checksum_fold(sum)));
 }
 
-struct Outer {
-  uint8_t tos, ttl;
-  Protocol protocol;
-  uint16_t id;
-  bool dont_fragment;
-  Ip source, destination;
-};
-
-void write_ip(MutableIpv4Header ip, const Outer& o, uint32_t total) {
+void write_ip(MutableIpv4Header ip, const Outer& o) {
   ip.set_version_and_size();
   ip.set_tos(o.tos);
-  ip.set_total(total);
+  ip.set_total(kIpv4Size + o.payload_size);
   ip.set_id(o.id);
   ip.set_fragment_word(o.dont_fragment ? kDontFragment : uint16_t{0});
   ip.set_ttl(o.ttl);
@@ -111,13 +115,28 @@ void write_ip(MutableIpv4Header ip, const Outer& o, uint32_t total) {
   ip.make_checksum();
 }
 
+void write_ip(MutableIpv6Header ip, const Outer& o) {
+  ip.set_version_and_class(o.tos);  // with flow label 0, as IPVS
+  ip.set_payload_size(o.payload_size);
+  ip.set_next_header(o.protocol);
+  ip.set_hop_limit(o.ttl);
+  ip.set_source(o.source);
+  ip.set_destination(o.destination);
+}
+
+bool holds_ip(uint8_t protocol) {
+  const auto p = static_cast<Protocol>(protocol);
+  return p == Protocol::ipip || p == Protocol::ipv6;
+}
+
 // The frame with `overhead` more bytes in front, and the Ethernet header at the new beginning.
-Frame grown(const Frame& inner, uint32_t overhead, uint32_t ip_size) {
+Frame grown(const Frame& inner, uint32_t overhead, uint32_t ip_size, Family family) {
   Frame outer = inner;
   outer.data -= overhead;
   outer.headroom -= overhead;
   outer.size = static_cast<uint32_t>(kEthernetSize) + overhead + ip_size;
   std::copy_n(inner.data, kEthernetSize, outer.data);  // copy_n goes forwards: the two ranges may overlap
+  store_be16(outer.bytes(), kEthernetTypeAt, ether_type(family));
   const auto shift = static_cast<uint16_t>(overhead);
   if (outer.offload.partial_checksum()) outer.offload.checksum_start += shift;
   if (outer.offload.header_size != 0) outer.offload.header_size += shift;
@@ -126,34 +145,37 @@ Frame grown(const Frame& inner, uint32_t overhead, uint32_t ip_size) {
 
 }  // namespace
 
-uint32_t tunnel_overhead(const Tunnel& tunnel, const Offload& inner) {
+uint32_t tunnel_overhead(const Tunnel& tunnel, Family outer, const Offload& inner) {
+  const uint32_t ip = ip_header_size(outer);
   switch (tunnel.type) {
     case TunnelType::ipip: break;
-    case TunnelType::gue: return kIpSize + kUdpSize + kGueSize + (remote_checksum(tunnel, inner) ? kRemoteSize : 0);
-    case TunnelType::gre: return kIpSize + kGreSize + (tunnel.checksum == TunnelChecksum::none ? 0 : kGreChecksumSize);
+    case TunnelType::gue: return ip + kUdpSize + kGueSize + (remote_checksum(tunnel, inner) ? kRemoteSize : 0);
+    case TunnelType::gre: return ip + kGreSize + (tunnel.checksum == TunnelChecksum::none ? 0 : kGreChecksumSize);
   }
-  return kIpSize;
+  return ip;
 }
 
 std::optional<Frame> encapsulate(const Frame& inner, const Packet& packet, const Tunnel& tunnel, Ip source,
                                  Ip destination, uint16_t id, bool dont_fragment) {
+  const Family family = destination.family();
   Frame whole = inner;
   settle_sctp_checksum(whole, packet);
-  const uint32_t overhead = tunnel_overhead(tunnel, whole.offload);
+  const uint32_t overhead = tunnel_overhead(tunnel, family, whole.offload);
   if (whole.headroom < overhead || overhead + packet.ip_size > kMostIpv4Size) return std::nullopt;
   if (whole.offload.super_frame() && tunnel.type != TunnelType::ipip) return std::nullopt;
 
-  const Ipv4Header inner_ip(Bytes(whole.bytes()).subspan(packet.ip_at));
-  const Outer header{
-      outer_tos(inner_ip.tos()), inner_ip.ttl(), protocol_of(tunnel.type), id, dont_fragment, source, destination};
-  Frame outer = grown(whole, overhead, packet.ip_size);
-  const uint32_t payload_size = overhead - kIpSize + packet.ip_size;
+  const Bytes inner_ip = Bytes(whole.bytes()).subspan(packet.ip_at);
+  const uint8_t tos = tos_of(inner_ip, packet.family()), ttl = inner_ip[ttl_at(packet.family())];
+  const Outer header{outer_tos(tos), ttl,         protocol_of(tunnel.type, packet.family()),         id, dont_fragment,
+                     source,         destination, overhead - ip_header_size(family) + packet.ip_size};
+  Frame outer = grown(whole, overhead, packet.ip_size, family);
   switch (tunnel.type) {
     case TunnelType::ipip: break;
-    case TunnelType::gue: write_gue(outer, packet, tunnel, payload_size, source, destination); break;
-    case TunnelType::gre: write_gre(outer, tunnel, payload_size); break;
+    case TunnelType::gue: write_gue(outer, packet, tunnel, header); break;
+    case TunnelType::gre: write_gre(outer, packet, tunnel, header); break;
   }
-  write_ip(MutableIpv4Header(outer.bytes().subspan(kEthernetSize)), header, kIpSize + payload_size);
+  const MutableBytes ip = outer.bytes().subspan(kEthernetSize);
+  family == Family::ipv4 ? write_ip(MutableIpv4Header(ip), header) : write_ip(MutableIpv6Header(ip), header);
   return outer;
 }
 
@@ -163,13 +185,14 @@ std::optional<size_t> tunnel_header(Bytes outer_payload, TunnelType type) {
     if (outer_payload.size() < kUdpSize + kGueSize) return std::nullopt;
     const Bytes gue = outer_payload.subspan(kUdpSize);
     const bool data = gue[0] >> 5 == 0;  // version 0, no control message
-    if (!data || gue[kGueProtocolAt] != static_cast<uint8_t>(Protocol::ipip)) return std::nullopt;
+    if (!data || !holds_ip(gue[kGueProtocolAt])) return std::nullopt;
     size = kUdpSize + kGueSize + (gue[0] & 0x1fu) * 4;
   } else if (type == TunnelType::gre) {
     if (outer_payload.size() < kGreSize) return std::nullopt;
     const uint16_t flags = load_be16(outer_payload, kGreFlagsAt);
     constexpr uint16_t kKnown = kGreHasChecksum | kGreHasKey | kGreHasSequence;
-    if ((flags & ~kKnown) != 0 || load_be16(outer_payload, kGreTypeAt) != kEtherTypeIpv4) return std::nullopt;
+    const uint16_t inner = load_be16(outer_payload, kGreTypeAt);
+    if ((flags & ~kKnown) != 0 || (inner != kEtherTypeIpv4 && inner != kEtherTypeIpv6)) return std::nullopt;
     size = kGreSize;
     for (const uint16_t option : {kGreHasChecksum, kGreHasKey, kGreHasSequence}) size += (flags & option) ? 4 : 0;
   }

@@ -11,13 +11,14 @@ enum class TunnelType : uint8_t { ipip, gue, gre };  // IPVS's numbers
 // receiver completes it; if the inner checksum is whole, the outer header gets a checksum. So does IPVS.
 enum class TunnelChecksum : uint8_t { none, checksum, remote };
 
-constexpr Protocol protocol_of(TunnelType type) {  // of the outer header
+// Of the outer header. inner: the packet's family.
+constexpr Protocol protocol_of(TunnelType type, Family inner) {
   switch (type) {
     case TunnelType::ipip: break;
     case TunnelType::gue: return Protocol::udp;
     case TunnelType::gre: return Protocol::gre;
   }
-  return Protocol::ipip;
+  return inner == Family::ipv4 ? Protocol::ipip : Protocol::ipv6;
 }
 
 struct Tunnel {

@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// announcements.cpp: ARP: requests for servers, announcements and probes of VIPs, conflicts.
+// announcements.cpp: ARP and neighbour discovery: requests for servers, announcements and probes of VIPs, conflicts.
 #include "core/outbox.h"
 #include "director/surroundings.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
-// Learns from a received ARP frame.
-Exit Surroundings::heard(const Arp& arp, Link link, Turn turn) {
+namespace {
+
+Exit by_family(Family family, Exit arp, Exit nd) { return family == Family::ipv4 ? arp : nd; }
+
+// Where a request for an address, or an announcement, goes to reach all who need it.
+Mac all_of(Family family) { return family == Family::ipv4 ? kBroadcastMac : multicast_mac(kAllNodes); }
+Mac who_may_have(Ip target) { return target.is_v4() ? kBroadcastMac : multicast_mac(solicited_node(target)); }
+
+}  // namespace
+
+// Learns from a received request or answer.
+Exit Surroundings::heard(const Discovery& d, Link link, Turn turn) {
   const Mac own = lan_.link(link).mac;
-  if (arp.sender_mac == own) return Exit::own_frame;
-  if (lan_.claims.answers_for(arp.sender, link)) {
-    if (const auto conflict = lan_.claims.heard(arp, link, own, turn.now)) tell(*conflict, turn.out);
-    return Exit::arp_conflict;
+  if (d.sender_mac == own) return Exit::own_frame;
+  if (lan_.claims.answers_for(d.sender, link)) {
+    if (const auto conflict = lan_.claims.heard(d, link, own, turn.now)) tell(*conflict, turn.out);
+    return by_family(d.family(), Exit::arp_conflict, Exit::nd_conflict);
   }
-  return lan_.neighbors.heard(arp, link, own, turn) ? Exit::arp_learned : Exit::arp_other;
+  if (lan_.neighbors.heard(d, link, own, turn)) return by_family(d.family(), Exit::arp_learned, Exit::nd_learned);
+  return by_family(d.family(), Exit::arp_other, Exit::nd_other);
 }
 
-// Sends the ARP that is due. What the outbox has no room for remains due for the next turn, which follows at once.
-void Surroundings::speak(Turn turn) {
+// Sends what is due. What the outbox has no room for remains due for the next turn, which follows at once.
+void Surroundings::send_due(Turn turn) {
   asks_.clear(), says_.clear(), conflicts_.clear();
   places_.plan_tidying(turn.now);
-  const size_t frames = speech_held_ ? 0 : turn.out.letters_left();
+  const size_t frames = arp_held_ ? 0 : turn.out.buffers_left();
   lan_.neighbors.time_passed(frames, asks_, turn);
   for (uint64_t n = lan_.neighbors.take_discarded(); n > 0; --n) exits_.count(Exit::hold_expired);
   lan_.claims.time_passed(turn.now, frames - asks_.size(), says_, conflicts_);
@@ -32,41 +44,71 @@ void Surroundings::speak(Turn turn) {
 
 void Surroundings::ask(const Ask& question, Outbox& out) {
   const Link link = question.link;
-  send_arp(link, question.to.value_or(kBroadcastMac),
-           {Arp::Op::request, lan_.link(link).mac, lan_.own_address(link), Mac{}, question.target}, out);
+  const Ip target = question.target;
+  send(link, question.to.value_or(who_may_have(target)),
+       {.what = Discovery::What::asks,
+        .sender = lan_.asker(link, target.family()),
+        .sender_mac = lan_.link(link).mac,
+        .target = target},
+       out);
 }
 
 void Surroundings::say(const Say& word, Outbox& out) {
   const Link link = word.link;
+  const Family family = word.vip.family();
   const Mac mac = word.mac.zero() ? lan_.link(link).mac : word.mac;
   if (word.what == Say::What::probe) {
     // Our own address belongs to the interface's MAC address: it must not be sent with a virtual one (RFC 9568 8.1.2).
-    const Ip asker = word.mac.zero() ? lan_.own_address(link) : Ip();
-    send_arp(link, kBroadcastMac, {Arp::Op::request, mac, asker, Mac{}, word.vip}, out);
+    const Ip asker = word.mac.zero() ? lan_.asker(link, family) : Ip::any(family);
+    send(link, who_may_have(word.vip),
+         {.what = Discovery::What::asks, .sender = asker, .sender_mac = mac, .target = word.vip}, out);
     return;
   }
-  send_arp(link, kBroadcastMac, {Arp::Op::request, mac, word.vip, Mac{}, word.vip}, out);
-  send_arp(link, kBroadcastMac, {Arp::Op::reply, mac, word.vip, kBroadcastMac, word.vip}, out);
+  const Mac all = all_of(family);
+  if (family == Family::ipv4) {
+    send(link, all, {.what = Discovery::What::asks, .sender = word.vip, .sender_mac = mac, .target = word.vip}, out);
+    send(link, all,
+         {.what = Discovery::What::says,
+          .sender = word.vip,
+          .sender_mac = mac,
+          .target = word.vip,
+          .target_mac = kBroadcastMac},
+         out);
+  } else {
+    send(link, all,
+         {.what = Discovery::What::says,
+          .sender = word.vip,
+          .sender_mac = mac,
+          .target = Ip::any(family),
+          .target_mac = all,
+          .solicited = false},
+         out);
+  }
 }
 
-void Surroundings::send_arp(Link link, Mac to, const Arp& arp, Outbox& out) {
+void Surroundings::send(Link link, Mac to, const Discovery& d, Outbox& out) {
   const LinkFacts& facts = lan_.links[index(link)];
   if (!facts.usable()) return;
-  const MutableBytes letter = out.letter();
-  const size_t size = letter.empty() ? 0 : composer_.arp(letter, arp.sender_mac, to, arp);
-  if (size != 0) out.send_letter(link, size);
+  const MutableBytes buffer = out.buffer();
+  const size_t size = buffer.empty() ? 0 : composer_.discovery(buffer, d.sender_mac, to, d);
+  if (size != 0) out.send_buffer(link, size);
 }
 
 void Surroundings::tell(const Conflict& conflict, Outbox& out) const {
-  const std::string vip = "VIP " + text(conflict.vip), mac = text(conflict.mac);
+  const std::string vip = text(conflict.vip), mac = text(conflict.mac);
+  const char* const answers = what_is_answered(conflict.vip);
   if (conflict.over) {
-    out.say(Severity::notice, "nobody else answers ARP for " + vip + " any more (" + mac + " did)");
+    out.say(Severity::notice, formatted("nobody else answers {} for VIP {} any more ({} did)", answers, vip, mac));
   } else if (const auto server = lan_.neighbors.who_has(conflict.mac)) {
-    out.say(Severity::warning, "real server " + text(*server) + " (" + mac + ") answers ARP for " + vip +
-                                   ": set arp_ignore=1, arp_announce=2 there, see rawvs-realserver(8)");
+    out.say(Severity::warning,
+            formatted("real server {} ({}) answers {} for VIP {}: {} there, see rawvs-realserver(8)", text(*server),
+                      mac, answers, vip,
+                      conflict.vip.is_v4() ? "set arp_ignore=1, arp_announce=2" : "put it on lo, with prefix 128"));
   } else {
-    out.say(Severity::warning, "another machine (" + mac + ") answers ARP for " + vip +
-                                   ": clients may reach it instead of this director; find it by its MAC address");
+    out.say(Severity::warning,
+            formatted("another machine ({}) answers {} for VIP {}: clients may reach it instead of this director; find "
+                      "it by its MAC address",
+                      mac, answers, vip));
   }
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 
 #include "core/connection.h"
 #include "core/sctp_state.h"
@@ -12,6 +11,7 @@
 #include "wire/ethernet.h"
 #include "wire/l4_header.h"
 #include "wire/packet.h"
+#include "wire/split.h"
 
 namespace rawvs {
 
@@ -31,8 +31,8 @@ struct Arrival {
   Role role = Role::other;
   FlowKey key{};  // unless the role is `other`; with its hash
   uint64_t hash = 0;
-  Quote quote{};                     // of an ICMP error
-  std::span<const uint16_t> cuts{};  // the offsets of the fragments of a reassembled datagram (split.h)
+  Quote quote{};  // of an ICMP error
+  Cuts cuts{};    // of a reassembled datagram
   // For observers.
   bool opened = false;               // it began a connection
   ServerSlot served_by = kNoServer;  // the server that got it, if there is no connection afterwards

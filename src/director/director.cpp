@@ -7,7 +7,7 @@
 // operators.cpp, changes of links and routes in surroundings.h.
 #include "core/outbox.h"
 #include "director/path.h"
-#include "director/pieces.h"
+#include "wire/ipv6_header.h"
 
 namespace rawvs {
 
@@ -43,7 +43,8 @@ void Director::Path::parse(Arrival& a) {
   if (!a.exit) a.exit = misaddressed(a.ethernet, frame.link);
   if (a.exit || a.ethernet.kind == Kind::arp) return;
 
-  a.exit = parse_ipv4(frame, a.packet);
+  a.exit = parse_ip(frame, a.packet);
+  if (!a.exit && a.ethernet.dst.group() && !is_discovery(a.packet)) a.exit = Exit::other_mac;
   if (!a.exit) return classify(a);
   if (*a.exit != Exit::truncated && !surroundings.takes(a.packet.dst)) a.exit = Exit::not_vip;
 }
@@ -52,10 +53,9 @@ void Director::Path::parse(Arrival& a) {
 std::optional<Exit> Director::Path::misaddressed(const Ethernet& e, Link link) const {
   const Mac own = surroundings.link(link).mac;
   if (e.src == own) return Exit::own_frame;
-  if (e.kind == Kind::other) return Exit::not_ipv4;
-  if (e.dst != own && !(e.kind == Kind::arp && e.dst.group()) && !surroundings.our_mac(e.dst, link)) {
-    return Exit::other_mac;
-  }
+  if (e.kind == Kind::other) return Exit::not_ip;
+  const bool for_all = e.dst.group() && e.kind != Kind::ipv4;  // ARP and neighbour discovery come so
+  if (e.dst != own && !for_all && !surroundings.our_mac(e.dst, link)) return Exit::other_mac;
   if (e.src.group() || e.src == Mac{}) return Exit::bad_source;  // 0 means "not known" (Connection::Peer)
   return std::nullopt;
 }
@@ -84,15 +84,19 @@ void Director::Path::classify(Arrival& a) {
 }
 
 Exit Director::Path::decide(Arrival& a, Turn turn) {
-  return a.ethernet.kind == Kind::arp ? host.arp(a, turn) : ip_arrived(a, turn);
+  const bool discovery = a.ethernet.kind == Kind::arp || is_discovery(a.packet);
+  return discovery ? host.discovery(a, turn) : ip_arrived(a, turn);
 }
 
 Exit Director::Path::ip_arrived(Arrival& a, Turn turn) {
-  const bool to_vip = surroundings.takes(a.packet.dst);
-  if (to_vip && surroundings.stands_by(a.packet.dst)) return Exit::standby;
-  if (a.packet.fragmented()) {
-    if (to_vip || surroundings.from_nat_server(a.packet.src)) return fragment_arrived(a, turn);
-    return Exit::not_vip;
+  const auto* const claimed = surroundings.claimed(a.packet.dst);
+  const bool to_vip = claimed != nullptr;
+  if (to_vip && claimed->standby) return Exit::standby;
+  if (a.packet.fragmented() || a.packet.fragment_at != 0) {
+    if (!to_vip && !surroundings.from_nat_server(a.packet.src)) return Exit::not_vip;
+    if (a.packet.fragmented()) return fragment_arrived(a, turn);
+    join_atomic(a);
+    if (a.exit) return *a.exit;
   }
   return to_vip ? vip_packet(a, turn) : passing_packet(a, turn);
 }
@@ -123,9 +127,9 @@ Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
   }
   Server& server = services.server(choice->server);
   if (service.spec.one_packet && a.packet.protocol == Protocol::udp) {
-    Connection c = flows.begin_once(a, service, *choice);
-    const Exit exit = forwarder.once(a, c, server, turn);
-    flows.end_once(c);
+    LooseConnection c = flows.begin_once(a, service, *choice);
+    const Exit exit = forwarder.once(a, *c, server, turn);
+    flows.end_once(*c);
     return exit;
   }
   Connection* const c = flows.begin(a, service, *choice, turn);
@@ -140,7 +144,7 @@ Exit Director::Path::passing_packet(Arrival& a, Turn turn) {
   if (a.packet.protocol == Protocol::icmp) {
     if (const Exit exit = forwarder.tunnel_error(a, turn); exit != Exit::not_vip) return exit;
   }
-  return kept_from_kernel(a) ? give_back(a, turn.out) : Exit::not_vip;
+  return kept_from_kernel(a) ? Forwarder::give_back(a, turn.out) : Exit::not_vip;
 }
 
 // Fragments are kept until their datagram is complete, as Linux does for IPVS; then it is processed as one packet.
@@ -153,28 +157,31 @@ Exit Director::Path::fragment_arrived(Arrival& a, Turn turn) {
   parse(whole_);
   a.whole = &whole_;
   whole_.packet.largest_fragment = outcome.largest;
+  whole_.packet.fragment_id = outcome.id;
   whole_.cuts = outcome.cuts;
-  return whole_.exit ? *whole_.exit : decide(whole_, turn);
+  if (!whole_.exit && whole_.packet.fragment_at != 0) return Exit::bad_extension;  // it holds a fragment once more
+  return whole_.exit ? *whole_.exit : ip_arrived(whole_, turn);  // no discovery comes in fragments (RFC 6980 section 5)
 }
 
-// Whether the guard dropped a packet that belongs to the kernel: the guard cannot look up fragments or, on old kernels,
-// flows; and it guards known flows even when no service is left.
+// A fragment that is the whole: it goes on without its fragment header, as those do that were put together.
+void Director::Path::join_atomic(Arrival& a) {
+  const uint32_t size = a.packet.ip_size;
+  remove_fragment_header(*a.frame, a.packet);
+  parse(a);
+  a.packet.largest_fragment = static_cast<uint16_t>(size);
+}
+
+// Whether the guard dropped a packet that belongs to the kernel: it cannot look up fragments, packets with extension
+// headers or, on old kernels, flows; and it guards known flows even when no service is left.
 bool Director::Path::kept_from_kernel(const Arrival& a) const {
   const Packet& p = a.packet;
-  if (services.empty() && a.role != Role::other && flows.find(a)) return true;
+  if (services.empty(p.family()) && a.role != Role::other && flows.find(a)) return true;
   if (!surroundings.from_nat_server(p.src)) return false;
   if (surroundings.is_own(p.dst)) return false;  // the guard never drops packets to the host itself
-  if (p.largest_fragment != 0) return true;
+  const bool extended = p.family() == Family::ipv6 && p.next_at != p.ip_at + kIpv6NextHeaderAt;
+  if (p.largest_fragment != 0 || extended) return true;
   const bool icmp_error = p.protocol == Protocol::icmp && is_error(p.icmp);
   return !surroundings.guard_knows_flows(a.frame->link) && (has_ports(p.protocol) || icmp_error);
-}
-
-Exit Director::Path::give_back(const Arrival& a, Outbox& out) {
-  const uint16_t largest = a.packet.largest_fragment;
-  const auto given = [&](const Frame& frame) { return out.give_back(frame) ? Exit::given_back : Exit::outbox_full; };
-  if (largest == 0) return given(*a.frame);
-  Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts);
-  return each_piece(fragments, out, given);
 }
 
 void Director::Path::time_passed(Turn turn) {

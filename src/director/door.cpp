@@ -39,7 +39,7 @@ std::optional<Ip> Director::next_server_address(std::optional<Ip> after) const {
   return path_->surroundings.next_server_address(after);
 }
 void Director::guard_knows_flows(Link link, bool knows) { path_->surroundings.set_guard_knows_flows(link, knows); }
-void Director::hold_speech(bool hold) { path_->surroundings.hold_speech(hold); }
+void Director::hold_arp(bool hold) { path_->surroundings.hold_arp(hold); }
 void Director::link_counted(Link link, const LinkCounters& counters) { path_->counters[index(link)] = counters; }
 
 // Connections from other directors and from an earlier process.

@@ -6,15 +6,13 @@
 #include "core/track.h"
 #include "director/flows.h"
 #include "director/surroundings.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
 namespace {
 
 constexpr size_t kServersNamed = 32;  // of a service, in the step about its scheduler
-
-std::string seconds(Duration d) { return std::to_string(d / 1s) + " s"; }
-std::string counted(uint64_t n, const char* what) { return std::to_string(n) + ' ' + what; }
 
 const char* packet_word(Protocol protocol) {
   switch (protocol) {
@@ -24,12 +22,15 @@ const char* packet_word(Protocol protocol) {
   }
 }
 
+// How a MAC address is asked for.
+const char* discovery(Ip address) { return address.is_v4() ? "ARP" : "ND"; }
+
 std::string why_not(const Server& s) {
   if (!s.reachable) return "cannot be reached by forwarding: see its route";
   if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0) return "down, as its check says";
   if (s.spec.weight == 0) return "weight 0: no new connections";
   if (s.overloaded) {
-    return "full: " + counted(uint64_t{s.active} + s.inactive, "connections, upper=") + std::to_string(s.spec.upper);
+    return formatted("full: {} connections, upper={}", uint64_t{s.active} + s.inactive, s.spec.upper);
   }
   return "";
 }
@@ -41,7 +42,7 @@ class Explainer {
 
   Explanation run() {
     const Endpoint client{flow_.client, flow_.cport}, vip{flow_.vip, flow_.vport};
-    step(std::string("A ") + packet_word(flow_.protocol) + " from " + text(client) + " to " + text(vip) + '.');
+    step(formatted("A {} from {} to {}.", packet_word(flow_.protocol), text(client), text(vip)));
     if (!d_.surroundings.claims().takes(flow_.vip)) {
       step(text(flow_.vip) + " is no VIP: no virtual service has this address.");
       return end(Exit::not_vip, "It is left to this host's kernel.");
@@ -49,17 +50,19 @@ class Explainer {
     const Claims::Claim& claim = *d_.surroundings.claims().find(flow_.vip);
     const LinkFacts& place = d_.surroundings.link(claim.as.link);
     if (claim.as.standby) {
-      step(text(flow_.vip) + " is a VIP whose master is another director (VRRP): ARP for it is not answered here.");
+      step(formatted("{} is a VIP whose master is another director (VRRP): {} for it is not answered here.",
+                     text(flow_.vip), discovery(flow_.vip)));
       return end(Exit::standby, "It is dropped: the master sends it on.");
     }
-    step(text(flow_.vip) + " is a VIP" +
-         (claim.answered()
-              ? ": ARP for it is answered with " + text(d_.surroundings.mac_of(claim)) + " on " + place.name
-              : ", retired: its last service went a short while ago") +
-         '.');
-    if (!place.usable()) step("But " + place.name + " is down: nothing can arrive there now.");
-    if (d_.services.empty()) {
-      step("There is no virtual service at all: rawvsd stands aside.");
+    if (claim.answered()) {
+      step(formatted("{} is a VIP: {} for it is answered with {} on {}.", text(flow_.vip), discovery(flow_.vip),
+                     text(d_.surroundings.mac_of(claim)), place.name));
+    } else {
+      step(text(flow_.vip) + " is a VIP, retired: its last service went a short while ago.");
+    }
+    if (!place.usable()) step(formatted("But {} is down: nothing can arrive there now.", place.name));
+    if (d_.services.empty(flow_.vip.family())) {
+      step("There is no virtual service of this family: rawvsd stands aside.");
       return answered_as_host();
     }
     return known() ? std::move(e_) : unknown();
@@ -87,8 +90,8 @@ class Explainer {
     if (!c && d_.flows.has_unknown_ports()) c = find(any_port);
     if (!c) return step("No connection with these addresses and ports is known."), false;
     const Server& server = d_.services.server(c->server);
-    step("A connection is known: " + std::string(state_name(*c)) + ", to real server " + text(c->real_server()) +
-         " by " + name(c->method()) + ", expires in " + seconds(d_.flows.connections().left(*c, now_)) + '.');
+    step(formatted("A connection is known: {}, to real server {} by {}, expires in {} s.", state_name(*c),
+                   text(c->real_server()), name(c->method()), d_.flows.connections().left(*c, now_) / 1s));
     if (d_.settings.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
@@ -113,17 +116,18 @@ class Explainer {
       return answered_as_host();
     }
     const ServiceSpec& s = service->spec;
-    step("It is for the virtual service " + text(s.key) + ": scheduler " + name(s.scheduler) +
-         (s.persistence > Duration::zero() ? ", persistence " + seconds(s.persistence) : "") +
-         (s.one_packet ? ", one-packet scheduling" : "") + ", " + counted(service->servers.size(), "real servers") +
-         '.');
+    step(formatted("It is for the virtual service {}: scheduler {}{}{}, {} real servers.", text(s.key),
+                   name(s.scheduler),
+                   s.persistence > Duration::zero() ? formatted(", persistence {} s", s.persistence / 1s) : "",
+                   s.one_packet ? ", one-packet scheduling" : "", service->servers.size()));
     if (s.persistence > Duration::zero()) {
       const FlowKey key = template_key(flow_, service->spec);
       const Connection* const client_template = find(key);
       const std::string who = text(key.client) + (s.netmask == Netmask{} ? "" : " and its network");
       if (client_template && d_.flows.keeps(*client_template)) {
-        step("Persistence: " + who + " stays with " + text(client_template->real_server().addr) + " for another " +
-             seconds(d_.flows.connections().left(*client_template, now_)) + " or more.");
+        step(formatted("Persistence: {} stays with {} for another {} s or more.", who,
+                       text(client_template->real_server().addr),
+                       d_.flows.connections().left(*client_template, now_) / 1s));
         chosen(client_template->server, *service);
         return std::move(e_);
       }
@@ -139,20 +143,21 @@ class Explainer {
     for (size_t i = 0; i < std::min(service.servers.size(), kServersNamed); ++i) {
       const Server& s = d_.services.server(service.servers[i]);
       const std::string not_now = why_not(s);
-      servers += (i == 0 ? "" : "; ") + text(s.spec.at) + " weight " + std::to_string(s.spec.weight) +
-                 (s.share == kFullShare ? "" : " (slow start of " + std::to_string(s.full_weight()) + ")") + ", " +
-                 counted(s.active, "active, ") + counted(s.inactive, "inactive") +
-                 (not_now.empty() ? "" : " (" + not_now + ')');
+      servers += formatted("{}{} weight {}", i == 0 ? "" : "; ", text(s.spec.at), s.spec.weight);
+      if (s.share != kFullShare) servers += formatted(" (slow start of {})", s.full_weight());
+      servers += formatted(", {} active, {} inactive", s.active, s.inactive);
+      if (!not_now.empty()) servers += formatted(" ({})", not_now);
     }
     if (service.servers.size() > kServersNamed) servers += "; and more";
-    if (!servers.empty()) step("The servers: " + servers + '.');
+    if (!servers.empty()) step(formatted("The servers: {}.", servers));
     if (!index) {
       step("The scheduler finds none that may have it.");
       return end(Exit::no_server, "ICMP port unreachable is sent to the client.");
     }
-    step(std::string("The scheduler ") + name(service.spec.scheduler) + " takes " +
-         text(d_.services.server(service.servers[*index]).spec.at) + '.');
-    if (!service.spec.one_packet && d_.flows.connections().size() == d_.flows.connections().capacity()) {
+    step(formatted("The scheduler {} takes {}.", name(service.spec.scheduler),
+                   text(d_.services.server(service.servers[*index]).spec.at)));
+    const Ip server = d_.services.server(service.servers[*index]).spec.at.addr;
+    if (!service.spec.one_packet && !d_.flows.connections().has_room(needs_wide(flow_, server))) {
       return end(Exit::table_full, "It is dropped: the connection table is full (max_connections).");
     }
     chosen(service.servers[*index], service);
@@ -175,18 +180,22 @@ class Explainer {
     }
     Hop hop;
     if (const auto nowhere = d_.surroundings.hop_to(server, hop, now_)) {
-      return settle(*nowhere, "It is dropped: " + std::string(words(*nowhere).meaning) + '.');
+      return settle(*nowhere, formatted("It is dropped: {}.", words(*nowhere).meaning));
     }
     const Neighbors::Neighbor& next = d_.surroundings.neighbors().at(hop.neighbor);
-    step("Its next hop is " + text(next.addr) + " on " + d_.surroundings.link(hop.link).name + ", MTU " +
-         std::to_string(hop.mtu) +
-         (hop.knows_mac ? ", MAC address " + text(hop.mac) : ", whose MAC address is asked for") + '.');
+    step(formatted("Its next hop is {} on {}, MTU {}, {}.", text(next.addr), d_.surroundings.link(hop.link).name,
+                   hop.mtu, hop.knows_mac ? "MAC address " + text(hop.mac) : "whose MAC address is asked for"));
     if (!hop.knows_mac && next.state == Neighbors::State::silent) {
-      return settle(Exit::server_silent, "It is dropped: the server does not answer ARP.");
+      return settle(Exit::server_silent,
+                    formatted("It is dropped: the server does not answer {}.", discovery(next.addr)));
     }
-    const std::string to = " to real server " + text(at) + " by " + name(method) + '.';
-    if (!hop.knows_mac) return settle(Exit::held, "It is held until the server answers ARP, and then sent on" + to);
-    settle(Exit::forwarded, "It is sent on" + to);
+    settle(hop.knows_mac ? Exit::forwarded : Exit::held,
+           formatted("It is {} to real server {} by {}.", hop.knows_mac ? "sent on" : held(next.addr), text(at),
+                     name(method)));
+  }
+
+  static std::string held(Ip next) {
+    return formatted("held until the server answers {}, and then sent on", discovery(next));
   }
 
   Explanation answered_as_host() {

@@ -23,7 +23,7 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
       ftp_(static_cast<uint16_t>(settings.max_ftp)) {}
 
 Connection* Flows::track(const Arrival& a, Turn turn) {
-  if (a.role == Role::other || services_.empty()) return nullptr;  // as IPVS: no tracking while there is no service
+  if (a.role == Role::other || services_.empty(a.packet.family())) return nullptr;  // as IPVS
   Connection* c = connections_.find(Side::client, a.key, a.hash);
   if (!c && unknown_ports_ != 0) {
     FlowKey any_port = a.key;
@@ -50,7 +50,7 @@ bool Flows::over(const Arrival& a, const Connection& c) const {
 }
 
 Connection* Flows::track_reply(const Arrival& a, Turn turn) {
-  if (a.role == Role::other || services_.empty()) return nullptr;
+  if (a.role == Role::other || services_.empty(a.packet.family())) return nullptr;
   Connection* const c = connections_.find(Side::server, a.key, a.hash);
   if (!c || !connections_.expired(*c, turn.now)) return c;
   if (controls(*c)) return c;

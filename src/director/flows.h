@@ -32,7 +32,7 @@ class Flows {
   // For each packet of a batch, before the look-ups: prefetches memory.
   uint64_t hash(const FlowKey& key) const { return connections_.hash(key); }
   void prefetch_cell(const Arrival& a) const { connections_.prefetch_cell(a.side(), a.hash); }
-  void prefetch_entry(const Arrival& a) const { connections_.prefetch_entry(a.side(), a.hash); }
+  void prefetch_entry(const Arrival& a) const { connections_.prefetch_entry(a.side(), a.hash, a.key.client.is_v6()); }
   bool expects_replies() const { return connections_.two_sided() != 0; }
 
   // The packet's live connection, or null. A connection that this packet ends (reused client port, removed server,
@@ -49,7 +49,7 @@ class Flows {
   std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
   Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn);
   // One-packet scheduling: a connection for one packet, outside the table.
-  Connection begin_once(Arrival& a, Service& service, const Choice& choice);
+  LooseConnection begin_once(Arrival& a, Service& service, const Choice& choice);
   void end_once(const Connection& c);
 
   // For a packet of the connection. False: drop the packet, because there is no room for what it needs.
@@ -131,9 +131,9 @@ class Flows {
 // what it is beyond that and returns its timeout. Null: there is no room for it, and nothing is left of it.
 template <class Fill>
 Connection* Flows::enter(const Entry& entry, Turn turn, Fill&& fill) {
-  Connection* const c = connections_.create(entry.key, entry.hash);
-  if (!c) return nullptr;
   Server& server = services_.server(entry.server);
+  Connection* const c = connections_.create(entry.key, entry.hash, server.spec.at.addr);
+  if (!c) return nullptr;
   join(*c, entry.server, server, entry.port);
   connections_.arm(*c, turn.now, fill(*c, server));
   if (entry.parent) control(*entry.parent, *c);

@@ -58,15 +58,10 @@ Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Tur
   return c;
 }
 
-Connection Flows::begin_once(Arrival& a, Service& service, const Choice& choice) {
-  Connection c{};
-  c.client_v4 = a.key.client.v4();
-  c.vip_v4 = a.key.vip.v4();
-  c.cport = a.key.cport;
-  c.vport = a.key.vport;
-  c.protocol = a.key.protocol;
+LooseConnection Flows::begin_once(Arrival& a, Service& service, const Choice& choice) {
   Server& server = services_.server(choice.server);
-  join(c, choice.server, server, choice.port);
+  LooseConnection c(a.key, server.spec.at.addr);
+  join(*c, choice.server, server, choice.port);
   a.opened = true;
   a.served_by = choice.server;
   ++service.traffic.connections;

@@ -8,12 +8,11 @@
 #include "core/rewrite.h"
 #include "core/tunnel.h"
 #include "director/pieces.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
 namespace {
-
-constexpr uint32_t kLeastMtu = 68;  // RFC 791: the MTU of every link is at least this
 
 // FTP that names another host's address is forwarded, but has an exit of its own.
 Exit sent_on(Exit exit, const FtpFound& found) {
@@ -72,7 +71,7 @@ Exit Forwarder::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
 
 // Sends a NAT server's reply to the MAC address and link from which the client's packets came.
 Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn) {
-  const uint32_t mtu = surroundings_.link(c.link()).mtu;
+  const uint32_t mtu = surroundings_.link(c.link()).mtu_of(a.packet.family());
   if (a.packet.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   if (const auto refused = too_long(a, mtu, true, turn)) return *refused;
   count_out(a, server);
@@ -84,34 +83,44 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
   }
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
   // A connection from sync with a Linux director: until the client sends, only the host's routes know the way to it.
-  if (c.peer.client_mac == Mac{}.bytes)
-    return turn.out.give_back(*a.frame) ? Exit::answer_forwarded : Exit::outbox_full;
+  if (c.peer.client_mac == Mac{}.bytes) {
+    const Exit exit = give_back(a, turn.out);
+    return exit == Exit::given_back ? Exit::answer_forwarded : exit;
+  }
   return sent_on(back(a, c, turn), found);
+}
+
+Exit Forwarder::give_back(const Arrival& a, Outbox& out) {
+  const uint16_t largest = a.packet.largest_fragment;
+  const auto given = [&](const Frame& frame) { return out.give_back(frame) ? Exit::given_back : Exit::outbox_full; };
+  if (largest == 0) return given(*a.frame);
+  Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts, a.packet.fragment_id);
+  return each_piece(fragments, out, given);
 }
 
 // Reads the server's half of an FTP control connection and replaces the server's address in it. An exit: the segment is
 // dropped, and its sender will repeat it.
 std::optional<Exit> Forwarder::read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn) {
-  const MutableBytes letter = turn.out.letter();
-  if (letter.empty()) return Exit::outbox_full;
+  const MutableBytes buffer = turn.out.buffer();
+  if (buffer.empty()) return Exit::outbox_full;
   Frame& edited = edited_frame_;
   FtpSession& session = flows_.session(c);
   const FtpSession before = session;
-  const FtpOutcome outcome = from_server(session, *a.frame, a.packet, letter, edited);
+  const FtpOutcome outcome = from_server(session, *a.frame, a.packet, buffer, edited);
   const bool rewritten = outcome.what == FtpOutcome::What::rewritten;
   if (!rewritten && outcome.what != FtpOutcome::What::forward) return Exit::ftp_disorder;
   if (!flows_.arrange(c, before, outcome.found, turn)) return Exit::table_full;
   found = outcome.found;
   if (!rewritten) return std::nullopt;
-  turn.out.keep_letter();
-  edited.headroom = Outbox::kLetterRoom;
+  turn.out.keep_buffer();
+  edited.headroom = Outbox::kBufferRoom;
   edited.link = a.frame->link;
   a.frame = &edited;
-  if (const auto wrong = parse_ipv4(edited, a.packet)) return wrong;
+  if (const auto wrong = parse_ip(edited, a.packet)) return wrong;
   // If the edit made it too long, it is sent in two segments.
   const Packet& p = a.packet;
   if (!edited.offload.super_frame() && p.ip_size > mtu) {
-    edited.offload.segmentation = Offload::tcp4;
+    edited.offload.segmentation = p.family() == Family::ipv4 ? Offload::tcp4 : Offload::tcp6;
     edited.offload.segment_size = static_cast<uint16_t>(mtu - (p.ip_size - p.tcp_payload));
   }
   return std::nullopt;
@@ -139,19 +148,22 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
 }
 
 Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {
-  const uint32_t overhead = tunnel_overhead(server.spec.tunnel, a.frame->offload);
+  const Family outer = server.spec.at.addr.family();
+  const uint32_t overhead = tunnel_overhead(server.spec.tunnel, outer, a.frame->offload);
   if (server.source.unspecified()) return Exit::no_route;  // the host has no address on that route
-  if (hop.mtu < overhead + kLeastMtu) return Exit::tunnel_narrow;
-  if (const auto refused = too_long(a, hop.mtu - overhead, settings_.pmtu_disc, turn)) return *refused;
-  if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, server, hop, turn);
+  const Family inner = a.packet.family();
+  if (surroundings_.link(hop.link).mtu < overhead + least_mtu(inner)) return Exit::tunnel_narrow;
+  const uint32_t room = room_in_tunnel(hop.mtu, overhead, inner);  // a path behind the link may be narrower
+  if (const auto refused = too_long(a, room, settings_.pmtu_disc, turn)) return *refused;
+  if (!a.frame->offload.super_frame()) return wrap_and_depart(*a.frame, a.packet, a.cuts, server, hop, turn);
 
   // Neither kernel nor card segments within this outer header: the super-frame is segmented here, each with its own.
   Segmenter segments(*a.frame, a.packet);
   return each_piece(segments, turn.out, [&](Frame& piece) {
-    piece.headroom = Outbox::kLetterRoom;
+    piece.headroom = Outbox::kBufferRoom;
     Packet packet;
-    if (const auto wrong = parse_ipv4(piece, packet)) return *wrong;
-    return wrap_and_depart(piece, packet, server, hop, turn);
+    if (const auto wrong = parse_ip(piece, packet)) return *wrong;
+    return wrap_and_depart(piece, packet, {}, server, hop, turn);
   });
 }
 
@@ -161,15 +173,21 @@ Exit Forwarder::back(Arrival& a, const Connection& c, Turn turn) {
   if (!way.usable()) return Exit::no_link;
   decrement_ttl(*a.frame, a.packet);
   settle_sctp_checksum(*a.frame, a.packet);
-  const Hop hop{c.link(), Mac{c.peer.client_mac}, kNoNeighbor, way.mtu, true};
+  const Hop hop{c.link(), Mac{c.peer.client_mac}, kNoNeighbor, way.mtu_of(a.packet.family()), true};
   const Exit exit = depart(*a.frame, a.packet, a.cuts, hop, turn);
   return exit == Exit::forwarded ? Exit::answer_forwarded : exit;
 }
 
-// Refuses a packet that is longer than the MTU and must not be fragmented, with an ICMP error to its sender. ICMP
-// errors themselves are fragmented instead.
+// Refuses a packet that is longer than the MTU and must not be fragmented, with an ICMP error to its sender. IPv4's
+// ICMP errors are fragmented instead. IPv6's packets are never fragmented on their way (RFC 8200 section 5): those that
+// came in fragments leave in the same ones, of which the largest must fit.
 std::optional<Exit> Forwarder::too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn) {
   const Packet& p = a.packet;
+  if (p.family() == Family::ipv6) {
+    const uint32_t longest = p.largest_fragment != 0 ? p.largest_fragment : longest_packet(*a.frame, p);
+    if (longest <= mtu || !p.dont_fragment) return std::nullopt;
+    return host_.error(a, Exit::too_big, turn, static_cast<uint16_t>(std::max(mtu, kIpv6LeastMtu)));
+  }
   const uint32_t longest = longest_packet(*a.frame, p);
   if (longest <= mtu || !p.dont_fragment || !df_counts || p.protocol == Protocol::icmp) return std::nullopt;
   return host_.error(a, Exit::too_big, turn, static_cast<uint16_t>(mtu));
@@ -177,8 +195,8 @@ std::optional<Exit> Forwarder::too_long(const Arrival& a, uint32_t mtu, bool df_
 
 Exit Forwarder::check(Arrival& a, const Server* server, Turn turn) {
   if (const auto wrong = parse_ethernet(*a.frame, a.ethernet)) return *wrong;
-  if (a.ethernet.kind != Kind::ipv4) return Exit::not_ipv4;
-  if (const auto wrong = parse_ipv4(*a.frame, a.packet)) return *wrong;
+  if (a.ethernet.kind != Kind::ipv4 && a.ethernet.kind != Kind::ipv6) return Exit::not_ip;
+  if (const auto wrong = parse_ip(*a.frame, a.packet)) return *wrong;
   const Packet& p = a.packet;
   const bool asks = p.protocol == Protocol::tcp || p.protocol == Protocol::udp;
   if (!asks || p.fragmented() || !surroundings_.takes(p.dst)) return Exit::not_vip;

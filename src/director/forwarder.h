@@ -8,7 +8,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 
 #include "core/turn.h"
 #include "director/arrival.h"
@@ -30,6 +29,8 @@ class Forwarder {
   Exit once(Arrival& a, Connection& c, Server& server, Turn turn);
   // A router's ICMP error about one of our tunnel packets; Exit::not_vip: it is something else.
   Exit tunnel_error(const Arrival& a, Turn turn);
+  // To the host's kernel, which routes it; what came in fragments, in the same ones.
+  static Exit give_back(const Arrival& a, Outbox& out);
   // A health check's packet: resolved, encapsulated and sent like clients' packets, but without a connection and
   // without counters. The server replies to the host directly, as to clients. server = null: not in the table.
   Exit check(Arrival& a, const Server* server, Turn turn);
@@ -51,10 +52,10 @@ class Forwarder {
   Exit back(Arrival& a, const Connection& c, Turn turn);
   std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
   // departure.cpp
-  Exit wrap_and_depart(Frame frame, Packet packet, const Server& server, const Hop& hop, Turn turn);
-  Exit depart(Frame frame, const Packet& packet, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit wrap_and_depart(Frame frame, Packet packet, const Cuts& cuts, const Server& server, const Hop& hop, Turn turn);
+  Exit depart(Frame frame, const Packet& packet, const Cuts& cuts, const Hop& hop, Turn turn);
   Exit depart_segmented(const Frame& frame, const Packet& packet, const Hop& hop, Turn turn);
-  Exit depart_cut(const Frame& frame, uint32_t mtu, std::span<const uint16_t> cuts, const Hop& hop, Turn turn);
+  Exit depart_cut(const Frame& frame, const Packet& packet, uint32_t mtu, const Cuts& cuts, const Hop& hop, Turn turn);
   Exit depart_whole(const Frame& frame, const Hop& hop, Turn turn);
 
   const Settings& settings_;
@@ -63,7 +64,7 @@ class Forwarder {
   Surroundings& surroundings_;
   Host& host_;
   Frame edited_frame_{};         // of FTP's control connection
-  uint16_t next_tunnel_id_ = 1;  // IP identification of outer packets
+  uint16_t next_tunnel_id_ = 1;  // identification of outer packets
 };
 
 // The length of the longest IP packet that this frame becomes on the wire: a super-frame is segmented.

@@ -7,15 +7,17 @@
 #include "core/rewrite.h"
 #include "core/tunnel.h"
 #include "director/forwarder.h"
-#include "wire/ipv4_header.h"
+#include "wire/ethernet.h"
+#include "wire/ip_header.h"
 
 namespace rawvs {
 
 namespace {
 
-constexpr uint16_t kLeastPathMtu = 552;       // as Linux (ip_rt_min_pmtu): lower values of ICMP errors are ignored
+// Lower values of ICMP errors are ignored: of IPv4 as Linux does (ip_rt_min_pmtu).
+constexpr uint16_t least_path_mtu(Family family) { return family == Family::ipv4 ? 552 : kIpv6LeastMtu; }
 constexpr uint16_t kLeastUnprovenMtu = 1280;  // for an error that does not prove that a packet was too long
-constexpr size_t kQuotedMost = 576;           // RFC 1812 4.3.2.3
+constexpr size_t kQuotedMost = 1280;          // RFC 4443 2.4 (c); RFC 1812 4.3.2.3: 576, which compose.h cuts to
 constexpr Duration kPathMtuBelieved = 600s;   // as Linux (ip_rt_mtu_expires): then larger packets are tried again
 
 // Whether a router may have refused this tunnel packet because of its length: it was longer than the MTU in the error,
@@ -26,17 +28,29 @@ bool was_too_big(const Quote& outer, const Quote& inner, uint32_t told, uint32_t
 }
 
 std::optional<TunnelType> tunnel_type_of(Protocol outer) {
-  for (const TunnelType type : {TunnelType::ipip, TunnelType::gue, TunnelType::gre}) {
-    if (protocol_of(type) == outer) return type;
+  switch (outer) {
+    case Protocol::ipip:
+    case Protocol::ipv6: return TunnelType::ipip;
+    case Protocol::udp: return TunnelType::gue;
+    case Protocol::gre: return TunnelType::gre;
+    default: return std::nullopt;
   }
-  return std::nullopt;
 }
 
 // Does the connection's server get its packets in packets such as this one?
 bool sends_in_tunnel(const Server& server, const Connection& c, const Quote& outer) {
   const Tunnel& tunnel = server.spec.tunnel;
   return server.in_service() && c.method() == Method::tunnel && server.source == outer.src &&
-         protocol_of(tunnel.type) == outer.protocol && (tunnel.type != TunnelType::gue || tunnel.port == outer.dport);
+         protocol_of(tunnel.type, c.vip().addr.family()) == outer.protocol &&
+         (tunnel.type != TunnelType::gue || tunnel.port == outer.dport);
+}
+
+// Where the fault is in the inner packet (RFC 4443 section 3.4); 0: it is in the outer one, or there is no pointer.
+uint16_t pointer_in(const Quote& inner, const Arrival& a) {
+  if (a.packet.icmp != Icmp::parameter_problem) return 0;
+  const uint32_t outer_at = a.packet.l4_at + kIcmpSize, skipped = inner.ip_at - outer_at;
+  const uint32_t pointer = load_be32(a.frame->bytes(), a.packet.l4_at + kIcmpv6WordAt);
+  return pointer > skipped && pointer - skipped < inner.size ? static_cast<uint16_t>(pointer - skipped) : 0;
 }
 
 }  // namespace
@@ -93,16 +107,17 @@ std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Server& serv
   Hop hop, learned;
   const bool nowhere = surroundings_.hop_to(server, hop, turn.now).has_value();
   const bool first = nowhere || server.path_mtu == 0 || turn.now >= server.path_mtu_until;
-  uint16_t told = std::max(a.packet.icmp_mtu, kLeastPathMtu);
+  uint16_t told = std::max(a.packet.icmp_mtu, least_path_mtu(outer.dst.family()));
   // The MTU learned so far does not count: it may come from an error about the packet before.
-  uint32_t sent_at_most = nowhere ? 0 : surroundings_.link(hop.link).mtu;
+  uint32_t sent_at_most = nowhere ? 0 : surroundings_.link(hop.link).mtu_of(outer.dst.family());
   if (server.route_mtu != 0) sent_at_most = std::min<uint32_t>(sent_at_most, server.route_mtu);
   // IPVS accepts an error about any packet of a connection: one forged error lowers the MTU of all. Here, an error
   // without proof lowers it at most to 1,280, which tunnels and access lines have.
   if (!nowhere && !was_too_big(outer, inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
   learn_path_mtu(server, told, turn.now);
   if (surroundings_.hop_to(server, learned, turn.now) || !outer.dont_fragment) return std::nullopt;
-  return static_cast<uint16_t>((first ? hop : learned).mtu - tunnel_overhead(server.spec.tunnel));
+  const uint32_t overhead = tunnel_overhead(server.spec.tunnel, outer.dst.family());
+  return static_cast<uint16_t>(room_in_tunnel((first ? hop : learned).mtu, overhead, inner.src.family()));
 }
 
 // For all servers at the address: they share the path. They are visited only if this one did not know; else the others
@@ -125,14 +140,16 @@ Exit Forwarder::tell_client(const Arrival& a, const Connection& c, const Quote& 
   about.size = static_cast<uint32_t>(kEthernetSize + std::min<size_t>(inner.size, kQuotedMost));
   std::copy_n(a.frame->data + inner.ip_at, about.size - kEthernetSize, bytes.data() + kEthernetSize);
   set_macs(about, Mac{c.peer.client_mac}, surroundings_.link(c.link()).mac);
+  const Family family = inner.src.family();
+  store_be16(about.bytes(), kEthernetTypeAt, ether_type(family));
   Packet packet;
   packet.src = inner.src;
   packet.dst = inner.dst;
   packet.ip_at = kEthernetSize;
   packet.ip_size = about.size - static_cast<uint32_t>(kEthernetSize);
-  // cppcheck-suppress containerOutOfBounds ; there are kQuotedMost more
-  packet.tos = bytes[kEthernetSize + kIpv4TosAt];
-  const IcmpAnswer error{a.packet.icmp, a.packet.icmp_code, mtu};
+  const Bytes header = Bytes(about.bytes()).subspan(kEthernetSize);
+  packet.tos = tos_of(header, family);
+  const IcmpAnswer error{a.packet.icmp, a.packet.icmp_code, mtu, a.packet.family(), pointer_in(inner, a)};
   return host_.error_about(about, packet, error, c.link(), turn) ? Exit::tunnel_error : Exit::answer_limited;
 }
 

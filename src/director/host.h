@@ -21,8 +21,8 @@ class Host {
  public:
   Host(const Settings& settings, Surroundings& surroundings, Composer& composer);
 
-  Exit arp(const Arrival& a, Turn turn);
-  Exit answer(const Arrival& a, Turn turn);  // ping, RST, ICMP unreachable
+  Exit discovery(const Arrival& a, Turn turn);  // ARP, neighbour discovery
+  Exit answer(const Arrival& a, Turn turn);     // ping, RST, ICMP unreachable
   // Sends an ICMP error to the packet's sender. exit: no_server, port_unreachable, protocol_unreachable, ttl_exceeded,
   // or too_big with the MTU. Returns the exit, or why no error was sent.
   Exit error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu = 0);

@@ -17,11 +17,18 @@ bool Lan::is_own(Ip addr) const {
   });
 }
 
-Ip Lan::own_address(Link link) const {
+Ip Lan::own_address(Link link, Family family) const { return own_address(link, family, false); }
+
+Ip Lan::asker(Link link, Family family) const { return own_address(link, family, family == Family::ipv6); }
+
+Ip Lan::own_address(Link link, Family family, bool link_local) const {
+  Ip second_best = Ip::any(family);
   for (const LinkAddress& a : links[index(link)].addresses) {
-    if (!claims.answers_for(a.addr)) return a.addr;
+    if (a.addr.family() != family || claims.answers_for(a.addr)) continue;
+    if (family == Family::ipv4 || a.addr.link_local() == link_local) return a.addr;
+    if (second_best.unspecified()) second_best = a.addr;
   }
-  return Ip();
+  return second_best;
 }
 
 Link Lan::link_towards(Ip addr) const {

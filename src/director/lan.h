@@ -17,8 +17,10 @@ struct Lan {
 
   const LinkFacts& link(Link which) const { return links[index(which)]; }
   bool is_own(Ip addr) const;  // an address of this host on one of the links
-  // The sender address of the director's ARP requests: an address of the link that is no VIP; unspecified: none.
-  Ip own_address(Link link) const;
+  // An address of this host on the link that is no VIP; unspecified: none. IPv6: a global one rather than a link-local
+  // one; asker(): the other way, since a neighbour can always send to a link-local address (RFC 4861 section 7.2.2).
+  Ip own_address(Link link, Family family) const;
+  Ip asker(Link link, Family family) const;
   // A server's link: the one with the longest matching subnet; without a match, the inside link if there is one.
   Link link_towards(Ip addr) const;
   Mac mac_of(const Claims::Claim& claim) const;
@@ -27,6 +29,9 @@ struct Lan {
   std::array<LinkFacts, kLinks> links{};
   Neighbors neighbors;
   Claims claims;
+
+ private:
+  Ip own_address(Link link, Family family, bool link_local) const;
 };
 
 }  // namespace rawvs

@@ -16,8 +16,9 @@ bool Onlookers::add(const std::shared_ptr<Observer>& observer) {
 
 // False: no observer wants this packet.
 bool Onlookers::before(Arrival& a, Instant now, PacketView& view, Caring& caring) {
-  const bool readable = a.ethernet.kind == Kind::ipv4 && (!a.exit || *a.exit == Exit::not_vip);
-  if (!readable) return false;
+  const Kind kind = a.ethernet.kind;  // neighbour discovery is as little a packet as ARP is
+  const bool ip = kind == Kind::ipv4 || (kind == Kind::ipv6 && !is_discovery(a.packet));
+  if (!ip || (a.exit && *a.exit != Exit::not_vip)) return false;
   view = {.at = now, .link = a.frame->link, .size = a.frame->size};
   describe(a, view);
   view.flow = view.server ? PacketView::Flow::known : PacketView::Flow::none;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // operators.cpp: operators' commands: services, servers, groups, settings.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "core/sort.h"
 #include "director/path.h"
 
 namespace rawvs {
@@ -11,18 +13,29 @@ namespace {
 
 constexpr size_t kWork = 512;  // servers and services per portion of a change of many
 
-// The VIPs of all services with a firewall mark; once per service.
+// The VIPs of all services with a firewall mark, sorted; once per service.
 std::vector<Ip> marked_vips(const Services& services) {
-  std::vector<Ip> all;
-  Mark last{};
-  for (const uint32_t place : services.groups_by_mark()) {
-    const Mark mark = services.groups()[place].mark;
-    const ServiceKey key{.protocol = Protocol::any, .vip = {}, .mark = mark};
-    if (std::exchange(last, mark) == mark || !services.find(key)) continue;
-    const std::vector<Ip> its = services.vips_of(key);
+  const auto match = [&services](uint32_t place) -> const GroupMatch& { return services.groups()[place]; };
+  const std::vector<uint32_t>& places = services.groups_by_mark();
+  std::vector<Ip> all, its;
+  for (size_t at = 0; at < places.size();) {
+    const Mark mark = match(places[at]).mark;
+    const bool balanced = services.find({.protocol = Protocol::any, .vip = {}, .mark = mark}) != nullptr;
+    its.clear();
+    for (; at < places.size() && match(places[at]).mark == mark; ++at) {
+      if (balanced) its.push_back(match(places[at]).vip);
+    }
+    each_once(its);
     all.insert(all.end(), its.begin(), its.end());
   }
+  sort_addresses(all);
   return all;
+}
+
+std::vector<Ip> only_in(const std::vector<Ip>& these, const std::vector<Ip>& others) {  // both sorted
+  std::vector<Ip> left;
+  std::ranges::set_difference(these, others, std::back_inserter(left));
+  return left;
 }
 
 // Calls one(service) for some services from the slot `at` on, which moves on; kWork limits their servers, too. True:
@@ -151,8 +164,9 @@ void Director::zero_all() {
 void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
   const std::vector<Ip> before = marked_vips(path_->services);
   path_->services.set_groups(std::move(groups));
-  for (const Ip vip : marked_vips(path_->services)) path_->surroundings.use_vip(vip, turn);
-  for (const Ip vip : before) path_->surroundings.leave_vip(vip, turn.now);
+  const std::vector<Ip> after = marked_vips(path_->services);
+  for (const Ip vip : only_in(after, before)) path_->surroundings.use_vip(vip, turn);
+  for (const Ip vip : only_in(before, after)) path_->surroundings.leave_vip(vip, turn.now);
   path_->surroundings.settle(turn);
 }
 

@@ -65,8 +65,8 @@ struct Director::Path {
   Exit new_flow(Arrival& a, Service& service, Turn turn);
   Exit passing_packet(Arrival& a, Turn turn);
   Exit fragment_arrived(Arrival& a, Turn turn);
+  void join_atomic(Arrival& a);
   bool kept_from_kernel(const Arrival& a) const;
-  static Exit give_back(const Arrival& a, Outbox& out);
   std::optional<Exit> misaddressed(const Ethernet& e, Link link) const;
 
   std::array<Arrival, kBatch> batch_{};

@@ -8,9 +8,9 @@ namespace rawvs {
 
 namespace {
 
-constexpr size_t kPlacedAtOnce = 1024;  // servers in one call: less than a millisecond
-constexpr Duration kTidyPause = 60s;    // between checks of removed servers
-constexpr size_t kTidied = 1024;        // of them checked in one call
+constexpr size_t kPlacedAtOnce = 512;  // servers in one call: with 65,000 of NAT, guards need 4 ms to follow
+constexpr Duration kTidyPause = 60s;   // between checks of removed servers
+constexpr size_t kTidied = 1024;       // of them checked in one call
 
 }  // namespace
 
@@ -115,11 +115,9 @@ void ServerPlaces::watch_for(ServerSlot slot) {
   // A removed server still replies on its connections.
   const bool nat = server.used && server.was_nat;
   watcher_.nat_server(place.nat, nat ? std::optional(server.spec.at.addr) : std::nullopt);
-  const bool tunnel = serves && server.spec.method == Method::tunnel;
-  if (std::exchange(place.tunnel, tunnel) != tunnel) tunnel ? ++tunnels_ : --tunnels_;
+  watcher_.tunnel(place.tunnel, serves && server.spec.method == Method::tunnel);
   const bool once_nat = serves && server.was_nat && server.spec.method != Method::masq;
   if (std::exchange(place.once_nat, once_nat) != once_nat) once_nat ? once_nat_.push(slot) : once_nat_.remove(slot);
-  watcher_.icmp_errors(tunnels_ != 0 || !watcher_.watch().nat_servers.empty());
 }
 
 void ServerPlaces::plan_tidying(Instant now) {
@@ -156,7 +154,7 @@ Route ServerPlaces::route_to(Ip addr) const {
   const auto known = ways_.find(addr);
   if (known != ways_.end() && known->second.known) return known->second.route;
   const Link link = lan_.link_towards(addr);
-  return {addr, Route::Kind::direct, link, addr, lan_.own_address(link), 0};
+  return {addr, Route::Kind::direct, link, addr, lan_.own_address(link, addr.family()), 0};
 }
 
 bool ServerPlaces::learn(const Route& route) {

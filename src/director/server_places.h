@@ -72,7 +72,6 @@ class ServerPlaces {
   std::map<Ip, Way> ways_;
   std::vector<Ip> unknown_ways_;
   std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // number of servers that fix that neighbor to that address
-  uint32_t tunnels_ = 0;                                // number of servers with tunnels
   uint64_t placed_ = 0;
   Instant tidy_due_ = kNever;  // the next check of servers kept for their connections
   size_t tidy_left_ = 0;       // how many remain to be checked

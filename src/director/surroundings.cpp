@@ -6,6 +6,7 @@
 
 #include "core/outbox.h"
 #include "core/sort.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -13,13 +14,13 @@ namespace {
 
 void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable, Outbox& out) {
   if (unfit) {
-    out.say(Severity::error, "interface " + facts.name + " cannot serve: " + facts.unfit + ": waiting for another");
+    out.say(Severity::error, formatted("interface {} cannot serve: {}: waiting for another", facts.name, facts.unfit));
   } else if (came) {
-    out.say(Severity::notice, "interface " + facts.name + " is up: " + text(facts.mac) + ", MTU " +
-                                  std::to_string(facts.mtu) + (facts.carrier ? "" : ", no carrier yet"));
+    out.say(Severity::notice, formatted("interface {} is up: {}, MTU {}{}", facts.name, text(facts.mac), facts.mtu,
+                                        facts.carrier ? "" : ", no carrier yet"));
   } else if (was_usable && !facts.usable()) {
-    out.say(Severity::warning, "interface " + facts.name + (facts.ifindex == 0 ? " is gone" : " is down") +
-                                   ": waiting for it to come back");
+    out.say(Severity::warning, formatted("interface {} is {}: waiting for it to come back", facts.name,
+                                         facts.ifindex == 0 ? "gone" : "down"));
   }
 }
 
@@ -62,8 +63,10 @@ void Surroundings::warn_if_own(Ip vip, Outbox& out) const {
   for (const LinkFacts& link : lan_.links) {
     const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
     if (!own) continue;
-    out.say(Severity::warning, "VIP " + text(vip) + " is also this host's own address on " + link.name +
-                                   ": all that is sent to it goes to the director, and nothing to the host");
+    out.say(Severity::warning,
+            formatted("VIP {} is also this host's own address on {}: all that is sent to it goes to the "
+                      "director, and nothing to the host",
+                      text(vip), link.name));
   }
 }
 
@@ -152,14 +155,14 @@ void Surroundings::share(std::vector<Shared> shared, const std::optional<Shared>
 
 void Surroundings::announce(Ip vip, Turn turn) {
   lan_.claims.announce(vip, turn.now);
-  speak(turn);
+  send_due(turn);
 }
 
 void Surroundings::announce_others(Turn turn) {
   for (const auto& [vip, services] : vips_) {
     if (others_ && shared_as(vip) == &*others_) lan_.claims.announce(vip, turn.now);
   }
-  speak(turn);
+  send_due(turn);
 }
 
 void Surroundings::route_found(const Route& route, Turn turn) {
@@ -171,13 +174,13 @@ void Surroundings::route_found(const Route& route, Turn turn) {
 void Surroundings::settle(Turn turn) {
   places_.place_some(turn.now);
   note_claims();
-  speak(turn);
+  send_due(turn);
 }
 
 void Surroundings::time_passed(Turn turn) {
   places_.place_some(turn.now);
   places_.tidy(turn.now);
-  speak(turn);
+  send_due(turn);
 }
 
 Instant Surroundings::next_deadline() const {

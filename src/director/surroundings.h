@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // surroundings.h: links, routes, neighbours and VIPs on the LAN.
-// In:  facts about links and routes, ARP frames, VIPs with services, VRRP's masters, the time.
-// Out: a packet's next hop; the owner of an address; ARP frames; the Watch; lines for the log.
+// In:  facts about links and routes, ARP and neighbour discovery, VIPs with services, VRRP's masters, the time.
+// Out: a packet's next hop; the owner of an address; ARP and neighbour discovery; the Watch; lines for the log.
 // Not: connections, packets' headers.
 #pragma once
 
@@ -39,6 +39,7 @@ class Surroundings {
   // For packets: the owner of an address, and the next hop.
   bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are the director's
   bool stands_by(Ip addr) const { return lan_.claims.stands_by(addr); }
+  const ClaimedAddresses::Cell* claimed(Ip addr) const { return lan_.claims.claimed(addr); }  // both in one look-up
   bool answers_for(Ip addr, Link link) const { return lan_.claims.answers_for(addr, link); }
   bool is_own(Ip addr) const { return lan_.is_own(addr); }
   bool from_nat_server(Ip addr) const { return std::ranges::binary_search(watcher_.watch().nat_servers, addr); }
@@ -47,7 +48,7 @@ class Surroundings {
     return std::ranges::binary_search(watcher_.watch().macs[index(link)], mac);
   }
   const LinkFacts& link(Link link) const { return lan_.link(link); }
-  Ip own_address(Link link) const { return lan_.own_address(link); }
+  Ip own_address(Link link, Family family) const { return lan_.own_address(link, family); }
   // False: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
   bool guard_knows_flows(Link link) const { return guard_knows_flows_[index(link)]; }
   // Sets the server's next hop; or returns why there is none.
@@ -57,8 +58,8 @@ class Surroundings {
   void recycle() { lan_.neighbors.recycle(); }  // the outbox was cleared
 
   // Events.
-  Exit heard(const Arp& arp, Link link, Turn turn);
-  void send_arp(Link link, Mac to, const Arp& arp, Outbox& out);
+  Exit heard(const Discovery& d, Link link, Turn turn);
+  void send(Link link, Mac to, const Discovery& d, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Turn turn);
   void share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn);
   void announce(Ip vip, Turn turn);
@@ -67,7 +68,7 @@ class Surroundings {
   std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
   std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
   void set_guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }
-  void hold_speech(bool hold) { speech_held_ = hold; }
+  void hold_arp(bool hold) { arp_held_ = hold; }
   void settings_changed(Instant now) { lan_.claims.settings_changed(now); }
   void time_passed(Turn turn);
   bool more_work() const { return places_.more() || lan_.neighbors.sweeping(); }
@@ -95,7 +96,7 @@ class Surroundings {
   void note_claims();
   const Shared* shared_as(Ip vip) const;  // null: not shared
   void warn_if_own(Ip vip, Outbox& out) const;
-  void speak(Turn turn);
+  void send_due(Turn turn);
   void ask(const Ask& question, Outbox& out);
   void say(const Say& word, Outbox& out);
   void tell(const Conflict& conflict, Outbox& out) const;
@@ -109,7 +110,7 @@ class Surroundings {
   std::vector<Shared> shared_;      // sorted by address
   std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
   std::array<bool, kLinks> guard_knows_flows_{true, true};
-  bool speech_held_ = false;
+  bool arp_held_ = false;
   std::vector<Ask> asks_;
   std::vector<Say> says_;
   std::vector<Conflict> conflicts_;
@@ -120,7 +121,8 @@ inline std::optional<Exit> Surroundings::hop_to(const Server& server, Hop& hop, 
   const Neighbors::Neighbor& neighbor = lan_.neighbors.at(server.neighbor);
   const LinkFacts& way = lan_.links[index(neighbor.link)];
   if (!way.usable()) return Exit::no_link;
-  hop = {neighbor.link, neighbor.mac, server.neighbor, way.mtu, neighbor.knows_mac()};
+  const uint16_t mtu = way.mtu_of(server.spec.at.addr.family());
+  hop = {neighbor.link, neighbor.mac, server.neighbor, mtu, neighbor.knows_mac()};
   if (server.route_mtu != 0) hop.mtu = std::min<uint32_t>(hop.mtu, server.route_mtu);
   if (server.path_mtu != 0 && now < server.path_mtu_until) hop.mtu = std::min<uint32_t>(hop.mtu, server.path_mtu);
   return std::nullopt;

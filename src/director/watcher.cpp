@@ -4,45 +4,72 @@
 
 #include <algorithm>
 
+#include "core/sort.h"
+
 namespace rawvs {
 
-bool Watcher::Counted::add(std::vector<Ip>& list, Ip a) {
-  const auto found = std::ranges::lower_bound(list, a);
-  const auto at = found - list.begin();
-  if (found != list.end() && *found == a) return ++counts_[static_cast<size_t>(at)], false;
-  list.insert(found, a);
-  counts_.insert(counts_.begin() + at, 1);
-  return true;
+// Copies the list once, whatever the number of changes.
+bool Watcher::Counted::merge(std::vector<Ip>& list) {
+  if (changes.empty()) return false;
+  sort_by<&Change::address>(changes);
+  std::vector<Ip> addresses;
+  std::vector<uint32_t> users;
+  addresses.reserve(list.size() + changes.size()), users.reserve(list.size() + changes.size());
+  size_t copied = 0;
+  const auto copy_until = [&](size_t end) {
+    addresses.insert(addresses.end(), list.data() + copied, list.data() + end);
+    users.insert(users.end(), counts.data() + copied, counts.data() + end);
+    copied = end;
+  };
+  bool changed = false;
+  for (auto change = changes.begin(); change != changes.end();) {
+    const Ip address = change->address;
+    const auto found = std::lower_bound(list.begin() + static_cast<ptrdiff_t>(copied), list.end(), address);
+    copy_until(static_cast<size_t>(found - list.begin()));
+    const bool was = found != list.end() && *found == address;
+    uint32_t count = was ? counts[copied++] : 0;
+    for (; change != changes.end() && change->address == address; ++change) change->came ? ++count : --count;
+    if (count != 0) addresses.push_back(address), users.push_back(count);
+    changed |= was != (count != 0);
+  }
+  copy_until(list.size());
+  list = std::move(addresses), counts = std::move(users);
+  changes.clear();
+  return changed;
 }
 
-bool Watcher::Counted::remove(std::vector<Ip>& list, Ip a) {
-  const auto found = std::ranges::lower_bound(list, a);
-  const auto at = found - list.begin();
-  if (--counts_[static_cast<size_t>(at)] != 0) return false;
-  list.erase(found);
-  counts_.erase(counts_.begin() + at);
-  return true;
+void Watcher::merge() {
+  bool changed = vips_.merge(watch_.vips);
+  changed |= hops_.merge(watch_.neighbors);
+  changed |= nats_.merge(watch_.nat_servers);
+  const bool errors = tunnels_ != 0 || !watch_.nat_servers.empty();
+  changed |= std::exchange(watch_.icmp_errors, errors) != errors;
+  version_ += changed;
+  stale_ = false;
 }
 
 void Watcher::vip(Ip vip, bool came) {
-  const auto at = std::ranges::lower_bound(watch_.vips, vip);
-  came ? static_cast<void>(watch_.vips.insert(at, vip)) : static_cast<void>(watch_.vips.erase(at));
-  ++version_;
+  vips_.changes.push_back({vip, came});
+  stale_ = true;
 }
 
 void Watcher::macs(std::array<std::vector<Mac>, kLinks> macs) {
   if (macs != watch_.macs) watch_.macs = std::move(macs), ++version_;
 }
 
-void Watcher::icmp_errors(bool wanted) {
-  if (std::exchange(watch_.icmp_errors, wanted) != wanted) ++version_;
+void Watcher::tunnel(bool& was, bool is) {
+  if (was == is) return;
+  is ? ++tunnels_ : --tunnels_;
+  was = is;
+  stale_ = true;
 }
 
-void Watcher::put(Counted& counted, std::vector<Ip>& list, std::optional<Ip>& was, std::optional<Ip> is) {
+void Watcher::put(Counted& counted, std::optional<Ip>& was, std::optional<Ip> is) {
   if (was == is) return;
-  if (is && counted.add(list, *is)) ++version_;
-  if (was && counted.remove(list, *was)) ++version_;
+  if (is) counted.changes.push_back({*is, true});
+  if (was) counted.changes.push_back({*was, false});
   was = is;
+  stale_ = true;
 }
 
 }  // namespace rawvs

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // watcher.h: keeps the lists of frames that the director needs (watch.h), and their version.
+//
+// Changes are collected, and merged with the lists when these are asked for: thousands of changes cost little more than
+// one. The engine asks for the version after each change, so that no packet has to wait for it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,29 +16,38 @@ namespace rawvs {
 
 class Watcher {
  public:
-  const Watch& watch() const { return watch_; }
-  uint32_t version() const { return version_; }  // changes with watch()
+  const Watch& watch() const { return merged().watch_; }
+  uint32_t version() const { return merged().version_; }  // changes with watch()
 
   void vip(Ip vip, bool came);  // came = false: it was removed
   void macs(std::array<std::vector<Mac>, kLinks> macs);
-  void icmp_errors(bool wanted);
-  // Replaces one server's entry of a list: `was` becomes `is`. Several servers may have the same address.
-  void neighbor(std::optional<Ip>& was, std::optional<Ip> is) { put(hops_, watch_.neighbors, was, is); }
-  void nat_server(std::optional<Ip>& was, std::optional<Ip> is) { put(nats_, watch_.nat_servers, was, is); }
+  // Replaces what one server has in a list: `was` becomes `is`. Several servers may have the same address.
+  void neighbor(std::optional<Ip>& was, std::optional<Ip> is) { put(hops_, was, is); }
+  void nat_server(std::optional<Ip>& was, std::optional<Ip> is) { put(nats_, was, is); }
+  void tunnel(bool& was, bool is);
 
  private:
-  class Counted {  // counts the users of each address of a sorted list
-   public:
-    bool add(std::vector<Ip>& list, Ip a);     // true: it is new
-    bool remove(std::vector<Ip>& list, Ip a);  // true: it was the last user
-   private:
-    std::vector<uint32_t> counts_;
+  struct Change {
+    Ip address{};
+    bool came = false;
   };
-  void put(Counted& counted, std::vector<Ip>& list, std::optional<Ip>& was, std::optional<Ip> is);
+  struct Counted {                      // a sorted list in the making
+    std::vector<uint32_t> counts;       // users of each address of the list
+    std::vector<Change> changes;        // not in the list yet
+    bool merge(std::vector<Ip>& list);  // true: the list is another one
+  };
+  void put(Counted& counted, std::optional<Ip>& was, std::optional<Ip> is);
+  void merge();
+  const Watcher& merged() const {
+    if (stale_) const_cast<Watcher*>(this)->merge();
+    return *this;
+  }
 
   Watch watch_;
   uint32_t version_ = 0;
-  Counted hops_, nats_;
+  uint32_t tunnels_ = 0;  // servers with tunnels
+  bool stale_ = false;    // there are changes to merge
+  Counted vips_, hops_, nats_;
 };
 
 }  // namespace rawvs

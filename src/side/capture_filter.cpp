@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// capture_filter.cpp: the filter expressions as text, for IPv4.
+// capture_filter.cpp: the filter expressions as text.
 //
 // pcap's program compares addresses one by one, and a kernel accepts 4,096 instructions, so adjacent addresses are
 // written as one network. If that still gives too many, the filter admits more than asked: the director checks every
@@ -7,8 +7,9 @@
 #include "side/capture_filter.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
+#include <iterator>
+#include <utility>
 
 #include "core/sort.h"
 
@@ -31,12 +32,12 @@ bool all_in(const std::vector<Ip>& addresses, const std::vector<Network>& networ
 constexpr const char* kNothing = "less 1";  // shorter than any frame; pcap refuses constant conditions
 
 int common_prefix(const Network& a, const Network& b) {
-  return std::min({std::countl_zero(a.base.v4() ^ b.base.v4()), int{a.prefix}, int{b.prefix}});
+  return std::min({common_bits(a.base, b.base), int{a.prefix}, int{b.prefix}});
 }
 
-Network cover(const Network& a, const Network& b) {
+Network cover(const Network& a, const Network& b) {  // REQUIRES: one family, as of all that follows
   const auto prefix = static_cast<uint8_t>(common_prefix(a, b));
-  return {prefix_mask(prefix).of(a.base), prefix};
+  return {Netmask(a.base.family(), prefix).of(a.base), prefix};
 }
 
 bool halves(const Network& a, const Network& b) {  // of one network
@@ -44,11 +45,11 @@ bool halves(const Network& a, const Network& b) {  // of one network
 }
 
 // The fewest networks that contain exactly these sorted addresses.
-std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
+std::vector<Network> exact_networks(std::span<const Ip> addresses) {
   std::vector<Network> out;
   for (const Ip a : addresses) {
     if (!out.empty() && out.back().holds(a)) continue;
-    out.push_back({a, 32});
+    out.push_back(Network::host(a));
     while (out.size() >= 2 && halves(out[out.size() - 2], out.back())) {
       const Network whole = cover(out[out.size() - 2], out.back());
       out.pop_back();
@@ -59,8 +60,8 @@ std::vector<Network> exact_networks(const std::vector<Ip>& addresses) {
 }
 
 // At most `most` networks: joins the closest neighbours first, which admits the fewest other addresses.
-std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t most) {
-  const std::vector<Network> exact = exact_networks(addresses);
+std::vector<Network> covering_of_family(std::span<const Ip> addresses, size_t most) {
+  std::vector<Network> exact = exact_networks(addresses);
   if (exact.size() <= most) return exact;
   const auto width = [&](uint32_t i) { return common_prefix(exact[i], exact[i + 1]); };
   // The gaps between a network and the next; the widest ones stay.
@@ -77,12 +78,34 @@ std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t 
   return out;
 }
 
+// At most `most` of each family.
+std::vector<Network> covering_networks(const std::vector<Ip>& addresses, size_t most) {  // sorted
+  const auto is_v4 = [](Ip a) { return a.is_v4(); };
+  const auto begin = std::ranges::find_if(addresses, is_v4);
+  const auto end = std::find_if_not(begin, addresses.end(), is_v4);
+  std::vector<Network> out;  // IPv4's addresses are adjacent in the order of all
+  for (const auto& [from, to] :
+       {std::pair(addresses.begin(), begin), std::pair(begin, end), std::pair(end, addresses.end())}) {
+    if (from == to) continue;
+    const auto some = covering_of_family(std::span(from, to), most);
+    out.insert(out.end(), some.begin(), some.end());
+  }
+  return out;
+}
+
+std::vector<Network> of_family(const std::vector<Network>& all, Family family) {
+  std::vector<Network> out;
+  std::ranges::copy_if(all, std::back_inserter(out), [&](const Network& n) { return n.base.family() == family; });
+  return out;
+}
+
 std::string any_of(const std::vector<Network>& networks, const char* what) {  // what: "ip dst"
   std::string out;
   for (const Network& n : networks) {
     out += out.empty() ? "(" : " or ";
-    out.append(what).append(n.prefix == 32 ? " host " : " net ");
-    out += n.prefix == 32 ? text(n.base) : text(n);
+    const bool one = n == Network::host(n.base);
+    out.append(what).append(one ? " host " : " net ");
+    out += one ? text(n.base) : text(n);
   }
   return out.empty() ? out : out + ")";
 }
@@ -95,6 +118,22 @@ std::string to_mac(std::span<const Mac> own, const std::string& condition) {
 
 // Unreachable, source quench, time exceeded, parameter problem (RFC 792). pcap looks at first fragments only.
 constexpr std::string_view kIcmpErrors = "(icmp[0] = 3 or icmp[0] = 4 or icmp[0] = 11)";
+// Their types are below those of echo (RFC 4443), and solicitations and advertisements have no extension headers before
+// them in practice (RFC 6980 forbids fragments).
+constexpr std::string_view kIcmp6Errors = "(ip6[6] = 58 and ip6[40] < 128)";
+constexpr std::string_view kDiscovery6 = "(ip6[6] = 58 and (ip6[40] = 135 or ip6[40] = 136))";
+
+// IPv6: as IPv4, but solicitations and advertisements about whichever address: BPF would compare 16 bytes for each.
+std::string capture_filter6(const CaptureSets& watch, std::span<const Mac> own) {
+  const auto vips = of_family(watch.vips, Family::ipv6), neighbors = of_family(watch.neighbors, Family::ipv6),
+             nat_servers = of_family(watch.nat_servers, Family::ipv6);
+  if (vips.empty() && neighbors.empty() && nat_servers.empty()) return {};
+  std::string out = " or " + std::string(kDiscovery6);
+  if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip6 dst"));
+  if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip6 src"));
+  if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmp6Errors));
+  return out;
+}
 
 }  // namespace
 
@@ -112,15 +151,16 @@ std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
 }
 
 std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
-  const auto &vips = watch.vips, &neighbors = watch.neighbors, &nat_servers = watch.nat_servers;
-  if (vips.empty() && neighbors.empty() && nat_servers.empty() && !watch.icmp_errors) return kNothing;
+  if (watch.vips.empty() && watch.neighbors.empty() && watch.nat_servers.empty() && !watch.icmp_errors) return kNothing;
+  const auto vips = of_family(watch.vips, Family::ipv4), neighbors = of_family(watch.neighbors, Family::ipv4),
+             nat_servers = of_family(watch.nat_servers, Family::ipv4);
   // Replies to our own requests come to our MAC address: admitted even before the list of neighbours is updated.
   std::string out = to_mac(own, "arp");
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
   if (!neighbors.empty()) out += " or " + any_of(neighbors, "arp src");
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip src"));
   if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmpErrors));
-  return out;
+  return out + capture_filter6(watch, own);
 }
 
 }  // namespace rawvs

@@ -22,8 +22,9 @@ struct CaptureSets {
 CaptureSets capture_sets(const Watch& watch);
 std::string capture_filter(const CaptureSets& sets, std::span<const Mac> own);
 
-// Admits, to our MAC addresses: IPv4 to a VIP or from a NAT server, ICMP errors if wanted, ARP; and any ARP about a VIP
-// or from a neighbour. own: our MAC addresses on this link, the interface's first.
+// Admits, to our MAC addresses: IP to a VIP or from a NAT server, ICMP errors if wanted, ARP; any ARP about a VIP or
+// from a neighbour; and, if an IPv6 address is watched, all of neighbour discovery. own: our MAC addresses on this
+// link, the interface's first.
 std::string capture_filter(const Watch& watch, std::span<const Mac> own);
 
 }  // namespace rawvs

@@ -26,6 +26,7 @@ enum class CheckKind : uint8_t {
 };
 // By CheckKind: as configuration and reasons name them.
 inline constexpr std::array<std::string_view, 8> kCheckKinds{"arp", "icmp", "tcp", "tls", "http", "udp", "dns", "exec"};
+inline constexpr std::string_view kNeighborCheck = "nd";  // another word for arp: it asks in the server's own family
 
 struct CheckSpec {
   struct Range {  // both ends belong to it

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "side/slow_start.h"
+#include "wire/discovery.h"
 
 namespace rawvs {
 namespace {
@@ -40,14 +41,13 @@ const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedServ
 void CheckedServers::settle(ServerGate& gate, Turn turn) {
   const std::vector<Touched> more = gate.take_touched();
   if (services_.empty()) return;
-  touched_.insert(touched_.end(), more.begin(), more.end());
+  for (const Touched& touched : more) touched_.push(touched);
   settle_some(gate, turn);
 }
 
 void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
-  const size_t some = std::min(touched_.size(), kPortion);
-  for (size_t i = 0; i < some; ++i) {
-    const Touched& touched = touched_[i];
+  for (size_t left = std::min(touched_.size(), kPortion); left > 0; --left, touched_.pop()) {
+    const Touched touched = touched_.first();
     const auto found = services_.find(touched.service);
     if (found == services_.end()) continue;
     CheckedService& service = found->second;
@@ -55,7 +55,6 @@ void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
     if (checked) settle(service, *checked, gate, turn.now);
     if (!touched.server || (service.sorry && service.sorry->at == *touched.server)) apply_sorry(service, gate, turn);
   }
-  touched_.erase(touched_.begin(), touched_.begin() + static_cast<std::ptrdiff_t>(some));
 }
 
 // A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
@@ -135,7 +134,9 @@ bool CheckedServers::answer_by_arp(const ProbeToStart& probe, const Server* serv
   const auto hop = server ? gate.next_hop(*server) : std::nullopt;
   const bool well = hop && hop->mac;
   std::string said = server ? "no route" : "it is not in the table";
-  if (hop) said = text(hop->addr) + (well ? " is at " + text(*hop->mac) : " does not answer ARP");
+  if (hop)
+    said = text(hop->addr) +
+           (well ? " is at " + text(*hop->mac) : std::string(" does not answer ") + what_is_answered(hop->addr));
   static_cast<void>(health_.answered(probe.id, well, said, now, news_));
   return true;
 }
@@ -147,7 +148,8 @@ bool CheckedServers::answer_for_silent(const ProbeToStart& probe, const Server* 
   if (probe.target->check->via != CheckSpec::Via::vip) return false;
   const auto hop = server ? gate.next_hop(*server) : std::nullopt;
   if (!hop || !hop->silent) return false;
-  static_cast<void>(health_.answered(probe.id, false, text(hop->addr) + " does not answer ARP", now, news_));
+  static_cast<void>(health_.answered(probe.id, false,
+                                     text(hop->addr) + " does not answer " + what_is_answered(hop->addr), now, news_));
   return true;
 }
 
@@ -186,7 +188,7 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
                service->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
                    change.reason + ")" + sorry);
   if (change.sorry == sorry_was_used) return;  // no server's share of the work is another one
-  if (!service->next) applying_.push_back(service->id);
+  if (!service->next) applying_.push(service->id);
   service->next = 0;
   apply_sorry(*service, gate, turn);
   const CheckedServer* const own = service->sorry ? server_of(*service, service->sorry->at) : nullptr;
@@ -194,13 +196,10 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
 }
 
 void CheckedServers::apply_some(ServerGate& gate, Turn turn) {
-  size_t left = kPortion, done = 0;
-  while (left > 0 && done < applying_.size()) {
-    CheckedService* const service = service_of(applying_[done]);
+  for (size_t left = kPortion; left > 0 && !applying_.empty(); applying_.pop()) {
+    CheckedService* const service = service_of(applying_.first());
     if (service && !apply_some(*service, left, gate, turn)) break;
-    ++done;
   }
-  applying_.erase(applying_.begin(), applying_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 // False: there are more.

@@ -17,6 +17,7 @@
 
 #include "core/outbox.h"
 #include "core/turn.h"
+#include "side/backlog.h"
 #include "side/health.h"
 #include "side/server_gate.h"
 #include "side/wanted_checks.h"
@@ -77,7 +78,7 @@ class CheckedServers {
     uint32_t wanted_by = 0;  // the number of the last follow() that wants it
   };
   struct EndpointHash {
-    size_t operator()(Endpoint e) const { return std::hash<uint64_t>()(uint64_t{e.addr.v4()} << 16 | e.port.value); }
+    size_t operator()(Endpoint e) const { return mixed(e); }
   };
   struct CheckedService {
     uint32_t id = 0;
@@ -140,8 +141,8 @@ class CheckedServers {
   CheckedService* entered_ = nullptr;    // the one that is worked on
   std::optional<Endpoint> old_sorry_{};  // its sorry server as it was, unless that is one of its servers
   std::optional<ServiceKey> given_up_to_{};
-  std::vector<uint32_t> applying_;  // services with `next`, by id
-  std::vector<Touched> touched_;    // still to be settled
+  Backlog<uint32_t> applying_;  // services with `next`, by id
+  Backlog<Touched> touched_;    // still to be settled
   std::vector<Quorum> quorums_;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;

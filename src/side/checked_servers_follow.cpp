@@ -6,7 +6,7 @@
 
 namespace rawvs {
 
-// It is not asked any more: it is as well as the operator says.
+// It is not asked, or not any more: it is as well as the operator says.
 void CheckedServers::leave(const CheckedService& service, Endpoint at, ServerGate& gate) {
   gate.put_back(service.key, at);
   gate.set_standing(service.key, at, Standing::serves, INT32_MAX);
@@ -54,7 +54,9 @@ bool CheckedServers::follow_step(size_t& left, ServerGate& gate, Turn turn) {
     case Step::give_up: return give_up_some(left, gate, turn);
     case Step::enter:
       --left;
-      if (!enter(wanted_[next_wanted_], turn.now, turn.out)) step_ = Step::apply;
+      if (enter(wanted_[next_wanted_], turn.now, turn.out)) return true;
+      for (const WantedChecks::Server& server : wanted_[next_wanted_].servers) leave(*entered_, server.at, gate);
+      step_ = Step::apply;
       return true;
     case Step::mark_servers:
       return each(wanted_[next_wanted_].servers.size(), [&](size_t i) {
@@ -155,7 +157,7 @@ void CheckedServers::set_server(CheckedService& service, const WantedChecks::Ser
   target.ramps = !at_start_;
   if (!health_.set_target(target, turn.now)) {
     turn.out.say(Severity::error, service.name + ": server " + text(at) + " is not checked: no room, see max_servers");
-    return;
+    return leave(service, at, gate);
   }
   if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);
   if (!is_new) return;

@@ -65,8 +65,6 @@ const Claims::Claim* Claims::first_after(std::optional<Ip> vip) const {
   return found == order_.end() ? nullptr : &claims_[found->second];
 }
 
-bool Claims::takes(Ip vip) const { return claimed_.find(vip) != nullptr; }
-
 bool Claims::answers_for(Ip vip) const {
   const Claim* const claim = find(vip);
   return claim && claim->answered();
@@ -75,11 +73,6 @@ bool Claims::answers_for(Ip vip) const {
 bool Claims::answers_for(Ip vip, Link link) const {
   const Claim* const claim = find(vip);
   return claim && claim->answered() && claim->as.link == link;
-}
-
-bool Claims::stands_by(Ip vip) const {
-  const ClaimedAddresses::Cell* const cell = claimed_.find(vip);
-  return cell && cell->standby;
 }
 
 // Switches and hosts may still use another host's MAC address.
@@ -150,10 +143,10 @@ void Claims::settings_changed(Instant now) {
 
 // A claim with the address's own virtual MAC address comes from the other director while both believe to be master:
 // VRRP settles that.
-std::optional<Conflict> Claims::heard(const Arp& arp, Link link, Mac own, Instant now) {
-  Claim* const claim = claim_of(arp.sender);
+std::optional<Conflict> Claims::heard(const Discovery& d, Link link, Mac own, Instant now) {
+  Claim* const claim = claim_of(d.sender);
   if (!claim || !claim->answered() || claim->as.link != link) return std::nullopt;
-  if (arp.sender_mac == own || arp.sender_mac == claim->as.mac) return std::nullopt;
+  if (d.sender_mac == own || d.sender_mac == claim->as.mac) return std::nullopt;
   // Hosts that heard the rival now use its address: announce the VIP again, but not in reply to every claim.
   if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
     claim->announcements_left = std::max(claim->announcements_left, 1u);
@@ -161,15 +154,15 @@ std::optional<Conflict> Claims::heard(const Arp& arp, Link link, Mac own, Instan
     claim->defended = now;
     schedule(*claim);
   }
-  const auto known = std::ranges::find(claim->rivals, arp.sender_mac, &Rival::mac);
+  const auto known = std::ranges::find(claim->rivals, d.sender_mac, &Rival::mac);
   if (known != claim->rivals.end()) {
     known->heard = now;
     return std::nullopt;
   }
   if (claim->rivals.size() == kMostRivals) return std::nullopt;
-  claim->rivals.push_back({arp.sender_mac, now});
+  claim->rivals.push_back({d.sender_mac, now});
   schedule(*claim);
-  return Conflict{claim->vip, arp.sender_mac, false};
+  return Conflict{claim->vip, d.sender_mac, false};
 }
 
 Duration Claims::patience() const { return std::max<Duration>(kRivalForgotten, settings_.arp_probe_interval * 3); }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// claim.h: the VIPs on the LAN: answers ARP for them, announces them, and defends them against other hosts that answer.
-// In:  which VIPs are claimed and how, ARP frames, the time.
+// claim.h: the VIPs on the LAN: answers ARP and neighbour solicitations for them, announces them, and defends them
+// against other hosts that answer.
+// In:  which VIPs are claimed and how, ARP and neighbour discovery, the time.
 // Out: announcements and probes to send (Say), conflicts found or over.
 // Not: building frames, servers' addresses (neighbor.h), which VIPs there are (service.h), mastership (vrrp.h).
-// RFC: 826; 5227 section 2 on probes and announcements; 9568 section 8.1 on virtual MAC addresses.
+// RFC: 826; 5227 section 2 on probes and announcements; 4861 section 7.2.6; 9568 section 8.1 on virtual MAC addresses.
 //
-// Announcements are sent as request and as reply: some networks use only one of the forms.
+// ARP's announcements are sent as request and as reply: some networks use only one of the forms.
 #pragma once
 
 #include <map>
@@ -16,15 +17,15 @@
 #include "core/slots.h"
 #include "rawvs/settings.h"
 #include "side/deadlines.h"
-#include "wire/arp.h"
+#include "wire/discovery.h"
 
 namespace rawvs {
 
 // The way an address is claimed.
 struct ClaimedAs {
-  Link link = Link::outside;  // the link on which ARP about it is answered
+  Link link = Link::outside;  // the link on which requests for it are answered
   Mac mac{};                  // the MAC address of the answers; zero: the interface's
-  bool standby = false;       // another director is master: ARP is not answered, packets to it are dropped
+  bool standby = false;       // another director is master: requests are not answered, packets to it are dropped
   friend bool operator==(const ClaimedAs&, const ClaimedAs&) = default;
 };
 
@@ -72,7 +73,7 @@ class ClaimedAddresses {
 
  private:
   static constexpr size_t kLeast = 16;  // cells, a power of two; at most half of them are used
-  size_t place(Ip vip) const { return static_cast<size_t>(mixed(vip.v4())) & (cells_.size() - 1); }
+  size_t place(Ip vip) const { return static_cast<size_t>(mixed(vip)) & (cells_.size() - 1); }
   void grow();
   std::vector<Cell> cells_;
   size_t used_ = 0;
@@ -81,7 +82,7 @@ class ClaimedAddresses {
 class Claims {
  public:
   static constexpr size_t kMostRivals = 8;  // of one VIP; more show a broken network, and the first ones suffice
-  static constexpr size_t kAnnouncementFrames = 2;  // a request and a reply
+  static constexpr size_t kAnnouncementFrames = 2;  // a request and a reply; ND needs one
   struct Rival {
     Mac mac{};
     Instant heard{};
@@ -106,11 +107,17 @@ class Claims {
   void announce(Ip vip, Instant now);
   void settings_changed(Instant now);  // shortens waits to the new intervals
 
-  bool answers_for(Ip vip) const;             // ARP requests for it are answered
+  bool answers_for(Ip vip) const;             // requests for its MAC address are answered
   bool answers_for(Ip vip, Link link) const;  // on this link
-  bool takes(Ip vip) const;      // frames to it are the director's: claimed, recently retired, or on standby
-  bool stands_by(Ip vip) const;  // frames to it are dropped: another director is master
-  std::optional<Conflict> heard(const Arp& arp, Link link, Mac own, Instant now);
+  // What is asked of every packet. Null: frames to it are not the director's; else claimed, recently retired, or on
+  // standby, which drops them.
+  const ClaimedAddresses::Cell* claimed(Ip vip) const { return claimed_.find(vip); }
+  bool takes(Ip vip) const { return claimed(vip) != nullptr; }
+  bool stands_by(Ip vip) const {
+    const ClaimedAddresses::Cell* const cell = claimed(vip);
+    return cell && cell->standby;
+  }
+  std::optional<Conflict> heard(const Discovery& d, Link link, Mac own, Instant now);
 
   // Appends what is due to `say` as far as `frames` frames suffice (an announcement takes kAnnouncementFrames, a probe
   // one); the rest stays due. Appends ended conflicts to `over`.
@@ -128,7 +135,7 @@ class Claims {
   Claim* claim_of(Ip vip);
   Duration patience() const;  // how long a silent rival is remembered
   Instant deadline_of(const Claim& claim) const;
-  void begin(Claim& claim, Instant now);  // ARP for it is answered from now on
+  void begin(Claim& claim, Instant now);  // it is answered for from now on
   void schedule(const Claim& claim) { due_.set(slot_of(claim), deadline_of(claim)); }
   void forget(Claim& claim);
   bool say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say);

@@ -28,8 +28,9 @@ namespace rawvs {
 
 class Health {
  public:
-  static constexpr size_t kPortion = 256;  // deadlines, services and targets handled in one time_passed()
-  static constexpr Duration kGrace = 1s;   // a probe without a result this long after its timeout is given up
+  // Deadlines, services and targets handled in one time_passed(); many make a line of the log.
+  static constexpr size_t kPortion = 64;
+  static constexpr Duration kGrace = 1s;  // a probe without a result this long after its timeout is given up
 
   Health(uint32_t most_targets, uint64_t seed) : most_(most_targets), schedule_(seed) {}
 

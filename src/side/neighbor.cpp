@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "core/rewrite.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -154,20 +155,20 @@ Hold Neighbors::hold(uint16_t slot, const Frame& frame, Instant now) {
   return Hold::held;
 }
 
-bool Neighbors::heard(const Arp& arp, Link link, Mac own, Turn turn) {
-  const auto slot = find(arp.sender, link);
+bool Neighbors::heard(const Discovery& d, Link link, Mac own, Turn turn) {
+  const auto slot = find(d.sender, link);
   if (!slot) return false;
   Neighbor& n = neighbors_[*slot];
   if (n.state == State::fixed) return true;
-  if (n.knows_mac() && n.mac != arp.sender_mac) {
+  if (n.knows_mac() && n.mac != d.sender_mac) {
     if (n.moved != Instant{} && turn.now - n.moved < kBelief) return true;
     // The old host may still have the address. Another one is accepted when it answers a broadcast request, which is
     // sent when the old host did not answer.
     const bool asked_all = n.state == State::refreshing && n.asked > kQuestions;
-    const bool answers = arp.op == Arp::Op::reply && arp.target_mac == own;
-    if (!asked_all || !answers) return doubt(n, arp.sender_mac, turn.now), true;
+    const bool answers = d.what == Discovery::What::says && d.overrides && d.target_mac == own;
+    if (!asked_all || !answers) return doubt(n, d.sender_mac, turn.now), true;
   }
-  answered(n, arp.sender_mac, turn);
+  answered(n, d.sender_mac, turn);
   release(*slot, own, turn.out);
   return true;
 }
@@ -183,17 +184,18 @@ void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
 }
 
 void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
-  const std::string who = "real server " + text(n.addr);
+  const std::string who = text(n.addr);
   const Mac rival = std::exchange(n.rival, Mac{});
   if (n.state == State::silent) {
-    turn.out.say(Severity::notice, who + " answers ARP again: " + text(mac));
+    turn.out.say(Severity::notice,
+                 formatted("real server {} answers {} again: {}", who, what_is_answered(n.addr), text(mac)));
   } else if (!n.mac.zero() && n.mac != mac) {  // also when the old reply has aged out
     if (moves_told_.take(turn.now))
-      turn.out.say(Severity::notice, who + " moved from " + text(n.mac) + " to " + text(mac));
+      turn.out.say(Severity::notice, formatted("real server {} moved from {} to {}", who, text(n.mac), text(mac)));
     n.moved = turn.now;
   } else if (!rival.zero() && rivals_told_.odd(n.addr, 1, turn.now)) {
-    turn.out.say(Severity::warning,
-                 who + " is " + text(mac) + " still, but " + text(rival) + " says that it has its address");
+    turn.out.say(Severity::warning, formatted("real server {} is {} still, but {} says that it has its address", who,
+                                              text(mac), text(rival)));
   }
   n.state = State::fresh;
   n.mac = mac;
@@ -210,6 +212,7 @@ void Neighbors::release(uint16_t slot, Mac own, Outbox& out) {
     for (Held& h : held_) {
       if (h.neighbor == slot && !h.leaving && (!first || h.order < first->order)) first = &h;
     }
+    if (!first) return;  // cannot happen: n.holding counts them
     --n.holding;
     set_macs(first->frame, own, n.mac);
     first->leaving = true;
@@ -239,7 +242,8 @@ void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
   } else if (n.state == State::asking && n.asked >= kQuestions) {
     n.state = State::silent;
     discard(slot_of(n));
-    turn.out.say(Severity::warning, "real server " + text(n.addr) + " does not answer ARP: packets for it are dropped");
+    turn.out.say(Severity::warning, formatted("real server {} does not answer {}: packets for it are dropped",
+                                              text(n.addr), what_is_answered(n.addr)));
   }
   ++n.asked;
   n.last_asked = turn.now;

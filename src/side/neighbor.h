@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // neighbor.h: the MAC addresses of real servers and gateways.
-// In:  wanted addresses, ARP frames, packets that wait for an address, the time.
-// Out: ARP requests to send (Ask), packets that may leave now, notices for the log.
+// In:  wanted addresses, ARP and neighbour discovery, packets that wait for an address, the time.
+// Out: requests to send (Ask), packets that may leave now, notices for the log.
 // Not: sockets, building frames (the director composes the requests), our own VIPs (claim.h).
-// RFC: 826; 1122 section 2.3.2 on ageing and floods.
+// RFC: 826; 4861 section 7.2; 1122 section 2.3.2 on ageing and floods.
 //
 // A wanted address is asked for at once, refreshed by unicast before it ages, and asked for with growing pauses while
 // nobody answers: the first packet of a connection seldom waits.
@@ -25,11 +25,11 @@
 #include "core/turn.h"
 #include "rawvs/settings.h"
 #include "side/deadlines.h"
-#include "wire/arp.h"
+#include "wire/discovery.h"
 
 namespace rawvs {
 
-struct Ask {  // an ARP request: by unicast (are you still there?) or to all
+struct Ask {  // an ARP request or a neighbour solicitation: by unicast (are you still there?) or to all
   Link link = Link::outside;
   Ip target{};
   std::optional<Mac> to{};
@@ -78,9 +78,9 @@ class Neighbors {
   // Copies the frame and keeps it until the reply comes. At most arp_hold frames wait per neighbour.
   Hold hold(uint16_t slot, const Frame& frame, Instant now);
 
-  // Handles an ARP packet. True: it came from a wanted address. Frames that waited for it get their destination MAC and
+  // True: it came from a wanted address. Frames that waited for it get their destination MAC and
   // go to turn.out; their bytes are valid until the next recycle().
-  bool heard(const Arp& arp, Link link, Mac own, Turn turn);
+  bool heard(const Discovery& d, Link link, Mac own, Turn turn);
   void recycle();                                                     // REQUIRES: the outbox was cleared
   uint64_t take_discarded() { return std::exchange(discarded_, 0); }  // held frames given up since the last call
 
@@ -105,7 +105,7 @@ class Neighbors {
   void set_next(Neighbor& n, Instant when);
   void sweep(Link link, Instant now);
   uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
-  static uint64_t hash(Ip addr, Link link) { return mixed(uint64_t{addr.v4()} << 1 | index(link)); }
+  static uint64_t hash(Ip addr, Link link) { return mixed(mixed(addr) << 1 | index(link)); }
   std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
 
   const Settings& settings_;

@@ -5,13 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "side/health_words.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
 namespace {
-
-using health_words::joined, health_words::number;
 
 // At most what is configured, and at least one server.
 uint64_t quorum_of(const ServiceHealth& service) {  // lost below this
@@ -31,8 +29,8 @@ bool has_enough(const ServiceHealth& service) {
 
 std::string reason_of(const ServiceHealth& service) {
   const uint64_t need = quorum_of(service), more = return_of(service) - need;
-  return joined({"weight ", number(service.alive), " of ", number(service.configured), " alive, quorum ", number(need),
-                 more > 0 ? " + " : "", more > 0 ? number(more) : std::string()});
+  return formatted("weight {} of {} alive, quorum {}{}", service.alive, service.configured, need,
+                   more > 0 ? formatted(" + {}", more) : "");
 }
 
 }  // namespace
@@ -96,14 +94,12 @@ void Quorums::change(uint32_t slot, Part& counted, const Part& now) {
 
 void Quorums::touch(uint32_t slot) {
   if (std::exchange(entries_[slot].changed, true)) return;
-  changed_.push_back(slot);
+  changed_.push(slot);
 }
 
 void Quorums::review(size_t left, Instant now, const std::function<void(uint32_t)>& release,
                      std::vector<QuorumChange>& news) {
-  size_t judged = 0;
-  while (left > 0 && judged < changed_.size() && judge(entries_[changed_[judged]], left, now, release, news)) ++judged;
-  changed_.erase(changed_.begin(), changed_.begin() + static_cast<std::ptrdiff_t>(judged));
+  while (left > 0 && !changed_.empty() && judge(entries_[changed_.first()], left, now, release, news)) changed_.pop();
 }
 
 bool Quorums::judge(Entry& entry, size_t& left, Instant now, const std::function<void(uint32_t)>& release,

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "rawvs/time.h"
+#include "side/backlog.h"
 #include "side/health_types.h"
 
 namespace rawvs {
@@ -57,7 +58,8 @@ class Quorums {
              std::vector<QuorumChange>& news);  // false: unfinished
 
   std::vector<Entry> entries_;
-  std::vector<uint32_t> free_, changed_;
+  std::vector<uint32_t> free_;
+  Backlog<uint32_t> changed_;
   std::unordered_map<uint32_t, uint32_t> slot_of_;
 };
 

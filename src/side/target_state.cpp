@@ -7,12 +7,13 @@
 
 #include "side/health_words.h"
 #include "side/slow_start.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
 namespace {
 
-using health_words::joined, health_words::number, health_words::span;
+using health_words::span;
 
 constexpr uint32_t kMostInARow = 1'000'000;
 
@@ -25,23 +26,21 @@ std::string printable(std::string_view text) {
   return kept;
 }
 
-// "tcp 192.0.2.11:80: ", or "tcp 192.0.2.100:80 on 192.0.2.11: " for via = vip.
+// "tcp 192.0.2.11:80", or "tcp 192.0.2.100:80 on 192.0.2.11" for via = vip.
 std::string subject(const Target& target) {
   const CheckSpec& check = *target.check;
   const bool on = check.via == CheckSpec::Via::vip;
   Endpoint at = on ? target.vip : target.at;
   if (check.port != Port{}) at.port = check.port;
   const bool no_port = check.kind == CheckKind::arp || check.kind == CheckKind::icmp || at.port == Port{};
-  return joined({kCheckKinds[static_cast<size_t>(check.kind)], " ", no_port ? text(at.addr) : text(at),
-                 on ? " on " : "", on ? text(target.at.addr) : std::string(), ": "});
+  return formatted("{} {}{}", kCheckKinds[static_cast<size_t>(check.kind)], no_port ? text(at.addr) : text(at),
+                   on ? formatted(" on {}", text(target.at.addr)) : "");
 }
 
-std::string in_a_row(uint32_t checks) {
-  return checks > 1 ? joined({", ", number(checks), " checks in a row"}) : std::string();
-}
+std::string in_a_row(uint32_t checks) { return checks > 1 ? formatted(", {} checks in a row", checks) : ""; }
 
 std::string good_reason(const Target& target, std::string_view text, uint32_t good) {
-  return joined({subject(target), text.empty() ? "well" : printable(text), in_a_row(good)});
+  return formatted("{}: {}{}", subject(target), text.empty() ? "well" : printable(text), in_a_row(good));
 }
 
 }  // namespace
@@ -122,22 +121,22 @@ std::optional<TargetChange::What> TargetState::check_good(const HealthPolicy& po
       const Duration hold = policy.flaps_allowed == 0 ? Duration::zero() : flaps_.hold(now);
       if (hold == Duration::zero()) return come(good_reason(target, text, good), policy, now);
       held_until_ = now + hold;
-      return notice(
-          Condition::damped,
-          joined({subject(target), "well, but it went too often: held back until it has been well for ", span(hold)}),
-          now);
+      return notice(Condition::damped,
+                    formatted("{}: well, but it went too often: held back until it has been well for {}",
+                              subject(target), span(hold)),
+                    now);
     }
     case Condition::damped:
       if (now < held_until_ && policy.flaps_allowed != 0) return std::nullopt;
-      return come(joined({subject(target), "well for ", span((now - since) / Duration(1s) * Duration(1s))}), policy,
-                  now);
+      return come(formatted("{}: well for {}", subject(target), span((now - since) / Duration(1s) * Duration(1s))),
+                  policy, now);
   }
   return std::nullopt;
 }
 
 std::optional<TargetChange::What> TargetState::release(const HealthPolicy& policy, Instant now) {
   if (condition != Condition::damped) return std::nullopt;
-  return come(joined({subject(target), "well, and needed: too few others are alive"}), policy, now);
+  return come(formatted("{}: well, and needed: too few others are alive", subject(target)), policy, now);
 }
 
 void TargetState::begin_serving(bool slowly, const HealthPolicy& policy, Instant now) {
@@ -162,9 +161,8 @@ TargetChange::What TargetState::go(const HealthPolicy& policy, Instant now) {
     flaps_.note(now, policy.flaps_allowed);
     if (const Duration hold = flaps_.hold(now); hold > Duration::zero()) {
       const uint32_t times = flaps_.count(now);
-      const std::string often = joined({number(times), " times within ", span(FlapHistory::kWindow)});
-      why +=
-          joined({"; it went ", times > 1 ? std::string_view(often) : "again", ": has to stay well for ", span(hold)});
+      const std::string often = formatted("{} times within {}", times, span(FlapHistory::kWindow));
+      why += formatted("; it went {}: has to stay well for {}", times > 1 ? often : "again", span(hold));
     }
   }
   serves = false;
@@ -183,8 +181,7 @@ TargetChange::What TargetState::notice(Condition other, std::string why, Instant
 
 std::string TargetState::bad_reason() const {
   const uint32_t attempts = uint32_t{target.check->retries} + 1;
-  return joined(
-      {subject(target), last_failure, ", ", number(failed_attempts), " of ", number(attempts), in_a_row(bad)});
+  return formatted("{}: {}, {} of {}{}", subject(target), last_failure, failed_attempts, attempts, in_a_row(bad));
 }
 
 bool TargetState::ramp(const HealthPolicy& policy, Instant now) {

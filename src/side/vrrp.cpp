@@ -8,6 +8,8 @@
 
 #include <utility>
 
+#include "wire/formatted.h"
+
 namespace rawvs {
 
 namespace {
@@ -26,12 +28,12 @@ bool preempts(const Vrrp::Instance& i) {
 
 // The reason for a backup's take-over.
 std::string reason_of_silence(const Vrrp::Instance& i, Instant now) {
-  if (i.ended) return text(*i.ended) + " has stopped being master";
-  if (!i.master) return "no master was heard for " + seconds_text(now - i.since);
-  const std::string who = text(i.master->address) + " (priority " + std::to_string(i.master->priority) + ')';
+  if (i.ended) return formatted("{} has stopped being master", text(*i.ended));
+  if (!i.master) return formatted("no master was heard for {}", seconds_text(now - i.since));
+  const std::string who = formatted("{} (priority {})", text(i.master->address), i.master->priority);
   const bool alive = now - i.master->heard < 2 * i.interval;
-  if (alive && i.master->priority < i.priority) return who + " is weaker, ours is " + std::to_string(i.priority);
-  return who + " was silent for " + seconds_text(now - i.master->heard);
+  if (alive && i.master->priority < i.priority) return formatted("{} is weaker, ours is {}", who, i.priority);
+  return formatted("{} was silent for {}", who, seconds_text(now - i.master->heard));
 }
 
 }  // namespace
@@ -114,7 +116,7 @@ const char* name(VrrpState state) {
 }
 
 std::string text(const VrrpTransition& t) {
-  return "vrrp " + t.name + ": " + name(t.from) + " -> " + name(t.to) + ": " + t.reason;
+  return formatted("vrrp {}: {} -> {}: {}", t.name, name(t.from), name(t.to), t.reason);
 }
 
 VrrpStep Vrrp::apply(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn turn) {
@@ -123,10 +125,10 @@ VrrpStep Vrrp::apply(Instance& i, VrrpEvent event, const Cause& cause, VrrpTurn 
     std::string reason = cause.why;
     if (event == VrrpEvent::silence && reason.empty()) reason = reason_of_silence(i, turn.now);
     if (event == VrrpEvent::heard_stronger) {
-      const std::string theirs = std::to_string(cause.priority);
-      reason = text(cause.from) + (cause.priority > i.priority
-                                       ? " has priority " + theirs + ", ours is " + std::to_string(i.priority)
-                                       : " has the same priority " + theirs + " and the greater address");
+      const std::string from = text(cause.from);
+      reason = cause.priority > i.priority
+                   ? formatted("{} has priority {}, ours is {}", from, cause.priority, i.priority)
+                   : formatted("{} has the same priority {} and the greater address", from, cause.priority);
     }
     enter(i, s.next, std::move(reason), turn);
   }
@@ -157,7 +159,7 @@ void Vrrp::enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn)
   } else if (next == VrrpState::master) {
     ++i.counters.became_master;
     i.last_announced = turn.now;  // the transition includes an announcement
-    speak(i, i.priority, turn);
+    advertise(i, i.priority, turn);
     due(i.timers.advert, turn.now + i.spec.interval);
   }
 }
@@ -174,18 +176,18 @@ void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn) 
       // A late turn must not delay the next advert.
       const bool in_time = turn.now - i.timers.advert < i.spec.interval;
       due(i.timers.advert, after(in_time ? i.timers.advert : turn.now, i.spec.interval));
-      speak(i, i.priority, turn);
+      advertise(i, i.priority, turn);
       break;
     }
     case VrrpAct::answer:
       if (turn.now - i.last_sent >= kBetweenAnswers) {
         ++i.counters.answered;
-        speak(i, i.priority, turn);
+        advertise(i, i.priority, turn);
         due(i.timers.advert, turn.now + i.spec.interval);
       }
       announce(i, turn);  // hosts that heard the other director now use its address
       break;
-    case VrrpAct::resign: speak(i, kVrrpEnd, turn); break;
+    case VrrpAct::resign: advertise(i, kVrrpEnd, turn); break;
   }
 }
 
@@ -194,7 +196,7 @@ void Vrrp::listen(Instance& i, Duration wait, Instant now) {
   i.wants_master = i.waited_again = false;
 }
 
-void Vrrp::speak(Instance& i, uint8_t priority, VrrpTurn turn) {
+void Vrrp::advertise(Instance& i, uint8_t priority, VrrpTurn turn) {
   i.last_sent = turn.now;
   const Ip source = source_of(i);
   if (i.state == VrrpState::master) i.master = Master{source, priority, turn.now};
@@ -206,13 +208,14 @@ void Vrrp::speak(Instance& i, uint8_t priority, VrrpTurn turn) {
   advert.auth = spec.password.empty() ? VrrpAuth::none : VrrpAuth::password;
   advert.password = vrrp_password(spec.password);
   advert.addresses = VrrpAddresses(spec.addresses);
-  const std::span<const Ip> to = spec.peers.empty() ? std::span(&kVrrpGroup, 1) : std::span(spec.peers);
+  const Ip group = vrrp_group(spec.family());
+  const std::span<const Ip> to = spec.peers.empty() ? std::span(&group, 1) : std::span(spec.peers);
   for (const Ip destination : to) {
     std::array<uint8_t, kMostVrrpSize> bytes;
     const size_t size = write_vrrp(bytes, advert, source, destination);
     // Adverts to peers are routed: they tell the switches of this network nothing.
-    const bool virtual_mac = spec.virtual_mac && destination == kVrrpGroup;
-    const auto from = virtual_mac ? std::optional(virtual_router_mac(spec.vrid)) : std::nullopt;
+    const bool virtual_mac = spec.virtual_mac && destination == group;
+    const auto from = virtual_mac ? std::optional(virtual_router_mac(spec.vrid, spec.family())) : std::nullopt;
     turn.out.sends_.push_back(
         {spec.link, spec.vrid, priority, source, destination, from, turn.out.bytes_.size(), size});
     turn.out.bytes_.insert(turn.out.bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
@@ -272,11 +275,13 @@ void Vrrp::woke_late(Instance& i, Duration silence, VrrpTurn turn) {
   const bool master = i.state == VrrpState::master;
   if (master) announce(i, turn);
   if (!i.may_tell(kWokeLate, turn.now)) return;
-  turn.out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name +
-                                                      (master ? ": sent no advert for " + seconds_text(silence) +
-                                                                    ": others may have taken over meanwhile; announcing"
-                                                              : ": looked at the clock " + seconds_text(silence) +
-                                                                    " late: listening again before taking over")});
+  const std::string span = seconds_text(silence);
+  turn.out.notices_.push_back(
+      {Severity::warning,
+       master
+           ? formatted("vrrp {}: sent no advert for {}: others may have taken over meanwhile; announcing", i.spec.name,
+                       span)
+           : formatted("vrrp {}: looked at the clock {} late: listening again before taking over", i.spec.name, span)});
 }
 
 }  // namespace rawvs

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp.h: VRRP versions 2 and 3: which director is master of which VIPs; all instances of this host.
+// vrrp.h: VRRP versions 2 and 3, the latter for IPv4 and IPv6: which director is master of which VIPs; all instances of
+// this host.
 // In:  the configuration; received adverts; links and tracks that change; the time.
 // Out: adverts to send, transitions, VIPs to announce again, notices for the log.
 // Not: bytes (vrrp_packet.h), sockets, answering ARP (claim.h, by may_answer()).
@@ -41,7 +42,7 @@ enum class OtherVips : uint8_t { automatic, yes, no };
 struct VrrpSpec {  // one instance as configured; REQUIRES: check_vrrp() accepts it
   std::string name{};
   Link link = Link::outside;
-  uint8_t vrid = 1;               // virtual router id, 1-255; once per link
+  uint8_t vrid = 1;               // virtual router id, 1-255; once per link and family
   uint8_t version = 3;            // 2 or 3
   uint8_t priority = 100;         // 1-255; 255: the addresses are this host's own, it is master whenever possible
   Duration interval = 1s;         // between adverts. Version 3: 10 ms to 40.95 s in steps of 10 ms; 2: 1 to 255 s
@@ -50,20 +51,21 @@ struct VrrpSpec {  // one instance as configured; REQUIRES: check_vrrp() accepts
   bool begins_as_master = false;  // at start, listen for one interval instead of three
   bool same_addresses = false;    // version 2: refuse adverts with other addresses than ours (RFC 3768 section 7.1)
   bool track_link = true;         // fault while the interface is down or has no carrier
-  bool virtual_mac = false;       // the VIPs have the MAC address 00:00:5e:00:01:VRID, not the interface's
+  bool virtual_mac = false;       // the VIPs have the MAC address of virtual_router_mac(), not the interface's
   OtherVips other_vips = OtherVips::automatic;          // at most one instance has yes; if all have no, nobody decides
   VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of adverts sent, version 3; received ones may have either
   std::string password{};       // version 2: at most 8 bytes, which everyone on the LAN can read; empty: none
-  std::vector<Ip> addresses{};  // the VIPs, 1-255
+  std::vector<Ip> addresses{};  // the VIPs, 1-255, of one family
   std::vector<Ip> peers{};      // unicast: adverts are exchanged with these; empty: multicast
-  Ip source{};                  // source address of adverts; unspecified: the interface's first that is no VIP
-  uint8_t min_ttl = 0;          // of received unicast adverts; multicast ones always need 255
-  std::string group{};          // instances of one group are master together or not at all; empty: none
+  Ip source{};  // source address of adverts; unspecified: the interface's first that is no VIP, of IPv6 link-local
+  uint8_t min_ttl = 0;  // of received unicast adverts; multicast ones always need 255
+  std::string group{};  // instances of one group are master together or not at all; empty: none
   std::vector<VrrpTrack> tracks{};
+  Family family() const { return addresses.empty() ? Family::ipv4 : addresses[0].family(); }
   friend bool operator==(const VrrpSpec&, const VrrpSpec&) = default;
 };
 
-inline constexpr size_t kMostInstances = 255;  // per link
+inline constexpr size_t kMostInstances = 255;  // per link and family
 inline constexpr size_t kMostVrrpPeers = 64;   // of an instance
 inline constexpr size_t kMostVrrpTracks = 64;  // of an instance
 
@@ -114,10 +116,10 @@ inline Duration vrrp_down(uint8_t version, uint8_t priority, Duration interval) 
   return kVrrpSilentIntervals * interval + vrrp_skew(version, priority, interval);
 }
 
-struct VrrpSend {  // the IPv4 packet around it: protocol 112, TTL kVrrpTtl, TOS kVrrpTos
+struct VrrpSend {  // the IP packet around it: protocol 112, TTL kVrrpTtl, TOS kVrrpTos
   Link link = Link::outside;
   uint8_t vrid = 0, priority = 0;
-  Ip source{}, destination{};  // destination: kVrrpGroup (with kVrrpGroupMac), or a peer (by the routing table)
+  Ip source{}, destination{};  // destination: vrrp_group(), or a peer (by the routing table)
   std::optional<Mac> from{};   // Ethernet source, if not the interface's; for multicast only
   size_t at = 0, size = 0;     // its bytes: VrrpOutbox::payload()
 };
@@ -218,19 +220,21 @@ class Vrrp {
     std::vector<Ip> sorted{};                              // its addresses
     std::array<Instant, kVrrpTold> told = kVrrpNeverTold;  // when each oddity was last logged
     bool may_tell(size_t oddity, Instant now);             // false: logged a short while ago
-    Mac mac() const { return spec.virtual_mac ? virtual_router_mac(spec.vrid) : Mac{}; }  // of its VIPs; 0: the link's
+    Mac mac() const {
+      return spec.virtual_mac ? virtual_router_mac(spec.vrid, spec.family()) : Mac{};
+    }  // of its VIPs; 0: the link's
   };
 
-  // Sets the instances, in this order. REQUIRES: check_vrrp(specs) succeeds. Instances are recognised by link, virtual
-  // router id and version, and keep their state; others stop (a master sends priority 0), new ones start if start() was
-  // called. Tracks are recognised by name; new ones count as met until track() says otherwise.
+  // Sets the instances, in this order. REQUIRES: check_vrrp(specs) succeeds. Instances are recognised by link, family,
+  // virtual router id and version, and keep their state; others stop (a master sends priority 0), new ones start if
+  // start() was called. Tracks are recognised by name; new ones count as met until track() says otherwise.
   void configure(std::vector<VrrpSpec> specs, VrrpTurn turn);
 
   // REQUIRES: link_changed() was called for each link, and track() for conditions that are not met.
   void start(VrrpTurn turn);
   void stop(VrrpTurn turn);  // every master resigns; REQUIRES: the adverts are sent
 
-  // An IPv4 packet of protocol 112 to kVrrpGroup or to this host, received on this link. Refusals are counted.
+  // An IP packet of protocol 112 to vrrp_group() or to this host, received on this link. Refusals are counted.
   std::optional<VrrpRefusal> heard(Link link, const VrrpDatagram& in, VrrpTurn turn);
   void link_changed(Link link, const LinkFacts& facts, VrrpTurn turn);
   void track(size_t instance, size_t which, bool well, VrrpTurn turn);  // indexes into all() and spec.tracks
@@ -265,7 +269,7 @@ class Vrrp {
   void enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn);
   void perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn);
   void listen(Instance& i, Duration wait, Instant now);
-  void speak(Instance& i, uint8_t priority, VrrpTurn turn);
+  void advertise(Instance& i, uint8_t priority, VrrpTurn turn);
   void announce(Instance& i, VrrpTurn turn);
   void silent(Instance& i, VrrpTurn turn);
   void woke_late(Instance& i, Duration silence, VrrpTurn turn);
@@ -286,13 +290,13 @@ class Vrrp {
   void take_spec(Instance& i, VrrpSpec spec);
   void number();
   void find_sources();
-  Instance* find(Link link, uint8_t vrid);
+  Instance* find(Link link, Family family, uint8_t vrid);
 
   std::vector<Instance> instances_;
   std::vector<Owned> owned_;  // sorted by VIP
   std::optional<size_t> of_others_{};
   std::array<LinkFacts, kLinks> links_{};
-  std::array<Ip, kLinks> sources_{};  // each link's first address that is no VIP
+  std::array<std::array<Ip, 2>, kLinks> sources_{};  // by link and family: the first address that is no VIP
   VrrpRefusalCounters strangers_{};
   Instant earliest_ = kNever;  // nothing is due before; may be too early, never too late
   bool started_ = false;

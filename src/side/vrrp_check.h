@@ -6,11 +6,21 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "side/vrrp.h"
 
 namespace rawvs {
+
+struct VrrpFamilyFault {
+  const char* key;  // address, peer, source, version
+  size_t n;         // which of them
+  std::string text;
+};
+// What is not of this family, the instance's: it has one (RFC 9568 section 1).
+std::vector<VrrpFamilyFault> family_faults(const VrrpSpec& spec, Family family);
 
 class VrrpCheck {
  public:
@@ -19,10 +29,10 @@ class VrrpCheck {
 
  private:
   std::set<std::string> names_;
-  std::map<std::pair<Link, uint8_t>, std::string> vrids_;  // the instance's name
-  std::map<Ip, std::string> addresses_;                    // the instance's name
-  std::string of_others_{};                                // the instance with other_vips = yes
-  std::array<size_t, kLinks> on_link_{};
+  std::map<std::tuple<Link, Family, uint8_t>, std::string> vrids_;  // the instance's name
+  std::map<Ip, std::string> addresses_;                             // the instance's name
+  std::string of_others_{};                                         // the instance with other_vips = yes
+  std::array<std::array<size_t, 2>, kLinks> on_link_{};             // by family
 };
 
 }  // namespace rawvs

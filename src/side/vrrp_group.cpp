@@ -11,6 +11,7 @@
 #include "core/sort.h"
 #include "side/vrrp.h"
 #include "side/vrrp_check.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -21,44 +22,45 @@ constexpr Duration kLongestPreemptDelay = 1000s;
 constexpr int kMostWeight = 253;
 
 bool same_router(const VrrpSpec& a, const VrrpSpec& b) {
-  return a.link == b.link && a.vrid == b.vrid && a.version == b.version;
+  return a.link == b.link && a.vrid == b.vrid && a.version == b.version && a.family() == b.family();
 }
 
 // The fault of one spec by itself.
 std::optional<std::string> fault_of(const VrrpSpec& s) {
   if (s.name.empty()) return "it has no name";
-  if (s.version != 2 && s.version != 3) return "version " + std::to_string(s.version) + " is neither 2 nor 3";
+  if (s.version != 2 && s.version != 3) return formatted("version {} is neither 2 nor 3", s.version);
   if (s.vrid == 0) return "vrid 0 is not between 1 and 255";
   if (s.priority == kVrrpEnd) return "priority 0 is not between 1 and 255";
   const Duration unit = s.version == 2 ? Duration(1s) : Duration(10ms);
   const Duration longest = s.version == 2 ? kLongestVrrp2Interval : kLongestVrrpInterval;
   if (s.interval < unit || s.interval > longest || s.interval % unit != Duration::zero()) {
-    return "interval " + seconds_text(s.interval) +
-           (s.version == 2 ? " is not one of 1 s to 255 s, whole seconds, as version 2 has them"
-                           : " is not one of 0.01 s to 40.95 s, in steps of 0.01 s");
+    return formatted("interval {} is not one of {}", seconds_text(s.interval),
+                     s.version == 2 ? "1 s to 255 s, whole seconds, as version 2 has them"
+                                    : "0.01 s to 40.95 s, in steps of 0.01 s");
   }
   if (s.preempt_delay < Duration::zero() || s.preempt_delay > kLongestPreemptDelay) {
-    return "preempt_delay " + seconds_text(s.preempt_delay) + " is not between 0 and 1000 s";
+    return formatted("preempt_delay {} is not between 0 and 1000 s", seconds_text(s.preempt_delay));
   }
   if (!s.preempt && s.begins_as_master) return "without preempt it cannot begin as master";
   if (!s.password.empty() && s.version == 3) return "version 3 has no password";
   if (s.password.size() > kPasswordSize) return "its password has more than 8 bytes";
   if (s.addresses.empty() || s.addresses.size() > kMostVrrpAddresses) return "it must have 1 to 255 addresses";
   for (const Ip a : s.addresses) {
-    if (!a.unicast()) return "address " + text(a) + " cannot be a host's";
+    if (!a.unicast()) return formatted("address {} cannot be a host's", text(a));
   }
   if (s.peers.size() > kMostVrrpPeers) return "it has more than 64 peers";
   for (const Ip p : s.peers) {
-    if (!p.unicast() || p == s.source) return "peer " + text(p) + " cannot be another host's";
+    if (!p.unicast() || p == s.source) return formatted("peer {} cannot be another host's", text(p));
   }
-  if (!s.source.unspecified() && !s.source.unicast()) return "source " + text(s.source) + " cannot be a host's";
+  if (!s.source.unspecified() && !s.source.unicast()) return formatted("source {} cannot be a host's", text(s.source));
+  for (const VrrpFamilyFault& fault : family_faults(s, s.family())) return formatted("{} {}", fault.key, fault.text);
   if (s.tracks.size() > kMostVrrpTracks) return "it has more than 64 tracks";
   for (const VrrpTrack& t : s.tracks) {
     if (t.weight < -kMostWeight || t.weight > kMostWeight) {
-      return "track " + t.name + ": weight " + std::to_string(t.weight) + " is not between -253 and 253";
+      return formatted("track {}: weight {} is not between -253 and 253", t.name, t.weight);
     }
     if (t.weight != 0 && !s.group.empty()) {
-      return "track " + t.name + ": instances of a group cannot have weights: theirs is the group's fate";
+      return formatted("track {}: instances of a group cannot have weights: theirs is the group's fate", t.name);
     }
   }
   return std::nullopt;
@@ -76,19 +78,37 @@ uint8_t effective_priority(const Vrrp::Instance& i) {
 
 }  // namespace
 
+std::vector<VrrpFamilyFault> family_faults(const VrrpSpec& s, Family family) {
+  std::vector<VrrpFamilyFault> out;
+  const auto check = [&](const char* key, Ip address, size_t n) {
+    if (address.family() == family) return;
+    out.push_back({key, n,
+                   formatted("{} is {}, and this instance is {}: it has one family; add a [vrrp NAME] for the other",
+                             text(address), name(address.family()), name(family))});
+  };
+  for (size_t n = 0; n < s.addresses.size(); ++n) check("address", s.addresses[n], n);
+  for (size_t n = 0; n < s.peers.size(); ++n) check("peer", s.peers[n], n);
+  if (!s.source.unspecified()) check("source", s.source, 0);
+  if (family == Family::ipv6 && s.version == 2) {
+    out.push_back({"version", 0, "2 is for IPv4 alone, and this instance is IPv6; leave version out: 3"});
+  }
+  return out;
+}
+
 std::string VrrpCheck::add(const VrrpSpec& s) {
   if (const auto fault = fault_of(s)) return *fault;
   if (s.other_vips == OtherVips::yes) {
-    if (!of_others_.empty()) return "other_vips = yes is in " + of_others_ + ", too";
+    if (!of_others_.empty()) return formatted("other_vips = yes is in {}, too", of_others_);
     of_others_ = s.name;
   }
   if (!names_.insert(s.name).second) return "there are two of this name";
-  const auto [other, fresh] = vrids_.try_emplace({s.link, s.vrid}, s.name);
-  if (!fresh) return "vrid " + std::to_string(s.vrid) + " is that of " + other->second + ", on the same interface";
-  if (++on_link_[index(s.link)] > kMostInstances) return "more than 255 on one interface";
+  const auto [other, fresh] = vrids_.try_emplace({s.link, s.family(), s.vrid}, s.name);
+  if (!fresh) return formatted("vrid {} is that of {}, on the same interface", s.vrid, other->second);
+  if (++on_link_[index(s.link)][index(s.family())] > kMostInstances)
+    return "more than 255 of one family on one interface";
   for (const Ip a : s.addresses) {
     const auto [owner, free] = addresses_.try_emplace(a, s.name);
-    if (!free) return "address " + text(a) + " is in " + owner->second + ", too, or in it twice";
+    if (!free) return formatted("address {} is in {}, too, or in it twice", text(a), owner->second);
   }
   return {};
 }
@@ -123,7 +143,7 @@ void Vrrp::configure(std::vector<VrrpSpec> specs, VrrpTurn turn) {
     review(i, turn);
     if (i.state == VrrpState::initialize && started_) set_off(i, turn);
     if (changed[n] && i.state == VrrpState::master) {
-      speak(i, i.priority, turn);
+      advertise(i, i.priority, turn);
       due(i.timers.advert, turn.now + i.spec.interval);
     } else if (changed[n] && i.state == VrrpState::backup && !i.wants_master) {
       i.interval = i.spec.interval;
@@ -158,8 +178,8 @@ void Vrrp::number() {
   }
   sort_by<&Owned::vip>(owned_);
   const auto rank = [](const Instance& i) {
-    return std::tuple(i.spec.other_vips == OtherVips::no, i.spec.other_vips != OtherVips::yes, i.spec.link,
-                      i.spec.vrid);
+    return std::tuple(i.spec.other_vips == OtherVips::no, i.spec.other_vips != OtherVips::yes, i.spec.link, i.spec.vrid,
+                      i.spec.family());
   };
   const auto best = std::ranges::min_element(instances_, {}, rank);
   const bool found = best != instances_.end() && best->spec.other_vips != OtherVips::no;
@@ -173,19 +193,23 @@ void Vrrp::find_sources() {
     return at != owned_.end() && at->vip == a.addr && instances_[at->instance].spec.priority != kVrrpOwner;
   };
   for (size_t l = 0; l < kLinks; ++l) {
-    const auto& all = links_[l].addresses;
-    const auto own = std::ranges::find_if_not(all, borrowed);
-    sources_[l] = own == all.end() ? Ip() : own->addr;
+    sources_[l] = {Ip(), Ip::any(Family::ipv6)};
+    for (const LinkAddress& a : links_[l].addresses) {
+      const bool fits = a.addr.is_v4() || a.addr.link_local();  // RFC 9568 section 5.1.2.2
+      Ip& source = sources_[l][index(a.addr.family())];
+      if (fits && source.unspecified() && !borrowed(a)) source = a.addr;
+    }
   }
 }
 
 Ip Vrrp::source_of(const Instance& i) const {
-  return i.spec.source.unspecified() ? sources_[index(i.spec.link)] : i.spec.source;
+  return i.spec.source.unspecified() ? sources_[index(i.spec.link)][index(i.spec.family())] : i.spec.source;
 }
 
-Vrrp::Instance* Vrrp::find(Link link, uint8_t vrid) {
-  const auto found =
-      std::ranges::find_if(instances_, [&](const Instance& i) { return i.spec.link == link && i.spec.vrid == vrid; });
+Vrrp::Instance* Vrrp::find(Link link, Family family, uint8_t vrid) {
+  const auto found = std::ranges::find_if(instances_, [&](const Instance& i) {
+    return i.spec.link == link && i.spec.vrid == vrid && i.spec.family() == family;
+  });
   return found == instances_.end() ? nullptr : &*found;
 }
 
@@ -239,7 +263,8 @@ std::optional<std::string> Vrrp::reason_to_stop(const Instance& i) const {
   } else if (i.spec.track_link && !link.carrier) {
     fault = " has no carrier";
   } else if (source_of(i).unspecified()) {
-    fault = " has no address to send adverts from";
+    fault = i.spec.family() == Family::ipv4 ? " has no address to send adverts from"
+                                            : " has no link-local address to send adverts from";
   }
   if (fault) return "interface " + link.name + fault;
   for (size_t t = 0; t < i.spec.tracks.size(); ++t) {
@@ -271,7 +296,7 @@ void Vrrp::review(Instance& i, VrrpTurn turn) {
   } else if (!reason && i.state == VrrpState::fault) {
     set_off(i, turn);
   } else if (i.priority != before && i.state == VrrpState::master) {
-    speak(i, i.priority, turn);  // a stronger backup need not wait for the next advert
+    advertise(i, i.priority, turn);  // a stronger backup need not wait for the next advert
     due(i.timers.advert, turn.now + i.spec.interval);
   } else if (i.priority != before && i.timers.down != kNever) {
     const auto skew = [&](uint8_t priority) { return vrrp_skew(i.spec.version, priority, i.interval); };
@@ -302,7 +327,7 @@ void Vrrp::group_follows(const Instance& first, VrrpTurn turn) {
     if (&i == &first || i.group != first.group) continue;
     if (i.state != (master ? VrrpState::backup : VrrpState::master)) continue;
     const std::string why =
-        "group " + i.spec.group + ": " + first.spec.name + (master ? " became " : " is in ") + name(first.state);
+        formatted("group {}: {} {} {}", i.spec.group, first.spec.name, master ? "became" : "is in", name(first.state));
     apply(i, master ? VrrpEvent::silence : VrrpEvent::group_left, {.why = why}, turn);
   }
 }

@@ -3,6 +3,7 @@
 // peers), oddities, and the event for the state machine.
 #include "core/sort.h"
 #include "side/vrrp.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -31,7 +32,7 @@ bool same_addresses(const Vrrp::Instance& i, const VrrpAdvert& advert) {  // in 
 std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, VrrpTurn turn) {
   VrrpAdvert advert;
   auto refusal = parse_vrrp(in, advert);
-  Instance* const i = find(link, advert.vrid);
+  Instance* const i = find(link, in.source.family(), advert.vrid);
   if (!i) {
     if (!refusal) refusal = VrrpRefusal::vrid;
     ++strangers_[static_cast<size_t>(*refusal)];
@@ -45,8 +46,8 @@ std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, VrrpTu
   const auto which = static_cast<size_t>(*refusal);
   ++i->counters.refused[which];
   if (*refusal != VrrpRefusal::idle && i->refused.odd(in.source, static_cast<uint16_t>(which + 1), turn.now)) {
-    turn.out.notices_.push_back({Severity::warning, "vrrp " + i->spec.name + ": adverts from " + text(in.source) +
-                                                        " are refused: " + words(*refusal).meaning});
+    turn.out.notices_.push_back({Severity::warning, formatted("vrrp {}: adverts from {} are refused: {}", i->spec.name,
+                                                              text(in.source), words(*refusal).meaning)});
   }
   return refusal;
 }
@@ -77,18 +78,18 @@ std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagr
 void Vrrp::compare(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn) {
   const auto tell = [&](VrrpOddity oddity, const std::string& what) {
     if (i.may_tell(oddity, turn.now)) {
-      turn.out.notices_.push_back({Severity::warning, "vrrp " + i.spec.name + ": " + text(from) + what});
+      turn.out.notices_.push_back({Severity::warning, formatted("vrrp {}: {} has {}", i.spec.name, text(from), what)});
     }
   };
   if (advert.version == 3 && advert.checksum == VrrpChecksum::message) ++i.counters.message_checksums;
   if (advert.interval != i.spec.interval) {
     ++i.counters.other_interval;
     tell(kOtherInterval,
-         " has the interval " + seconds_text(advert.interval) + ", ours is " + seconds_text(i.spec.interval));
+         formatted("the interval {}, ours is {}", seconds_text(advert.interval), seconds_text(i.spec.interval)));
   }
   if (!same_addresses(i, advert)) {
     ++i.counters.other_addresses;
-    tell(kOtherAddresses, " has other addresses in its adverts than are configured here");
+    tell(kOtherAddresses, "other addresses in its adverts than are configured here");
   }
 }
 
@@ -96,7 +97,7 @@ void Vrrp::accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn)
   ++i.counters.heard;
   if (i.refused.well(from, turn.now)) {
     turn.out.notices_.push_back(
-        {Severity::notice, "vrrp " + i.spec.name + ": adverts from " + text(from) + " are taken now"});
+        {Severity::notice, formatted("vrrp {}: adverts from {} are taken now", i.spec.name, text(from))});
   }
   if (advert.priority == kVrrpEnd) ++i.counters.ends_heard;
   compare(i, advert, from, turn);

@@ -13,9 +13,9 @@
 namespace rawvs {
 
 struct Watch {
-  std::vector<Ip> vips;         // sorted: frames to these, and ARP about these
-  std::vector<Ip> neighbors;    // sorted: ARP from these: servers, or gateways to them
-  std::vector<Ip> nat_servers;  // sorted: IPv4 from these to our MAC address may be replies to translate
+  std::vector<Ip> vips;         // sorted: frames to these, and ARP and ND about these
+  std::vector<Ip> neighbors;    // sorted: ARP and ND from these: servers, or gateways to them
+  std::vector<Ip> nat_servers;  // sorted: IP from these to our MAC address may be replies to translate
   bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets with NAT or in a tunnel
   std::array<std::vector<Mac>, kLinks> macs{};  // sorted: our addresses on that link besides the interface's own (VRRP)
   friend bool operator==(const Watch&, const Watch&) = default;

@@ -24,7 +24,10 @@ uint16_t checksum_fold(uint64_t sum) {
 }
 
 uint64_t pseudo_header_sum(Ip src, Ip dst, Protocol protocol, uint32_t l4_size) {
-  return uint64_t{src.v4()} + dst.v4() + static_cast<uint8_t>(protocol) + l4_size;
+  const auto halves = [](uint64_t n) { return (n >> 32) + (n & 0xffffffff); };
+  // An IPv4 address adds 0xffff inside, which is zero in one's complement.
+  return halves(src.hi()) + halves(src.lo()) + halves(dst.hi()) + halves(dst.lo()) + static_cast<uint8_t>(protocol) +
+         l4_size;
 }
 
 }  // namespace rawvs

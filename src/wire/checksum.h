@@ -16,7 +16,7 @@ uint16_t checksum_fold(uint64_t sum);  // to 16 bits; not complemented
 
 inline uint16_t checksum(Bytes bytes) { return static_cast<uint16_t>(~checksum_fold(checksum_add(bytes))); }
 
-// The sum of the IPv4 pseudo-header (RFC 9293 3.1, RFC 768), not folded.
+// The sum of the pseudo-header (RFC 9293 3.1, RFC 768; RFC 8200 8.1), not folded. protocol: as on the wire.
 uint64_t pseudo_header_sum(Ip src, Ip dst, Protocol protocol, uint32_t l4_size);
 
 // RFC 1624 eqn. 3: the new value of a checksum field when one 16-bit word that it covers changes.

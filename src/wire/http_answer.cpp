@@ -151,7 +151,8 @@ size_t HttpAnswer::take_data(Bytes piece) {
 
 std::string http_request(std::string_view path, std::string_view host, Endpoint server) {
   constexpr Port kUsual{80};
-  const std::string address = server.port == kUsual ? text(server.addr) : text(server);
+  const std::string whole = text(server);  // 192.0.2.1:80, [2001:db8::1]:80
+  const std::string address = server.port == kUsual ? whole.substr(0, whole.rfind(':')) : whole;
   std::string request = "GET ";
   request += path.empty() ? std::string_view("/") : path;
   request += " HTTP/1.1\r\nHost: ";

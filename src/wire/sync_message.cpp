@@ -4,12 +4,15 @@
 
 #include <algorithm>
 
+#include "wire/ip_bytes.h"
+
 namespace rawvs {
 
 namespace {
 
 constexpr size_t kHeader0 = 4, kHeader1 = 8;
 constexpr size_t kEntry0 = 24, kEntry4 = 36, kEntry6 = 72, kShifts = 24, kExtra = 12, kParameterHead = 2;
+constexpr size_t kAddressesAt = 24;  // in an entry of version 1
 constexpr size_t kEngineNameMost = 16;
 constexpr uint16_t kSizeMask = 0x0fff;
 constexpr uint8_t kIpv6 = 1;          // in an entry's type
@@ -95,14 +98,17 @@ std::optional<SyncRefusal> read_entry(Bytes rest, SyncEntry& out, size_t& size, 
   out.server.port = Port(load_be16(rest, 14));
   out.mark = Mark(load_be32(rest, 16));
   out.timeout = load_be32(rest, 20);
-  if (type != kIpv6) {
-    out.client.addr = Ip(load_be32(rest, 24));
-    out.vip.addr = Ip(load_be32(rest, 28));
-    out.server.addr = Ip(load_be32(rest, 32));
-  }
+  const Family family = type == kIpv6 ? Family::ipv6 : Family::ipv4;
+  const auto address = [&](size_t place) { return load_ip(rest, kAddressesAt + ip_bytes(family) * place, family); };
+  out.client.addr = address(0);
+  out.vip.addr = address(1);
+  out.server.addr = address(2);
   bool unknown = false;
   if (!read_parameters(rest.subspan(fixed, size - fixed), out, unknown)) return SyncRefusal::parameter;
-  if (type == kIpv6) skip = SyncRefusal::ipv6;
+  const auto mapped = [](Ip a) { return a.is_v4(); };
+  if (type == kIpv6 && (mapped(out.client.addr) || mapped(out.vip.addr) || mapped(out.server.addr))) {
+    skip = SyncRefusal::mapped;
+  }
   if (unknown) skip = SyncRefusal::unknown_parameter;
   return std::nullopt;
 }
@@ -213,16 +219,19 @@ MutableBytes SyncComposer::grow(size_t size) {
 
 bool SyncComposer::add(const SyncEntry& e) {
   if (finished_) begin();
+  const Family family = e.client.addr.family();
+  const size_t fixed = family == Family::ipv6 ? kEntry6 : kEntry4;
+  if (e.vip.addr.family() != family || e.server.addr.family() != family) return false;
   if (e.engine_data.size() > 255 || e.engine_name.size() > kEngineNameMost) return false;
   const auto with_head = [](size_t size) { return size == 0 ? 0 : kParameterHead + size; };
-  const size_t size = kEntry4 + with_head(e.shifts ? kShifts : 0) + with_head(e.engine_data.size()) +
+  const size_t size = fixed + with_head(e.shifts ? kShifts : 0) + with_head(e.engine_data.size()) +
                       with_head(e.engine_name.size()) + with_head(e.extra ? kExtra : 0);
   const size_t at = aligned(bytes_.size());
   if (count_ == 255 || aligned(at + size) + trailer_ > most_) return false;
   bytes_.resize(at, 0);
   const MutableBytes b = grow(size);
   ++count_;
-  b[0] = 0;
+  b[0] = family == Family::ipv6 ? kIpv6 : 0;
   b[1] = static_cast<uint8_t>(e.protocol);
   store_be16(b, 2, static_cast<uint16_t>(size));
   store_be32(b, 4, e.flags);
@@ -232,10 +241,12 @@ bool SyncComposer::add(const SyncEntry& e) {
   store_be16(b, 14, e.server.port.value);
   store_be32(b, 16, e.mark.value);
   store_be32(b, 20, e.timeout);
-  store_be32(b, 24, e.client.addr.v4());
-  store_be32(b, 28, e.vip.addr.v4());
-  store_be32(b, 32, e.server.addr.v4());
-  MutableBytes rest = b.subspan(kEntry4);
+  size_t at_address = kAddressesAt;
+  for (const Ip a : {e.client.addr, e.vip.addr, e.server.addr}) {
+    family == Family::ipv6 ? store_ipv6(b, at_address, a) : store_be32(b, at_address, a.v4());
+    at_address += ip_bytes(family);
+  }
+  MutableBytes rest = b.subspan(fixed);
   const auto parameter = [&rest](uint8_t type, size_t length) {
     const MutableBytes data = rest.subspan(kParameterHead, length);
     rest[0] = type;

@@ -7,9 +7,9 @@
 // No RFC describes the protocol; the source is what a kernel's IPVS sends, recorded in tests/sync_recorded.h. All
 // numbers are big-endian.
 //
-// Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) and parameters
-// (type, length, data), each entry at a multiple of 4. A kernel ignores bytes after the last entry, and skips
-// parameters whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
+// Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) or 72 (IPv6) and
+// parameters (type, length, data), each entry at a multiple of 4. A kernel ignores bytes after the last entry, and
+// skips parameters whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
 //   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client is inside (1), 0 (1)
 //   trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
 //   if sealed 40 more: time (8, ms since 1970), HMAC-SHA256 with the shared key over all before it (32)
@@ -45,7 +45,7 @@ namespace rawvs {
   X(replayed,          "replayed",              "its number was there already")                                   \
   X(crowded,           "too-many-senders",      "more senders than can be told apart")                            \
   /* Of one entry; the others are taken */                                                                        \
-  X(ipv6,              "ipv6",                  "a connection over IPv6")                                         \
+  X(mapped,            "mapped-address",        "an IPv4 address in an entry of IPv6")                            \
   X(unknown_parameter, "unknown-parameter",     "a parameter that its sender wants understood")                   \
   X(protocol,          "unknown-protocol",      "a protocol that is not balanced")                                \
   X(state,             "unknown-state",         "a state that its protocol does not have")                        \
@@ -74,7 +74,7 @@ inline constexpr std::array<SyncRefusalWords, kSyncRefusals> kSyncRefusalWords =
 }};
 inline constexpr const char* name(SyncRefusal why) { return kSyncRefusalWords[static_cast<size_t>(why)].name; }
 inline constexpr const char* meaning(SyncRefusal why) { return kSyncRefusalWords[static_cast<size_t>(why)].meaning; }
-inline constexpr bool of_message(SyncRefusal why) { return why < SyncRefusal::ipv6; }
+inline constexpr bool of_message(SyncRefusal why) { return why < SyncRefusal::mapped; }
 
 using UnixTime = Strong<struct UnixTimeTag, uint64_t>;  // ms since 1970: what two directors' clocks have in common
 
@@ -107,10 +107,10 @@ struct SyncExtra {      // what only rawvs sends and reads
 };
 
 struct SyncEntry {
-  Protocol protocol = Protocol::any;  // any number: the sender chose it
-  uint16_t state = 0;                 // TcpState, SctpState; 1 in a template: assured
-  uint32_t flags = 0;                 // SyncFlags; others are possible
-  Endpoint client{}, vip{}, server{};
+  Protocol protocol = Protocol::any;   // any number: the sender chose it
+  uint16_t state = 0;                  // TcpState, SctpState; 1 in a template: assured
+  uint32_t flags = 0;                  // SyncFlags; others are possible
+  Endpoint client{}, vip{}, server{};  // all of one family
   Mark mark{};
   uint32_t timeout = 0;  // seconds, of the state or the template; 0: unknown (version 0)
   std::optional<SyncShifts> shifts{};
@@ -155,17 +155,17 @@ class SyncEntries {  // iterates over the entries of a parsed message
   uint8_t left_, version_;
 };
 
-inline constexpr size_t kSyncLeast = 160,
+inline constexpr size_t kSyncLeast = 176,
                         kSyncMost = 65507;  // bytes of a message; kSyncLeast holds any entry that rawvs sends
 
-class SyncComposer {  // composes version 1, IPv4; allocates at construction only
+class SyncComposer {  // composes version 1; allocates at construction only
  public:
   // max_length: bytes of a message (ipvsadm --sync-maxlen), clamped to kSyncLeast..kSyncMost. trailer: bytes to reserve
   // for a trailer, or 0.
   SyncComposer(uint8_t id, size_t max_length, size_t trailer);
   bool add(const SyncEntry& entry);  // false: the message is full, or no message can hold the entry
   bool empty() const { return finished_ || count_ == 0; }
-  size_t room() const;  // entries without shifts and engines that fit into one message
+  size_t room() const;  // IPv4 entries without shifts and engines that fit into one message
   // The message, valid until the next add(), which begins a new one.
   Bytes finish();
   Bytes finish(const SyncTrailer& trailer, const SyncSeal& seal, UnixTime now);  // an empty seal: not sealed

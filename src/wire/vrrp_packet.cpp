@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "wire/checksum.h"
+#include "wire/ip_bytes.h"
 
 namespace rawvs {
 
@@ -22,8 +23,8 @@ constexpr uint8_t kAdvertisement = 1;
 constexpr uint16_t kIntervalMask = 0x0fff;  // the reserved bits are ignored (RFC 9568 section 5.2.6)
 constexpr Duration kHundredth = 10ms;
 
-size_t size_of(uint8_t version, size_t addresses) {
-  return kHeaderSize + 4 * addresses + (version == 2 ? kAuthSize : 0);
+size_t size_of(uint8_t version, size_t addresses, Family family) {
+  return kHeaderSize + ip_bytes(family) * addresses + (version == 2 ? kAuthSize : 0);
 }
 
 uint64_t pseudo_sum(Ip source, Ip destination, size_t size) {
@@ -33,7 +34,8 @@ uint64_t pseudo_sum(Ip source, Ip destination, size_t size) {
 // keepalived before 1.3.6, and later ones with old_unicast_checksum, sum a unicast advert as if sent to the group.
 bool checksum_for_group(const VrrpDatagram& in, uint8_t version) {
   if (version != 3 || in.destination.multicast()) return false;
-  return checksum_fold(checksum_add(in.payload, pseudo_sum(in.source, kVrrpGroup, in.payload.size()))) == 0xffff;
+  return checksum_fold(checksum_add(
+             in.payload, pseudo_sum(in.source, vrrp_group(in.source.family()), in.payload.size()))) == 0xffff;
 }
 
 // The payload after an AH header (RFC 4302 section 2). Empty: it is cut off, or is not VRRP.
@@ -50,7 +52,7 @@ std::optional<VrrpChecksum> right_checksum(const VrrpDatagram& in, uint8_t versi
     const uint64_t pseudo = pseudo_sum(in.source, in.destination, in.payload.size());
     if (checksum_fold(checksum_add(in.payload, pseudo)) == kRight) return VrrpChecksum::pseudo_header;
   }
-  if (checksum_fold(checksum_add(in.payload)) == kRight) return VrrpChecksum::message;
+  if (in.source.is_v4() && checksum_fold(checksum_add(in.payload)) == kRight) return VrrpChecksum::message;
   return std::nullopt;
 }
 
@@ -87,10 +89,11 @@ std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
   if (in.destination.multicast() && in.ttl != kVrrpTtl) return VrrpRefusal::ttl;
   if (b.size() < kHeaderSize) return VrrpRefusal::truncated;
   out.version = b[0] >> 4;
-  if (out.version != 2 && out.version != 3) return VrrpRefusal::version;
+  const Family family = in.source.family();
+  if (out.version != 3 && (out.version != 2 || family == Family::ipv6)) return VrrpRefusal::version;
   if ((b[0] & 0x0f) != kAdvertisement) return VrrpRefusal::type;
   const size_t count = b[3];
-  const size_t size = size_of(out.version, count);
+  const size_t size = size_of(out.version, count, family);
   if (b.size() < size) return VrrpRefusal::truncated;
   if (b.size() > size) return VrrpRefusal::overlong;
   const auto checksum = right_checksum(in, out.version);
@@ -98,7 +101,9 @@ std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
   if (count == 0) return VrrpRefusal::no_addresses;
   out.checksum = *checksum;
   out.priority = b[2];
-  for (size_t i = 0; i < count; ++i) out.addresses.add(Ip(load_be32(b, kHeaderSize + 4 * i)));
+  for (size_t at = kHeaderSize, i = 0; i < count; ++i, at += ip_bytes(family)) {
+    out.addresses.add(load_ip(b, at, family));
+  }
   if (out.version == 3) {
     out.interval = kHundredth * (load_be16(b, 4) & kIntervalMask);
     // With an interval of zero a backup would take the sender for dead at once.
@@ -114,7 +119,11 @@ std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out) {
 size_t write_vrrp(MutableBytes out, const VrrpAdvert& a, Ip source, Ip destination) {
   if ((a.version != 2 && a.version != 3) || a.addresses.size() == 0) return 0;
   const auto interval = interval_bits(a);
-  const size_t size = size_of(a.version, a.addresses.size());
+  const Family family = source.family();
+  if (a.version == 2 && family == Family::ipv6) return 0;
+  const auto other = [&](Ip address) { return address.family() != family; };
+  if (destination.family() != family || std::ranges::any_of(a.addresses.list(), other)) return 0;
+  const size_t size = size_of(a.version, a.addresses.size(), family);
   if (!interval || out.size() < size) return 0;
   const MutableBytes b = out.first(size);
   std::ranges::fill(b, uint8_t{0});
@@ -124,9 +133,12 @@ size_t write_vrrp(MutableBytes out, const VrrpAdvert& a, Ip source, Ip destinati
   b[3] = static_cast<uint8_t>(a.addresses.size());
   store_be16(b, 4, *interval);
   size_t at = kHeaderSize;
-  for (const Ip address : a.addresses.list()) store_be32(b, at, address.v4()), at += 4;
+  for (const Ip address : a.addresses.list()) {
+    store_ip(b, at, address);
+    at += ip_bytes(family);
+  }
   if (a.version == 2 && a.auth == VrrpAuth::password) std::ranges::copy(a.password, b.last(kAuthSize).begin());
-  const bool pseudo = a.version == 3 && a.checksum == VrrpChecksum::pseudo_header;
+  const bool pseudo = a.version == 3 && (a.checksum == VrrpChecksum::pseudo_header || family == Family::ipv6);
   const uint64_t sum = checksum_add(b, pseudo ? pseudo_sum(source, destination, size) : 0);
   store_be16(b, kChecksumAt, static_cast<uint16_t>(~checksum_fold(sum)));
   return size;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// vrrp_packet.h: reads and writes VRRP advertisements, versions 2 and 3 over IPv4.
-// In:  the payload of an IPv4 packet of protocol 112, any bytes; an advert to send.
+// vrrp_packet.h: reads and writes VRRP advertisements, versions 2 and 3 over IPv4, version 3 over IPv6.
+// In:  the payload of an IP packet of protocol 112, any bytes; an advert to send.
 // Out: a VrrpAdvert, or the VrrpRefusal that names the broken rule of reception; an advert's bytes without IP header.
 // Not: which instance an advert concerns, and what follows from it (vrrp.h); IP packets and frames (compose.h).
 // RFC: 3768 (version 2), 2338 section 5.3.6 (passwords), 5798 and 9568 (version 3) section 5.2; reception: 7.1 of each.
@@ -26,14 +26,17 @@ inline constexpr uint8_t kVrrpTtl = 255;              // of every advert: a rout
 inline constexpr uint8_t kVrrpTos = 0xc0;             // internetwork control (RFC 791), as other routers send them
 inline constexpr Ip kVrrpGroup{0xe0000012};           // 224.0.0.18
 inline constexpr Mac kVrrpGroupMac{{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12}};
+constexpr Ip vrrp_group(Family f) { return f == Family::ipv4 ? kVrrpGroup : Ip(uint64_t{0xff02} << 48, 0x12); }
 inline constexpr size_t kMostVrrpAddresses = 255;          // in one advert: their count is a byte
-inline constexpr size_t kMostVrrpSize = 16 + 4 * 255;      // bytes of an advert
+inline constexpr size_t kMostVrrpSize = 8 + 16 * 255;      // bytes of an advert
 inline constexpr uint8_t kVrrpOwner = 255;                 // the priority of a router that owns the addresses
 inline constexpr uint8_t kVrrpEnd = 0;                     // the priority in a master's last advert
 inline constexpr Duration kLongestVrrpInterval = 40950ms;  // version 3; version 2 has up to 255 s
 inline constexpr Duration kLongestVrrp2Interval = 255s;
 
-constexpr Mac virtual_router_mac(uint8_t vrid) { return {{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}}; }
+constexpr Mac virtual_router_mac(uint8_t vrid, Family family = Family::ipv4) {  // RFC 9568 section 7.3
+  return {{0x00, 0x00, 0x5e, 0x00, family == Family::ipv4 ? uint8_t{1} : uint8_t{2}, vrid}};
+}
 
 // clang-format off
 #define RAWVS_VRRP_REFUSALS(X)                                                                                        \
@@ -80,7 +83,8 @@ inline constexpr std::array<VrrpRefusalWords, kVrrpRefusals> kVrrpRefusalWords =
 inline constexpr const VrrpRefusalWords& words(VrrpRefusal r) { return kVrrpRefusalWords[static_cast<size_t>(r)]; }
 
 // What the checksum of version 3 over IPv4 covers. RFC 5798 section 5.2.8 names a pseudo-header, which most routers
-// also use for IPv4; RFC 9568 section 5.2.8: the message alone. Version 2 covers the message alone.
+// also use for IPv4; RFC 9568 section 5.2.8: the message alone. Version 2 covers the message alone, IPv6 always has the
+// pseudo-header.
 enum class VrrpChecksum : uint8_t { pseudo_header, message };
 
 enum class VrrpAuth : uint8_t { none = 0, password = 1, header = 2 };  // RFC 2338; header (AH) is never accepted
@@ -117,7 +121,7 @@ struct VrrpAdvert {
   VrrpChecksum checksum = VrrpChecksum::pseudo_header;  // of version 3: as read, or as to be written
 };
 
-struct VrrpDatagram {  // a whole IPv4 packet of protocol 112 or 51 whose header checksum is right
+struct VrrpDatagram {  // a whole IP packet of protocol 112 or 51; an IPv4 header's checksum is right
   Ip source{}, destination{};
   uint8_t ttl = 0;
   Bytes payload{};           // from the end of the IP header to the end of the packet: without Ethernet's padding
@@ -130,7 +134,7 @@ struct VrrpDatagram {  // a whole IPv4 packet of protocol 112 or 51 whose header
 std::optional<VrrpRefusal> parse_vrrp(const VrrpDatagram& in, VrrpAdvert& out);
 
 // The size in bytes. 0: out is too small (kMostVrrpSize always suffices), or the advert cannot be written: unknown
-// version, no address, an interval outside the version's range.
+// version, no address, an address of the other family, an interval outside the version's range; version 2 over IPv6.
 size_t write_vrrp(MutableBytes out, const VrrpAdvert& advert, Ip source, Ip destination);
 
 bool same_password(const VrrpPassword& a, const VrrpPassword& b);  // takes the same time for all values

@@ -13,8 +13,9 @@ namespace rawvs::adm {
 
 class Book final : public Names {  // the names that the recordings know
  public:
-  std::optional<Ip> host(const std::string& name) const override {
-    return name == "localhost" ? std::optional(*parse_ip("127.0.0.1")) : std::nullopt;
+  std::optional<Ip> host(const std::string& name, Family family) const override {
+    if (name == "six.example.net" && family == Family::ipv6) return parse_ip("2001:db8::6");
+    return name == "localhost" && family == Family::ipv4 ? std::optional(*parse_ip("127.0.0.1")) : std::nullopt;
   }
   std::optional<Port> port(const std::string& name, Protocol protocol) const override {
     for (const auto& [entry, known] : kPorts) {
@@ -24,6 +25,7 @@ class Book final : public Names {  // the names that the recordings know
   }
   std::optional<std::string> host_name(Ip addr) const override {
     if (addr == *parse_ip("127.0.0.1")) return "localhost";
+    if (addr == *parse_ip("2001:db8::6")) return "six.example.net";
     if (addr == *parse_ip("198.51.100.12")) return "averyverylonghostnameforarealserver.example.net";
     return std::nullopt;
   }

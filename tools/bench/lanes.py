@@ -30,12 +30,15 @@ from lab.namespaces import Trouble, eventually
 
 CLIENT, VIP, SERVERS = "192.0.2.1", "192.0.2.100", ("203.0.113.11", "203.0.113.12")
 OUTSIDE, INSIDE = "192.0.2.10", "203.0.113.10"
+CLIENT6, VIP6, SERVERS6 = "2001:db8:a::1", "2001:db8:a::64", ("2001:db8:b::b", "2001:db8:b::c")
+OUTSIDE6, INSIDE6 = "2001:db8:a::a", "2001:db8:b::a"
+SMALL, SMALL6 = 60, 80  # bytes of a small frame: the same datagram in either family
 MAC = {"client": "02:00:00:00:00:01", "director": "02:00:00:00:00:10", "inside": "02:00:00:00:01:10",
        "server": "02:00:00:00:01:11", "short cut": "02:00:00:00:02:11"}
 LOAD_CORE, DIRECTOR_CORE = 0, 1
 LONG = 7200  # seconds: connections last as long as the benchmark
 SINK = ("table netdev sink { chain in { type filter hook ingress device eth0 priority 0; "
-        "ip protocol { 4, 17 } drop; }; }")
+        "ip protocol { 4, 17 } drop; ip6 nexthdr { 17, 41 } drop; }; }")
 
 
 class Lane:
@@ -46,7 +49,7 @@ class Lane:
         self.polled = polled
         self.key = f"{len(network.hosts)}"
         self.client, self.director, self.server = (network.host(f"{self.key}{part}") for part in "cds")
-        self.target = VIP  # the destination of the load
+        self.target, self.small = VIP, SMALL  # the destination of the load, and its frames' least size
         self.flows = 1000
         self.programs = []  # of the director
         self.rawvs = None
@@ -57,8 +60,14 @@ class Lane:
                          f"route add 198.51.100.0/24 via {CLIENT}")
         self.server.ip(*[f"addr add {address}/24 dev eth0" for address in SERVERS],
                        f"route add default via {INSIDE}")
+        for host in (self.client, self.director, self.server):
+            host.enable_ipv6()
+        self.client.ip(f"addr add {CLIENT6}/64 dev eth0")
+        self.director.ip(f"addr add {OUTSIDE6}/64 dev eth0", f"addr add {INSIDE6}/64 dev eth1",
+                         f"route add 2001:db8:c::/64 via {CLIENT6}")
+        self.server.ip(*[f"addr add {address}/64 dev eth0" for address in SERVERS6])
         # Some directors are no hosts and do not answer ARP for the VIP.
-        self.client.ip(f"neigh replace {VIP} lladdr {MAC['director']} dev eth0 nud permanent")
+        self.client.ip(*[f"neigh replace {vip} lladdr {MAC['director']} dev eth0 nud permanent" for vip in (VIP, VIP6)])
         if short_cut:
             cable(self.client, "eth1", "02:00:00:00:02:01", self.server, "eth1", MAC["short cut"])
             self.server.ip(f"addr add {VIP}/32 dev lo", f"route add {CLIENT}/32 dev eth1")
@@ -182,6 +191,7 @@ def has_xdp():
         return done.returncode == 0
 
 
+BEFORE = ", before"
 METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
 
 
@@ -199,18 +209,22 @@ def ipvs(network, method):
     return lane
 
 
-def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, name=None, whole=False, polled=False):
-    name = named(name or f"rawvs {METHODS[method]}" + (f" {io}" if io else ""), polled)
-    lane = Lane(network, name, short_cut=method == "dr", whole=whole, polled=polled)
+def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, note="", whole=False, polled=False, ipv6=False,
+          folder=None):
+    """note: what the name says of the lane in the end; folder: of another rawvsd than this build's."""
+    name = " ".join(filter(None, (f"rawvs {METHODS[method]}", io, "IPv6" if ipv6 else ""))) + note
+    lane = Lane(network, named(name, polled), short_cut=method == "dr", whole=whole, polled=polled)
     lane.flows = flows
-    servers = "\n".join(f"server = {address} forward={method}" for address in SERVERS)
-    sections = [f"[virtual {protocol}{port}]\naddress = {VIP}\nports = {protocol}/{port}\nscheduler = rr\n{servers}\n"
-                for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]
+    if ipv6:
+        lane.target, lane.small = VIP6, SMALL6
+    servers = "\n".join(f"server = {address} forward={method}" for address in (SERVERS6 if ipv6 else SERVERS))
+    sections = [f"[virtual {protocol}{port}]\naddress = {lane.target}\nports = {protocol}/{port}\n"
+                f"scheduler = rr\n{servers}\n" for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]
     settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "ring_frames": lane.ring_frames,
-                "max_connections": max(262144, flows + flows // 16)}
+                "max_connections": max(262144, (flows + flows // 16) * (2 if ipv6 else 1))}  # in IPv6 each takes two
     if io:
         settings["io"] = io
-    lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", **settings)
+    lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", folder=folder, **settings)
     lane.rawvs.start()
     os.sched_setaffinity(lane.rawvs.program.pid, {DIRECTOR_CORE})
     if REALTIME:

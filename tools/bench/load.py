@@ -38,11 +38,11 @@ class Trial:
         return 1 - self.received / self.sent
 
 
-def trial(lane, rate, seconds, *words, size=60, flows=None):
+def trial(lane, rate, seconds, *words, size=None, flows=None):
     if flows:  # as many as are new: another part of them each time
         words = (*words, f"first={random.randrange(flows)}")
     done = run(*on_core(LOAD_CORE), program("bench-load"), lane.client.namespace, lane.server.namespace,
-               f"rate={rate}", f"seconds={seconds}", f"flows={flows or lane.flows}", f"size={size}",
+               f"rate={rate}", f"seconds={seconds}", f"flows={flows or lane.flows}", f"size={size or lane.small}",
                f"to={lane.target}", *words, timeout=120)
     return Trial(**{key: float(value) for key, value in (word.split("=") for word in done.stdout.split())})
 

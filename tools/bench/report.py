@@ -104,7 +104,7 @@ def show_packets(samples, title, kind, lanes):
     most = samples.median("generator" + kind, "offered_60") / 1000
     table(f"{title}: 1000/s without loss, and forwarded when twice as many are\n"
           f"offered; CPU microseconds per packet. The generator sends {most:.0f} at most: who comes near may be faster",
-          (("", 27), ("60 B", 6), ("spread", 12), ("of bare", 9), ("of nft", 8), ("overload", 10), ("of lossl.", 10),
+          (("", 31), ("60 B", 6), ("spread", 12), ("of bare", 9), ("of nft", 8), ("overload", 10), ("of lossl.", 10),
            ("of nft", 8), ("1400 B", 8), ("of bare", 9), ("CPU us", 8)), rows)
 
 
@@ -112,12 +112,12 @@ def show_latency(samples):
     rows = [[lane, *(number(samples, lane, f"{load}_{part}") for load in ("alone", "load50")
                      for part in ("p50", "p99", "p999"))] for lane in samples.lanes("alone_p50")]
     table("Latency, microseconds: one packet at a time; at half of the lossless rate",
-          (("", 27), ("p50", 8), ("p99", 8), ("p99.9", 8), ("p50", 10), ("p99", 8), ("p99.9", 8)), rows)
+          (("", 31), ("p50", 8), ("p99", 8), ("p99.9", 8), ("p50", 10), ("p99", 8), ("p99.9", 8)), rows)
     rows = [[lane, number(samples, lane, "new_connections", scale=1000),
              spread(samples, lane, "new_connections", 1000), ratio(samples, lane, NFT, "new_connections")]
             for lane in samples.lanes("new_connections")]
     table("New connections, 1000/s without loss (UDP; each packet begins one, which ends after a second)",
-          (("", 27), ("1000/s", 8), ("spread", 12), ("of nft", 8)), rows)
+          (("", 31), ("1000/s", 8), ("spread", 12), ("of nft", 8)), rows)
 
 
 def show_whole(samples):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The targets: ratios within one run, wanted and measured."""
+from bench.lanes import BEFORE
 from bench.report import BARE, HAPROXY, KERNEL, NFT, POLLED, STREAM
 
 MEGABYTE = 1024  # KB
@@ -16,8 +17,11 @@ def targets(samples, io):
             yield f"{lane}: CPU per packet with 1,000,000 connections, of that with 1,000", cost, 1.3, False
             few = of(samples, lane, BARE, "alone_p50")
             yield f"{lane}: latency of one packet, of the bare forwarder's", few, 1.2, False
+            for kind in ("", POLLED):
+                yield from family_targets(samples, lane, kind)
+                yield from before_targets(samples, lane, kind)
     yield from whole_targets(samples, f" {io[0]}")  # AF_XDP is for packets: rawvs.ini(5) has its limits
-    yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 700, False
+    yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 780, False
 
 
 def whole_targets(samples, end):
@@ -34,6 +38,26 @@ def whole_targets(samples, end):
     many = value(samples, f"{dr}, 1,000,000", "resident_kb", MEGABYTE)
     yield f"{dr}: resident, 1,000,000 connections, MB", many, 80, False
     yield f"{dr}: wake-ups in 3 s without a packet", value(samples, dr, "wakeups_3s"), 0, False
+
+
+def family_targets(samples, lane, kind):
+    """IPv6 beside IPv4."""
+    rate = of(samples, f"{lane} IPv6{kind}", lane + kind)
+    yield f"{lane} IPv6{kind}: lossless rate, of IPv4's", rate, 0.95, True
+    if not kind:
+        many = of(samples, f"{lane} IPv6, 1,000,000", f"{lane}, 1,000,000")
+        yield f"{lane} IPv6, 1,000,000 connections: the same", many, 0.95, True
+
+
+def before_targets(samples, lane, kind):
+    """This rawvsd beside an earlier one, if there is one in this run."""
+    before = f"{lane}{BEFORE}{kind}"
+    if not samples.has(before, "lossless_60"):
+        return
+    for words, quantity, more in (("lossless rate", "lossless_60", True), ("rate under overload", "overload_60", True),
+                                  ("CPU per packet", "cpu_60", False), ("latency", "alone_p50", False)):
+        wanted = 0.98 if more else 1.02
+        yield f"{lane}{kind}: {words}, of the one before", of(samples, lane + kind, before, quantity), wanted, more
 
 
 def packet_targets(samples, back_end, kind):

@@ -43,10 +43,10 @@ def nat_sections(services, servers, weight=1, address=None, more=""):
 
 
 def connections(host, count, port):
-    """So many datagrams to the VIP, each from another client."""
+    """So many datagrams to the VIP, each from another client. (198.51.100.1 is the router's own address.)"""
     with host.inside(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for n in range(count):
-            source = socket.inet_aton(f"198.51.100.{1 + n // 50000}")
+            source = socket.inet_aton(f"198.51.100.{2 + n // 50000}")
             ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0, source,
                              socket.inet_aton(VIP))
             raw.sendto(ip + struct.pack("!HHHH", 1000 + n % 50000, port, 8, 0), (VIP, 0))
@@ -71,6 +71,9 @@ def rules(services, servers):
     return lines
 
 
+SO_TIMESTAMPNS = 35  # the kernel says when a datagram arrived: this program may be late to read it
+
+
 class Echoes(threading.Thread):
     """A client that sends a datagram to the VIP every few milliseconds, each with a number."""
 
@@ -78,6 +81,7 @@ class Echoes(threading.Thread):
         super().__init__(daemon=True)
         with host.inside():
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.connect((VIP, ECHO_PORT))
         self.socket.setblocking(False)
         self.sent, self.delay, self.answered = {}, {}, []
@@ -100,12 +104,13 @@ class Echoes(threading.Thread):
 
     def hear(self):
         try:
-            number = int(self.socket.recv(64))
+            data, (stamp, *_), *_ = self.socket.recvmsg(64, 64)
         except OSError:
             return
-        now = time.monotonic()
-        self.answered.append(now)
-        self.delay[number] = now - self.sent[number]
+        seconds, nanoseconds = struct.unpack("@ll", stamp[2])
+        arrived = time.monotonic() - (time.time() - seconds - nanoseconds / 1e9)
+        self.answered.append(arrived)
+        self.delay[int(data)] = arrived - self.sent[int(data)]
 
     def stop(self):
         """Ends after the last datagrams have had time for a reply."""

@@ -6,35 +6,36 @@ import signal
 import socket
 
 from lab.namespaces import PATIENCE, Trouble, eventually
-from lab.topology import ADDRESS, VIP
+from lab.topology import IPV4
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
-def program(name):
-    """The path of one of our programs: in RAWVS_BIN, or where make puts it."""
-    return str(pathlib.Path(os.environ.get("RAWVS_BIN", TOP / "build")).resolve() / name)
+def program(name, folder=None):
+    """The path of one of our programs: in the folder, or in RAWVS_BIN, or where make puts it."""
+    return str(pathlib.Path(folder or os.environ.get("RAWVS_BIN", TOP / "build")).resolve() / name)
 
 
-def virtual(name="web", address=VIP, ports="tcp/80", servers=("rs1", "rs2"), **keys):
+def virtual(name="web", address=None, ports="tcp/80", servers=("rs1", "rs2"), family=IPV4, **keys):
     """A [virtual] section; servers are names, perhaps with a port and options: `rs2:8080 weight=2`.
 
     With mark=N it balances a group, and has neither address nor ports."""
     lines = [f"[virtual {name}]"]
     if "mark" not in keys:
-        lines += [f"address = {address}", f"ports = {ports}"]
+        lines += [f"address = {address or family.vip}", f"ports = {ports}"]
     lines += [f"{key} = {value}" for key, value in keys.items()]
     for server in servers:
         place, _, words = server.partition(" ")
         host, colon, port = place.partition(":")
-        lines.append(f"server = {ADDRESS[host]}{colon}{port} {words}".rstrip())
+        address = family.place(family.address[host]) if colon else family.address[host]
+        lines.append(f"server = {address}{colon}{port} {words}".rstrip())
     return "\n".join(lines) + "\n"
 
 
 class Director:
     """One rawvsd.  Settings are keys of [director]; sections are the rest of the file."""
 
-    def __init__(self, network, *sections, name="rawvs", host="director", **settings):
+    def __init__(self, network, *sections, name="rawvs", host="director", folder=None, **settings):
         self.network = network
         self.host = network[host]
         self.control = network.directory / f"{name}.sock"
@@ -42,11 +43,12 @@ class Director:
         settings = {"interface": "eth0", "control": self.control, **settings}
         lines = ["[director]", *[f"{key} = {value}" for key, value in settings.items()], ""]
         self.ini.write_text("\n".join(lines) + "\n" + "\n".join(sections or [virtual()]))
+        self.folder = folder
         self.program = None
 
     def start(self, *flags):
         """Starts it in the foreground and waits until it is ready."""
-        self.program = self.host.start(program("rawvsd"), "-f", "-c", str(self.ini), *flags)
+        self.program = self.host.start(program("rawvsd", self.folder), "-f", "-c", str(self.ini), *flags)
         eventually(lambda: self.ready() or not self.program.running(), 10, f"an answer on {self.control}")
         if not self.program.running():
             raise Trouble(f"rawvsd ended at once: {self.program.text().strip()}")
@@ -114,13 +116,14 @@ class Director:
         return {address: (row.get("health"), row.get("why")) for address, row in self.servers().items()}
 
     def wait_for_health(self, name, condition, seconds=20):
-        eventually(lambda: self.health().get(ADDRESS[name], ("",))[0] == condition, seconds,
-                   f"{name} {condition}; its check says {self.health().get(ADDRESS[name])}")
+        address = self.network.family.address[name]
+        eventually(lambda: self.health().get(address, ("",))[0] == condition, seconds,
+                   f"{name} {condition}; its check says {self.health().get(address)}")
 
     def servers(self):
         """The rows of the real servers, by address."""
         rows = [row for row in self.ask_of_frames("list") if row["row"] == "server"]
-        return {row["server"].partition(":")[0]: row for row in rows}
+        return {row["server"].rpartition(":")[0].strip("[]"): row for row in rows}
 
 
 def row_of(line):

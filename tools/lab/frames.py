@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Frames captured on an interface: ARP, TCP, UDP and ICMP over IPv4."""
+"""Frames captured on an interface: ARP; TCP, UDP and ICMP over IPv4 and IPv6; neighbour discovery."""
 import dataclasses
 import socket
 import struct
 
-ARP, IPV4 = 0x0806, 0x0800
-ICMP, TCP, UDP = 1, 6, 17
+ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+TOO_BIG = 2             # ICMPv6 type
+DISCOVERY = {135: 1, 136: 2}  # ICMPv6 types: neighbour solicitation and advertisement
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 PACKET_OUTGOING = 4
 SO_TIMESTAMPNS = 35
@@ -21,11 +23,12 @@ class Frame:
     to: str = ""
     sender: str = ""
     kind: int = 0           # ethertype
-    op: int = 0             # ARP: 1 request, 2 reply
+    op: int = 0             # ARP: 1 request, 2 reply; neighbour discovery: 1 solicitation, 2 advertisement
     sender_mac: str = ""    # ARP
     target_mac: str = ""    # ARP
-    source: str = ""        # IPv4 addresses; ARP's sender and target
+    source: str = ""        # IP addresses; ARP's sender and target
     target: str = ""
+    about: str = ""         # neighbour discovery: the address that is asked for, or claimed
     protocol: int = 0
     ttl: int = 0
     source_port: int = 0
@@ -67,21 +70,30 @@ def decode(data, time=0.0, outgoing=False):
         frame.sender_mac, frame.target_mac = mac_text(data[22:28]), mac_text(data[32:38])
         frame.source, frame.target = socket.inet_ntoa(data[28:32]), socket.inet_ntoa(data[38:42])
     if frame.kind == IPV4 and len(data) >= 34:
-        decode_ipv4(frame, data)
+        frame.ttl, frame.protocol = data[22], data[23]
+        frame.source, frame.target = socket.inet_ntoa(data[26:30]), socket.inet_ntoa(data[30:34])
+        decode_layer4(frame, data, 14 + (data[14] & 15) * 4)
+    if frame.kind == IPV6 and len(data) >= 54:  # without extension headers
+        frame.protocol, frame.ttl = data[20], data[21]
+        frame.source, frame.target = ipv6_text(data[22:38]), ipv6_text(data[38:54])
+        decode_layer4(frame, data, 54)
     return frame
 
 
-def decode_ipv4(frame, data):
-    frame.ttl, frame.protocol = data[22], data[23]
-    frame.source, frame.target = socket.inet_ntoa(data[26:30]), socket.inet_ntoa(data[30:34])
-    layer4 = 14 + (data[14] & 15) * 4
+def ipv6_text(raw):
+    return socket.inet_ntop(socket.AF_INET6, raw)
+
+
+def decode_layer4(frame, data, layer4):
     if frame.protocol in (TCP, UDP) and len(data) >= layer4 + 8:
         frame.source_port, frame.target_port = struct.unpack_from("!HH", data, layer4)
     if frame.protocol == TCP and len(data) >= layer4 + 20:
         frame.sequence = struct.unpack_from("!I", data, layer4 + 4)[0]
         frame.flags = data[layer4 + 13]
-    if frame.protocol == ICMP and len(data) > layer4:
+    if frame.protocol in (ICMP, ICMPV6) and len(data) > layer4:
         frame.icmp_type = data[layer4]
+    if frame.protocol == ICMPV6 and frame.icmp_type in DISCOVERY and len(data) >= layer4 + 24:
+        frame.op, frame.about = DISCOVERY[frame.icmp_type], ipv6_text(data[layer4 + 8:layer4 + 24])
 
 
 class Capture:

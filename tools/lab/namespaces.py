@@ -100,9 +100,9 @@ class Program:
 
     def listens_on(self, port, protocol="tcp"):
         """Returns whether something in this program's host listens on the port."""
-        table = pathlib.Path(f"/proc/{self.pid}/net/{protocol}").read_text()
+        tables = [pathlib.Path(f"/proc/{self.pid}/net/{protocol}{family}").read_text() for family in ("", "6")]
         state = {"tcp": "0A", "udp": "07"}[protocol]
-        rows = [line.split() for line in table.splitlines()[1:]]
+        rows = [line.split() for table in tables for line in table.splitlines()[1:]]
         return any(row[1].endswith(f":{port:04X}") and row[3] == state for row in rows)
 
 
@@ -164,9 +164,30 @@ class Host:
 
     def sysctl(self, **settings):
         """Sets IPv4 sysctls: ip_forward=1, conf__all__arp_ignore=1 (two underscores stand for a slash)."""
+        self.set_all("ipv4", settings)
+
+    def sysctl6(self, **settings):
+        """Sets IPv6 sysctls in the same way."""
+        self.set_all("ipv6", settings)
+
+    def set_all(self, family, settings):
         with self.inside():
             for key, value in settings.items():
-                pathlib.Path("/proc/sys/net/ipv4", key.replace("__", "/")).write_text(f"{value}\n")
+                pathlib.Path("/proc/sys/net", family, key.replace("__", "/")).write_text(f"{value}\n")
+
+    def enable_ipv6(self, accept_ra=0):
+        """IPv6 without duplicate address detection, which takes seconds; a router routes it, too.
+
+        An interface that goes down keeps its addresses, as it does in IPv4."""
+        with self.inside():
+            conf = pathlib.Path("/proc/sys/net/ipv6/conf")
+            routes = pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text()
+            scopes = ("default", "all", *(interface.name for interface in conf.iterdir()))
+            for key, value in (("accept_dad", "0"), ("dad_transmits", "0"), ("accept_ra", str(accept_ra)),
+                               ("forwarding", routes), ("keep_addr_on_down", "1"), ("disable_ipv6", "0")):
+                for scope in scopes:
+                    with contextlib.suppress(OSError):
+                        (conf / scope / key).write_text(value)
 
     def kernel_counter(self, name, group="Ip"):
         """A counter of /proc/net/snmp, of this host's own kernel."""
@@ -174,6 +195,12 @@ class Host:
             rows = pathlib.Path("/proc/thread-self/net/snmp").read_text().splitlines()
         names, values = [row.split()[1:] for row in rows if row.startswith(f"{group}:")]
         return int(values[names.index(name)])
+
+    def routed(self):
+        """Packets of either family that this host's own kernel has routed."""
+        with self.inside():
+            rows = dict(line.split() for line in pathlib.Path("/proc/thread-self/net/snmp6").read_text().splitlines())
+        return self.kernel_counter("ForwDatagrams") + int(rows["Ip6OutForwDatagrams"])
 
     def packet_socket(self, interface):
         """A raw socket that receives and sends whole frames, and receives this host's own."""

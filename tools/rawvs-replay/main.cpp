@@ -33,7 +33,7 @@ constexpr char kUsage[] =
     "  -m, --mac MAC                 of the clients' interface; default 02:00:00:00:00:10. The director ignores "
     "frames\n"
     "                                to other machines, so give the address that it had.\n"
-    "  -a, --address ADDRESS/LEN     default 192.0.2.10/24\n"
+    "  -a, --address ADDRESS/LEN     default 192.0.2.10/24 and 2001:db8::10/64; one of each family\n"
     "  --mtu BYTES                   default 1500\n"
     "  --inside-mac, --inside-address, --inside-mtu   of the servers' interface, if the configuration has one;\n"
     "                                default 02:00:00:00:01:10, 203.0.113.10/24, 1500\n"
@@ -73,9 +73,13 @@ bool read_mac(std::string_view text, LinkFacts& facts) {
 bool read_address(std::string_view text, LinkFacts& facts) {
   const size_t slash = text.find('/');
   const auto addr = parse_ip(text.substr(0, slash));
-  const auto prefix = slash == text.npos ? std::optional<uint64_t>(32) : parse_number(text.substr(slash + 1), 32);
-  if (!addr || !addr->unicast() || !prefix) return false;
-  facts.addresses = {{*addr, static_cast<uint8_t>(*prefix)}};
+  if (!addr || !addr->unicast()) return false;
+  const uint8_t most = address_bits(addr->family());
+  const auto prefix = slash == text.npos ? std::optional<uint64_t>(most) : parse_number(text.substr(slash + 1), most);
+  if (!prefix) return false;
+  // It replaces the one of its family.
+  std::erase_if(facts.addresses, [&](const LinkAddress& a) { return a.addr.family() == addr->family(); });
+  facts.addresses.push_back({*addr, static_cast<uint8_t>(*prefix)});
   return true;
 }
 
@@ -108,7 +112,7 @@ constexpr option kLongOptions[] = {
 };
 
 constexpr char kMacWanted[] = "one machine's MAC address, like 02:00:00:00:00:10";
-constexpr char kAddressWanted[] = "ADDRESS/LEN, like 192.0.2.10/24";
+constexpr char kAddressWanted[] = "ADDRESS/LEN, like 192.0.2.10/24 or 2001:db8::10/64";
 constexpr char kMtuWanted[] = "68 to 65535 bytes";
 
 // Reads one option with its value. Null: it is valid; else what was expected.

@@ -14,7 +14,7 @@
 #include <cstdio>
 
 #include "rawvs/control.h"
-#include "wire/arp.h"
+#include "wire/discovery.h"
 #include "wire/packet.h"
 
 namespace rawvs::replay {
@@ -70,11 +70,12 @@ std::array<LinkFacts, kLinks> default_links() {
   outside.ifindex = 1;
   outside.up = outside.carrier = true;
   outside.mac = Mac{{0x02, 0, 0, 0, 0, 0x10}};
-  outside.addresses = {{Ip(0xc000020a), 24}};  // 192.0.2.10
+  outside.addresses = {{Ip(0xc000020a), 24}, {Ip(uint64_t{0x20010db8} << 32, 0x10), 64}};  // 192.0.2.10, 2001:db8::10
   LinkFacts inside = outside;
   inside.ifindex = 2;
   inside.mac = Mac{{0x02, 0, 0, 0, 1, 0x10}};
-  inside.addresses = {{Ip(0xcb00710a), 24}};  // 203.0.113.10
+  inside.addresses = {{Ip(0xcb00710a), 24},  // 203.0.113.10, 2001:db8:1::10
+                      {Ip(uint64_t{0x20010db8} << 32 | 0x10000, 0x10), 64}};
   return {outside, inside};
 }
 
@@ -196,11 +197,11 @@ Link Replay::link_of(const Captured& captured) const {
   }
   Ip sender;
   if (ethernet.kind == Kind::arp) {
-    Arp arp;
+    Discovery arp;
     if (!parse_arp(frame, arp)) sender = arp.sender;
-  } else if (ethernet.kind == Kind::ipv4) {
+  } else if (ethernet.kind == Kind::ipv4 || ethernet.kind == Kind::ipv6) {
     Packet packet;
-    if (!parse_ipv4(frame, packet)) sender = packet.src;
+    if (!parse_ip(frame, packet)) sender = packet.src;
   }
   const bool from_inside = std::ranges::any_of(setup_.links[index(Link::inside)].addresses,
                                                [&](const LinkAddress& a) { return a.network().holds(sender); });

@@ -33,7 +33,8 @@ struct Setup {
   std::array<LinkFacts, kLinks> links;  // invented: there are no interfaces here
 };
 
-// The invented interfaces: outside 02:00:00:00:00:10, 192.0.2.10/24; inside 02:00:00:00:01:10, 203.0.113.10/24.
+// The invented interfaces: outside 02:00:00:00:00:10, 192.0.2.10/24, 2001:db8::10/64; inside 02:00:00:00:01:10,
+// 203.0.113.10/24, 2001:db8:1::10/64.
 std::array<LinkFacts, kLinks> default_links();
 
 class Replay {

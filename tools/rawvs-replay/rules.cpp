@@ -60,12 +60,15 @@ Result<std::string> request_of(std::string_view line) {
     return Error{'"' + std::string(all[0]) + "\": expected -A or -a, as ipvsadm -S -n prints them"};
   }
   std::string request = std::string(kControlVersion) + (all[0] == "-A" ? " add-service" : " add-server");
+  // -f N -6 is one value of the request.
+  const bool of_ipv6 = std::ranges::find(all, "-6") != all.end();
+  std::erase(all, "-6");
   for (size_t i = 1; i < all.size(); ++i) {
     const auto* const option = std::ranges::find(kOptions, all[i], &Option::word);
     if (option == std::end(kOptions)) {
       return Error{'"' + std::string(all[i]) + "\": not an option that ipvsadm -S -n prints, or not known here"};
     }
-    (request += ' ') += option->key;
+    (request += ' ') += of_ipv6 && option->word == "-f" ? "service=mark6:" : option->key;
     if (!option->value) continue;
     if (++i == all.size()) return Error{std::string(option->word) + ": expected a value behind it"};
     request += all[i];

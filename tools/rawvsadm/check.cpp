@@ -175,7 +175,7 @@ std::optional<Ending> check_tunnel(const Command& c) {
 }
 
 std::optional<Ending> check_server(Command& c) {
-  if (c.service.ipv6 != c.server.ipv6 && c.method != "tunnel") {
+  if (c.service.ipv6() != c.server.ipv6() && c.method != "tunnel") {
     return fail("Different address family is allowed only for tunneling servers");
   }
   if (auto wrong = check_tunnel(c)) return wrong;

@@ -92,8 +92,8 @@ class OptionSet {
 
 struct Place {  // HOST or HOST:PORT as read
   Ip addr{};
-  bool ipv6 = false;  // recognised only for ipvsadm's messages; addr is not set then
   std::optional<uint16_t> port;
+  bool ipv6() const { return addr.is_v6(); }
 };
 
 struct Command {
@@ -102,11 +102,11 @@ struct Command {
 
   // The virtual service. mark: not 0 for a service of a mark.
   Protocol protocol = Protocol::any;
-  Place service;
+  Place service;  // of a mark: its family
   uint32_t mark = 0;
   std::string scheduler = "wlc";
   uint32_t persistence = 0;  // seconds; 0 = none
-  Ip netmask{0xffffffff};    // bits of clients' addresses that persistence compares
+  Netmask netmask;           // bits of clients' addresses that persistence compares
   std::string flags;         // sh-fallback,sh-port ... in ipvsadm's order
   std::string persistence_engine;
 
@@ -127,7 +127,6 @@ struct Command {
   uint32_t tcp = 0, tcpfin = 0, udp = 0;  // --set: seconds, 0 = unchanged
 
   bool has(Option o) const { return given.has(o); }
-  bool ipv6() const { return service.ipv6 || server.ipv6; }
 };
 
 // A command line that is not executed: help, or an error.
@@ -157,8 +156,10 @@ Ending version(const std::string& program);  // -v
 // Values (values.cpp), as a user writes them; empty: wrong.
 std::optional<uint32_t> read_number(const std::string& text, int64_t least, int64_t most);
 std::optional<Ip> read_host(const std::string& text, const Names& names);  // dotted quad, inet_aton's forms, or a name
+// HOST, HOST:PORT, IPV6, [IPV6]:PORT. A name is an IPv4 host's if it has such an address; between brackets it
+// is an IPv6 host's.
 std::optional<Place> read_place(const std::string& text, Protocol protocol, const Names& names);
-bool is_ipv6(const std::string& text);
+std::optional<Ip> read_ipv6(const std::string& text);  // a number, without brackets
 
 // -R (restore.cpp): one command line per line.
 struct Outcome {

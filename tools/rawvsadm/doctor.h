@@ -117,6 +117,7 @@ struct PortFacts {  // a link row
   uint64_t received = 0, kernel_dropped = 0, cut = 0, sent = 0, send_failed = 0;
   uint64_t vips = 0, guarded = 0;  // VIPs, and those that the guard has room for
   uint64_t unguarded = 0;          // NAT connections that it had no room for
+  uint64_t missing_groups = 0;     // solicited-node groups of IPv6 VIPs that the kernel did not let rawvsd join
 };
 
 struct VrrpFacts {
@@ -201,6 +202,9 @@ inline std::string plural(size_t count, const std::string& word) {
 using Look = std::string (*)(const DoctorFacts& facts, Findings& findings);
 
 // doctor_host.cpp
+std::vector<Ip> live_vips(const DaemonFacts& daemon);   // those that rawvsd answers ARP or solicitations for
+void join(std::string& list, const std::string& word);  // with a comma between words
+
 std::string look_at_vips(const DoctorFacts& facts, Findings& findings);
 std::string look_at_guards(const DoctorFacts& facts, Findings& findings);
 std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings);

@@ -76,11 +76,10 @@ bool has_lro(int fd, const std::string& interface) {
   return ioctl(fd, SIOCETHTOOL, &ask) == 0 && (flags.data & ETH_FLAG_LRO) != 0;
 }
 
-uint32_t host_order(const sockaddr* address) {
-  sockaddr_in in{};
-  std::memcpy(&in, address, sizeof in);
-  const auto bytes = std::bit_cast<std::array<uint8_t, 4>>(in.sin_addr.s_addr);
-  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+uint8_t prefix_of(const ifaddrs* a, Ip address) {
+  const auto mask = address_of(a->ifa_netmask);
+  if (!mask || mask->family() != address.family()) return address_bits(address.family());
+  return static_cast<uint8_t>(common_bits(*mask, address.is_v4() ? Ip(0xffffffff) : Ip(UINT64_MAX, UINT64_MAX)));
 }
 
 HostLink& named(std::vector<HostLink>& links, const char* label) {
@@ -93,7 +92,8 @@ HostLink& named(std::vector<HostLink>& links, const char* label) {
 
 // How "all" combines with the interface's own value differs between settings: ip-sysctl.rst.
 void add_settings(HostLink& link) {
-  link.forwarding = sysctl(link.name, "forwarding") != 0;
+  const std::string v6 = first_line("/proc/sys/net/ipv6/conf/" + link.name + "/forwarding");
+  link.forwarding = sysctl(link.name, "forwarding") != 0 || parse_number(v6, UINT32_MAX).value_or(0) != 0;
   link.rp_filter = std::max(sysctl("all", "rp_filter"), sysctl(link.name, "rp_filter"));
   link.send_redirects = sysctl("all", "send_redirects") != 0 || sysctl(link.name, "send_redirects") != 0;
 }
@@ -136,9 +136,7 @@ HostFacts host_facts(uint64_t daemon_pid) {
     HostLink& link = named(out.links, a->ifa_name);
     link.up = (a->ifa_flags & IFF_UP) != 0;
     link.carrier = (a->ifa_flags & IFF_RUNNING) != 0;
-    if (a->ifa_addr == nullptr || a->ifa_addr->sa_family != AF_INET) continue;
-    const int prefix = a->ifa_netmask != nullptr ? std::popcount(host_order(a->ifa_netmask)) : 32;
-    link.addresses.push_back({Ip(host_order(a->ifa_addr)), static_cast<uint8_t>(prefix)});
+    if (const auto address = address_of(a->ifa_addr)) link.addresses.push_back({*address, prefix_of(a, *address)});
   }
   const Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   for (HostLink& link : out.links) {
@@ -166,7 +164,8 @@ const LinkAddress* HostFacts::network_of(Ip other) const {
   const LinkAddress* best = nullptr;
   for (const HostLink& link : links) {
     for (const LinkAddress& a : link.addresses) {
-      if (a.prefix < 32 && a.network().holds(other) && (!best || a.prefix > best->prefix)) best = &a;
+      if (a.prefix < address_bits(a.addr.family()) && a.network().holds(other) && (!best || a.prefix > best->prefix))
+        best = &a;
     }
   }
   return best;

@@ -235,7 +235,8 @@ std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings) {
     if (named.contains(vip) || others_follow) continue;
     findings.push_back({Urgency::warning, "vip-without-vrrp",
                         "VIP " + text(vip) + " is in no [vrrp] section, and each of them has other_vips = no",
-                        "every director with this service answers ARP for it, and nobody takes it over",
+                        std::string("every director with this service answers ") + what_is_answered(vip) +
+                            " for it, and nobody takes it over",
                         "address = " + text(vip) + ", or other_vips = yes, in a [vrrp] section of " + daemon.config});
   }
   return plural(served.size(), "VIP") + ": of each the master is found by VRRP";

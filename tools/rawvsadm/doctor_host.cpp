@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_host.cpp: the doctor's checks of this host and its LAN: VIPs, guard, sysctls, offloads, interfaces, ARP, lost
-// frames.
+// doctor_host.cpp: the doctor's checks of this host and its LAN: VIPs, sysctls, offloads, interfaces, ARP and neighbour
+// discovery, lost frames. The guards: doctor_guards.cpp.
 #include <algorithm>
 
 #include "doctor.h"
 
 namespace rawvs::adm {
-namespace {
 
 void join(std::string& list, const std::string& word) { list += (list.empty() ? "" : ", ") + word; }
 
-std::string names_of(const std::vector<PortFacts>& ports) {
-  std::string out;
-  for (const PortFacts& port : ports) join(out, port.name);
-  return out;
-}
-
-// The VIPs that rawvsd answers ARP for.
 std::vector<Ip> live_vips(const DaemonFacts& daemon) {
   std::vector<Ip> out;
   for (const VipFacts& vip : daemon.vips) {
     if (!vip.retired) out.push_back(vip.address);
   }
+  return out;
+}
+
+namespace {
+
+std::string names_of(const std::vector<PortFacts>& ports) {
+  std::string out;
+  for (const PortFacts& port : ports) join(out, port.name);
   return out;
 }
 
@@ -36,55 +36,6 @@ bool has_server(const DoctorFacts& facts, const std::string& link, bool nat) {
   return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
     return (s.method == "masq") == nat && link_of(facts, s) == link;
   });
-}
-
-bool switched_off(const DaemonFacts& daemon) {  // by guard = off
-  const auto found = daemon.settings.find("guard");
-  return found != daemon.settings.end() && found->second == "off";
-}
-
-// The guard of an interface: its way, "off", or empty if unknown.
-std::string guard_of(const DaemonFacts& daemon, const PortFacts& port) {
-  return port.guard.empty() && switched_off(daemon) ? "off" : port.guard;
-}
-
-Finding unguarded(const DoctorFacts& facts, const PortFacts& port, const std::vector<Ip>& vips) {
-  std::string rules;
-  for (size_t i = 0; i < std::min<size_t>(3, vips.size()); ++i) {
-    rules +=
-        (i == 0 ? "" : "; ") + ("iptables -t raw -I PREROUTING -i " + port.name + " -d " + text(vips[i])) + " -j DROP";
-  }
-  const bool off = switched_off(facts.daemon);
-  return {off ? Urgency::warning : Urgency::error, "no-guard",
-          port.name + " has no guard (" + (off ? "guard = off" : "none could be attached, rawvsd's log says why") +
-              "), and this host forwards",
-          "its kernel also routes the frames that rawvsd takes, unless a firewall rule drops them: servers get packets "
-          "twice, and NAT servers' answers reach clients untranslated, too",
-          off ? "set guard = auto in " + facts.daemon.config + " and restart rawvsd; or, for each VIP: " + rules
-              : "for each VIP: " + rules};
-}
-
-// Some VIPs are not guarded: the kernel had no room for them.
-Finding partly_guarded(const DoctorFacts& facts, const PortFacts& port) {
-  const std::string rule = "iptables -t raw -I PREROUTING -i " + port.name + " -d VIP -j DROP";
-  const std::string better = "set guard = auto in " + facts.daemon.config +
-                             " and restart rawvsd (tcx and clsact, from Linux 4.5 on, have room for more)";
-  const std::string memory = "free -m, and give this host more memory; rawvsd's log says what the kernel refused";
-  return {Urgency::error, "guard-full",
-          std::to_string(port.guarded) + " of " + std::to_string(port.vips) + " VIPs guarded on " + port.name + " (" +
-              port.guard + "), and this host forwards",
-          "its kernel also routes the frames to the others: servers get packets twice",
-          (port.guard == "classic" && facts.daemon.setting("guard") == "classic" ? better : memory) +
-              "; or, for each VIP: " + rule};
-}
-
-Finding flows_not_guarded(const DoctorFacts& facts, const PortFacts& port) {
-  return {Urgency::warning, "guard-flows",
-          "the guard on " + port.name + " had no room for " + std::to_string(port.unguarded) +
-              " NAT connections since rawvsd's start, and this host forwards",
-          "its kernel also routes their servers' answers, untranslated",
-          "free -m, and give this host more memory; or set a lower max_connections in " + facts.daemon.config +
-              " and restart rawvsd"};
 }
 
 }  // namespace
@@ -106,28 +57,26 @@ std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
   return names_of(vips) + (vips.size() == 1 ? " is" : " are") + " on no interface of this host, as it has to be";
 }
 
-std::string look_at_guards(const DoctorFacts& facts, Findings& findings) {
-  const std::vector<Ip> vips = live_vips(facts.daemon);
-  std::string right;
-  for (const PortFacts& port : facts.daemon.ports) {
-    const HostLink* const link = facts.host.link(port.name);
-    const std::string guard = guard_of(facts.daemon, port);
-    if (guard.empty() || !link || !link->up) continue;
-    const std::string routes = link->forwarding ? "this host forwards" : "this host does not forward";
-    if (link->forwarding && port.unguarded > 0) findings.push_back(flows_not_guarded(facts, port));
-    if (guard != "off" && link->forwarding && port.guarded < port.vips) {
-      findings.push_back(partly_guarded(facts, port));
-    } else if (guard != "off") {
-      join(right, port.name + " has a guard (" + guard + ')');
-      right += " and " + routes;
-    } else if (link->forwarding && !vips.empty()) {
-      findings.push_back(unguarded(facts, port, vips));
-    } else {
-      join(right, port.name + " has no guard, but needs none: " + routes);
-    }
-  }
-  return right.empty() ? "" : right + ": its kernel leaves the VIPs' frames alone";
+namespace {
+
+Finding groups_not_joined(const PortFacts& port) {
+  return {Urgency::warning, "nd-groups",
+          std::to_string(port.missing_groups) + " multicast groups of IPv6 VIPs could not be joined on " + port.name,
+          "a switch that snoops MLD keeps the solicitations for these VIPs from this host: clients do not find them",
+          "ip link show " + port.name +
+              " (IPv6 needs an MTU of 1280 or more); rawvsd's log says what the kernel refused; or, on the switch, no "
+              "MLD snooping"};
 }
+
+// IPv6 has a link-local address on every interface.
+bool lacks_address(const HostLink& link, const std::vector<Ip>& vips) {
+  if (!vips.empty() && std::ranges::all_of(vips, &Ip::is_v6)) return false;
+  return std::ranges::all_of(link.addresses, [&](const LinkAddress& a) {
+    return a.addr.is_v6() || std::ranges::find(vips, a.addr) != vips.end();
+  });
+}
+
+}  // namespace
 
 // rawvsd takes frames before the kernel checks them. But replies of DR and TUN servers that this host routes come from
 // the VIP, whose network is on the other side: a strict rp_filter drops them.
@@ -139,6 +88,7 @@ std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings) {
     looked = true;
     if (inside->rp_filter != 1) continue;
     for (const Ip vip : live_vips(facts.daemon)) {
+      if (vip.is_v6()) continue;  // which has no such setting
       const LinkAddress* const own = facts.host.network_of(vip);
       if (own && facts.host.with(own->addr) == inside) continue;
       findings.push_back({Urgency::warning, "rp-filter",
@@ -187,6 +137,7 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
   for (const PortFacts& port : facts.daemon.ports) {
     const HostLink* const link = facts.host.link(port.name);
     const std::string nothing = "no frame comes or goes there";
+    if (port.missing_groups > 0 && link && link->up) findings.push_back(groups_not_joined(port));
     if (!link) {
       findings.push_back(
           {Urgency::error, "no-interface", "there is no interface " + port.name, nothing,
@@ -201,9 +152,7 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings) {
     } else if (!link->carrier) {
       findings.push_back({Urgency::error, "no-carrier", "interface " + port.name + " has no carrier", nothing,
                           "ip link show " + port.name + "; then look at its cable and the switch's port"});
-    } else if (std::ranges::all_of(link->addresses, [&](const LinkAddress& a) {
-                 return std::ranges::find(vips, a.addr) != vips.end();
-               })) {
+    } else if (lacks_address(*link, vips)) {
       findings.push_back({Urgency::warning, "no-address", "interface " + port.name + " has no address of its own",
                           "rawvsd asks for servers in nobody's name there, and has no source address for tunnels",
                           "ip addr add ADDRESS/BITS dev " + port.name});
@@ -232,39 +181,49 @@ const VrrpFacts* mastery(const DaemonFacts& daemon, Ip vip) {
 
 Finding two_masters(const RivalFacts& rival, const VrrpFacts& vrrp) {
   return {Urgency::error, "two-masters",
-          rival.mac + " answers ARP for VIP " + text(rival.vip) + ", whose master this director is (VRRP " + vrrp.name +
-              "): two masters, or a stranger",
+          rival.mac + " answers " + what_is_answered(rival.vip) + " for VIP " + text(rival.vip) +
+              ", whose master this director is (VRRP " + vrrp.name + "): two masters, or a stranger",
           "adverts do not reach one of them, or it does not believe them; clients go to the one that they hear first",
           "on both: tcpdump -e -n -i " + vrrp.link +
-              " ip proto 112; iptables-save | grep -i -e vrrp -e 112; rawvsadm doctor"};
+              (rival.vip.is_v4() ? " ip proto 112; iptables-save" : " ip6 proto 112; ip6tables-save") +
+              " | grep -i -e vrrp -e 112; rawvsadm doctor"};
+}
+
+// How a server with the VIP leaves questions for it to the director.
+std::string kept_quiet(Ip vip) {
+  if (vip.is_v4()) {
+    return ": sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2, and have the VIP on lo";
+  }
+  return ": ip addr add " + text(vip) + "/128 dev lo nodad, and take it from the other interfaces";
 }
 
 }  // namespace
 
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
   for (const RivalFacts& rival : facts.daemon.rivals) {
-    const std::string vip = "VIP " + text(rival.vip);
+    const std::string vip = what_is_answered(rival.vip) + (" for VIP " + text(rival.vip));
     const std::string why = "clients that hear it first go there, past the director, and are not balanced";
     const VrrpFacts* const vrrp = rival.server.empty() ? mastery(facts.daemon, rival.vip) : nullptr;
     if (vrrp) {
       findings.push_back(two_masters(rival, *vrrp));
     } else if (rival.server.empty()) {
       findings.push_back(
-          {Urgency::error, "rival", rival.mac + ", which is no real server, answers ARP for " + vip, why,
+          {Urgency::error, "rival", rival.mac + ", which is no real server, answers " + vip, why,
            "find the machine and take the address from it; it may be another director: ip neigh | grep " + rival.mac});
     } else {
       findings.push_back({Urgency::error, "server-answers-arp",
-                          "real server " + rival.server + " (" + rival.mac + ") answers ARP for " + vip, why,
-                          "on " + rival.server +
-                              ": sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2, and have "
-                              "the VIP on lo (rawvs-realserver does all of this)"});
+                          "real server " + rival.server + " (" + rival.mac + ") answers " + vip, why,
+                          "on " + rival.server + kept_quiet(rival.vip) + " (rawvs-realserver does all of this)"});
     }
   }
   std::vector<Ip> vips;  // ours
   for (const VipFacts& vip : facts.daemon.vips) {
     if (!vip.retired && !vip.standby) vips.push_back(vip.address);
   }
-  return vips.empty() ? "" : "nobody else has answered ARP for " + names_of(vips);
+  return vips.empty() ? ""
+                      : "nobody else has answered " +
+                            std::string(std::ranges::any_of(vips, &Ip::is_v6) ? "ARP or neighbour discovery" : "ARP") +
+                            " for " + names_of(vips);
 }
 
 namespace {

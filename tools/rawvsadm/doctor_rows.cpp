@@ -61,6 +61,7 @@ PortFacts port(const Row& row) {
   out.vips = row.number("vips");
   out.guarded = row.number("guarded");
   out.unguarded = row.number("unguarded");
+  out.missing_groups = row.number("missing_groups");
   out.received = row.number("received");
   out.kernel_dropped = row.number("kernel_dropped");
   out.cut = row.number("cut");

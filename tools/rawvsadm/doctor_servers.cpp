@@ -19,7 +19,7 @@ std::string option(const ServiceFacts& service) {
     case Protocol::tcp: return "-t " + rest;
     case Protocol::udp: return "-u " + rest;
     case Protocol::sctp: return "--sctp-service " + rest;
-    default: return "-f " + rest;
+    default: return "-f " + rest + (service.key.starts_with("mark6:") ? " -6" : "");
   }
 }
 
@@ -31,6 +31,16 @@ std::string option(const ServerFacts& server) {
                                                              : "";
   if (server.tunnel == "gue") return "-i --tun-type gue --tun-port " + server.tunnel_port + checksum;
   return server.tunnel == "gre" ? "-i --tun-type gre" + checksum : "-i";
+}
+
+bool of_ipv6(const ServiceFacts& service) {
+  return service.virtual_at ? service.virtual_at->addr.is_v6() : service.key.starts_with("mark6:");
+}
+
+// The interface that unwraps a server's packets, as rawvs-realserver chooses it.
+const char* tunnel_interface(const DaemonFacts& daemon, const ServerFacts& server) {
+  if (server.at.addr.is_v6()) return "ip6tnl0";
+  return of_ipv6(daemon.services[server.service]) ? "sit0" : "tunl0";
 }
 
 // The whole command: -e resets what is not given.
@@ -54,7 +64,12 @@ std::vector<const ServerFacts*> servers_of(const DaemonFacts& daemon, size_t ser
 std::string gateway_for(const DoctorFacts& facts, const ServerFacts& server) {
   if (const LinkAddress* const own = facts.host.network_of(server.at.addr)) return text(own->addr);
   const HostLink* const link = facts.host.link(link_of(facts, server));
-  return link && !link->addresses.empty() ? text(link->addresses[0].addr) : "this host's address";
+  if (!link) return "this host's address";
+  const auto fits = [&](const LinkAddress& a) {
+    return a.addr.family() == server.at.addr.family() && (a.addr.is_v4() || !a.addr.link_local());
+  };
+  const auto own = std::ranges::find_if(link->addresses, fits);
+  return own != link->addresses.end() ? text(own->addr) : "this host's address";
 }
 
 std::string interfaces_of(const DaemonFacts& daemon) {
@@ -76,7 +91,9 @@ std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& serve
                                      text(server.at) + "; give its service a server elsewhere";
   if (is_vip(facts.daemon, server.at.addr)) {
     return Finding{Urgency::error, "server-is-vip", who + " is itself a VIP of this director",
-                   "nobody answers ARP for it but rawvsd, which does not ask itself", move};
+                   std::string("nobody answers ") + what_is_answered(server.at.addr) +
+                       " for it but rawvsd, which does not ask itself",
+                   move};
   }
   if (const HostLink* const own = facts.host.with(server.at.addr)) {
     return Finding{Urgency::error, "server-is-this-host", who + " is this host itself (" + own->name + ')',
@@ -97,8 +114,10 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
   const std::string link = link_of(facts, server);
   const std::string on = link.empty() ? "" : " on " + link;
   if (!sendable(facts.daemon, server) && server.reach != "link-down") {
-    const std::string what = via == who ? "real server " + who + " does not answer ARP" + on
-                                        : "gateway " + via + " does not answer ARP" + on + ": it is the way to " + who;
+    const std::string silent =
+        std::string(" does not answer ") + what_is_answered(server.via.value_or(server.at.addr)) + on;
+    const std::string what =
+        via == who ? "real server " + who + silent : "gateway " + via + silent + ": it is the way to " + who;
     // A server with weight 0, by its check or an operator, need not be drained.
     const bool used = server.weight != 0;
     return Finding{
@@ -247,16 +266,22 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     if (!many && !server.never_answered()) continue;
     const ServiceFacts& service = facts.daemon.services[server.service];
     const std::string vip = service.virtual_at ? text(service.virtual_at->addr) : "VIP";
+    const bool ipv6 = of_ipv6(service);
     std::string type = "on " + text(server.at.addr) + ": ss -ltn; ";
     std::string why = "nobody listens there, or a firewall drops them";
     if (nat) {
-      type += "iptables-save; nft list ruleset";
+      type.append(ipv6 ? "ip6tables" : "iptables").append("-save; nft list ruleset");
     } else if (server.method == "route") {
-      type.append("ip addr add ").append(vip).append("/32 dev lo (rawvs-realserver start)");
+      type.append("ip addr add ").append(vip).append(ipv6 ? "/128 dev lo nodad" : "/32 dev lo");
+      type += " (rawvs-realserver start)";
       why.insert(0, "it does not have the VIP, ");
     } else {
-      type += "ip addr show dev tunl0; sysctl net.ipv4.conf.tunl0.rp_filter (rawvs-realserver start)";
-      why.insert(0, "it does not unwrap them, lacks the VIP, or checks rp_filter; or ");
+      const std::string tunnel = tunnel_interface(facts.daemon, server);
+      type += "ip addr show dev " + tunnel;
+      if (!ipv6) type += "; sysctl net.ipv4.conf." + tunnel + ".rp_filter";  // IPv6 has none
+      type += " (rawvs-realserver start)";
+      why.insert(0, ipv6 ? "it does not unwrap them, or lacks the VIP; or "
+                         : "it does not unwrap them, lacks the VIP, or checks rp_filter; or ");
       if (const uint64_t errors = tunnel_errors(facts.daemon); errors != 0) {
         why.insert(0,
                    plural(errors, "ICMP error") + " about tunnel packets came back, so it may have no tunnel at all; ");
@@ -275,21 +300,24 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
 // ICMP errors about tunnels whose clients got replies, or that carry UDP, whose connections show nothing: from a server
 // without a tunnel interface, or from a router on the way.
 std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings) {
-  std::set<std::string> tunnels;
+  const ServerFacts* tunnel = nullptr;
   for (const ServerFacts& server : facts.daemon.servers) {
-    if (server.method == "tunnel") tunnels.insert(text(server.at.addr));
+    if (server.method == "tunnel" && !tunnel) tunnel = &server;
     if (server.method == "tunnel" && server.never_answered()) return "";  // already reported
   }
-  if (tunnels.empty()) return "";
+  if (!tunnel) return "";
   const uint64_t errors = tunnel_errors(facts.daemon);
   if (errors == 0) return "no ICMP error about a tunnel packet came back";
-  const std::string& first = *tunnels.begin();
-  findings.push_back({Urgency::note, "tunnel-errors",
-                      plural(errors, "ICMP error") + " about tunnel packets came back since rawvsd's start",
-                      "protocol unreachable: a server without a tunnel, whose clients get no answer; fragmentation "
-                      "needed: a narrow way, and nothing is wrong; host unreachable: a router does not know the server",
-                      "tcpdump -n -v -i any icmp and host " + first + "; on " + first +
-                          ": ip addr show dev tunl0 (rawvs-realserver start)"});
+  const std::string first = text(tunnel->at.addr);
+  findings.push_back(
+      {Urgency::note, "tunnel-errors",
+       plural(errors, "ICMP error") + " about tunnel packets came back since rawvsd's start",
+       "protocol unreachable (in IPv6, parameter problem): a server without a tunnel, whose clients get no answer; "
+       "fragmentation "
+       "needed (too big): a narrow way, and nothing is wrong; host unreachable: a router does not know the server",
+       std::string("tcpdump -n -v -i any ") + (tunnel->at.addr.is_v6() ? "icmp6" : "icmp") + " and host " + first +
+           "; on " + first + ": ip addr show dev " + tunnel_interface(facts.daemon, *tunnel) +
+           " (rawvs-realserver start)"});
   return "";
 }
 
@@ -300,7 +328,7 @@ uint32_t overhead(const ServerFacts& server) {
   if (server.tunnel == "gue") tunnel.type = TunnelType::gue;
   if (server.tunnel == "gre") tunnel.type = TunnelType::gre;
   if (server.checksum == "on") tunnel.checksum = TunnelChecksum::checksum;
-  return tunnel_overhead(tunnel);
+  return tunnel_overhead(tunnel, server.at.addr.family());
 }
 
 }  // namespace

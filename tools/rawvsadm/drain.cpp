@@ -14,6 +14,7 @@ std::string counted(uint64_t n, const char* what) { return std::to_string(n) + '
 std::string service_option(const std::string& service) {
   constexpr std::pair<const char*, const char*> kOptions[] = {
       {"tcp:", "-t "}, {"udp:", "-u "}, {"sctp:", "--sctp-service "}, {"mark:", "-f "}};
+  if (service.starts_with("mark6:")) return "-f " + service.substr(6) + " -6";
   for (const auto& [prefix, option] : kOptions) {
     if (service.starts_with(prefix)) return option + service.substr(std::string_view(prefix).size());
   }

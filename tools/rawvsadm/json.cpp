@@ -21,7 +21,7 @@ constexpr std::array kNumbers = {
     "weight",  "upper",       "lower",    "active",        "inactive",  "persistent", "overloaded",     "fixed",
     "expires", "tcp",         "tcpfin",   "udp",           "count",     "received",   "kernel_dropped", "cut",
     "sent",    "send_failed", "returned", "return_failed", "unguarded", "mtu",        "retired",        "servers",
-    "frames",  "vips",        "guarded"};
+    "frames",  "vips",        "guarded",  "missing_groups"};
 constexpr std::array kNumbersOfCare = {"wanted",
                                        "for",
                                        "flaps",

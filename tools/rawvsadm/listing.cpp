@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <tuple>
 
 namespace rawvs::adm {
 
@@ -25,11 +26,14 @@ std::string column(uint64_t number, size_t width) { return padded(std::to_string
 std::string place(Endpoint at, Protocol protocol, const Names* names) {
   if (!names) return text(at);
   const auto port = at.port.value == 0 ? std::nullopt : names->port_name(at.port, protocol);
-  return names->host_name(at.addr).value_or(text(at.addr)) + ':' + port.value_or(std::to_string(at.port.value));
+  const std::string host = names->host_name(at.addr).value_or(text(at.addr));
+  return (at.addr.is_v4() ? host : '[' + host + ']') + ':' + port.value_or(std::to_string(at.port.value));
 }
 
+// Nothing is cut of IPv6.
 std::string cut_place(Endpoint at, Protocol protocol, const Names* names) {
-  return place(at, protocol, names).substr(0, kNameWidth);
+  const std::string all = place(at, protocol, names);
+  return at.addr.is_v6() ? all : all.substr(0, kNameWidth);
 }
 
 const char* method_word(std::string_view method) {
@@ -92,7 +96,7 @@ const char* protocol_word(Protocol protocol) {
 }
 
 std::string service_name(const ServiceLine& s, const Names* names) {
-  if (s.mark != 0) return "FWM  " + std::to_string(s.mark);
+  if (s.mark != 0) return "FWM  " + std::to_string(s.mark) + (s.vip.addr.is_v6() ? " IPv6" : "");
   return padded(protocol_word(s.protocol), 4) + ' ' + cut_place(s.vip, s.protocol, names);
 }
 
@@ -145,10 +149,12 @@ std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle&
 }
 
 // A row's netmask: a prefix length or a mask. Empty for the full mask, which is not shown.
-std::string netmask_text(std::string_view found) {
-  const auto prefix = parse_number(found, 32);
+std::string netmask_text(std::string_view found, Family family) {
+  const auto prefix = parse_number(found, address_bits(family));
   if (!prefix) return found == "255.255.255.255" ? "" : std::string(found);
-  return *prefix == 32 ? "" : text(prefix_mask(static_cast<uint8_t>(*prefix)).bits);
+  if (*prefix == address_bits(family)) return "";
+  const auto length = static_cast<uint8_t>(*prefix);
+  return family == Family::ipv6 ? std::to_string(length) : text(Netmask(family, length).v4());
 }
 
 Protocol protocol_of(std::string_view word) {
@@ -158,13 +164,28 @@ Protocol protocol_of(std::string_view word) {
   return Protocol::any;
 }
 
-// ipvsadm compares addresses by the sign of their 32-bit difference: an address more than half of the range above
-// another sorts before it, as 192.0.2.1 before 10.0.0.1. (Where that is no order, ipvsadm's result is arbitrary.)
+// The nth 32 bits of an IPv6 address; the IPv4 address.
+uint32_t word_of(Ip a, int nth) {
+  if (a.is_v4()) return a.v4();
+  const uint64_t half = nth < 2 ? a.hi() : a.lo();
+  return static_cast<uint32_t>(nth % 2 == 0 ? half >> 32 : half);
+}
+
+// ipvsadm compares addresses, 32 bits after 32 bits, by the sign of their difference: an address more than half of the
+// range above another sorts before it, as 192.0.2.1 before 10.0.0.1. (Where that is no order, ipvsadm's result is
+// arbitrary.) REQUIRES: one family, sorted.
 template <typename Line>
-void turn(std::span<Line> sorted, Endpoint Line::*at) {
-  const auto apart = [&](const Line& a, const Line& b) { return (b.*at).addr.v4() - (a.*at).addr.v4() > 0x80000000; };
+void turn(std::span<Line> sorted, Endpoint Line::*at, int nth = 0) {
+  const auto word = [&](const Line& line) { return word_of((line.*at).addr, nth); };
+  const auto apart = [&](const Line& a, const Line& b) { return word(b) - word(a) > 0x80000000; };
   const auto gap = std::adjacent_find(sorted.begin(), sorted.end(), apart);
   if (gap != sorted.end()) std::rotate(sorted.begin(), std::next(gap), sorted.end());
+  if (nth == 3 || sorted.empty() || (sorted.front().*at).addr.is_v4()) return;
+  for (auto first = sorted.begin(); first != sorted.end();) {
+    const auto end = std::find_if(first, sorted.end(), [&](const Line& line) { return word(line) != word(*first); });
+    turn(std::span(first, end), at, nth + 1);
+    first = end;
+  }
 }
 
 }  // namespace
@@ -211,10 +232,11 @@ void ServiceTable::take(const Row& row) {
     const std::string_view rest = key.substr(std::min(colon + 1, key.size()));
     s.protocol = protocol_of(key.substr(0, colon));
     if (s.protocol != Protocol::any) s.vip = parse_endpoint(rest).value_or(Endpoint{});
-    if (key.starts_with("mark:")) s.mark = static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0));
+    if (key.starts_with("mark6:")) s.vip.addr = Ip::any(Family::ipv6);
+    if (key.starts_with("mark")) s.mark = static_cast<uint32_t>(parse_number(rest, UINT32_MAX).value_or(0));
     s.scheduler = row.get("scheduler");
     s.flags = row.get("flags") == "-" ? "" : row.get("flags");
-    s.netmask = netmask_text(row.get("netmask"));
+    s.netmask = netmask_text(row.get("netmask"), s.vip.addr.family());
     s.engine = row.get("pe");
     s.persistence = row.number("persistence");
     s.ops = row.number("ops") != 0;
@@ -233,8 +255,9 @@ void ServiceTable::take(const Row& row) {
   }
 }
 
+// Sorted by mark, family, protocol and address, as ipvsadm does.
 void ServiceTable::sort() {
-  const auto kind = [](const ServiceLine& s) { return std::pair(s.mark, s.protocol); };
+  const auto kind = [](const ServiceLine& s) { return std::tuple(s.mark, s.vip.addr.family(), s.protocol); };
   std::ranges::stable_sort(services_, {}, [&](const ServiceLine& s) { return std::pair(kind(s), s.vip); });
   for (auto first = services_.begin(); first != services_.end();) {
     const auto other = [&](const ServiceLine& s) { return kind(s) != kind(*first); };
@@ -243,8 +266,11 @@ void ServiceTable::sort() {
     first = end;
   }
   for (ServiceLine& s : services_) {
-    std::ranges::stable_sort(s.servers, {}, &ServerLine::at);
-    turn(std::span(s.servers), &ServerLine::at);
+    const auto family = [](const ServerLine& server) { return server.at.addr.family(); };
+    std::ranges::stable_sort(s.servers, {}, [&](const ServerLine& one) { return std::pair(family(one), one.at); });
+    const auto first_v6 = std::ranges::find(s.servers, Family::ipv6, family);
+    turn(std::span(s.servers.begin(), first_v6), &ServerLine::at);
+    turn(std::span(first_v6, s.servers.end()), &ServerLine::at);
   }
 }
 
@@ -265,7 +291,8 @@ std::string saved(const ServiceTable& table, const Names* names) {
     const char* const option = s.protocol == Protocol::tcp   ? "-t "
                                : s.protocol == Protocol::udp ? "-u "
                                                              : "--sctp-service ";
-    const std::string service = s.mark != 0 ? "-f " + std::to_string(s.mark) : option + place(s.vip, s.protocol, names);
+    const std::string mark = "-f " + std::to_string(s.mark) + (s.vip.addr.is_v6() ? " -6" : "");
+    const std::string service = s.mark != 0 ? mark : option + place(s.vip, s.protocol, names);
     out += "-A " + service + " -s " + s.scheduler;
     if (s.persistence != 0) out += " -p " + std::to_string(s.persistence);
     if (s.persistence != 0 && !s.netmask.empty()) out += " -M " + s.netmask;

@@ -37,7 +37,7 @@ struct ServerLine {
 struct ServiceLine {
   Protocol protocol = Protocol::any;
   Endpoint vip;
-  uint32_t mark = 0;
+  uint32_t mark = 0;  // of vip's family
   std::string scheduler, flags, netmask, engine;
   uint64_t persistence = 0;
   bool ops = false;

@@ -4,6 +4,8 @@
 // SystemNames asks the C library; tests have their own implementation.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <optional>
 #include <string>
 
@@ -14,15 +16,18 @@ namespace rawvs::adm {
 class Names {
  public:
   virtual ~Names() = default;
-  virtual std::optional<Ip> host(const std::string& name) const = 0;
+  // Its first address of this family.
+  virtual std::optional<Ip> host(const std::string& name, Family family) const = 0;
   virtual std::optional<Port> port(const std::string& name, Protocol protocol) const = 0;
   virtual std::optional<std::string> host_name(Ip addr) const = 0;
   virtual std::optional<std::string> port_name(Port port, Protocol protocol) const = 0;
 };
 
+std::optional<Ip> address_of(const sockaddr* at);  // none: no address of IPv4 or IPv6, or a mapped one
+
 class SystemNames final : public Names {
  public:
-  std::optional<Ip> host(const std::string& name) const override;
+  std::optional<Ip> host(const std::string& name, Family family) const override;
   std::optional<Port> port(const std::string& name, Protocol protocol) const override;
   std::optional<std::string> host_name(Ip addr) const override;
   std::optional<std::string> port_name(Port port, Protocol protocol) const override;

@@ -176,7 +176,8 @@ class Walk {  // over one command line
       case kMark: return take_mark(text);
       case kIpv6:
         if (command_.mark == 0) return fail("-6 used before -f\n");
-        command_.service.ipv6 = true;
+        command_.service.addr = Ip::any(Family::ipv6);
+        command_.netmask = Netmask();
         return std::nullopt;
       case kGatewaying: return take_method("route");
       case kIpip: return take_method("tunnel");
@@ -198,6 +199,7 @@ class Walk {  // over one command line
     if (!place) return fail("illegal virtual server address[:port] specified");
     command_.protocol = protocol;
     command_.service = *place;
+    if (place->ipv6()) command_.netmask = Netmask();  // as ipvsadm, which reads a -M before it as one of IPv4
     return std::nullopt;
   }
 
@@ -236,12 +238,15 @@ class Walk {  // over one command line
   }
 
   std::optional<Ending> take_netmask(const std::string& text) {
-    if (command_.service.ipv6) {
-      return read_number(text, 1, 128) ? std::nullopt : std::optional(fail("illegal ipv6 netmask specified"));
+    if (command_.service.ipv6()) {
+      const int length = std::atoi(text.c_str());  // as ipvsadm, which ignores what follows the digits
+      if (length < 1 || length > 128) return fail("illegal ipv6 netmask specified");
+      command_.netmask = Netmask(Family::ipv6, static_cast<uint8_t>(length));
+      return std::nullopt;
     }
     const auto mask = read_host(text, names_);
-    if (!mask) return fail("illegal virtual server persistent mask specified");
-    command_.netmask = *mask;
+    if (!mask || mask->is_v6()) return fail("illegal virtual server persistent mask specified");
+    command_.netmask = Netmask(*mask);
     return std::nullopt;
   }
 
@@ -281,8 +286,10 @@ class Walk {  // over one command line
 
   std::optional<Ending> take_group(const std::string& text) {
     if (text.find(':') != std::string::npos) {
-      const bool multicast = is_ipv6(text) && (text.starts_with("ff") || text.starts_with("FF"));
-      return multicast ? std::nullopt : std::optional(fail("invalid IPv6 mcast-group `" + text + "'"));
+      const auto group = read_ipv6(text);
+      if (!group || !group->multicast()) return fail("invalid IPv6 mcast-group `" + text + "'");
+      command_.mcast_group = *group;
+      return std::nullopt;
     }
     const auto group = parse_ip(text);
     if (!group || !group->multicast()) return fail("invalid IPv4 mcast-group `" + text + "'");

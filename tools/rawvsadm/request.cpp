@@ -2,8 +2,6 @@
 // request.cpp: turns a Command into a control request, and a refusal into ipvsadm's message.
 #include "request.h"
 
-#include <bit>
-
 #include "rawvs/control.h"
 
 namespace rawvs::adm {
@@ -20,21 +18,22 @@ void put(std::string& request, std::string_view key, uint32_t number) { put(requ
 Endpoint endpoint(const Place& place) { return {place.addr, Port(place.port.value_or(0))}; }
 
 void put_service(std::string& request, const Command& c) {
+  const char* const mark = c.service.ipv6() ? "mark6:" : "mark:";
   put(request, "service",
-      c.mark != 0 ? "mark:" + std::to_string(c.mark) : std::string(name(c.protocol)) + ':' + text(endpoint(c.service)));
+      c.mark != 0 ? mark + std::to_string(c.mark) : std::string(name(c.protocol)) + ':' + text(endpoint(c.service)));
 }
 
 // A prefix length if the mask is one, else the mask.
-std::string mask_word(Ip mask) {
-  const int ones = std::countl_one(mask.v4());
-  return std::popcount(mask.v4()) == ones ? std::to_string(ones) : text(mask);
+std::string mask_word(const Netmask& mask, Family family) {
+  const auto length = mask.length(family);
+  return length ? std::to_string(*length) : text(mask.v4());
 }
 
 void put_service_record(std::string& request, const Command& c) {
   put(request, "scheduler", c.scheduler);
   if (c.persistence != 0) {
     put(request, "persistence", c.persistence);
-    if (c.netmask != Ip(0xffffffff)) put(request, "netmask", mask_word(c.netmask));
+    if (!c.netmask.full()) put(request, "netmask", mask_word(c.netmask, c.service.addr.family()));
   }
   if (!c.flags.empty()) put(request, "flags", c.flags);
   if (c.has(O::ops)) put(request, "ops", 1);
@@ -69,7 +68,7 @@ void put_daemon(std::string& request, const Command& c) {
   if (c.has(O::syncid)) put(request, "id", c.syncid);
   if (c.has(O::sync_maxlen)) put(request, "maxlen", c.sync_maxlen);
   if (c.has(O::mcast_group) || c.has(O::mcast_port)) {
-    put(request, "group", text(c.mcast_group) + ':' + std::to_string(c.mcast_port));
+    put(request, "group", text(Endpoint{c.mcast_group, Port(static_cast<uint16_t>(c.mcast_port))}));
   }
   if (c.has(O::mcast_ttl)) put(request, "ttl", c.mcast_ttl);
 }
@@ -143,7 +142,6 @@ Ending ended(Verb verb, const std::string& text) {  // a failed listing ends -R,
 }  // namespace
 
 std::variant<std::string, Ending> request(const Command& c) {
-  if (c.ipv6()) return unsupported(c.verb, "IPv6 is not supported yet");
   if (c.verb == Verb::start_daemon && (c.mcast_interface.empty() || odd_name(c.mcast_interface))) {
     return refusal(c.verb, {"no-link", ""});
   }

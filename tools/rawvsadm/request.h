@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "rawvs/result.h"
+#include "wire/discovery.h"
 
 namespace rawvs::adm {
 

@@ -26,7 +26,7 @@ std::string service_text(const Row& row);        // TCP 192.0.2.100:80 wlc persi
 std::string server_state(const Row& row);        // up, or why it gets no new connections
 // The most frequent kind of "password:12,ttl:1" other than `but`: password.
 std::string_view most_of(std::string_view kinds, std::string_view but = {});
-std::string rival_advice(const Row& row);  // a host that wrongly answers ARP for a VIP, and what to do: a line
+std::string rival_advice(const Row& row);  // a host that wrongly answers for a VIP, and what to do: a line
 
 std::string drops_text(const Rows& rows, bool all);       // of exits          (words_tables.cpp)
 std::string arp_text(const Rows& rows);                   // of arp

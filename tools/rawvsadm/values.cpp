@@ -21,23 +21,28 @@ std::optional<uint32_t> read_number(const std::string& text, int64_t least, int6
 std::optional<Ip> read_host(const std::string& text, const Names& names) {
   in_addr number{};
   if (inet_aton(text.c_str(), &number) != 0) return Ip(ntohl(number.s_addr));
-  return text.empty() ? std::nullopt : names.host(text);
+  if (text.empty()) return std::nullopt;
+  const auto found = names.host(text, Family::ipv4);
+  return found ? found : names.host(text, Family::ipv6);
 }
 
-bool is_ipv6(const std::string& text) {
-  in6_addr number{};
-  return inet_pton(AF_INET6, text.c_str(), &number) == 1;
+std::optional<Ip> read_ipv6(const std::string& text) {
+  return text.find(':') != std::string::npos ? parse_ip(text) : std::nullopt;
 }
 
 std::optional<Place> read_place(const std::string& text, Protocol protocol, const Names& names) {
   Place place;
-  if (is_ipv6(text)) return place.ipv6 = true, place;  // without brackets there is no port
+  if (const auto whole = read_ipv6(text)) return place.addr = *whole, place;  // without brackets there is no port
 
   size_t colon = text.rfind(':');
   if (text.starts_with('[')) {
-    if (colon == std::string::npos || colon < 2 || text[colon - 1] != ']') return std::nullopt;
-    if (!is_ipv6(text.substr(1, colon - 2))) return std::nullopt;
-    place.ipv6 = true;
+    const size_t end = text.find(']');
+    if (end == std::string::npos) return std::nullopt;
+    const std::string host = text.substr(1, end - 1);
+    auto addr = read_ipv6(host);
+    if (!addr && !host.empty() && host.find(':') == std::string::npos) addr = names.host(host, Family::ipv6);
+    if (!addr || colon != end + 1) return std::nullopt;  // as ipvsadm: brackets are for an address with a port
+    place.addr = *addr;
   } else {
     const auto addr = read_host(text.substr(0, colon), names);
     if (!addr) return std::nullopt;

@@ -80,28 +80,37 @@ Result<Protocol> read_protocol(const std::string& text) {
   return Error{"found " + quoted(text) + ", expected tcp, udp or sctp"};
 }
 
+std::string place_text(const Place& place) {
+  return place.port ? text(Endpoint{place.addr, Port(*place.port)}) : text(place.addr);
+}
+
 Result<std::string> read_endpoint(const std::string& given, Protocol protocol, const Names& names, bool port) {
   const auto place = read_place(given, protocol, names);
-  if (!place || place->ipv6 || (port && place->port.value_or(0) == 0)) {
+  if (!place || (port && place->port.value_or(0) == 0)) {
     return Error{"found " + quoted(given) + (port ? ", expected IP:PORT" : ", expected IP or IP:PORT") +
-                 (place && place->ipv6 ? " (IPv6 is not supported yet)" : "")};
+                 ", such as 192.0.2.1:80 or [2001:db8::1]:80"};
   }
-  return text(place->addr) + (place->port ? ':' + std::to_string(*place->port) : "");
+  return place_text(*place);
 }
 
 namespace {
 
-// IP[/BITS][:PORT]
+// IP[/BITS][:PORT], IPV6[/BITS], [IPV6[/BITS]][:PORT]
 Result<std::string> read_client(const std::string& given, Protocol protocol, const Names& names) {
   const size_t slash = given.find('/');
   if (slash == std::string::npos) return read_endpoint(given, protocol, names, false);
-  const size_t colon = std::min(given.find(':', slash), given.size());
-  const auto network = parse_network(given.substr(0, colon));
-  const auto port = colon < given.size() ? parse_port(given.substr(colon + 1)) : Port(0);
-  if (!network || !port) {
-    return Error{"found " + quoted(given) + ", expected IP[/BITS][:PORT], no bit of IP set behind BITS"};
+  const size_t close = given.starts_with('[') ? given.find(']') : std::string::npos;
+  const size_t end = close != std::string::npos ? close + 1 : std::min(given.find(':', slash), given.size());
+  const bool closed = close != std::string::npos;
+  const auto network = parse_network(given.substr(closed ? 1 : 0, closed ? close - 1 : end));
+  const bool has_port = end < given.size();
+  const auto port = has_port && given[end] == ':' ? parse_port(given.substr(end + 1)) : std::nullopt;
+  if (!network || (has_port && !port) || (has_port && !closed && network->base.is_v6())) {
+    return Error{"found " + quoted(given) +
+                 ", expected IP[/BITS][:PORT], such as 192.0.2.0/24:80, 2001:db8::/64 or [2001:db8::/64]:80, no bit of "
+                 "IP set behind BITS"};
   }
-  return text(*network) + given.substr(colon);
+  return (closed ? '[' + text(*network) + ']' : text(*network)) + given.substr(end);
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ inline constexpr WordOption kClientFilter{"client"}, kVipFilter{"vip"}, kServerF
 Result<std::string> flow_keys(const WordArgs& args, const Names& names);
 
 Result<Protocol> read_protocol(const std::string& text);
+std::string place_text(const Place& place);  // IP, IP:PORT or [IPV6]:PORT
 // HOST or HOST:PORT, perhaps with names, as the protocol writes it. port: a port is required.
 Result<std::string> read_endpoint(const std::string& text, Protocol protocol, const Names& names, bool port);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr char kFiltersAndState[] =
     "Filters; shown is what fits all that are given:\n"
-    "  --client IP[/BITS][:PORT]  connections of this client, or of a network\n"
+    "  --client IP[/BITS][:PORT]  connections of this client, or of a network; IPv6 with a port: [IP/BITS]:PORT\n"
     "  --vip IP[:PORT]            to this virtual address\n"
     "  --server IP[:PORT]         to this real server\n"
     "  --state WORD               in this state, as the listing names it: ESTABLISHED, FIN_WAIT ...\n"
@@ -24,7 +24,7 @@ constexpr char kTraceFilters[] =
     "at\n"
     "Ctrl-C. With --json one object per line.\n"
     "Filters; shown is what fits all that are given:\n"
-    "  --client IP[/BITS][:PORT]  packets of this client, or of a network\n"
+    "  --client IP[/BITS][:PORT]  packets of this client, or of a network; IPv6 with a port: [IP/BITS]:PORT\n"
     "  --vip IP[:PORT]            to this virtual address\n"
     "  --server IP[:PORT]         to this real server\n"
     "  --protocol P               tcp, udp or sctp\n";
@@ -44,7 +44,9 @@ constexpr Word kWords[] = {
      true, connections_word},
     {"drops", "[--all]", "counters of each way out of the director (--all: also those that are 0)", "", true,
      drops_word},
-    {"arp", "", "VIPs, other hosts that answer ARP for them, neighbours with their MAC addresses", "", true, arp_word},
+    {"neighbours", "", "VIPs, other hosts that answer for them, neighbours with their MAC addresses",
+     "ARP's and IPv6's neighbour discovery.\n", true, arp_word},
+    {"arp", "", "the same; the older name", "", true, arp_word},
     {"vrrp", "", "which director is master of which VIPs, and why", "", true, vrrp_word},
     {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would happen to such a packet, step by step",
      "Changes nothing. Exit status 0: the packet would be forwarded or answered; 1: it would be dropped.\n", true,

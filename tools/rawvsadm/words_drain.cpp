@@ -44,9 +44,9 @@ Result<Asked> read_asked(const WordCall& call, const WordArgs& args) {
   constexpr uint64_t kMostSeconds = 31'536'000;  // a year
   const std::string& given = args.plain[0];
   const auto place = read_place(given, Protocol::any, call.names);
-  if (!place || place->ipv6) return Error{"found \"" + given + "\", expected SERVER or SERVER:PORT"};
+  if (!place) return Error{"found \"" + given + "\", expected SERVER or SERVER:PORT; of IPv6: [SERVER]:PORT"};
   Asked asked{given, place->addr, place->port, std::nullopt};
-  asked.server = text(place->addr) + (place->port ? ':' + std::to_string(*place->port) : "");
+  asked.server = place_text(*place);
   if (!args.has("timeout")) return asked;
   const auto timeout = read_count(args, "timeout", 0, kMostSeconds, 0);
   if (!timeout) return timeout.error();

@@ -228,6 +228,7 @@ std::string service_name(std::string_view key) {
   std::string protocol(key.substr(0, colon));
   const std::string rest(key.substr(std::min(colon + 1, key.size())));
   if (protocol == "mark") return "FWM " + rest;
+  if (protocol == "mark6") return "FWM " + rest + " IPv6";
   for (char& c : protocol) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return protocol + ' ' + rest;
 }
@@ -244,9 +245,13 @@ std::string service_text(const Row& row) {
 // A condition that stops all packets precedes one that stops new connections only.
 std::string server_state(const Row& row) {
   const std::string_view reach = row.get("reach"), via = row.get("via"), server = row.get("server");
-  const bool behind = !via.empty() && via != "-" && via != server.substr(0, server.find(':'));
+  const auto at = parse_endpoint(server);
+  const bool behind = !via.empty() && via != "-" && at && parse_ip(via) != at->addr;
   const std::string gateway = behind ? " (gateway " + std::string(via) + ')' : "";
-  if (reach == "silent") return "no answer to ARP" + gateway;
+  if (reach == "silent") {
+    const Ip asked = parse_ip(via).value_or(at ? at->addr : Ip());
+    return std::string("no answer to ") + what_is_answered(asked) + gateway;
+  }
   if (reach == "no-route") return "no route";
   if (reach == "own-address") return "not used: an address of this director";
   if (reach == "other-interface") return "not used: its route is through another interface";

@@ -31,12 +31,14 @@ std::string aligned(const std::vector<Cells>& lines, uint32_t right) {
 
 std::string rival_advice(const Row& row) {
   const std::string vip(row.get("address")), rival(row.get("mac")), server(row.get("server"));
+  const Ip address = parse_ip(vip).value_or(Ip());
+  const std::string answers = std::string(" answers ") + what_is_answered(address) + " for VIP " + vip;
   if (server.empty() || server == "-") {
-    return "warning: " + rival + ", which is no real server, answers ARP for VIP " + vip +
-           ": take the address from that machine\n";
+    return "warning: " + rival + ", which is no real server," + answers + ": take the address from that machine\n";
   }
-  return "warning: real server " + server + " (" + rival + ") answers ARP for VIP " + vip +
-         ": set arp_ignore=1, arp_announce=2 there, see rawvs-realserver(8)\n";
+  const std::string what =
+      address.is_v4() ? "set arp_ignore=1, arp_announce=2 there" : "have it on lo there, with nodad";
+  return "warning: real server " + server + " (" + rival + ')' + answers + ": " + what + ", see rawvs-realserver(8)\n";
 }
 
 std::string drops_text(const Rows& rows, bool all) {

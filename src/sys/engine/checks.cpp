@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/config_tables.h"
+
 namespace rawvs {
 
 Checks::Checks(EngineContext& context, Mastership& mastership)
@@ -14,8 +16,15 @@ Checks::Checks(EngineContext& context, Mastership& mastership)
       checked_(context.config.settings.max_servers, random_hash_key().k0),
       warnings_(context.log) {}
 
+void Checks::add_wanting(Portions& walks) {
+  marks_.clear();
+  add_marks(context_.config, marks_, walks);
+  add_checks(context_.config, marks_, other_, walks);
+}
+
 Result<Done> Checks::follow(bool at_start) {
-  wanted_ = wanted_checks(context_.config);
+  if (at_start) other_ = wanted_checks(context_.config);
+  wanted_.swap(other_);
   if (!wanted_.empty() && !probes_) {
     if (const auto opened = open_probes(); !opened) return opened.error();
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/portions.h"
 #include "control/director_gate.h"
 #include "side/checked_servers.h"
 #include "sys/engine/mastership.h"
@@ -22,6 +23,9 @@ class Checks final : public Part {
  public:
   Checks(EngineContext& context, Mastership& mastership);
 
+  // Adds walks that find which checks a new configuration wants, for the next follow().
+  void add_wanting(Portions& walks);
+  void forget_old() { other_.clear(); }  // what the configuration before wanted
   // Applies the configuration: at the start, and after each reload.
   Result<Done> follow(bool at_start);
   // Applies the checks' verdicts to servers that an operator has just added.
@@ -41,7 +45,8 @@ class Checks final : public Part {
   void probe_not_made(const std::string& reason);
   // via = vip: checks_via_vip.cpp.
   void follow_path();
-  bool open_path();
+  bool open_path(Family family);
+  Ip check_source(const Server& server, Family family) const;
   std::optional<std::string> lead_probe(const CheckedServers::ToAsk& ask, ProbeTarget& target);
   void expect_packets(const CheckedServers::ToAsk& ask, const ProbeTarget& target);
   void serve_path();
@@ -51,6 +56,8 @@ class Checks final : public Part {
   DirectorGate gate_;
   CheckedServers checked_;
   std::vector<WantedChecks> wanted_;  // as the configuration wants them
+  std::vector<WantedChecks> other_;   // as the next one does, until follow(); as the one before did, afterwards
+  std::vector<Mark> marks_;           // of the next one's virtuals
   std::unique_ptr<Probes> probes_;    // null: no check so far
   std::unique_ptr<CheckPath> path_;   // null: no check has via = vip, or it cannot be opened
   Ready path_ready_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sys/engine/checks.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -23,19 +24,20 @@ bool asks_vip(const WantedChecks& wanted) {
 
 void Checks::follow_path() {
   retry_path_ = Instant{};
-  if (std::ranges::none_of(wanted_, asks_vip)) {
+  const auto first = std::ranges::find_if(wanted_, asks_vip);
+  if (first == wanted_.end()) {
     path_.reset();
   } else {
-    open_path();
+    open_path(first->vip.family());
   }
 }
 
 // Retries with a pause: not for each of very many probes.
-bool Checks::open_path() {
+bool Checks::open_path(Family family) {
   if (path_) return true;
   if (context_.now < retry_path_) return false;
   retry_path_ = context_.now + kRetryPath;
-  auto opened = CheckPath::open(context_.config.guard);
+  auto opened = CheckPath::open(context_.config.guard, family);
   const Result<Done> done = opened ? context_.poller.add((*opened)->fd(), &path_ready_) : opened.error();
   if (!done) {
     no_path_ = done.error();
@@ -50,6 +52,20 @@ bool Checks::open_path() {
   return true;
 }
 
+// The server answers from the VIP. Its own family may be the other one, behind a tunnel: then the answer comes to the
+// first address of ours that is of the VIP's.
+Ip Checks::check_source(const Server& server, Family family) const {
+  if (server.source.family() == family) return server.source;
+  const std::vector<Ip>& vips = context_.director.watch().vips;
+  for (const Link link : kBothLinks) {
+    for (const LinkAddress& own : context_.director.link(link).addresses) {
+      const bool usable = own.addr.family() == family && !own.addr.link_local();
+      if (usable && !std::ranges::binary_search(vips, own.addr)) return own.addr;
+    }
+  }
+  return Ip::any(family);
+}
+
 // Sets a probe's source and mark so that its packets arrive here. A reason: it must not begin.
 std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, ProbeTarget& target) {
   if (!ask.server) return "via = vip: server " + text(ask.at) + " is not in the table";
@@ -59,12 +75,16 @@ std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, 
   if (ask.server->source.unspecified()) {
     return "via = vip: this host has no address of its own on the way to " + text(ask.at.addr);
   }
-  if (!open_path()) return "via = vip: " + no_path_.text;
-  if (const auto leads = path_->leads(ask.vip, ask.server->source); !leads) {
-    return "via = vip: " + leads.error().text;
+  const Family family = ask.vip.addr.family();
+  const Ip source = check_source(*ask.server, family);
+  if (source.unspecified()) {
+    return formatted("via = vip: this host has no {} address of its own, to which server {} could answer from VIP {}",
+                     name(family), text(ask.at), text(ask.vip.addr));
   }
+  if (!open_path(family)) return "via = vip: " + no_path_.text;
+  if (const auto leads = path_->leads(ask.vip, source); !leads) return "via = vip: " + leads.error().text;
   target.to = ask.vip;
-  target.source = ask.server->source;
+  target.source = source;
   target.mark = CheckPath::kMark;
   return std::nullopt;
 }

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -41,8 +42,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
   if (path.empty()) return Error{"control socket: the path is empty: expected something like /run/rawvs.sock"};
   if (path.find('\0') != std::string::npos) return Error{"control socket: the path holds a zero byte"};
   if (path.size() > kMost) {
-    return Error{place(path) + ": a path of " + std::to_string(path.size()) + " bytes: expected at most " +
-                 std::to_string(kMost)};
+    return Error{formatted("{}: a path of {} bytes: expected at most {}", place(path), path.size(), kMost)};
   }
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
@@ -74,8 +74,8 @@ Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
     ucred peer{};
     socklen_t size = sizeof peer;
     const bool known = getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    return Error{place(path) + ": another rawvsd is listening there" +
-                 (known ? " (pid " + std::to_string(peer.pid) + ")" : "")};
+    return Error{formatted("{}: another rawvsd is listening there{}", place(path),
+                           known ? formatted(" (pid {})", peer.pid) : "")};
   }
   if (errno == EAGAIN) return Error{place(path) + ": another rawvsd is listening there"};
   if (errno == EPROTOTYPE) return Error{place(path) + ": another program is using it"};
@@ -86,7 +86,7 @@ Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
 Result<std::optional<gid_t>> find_group(const std::string& path, const std::string& group) {
   if (group.empty()) return std::optional<gid_t>();
   const struct group* const entry = getgrnam(group.c_str());
-  if (!entry) return Error{place(path) + ": there is no group \"" + group + "\""};
+  if (!entry) return Error{formatted("{}: there is no group \"{}\"", place(path), group)};
   return std::optional<gid_t>(entry->gr_gid);
 }
 
@@ -103,7 +103,7 @@ Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address
   if (fchmod(made.fd.get(), 0600) != 0) return failed(path, "fchmod");
   if (bind(made.fd.get(), generic(address), sizeof address) != 0) return failed(path, "bind");
   const auto fails = [&](const char* call) {
-    const Error error = failed(path, call);
+    Error error = failed(path, call);
     unlink(path.c_str());
     return error;
   };

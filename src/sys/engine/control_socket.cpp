@@ -198,7 +198,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
 
 // close() has removed the old descriptor from epoll.
 Result<bool> ControlSocket::renew() {
-  const auto made = impl_->listener.renew();
+  auto made = impl_->listener.renew();
   if (made && *made) impl_->accepting = impl_->watch(impl_->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD);
   return made;
 }

@@ -6,6 +6,7 @@
 #include "core/service.h"
 #include "sys/engine/engine_parts.h"
 #include "sys/engine/start_check.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -54,11 +55,11 @@ Result<Done> Engine::Parts::load_tables() {
     const ServiceKey& key = wanted.spec.key;
     auto refusal = director.add(wanted.spec, context.turn());
     context.dispatch();
-    if (refusal) return Error{"service " + text(key) + ": " + name(*refusal)};
+    if (refusal) return Error{formatted("service {}: {}", text(key), name(*refusal))};
     for (const ServerSpec& server : wanted.servers) {
       refusal = director.add_server(key, server, context.turn());
       context.dispatch();
-      if (refusal) return Error{"service " + text(key) + ": server " + text(server.at) + ": " + name(*refusal)};
+      if (refusal) return Error{formatted("service {}: server {}: {}", text(key), text(server.at), name(*refusal))};
     }
   }
   return Done{};

@@ -27,7 +27,7 @@ size_t own_frames_for(const Frame& frame) {
 
 size_t fitting(std::span<const Frame> frames) {
   size_t count = 1, own_frames = own_frames_for(frames[0]);
-  while (count < frames.size() && (own_frames += own_frames_for(frames[count])) <= Outbox::kLetters) ++count;
+  while (count < frames.size() && (own_frames += own_frames_for(frames[count])) <= Outbox::kBuffers) ++count;
   return count;
 }
 
@@ -97,9 +97,10 @@ void FrameExchange::dispatch() {
   change_replies();
   for (const Link link : kBothLinks) {
     FrameIo* const io = links_[index(link)].io;
+    if (!io) continue;
     departing_.clear();
     for (const Departure& d : outbox_.departures()) {
-      if (d.out == link && io) departing_.push_back(d.frame);
+      if (d.out == link) departing_.push_back(d.frame);
     }
     if (!departing_.empty()) io->send(departing_);
   }

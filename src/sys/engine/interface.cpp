@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/link.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -17,7 +18,7 @@ constexpr Duration kRetryGuard = 5s;
 
 LinkCounters Interface::counters() const {
   LinkCounters counters = past_;
-  if (io_) counters += io_->counters();
+  if (io_) counters += io_->counters(), counters.missing_groups = io_->missing().groups;
   counters.vips = told_.watch.vips.size();
   if (guard_) counters.guard = guard_->way(), counters.guarded_vips = guard_->guarded_vips();
   return counters;
@@ -49,29 +50,27 @@ Result<Done> Interface::open(Duration patience) {
 }
 
 void Interface::say_io(const std::string& skipped) const {
-  const std::string place = name_ + ": frames are read by " + io_->name();
-  if (skipped.empty()) {
-    context_.log.write(Severity::info, place);
-  } else {
-    context_.log.write(Severity::warning, place + ": " + skipped);
-  }
+  context_.log.write(
+      skipped.empty() ? Severity::info : Severity::warning,
+      formatted("{}: frames are read by {}{}{}", name_, io_->name(), skipped.empty() ? "" : ": ", skipped));
   if (const std::string remark = io_->remark(); !remark.empty()) {
-    context_.log.write(Severity::warning, name_ + ": " + remark);
+    context_.log.write(Severity::warning, formatted("{}: {}", name_, remark));
   }
 }
 
 void Interface::attach_guard() {
   if (context_.config.guard == GuardMode::off) {
-    context_.log.write(Severity::warning, name_ +
-                                              ": guard = off: this host's kernel also handles the frames that rawvsd "
-                                              "takes, unless a firewall rule drops them");
+    context_.log.write(Severity::warning,
+                       formatted("{}: guard = off: this host's kernel also handles the frames that rawvsd takes, "
+                                 "unless a firewall rule drops them",
+                                 name_));
     return;
   }
   auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows());
   if (!guard) return context_.log.write(Severity::warning, guard.error().text);
   guard_ = std::move(*guard);
   context_.frames.set_guarded(link_, true);
-  context_.log.write(Severity::info, name_ + ": guard attached (" + guard_->way() + ")");
+  context_.log.write(Severity::info, formatted("{}: guard attached ({})", name_, guard_->way()));
 }
 
 void Interface::close() {
@@ -121,12 +120,12 @@ void Interface::protect(const std::vector<Ip>& hosts) {
   const auto done = guard_->protect(told_.watch, told_.macs, hosts);
   if (!done) told_.again = std::min(told_.again, context_.now + kRetryGuard);
   if (std::exchange(told_.partly, !done) == !done) return;
-  const std::string how_many = name_ + ": " + std::to_string(guard_->guarded_vips()) + " of " +
-                               std::to_string(told_.watch.vips.size()) + " VIPs guarded (" + guard_->way() + ")";
+  const std::string how_many = formatted("{}: {} of {} VIPs guarded ({})", name_, guard_->guarded_vips(),
+                                         told_.watch.vips.size(), guard_->way());
   if (done) {
     context_.log.write(Severity::info, how_many);
   } else {
-    context_.log.write(Severity::warning, how_many + ": " + done.error().text);
+    context_.log.write(Severity::warning, formatted("{}: {}", how_many, done.error().text));
   }
 }
 
@@ -137,6 +136,21 @@ void Interface::widen(const std::vector<Ip>& hosts) {
   }
 }
 
+// Once, until it is mended: what is missing differs from change to change.
+void Interface::say_groups() {
+  const auto [groups, problem] = io_->missing();
+  if (std::exchange(told_.ungrouped, groups != 0) == (groups != 0)) return;
+  if (groups == 0) {
+    context_.log.write(Severity::info, formatted("{}: the multicast groups of all IPv6 VIPs were joined", name_));
+    return;
+  }
+  const std::string what = formatted("{}: {} multicast groups of IPv6 VIPs were not joined", name_, groups);
+  context_.log.write(Severity::warning,
+                     system_error(what, problem) +
+                         ": the interface accepts all multicast frames instead, but a switch that snoops MLD may keep "
+                         "the solicitations for these VIPs from it");
+}
+
 // The guard first: a frame that nobody handles is sent again, one that both handle is not undone.
 void Interface::watch_all(const std::vector<Ip>& hosts) {
   told_.again = kNever;
@@ -145,8 +159,9 @@ void Interface::watch_all(const std::vector<Ip>& hosts) {
     context_.log.write(Severity::error, done.error().text);
   } else if (io_->filter_is_wide() && !std::exchange(told_.wide, true)) {
     context_.log.write(Severity::info,
-                       name_ + ": too many addresses for a socket filter: all IPv4 and ARP frames are looked at");
+                       name_ + ": too many addresses for a socket filter: all IP and ARP frames are looked at");
   }
+  say_groups();
 }
 
 }  // namespace rawvs

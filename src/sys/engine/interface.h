@@ -52,6 +52,7 @@ class Interface {
   void watch_all(const std::vector<Ip>& hosts);
   void widen(const std::vector<Ip>& hosts);
   void protect(const std::vector<Ip>& hosts);
+  void say_groups();
   bool has_macs(const std::vector<Mac>& macs) const;
   std::vector<Mac> own_macs() const;
 
@@ -70,6 +71,7 @@ class Interface {
     Instant again = kNever;  // when the filter is to be exact again
     bool wide = false;       // the filter is too long for the kernel and admits everything; logged
     bool partly = false;     // the guard has no room for everything; logged
+    bool ungrouped = false;  // groups of IPv6 VIPs are missing; logged
   } told_;
   LinkCounters past_;  // of closed sockets
 };

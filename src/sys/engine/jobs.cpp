@@ -5,13 +5,16 @@
 #include <optional>
 #include <utility>
 
+#include "config/config_tables.h"
 #include "sys/engine/ini_file.h"
 #include "sys/engine/start_check.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
 
 constexpr size_t kLinesAtOnce = 1024;  // of a file: about a millisecond
+constexpr size_t kItemsAtOnce = 1024;  // of a configuration
 
 }  // namespace
 
@@ -23,8 +26,9 @@ struct Jobs::Reloading {
   IniFile file;
   std::unique_ptr<Reload> work{};
   size_t logged = 0;  // number of changes logged so far
-  bool applied = false;
-  std::optional<Config> before{};  // the configuration that was replaced
+  bool applied = false, configured = false;
+  Config before{};  // the configuration that was replaced
+  Portions rest{};  // what is done when the tables are changed
 };
 
 Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes, const std::string& file,
@@ -40,10 +44,10 @@ Jobs::Jobs(EngineContext& context, Checks& checks, Ports& ports, Routes& routes,
 // Filter and guard first, then the frames: replies to what is sent then must pass the filter. Routes to new servers are
 // looked up before the request that added them is answered.
 void Jobs::change(const std::function<void()>& changes) {
-  context_.director.hold_speech(true);
+  context_.director.hold_arp(true);
   changes();
   checks_.settle();
-  context_.director.hold_speech(false);
+  context_.director.hold_arp(false);
   ports_.follow_watch();
   context_.dispatch();
   routes_.follow();
@@ -65,7 +69,7 @@ void Jobs::serve(Instant) {
 std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
   const std::shared_ptr<ReloadTask> task(new ReloadTask);
   if (const auto memory = has_memory_to_read(file_); !memory) {
-    context_.log.write(Severity::error, "reload: " + memory.error().text + "; nothing was changed");
+    context_.log.write(Severity::error, formatted("reload: {}; nothing was changed", memory.error().text));
     task->outcome = memory.error();
     task->done = true;
     return task;
@@ -85,7 +89,7 @@ bool Jobs::begin_changes(Reloading& r) {
     context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line);
   }
   if (!next) {
-    context_.log.write(Severity::error, "reload: " + file_ + " has faults: nothing was changed");
+    context_.log.write(Severity::error, formatted("reload: {} has faults: nothing was changed", file_));
     r.task->outcome = next.error();
     return false;
   }
@@ -118,15 +122,18 @@ bool Jobs::reload_some(Reloading& r) {
   r.task->outcome = r.work->take_so_far();
   r.before = std::exchange(context_.config, r.work->take_next());
   r.applied = true;
+  add_freeing(r.before, r.rest);
+  checks_.add_wanting(r.rest);
   return false;
 }
 
-// What is large is freed in turns of their own.
+// What is large is made and freed in portions.
 bool Jobs::end_reload(Reloading& r) {
   if (r.work) return r.work.reset(), false;
-  if (r.before) return r.before.reset(), false;
+  if (!r.rest.step(kItemsAtOnce)) return false;
+  if (std::exchange(r.configured, true)) return checks_.forget_old(), true;
   configured_();
-  return true;
+  return false;
 }
 
 }  // namespace rawvs

@@ -21,29 +21,33 @@ constexpr size_t kMostNotifiers = 32;
 
 }  // namespace
 
-Result<Done> Mastership::open() {
-  auto opened = VrrpSocket::open();
-  if (!opened) return opened.error();
-  socket_ = std::move(*opened);
-  if (const auto added = context_.poller.add(socket_->fd(), &adverts_wait_); !added) return added.error();
-  if (const int fd = socket_->header_auth_fd(); fd >= 0) static_cast<void>(context_.poller.add(fd, &adverts_wait_));
+Result<Done> Mastership::open(Family family) {
+  auto made = VrrpSocket::open(family);
+  if (!made) return made.error();
+  const VrrpSocket& socket = **made;
+  if (const auto added = context_.poller.add(socket.fd(), &adverts_wait_); !added) return added.error();
+  if (const int fd = socket.header_auth_fd(); fd >= 0) static_cast<void>(context_.poller.add(fd, &adverts_wait_));
+  sockets_[index(family)] = std::move(*made);
   return Done{};
 }
 
 Result<Done> Mastership::follow() {
   warnings_.forget();
-  if (!socket_) {
-    if (context_.config.vrrps.empty()) return Done{};
-    if (const auto opened = open(); !opened) return opened.error();
+  // As wanted, with the VIPs of an instance that names none: they tell its family.
+  std::vector<VrrpSpec> wanted = wanted_vrrp(context_.config);
+  for (const VrrpSpec& spec : wanted) {
+    if (sockets_[index(spec.family())]) continue;
+    if (const auto done = open(spec.family()); !done) return done.error();
   }
-  vrrp_.configure(wanted_vrrp(context_.config), {context_.now, outbox_});
+  if (!opened()) return Done{};
+  vrrp_.configure(std::move(wanted), {context_.now, outbox_});
   act();
   share_addresses();
   return Done{};
 }
 
 void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked) {
-  if (!socket_) return;
+  if (!opened()) return;
   for (const Link link : kBothLinks) link_changed(link);
   tracks_.follow(checks, checked, vrrp_, {context_.now, outbox_});
   act();
@@ -52,47 +56,59 @@ void Mastership::start(std::span<const WantedChecks> checks, const CheckedServer
 }
 
 void Mastership::stop() {
-  if (!socket_) return;
+  if (!opened()) return;
   vrrp_.stop({context_.now, outbox_});
   act();
 }
 
 void Mastership::quorums_changed(std::span<const CheckedServers::Quorum> quorums) {
-  if (!socket_) return;
+  if (!opened()) return;
   tracks_.changed(quorums, vrrp_, {context_.now, outbox_});
   act();
 }
 
 void Mastership::link_changed(Link link) {
-  if (!socket_ || ports_.name(link).empty()) return;
-  const LinkFacts& facts = ports_.facts(link);
-  if (facts.usable()) {
-    if (const int problem = socket_->join(facts.ifindex); problem != 0) {
-      context_.log.write(Severity::error, system_error(ports_.name(link) + ": vrrp: multicast group", problem));
-    }
-  }
-  vrrp_.link_changed(link, facts, {context_.now, outbox_});
+  if (!opened() || ports_.name(link).empty()) return;
+  join(link);
+  vrrp_.link_changed(link, ports_.facts(link), {context_.now, outbox_});
   act();
 }
 
+void Mastership::join(Link link) {
+  const LinkFacts& facts = ports_.facts(link);
+  if (ports_.name(link).empty() || !facts.usable()) return;
+  for (const auto& socket : sockets_) {
+    const int problem = socket ? socket->join(facts.ifindex) : 0;
+    if (problem == 0) continue;
+    context_.log.write(Severity::error, system_error(ports_.name(link) + ": vrrp: multicast group", problem));
+  }
+}
+
 void Mastership::serve(Instant now) {
-  if (!socket_ || (!adverts_wait_.take() && now < vrrp_.next_deadline())) return;
-  bool all = false;  // received adverts precede the clock (vrrp.h)
-  for (int n = 0; n < kMostAdverts && !all; ++n) {
-    const auto heard = socket_->receive();
-    all = !heard;
-    if (all) break;
+  if (!opened() || (!adverts_wait_.take() && now < vrrp_.next_deadline())) return;
+  bool all = true;  // received adverts precede the clock (vrrp.h)
+  for (const auto& socket : sockets_) {
+    if (socket && !hear(*socket, now)) all = false;
+  }
+  if (all && now >= vrrp_.next_deadline()) vrrp_.time_passed({now, outbox_});
+  act();
+}
+
+// False: more adverts may wait.
+bool Mastership::hear(VrrpSocket& socket, Instant now) {
+  for (int n = 0; n < kMostAdverts; ++n) {
+    const auto heard = socket.receive();
+    if (!heard) return true;
     for (const Link link : kBothLinks) {
       if (heard->ifindex == 0 || heard->ifindex != ports_.facts(link).ifindex) continue;
       vrrp_.heard(link, heard->packet, {now, outbox_});
       break;
     }
   }
-  if (all && now >= vrrp_.next_deadline()) vrrp_.time_passed({now, outbox_});
-  act();
+  return false;
 }
 
-Instant Mastership::deadline() const { return socket_ ? vrrp_.next_deadline() : kNever; }
+Instant Mastership::deadline() const { return opened() ? vrrp_.next_deadline() : kNever; }
 
 // Carries out VRRP's results. Adverts first: others wait for them.
 void Mastership::act() {
@@ -113,11 +129,15 @@ void Mastership::act() {
 }
 
 void Mastership::send(const VrrpSend& advert) {
-  const bool multicast = advert.destination == kVrrpGroup;
-  const int ifindex = multicast ? ports_.facts(advert.link).ifindex : 0;
+  const Family family = advert.destination.family();
+  VrrpSocket* const socket = sockets_[index(family)].get();
+  if (!socket) return;
+  const bool multicast = advert.destination == vrrp_group(family);
+  const bool of_link = family == Family::ipv6 && (advert.source.link_local() || advert.destination.link_local());
+  const int ifindex = multicast || of_link ? ports_.facts(advert.link).ifindex : 0;
   const Bytes payload = outbox_.payload(advert);
-  const int problem = advert.from ? socket_->send_frame(ifindex, *advert.from, advert.source, payload)
-                                  : socket_->send(ifindex, advert.source, advert.destination, payload);
+  const int problem = advert.from ? socket->send_frame(ifindex, *advert.from, advert.source, payload)
+                                  : socket->send(ifindex, advert.source, advert.destination, payload);
   if (problem == 0 || std::exchange(warned_, true)) return;
   context_.log.write(Severity::warning,
                      system_error("vrrp: an advert to " + text(advert.destination) + " was not sent", problem));

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,7 +39,10 @@ class Mastership final : public Part {
   const Vrrp& vrrp() const { return vrrp_; }
 
  private:
-  Result<Done> open();
+  bool opened() const { return sockets_[0] || sockets_[1]; }
+  Result<Done> open(Family family);
+  void join(Link link);
+  bool hear(VrrpSocket& socket, Instant now);
   void act();
   void send(const VrrpSend& advert);
   void share_addresses();
@@ -49,8 +53,8 @@ class Mastership final : public Part {
   Vrrp vrrp_;
   VrrpOutbox outbox_;
   Tracks tracks_;
-  std::unique_ptr<VrrpSocket> socket_;  // null: no instance so far
-  std::vector<pid_t> notifiers_;        // programs that may still run
+  std::array<std::unique_ptr<VrrpSocket>, 2> sockets_;  // by family; null: no instance of it so far
+  std::vector<pid_t> notifiers_;                        // programs that may still run
   WarnOnce warnings_;
   Ready adverts_wait_;
   bool started_ = false, warned_ = false;

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "sys/fd.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -22,11 +23,11 @@ std::string user_name(uid_t uid) {
   while (const passwd* const entry = file ? fgetpwent(file.get()) : nullptr) {
     if (entry->pw_uid == uid) return entry->pw_name;
   }
-  return "uid " + std::to_string(uid);
+  return formatted("uid {}", uid);
 }
 
 std::string program_name(pid_t pid) {  // empty: unknown
-  const std::string path = "/proc/" + std::to_string(pid) + "/comm";
+  const std::string path = formatted("/proc/{}/comm", pid);
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char name[64];
   const ssize_t size = fd ? read(fd.get(), name, sizeof name) : 0;
@@ -48,10 +49,10 @@ Peer peer_of(int fd) {
 
 std::string text(const Peer& peer) {
   if (peer.uid == static_cast<uid_t>(-1)) return "somebody";
-  const std::string user = user_name(peer.uid);
+  std::string user = user_name(peer.uid);
   if (peer.pid == 0) return user;
   const std::string program = program_name(peer.pid);
-  return user + " (pid " + std::to_string(peer.pid) + (program.empty() ? "" : ", " + program) + ')';
+  return formatted("{} (pid {}{}{})", user, peer.pid, program.empty() ? "" : ", ", program);
 }
 
 }  // namespace rawvs

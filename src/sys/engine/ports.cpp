@@ -7,6 +7,7 @@
 
 #include "core/link.h"
 #include "core/sort.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -39,7 +40,7 @@ Result<Done> Ports::know(Link link) {
   if (interface.name().empty()) return Done{};
   auto facts = context_.netlink->query(interface.name());
   if (!facts) return facts.error();
-  if (!facts->unfit.empty()) return Error{"interface " + interface.name() + " cannot serve: " + facts->unfit};
+  if (!facts->unfit.empty()) return Error{formatted("interface {} cannot serve: {}", interface.name(), facts->unfit)};
   if (const auto taken = interface.take(*facts); !taken) return taken.error();
   note_own_addresses();
   facts->up = false;
@@ -53,9 +54,8 @@ Result<Done> Ports::open_all() {
     if (name(link).empty()) continue;
     if (const auto followed = follow(link); !followed) return followed.error();
     if (facts(link).usable()) continue;
-    context_.log.write(
-        Severity::warning,
-        "interface " + name(link) + (facts(link).ifindex == 0 ? " does not exist" : " is down") + ": waiting for it");
+    context_.log.write(Severity::warning, formatted("interface {} {}: waiting for it", name(link),
+                                                    facts(link).ifindex == 0 ? "does not exist" : "is down"));
   }
   at_start_ = false;
   return Done{};

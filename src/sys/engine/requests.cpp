@@ -22,7 +22,7 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
   control_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
   control_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };
   control_.set_sync = [this](const std::optional<SyncConfig>& wanted) {
-    const auto done = syncing_.set(wanted);
+    auto done = syncing_.set(wanted);
     control_.sync = syncing_.view();
     return done;
   };

@@ -16,6 +16,7 @@
 #include "rawvs/settings.h"
 #include "sys/engine/control_socket.h"
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -29,14 +30,14 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
   director.set_groups(tables.groups, {now, out});
   out.clear();
   for (const WantedService& wanted : tables.services) {
-    const std::string place = "service " + text(wanted.spec.key) + ": ";
+    const std::string place = formatted("service {}: ", text(wanted.spec.key));
     const auto refused = director.add(wanted.spec, {now, out});
     out.clear();
     if (refused) faults.push_back({place + name(*refused)});
     for (const ServerSpec& server : wanted.servers) {
       const auto refusal = refused ? std::nullopt : director.add_server(wanted.spec.key, server, {now, out});
       out.clear();
-      if (refusal) faults.push_back({place + "server " + text(server.at) + ": " + name(*refusal)});
+      if (refusal) faults.push_back({formatted("{}server {}: {}", place, text(server.at), name(*refusal))});
     }
   }
 }
@@ -72,17 +73,16 @@ Result<Done> has_memory_to_read(const std::string& path) {
   const size_t needed = static_cast<size_t>(facts.st_size) * kPerByte + kBesides;
   const auto available = available_memory();
   if (kernel_gives(needed) && (!available || *available >= needed)) return Done{};
-  return Error{path + ": no memory to read it: a file of " + std::to_string(facts.st_size) + " bytes takes up to " +
-               std::to_string(needed >> 20) + " MB"};
+  return Error{
+      formatted("{}: no memory to read it: a file of {} bytes takes up to {} MB", path, facts.st_size, needed >> 20)};
 }
 
 Result<Done> has_memory(const Director& director, const Settings& settings) {
   if (director.connections().capacity() == 0) {
-    return Error{"no memory for " + std::to_string(settings.max_connections) +
-                 " connections: set a smaller max_connections"};
+    return Error{formatted("no memory for {} connections: set a smaller max_connections", settings.max_connections)};
   }
   if (director.reassembly().capacity() == 0) {
-    return Error{"no memory for fragmented datagrams (" + std::to_string(Reassembly::kMemory >> 20) + " MB)"};
+    return Error{formatted("no memory for fragmented datagrams ({} MB)", Reassembly::kMemory >> 20)};
   }
   return Done{};
 }

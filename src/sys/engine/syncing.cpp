@@ -7,6 +7,7 @@
 
 #include "core/connection.h"
 #include "core/link.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -105,16 +106,20 @@ bool Syncing::is_ours(Ip vip) const {
 
 // Logs a refused sender and the reason once per change: otherwise it would be found out when the master is dead.
 void Syncing::Session::judged(Ip from, std::optional<SyncRefusal> why, Instant now, const Log& log) {
-  const std::string who = "sync: messages from " + text(from);
+  const std::string who = text(from);
   if (why) {
     counters.refused_from = from;
     if (*why == SyncRefusal::own || !told.odd(from, static_cast<uint16_t>(1 + static_cast<int>(*why)), now)) return;
-    log.write(Severity::warning, who + " are refused: " + meaning(*why) + ": its connections break when it dies");
+    log.write(Severity::warning, formatted("sync: messages from {} are refused: {}: its connections break when it dies",
+                                           who, meaning(*why)));
   } else if (receiver.sealed() && config.key.empty()) {
     if (!told.odd(from, kItHasAKey, now)) return;
-    log.write(Severity::warning, who + " are sealed, and no key is set here: it refuses what it is told from here");
+    log.write(
+        Severity::warning,
+        formatted("sync: messages from {} are sealed, and no key is set here: it refuses what it is told from here",
+                  who));
   } else if (told.well(from, now)) {
-    log.write(Severity::notice, who + " are taken now");
+    log.write(Severity::notice, formatted("sync: messages from {} are taken now", who));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sys/probe/probe_program.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -78,13 +79,13 @@ std::optional<Result<Done>> Trial::result(Instant now) {
   if (ended == 0) {
     static_cast<void>(kill(-pid_, SIGKILL));
     killed_ = true;
-    return Error{"it has not said within " + std::to_string(kPatience / 1s) + " s whether it could start"};
+    return Error{formatted("it has not said within {} s whether it could start", kPatience / 1s)};
   }
   pid_ = -1;
   listen();
   if (ended < 0 || WIFSIGNALED(status))
-    return refusal("it was ended by signal " + std::to_string(ended < 0 ? 0 : WTERMSIG(status)));
-  if (WEXITSTATUS(status) != 0) return refusal("it ended with " + std::to_string(WEXITSTATUS(status)));
+    return refusal(formatted("it was ended by signal {}", ended < 0 ? 0 : WTERMSIG(status)));
+  if (WEXITSTATUS(status) != 0) return refusal(formatted("it ended with {}", WEXITSTATUS(status)));
   if (!said_.ends_with(std::string(kValid) + '\n'))
     return Error{"it is no rawvsd: it does not say whether it could start"};
   return Done{};

@@ -12,6 +12,8 @@
 namespace rawvs {
 namespace {
 
+constexpr Ip before(Ip a) { return Ip(a.hi() - (a.lo() == 0 ? 1 : 0), a.lo() - 1); }
+
 // The ranges inside `place`. Advances `from` to the first range that may extend past it.
 std::vector<AddressRange> within(std::span<const AddressRange>& from, const AddressRange& place) {
   std::vector<AddressRange> out;
@@ -28,24 +30,28 @@ std::vector<AddressRange> within(std::span<const AddressRange>& from, const Addr
 void split(const AddressPart& part, size_t most, std::vector<AddressPart>& out) {
   const size_t filled = most * 3 / 4, all = comparisons(part.ranges), count = (all + filled - 1) / filled;
   size_t passed = 0, piece = 0;
+  const AddressRange* last = nullptr;
   out.push_back({part.place, {}});
   for (const AddressRange& range : part.ranges) {
     if (passed * count >= (piece + 1) * all) {
       ++piece;
-      out.back().place.last = range.first - 1;
+      out.back().place.last = before(range.first);
       out.push_back({{range.first, part.place.last}, {}});
     }
     out.back().ranges.push_back(range);
-    passed += comparisons({&range, 1});
+    passed += comparisons(range, last);
+    last = &range;
   }
 }
 
 }  // namespace
 
-std::vector<AddressPart> AddressDivision::divide(std::span<const AddressRange> ranges) {
+std::vector<AddressPart> AddressDivision::divide(std::span<const Ip> addresses) {
+  const std::vector<AddressRange> all = ranges_of(addresses, all_.first.family());
+  std::span<const AddressRange> ranges = all;
   std::vector<AddressPart> parts;
   for (size_t i = 0; i < starts_.size(); ++i) {
-    const AddressRange place{starts_[i], i + 1 < starts_.size() ? starts_[i + 1] - 1 : ~uint32_t{0}};
+    const AddressRange place{starts_[i], i + 1 < starts_.size() ? before(starts_[i + 1]) : all_.last};
     AddressPart part{place, within(ranges, place)};
     const size_t size = comparisons(part.ranges);
     if (size > most_) {
@@ -62,21 +68,21 @@ std::vector<AddressPart> AddressDivision::divide(std::span<const AddressRange> r
   return parts;
 }
 
-ClassicGuard::Filters ClassicGuard::wanted(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts) {
-  Filters out;
-  for (AddressPart& part : vips_.divide(ranges_of(watch.vips))) {
+void ClassicGuard::add_wanted(Divisions& by, const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts,
+                              Filters& out) {
+  for (AddressPart& part : by.vips.divide(watch.vips)) {
     if (part.ranges.empty()) continue;
     ClassicProgram program = vip_program(part, own);
-    out[{false, part.place.first, 0}] = {0, std::move(part), std::move(program)};
+    const Ip first = part.place.first;
+    out[{false, first, Ip()}] = {0, std::move(part), std::move(program)};
   }
-  const auto destinations = hosts_.divide(ranges_of(hosts));
-  for (const AddressPart& servers : servers_.divide(ranges_of(watch.nat_servers))) {
+  const auto destinations = by.hosts.divide(hosts);
+  for (const AddressPart& servers : by.servers.divide(watch.nat_servers)) {
     if (servers.ranges.empty()) continue;
     for (const AddressPart& to : destinations) {
       out[{true, servers.place.first, to.place.first}] = {0, servers, nat_program(servers, to, own)};
     }
   }
-  return out;
 }
 
 uint32_t ClassicGuard::free_slot() const {
@@ -104,7 +110,8 @@ int ClassicGuard::put(const Key& key, Filter& filter, FilterHook& hook) {
 }
 
 int ClassicGuard::follow(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts, FilterHook& hook) {
-  Filters next = wanted(watch, own, hosts);
+  Filters next;
+  for (Divisions& by : divisions_) add_wanted(by, watch, own, hosts, next);
   int worst = 0;
   std::vector<std::pair<bool, AddressRange>> missing;  // the addresses of filters that could not be attached
   // A filter whose addresses were to move to a missing filter remains unchanged.
@@ -145,8 +152,8 @@ size_t ClassicGuard::count_guarded(const std::vector<Ip>& vips) const {  // sort
   size_t count = 0;
   auto range = ranges.begin();
   for (const Ip vip : vips) {
-    while (range != ranges.end() && range->last < vip.v4()) ++range;
-    if (range != ranges.end() && range->first <= vip.v4()) ++count;
+    while (range != ranges.end() && range->last < vip) ++range;
+    if (range != ranges.end() && range->first <= vip) ++count;
   }
   return count;
 }

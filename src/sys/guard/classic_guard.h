@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // classic_guard.h: decides which classic BPF filters an interface has, and which addresses each of them covers.
-// In:  VIPs and NAT servers to guard (Watch), own MAC addresses, own IP addresses; all IPv4, host byte order.
+// In:  VIPs and NAT servers to guard (Watch), own MAC addresses, own IP addresses.
 // Out: filters to attach and to remove, as few as a change needs; an errno of the first failure.
 // Not: the filters' programs (classic_program.h), the traffic control hook (tc.h).
 //
@@ -9,6 +9,7 @@
 // quickly. A border between two filters stays where it is until one of them has too many or too few addresses.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <map>
 
@@ -27,19 +28,23 @@ class FilterHook {  // attaches filters: to the kernel, or to a test's record
 
 class AddressDivision {
  public:
-  explicit AddressDivision(size_t most) : most_(most) {}  // most: comparisons in one part
+  AddressDivision(Family family, size_t most)  // most: comparisons in one part
+      : all_(AddressRange::all(family)), most_(most), starts_{all_.first} {}
 
-  // Adjacent parts in ascending order, which together cover 0.0.0.0 to 255.255.255.255.
-  std::vector<AddressPart> divide(std::span<const AddressRange> ranges);
+  // Divides this family's of these sorted addresses. Adjacent parts in ascending order, which together cover all of the
+  // family's addresses.
+  std::vector<AddressPart> divide(std::span<const Ip> addresses);
 
  private:
+  AddressRange all_;
   size_t most_;
-  std::vector<uint32_t> starts_{0};
+  std::vector<Ip> starts_;
 };
 
 class ClassicGuard {
  public:
-  // Slots 1 to kMostFilters are used: enough for 65,536 addresses of which no two are adjacent.
+  // Slots 1 to kMostFilters are used: enough for 65,536 addresses of which no two are adjacent; of IPv6, in a few
+  // hundred networks of 96 bits.
   static constexpr uint32_t kMostFilters = 256;
   static constexpr size_t kMostInstructions = 1900;  // so that each filter fits into a dump of the kernel
 
@@ -52,9 +57,9 @@ class ClassicGuard {
   size_t guarded_vips() const { return guarded_vips_; }
 
  private:
-  struct Key {                   // a filter's purpose, and the first addresses of its parts
-    bool answers = false;        // true: answers of NAT servers; false: requests to VIPs
-    uint32_t first = 0, to = 0;  // of VIPs or NAT servers; of destinations
+  struct Key {             // a filter's purpose, and the first addresses of its parts
+    bool answers = false;  // true: answers of NAT servers; false: requests to VIPs
+    Ip first{}, to{};      // of VIPs or NAT servers; of destinations
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   struct Filter {
@@ -64,12 +69,19 @@ class ClassicGuard {
   };
   using Filters = std::map<Key, Filter>;
 
-  Filters wanted(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts);
+  struct Divisions {
+    AddressDivision vips, servers, hosts;
+  };
+
+  static void add_wanted(Divisions& by, const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts,
+                         Filters& out);
   int put(const Key& key, Filter& filter, FilterHook& hook);
   uint32_t free_slot() const;
   size_t count_guarded(const std::vector<Ip>& vips) const;
 
-  AddressDivision vips_{1024}, servers_{768}, hosts_{256};
+  // A program for IPv6's VIPs has them twice, as destinations and as targets.
+  std::array<Divisions, 2> divisions_{{{{Family::ipv4, 1024}, {Family::ipv4, 768}, {Family::ipv4, 256}},
+                                       {{Family::ipv6, 512}, {Family::ipv6, 768}, {Family::ipv6, 256}}}};
   Filters attached_{};
   size_t guarded_vips_ = 0;
 };

@@ -11,9 +11,10 @@
 
 #include "core/sort.h"
 #include "rawvs/bytes.h"
-#include "wire/arp.h"
+#include "wire/discovery.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
+#include "wire/ipv6_header.h"
 #include "wire/packet.h"
 
 namespace rawvs {
@@ -21,11 +22,32 @@ namespace {
 
 constexpr uint16_t kLoadWord = BPF_LD | BPF_W | BPF_ABS, kLoadHalf = BPF_LD | BPF_H | BPF_ABS,
                    kLoadByte = BPF_LD | BPF_B | BPF_ABS;
-constexpr uint32_t kFrameIp = kEthernetSize, kFrameIpEnd = kFrameIp + kIpv4Size;
+constexpr uint32_t kFrameIp = kEthernetSize, kFrameIpEnd = kFrameIp + kIpv4Size, kFrameIp6End = kFrameIp + kIpv6Size;
+// Where an address of four words would start whose last one is the IPv4 address.
+constexpr uint32_t kFrameSource4 = kFrameIp + kIpv4SourceAt - 12,
+                   kFrameDestination4 = kFrameIp + kIpv4DestinationAt - 12;
+constexpr uint32_t kFrameSource6 = kFrameIp + kIpv6SourceAt, kFrameDestination6 = kFrameIp + kIpv6DestinationAt,
+                   kFrameTarget6 = kFrameIp6End + kIcmpSize, kFrameTarget6End = kFrameTarget6 + 16;
 constexpr uint32_t kFrameArp = kEthernetSize, kFrameArpEnd = kFrameArp + kArpSize;
 constexpr uint32_t kVlanTagAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
 constexpr uint32_t kVlanOfTag = 0x0fff;
 constexpr size_t kGroup = 16;  // ranges that are compared one by one
+constexpr size_t kFew = 4;     // first words that are
+
+constexpr size_t kLastWord = 3;  // of an address; IPv4 has this one only
+constexpr uint32_t word(Ip a, size_t n) {
+  return static_cast<uint32_t>((n < 2 ? a.hi() : a.lo()) >> (n % 2 == 0 ? 32 : 0));
+}
+constexpr uint32_t last_word(Ip a) { return word(a, kLastWord); }
+constexpr size_t first_word(Ip a) { return a.is_v4() ? kLastWord : 0; }
+constexpr uint32_t at_word(uint32_t address_at, size_t n) { return address_at + static_cast<uint32_t>(4 * n); }
+
+// The first word in which the addresses of two ranges differ.
+size_t word_that_differs(const AddressRange& a, const AddressRange& b) {
+  return static_cast<size_t>(common_bits(a.first, b.first)) / 32 + first_word(a.first);
+}
+
+constexpr size_t last_comparisons(const AddressRange& r) { return r.first == r.last ? 1 : 2; }
 
 class ClassicCode {
  public:
@@ -51,28 +73,34 @@ class ClassicCode {
   void here(const Label& label) {
     for (const size_t from : label) code_[from].k = static_cast<uint32_t>(code_.size() - from - 1);
   }
-  void go_on_in(const AddressRange& place) {  // the loaded address is in this place
-    if (place.whole()) return;
-    jump_unless(BPF_JGE, place.first, next_);
-    jump_if(BPF_JGT, place.last, next_);
-  }
   void go_on_if_long(uint32_t size) {
     put(BPF_LD | BPF_W | BPF_LEN, 0);
     jump_unless(BPF_JGE, size, next_);
   }
 
   void untagged();
+  void of_type(uint16_t type) {
+    put(kLoadHalf, kEthernetTypeAt);
+    jump_unless(BPF_JEQ, type, next_);
+  }
   void sent_to_us(std::span<const Mac> own);
+  void go_on_in(const AddressRange& place, uint32_t address_at);
+  void beyond(Ip end, uint16_t condition, uint32_t address_at, Label& out);
+  void find(std::span<const AddressRange> ranges, uint32_t address_at, Label& in, Label& out);
+  void find_word(std::span<const AddressRange> ranges, size_t n, uint32_t address_at, Label& in, Label& out);
   void search(std::span<const AddressRange> ranges, Label& in, Label& out);
   void compare(std::span<const AddressRange> ranges, Label& in, Label& out);
+  void vips4(const AddressPart& vips, std::span<const Mac> own);
+  void vips6(const AddressPart& vips, std::span<const Mac> own);
   void of_a_connection();
+  void of_a_connection6();
   ClassicProgram end();
 
   ClassicProgram code_{};
   Label next_, drop_;
 };
 
-// Jumps to `in` if the loaded word is in one of the ranges, else to `out`.
+// Jumps to `in` if the last word, which is loaded, is in one of the ranges, else to `out`.
 void ClassicCode::search(std::span<const AddressRange> ranges, Label& in, Label& out) {
   if (ranges.size() <= kGroup) {
     compare(ranges, in, out);
@@ -80,7 +108,7 @@ void ClassicCode::search(std::span<const AddressRange> ranges, Label& in, Label&
   }
   const size_t groups = (ranges.size() + kGroup - 1) / kGroup, half = groups / 2 * kGroup;
   Label upper;
-  jump_if(BPF_JGE, ranges[half].first, upper);
+  jump_if(BPF_JGE, last_word(ranges[half].first), upper);
   search(ranges.first(half), in, out);
   here(upper);
   search(ranges.subspan(half), in, out);
@@ -88,9 +116,12 @@ void ClassicCode::search(std::span<const AddressRange> ranges, Label& in, Label&
 
 // Each range takes one or two instructions; the jumps to out and in follow them.
 void ClassicCode::compare(std::span<const AddressRange> ranges, Label& in, Label& out) {
-  const size_t way_out = code_.size() + comparisons(ranges), way_in = way_out + 1;
+  size_t way_out = code_.size();
+  for (const AddressRange& range : ranges) way_out += last_comparisons(range);
+  const size_t way_in = way_out + 1;
   const auto to = [&](size_t target) { return static_cast<uint8_t>(target - code_.size() - 1); };
-  for (const auto& [first, last] : ranges) {
+  for (const AddressRange& range : ranges) {
+    const uint32_t first = last_word(range.first), last = last_word(range.last);
     if (first == last) {
       code_.push_back({BPF_JMP | BPF_JEQ, to(way_in), 0, first});
     } else {
@@ -100,6 +131,60 @@ void ClassicCode::compare(std::span<const AddressRange> ranges, Label& in, Label
   }
   jump(out);
   jump(in);
+}
+
+// Jumps to `in` if the address there is in one of the ranges, else to `out`.
+void ClassicCode::find(std::span<const AddressRange> ranges, uint32_t address_at, Label& in, Label& out) {
+  const size_t n = first_word(ranges[0].first);
+  put(kLoadWord, at_word(address_at, n));
+  find_word(ranges, n, address_at, in, out);
+}
+
+// Its word n is loaded; the words before it are those of these ranges.
+void ClassicCode::find_word(std::span<const AddressRange> ranges, size_t n, uint32_t address_at, Label& in,
+                            Label& out) {
+  if (n == kLastWord) return search(ranges, in, out);
+  std::vector<size_t> starts;  // of the ranges with the same word
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (i == 0 || word(ranges[i].first, n) != word(ranges[i - 1].first, n)) starts.push_back(i);
+  }
+  if (starts.size() > kFew) {
+    const size_t half = starts[starts.size() / 2];
+    Label upper;
+    jump_if(BPF_JGE, word(ranges[half].first, n), upper);
+    find_word(ranges.first(half), n, address_at, in, out);
+    here(upper);
+    return find_word(ranges.subspan(half), n, address_at, in, out);
+  }
+  starts.push_back(ranges.size());
+  for (size_t i = 0; i + 1 < starts.size(); ++i) {
+    Label other;
+    jump_unless(BPF_JEQ, word(ranges[starts[i]].first, n), other);
+    put(kLoadWord, at_word(address_at, n + 1));
+    find_word(ranges.subspan(starts[i], starts[i + 1] - starts[i]), n + 1, address_at, in, out);
+    here(other);
+  }
+  jump(out);
+}
+
+// Jumps to `out` if the address there is beyond this end of a place: less than it with BPF_JGE, more with BPF_JGT.
+void ClassicCode::beyond(Ip end, uint16_t condition, uint32_t address_at, Label& out) {
+  const bool lower = condition == BPF_JGE;
+  Label inside;
+  for (size_t n = first_word(end); n < kLastWord; ++n) {
+    put(kLoadWord, at_word(address_at, n));
+    jump_if(BPF_JGT, word(end, n), lower ? inside : out);
+    jump_unless(BPF_JEQ, word(end, n), lower ? out : inside);
+  }
+  put(kLoadWord, at_word(address_at, kLastWord));
+  lower ? jump_unless(BPF_JGE, last_word(end), out) : jump_if(BPF_JGT, last_word(end), out);
+  here(inside);
+}
+
+void ClassicCode::go_on_in(const AddressRange& place, uint32_t address_at) {
+  const AddressRange all = AddressRange::all(place.first.family());
+  if (place.first != all.first) beyond(place.first, BPF_JGE, address_at, next_);
+  if (place.last != all.last) beyond(place.last, BPF_JGT, address_at, next_);
 }
 
 void ClassicCode::untagged() {  // the kernel has removed the tag from the frame; without the id it is only a priority
@@ -119,7 +204,7 @@ void ClassicCode::sent_to_us(std::span<const Mac> own) {
     put(kLoadHalf, 0);
     jump_unless(BPF_JEQ, start, other);
     put(kLoadWord, 2);
-    search(ranges_of(ends), ours, next_);
+    search(ranges_of(ends, Family::ipv4), ours, next_);
     here(other);
   }
   jump(next_);
@@ -127,45 +212,78 @@ void ClassicCode::sent_to_us(std::span<const Mac> own) {
 }
 
 ClassicProgram ClassicCode::vips(const AddressPart& vips, std::span<const Mac> own) {
-  Label arp, known;
   untagged();
+  vips.place.first.is_v4() ? vips4(vips, own) : vips6(vips, own);
+  return end();
+}
+
+void ClassicCode::vips4(const AddressPart& vips, std::span<const Mac> own) {
+  Label arp, known;
   put(kLoadHalf, kEthernetTypeAt);
   jump_if(BPF_JEQ, kEtherTypeArp, arp);
   jump_unless(BPF_JEQ, kEtherTypeIpv4, next_);
   go_on_if_long(kFrameIpEnd);
-  put(kLoadWord, kFrameIp + kIpv4DestinationAt);
-  go_on_in(vips.place);
+  go_on_in(vips.place, kFrameDestination4);
   sent_to_us(own);
   put(kLoadWord, kFrameIp + kIpv4DestinationAt);
   jump(known);
   here(arp);
   go_on_if_long(kFrameArpEnd);
   put(kLoadHalf, kFrameArp + kArpOperationAt);
-  jump_unless(BPF_JEQ, static_cast<uint32_t>(Arp::Op::request), next_);
+  jump_unless(BPF_JEQ, kArpRequest, next_);
   put(kLoadWord, kFrameArp + kArpTargetAt);
   here(known);
   search(vips.ranges, drop_, next_);
-  return end();
+}
+
+void ClassicCode::vips6(const AddressPart& vips, std::span<const Mac> own) {
+  Label no_question;
+  of_type(kEtherTypeIpv6);
+  go_on_if_long(kFrameIp6End);
+  put(kLoadByte, kFrameIp + kIpv6NextHeaderAt);
+  jump_unless(BPF_JEQ, static_cast<uint32_t>(Protocol::icmpv6), no_question);
+  go_on_if_long(kFrameIp6End + 1);
+  put(kLoadByte, kFrameIp6End);
+  jump_unless(BPF_JEQ, icmpv6::kSolicitation, no_question);
+  go_on_if_long(kFrameTarget6End);
+  find(vips.ranges, kFrameTarget6, drop_, no_question);
+  here(no_question);
+  go_on_in(vips.place, kFrameDestination6);
+  sent_to_us(own);
+  find(vips.ranges, kFrameDestination6, drop_, next_);
 }
 
 ClassicProgram ClassicCode::answers(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own) {
+  const bool v4 = servers.place.first.is_v4();
+  const uint32_t source = v4 ? kFrameSource4 : kFrameSource6,
+                 destination = v4 ? kFrameDestination4 : kFrameDestination6;
   Label answer, passing;
   untagged();
-  put(kLoadHalf, kEthernetTypeAt);
-  jump_unless(BPF_JEQ, kEtherTypeIpv4, next_);
-  go_on_if_long(kFrameIpEnd);
-  put(kLoadWord, kFrameIp + kIpv4SourceAt);
-  go_on_in(servers.place);
+  of_type(v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  go_on_if_long(v4 ? kFrameIpEnd : kFrameIp6End);
+  go_on_in(servers.place, source);
   sent_to_us(own);
-  put(kLoadWord, kFrameIp + kIpv4SourceAt);
-  search(servers.ranges, answer, next_);
+  find(servers.ranges, source, answer, next_);
   here(answer);
-  put(kLoadWord, kFrameIp + kIpv4DestinationAt);
-  go_on_in(hosts.place);
-  search(hosts.ranges, next_, passing);
+  go_on_in(hosts.place, destination);
+  if (!hosts.ranges.empty()) find(hosts.ranges, destination, next_, passing);
   here(passing);
-  of_a_connection();
+  v4 ? of_a_connection() : of_a_connection6();
   return end();
+}
+
+// As in guard_bpf.cpp: the kernel's share of packets with extension headers is given back.
+void ClassicCode::of_a_connection6() {
+  put(kLoadByte, kFrameIp + kIpv6NextHeaderAt);
+  for (const uint8_t header :
+       {ipv6_next::kHopByHop, ipv6_next::kRouting, ipv6_next::kFragment, ipv6_next::kDestinationOptions})
+    jump_if(BPF_JEQ, header, drop_);
+  for (const Protocol p : {Protocol::tcp, Protocol::udp, Protocol::sctp})
+    jump_if(BPF_JEQ, static_cast<uint32_t>(p), drop_);
+  jump_unless(BPF_JEQ, static_cast<uint32_t>(Protocol::icmpv6), next_);
+  go_on_if_long(kFrameIp6End + 1);
+  put(kLoadByte, kFrameIp6End);
+  jump_unless(BPF_JSET, icmpv6::kInformational, drop_);
 }
 
 void ClassicCode::of_a_connection() {
@@ -185,7 +303,7 @@ void ClassicCode::of_a_connection() {
   jump(next_);
   put(BPF_MISC | BPF_TAX, 0);
   put(BPF_LD | BPF_B | BPF_IND, 0);
-  for (const uint8_t type : icmpv4::kErrors) jump_if(BPF_JEQ, type, drop_);
+  for (const uint8_t error : icmpv4::kErrors) jump_if(BPF_JEQ, error, drop_);
 }
 
 ClassicProgram ClassicCode::end() {
@@ -198,21 +316,33 @@ ClassicProgram ClassicCode::end() {
 
 }  // namespace
 
-std::vector<AddressRange> ranges_of(std::span<const Ip> addresses) {
+std::vector<AddressRange> ranges_of(std::span<const Ip> addresses, Family family) {
   std::vector<AddressRange> out;
   for (const Ip a : addresses) {
-    if (!out.empty() && out.back().last + 1 == a.v4()) {
-      out.back().last = a.v4();
-    } else if (out.empty() || out.back().last != a.v4()) {
-      out.push_back({a.v4(), a.v4()});
+    if (a.family() != family) continue;
+    const bool more = !out.empty() && last_word(a) != 0 && out.back().last == Ip(a.hi(), a.lo() - 1);
+    if (more) {
+      out.back().last = a;
+    } else if (out.empty() || out.back().last != a) {
+      out.push_back({a, a});
     }
   }
   return out;
 }
 
+size_t comparisons(const AddressRange& range, const AddressRange* before) {
+  constexpr size_t kPerWord = 4, kPerPrefix = 3;  // in find_word() for a word that is new, in search() at its end
+  const size_t n = before == nullptr ? first_word(range.first) : word_that_differs(*before, range);
+  return last_comparisons(range) + (n < kLastWord ? kPerWord * (kLastWord - n) + kPerPrefix : 0);
+}
+
 size_t comparisons(std::span<const AddressRange> ranges) {
   size_t sum = 0;
-  for (const AddressRange& r : ranges) sum += r.first == r.last ? 1 : 2;
+  const AddressRange* before = nullptr;
+  for (const AddressRange& range : ranges) {
+    sum += comparisons(range, before);
+    before = &range;
+  }
   return sum;
 }
 

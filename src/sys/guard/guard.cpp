@@ -13,28 +13,41 @@
 #include "sys/guard/guard_bpf.h"
 #include "sys/guard/tc.h"
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
 
 Error advice(const std::string& interface, const std::string& failures) {
-  return {"interface " + interface + ": no guard: " + failures +
-          ". Without one the host's kernel routes and answers the VIPs' packets, too. Type, for each VIP: "
-          "iptables -t raw -I PREROUTING -i " +
-          interface + " -d VIP -j DROP"};
+  return {formatted(
+      "interface {}: no guard: {}. Without one the host's kernel routes and answers the VIPs' packets, too. Type, for "
+      "each VIP: iptables (ip6tables for IPv6) -t raw -I PREROUTING -i {} -d VIP -j DROP",
+      interface, failures, interface)};
 }
 
+// A kind and an address: lists of tens of thousands are compared for each change.
 struct Marked {
-  Guarded what{};
+  Guarded what = Guarded::vip;
   Ip address{};
-  friend auto operator<=>(const Marked&, const Marked&) = default;
+  friend constexpr auto operator<=>(const Marked&, const Marked&) = default;
 };
+constexpr Marked mark(Guarded what, Ip address) { return {what, address}; }
+constexpr Guarded kind_of(const Marked& m) { return m.what; }
+constexpr Ip address_of(const Marked& m) { return m.address; }
+
 std::vector<Marked> marked(const Watch& watch, const std::vector<Ip>& hosts) {  // sorted
   std::vector<Marked> out;
-  for (const Ip vip : watch.vips) out.push_back({Guarded::vip, vip});
-  for (const Ip server : watch.nat_servers) out.push_back({Guarded::nat_server, server});
+  out.reserve(watch.vips.size() + watch.nat_servers.size() + hosts.size());
+  for (const Ip vip : watch.vips) out.push_back(mark(Guarded::vip, vip));
+  for (const Ip server : watch.nat_servers) out.push_back(mark(Guarded::nat_server, server));
   if (watch.nat_servers.empty()) return out;
-  for (const Ip host : hosts) out.push_back({Guarded::host, host});
+  for (const Ip host : hosts) out.push_back(mark(Guarded::host, host));
+  return out;
+}
+
+std::vector<Marked> without(const std::vector<Marked>& all, const std::vector<Marked>& some) {  // both sorted
+  std::vector<Marked> out;
+  std::set_difference(all.begin(), all.end(), some.begin(), some.end(), std::back_inserter(out));
   return out;
 }
 
@@ -68,8 +81,8 @@ struct Guard::Impl {
   Result<Done> attach_by_tcx();
   Result<Done> attach_by_clsact();
   Result<Done> attach_by_classic();
-  Result<Done> learn(bool flows_wanted, std::span<const Mac> macs);
-  Result<Done> protect_by_map(const std::vector<Marked>& wanted);
+  Result<Done> learn(std::array<bool, 2> flows_wanted, std::span<const Mac> macs);
+  Result<Done> protect_by_map(std::vector<Marked> wanted);
   Result<Done> protect_by_filters(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
   size_t count_guarded(const std::vector<Ip>& vips) const;
   void detach();
@@ -150,12 +163,13 @@ Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int i
 }
 
 // Replaces the program by one that looks up flows and knows these MAC addresses, between two frames.
-Result<Done> Guard::Impl::learn(bool flows_wanted, std::span<const Mac> macs) {
-  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}};
-  if (flows_wanted) {
-    const auto map = flows.open();
+Result<Done> Guard::Impl::learn(std::array<bool, 2> flows_wanted, std::span<const Mac> macs) {
+  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}, program->addresses6(), std::nullopt};
+  for (const Family family : kBothFamilies) {
+    if (!flows_wanted[index(family)]) continue;
+    const auto map = flows.open(family);
     if (!map) return map.error();
-    more.flow_map = *map;
+    (family == Family::ipv4 ? more.flow_map : more.flow_map6) = *map;
   }
   if (more == program->knows()) return Done{};
   auto learned = program->with(more);
@@ -166,38 +180,31 @@ Result<Done> Guard::Impl::learn(bool flows_wanted, std::span<const Mac> macs) {
   return Done{};
 }
 
-Result<Done> Guard::Impl::protect_by_map(const std::vector<Marked>& wanted) {
-  std::vector<Marked> added, gone;
-  std::set_difference(wanted.begin(), wanted.end(), told.begin(), told.end(), std::back_inserter(added));
-  std::set_difference(told.begin(), told.end(), wanted.begin(), wanted.end(), std::back_inserter(gone));
-  // An address that fails is reported, and tried again with the next change; the others are done.
+Result<Done> Guard::Impl::protect_by_map(std::vector<Marked> wanted) {
+  // An address that fails is reported, and tried again with the next call; the others are done.
   Result<Done> done = Done{};
-  const auto note = [&](Ip address, int problem) {
-    if (!done) return;
-    const std::string full = problem == E2BIG ? " (it holds " + std::to_string(GuardProgram::kMostAddresses) + ")" : "";
-    done = Error{system_error("guard: " + text(address) + full, problem)};
+  const auto failures = [&](const std::vector<Marked>& all, int (GuardProgram::*change)(Guarded, Ip)) {
+    std::vector<Marked> failed;
+    for (const Marked m : all) {
+      const int problem = (*program.*change)(kind_of(m), address_of(m));
+      if (problem == 0) continue;
+      failed.push_back(m);
+      if (!done) continue;
+      const std::string full = problem == E2BIG ? formatted(" (it holds {})", GuardProgram::kMostAddresses) : "";
+      done = Error{system_error(formatted("guard: {}{}", text(address_of(m)), full), problem)};
+    }
+    return failed;
   };
-  for (const Marked& m : gone) {
-    if (const int problem = program->unprotect(m.what, m.address); problem != 0) {
-      note(m.address, problem);
-    } else {
-      told.erase(std::ranges::lower_bound(told, m));
-    }
-  }
-  for (const Marked& m : added) {
-    if (const int problem = program->protect(m.what, m.address); problem != 0) {
-      note(m.address, problem);
-    } else {
-      told.insert(std::ranges::lower_bound(told, m), m);
-    }
-  }
+  const std::vector<Marked> remaining = failures(without(told, wanted), &GuardProgram::unprotect);
+  const std::vector<Marked> missing = failures(without(wanted, told), &GuardProgram::protect);
+  told = missing.empty() ? std::move(wanted) : without(wanted, missing);
+  for (const Marked m : remaining) told.insert(std::ranges::lower_bound(told, m), m);
   return done;
 }
 
 size_t Guard::Impl::count_guarded(const std::vector<Ip>& vips) const {  // by the map
-  return static_cast<size_t>(std::ranges::count_if(vips, [&](Ip vip) {
-    return std::ranges::binary_search(told, Marked{Guarded::vip, vip});
-  }));
+  return static_cast<size_t>(
+      std::ranges::count_if(vips, [&](Ip vip) { return std::ranges::binary_search(told, mark(Guarded::vip, vip)); }));
 }
 
 Result<Done> Guard::Impl::protect_by_filters(const Watch& watch, std::span<const Mac> own,
@@ -207,8 +214,8 @@ Result<Done> Guard::Impl::protect_by_filters(const Watch& watch, std::span<const
   guarded = classic.guarded_vips();
   if (problem == 0) return Done{};
   const bool full = problem == E2BIG;
-  return Error{system_error(
-      full ? "guard: all " + std::to_string(ClassicGuard::kMostFilters) + " filters are used" : "guard", problem)};
+  return Error{
+      system_error(full ? formatted("guard: all {} filters are used", ClassicGuard::kMostFilters) : "guard", problem)};
 }
 
 Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts) {
@@ -219,7 +226,9 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
   } else {  // the program checks whether the frame was sent to this host, so it needs no MAC address
     done = g.protect_by_map(marked(watch, hosts));
     g.guarded = done ? watch.vips.size() : g.count_guarded(watch.vips);
-    const bool flows_wanted = !watch.nat_servers.empty() || g.program->knows().flow_map;
+    const GuardProgram::Knowledge& knows = g.program->knows();
+    const std::array flows_wanted{knows.flow_map || std::ranges::any_of(watch.nat_servers, &Ip::is_v4),
+                                  knows.flow_map6 || std::ranges::any_of(watch.nat_servers, &Ip::is_v6)};
     if (done) done = g.learn(flows_wanted, own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());

@@ -12,7 +12,9 @@
 // for kernels without the bpf system call). tc-bpf(8), bpf(2).
 #pragma once
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "rawvs/config.h"
@@ -21,8 +23,9 @@
 
 namespace rawvs {
 
-// The replies of NAT servers that are kept from the host's kernel: one set for the guards of both links. The kernel
-// reserves its memory (16 bytes per possible connection, 100 more per existing one) when a NAT server appears.
+// The replies of NAT servers that are kept from the host's kernel: one set for the guards of both links, with a map for
+// each family. The kernel reserves a map's memory (16 bytes per possible connection, 100 more per existing one) when a
+// NAT server of that family appears.
 class FlowMap {
  public:
   explicit FlowMap(uint32_t most);
@@ -37,12 +40,17 @@ class FlowMap {
   uint64_t refused() const { return refused_; }
   int problem() const { return problem_; }
 
-  Result<int> open();  // the map's descriptor, for a guard's program
+  Result<int> open(Family family);  // the map's descriptor, for a guard's program
 
  private:
+  struct Map {
+    std::unique_ptr<class BpfMap> map;
+    bool tried = false;
+  };
+  template <class Key>
+  void change(Map& map, std::span<const ReplyChange> alike, Key (*key_of)(const ReplyFlow&));
   uint32_t most_;
-  std::unique_ptr<class BpfMap> map_;
-  bool tried_ = false;
+  std::array<Map, 2> maps_;  // by family
   uint64_t refused_ = 0;
   int problem_ = 0;
 };

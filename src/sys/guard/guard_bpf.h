@@ -13,7 +13,7 @@ namespace rawvs {
 
 // What the program does for an address.
 enum class Guarded : uint32_t {
-  vip = 1,         // IPv4 to it and ARP requests for it are dropped
+  vip = 1,         // packets to it, ARP requests and solicitations for it are dropped
   nat_server = 2,  // fragments from it are dropped,
   host = 3         // unless they are sent to this address of the host
 };
@@ -26,6 +26,13 @@ struct ReplyKey {
 };
 static_assert(sizeof(ReplyKey) == 16);
 ReplyKey key_of(const ReplyFlow& flow);
+struct ReplyKey6 {  // of IPv6
+  std::array<uint8_t, 16> server{}, client{};
+  std::array<uint8_t, 2> server_port{}, client_port{};
+  uint32_t protocol = 0;
+};
+static_assert(sizeof(ReplyKey6) == 40);
+ReplyKey6 key6_of(const ReplyFlow& flow);
 
 class GuardProgram {
  public:
@@ -33,7 +40,9 @@ class GuardProgram {
 
   struct Knowledge {  // constants in the program's code
     std::optional<int> flow_map{};
-    std::vector<Mac> macs{};  // frames to these count as sent to the host
+    std::vector<Mac> macs{};          // frames to these count as sent to the host
+    std::optional<int> addresses6{};  // the map of IPv6 addresses
+    std::optional<int> flow_map6{};   // of IPv6 flows; REQUIRES: addresses6
     friend bool operator==(const Knowledge&, const Knowledge&) = default;
   };
 
@@ -45,13 +54,16 @@ class GuardProgram {
   void take(Fd program, Knowledge knows) { program_ = std::move(program), knows_ = std::move(knows); }
   const Knowledge& knows() const { return knows_; }
 
-  // In effect from the next frame on. Both return 0 or an errno.
+  // In effect from the next frame on; the first IPv6 address makes a map, which a program has to know (addresses6()).
+  // Both return 0 or an errno.
   int protect(Guarded what, Ip address);
   int unprotect(Guarded what, Ip address);
+  std::optional<int> addresses6() const { return addresses6_ ? std::optional(addresses6_->fd()) : std::nullopt; }
 
  private:
   GuardProgram(BpfMap addresses, Fd program) : addresses_(std::move(addresses)), program_(std::move(program)) {}
   BpfMap addresses_;
+  std::optional<BpfMap> addresses6_{};
   Fd program_;
   Knowledge knows_{};
 };

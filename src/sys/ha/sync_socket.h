@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// sync_socket.h: sends and receives messages of the sync protocol by UDP, multicast or to peers. ip(7), udp(7).
+// sync_socket.h: sends and receives messages of the sync protocol by UDP, multicast or to peers. ip(7), ipv6(7),
+// udp(7).
 #pragma once
 
 #include <memory>
@@ -33,6 +34,8 @@ class SyncSocket {
 
  private:
   SyncSocket(Fd fd, const SyncConfig& config);
+  Result<Done> bind_to(Endpoint here);
+  int join6(int ifindex);
   Fd fd_;
   Ip group_;
   uint16_t port_;

@@ -48,8 +48,16 @@ class FrameIo {
   virtual Result<Done> watch(const Watch& watch, std::span<const Mac> own) = 0;
   // Quickly delivers at least what watch() would. REQUIRES: watch() follows soon.
   virtual Result<Done> widen(const Watch& watch, std::span<const Mac> own) = 0;
-  // True: the filter is too long for the kernel, and every IPv4 and ARP frame is delivered, which only costs time.
+  // True: the filter is too long for the kernel, and every IP and ARP frame is delivered, which only costs time.
   virtual bool filter_is_wide() const = 0;
+
+  // Of the solicited-node groups of IPv6 VIPs, those that the kernel did not let us join, and the errno of that. The
+  // interface then accepts all multicast frames, but switches that snoop MLD may keep solicitations from it.
+  struct Missing {
+    size_t groups = 0;
+    int problem = 0;
+  };
+  virtual Missing missing() const = 0;
 
   // The next frames, at most frames.size(), valid and writable until release(). Each has at least kHeadroom bytes of
   // headroom. 0: none is waiting, and release() is not needed.

@@ -17,7 +17,7 @@
 namespace rawvs {
 namespace {
 
-constexpr const char* kWidest = "ip or arp";
+constexpr const char* kWidest = "ip or arp or ip6";
 
 // The size of the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
 constexpr int kQueueBytes = 4 << 20;
@@ -84,10 +84,11 @@ Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
   CaptureSets sets = capture_sets(watch);
   std::string expression = capture_filter(sets, own);
   if (expression != expression_) {
-    if (const auto done = set_filter(expression); !done) return done;
+    if (auto done = set_filter(expression); !done) return done;
   }
   let_in_ = std::move(sets);
   expression_ = std::move(expression);
+  listen_to_groups(watch.vips);
   return listen_to_others(own.subspan(1));
 }
 
@@ -109,6 +110,17 @@ Result<Done> LinkSocket::listen_to_others(std::span<const Mac> wanted) {
     more_.push_back(mac);
   }
   return Done{};
+}
+
+// Where the kernel refuses membership (no IPv6 there, too many groups), the card is told to accept all groups.
+void LinkSocket::listen_to_groups(const std::vector<Ip>& vips) {
+  groups_problem_ = groups_.follow(options_.ifindex, vips);
+  const bool all = groups_problem_ != 0;
+  if (all == all_groups_) return;
+  packet_mreq request{};
+  request.mr_ifindex = options_.ifindex;
+  request.mr_type = PACKET_MR_ALLMULTI;
+  if (set_option(SOL_PACKET, all ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request)) all_groups_ = all;
 }
 
 // If the card has no room for another address, the kernel makes it promiscuous. The address is dropped with the socket.

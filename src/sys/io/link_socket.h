@@ -14,6 +14,7 @@
 
 #include "side/capture_filter.h"
 #include "sys/io/frame_io.h"
+#include "sys/net/solicited_nodes.h"
 
 namespace rawvs {
 
@@ -38,6 +39,7 @@ class LinkSocket : public FrameIo {
   Result<Done> watch(const Watch& watch, std::span<const Mac> own) final;
   Result<Done> widen(const Watch& watch, std::span<const Mac> own) final;
   bool filter_is_wide() const final { return wide_; }
+  Missing missing() const final { return {groups_.missing(), groups_problem_}; }
   void send(std::span<const Frame> frames) final;
   LinkCounters counters() final;
   bool take_error() final;
@@ -75,6 +77,10 @@ class LinkSocket : public FrameIo {
   bool wide_ = false;
   CaptureSets let_in_{};  // by the attached filter; everything if it is wide
   std::string expression_{};
+  void listen_to_groups(const std::vector<Ip>& vips);
+  SolicitedNodes groups_;
+  int groups_problem_ = 0;   // an errno: groups are missing
+  bool all_groups_ = false;  // the card passes all multicast frames
   std::vector<Mac> more_{};  // MAC addresses that the interface accepts besides its own
   std::array<VnetHeader, kBatch> headers_{};
   std::array<std::array<iovec, 2>, kBatch> parts_{};

@@ -82,7 +82,7 @@ bool PacketSocket::read_whole(Frame& frame) {
 }
 
 void PacketSocket::release() {
-  uint32_t slot = (next_ + ring_.slots - lent_) % ring_.slots;
+  uint32_t slot = next_ >= lent_ ? next_ - lent_ : next_ + ring_.slots - lent_;
   for (; lent_ > 0; --lent_) {
     __atomic_store_n(&ring_.at(slot)->tp_status, uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
     slot = slot + 1 == ring_.slots ? 0 : slot + 1;

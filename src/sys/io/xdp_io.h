@@ -25,6 +25,7 @@ class XdpIo final : public FrameIo {
   Result<Done> watch(const Watch& watch, std::span<const Mac> own) override;
   Result<Done> widen(const Watch& watch, std::span<const Mac> own) override;
   bool filter_is_wide() const override { return rest_->filter_is_wide(); }
+  Missing missing() const override { return rest_->missing(); }
   size_t receive(std::span<Frame> frames) override;
   void release() override;
   void send(std::span<const Frame> frames) override;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// xdp_program.cpp: the program, about sixty instructions. libbpf loads it.
+// xdp_program.cpp: the program, about a hundred instructions. libbpf loads it.
 #include "sys/io/xdp_program.h"
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <iterator>
@@ -14,9 +15,11 @@
 #include "rawvs/bytes.h"
 #include "sys/guard/bpf_insn.h"
 #include "sys/guard/guard_bpf.h"
+#include "sys/net/socket_address.h"
 #include "sys/sys.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
+#include "wire/ipv6_header.h"
 #include "wire/packet.h"
 
 namespace rawvs {
@@ -31,9 +34,13 @@ constexpr Register r9 = BPF_REG_9;
 constexpr int kType = kEthernetTypeAt, kIp = kEthernetSize, kFragment = kIp + kIpv4FragmentAt,
               kProtocol = kIp + kIpv4ProtocolAt, kSource = kIp + kIpv4SourceAt, kDestination = kIp + kIpv4DestinationAt,
               kIpEnd = kIp + kIpv4Size;
+constexpr int kNextHeader = kIp + kIpv6NextHeaderAt, kSource6 = kIp + kIpv6SourceAt,
+              kDestination6 = kIp + kIpv6DestinationAt, kL4 = kIp + kIpv6Size, kL4End = kL4 + kPortsSize;
+constexpr std::array kWithPorts{Protocol::tcp, Protocol::udp, Protocol::sctp};
 
 // Offsets on the stack.
-constexpr int kReplyAt = -static_cast<int>(sizeof(ReplyKey)), kVipAt = kReplyAt - 8;
+constexpr int kReplyAt = -static_cast<int>(sizeof(ReplyKey)), kVipAt = kReplyAt - 8, kVip6At = kVipAt - 16,
+              kReply6At = kVip6At - static_cast<int>(sizeof(ReplyKey6));
 
 constexpr uint16_t as_loaded(uint8_t first,
                              uint8_t second) {  // two bytes of the wire as a number in the machine's order
@@ -56,7 +63,8 @@ class Program {
     std::span<const Mac> own;
     uint32_t longest;
     int vips, sockets;
-    std::optional<int> flows;
+    std::optional<int> vips6, flows, flows6;
+    bool ipv6() const { return vips6 || flows6; }
   };
   explicit Program(const Facts& facts) : facts_(facts) {}
   std::vector<bpf_insn> assemble();
@@ -65,12 +73,23 @@ class Program {
   using Label = Assembler::Label;
   void start();
   void to_us();
+  void unfragmented_ipv4();
   void vip();
+  void reply_protocol(int from, int to);
   void answer();
+  void ipv6();
+  void vip6();
+  void answer6();
+  void copy6(int from, int to) {  // an address, from the frame to the stack
+    for (int word = 0; word < 16; word += 4) {
+      a_.put(load(BPF_W, r0, r7, from + word));
+      a_.put(store(BPF_W, to + word, r0));
+    }
+  }
 
   Facts facts_;
   Assembler a_;
-  Label pass_, redirect_;
+  Label pass_, redirect_, ipv6_;
 };
 
 void Program::start() {
@@ -85,7 +104,7 @@ void Program::start() {
   a_.jump_if_greater(r8, r0, pass_);
 }
 
-void Program::to_us() {  // unfragmented IPv4
+void Program::to_us() {
   Label ours;
   for (const Mac& mac : facts_.own) {
     Label other;
@@ -100,7 +119,11 @@ void Program::to_us() {  // unfragmented IPv4
   a_.jump(pass_);
   a_.here(ours);
   a_.put(load(BPF_H, r0, r7, kType));
+  if (facts_.ipv6()) a_.jump_if_equal(r0, as_loaded(kEtherTypeIpv6), ipv6_);
   a_.jump_unless_equal(r0, as_loaded(kEtherTypeIpv4), pass_);
+}
+
+void Program::unfragmented_ipv4() {
   Label known;
   a_.put(load(BPF_B, r9, r7, kIp));
   for (int32_t words = 5; words <= 15; ++words) a_.jump_if_equal(r9, 0x40 | words, known);  // version 4
@@ -119,15 +142,19 @@ void Program::vip() {
   a_.look_up(facts_.vips, kVipAt, redirect_);
 }
 
-void Program::answer() {
-  constexpr auto field = [](size_t at) { return kReplyAt + static_cast<int>(at); };
+// Stores the protocol, if it has ports.
+void Program::reply_protocol(int from, int to) {
   Label has_ports;
-  a_.put(load(BPF_B, r0, r7, kProtocol));
-  a_.put(store(BPF_W, field(offsetof(ReplyKey, protocol)), r0));
-  for (const Protocol p : {Protocol::tcp, Protocol::udp, Protocol::sctp})
-    a_.jump_if_equal(r0, static_cast<int32_t>(p), has_ports);
+  a_.put(load(BPF_B, r0, r7, from));
+  a_.put(store(BPF_W, to, r0));
+  for (const Protocol p : kWithPorts) a_.jump_if_equal(r0, static_cast<int32_t>(p), has_ports);
   a_.jump(pass_);
   a_.here(has_ports);
+}
+
+void Program::answer() {
+  constexpr auto field = [](size_t at) { return kReplyAt + static_cast<int>(at); };
+  reply_protocol(kProtocol, field(offsetof(ReplyKey, protocol)));
   a_.put(load(BPF_W, r0, r7, kSource));
   a_.put(store(BPF_W, field(offsetof(ReplyKey, server)), r0));
   a_.put(load(BPF_W, r0, r7, kDestination));
@@ -144,11 +171,54 @@ void Program::answer() {
   a_.look_up(*facts_.flows, kReplyAt, redirect_);
 }
 
+// TCP, UDP, SCTP and ICMPv6 right behind the IPv6 header: extension headers may hide a fragment. Neighbour discovery
+// passes, as ARP does.
+void Program::ipv6() {
+  a_.put(copy(r0, r7));
+  a_.put(add(r0, kL4End));
+  a_.jump_if_greater(r0, r8, pass_);
+  a_.put(load(BPF_B, r0, r7, kIp));
+  a_.put(mask(r0, 0xf0));
+  a_.jump_unless_equal(r0, 0x60, pass_);
+  Label whole;
+  a_.put(load(BPF_B, r0, r7, kNextHeader));
+  for (const Protocol p : kWithPorts) a_.jump_if_equal(r0, static_cast<int32_t>(p), whole);
+  a_.jump_unless_equal(r0, static_cast<int32_t>(Protocol::icmpv6), pass_);
+  a_.put(load(BPF_B, r0, r7, kL4 + static_cast<int>(kIcmpTypeAt)));
+  for (const uint8_t type : {icmpv6::kSolicitation, icmpv6::kAdvertisement}) a_.jump_if_equal(r0, type, pass_);
+  a_.here(whole);
+}
+
+void Program::vip6() {
+  copy6(kDestination6, kVip6At);
+  a_.look_up(*facts_.vips6, kVip6At, redirect_);
+}
+
+void Program::answer6() {
+  constexpr auto field = [](size_t at) { return kReply6At + static_cast<int>(at); };
+  reply_protocol(kNextHeader, field(offsetof(ReplyKey6, protocol)));
+  copy6(kSource6, field(offsetof(ReplyKey6, server)));
+  copy6(kDestination6, field(offsetof(ReplyKey6, client)));
+  a_.put(load(BPF_H, r0, r7, kL4 + static_cast<int>(kSourcePortAt)));
+  a_.put(store(BPF_H, field(offsetof(ReplyKey6, server_port)), r0));
+  a_.put(load(BPF_H, r0, r7, kL4 + static_cast<int>(kDestinationPortAt)));
+  a_.put(store(BPF_H, field(offsetof(ReplyKey6, client_port)), r0));
+  a_.look_up(*facts_.flows6, kReply6At, redirect_);
+}
+
 std::vector<bpf_insn> Program::assemble() {
   start();
   to_us();
+  unfragmented_ipv4();
   vip();
   if (facts_.flows) answer();
+  if (facts_.ipv6()) {
+    a_.jump(pass_);
+    a_.here(ipv6_);
+    ipv6();
+    if (facts_.vips6) vip6();
+    if (facts_.flows6) answer6();
+  }
   a_.here(pass_);
   a_.put(set(r0, XDP_PASS));
   a_.put(leave());
@@ -172,21 +242,31 @@ Result<std::unique_ptr<XdpProgram>> XdpProgram::attach(int ifindex, uint32_t lon
       bpf_map_create(BPF_MAP_TYPE_XSKMAP, kName, sizeof(uint32_t), sizeof(uint32_t), kQueues, nullptr));
   if (!made->sockets_) return Error{system_error("map of AF_XDP sockets", errno)};
   constexpr Mac kNobody{};
-  auto program = made->load({&kNobody, 1}, false);
+  auto program = made->load({&kNobody, 1}, {});
   if (!program) return program.error();
   made->program_ = std::move(*program);
   if (const auto attached = made->attach_to(ifindex); !attached) return attached.error();
   return made;
 }
 
-Result<Fd> XdpProgram::load(std::span<const Mac> own, bool with_flows) {
-  std::optional<int> flows;
-  if (with_flows) {
-    const auto map = flows_.open();
+Result<Fd> XdpProgram::load(std::span<const Mac> own, Knowledge knows) {
+  std::optional<int> vips6;
+  std::array<std::optional<int>, 2> flows{};
+  for (const Family family : kBothFamilies) {
+    if (!knows.flows[index(family)]) continue;
+    const auto map = flows_.open(family);
     if (!map) return map.error();
-    flows = *map;
+    flows[index(family)] = *map;
   }
-  const auto code = Program({own, longest_, vips_.fd(), sockets_.get(), flows}).assemble();
+  if (knows.vips6) {
+    if (!vips6_) {
+      auto map = BpfMap::make(sizeof(in6_addr), kMostVips);
+      if (!map) return map.error();
+      vips6_ = std::move(*map);
+    }
+    vips6 = vips6_->fd();
+  }
+  const auto code = Program({own, longest_, vips_.fd(), sockets_.get(), vips6, flows[0], flows[1]}).assemble();
   Fd loaded(bpf_prog_load(BPF_PROG_TYPE_XDP, kName, "BSD", code.data(), code.size(), nullptr));
   if (!loaded) return Error{system_error("xdp program", errno)};
   return loaded;
@@ -214,16 +294,24 @@ Result<Done> XdpProgram::redirect_to(int xsk) {
 }
 
 Result<Done> XdpProgram::watch(const Watch& watch, std::span<const Mac> own) {
-  const bool needs_flows = knows_flows_ || !watch.nat_servers.empty();
-  if (!std::ranges::equal(own, own_) || needs_flows != knows_flows_) {
-    auto next = load(own, needs_flows);
+  const Knowledge needed{{knows_.flows[0] || std::ranges::any_of(watch.nat_servers, &Ip::is_v4),
+                          knows_.flows[1] || std::ranges::any_of(watch.nat_servers, &Ip::is_v6)},
+                         knows_.vips6 || std::ranges::any_of(watch.vips, &Ip::is_v6)};
+  if (!std::ranges::equal(own, own_) || needed != knows_) {
+    auto next = load(own, needed);
     if (!next) return next.error();
     if (const int problem = replace_program(link_.get(), next->get()); problem != 0)
       return Error{system_error("xdp program", problem)};
     program_ = std::move(*next);
-    own_.assign(own.begin(), own.end()), knows_flows_ = needs_flows;
+    own_.assign(own.begin(), own.end()), knows_ = needed;
   }
   return follow_vips(watch.vips);
+}
+
+int XdpProgram::change_vip(Ip vip, bool known) {
+  const WireAddress key(vip);
+  BpfMap& map = vip.is_v4() ? vips_ : *vips6_;
+  return known ? map.put(key.data()) : map.remove(key.data());
 }
 
 // Packets to a VIP without room in the map pass, and come from the packet socket.
@@ -231,19 +319,16 @@ Result<Done> XdpProgram::follow_vips(const std::vector<Ip>& wanted) {
   std::vector<Ip> gone, added;
   std::ranges::set_difference(told_, wanted, std::back_inserter(gone));
   std::ranges::set_difference(wanted, told_, std::back_inserter(added));
-  std::array<uint8_t, sizeof(uint32_t)> key{};
   Result<Done> done = Done{};
   std::vector<Ip> known = wanted;  // what is not done is tried again with the next change
   for (const Ip vip : gone) {
-    store_be32(key, 0, vip.v4());
-    if (const int problem = vips_.remove(key.data()); problem != 0) {
+    if (const int problem = change_vip(vip, false); problem != 0) {
       done = Error{system_error("xdp: " + text(vip), problem)};
       known.insert(std::ranges::lower_bound(known, vip), vip);
     }
   }
   for (const Ip vip : added) {
-    store_be32(key, 0, vip.v4());
-    if (const int problem = vips_.put(key.data()); problem != 0) {
+    if (const int problem = change_vip(vip, true); problem != 0) {
       done = Error{system_error("xdp: " + text(vip), problem)};
       known.erase(std::ranges::lower_bound(known, vip));
     }

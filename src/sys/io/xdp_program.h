@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // xdp_program.h: the XDP program that redirects the director's frames past the kernel, and its maps.
 //
-// It redirects what is certainly the director's: unfragmented IPv4 to one of our MAC addresses that goes to a VIP, or
-// is a NAT server's reply of a known flow. Everything else passes: ARP, fragments, ICMP errors, tagged and long frames.
-// The packet socket and the guard handle these as if there were no XDP.
+// It redirects what is certainly the director's: unfragmented IPv4, or IPv6 without extension headers, to one of our
+// MAC addresses that goes to a VIP, or is a NAT server's reply of a known flow. Everything else passes: ARP and
+// neighbour discovery, fragments, ICMP errors, tagged and long frames. The packet socket and the guard handle these as
+// if there were no XDP.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <span>
 
 #include "sys/guard/bpf.h"
@@ -15,7 +18,7 @@ namespace rawvs {
 
 class XdpProgram {
  public:
-  static constexpr uint32_t kMostVips = 131072;
+  static constexpr uint32_t kMostVips = 131072;  // of each family
 
   // Redirects nothing yet. The program is detached when its link's descriptor closes, also by a crash. longest: longer
   // frames pass, bytes. REQUIRES: flows outlives it.
@@ -28,15 +31,23 @@ class XdpProgram {
  private:
   XdpProgram(uint32_t longest, FlowMap& flows, BpfMap vips)
       : longest_(longest), flows_(flows), vips_(std::move(vips)) {}
-  Result<Fd> load(std::span<const Mac> own, bool with_flows);
+  struct Knowledge {              // parts of the program, which stay once they were needed
+    std::array<bool, 2> flows{};  // by family
+    bool vips6 = false;
+    friend bool operator==(const Knowledge&, const Knowledge&) = default;
+  };
+  Result<Fd> load(std::span<const Mac> own, Knowledge knows);
   Result<Done> attach_to(int ifindex);
   Result<Done> follow_vips(const std::vector<Ip>& wanted);
+  int change_vip(Ip vip, bool known);  // 0 or an errno
 
   uint32_t longest_;
   FlowMap& flows_;
   BpfMap vips_;
   Fd sockets_, program_, link_;
-  bool native_ = false, knows_flows_ = false;
+  std::optional<BpfMap> vips6_;  // made with the first IPv6 VIP
+  bool native_ = false;
+  Knowledge knows_{};
   std::vector<Mac> own_{};
   std::vector<Ip> told_;  // the VIPs in the map, sorted
 };

@@ -15,6 +15,7 @@
 
 #include "sys/io/xdp_io.h"
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -61,8 +62,8 @@ Result<std::unique_ptr<XdpIo>> XdpIo::open(const Options& options, FlowMap& flow
 Result<Done> XdpIo::prepare(FlowMap& flows) {
   const uint32_t longest = chunk_ - kHeadOfBuffer;
   if (options_.mtu + ETH_HLEN + kTag > longest)
-    return Error{"interface " + options_.name + ": frames of an MTU of " + std::to_string(options_.mtu) +
-                 " do not fit a buffer of " + std::to_string(chunk_) + " bytes"};
+    return Error{formatted("interface {}: frames of an MTU of {} do not fit a buffer of {} bytes", options_.name,
+                           options_.mtu, chunk_)};
   auto rest = PlainSocket::open(options_);
   if (!rest) return rest.error();
   rest_ = std::move(*rest);

@@ -8,12 +8,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 
 #include "sys/fd.h"
+#include "sys/net/socket_address.h"
 #include "sys/sys.h"
-#include "wire/ipv4_header.h"
+#include "wire/ip_header.h"
 #include "wire/packet.h"
 #include "wire/split.h"
 
@@ -22,17 +22,11 @@ namespace {
 
 constexpr int kSendBytes = 1 << 20;  // enough for a burst; the kernel doubles it
 
-// The address in network order, as sockaddr_in has it.
-uint32_t destination(Bytes packet) {
-  std::array<uint8_t, 4> bytes{};
-  store_be32(bytes, 0, Ipv4Header(packet).destination().v4());
-  return std::bit_cast<uint32_t>(bytes);
-}
-
 }  // namespace
 
 struct HostRoute::Impl {
   Fd socket;
+  Fd socket6;  // none: this kernel has no IPv6
   std::array<Counters, kLinks> counters;
   std::array<uint8_t, 9728> segment{};  // jumbo frames; no card merges larger segments
 
@@ -49,17 +43,19 @@ Result<std::unique_ptr<HostRoute>> HostRoute::open() {
   impl->socket = Fd(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!impl->socket) return Error{system_error("raw socket (needs root or CAP_NET_RAW)", errno)};
   setsockopt(impl->socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
+  impl->socket6 = Fd(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
+  setsockopt(impl->socket6.get(), SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
   return std::unique_ptr<HostRoute>(new HostRoute(std::move(impl)));
 }
 
 void HostRoute::send(Frame frame) {
-  uint8_t& ttl = frame.data[kEthernetSize + kIpv4TtlAt];
+  uint8_t& ttl = frame.data[kEthernetSize + ttl_at(stated_family(frame.bytes().subspan(kEthernetSize)))];
   if (ttl <= 1) {
     ++impl_->counters[index(frame.link)].expired;
     return;
   }
   Packet packet;
-  const bool super = frame.offload.super_frame() && !parse_ipv4(frame, packet);
+  const bool super = frame.offload.super_frame() && !parse_ip(frame, packet);
   --ttl;  // the header's checksum is wrong now; the kernel computes it in any case (raw(7))
   if (super) {
     Segmenter segments(frame, packet);
@@ -77,13 +73,11 @@ void HostRoute::Impl::send_one(Frame frame, Link from) {
   Counters& count = counters[index(from)];
   complete_checksum(frame);
   const MutableBytes bytes = frame.bytes().subspan(kEthernetSize);
-  const Bytes packet =
-      bytes.first(std::min<size_t>(bytes.size(), Ipv4Header(bytes).total()));  // without Ethernet's padding
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = destination(packet);
-  const ssize_t sent = sendto(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                              reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  const Family family = stated_family(bytes);
+  const Bytes packet = bytes.first(std::min<size_t>(bytes.size(), total_of(bytes, family)));  // without padding
+  const SocketAddress to({destination_of(packet, family), Port{}});
+  const Fd& by = family == Family::ipv4 ? socket : socket6;
+  const ssize_t sent = sendto(by.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL, to.get(), to.size());
   if (sent >= 0) {
     ++count.sent;
   } else if (errno == EMSGSIZE) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// host_route.h: gives IPv4 packets back to the host's kernel, which routes them.
+// host_route.h: gives packets back to the host's kernel, which routes them.
 // In:  packets that the guard kept from the kernel and that are not the director's (Outbox::returned()).
 // Out: packets sent as if forwarded; counters.
 // Not: which packets. No ICMP error is sent for a packet that cannot be sent.
@@ -31,7 +31,7 @@ class HostRoute {
   HostRoute(const HostRoute&) = delete;
   HostRoute& operator=(const HostRoute&) = delete;
 
-  // REQUIRES: the frame holds a valid IPv4 packet (packet.h). Changes the frame. Never blocks.
+  // REQUIRES: the frame holds a valid IP packet (packet.h). Changes the frame. Never blocks.
   void send(Frame frame);
   const Counters& counters(Link from) const;  // for the frames received on this link
 

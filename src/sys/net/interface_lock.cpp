@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -22,7 +23,7 @@ struct Name {
 };
 
 Name name_of(int ifindex) {
-  const std::string text = "rawvsd interface " + std::to_string(ifindex);
+  const std::string text = formatted("rawvsd interface {}", ifindex);
   Name name;
   name.address.sun_family = AF_UNIX;
   std::ranges::copy(text, name.address.sun_path + 1);  // after a zero byte: abstract
@@ -64,8 +65,8 @@ Result<std::optional<std::string>> InterfaceLock::take(const std::string& interf
     const auto holder = holder_of(name);
     if (holder && (holder->uid == 0 || holder->uid == geteuid())) {
       refused_index_ = ifindex;
-      refusal_ = {place + ": another rawvsd (process " + std::to_string(holder->pid) +
-                  ") serves it: both would forward every packet"};
+      refusal_ = {
+          formatted("{}: another rawvsd (process {}) serves it: both would forward every packet", place, holder->pid)};
       return refusal_;
     }
     ifindex_ = ifindex;

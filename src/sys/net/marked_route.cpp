@@ -6,10 +6,9 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 
-#include "rawvs/bytes.h"
+#include "sys/net/socket_address.h"
 #include "sys/sys.h"
 
 namespace rawvs {
@@ -18,9 +17,8 @@ namespace {
 constexpr int kMostRemains = 16;  // rules that killed processes may have left
 
 void put_address(nlmsghdr* h, uint16_t type, Ip address) {
-  std::array<uint8_t, 4> bytes{};
-  store_be32(bytes, 0, address.v4());
-  mnl_attr_put(h, type, bytes.size(), bytes.data());
+  const WireAddress wire(address);
+  mnl_attr_put(h, type, wire.size(), wire.data());
 }
 
 }  // namespace
@@ -28,7 +26,7 @@ void put_address(nlmsghdr* h, uint16_t type, Ip address) {
 NetlinkRequest MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
   NetlinkRequest request(type, flags | NLM_F_ACK);
   auto& rule = request.extra<fib_rule_hdr>();
-  rule.family = AF_INET;
+  rule.family = static_cast<uint8_t>(kernel_family(way_.family));
   rule.action = FR_ACT_TO_TBL;
   nlmsghdr* const h = request.header();
   mnl_attr_put_u32(h, FRA_PRIORITY, way_.priority);
@@ -41,10 +39,11 @@ NetlinkRequest MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
 NetlinkRequest MarkedRoute::route_request(uint16_t type, unsigned flags) const {
   NetlinkRequest request(type, flags | NLM_F_ACK);
   auto& route = request.extra<rtmsg>();
-  route.rtm_family = AF_INET;
+  route.rtm_family = static_cast<uint8_t>(kernel_family(way_.family));
   route.rtm_protocol = RTPROT_STATIC;
   route.rtm_scope = RT_SCOPE_LINK;
-  route.rtm_type = RTN_UNICAST;
+  // The kernel turns other routes of IPv6 by lo into unreachable ones.
+  route.rtm_type = way_.family == Family::ipv4 ? RTN_UNICAST : RTN_LOCAL;
   nlmsghdr* const h = request.header();
   mnl_attr_put_u32(h, RTA_TABLE, way_.table);
   mnl_attr_put_u32(h, RTA_OIF, loopback_);
@@ -94,8 +93,8 @@ Result<Done> MarkedRoute::put() {
 Result<MarkedRoute::Where> MarkedRoute::ask(Ip to, Ip from) {
   NetlinkRequest request(RTM_GETROUTE, NLM_F_ACK);
   auto& wanted = request.extra<rtmsg>();
-  wanted.rtm_family = AF_INET;
-  wanted.rtm_dst_len = wanted.rtm_src_len = 32;
+  wanted.rtm_family = static_cast<uint8_t>(kernel_family(way_.family));
+  wanted.rtm_dst_len = wanted.rtm_src_len = address_bits(way_.family);
   put_address(request.header(), RTA_DST, to);
   put_address(request.header(), RTA_SRC, from);
   mnl_attr_put_u32(request.header(), RTA_MARK, way_.mark);
@@ -103,10 +102,15 @@ Result<MarkedRoute::Where> MarkedRoute::ask(Ip to, Ip from) {
   const int problem = rtnetlink_.ask(request, [&](const nlmsghdr* message) {
     if (message->nlmsg_type != RTM_NEWROUTE) return;
     const auto* const found = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-    const nlattr* const out = Attributes(message, sizeof *found)[RTA_OIF];
+    const Attributes attributes(message, sizeof *found);
+    const auto number = [&](uint16_t type) -> uint32_t {
+      const nlattr* const a = attributes[type];
+      return a == nullptr || mnl_attr_validate(a, MNL_TYPE_U32) != 0 ? 0 : mnl_attr_get_u32(a);
+    };
     if (found->rtm_type == RTN_LOCAL) where = Where::itself;
-    if (found->rtm_type != RTN_UNICAST || out == nullptr || mnl_attr_validate(out, MNL_TYPE_U32) != 0) return;
-    if (mnl_attr_get_u32(out) == loopback_) where = Where::loopback;
+    const bool ours = way_.family == Family::ipv4 ? found->rtm_type == RTN_UNICAST
+                                                  : found->rtm_type == RTN_LOCAL && number(RTA_TABLE) == way_.table;
+    if (ours && number(RTA_OIF) == loopback_) where = Where::loopback;
   });
   if (problem == 0 || problem == ENETUNREACH || problem == EHOSTUNREACH) return where;
   return Error{system_error("the way from " + text(from) + " to " + text(to), problem)};

@@ -15,6 +15,7 @@ namespace rawvs {
 struct MarkedWay {
   uint32_t mark = 0, table = 0, priority = 0;
   uint32_t mtu = 0;  // of the route, bytes
+  Family family = Family::ipv4;
 };
 
 class MarkedRoute {
@@ -24,8 +25,8 @@ class MarkedRoute {
   MarkedRoute(const MarkedRoute&) = delete;
   MarkedRoute& operator=(const MarkedRoute&) = delete;
 
-  // Ensures that a marked packet goes to lo: if not, makes rule and route again, since firewalls and network scripts
-  // remove foreign ones. An error says why that did not help.
+  // REQUIRES: addresses of the family. Ensures that a marked packet goes to lo: if not, makes rule and route again,
+  // since firewalls and network scripts remove foreign ones. An error says why that did not help.
   Result<Done> leads(Ip to, Ip from);
 
  private:

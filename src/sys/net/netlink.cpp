@@ -5,6 +5,8 @@
 #include <linux/if.h>
 #include <sys/socket.h>
 
+#include <linux/ipv6.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,10 +14,24 @@
 #include "core/sort.h"
 #include "sys/net/interface_kind.h"
 #include "sys/net/rtnetlink.h"
+#include "sys/net/socket_address.h"
 #include "sys/sys.h"
+#include "wire/ipv6_header.h"
 
 namespace rawvs {
 namespace {
+
+// What /proc/sys/net/ipv6/conf/IF/mtu shows: the interface's, or less by router advertisement (RFC 4861 section 4.6.4).
+uint32_t ipv6_mtu(const Attributes& link) {
+  constexpr size_t kMtuAt = DEVCONF_MTU6 * sizeof(uint32_t);
+  const Attributes families(link[IFLA_AF_SPEC]);
+  const Attributes ipv6(families[AF_INET6]);
+  const nlattr* const settings = ipv6[IFLA_INET6_CONF];
+  if (settings == nullptr || mnl_attr_get_payload_len(settings) < kMtuAt + sizeof(uint32_t)) return UINT32_MAX;
+  uint32_t mtu = 0;
+  std::memcpy(&mtu, static_cast<const uint8_t*>(mnl_attr_get_payload(settings)) + kMtuAt, sizeof mtu);
+  return std::max(mtu, kIpv6LeastMtu);
+}
 
 void read_link(const nlmsghdr* message, LinkFacts& facts) {
   if (message->nlmsg_type != RTM_NEWLINK) return;
@@ -30,22 +46,41 @@ void read_link(const nlmsghdr* message, LinkFacts& facts) {
     std::memcpy(mac.data(), mnl_attr_get_payload(a), mac.size());  // another size: not Ethernet, no MAC address
   if (const nlattr* a = attributes[IFLA_MTU]; a != nullptr && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
     facts.mtu = static_cast<uint16_t>(std::min(mnl_attr_get_u32(a), uint32_t{65535}));
+  if (const uint32_t mtu6 = ipv6_mtu(attributes); mtu6 < facts.mtu) facts.mtu6 = static_cast<uint16_t>(mtu6);
 }
 
 struct FoundAddress {
   LinkAddress address;
-  bool secondary = false;
+  int order = 0;
 };
+
+// The flags of an IPv6 address that is not (yet) the host's: duplicate address detection runs, or has found another
+// host. A deprecated one is still valid (RFC 4862 section 5.5.4); an optimistic one may be used (RFC 4429).
+bool not_ours(uint32_t flags) {
+  return (flags & IFA_F_DADFAILED) != 0 || ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0);
+}
+
+std::optional<Ip> address_in(const nlattr* a, size_t size, size_t skip = 0) {
+  if (a == nullptr || mnl_attr_get_payload_len(a) != skip + size) return std::nullopt;
+  return address_of(Bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(a)), skip + size).subspan(skip));
+}
 
 void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress>& found) {
   if (message->nlmsg_type != RTM_NEWADDR) return;
   const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
-  if (info->ifa_family != AF_INET || static_cast<int>(info->ifa_index) != ifindex) return;
-  // IFA_ADDRESS is the peer's address on a point-to-point link.
-  const nlattr* const local = Attributes(message, sizeof *info)[IFA_LOCAL];
-  if (local == nullptr || mnl_attr_get_payload_len(local) != 4) return;
-  const Bytes bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(local)), 4);
-  found.push_back({{Ip(load_be32(bytes, 0)), info->ifa_prefixlen}, (info->ifa_flags & IFA_F_SECONDARY) != 0});
+  const bool v4 = info->ifa_family == AF_INET;
+  if ((!v4 && info->ifa_family != AF_INET6) || static_cast<int>(info->ifa_index) != ifindex) return;
+  const Attributes attributes(message, sizeof *info);
+  // IFA_ADDRESS is the peer's address on a point-to-point link. Of IPv6, IFA_LOCAL is there only with a peer.
+  const nlattr* const local = attributes[IFA_LOCAL] != nullptr || v4 ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
+  const auto address = address_in(local, ip_bytes(v4 ? Family::ipv4 : Family::ipv6));
+  if (!address || address->is_v4() != v4) return;
+  uint32_t flags = info->ifa_flags;
+  if (const nlattr* a = attributes[IFA_FLAGS]; a != nullptr && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
+    flags = mnl_attr_get_u32(a);  // Linux 3.14
+  if (!v4 && not_ours(flags)) return;
+  const bool late = v4 ? (flags & IFA_F_SECONDARY) != 0 : address->link_local();
+  found.push_back({{*address, info->ifa_prefixlen}, (v4 ? 0 : 2) + (late ? 1 : 0)});
 }
 
 Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
@@ -55,20 +90,15 @@ Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
   for (int tries = 0; tries < kTries && problem == EINTR; ++tries) {
     found.clear();
     NetlinkRequest request(RTM_GETADDR, NLM_F_DUMP);
-    request.extra<ifaddrmsg>().ifa_family = AF_INET;
+    request.extra<ifaddrmsg>().ifa_family = AF_UNSPEC;
     problem = rtnetlink.ask(request, [&](const nlmsghdr* m) { read_address(m, ifindex, found); });
   }
   if (problem != 0) return Error{system_error("rtnetlink: addresses", problem)};
-  sort_by<&FoundAddress::secondary>(found);
+  sort_by<&FoundAddress::order>(found);
   std::vector<LinkAddress> out;
   out.reserve(found.size());
   for (const FoundAddress& f : found) out.push_back(f.address);
   return out;
-}
-
-std::optional<Ip> address_in(const nlattr* a, size_t skip = 0) {
-  if (a == nullptr || mnl_attr_get_payload_len(a) != skip + 4) return std::nullopt;
-  return Ip(load_be32(Bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(a)), skip + 4), skip));
 }
 
 uint16_t mtu_in(const nlattr* metrics) {
@@ -77,16 +107,18 @@ uint16_t mtu_in(const nlattr* metrics) {
   return static_cast<uint16_t>(std::min(mnl_attr_get_u32(mtu), uint32_t{65535}));
 }
 
-// The next hop of a route: the destination itself when it is on the link. None: a gateway of another family (RTA_VIA,
-// RFC 5549), which ARP cannot resolve.
+// The next hop of a route: the destination itself when it is on the link; else a gateway, which may be an IPv6 router
+// for IPv4 destinations (RTA_VIA, RFC 5549): neighbour discovery resolves it.
 std::optional<Ip> next_hop_in(const Attributes& attributes, Ip to) {
   if (const nlattr* const via = attributes[RTA_VIA]; via != nullptr) {
     constexpr size_t kFamily = sizeof(rtvia::rtvia_family);
     uint16_t family = AF_UNSPEC;
     if (mnl_attr_get_payload_len(via) >= kFamily) std::memcpy(&family, mnl_attr_get_payload(via), kFamily);
-    return family == AF_INET ? address_in(via, kFamily) : std::nullopt;
+    if (family != AF_INET && family != AF_INET6) return std::nullopt;
+    return address_in(via, ip_bytes(family == AF_INET ? Family::ipv4 : Family::ipv6), kFamily);
   }
-  return attributes[RTA_GATEWAY] == nullptr ? to : address_in(attributes[RTA_GATEWAY]);
+  if (attributes[RTA_GATEWAY] == nullptr) return to;
+  return address_in(attributes[RTA_GATEWAY], ip_bytes(to.family()));
 }
 
 void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, Route& route) {
@@ -99,7 +131,7 @@ void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, R
   const auto next_hop = next_hop_in(attributes, route.to);
   if (!next_hop) return;
   route.next_hop = *next_hop;
-  route.source = address_in(attributes[RTA_PREFSRC]).value_or(Ip());
+  route.source = address_in(attributes[RTA_PREFSRC], ip_bytes(route.to.family())).value_or(Ip::any(route.to.family()));
   route.mtu = mtu_in(attributes[RTA_METRICS]);
   route.kind = Route::Kind::elsewhere;
   for (const Link link : kBothLinks) {
@@ -121,7 +153,8 @@ Netlink::Netlink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Netlink::~Netlink() = default;
 
 Result<std::unique_ptr<Netlink>> Netlink::open() {
-  constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE;
+  constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE |
+                               RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | 1u << (RTNLGRP_IPV6_RULE - 1);
   auto impl = std::make_unique<Impl>();
   impl->events.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!impl->events || mnl_socket_bind(impl->events.get(), kGroups, MNL_SOCKET_AUTOPID) != 0)
@@ -175,14 +208,14 @@ Result<Route> Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
   route.kind = Route::Kind::unreachable;
   NetlinkRequest request(RTM_GETROUTE, NLM_F_ACK);
   auto& wanted = request.extra<rtmsg>();
-  wanted.rtm_family = AF_INET;
-  wanted.rtm_dst_len = 32;
-  std::array<uint8_t, 4> bytes{};
-  store_be32(bytes, 0, to.v4());
-  mnl_attr_put(request.header(), RTA_DST, bytes.size(), bytes.data());
+  wanted.rtm_family = static_cast<unsigned char>(kernel_family(to.family()));
+  wanted.rtm_dst_len = address_bits(to.family());
+  const WireAddress destination(to);
+  mnl_attr_put(request.header(), RTA_DST, destination.size(), destination.data());
   const int problem = impl_->questions->ask(request, [&](const nlmsghdr* m) { read_route(m, links, route); });
   // Some errors are answers: no route, or one that refuses (blackhole: EINVAL).
-  constexpr int kAnswers[] = {0, ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL};
+  // EAFNOSUPPORT: this kernel has no IPv6.
+  constexpr int kAnswers[] = {0, ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL, EAFNOSUPPORT, EOPNOTSUPP};
   if (std::ranges::find(kAnswers, problem) != std::end(kAnswers)) return route;
   return Error{system_error("rtnetlink: the route to " + text(to), problem)};
 }

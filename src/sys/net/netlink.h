@@ -13,8 +13,8 @@
 namespace rawvs {
 
 struct KernelNews {     // what may have changed
-  bool links = false;   // interfaces, IPv4 addresses, and routes that depend on them without a notification
-  bool routes = false;  // IPv4 routes and rules
+  bool links = false;   // interfaces, addresses, and routes that depend on them without a notification
+  bool routes = false;  // routes and rules
   explicit operator bool() const { return links || routes; }
 };
 
@@ -28,8 +28,8 @@ class Netlink {
   int fd() const;        // readable when something changed
   KernelNews changed();  // reads all pending notifications; a lost one counts as both kinds
 
-  // The present facts of an interface; ifindex 0: no such name. Addresses: IPv4, primary ones first. An error means
-  // that the kernel did not answer: ask again.
+  // The present facts of an interface; ifindex 0: no such name. Addresses as LinkFacts says, without IPv6
+  // addresses that are tentative or duplicate. An error means that the kernel did not answer: ask again.
   Result<LinkFacts> query(const std::string& name);
 
   // The present route to an address. links: the ifindexes of our two links, 0 = absent. The look-up is by destination

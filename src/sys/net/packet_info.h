@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// packet_info.h: datagrams of a socket with IP_PKTINFO, and the interface by which they come or go. ip(7), cmsg(3).
+// packet_info.h: datagrams of a socket with IP_PKTINFO or IPV6_RECVPKTINFO: the interface by which they come or go, the
+// address they were sent to, their hop limit. ip(7), ipv6(7), RFC 3542, cmsg(3).
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <array>
-#include <cstring>
-
-#include "rawvs/addr.h"
+#include "sys/net/socket_address.h"
 
 namespace rawvs {
 
-// A datagram in one piece, with room for its IP_PKTINFO. What the arguments point to is not copied.
+// A datagram in one piece, with room for its packet information. What the arguments point to is not copied.
 class InfoMessage {
  public:
-  InfoMessage(void* data, size_t size, sockaddr_in* peer) : part_{data, size} {
-    message_.msg_name = peer;  // null: not wanted
-    message_.msg_namelen = peer ? sizeof *peer : 0;
+  InfoMessage(void* data, size_t size, SocketAddress* peer) : part_{data, size} {
+    message_.msg_name = peer ? peer->get() : nullptr;  // null: not wanted
+    message_.msg_namelen = peer ? peer->size() : 0;
     message_.msg_iov = &part_;
     message_.msg_iovlen = 1;
     message_.msg_control = control_.data();
@@ -29,24 +25,61 @@ class InfoMessage {
 
   msghdr* get() { return &message_; }
 
+  // To send from this address, by this interface (0: by the host's routes).
+  void leave_by(int ifindex, Ip source) {
+    if (source.is_v4()) {
+      in_pktinfo info{};
+      info.ipi_ifindex = ifindex;
+      info.ipi_spec_dst = kernel_address(source);
+      put(IPPROTO_IP, IP_PKTINFO, info);
+    } else {
+      in6_pktinfo info{};
+      info.ipi6_ifindex = static_cast<unsigned>(ifindex);
+      info.ipi6_addr = kernel_address6(source);
+      put(IPPROTO_IPV6, IPV6_PKTINFO, info);
+    }
+  }
+
  private:
+  template <class Info>
+  void put(int level, int type, const Info& info) {
+    message_.msg_controllen = CMSG_SPACE(sizeof info);
+    cmsghdr* const c = CMSG_FIRSTHDR(&message_);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(c), &info, sizeof info);
+  }
   iovec part_;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control_{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))> control_{};
   msghdr message_{};
 };
 
-// The interface's index; 0: unknown. REQUIRES: recvmsg() has filled the message.
-inline int arrival_interface(msghdr& message) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
-    in_pktinfo info{};
-    std::memcpy(&info, CMSG_DATA(c), sizeof info);
-    return info.ipi_ifindex;
-  }
-  return 0;
-}
+struct DatagramArrival {
+  int ifindex = 0;  // 0: unknown
+  Ip to{};          // IPv6 only
+  int hops = 0;     // IPv6 only
+};
 
-// An address as struct in_addr.
-inline in_addr kernel_address(Ip address) { return {htonl(address.v4())}; }
+// REQUIRES: recvmsg() has filled the message.
+inline DatagramArrival arrival(msghdr& message) {
+  DatagramArrival out;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      out.ifindex = info.ipi_ifindex;
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      out.ifindex = static_cast<int>(info.ipi6_ifindex);
+      out.to = address_of(info.ipi6_addr);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
+      std::memcpy(&out.hops, CMSG_DATA(c), sizeof out.hops);
+    }
+  }
+  return out;
+}
+inline int arrival_interface(msghdr& message) { return arrival(message).ifindex; }
 
 }  // namespace rawvs

@@ -41,7 +41,7 @@ struct CheckPath::Impl {
   };
   std::unique_ptr<PlainSocket> socket;
   std::unique_ptr<LoopbackGuard> guard;
-  std::unique_ptr<MarkedRoute> route;  // made last, removed first
+  std::array<std::unique_ptr<MarkedRoute>, 2> routes;  // by family; made last, removed first
   std::string remark;
   std::vector<Flow> flows{kFlows};  // a ring
   size_t next = 0;                  // the one that is replaced next
@@ -50,7 +50,7 @@ struct CheckPath::Impl {
 CheckPath::CheckPath(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CheckPath::~CheckPath() = default;
 
-Result<std::unique_ptr<CheckPath>> CheckPath::open(GuardMode mode) {
+Result<std::unique_ptr<CheckPath>> CheckPath::open(GuardMode mode, Family family) {
   auto impl = std::make_unique<Impl>();
   FrameIo::Options options;
   options.name = "lo";
@@ -64,16 +64,30 @@ Result<std::unique_ptr<CheckPath>> CheckPath::open(GuardMode mode) {
   } else {
     impl->remark = guard.error().text;
   }
-  auto route = MarkedRoute::open({.mark = kMark, .table = kTable, .priority = kPriority, .mtu = kMtu});
-  if (!route) return route.error();
-  impl->route = std::move(*route);
-  return std::unique_ptr<CheckPath>(new CheckPath(std::move(impl)));
+  std::unique_ptr<CheckPath> path(new CheckPath(std::move(impl)));
+  if (const auto made = path->make_route(family); !made) return made.error();
+  return path;
+}
+
+Result<Done> CheckPath::make_route(Family family) {
+  auto& route = impl_->routes[index(family)];
+  if (route) return Done{};
+  auto opened =
+      MarkedRoute::open({.mark = kMark, .table = kTable, .priority = kPriority, .mtu = kMtu, .family = family});
+  if (!opened) return opened.error();
+  route = std::move(*opened);
+  return Done{};
 }
 
 int CheckPath::fd() const { return impl_->socket->fd(); }
 const std::string& CheckPath::remark() const { return impl_->remark; }
 
-Result<Done> CheckPath::leads(Endpoint vip, Ip source) { return impl_->route->leads(vip.addr, source); }
+Result<Done> CheckPath::leads(Endpoint vip, Ip source) {
+  const Family family = vip.addr.family();
+  if (source.family() != family) return Error{text(source) + " is of another family than " + text(vip.addr)};
+  if (const auto made = make_route(family); !made) return made.error();
+  return impl_->routes[index(family)]->leads(vip.addr, source);
+}
 
 void CheckPath::expect(const FlowKey& flow, const Addressee& addressee) {
   const auto known = std::ranges::find(impl_->flows, flow, &Impl::Flow::key);
@@ -96,7 +110,8 @@ void CheckPath::release() { impl_->socket->release(); }
 const CheckPath::Addressee* CheckPath::addressee(const Frame& frame) const {
   Ethernet ethernet;
   Packet packet;
-  if (parse_ethernet(frame, ethernet) || ethernet.kind != Kind::ipv4 || parse_ipv4(frame, packet)) return nullptr;
+  if (parse_ethernet(frame, ethernet) || (ethernet.kind != Kind::ipv4 && ethernet.kind != Kind::ipv6)) return nullptr;
+  if (parse_ip(frame, packet)) return nullptr;
   const FlowKey key{packet.src, packet.dst, packet.sport, packet.dport, packet.protocol, false};
   const auto known = std::ranges::find(impl_->flows, key, &Impl::Flow::key);
   return known == impl_->flows.end() || key == FlowKey{} ? nullptr : &known->addressee;

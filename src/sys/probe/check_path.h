@@ -6,8 +6,9 @@
 //
 // A rule of policy routing (ip-rule(8)) and a table with one route send marked packets to lo, where a packet socket
 // receives them; their ports show which probe sent them. They go no further: the kernel does not route what arrives on
-// lo back to lo, and a guard drops them before this host's own programs. Where there is no guard, replies of those
-// programs are ignored (ProbeTarget::mark). The server's replies come to the host's own address from outside, as usual.
+// lo back to lo, and a guard drops them before this host's own programs. Each family has its rule and its table. Where
+// there is no guard, replies of those programs are ignored (ProbeTarget::mark). The server's replies come to the host's
+// own address from outside, as usual.
 #pragma once
 
 #include <memory>
@@ -32,8 +33,9 @@ class CheckPath {
     Endpoint server{};
   };
 
-  // Makes rule, route, guard and socket; the destructor removes them. What a killed rawvsd left is replaced.
-  static Result<std::unique_ptr<CheckPath>> open(GuardMode guard);
+  // Makes guard and socket, and rule and route of this family; the destructor removes them. What a killed rawvsd left
+  // is replaced.
+  static Result<std::unique_ptr<CheckPath>> open(GuardMode guard, Family family = Family::ipv4);
   ~CheckPath();
   CheckPath(const CheckPath&) = delete;
   CheckPath& operator=(const CheckPath&) = delete;
@@ -41,7 +43,8 @@ class CheckPath {
   int fd() const;                     // readable when packets wait
   const std::string& remark() const;  // why there is no guard; empty: there is one
 
-  // To call before a probe begins: an error if the kernel would not send its packets here.
+  // To call before a probe begins: an error if the kernel would not send its packets here. Makes rule and route of its
+  // family if there are none.
   Result<Done> leads(Endpoint vip, Ip source);
   // Records the server of a probe's flow. The record outlives the probe while there is room: closing sends a packet,
   // too.
@@ -54,6 +57,7 @@ class CheckPath {
 
  private:
   struct Impl;
+  Result<Done> make_route(Family family);
   explicit CheckPath(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -67,6 +67,7 @@ class SocketProbe : public Probe {
   std::optional<ProbeOutcome> connect();          // empty: connected, or (TCP) connecting
   virtual std::string words_of(int error) const;  // what an errno means here
   ProbeOutcome failed(int error) const;           // the server's fault or the director's, by errno
+  ProbeOutcome told(int error) const;             // the same of an error that the network has reported
   Fd socket_;
 };
 

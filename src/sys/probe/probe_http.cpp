@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sys/probe/probe.h"
+#include "wire/formatted.h"
 #include "wire/http_answer.h"
 
 namespace rawvs {
@@ -43,8 +44,7 @@ std::string HttpProbe::wanted_text() const {  // 200-299,304
   std::string out;
   for (const auto& [first, last] : job_->spec.status) {
     if (!out.empty()) out += ',';
-    out += std::to_string(first);
-    if (last != first) out += '-' + std::to_string(last);
+    out += first == last ? std::to_string(first) : formatted("{}-{}", first, last);
   }
   return out;
 }
@@ -53,12 +53,12 @@ std::optional<ProbeOutcome> HttpProbe::judge() const {
   using Stage = HttpAnswer::Stage;
   const uint16_t status = answer_.status();
   if (status != 0 && !wanted(status)) {
-    return ill("HTTP status " + std::to_string(status) + ", expected " + wanted_text());
+    return ill(formatted("HTTP status {}, expected {}", status, wanted_text()));
   }
   if (answer_.stage() == Stage::bad) return ill("HTTP: " + std::string(answer_.fault()));
   if (answer_.stage() == Stage::status || answer_.stage() == Stage::headers) return std::nullopt;
   const std::string& text = job_->spec.body;
-  if (answer_.body().find(text) != std::string_view::npos) return well("HTTP status " + std::to_string(status));
+  if (answer_.body().find(text) != std::string_view::npos) return well(formatted("HTTP status {}", status));
   if (answer_.stage() == Stage::over) return ill("HTTP: body does not contain " + quoted_briefly(text));
   return std::nullopt;
 }

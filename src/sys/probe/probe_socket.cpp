@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // probe_socket.cpp: common to probes with a socket: opening, datagrams, texts for errors.
-#include <arpa/inet.h>
 #include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -12,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sys/net/socket_address.h"
 #include "sys/probe/probe.h"
 #include "sys/sys.h"
 
@@ -20,18 +20,6 @@ namespace {
 
 constexpr size_t kHeardMost = 4096;  // bytes of a datagram; the rest is ignored
 constexpr int kHeardPerTurn = 4;     // datagrams per call
-
-sockaddr_in address_of(Endpoint e) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(e.addr.v4());
-  address.sin_port = htons(e.port.value);
-  return address;
-}
-
-bool set_option(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
 
 // A reply on lo comes from this host, which is not the server that was checked.
 bool ignore_this_host(int fd) {
@@ -75,7 +63,8 @@ std::string Probe::patience() const {
 }
 
 std::optional<ProbeOutcome> SocketProbe::open(int type, int protocol) {
-  socket_ = Fd(socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  const Family family = job_->target.to.addr.family();
+  socket_ = Fd(socket(kernel_family(family), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
   if (!socket_) return not_asked(system_error("socket", errno));
   const int fd = socket_.get();
   if (job_->target.mark != 0 &&
@@ -86,21 +75,21 @@ std::optional<ProbeOutcome> SocketProbe::open(int type, int protocol) {
   if (job_->target.source.unspecified()) return std::nullopt;
   // The kernel chooses the port by the destination, too: many probes do not use up all ports.
   static_cast<void>(set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
-  const sockaddr_in source = address_of({job_->target.source, Port{}});
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0) return std::nullopt;
+  const SocketAddress source({job_->target.source, Port{}});
+  if (bind(fd, source.get(), source.size()) == 0) return std::nullopt;
   return not_asked(system_error("source " + text(job_->target.source), errno));
 }
 
 Endpoint SocketProbe::source() const {
-  sockaddr_in own{};
-  socklen_t size = sizeof own;
-  if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0 || own.sin_family != AF_INET) return {};
-  return {Ip(ntohl(own.sin_addr.s_addr)), Port(ntohs(own.sin_port))};
+  SocketAddress own;
+  socklen_t size = own.size();
+  if (getsockname(socket_.get(), own.get(), &size) != 0) return {};
+  return own.endpoint();
 }
 
 std::optional<ProbeOutcome> SocketProbe::connect() {
-  const sockaddr_in to = address_of(job_->target.to);
-  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return std::nullopt;
+  const SocketAddress to(job_->target.to);
+  if (::connect(socket_.get(), to.get(), to.size()) == 0) return std::nullopt;
   if (errno == EINPROGRESS || errno == EINTR) return std::nullopt;
   return failed(errno);
 }
@@ -126,9 +115,16 @@ ProbeOutcome SocketProbe::failed(int error) const {
   return our_trouble(error) ? not_asked(words_of(error)) : ill(words_of(error));
 }
 
-// IP_RECVERR: without it a UDP socket is not told that a host or network is unreachable.
+// A router's "prohibited" is EACCES with IPv6, which the rules of this host cause, too, but at once.
+ProbeOutcome SocketProbe::told(int error) const {
+  const bool by_router = error == EACCES && job_->target.to.addr.is_v6();
+  return failed(by_router ? EHOSTUNREACH : error);
+}
+
+// IP_RECVERR, IPV6_RECVERR: without it a UDP socket is not told that a host or network is unreachable.
 std::optional<ProbeOutcome> DatagramProbe::ask(Bytes message) {
-  static_cast<void>(set_option(socket_.get(), IPPROTO_IP, IP_RECVERR, 1));
+  const bool v4 = job_->target.to.addr.is_v4();
+  static_cast<void>(set_option(socket_.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1));
   if (auto outcome = connect()) return outcome;
   if (send(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return std::nullopt;
   return errno == EAGAIN || errno == EINTR ? not_asked("not sent: the queue is full") : failed(errno);
@@ -139,7 +135,7 @@ std::optional<ProbeOutcome> DatagramProbe::go_on() {
     std::array<uint8_t, kHeardMost> buffer;
     const ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
-    if (got < 0) return failed(errno);
+    if (got < 0) return told(errno);
     if (auto outcome = hear(Bytes(buffer).first(static_cast<size_t>(got)))) return outcome;
   }
   return std::nullopt;

@@ -23,7 +23,7 @@ std::optional<ProbeOutcome> TcpProbe::go_on() {
   int error = 0;
   socklen_t size = sizeof error;
   if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) return failed(error);
+  if (error != 0) return told(error);
   connected_ = true;
   return question_.empty() ? well("connected") : talk();
 }

@@ -170,7 +170,7 @@ bool Probes::start(ProbeId id, const CheckSpec& spec, const ProbeTarget& target,
   Place& place = *free;
   place.probe = make_probe(std::make_unique<const ProbeJob>(ProbeJob{spec, target}), impl_->departed);
   if (!place.probe) {
-    impl_->findings.push_back({id, false, false, "ARP is asked by others"});
+    impl_->findings.push_back({id, false, false, "the neighbour table asks"});
     return true;
   }
   place.id = id;
