@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from lab import VIP, VIP2, sh, sysctl
+from lab import VIP, VIP2, sh, sysctl, v6
 
 START_SECONDS = 10
 
@@ -21,13 +21,17 @@ class Kernel:
         self.ns = lab.ns["director"]
         for v in (VIP, VIP2):
             sh(f"ip addr add {v}/32 dev eth0", self.ns)
+            if lab.both:
+                # Deprecated, so that the kernel does not take a VIP for the source of packets of its own.
+                sh(f"ip addr add {v6(v)}/128 dev eth0 nodad preferred_lft 0", self.ns)
         sysctl(self.ns, {f"net.ipv4.conf.{dev}.{key}": 0 for dev in ("eth0", "eth1", "all")
                          for key in ("send_redirects", "rp_filter")})
 
     def start(self, marks):
         for mark, vip, proto, ports in marks:
             which = [] if ports == "*" else ["-m", "multiport", "--dports", ports.replace("-", ":")]
-            sh(["iptables", "-t", "mangle", "-A", "PREROUTING", "-d", vip, "-p", proto] + which +
+            tables = "ip6tables" if ":" in vip else "iptables"
+            sh([tables, "-t", "mangle", "-A", "PREROUTING", "-d", vip, "-p", proto] + which +
                ["-j", "MARK", "--set-mark", str(mark)], self.ns)
 
     def admin(self, args, stdin=None):
@@ -59,9 +63,9 @@ class Rawvs:
         lines += [f"{k} = {v}" for k, v in self.settings.items()]
         groups = {}
         for mark, vip, proto, ports in marks:
-            groups.setdefault(mark, []).append((vip, proto, ports))
-        for mark, parts in groups.items():
-            lines += ["", f"[group mark{mark}]", f"mark = {mark}"]
+            groups.setdefault((mark, 6 if ":" in vip else 4), []).append((vip, proto, ports))
+        for (mark, family), parts in groups.items():
+            lines += ["", f"[group mark{mark}v{family}]", f"mark = {mark}"]
             lines += [f"match = {vip} {proto}/{ports}" for vip, proto, ports in parts]
         return "\n".join(lines) + "\n"
 

@@ -4,7 +4,9 @@ import socket
 import struct
 
 TCP_FLAGS = "FSRPAU"
-ICMP, IPIP, TCP, UDP, GRE, SCTP = 1, 4, 6, 17, 47, 132
+ICMP, IPIP, TCP, UDP, IPV6, GRE, ICMP6, SCTP = 1, 4, 6, 17, 41, 47, 58, 132
+SOLICIT, ADVERT = 135, 136
+HOP, ROUTING, FRAGMENT, NONE, DEST = 0, 43, 44, 59, 60
 CHUNKS = {"DATA": 0, "INIT": 1, "INIT-ACK": 2, "SACK": 3, "HEARTBEAT": 4, "HEARTBEAT-ACK": 5, "ABORT": 6, "SHUTDOWN": 7,
           "SHUTDOWN-ACK": 8, "ERROR": 9, "COOKIE-ECHO": 10, "COOKIE-ACK": 11, "SHUTDOWN-COMPLETE": 14}
 # What follows a chunk's four bytes of type, flags and length; the least that a stack takes for whole.
@@ -48,6 +50,11 @@ def mac(s):
     return bytes(int(x, 16) for x in s.split(":"))
 
 
+def multicast_mac(packet):
+    """Where an IPv6 packet to a group is sent to; none for others."""
+    return b"\x33\x33" + packet[36:40] if packet[0] >> 4 == 6 and packet[24] == 0xFF else b""
+
+
 def ipv4(src, dst, proto, payload, ttl=64, df=True, ident=0x1234, frag=0, more=False, tos=0):
     """`frag` in units of eight bytes, as on the wire."""
     off = (0x4000 if df else 0) | (0x2000 if more else 0) | frag
@@ -56,7 +63,43 @@ def ipv4(src, dst, proto, payload, ttl=64, df=True, ident=0x1234, frag=0, more=F
     return h[:10] + struct.pack("!H", csum(h)) + h[12:] + payload
 
 
+def extension(name, following):
+    """(its number, its bytes) of an IPv6 extension header that `following` comes after."""
+    number = {"hop": HOP, "dst": DEST, "route": ROUTING, "frag": FRAGMENT, "none": NONE, "unknown": 253}[name]
+    body = {"hop": bytes([following, 0, 1, 4, 0, 0, 0, 0]), "dst": bytes([following, 0, 1, 4, 0, 0, 0, 0]),
+            "route": bytes([following, 0, 0, 0, 0, 0, 0, 0]), "frag": bytes([following, 0, 0, 0, 0, 0, 0, 99]),
+            "none": b"", "unknown": bytes([following, 0, 1, 4, 0, 0, 0, 0])}[name]
+    return number, body
+
+
+def ipv6(src, dst, proto, payload, ttl=64, ident=77, frag=0, more=False, tos=0, ext=()):
+    """`ext`: names of extension headers, in order; `frag` in units of eight bytes."""
+    if frag or more:
+        payload = struct.pack("!BBHI", proto, 0, frag << 3 | more, ident) + payload
+        proto = FRAGMENT
+    for name in reversed(ext):
+        proto, head = extension(name, proto)
+        payload = head + payload
+    return struct.pack("!IHBB", 6 << 28 | tos << 20, len(payload), proto, ttl) + socket.inet_pton(
+        socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + payload
+
+
+def ip(src, dst, proto, payload, **options):
+    """A packet of the addresses' family."""
+    if ":" not in src:
+        options.pop("ext", None)
+        return ipv4(src, dst, proto, payload, **options)
+    options.pop("df", None)
+    if proto == ICMP:
+        proto = ICMP6
+        payload = l4(src, dst, ICMP6, payload[:2] + bytes(2) + payload[4:], 2)
+    return ipv6(src, dst, proto, payload, **options)
+
+
 def pseudo(src, dst, proto, size):
+    if ":" in src:
+        return socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + struct.pack(
+            "!II", size, proto)
     return socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, proto, size)
 
 
@@ -90,20 +133,32 @@ def sctp(sport, dport, chunks, data=b""):
     return head + struct.pack("<I", crc32c(head + bytes(4) + body)) + body
 
 
-def icmp_echo(data=b"ping"):
-    b = struct.pack("!BBHHH", 8, 0, 0, 7, 1) + data
+def icmp_echo(data=b"ping", kind=8):
+    b = struct.pack("!BBHHH", kind, 0, 0, 7, 1) + data
     return b[:2] + struct.pack("!H", csum(b)) + b[4:]
 
 
 def icmp_error(kind, code, quoted, mtu=0):
-    b = struct.pack("!BBHHH", kind, code, 0, 0, mtu) + quoted
+    b = struct.pack("!BBHI", kind, code, 0, mtu) + quoted
     return b[:2] + struct.pack("!H", csum(b)) + b[4:]
+
+
+def solicitation(target, source_mac):
+    """A neighbour solicitation's ICMPv6 message; without `source_mac` a host asks whether its address is free."""
+    option = bytes([1, 1]) + source_mac if source_mac else b""
+    return struct.pack("!BBHI", SOLICIT, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, target) + option
+
+
+def solicited_node(target):
+    return "ff02::1:ff" + socket.inet_pton(socket.AF_INET6, target)[13:].hex()[:2] + ":" + socket.inet_pton(
+        socket.AF_INET6, target)[14:].hex()
 
 
 def tunnelled(kind, src, dst, inner, port=6080):
     """`inner` as a director sends it through a tunnel: ipip, gre, or gue to `port`."""
+    proto, ether = (IPIP, 0x0800) if inner[0] >> 4 == 4 else (IPV6, 0x86DD)
     if kind == "ipip":
-        return ipv4(src, dst, IPIP, inner)
+        return ip(src, dst, proto, inner)
     if kind == "gre":
-        return ipv4(src, dst, GRE, struct.pack("!HH", 0, 0x0800) + inner)
-    return ipv4(src, dst, UDP, udp(src, 50000, dst, port, struct.pack("!BBH", 0, IPIP, 0) + inner, csum_on=False))
+        return ip(src, dst, GRE, struct.pack("!HH", 0, ether) + inner)
+    return ip(src, dst, UDP, udp(src, 50000, dst, port, struct.pack("!BBH", 0, proto, 0) + inner, csum_on=False))

@@ -7,8 +7,8 @@ import time
 import packets as P
 import reading
 from directors import Kernel, Rawvs
-from lab import PATIENCE, Lab, address, ip_batch, sh, sysctl
-from scenario import Scenario, Step
+from lab import PATIENCE, Lab, ip_batch, sh, sysctl
+from scenario import Scenario, Step, translated
 
 QUIET = float(os.environ.get("QUIET", "0.05"))
 ARRIVED = "  => "
@@ -35,7 +35,9 @@ class Play:
 
     def begin(self):
         sc, ns = self.scenario, self.lab.ns["director"]
-        sysctl(ns, {"net.ipv4.ip_forward": 1})         # the director's box is often a router
+        # The director's box is often a router.
+        forwarding = {"net.ipv6.conf.all.forwarding": 1} if sc.both else {}
+        sysctl(ns, {"net.ipv4.ip_forward": 1, **forwarding})
         for to, via in sc.routes:
             ip_batch([f"route add {to} via {via}"], ns)
         for key, value in sc.settings:
@@ -63,7 +65,8 @@ class Play:
             elif word in ("adm", "list"):
                 self.command(text)
             else:
-                self.packets(Step(text), self.frames_expected(number, text))
+                macs = {host: mac for (host, dev), mac in self.lab.mac.items() if dev == "eth0"}
+                self.packets(Step(text, macs), self.frames_expected(number, text))
             if self.director.trouble():
                 raise RuntimeError(self.director.trouble())
         late = self.lab.drain(QUIET)
@@ -78,9 +81,8 @@ class Play:
 
     def command(self, text):
         rounded = re.search(r" round=(\d+)", text)
-        w = re.sub(r" round=\d+", "", text).split()
-        args = [address(a.split(":")[0]) + (":" + a.split(":")[1] if ":" in a else "") if
-                re.match(r"(vip2?|rs\d|ns\d)(:|$)", a) else a for a in w[1:]]
+        w = translated(re.sub(r" round=\d+", "", text)).split()
+        args = w[1:]
         r = self.director.admin(args)
 
         def expiry(m):
@@ -99,15 +101,17 @@ class Play:
 
     def packets(self, step, expected):
         sent = step.sends()
+        self.lab.heard = {P.ADVERT} if step.w[0] == "solicit" else set()
         for host, ip in sent:
             sender = host if host in self.lab.sock else "client"
             dev = "eth1" if sender.startswith("ns") else "eth0"
-            mac = P.mac(self.lab.mac[("director", dev)]) + P.mac(self.lab.mac[(sender, "eth0")])
-            self.lab.send(sender, mac + b"\x08\x00" + ip)
+            to = P.multicast_mac(ip) or P.mac(self.lab.mac[("director", dev)])
+            mac = to + P.mac(self.lab.mac[(sender, "eth0")])
+            self.lab.send(sender, mac + (b"\x08\x00" if ip[0] >> 4 == 4 else b"\x86\xdd") + ip)
         # A director that missed three packets will fail anyway: do not wait for more.
         arrived = self.lab.drain(QUIET, expected, patience=PATIENCE if self.missed < 3 else QUIET)
         self.missed += len(arrived) < (expected or 0)
-        reader = reading.Reader(step.show, [int.from_bytes(ip[4:6], "big") for _, ip in sent])
+        reader = reading.Reader(step.show, [reading.Head(ip).ident for _, ip in sent])
         self.out += self.placement(arrived, reader) if step.many else self.plain(arrived, reader)
 
     def plain(self, arrived, reader):
@@ -137,7 +141,7 @@ class Play:
 def play(mode, path, golden=None):
     """The text of the scenario in file `path`; `mode` says against which director."""
     scenario = Scenario(path)
-    lab, director = Lab(scenario.hosts, scenario.links), None
+    lab, director = Lab(scenario.hosts, scenario.links, scenario.both), None
     try:
         lab.up()
         director = (Kernel if mode == "kernel" else Rawvs)(lab)

@@ -11,34 +11,75 @@ import packets as P
 from lab import label
 
 CHUNK_NAMES = {number: name for name, number in P.CHUNKS.items()}
-QUOTING = (3, 4, 5, 11, 12)
+QUOTING, QUOTING6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
 MOST_DATA = 400
 
 
-def header_size(p):
-    return (p[0] & 15) * 4
+
+class Head:
+    """The header of an IPv4 or IPv6 packet; IPv6's extension headers belong to it, in `words`."""
+
+    def __init__(self, p):
+        self.version = p[0] >> 4
+        self.words, self.ident, self.offset, self.more, self.df, self.fragmented = "", 0, 0, False, False, False
+        if self.version == 4:
+            self.size, self.total, self.proto = (p[0] & 15) * 4, struct.unpack("!H", p[2:4])[0], p[9]
+            self.ident, off = struct.unpack("!HH", p[4:8])
+            self.offset, self.more, self.df = (off & 0x1FFF) * 8, bool(off & 0x2000), bool(off & 0x4000)
+            self.src, self.dst, self.ttl, self.tos = p[12:16], p[16:20], p[8], p[1]
+            self.bad = "" if P.csum(p[:self.size]) == 0 else " BAD-IP-CSUM"
+            return
+        first, length, self.proto, self.ttl = struct.unpack("!IHBB", p[:8])
+        self.size, self.total, self.bad, self.tos = 40, 40 + length, "", first >> 20 & 255
+        self.src, self.dst = p[8:24], p[24:40]
+        self._extensions(p)
+
+    def _extensions(self, p):
+        names = {P.HOP: "hop", P.ROUTING: "route", P.DEST: "dst"}
+        self.before, self.at = 6, 6    # where the number of the fragment header, and of what follows, is
+        while len(p) >= self.size + 8 and not self.offset:
+            if self.proto == P.FRAGMENT:
+                self.fragmented, self.before = True, self.at
+                off, self.ident = struct.unpack("!HI", p[self.size + 2:self.size + 8])
+                self.offset, self.more = off & 0xFFF8, bool(off & 1)
+                self.words += "" if self.offset or self.more else " atomic"
+                size = 8
+            elif self.proto in names:
+                self.words += " " + names[self.proto]
+                size = (p[self.size + 1] + 1) * 8
+            else:
+                return
+            self.proto, self.at = p[self.size], self.size
+            self.size += size
+
+    def pseudo(self, proto, size):
+        if self.version == 4:
+            return self.src + self.dst + struct.pack("!BBH", 0, proto, size)
+        return self.src + self.dst + struct.pack("!II", size, proto)
 
 
-def fragment_of(p):
-    """(offset in bytes, whether more follow) of an IPv4 packet."""
-    off = struct.unpack("!H", p[6:8])[0]
-    return (off & 0x1FFF) * 8, bool(off & 0x2000)
+def text_of(packed):
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
 def inner_of(p, unready=False):
-    """The IPv4 packet inside a tunnel packet, and the words that describe the tunnel; None where there is no tunnel.
+    """The packet inside a tunnel packet, and the words that describe the tunnel; None where there is no tunnel.
     `unready`: the tunnel's checksum was left to hardware."""
-    body = p[header_size(p):struct.unpack("!H", p[2:4])[0]]
-    if p[9] == P.IPIP:
+    h = Head(p)
+    body = p[h.size:h.total]
+    if h.offset:
+        return None
+    if h.proto in (P.IPIP, P.IPV6):
         return body, ""
-    if p[9] == P.GRE and len(body) >= 4 and body[2:4] == b"\x08\x00":
+    if h.proto == P.GRE and len(body) >= 4 and body[2:4] in (b"\x08\x00", b"\x86\xdd"):
         if body[0] & 0x80:
             return body[8:], " csum" if unready or P.csum(body) == 0 else " BAD-GRE-CSUM"
         return body[4:], ""
-    if p[9] == P.UDP and label(socket.inet_ntoa(p[12:16])) == "director" and len(body) >= 12:
+    if h.proto == P.UDP and label(text_of(h.src)).startswith("director") and len(body) >= 12:
         ports = f" port {struct.unpack('!H', body[2:4])[0]}"
-        words = f" options {(body[8] & 31) * 4} proto {body[9]}" if body[8] & 31 or body[9] != P.IPIP else ""
-        whole = p[12:20] + struct.pack("!BBH", 0, P.UDP, len(body)) + body
+        plain = body[9] in (P.IPIP, P.IPV6)
+        words = f" options {(body[8] & 31) * 4} proto {body[9]}" if body[8] & 31 or not plain else ""
+        whole = h.pseudo(P.UDP, len(body)) + body
         sums = "" if body[6:8] == b"\0\0" else " csum" if unready or P.csum(whole) == 0 else " BAD-L4-CSUM"
         return body[12 + (body[8] & 31) * 4:], ports + words + sums
     return None
@@ -51,15 +92,15 @@ class Reader:
         self.show, self.sent, self.fresh = show, sent, []
 
     def name(self, packed):
-        ip = socket.inet_ntoa(packed)
+        ip = text_of(packed)
         return ip if "addr" in self.show else label(ip)
 
-    def extras(self, p):
+    def extras(self, h):
         out = ""
         if "tos" in self.show:
-            out += f" tos {p[1]}"
+            out += f" tos {h.tos}"
         if "id" in self.show:
-            out += f" id {self.ident(struct.unpack('!H', p[4:6])[0])}"
+            out += f" id {self.ident(h.ident)}"
         return out
 
     def ident(self, number):
@@ -74,49 +115,48 @@ class Reader:
     def ip(self, p, cut=False, unready=False):
         """`cut`: the end is missing (a fragment's content, an ICMP error's quotation), so checksums cannot be right;
         `unready`: the outermost one need not be."""
-        ihl, total = header_size(p), struct.unpack("!H", p[2:4])[0]
-        offset, more = fragment_of(p)
-        bad = "" if P.csum(p[:ihl]) == 0 else " BAD-IP-CSUM"
-        body = p[ihl:total]
-        src, dst = self.name(p[12:16]), self.name(p[16:20])
-        cut = cut or len(p) < total
-        tail = f"ttl {p[8]}{self.extras(p)}{bad}"
-        if offset:
-            mf = " more-frags" if more else ""
-            return f"{src} > {dst} proto {p[9]} frag {offset // 8} len {len(body)}{mf} {tail}"
-        mf = " more-frags" if more else ""
+        if len(p) < (40 if p[:1] and p[0] >> 4 == 6 else 20):
+            return f"cut to {len(p)}"
+        h = Head(p)
+        body = p[h.size:h.total]
+        src, dst = self.name(h.src), self.name(h.dst)
+        cut = cut or len(p) < h.total
+        tail = f"ttl {h.ttl}{self.extras(h)}{h.words}{h.bad}"
+        mf = " more-frags" if h.more else ""
+        if h.offset:
+            return f"{src} > {dst} proto {h.proto} frag {h.offset // 8} len {len(body)}{mf} {tail}"
         tunnel = inner_of(p, unready)
         if tunnel:
-            kind = {P.IPIP: "ipip", P.GRE: "gre", P.UDP: "gue"}[p[9]]
+            kind = {P.IPIP: "ipip", P.IPV6: "ipip", P.GRE: "gre", P.UDP: "gue"}[h.proto]
             inner, words = tunnel
-            df = " df" if p[6] & 0x40 else ""
-            words = "" if more else words
-            size = f" cut to {len(inner)}" if more else ""
-            return f"{kind} {src} > {dst}{words}{df} [{self.ip(inner, more or cut)}{size}]{mf} {tail}"
-        reader = {P.TCP: self.tcp, P.UDP: self.udp, P.SCTP: self.sctp}.get(p[9])
+            df = " df" if h.df else ""
+            words = "" if h.more else words
+            size = f" cut to {len(inner)}" if h.more else ""
+            return f"{kind} {src} > {dst}{words}{df} [{self.ip(inner, h.more or cut)}{size}]{mf} {tail}"
+        reader = {P.TCP: self.tcp, P.UDP: self.udp, P.SCTP: self.sctp}.get(h.proto)
         if reader and len(body) >= 8:
             sp, dp = struct.unpack("!HH", body[:4])
-            what, ok = reader(p, body, more or cut or unready)
+            what, ok = reader(h, body, h.more or cut or unready)
             return f"{src}:{sp} > {dst}:{dp} {what}{mf} {tail}{'' if ok else ' BAD-L4-CSUM'}"
-        if p[9] == P.ICMP:
-            return f"{src} > {dst} icmp {self.icmp(body, tail, more or cut)}"
-        return f"{src} > {dst} proto {p[9]} {tail}"
+        if h.proto in (P.ICMP, P.ICMP6):
+            return f"{src} > {dst} icmp {self.icmp(h, body, tail, h.more or cut or (unready and h.version == 6))}"
+        return f"{src} > {dst} proto {h.proto} {tail}"
 
-    def tcp(self, p, body, cut):
+    def tcp(self, h, body, cut):
         if len(body) < 20:
             return f"tcp cut to {len(body)}", True
         what = "".join(f for i, f in enumerate(P.TCP_FLAGS) if body[13] >> i & 1)
         if "seq" in self.show:
             what += " seq %d ack %d" % struct.unpack("!II", body[4:12])
-        whole = p[12:20] + struct.pack("!BBH", 0, P.TCP, len(body)) + body
+        whole = h.pseudo(P.TCP, len(body)) + body
         return what + payload(body[(body[12] >> 4) * 4:]), cut or P.csum(whole) == 0
 
-    def udp(self, p, body, cut):
-        whole = p[12:20] + struct.pack("!BBH", 0, P.UDP, len(body)) + body
+    def udp(self, h, body, cut):
+        whole = h.pseudo(P.UDP, len(body)) + body
         ok = cut or P.csum(whole) == 0 or body[6:8] == b"\0\0"
         return "udp" + payload(body[8:]), ok
 
-    def sctp(self, p, body, cut):
+    def sctp(self, _h, body, cut):
         names, at, carried = [], 12, b""
         while at + 4 <= len(body):
             kind, _, size = struct.unpack("!BBH", body[at:at + 4])
@@ -127,20 +167,28 @@ class Reader:
         ok = cut or P.crc32c(body[:8] + bytes(4) + body[12:]) == struct.unpack("<I", body[8:12])[0]
         return "sctp " + "+".join(names) + payload(carried), ok
 
-    def icmp(self, body, tail, cut):
-        ok = "" if cut or P.csum(body) == 0 else " BAD-ICMP-CSUM"
+    def icmp(self, h, body, tail, cut):
+        six = h.version == 6
+        ok = "" if cut or P.csum((h.pseudo(P.ICMP6, len(body)) if six else b"") + body) == 0 else " BAD-ICMP-CSUM"
         about = ""
-        if body[0] in QUOTING and len(body) >= 36:
+        if six and body[0] == P.ADVERT:
+            # Whether it is a router is the host's own affair.
+            flags = [word for bit, word in ((6, "solicited"), (5, "override")) if body[4] >> bit & 1]
+            return f"{body[0]}/{body[1]} for {self.name(body[8:24])} {' '.join(flags)} {tail}{ok}"
+        if body[0] in (QUOTING6 if six else QUOTING) and len(body) >= (56 if six else 36):
             quoted = body[8:]
+            q = Head(quoted)
             if "quote" in self.show:
                 about = f" about [{self.ip(quoted, True)}] quoting {len(quoted)}"
-            elif inner_of(quoted) and quoted[9] != P.UDP:
-                about = f" about proto {quoted[9]} {self.name(quoted[12:16])} > {self.name(quoted[16:20])}"
+            elif (inner_of(quoted) and q.proto != P.UDP) or len(quoted) < q.size + 4:
+                about = f" about proto {q.proto} {self.name(q.src)} > {self.name(q.dst)}"
+            elif six and q.offset:
+                about = f" about {self.name(q.src)} > {self.name(q.dst)} frag {q.offset // 8}"
             else:
-                sp, dp = struct.unpack("!HH", quoted[20:24])
-                about = f" about {self.name(quoted[12:16])}:{sp} > {self.name(quoted[16:20])}:{dp}"
-            if body[0] == 3 and body[1] == 4:
-                about += f" mtu {struct.unpack('!H', body[6:8])[0]}"
+                sp, dp = struct.unpack("!HH", quoted[q.size:q.size + 4] if six else quoted[20:24])
+                about = f" about {self.name(q.src)}:{sp} > {self.name(q.dst)}:{dp}"
+            if (body[0], body[1]) == ((2, 0) if six else (3, 4)):
+                about += f" mtu {struct.unpack('!I', body[4:8])[0] if six else struct.unpack('!H', body[6:8])[0]}"
         return f"{body[0]}/{body[1]}{about} {tail}{ok}"
 
 
@@ -160,26 +208,34 @@ class Joiner:
 
     def whole(self, host, p):
         """The packets that `p` completes: none, or one, or one and what was fragmented inside it."""
-        offset, more = fragment_of(p)
-        if not offset and not more:
+        h = Head(p)
+        if not h.offset and not h.more:
             tunnel = inner_of(p)
             return self.whole(host, tunnel[0]) if tunnel and len(tunnel[0]) >= 20 else []
-        ihl, total = header_size(p), struct.unpack("!H", p[2:4])[0]
-        key = (host, p[12:20], p[9], p[4:6])
+        key = (host, h.src, h.dst, h.proto, h.ident)
         known = self.parts.setdefault(key, {"first": None, "end": None, "body": {}})
-        known["body"][offset] = p[ihl:total]
-        if not more:
-            known["end"] = offset + total - ihl
-        if not offset:
-            known["first"] = p[:ihl]
+        known["body"][h.offset] = p[h.size:h.total]
+        if not h.more:
+            known["end"] = h.offset + h.total - h.size
+        if not h.offset:
+            known["first"] = p[:h.size]
         body = b""
-        while len(body) in known["body"]:
+        while len(body) in known["body"] and known["body"][len(body)]:
             body += known["body"][len(body)]
         if known["first"] is None or known["end"] is None or len(body) < known["end"]:
             return []
         del self.parts[key]
-        h = known["first"]
-        df = bytes([h[6] & 0x40, 0])
-        h = h[:2] + struct.pack("!H", ihl + len(body)) + h[4:6] + df + h[8:10] + b"\0\0" + h[12:]
-        packet = h[:10] + struct.pack("!H", P.csum(h)) + h[12:] + body
+        packet = unfragmented(known["first"], h.version, body)
         return [packet] + self.whole(host, packet)
+
+
+def unfragmented(h, version, body):
+    """A packet of the first fragment's header and the joined content."""
+    if version == 4:
+        df = bytes([h[6] & 0x40, 0])
+        h = h[:2] + struct.pack("!H", len(h) + len(body)) + h[4:6] + df + h[8:10] + b"\0\0" + h[12:]
+        return h[:10] + struct.pack("!H", P.csum(h)) + h[12:] + body
+    # Headers after the fragment header do not occur here: its eight bytes are the last.
+    before, following = Head(h + bytes(8)).before, h[-8]
+    h = h[:before] + bytes([following]) + h[before + 1:-8]
+    return h[:4] + struct.pack("!H", len(h) - 40 + len(body)) + h[6:] + body
