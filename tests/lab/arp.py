@@ -9,13 +9,13 @@ from lab.frames import ARP, Capture, arp_reply, arp_request
 from lab.namespaces import eventually
 from lab.topology import ADDRESS, NOBODY, VIP, VIP2, mac_of
 
-DESK = (mac_of("desk"), ADDRESS["desk"])
+LOCAL = (mac_of("local"), ADDRESS["local"])
 DIRECTOR = mac_of("director")
 
 
 def ask(capture, asker, target, number=1):
-    """The reply to the desk's request, after `number` replies for this address in all."""
-    asker.send(arp_request(*DESK, target))
+    """The reply to the local client's request, after `number` replies for this address in all."""
+    asker.send(arp_request(*LOCAL, target))
     return eventually(lambda: replies(capture, target)[number - 1:], 5, f"an ARP reply for {target}")[0]
 
 
@@ -32,23 +32,23 @@ def neighbour(host, address):
 @case()
 def the_arp_reply_for_a_vip_is_right_to_the_byte(lab):
     Director(lab, garp_count=0).start()
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     reply = ask(capture, asker, VIP)
-    same(reply.data[:42].hex(), arp_reply(DIRECTOR, VIP, *DESK).hex(), "the reply's bytes")
+    same(reply.data[:42].hex(), arp_reply(DIRECTOR, VIP, *LOCAL).hex(), "the reply's bytes")
 
 
 @case()
 def an_address_without_a_service_is_never_answered_for(lab):
     director = Director(lab, garp_count=0).start()
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     for address in (NOBODY, VIP2):
-        asker.send(arp_request(*DESK, address))
+        asker.send(arp_request(*LOCAL, address))
     ask(capture, asker, VIP)  # answered in order: the others have been decided on by now
     same(replies(capture, NOBODY) + replies(capture, VIP2), [], "replies for addresses without a service")
     director.admin("-D", "-t", f"{VIP}:80")
     director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
     before = len(replies(capture, VIP))
-    asker.send(arp_request(*DESK, VIP))
+    asker.send(arp_request(*LOCAL, VIP))
     ask(capture, asker, VIP2)
     same(len(replies(capture, VIP)), before, "replies for a VIP whose service was deleted")
 
@@ -56,7 +56,7 @@ def an_address_without_a_service_is_never_answered_for(lab):
 @case()
 def arp_for_a_vip_is_answered_within_five_milliseconds(lab):
     Director(lab, garp_count=0).start()
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     numbers = itertools.count(1)
 
     def times():
@@ -71,26 +71,26 @@ def arp_for_a_vip_is_answered_within_five_milliseconds(lab):
 @case()
 def a_vip_that_appears_is_announced_in_both_forms_and_changes_stale_neighbour_tables(lab):
     director = Director(lab).start()
-    lab["desk"].ip(f"neigh replace {VIP2} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
-    capture = Capture(lab["desk"])
+    lab["local"].ip(f"neigh replace {VIP2} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    capture = Capture(lab["local"])
     director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
     eventually(lambda: {f.op for f in capture.frames() if f.source == VIP2} == {1, 2}, 5, "both forms of announcement")
     for frame in [f for f in capture.frames() if f.source == VIP2]:
         same((frame.to, frame.sender, frame.sender_mac), ("ff:ff:ff:ff:ff:ff", DIRECTOR, DIRECTOR), "its MACs")
         same(frame.target, VIP2, "its target address")
-    eventually(lambda: neighbour(lab["desk"], VIP2) == DIRECTOR, 5, "the director's MAC at the client")
+    eventually(lambda: neighbour(lab["local"], VIP2) == DIRECTOR, 5, "the director's MAC at the client")
 
 
 @case()
 def announcements_come_as_often_as_garp_count_says(lab):
-    capture = Capture(lab["desk"])
+    capture = Capture(lab["local"])
     Director(lab, garp_count=2, garp_interval=0).start()
 
     def forms():
         return sorted(f.op for f in capture.frames() if f.source == VIP and f.target == VIP)
 
     eventually(lambda: len(forms()) >= 4, 10, "two announcements")
-    ask(capture, lab["desk"].packet_socket("eth0"), VIP)
+    ask(capture, lab["local"].packet_socket("eth0"), VIP)
     same(forms(), [1, 1, 2, 2], "forms of the announcements")
 
 
@@ -101,7 +101,7 @@ def a_real_server_that_answers_arp_for_the_vip_is_named_once_in_the_log_and_list
     text = (f"real server {ADDRESS['rs2']} ({mac_of('rs2')}) answers ARP for VIP {VIP}: "
             "set arp_ignore=1, arp_announce=2 there, see rawvs-realserver(8)")
     director.wait_for_log(text, 15)
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     for number in range(1, 6):
         ask(capture, asker, VIP, number)
     same(director.log().count(text), 1, "times it was logged")
@@ -116,7 +116,7 @@ def real_servers_that_are_set_up_properly_are_not_complained_of(lab):
     lab.serve_web()
     director = Director(lab, arp_probe_interval=1).start()
     capture = Capture(lab["rs1"])
-    all_answered(lab.request("desk", 20), 20)
+    all_answered(lab.request("local", 20), 20)
 
     def probes():
         asked = [f for f in capture.frames() if f.op == 1 and f.target == VIP and f.sender == DIRECTOR]
@@ -131,7 +131,7 @@ def a_server_with_a_fixed_mac_is_never_asked_for(lab):
     lab.serve_web("rs1")
     capture = Capture(lab["rs1"])
     Director(lab, virtual(servers=(f"rs1 mac={mac_of('rs1')}",))).start()
-    all_answered(lab.request("desk", 3), 3)
+    all_answered(lab.request("local", 3), 3)
     asked = [f for f in capture.frames() if f.op == 1 and f.target == ADDRESS["rs1"] and f.sender == DIRECTOR]
     same(asked, [], "questions for the server's MAC")
 
@@ -141,7 +141,7 @@ def packets_wait_for_a_server_whose_mac_is_not_known_yet(lab):
     lab.serve_web("rs1")
     lab["switch"].ip("link set rs1-eth0 down")
     director = Director(lab, virtual(servers=("rs1",))).start()
-    client = lab["desk"].start("curl", "--silent", "--max-time", "20", f"http://{VIP}/")
+    client = lab["local"].start("curl", "--silent", "--max-time", "20", f"http://{VIP}/")
     eventually(lambda: director.exits()["held"] + director.exits()["server-silent"] > 0, 5, "a packet that waits")
     lab["switch"].ip("link set rs1-eth0 up")
     same(client.wait(25), 0, "exit status of curl")

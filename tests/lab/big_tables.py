@@ -19,7 +19,7 @@ def started(lab, *more, **settings):
 
 
 def talking(lab, director):
-    echoes = Echoes(lab["desk"])
+    echoes = Echoes(lab["local"])
     eventually(lambda: len(echoes.answered) > 50, 20, "echoes")
     return echoes
 
@@ -85,6 +85,7 @@ def replaced_with_5000_servers_it_goes_on_serving(lab):
     echoes = talking(lab, director)
     director.program.send(signal.SIGUSR2)
     sent = max(echoes.sent)
+    eventually(lambda: director.log().count("runs on eth0") == 2, 60, "the program that replaces it")
     eventually(lambda: any(n > sent + 200 for n in list(echoes.delay)), 60, "echoes after the replacement")
     echoes.stop()
     same(len([row for row in director.ask("list") if row["row"] == "server"]), SERVICES * EACH + 1, "servers")

@@ -11,7 +11,7 @@ import traceback
 
 from lab.director import program
 from lab.namespaces import PATIENCE, Trouble
-from lab.topology import Topology
+from lab.topology import IPV6, Topology
 
 CASES = []
 
@@ -28,6 +28,14 @@ class Case:
     alone: bool     # whether it runs when no other one does: it uses what all of them share, such as a kernel's limit
 
 
+def over_ipv6(file, *functions):
+    """These tests once more, in this file, where the lab's names stand for the hosts' IPv6 addresses."""
+    for one in [one for function in functions for one in CASES
+                if function in (one.function, getattr(one.function, "__wrapped__", None))]:
+        CASES.append(dataclasses.replace(one, file=file, name=f"{one.name} over ipv6",
+                                         topology={**one.topology, "family": IPV6}))
+
+
 class Skip(Exception):
     """The test cannot run here; the text says why."""
 
@@ -37,6 +45,19 @@ def case(seconds=30, needs=(), daemon=True, alone=False, **topology):
     def add(function):
         name = function.__name__.replace("_", " ")
         CASES.append(Case(function, function.__module__, name, seconds, needs, topology, daemon, alone))
+        return function
+    return add
+
+
+def each_of(values, **options):
+    """One test for each value, which the function gets behind the lab.  values: by the words that end its name."""
+    def add(function):
+        for words, value in values.items():
+            def one(lab, value=value):
+                return function(lab, value)
+            one.__name__ = f"{function.__name__}_{words}"
+            one.__module__, one.__wrapped__ = function.__module__, function
+            case(**options)(one)
         return function
     return add
 

@@ -209,11 +209,11 @@ def a_log_that_nobody_reads_stops_nothing(lab):
 @case()
 def when_the_control_socket_exists_the_first_arp_request_is_answered(lab):
     director = Director(lab, garp_count=0)
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     daemon = lab["director"].start(program("rawvsd"), "-f", "-c", str(director.ini))
     while daemon.running() and not director.control.exists():
         pass  # to the millisecond: scripts rely on this
-    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], VIP))
+    asker.send(arp_request(mac_of("local"), ADDRESS["local"], VIP))
     eventually(lambda: [f for f in capture.frames() if f.op == 2 and f.source == VIP], 5, "an ARP reply")
 
 

@@ -43,7 +43,7 @@ def the_one(director, check, words):
 def type_it(lab, finding):
     """Runs the finding's command on the host it names (the director's, if it names none)."""
     where, at, command = re.fullmatch(r"(on (\S+): )?(.*?)(?: \(.*\)|, and have .*)?", finding["type"]).groups()
-    name = next(n for n, address in ADDRESS.items() if address == at) if where else "director"
+    name = next(n for n, address in lab.family.address.items() if address == at) if where else "director"
     if command.startswith("rawvsadm "):
         return command.split()[1:]
     lab[name].run("sh", "-c", command)
@@ -237,11 +237,13 @@ def clients_in_a_nat_servers_own_network_are_found(lab):
 
 @case(seconds=40)
 def a_server_that_lacks_the_vip_is_found_and_given_it(lab):
-    lab["rs1"].ip(f"addr del {VIP}/32 dev lo")
+    family = lab.family
+    server, service = family.place(family.address["rs1"], 80), family.place(family.vip, 80)
+    lab["rs1"].ip(f"addr del {family.vip}/{family.bits} dev lo")
     lab.serve_web()
-    director = Director(lab, virtual(servers=("rs1",))).start()
+    director = Director(lab, virtual(servers=("rs1",), family=family)).start()
     in_vain(lab, "client")
-    finding = the_one(director, "no-answer", f"real server {ADDRESS['rs1']}:80 of tcp:{VIP}:80 answers no client")
+    finding = the_one(director, "no-answer", f"real server {server} of tcp:{service} answers no client")
     type_it(lab, finding)
     all_answered(lab.request("client", 5), 5)
     healthy(director)
@@ -316,7 +318,7 @@ def a_full_connection_table_is_found(lab):
 def from_another_network_namespace_it_says_how_to_get_into_rawvsds(lab):
     director = Director(lab).start()
     lab["director"].ip(f"addr add {VIP}/32 dev lo")
-    director.host = lab["desk"]  # the socket is a file: it can be reached from here, too
+    director.host = lab["local"]  # the socket is a file: it can be reached from here, too
     report = examine(director)
     same(report["findings"], [], "findings")
     true(f"nsenter -t {director.program.pid} -n rawvsadm doctor" in report["not_looked_at"][0], report["not_looked_at"])

@@ -2,27 +2,30 @@
 """etc/examples/ecmp: two directors behind a router with BIRD, which spreads connections over them.  Measures how many
 connections break when a director or server goes: a line with the number, per scheduler.
 
-    client ──── router ──┬── director   192.0.2.10      all three with BIRD; the router has the VIP's route from the
+    client ──── router ──┬── director   192.0.2.10      all three with BIRD; the router has the VIPs' routes from the
                          ├── other      192.0.2.20      directors, by BGP
-                         └── rs1 ... rs4                the VIP, 203.0.113.100, on lo
+                         └── rs1 ... rs4                the VIPs, 203.0.113.100 and 2001:db8:4::100, on lo
 """
 import functools
 import json
+import pathlib
 import signal
 
-from case import case, same, true
+from case import all_answered, case, same, true
 from lab.director import TOP, Director, program, virtual
 from lab.namespaces import Trouble, eventually
-from lab.topology import ADDRESS
+from lab.topology import ADDRESS, IPV6, six
 from many_flows import ManyFlows
 from vrrp import OTHER, second_host
 
 EXAMPLE = TOP / "etc" / "examples" / "ecmp"
 VIP = "203.0.113.100"
+VIP6 = six(VIP)
 SERVERS = ("rs1", "rs2", "rs3", "rs4")
 COUNT = 500
 ONE, BOTH = ADDRESS["director"], {ADDRESS["director"], OTHER}
-ecmp_case = functools.partial(case, seconds=150, needs=("bird", "birdc"), servers=SERVERS, inside=False)
+ecmp_case = functools.partial(case, seconds=150, needs=("bird", "birdc"), servers=SERVERS, inside=False,
+                              family=IPV6)
 
 
 def measured(text):
@@ -69,10 +72,10 @@ class Node:
     def die(self):
         self.director.program.stop(signal.SIGKILL)
 
-    def connections(self, port=80):
+    def connections(self, port=80, vip=VIP):
         """How many it has sent on to servers."""
-        rows = [row for row in self.director.ask("list") if row.get("service") == f"tcp:{VIP}:{port}"]
-        return sum(int(row["active"]) for row in rows if row["row"] == "server")
+        rows = [row for row in self.director.ask("list") if row.get("service") == f"tcp:{vip}:{port}"]
+        return sum(int(row["active"]) + int(row["inactive"]) for row in rows if row["row"] == "server")
 
 
 def site(lab, *sections, **settings):
@@ -85,18 +88,21 @@ def site(lab, *sections, **settings):
     return nodes
 
 
-def next_hops(lab):
+def next_hops(lab, vip=VIP):
     """The router's next hops to the VIP."""
-    routes = json.loads(lab["router"].run("ip", "-j", "route", "show", VIP).stdout or "[]")
+    family = "-6" if ":" in vip else "-4"
+    routes = json.loads(lab["router"].run("ip", family, "-j", "route", "show", vip).stdout or "[]")
     return {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}
 
 
 def wait_for_route(lab, hops, nodes):
+    """The routes of both families."""
     try:
-        eventually(lambda: next_hops(lab) == hops, 40, f"a route over {sorted(hops)}")
+        eventually(lambda: next_hops(lab) == hops and next_hops(lab, VIP6) == set(map(six, hops)), 40,
+                   f"a route over {sorted(hops)}")
     except Trouble as trouble:
         said = "; ".join(node.announce.text()[-300:] + node.bird.program.text()[-300:] for node in nodes)
-        raise Trouble(f"{trouble}; it goes over {sorted(next_hops(lab))}: {said}") from None
+        raise Trouble(f"{trouble}; it goes over {sorted(next_hops(lab) | next_hops(lab, VIP6))}: {said}") from None
 
 
 def plain(name, port, scheduler):
@@ -107,7 +113,7 @@ def flows_to(lab, *ports):
     """Every server has the VIP, and answers on these ports of it."""
     lab["router"].sysctl(fib_multipath_hash_policy=1)
     for name in SERVERS:
-        lab[name].ip(f"addr add {VIP}/32 dev lo")
+        lab[name].ip(f"addr add {VIP}/32 dev lo", f"addr add {VIP6}/128 dev lo nodad")
     many = ManyFlows(lab, VIP)
     for port in ports:
         for name in SERVERS:
@@ -273,3 +279,23 @@ def a_router_alone_breaks_connections_of_other_servers_when_one_goes(lab):
         measured(f"no director, the router spreads over four servers and one goes: of the others' {len(others)} "
                  f"connections {broken} break")
         true(broken > len(others) / 10, f"{broken} of {len(others)} broke")
+
+
+@ecmp_case()
+def ipv6_is_spread_over_both_directors_and_goes_on_when_one_dies(lab):
+    lab.serve_web(*SERVERS)
+    for name in SERVERS:
+        lab[name].ip(f"addr add {VIP}/32 dev lo", f"addr add {VIP6}/128 dev lo nodad")
+    with lab["router"].inside():
+        pathlib.Path("/proc/sys/net/ipv6/fib_multipath_hash_policy").write_text("1\n")
+    one, other = nodes = site(lab)
+    url = f"http://[{VIP6}]/"
+    all_answered(lab.request("client", 200, parallel=10, url=url), 200)
+    for node in nodes:
+        true(node.connections(vip=f"[{VIP6}]") > 20, f"a director had {node.connections(vip=f'[{VIP6}]')} of 200")
+    one.die()
+    wait_for_route(lab, {OTHER}, nodes)
+    all_answered(lab.request("client", 50, parallel=10, url=url), 50)
+    one.director.start()
+    wait_for_route(lab, BOTH, nodes)
+    all_answered(lab.request("client", 50, parallel=10, url=url), 50)

@@ -2,22 +2,14 @@
 """etc/examples: each file starts a director unchanged, and `rawvsadm status` shows what the file says."""
 import re
 
-from case import case, same, true
+from case import each_of, same, true
 from lab.director import TOP, Director
 
 HERE = TOP / "etc" / "examples"
 EXAMPLES = sorted(HERE.rglob("*.ini"))
 
 
-def each_example(function):
-    for file in EXAMPLES:
-        def one(lab, file=file):
-            function(lab, file)
-        name = re.sub(r"\W", "_", str(file.relative_to(HERE).with_suffix("")))
-        one.__name__ = f"{function.__name__}_{name}"
-        one.__module__ = function.__module__
-        case()(one)
-    return function
+each_example = each_of({re.sub(r"\W", "_", str(file.relative_to(HERE).with_suffix(""))): file for file in EXAMPLES})
 
 
 @each_example
@@ -30,7 +22,7 @@ def a_director_starts_with_the_example(lab, file):
     director.start()
     services = [row["service"] for row in director.ask("list") if row["row"] == "service"]
     same(len(services), len(re.findall(r"^\[virtual ", text, re.M)), "services")
-    servers = set(re.findall(r"^(?:server|sorry) = ([\d.]+)", text, re.M))
+    servers = set(re.findall(r"^(?:server|sorry) = \[?(\d+\.[\d.]+|[\da-f]+:[\da-f:]+)", text, re.M))
     rows = [row for row in director.ask("list") if row["row"] == "server"]
-    same({row["server"].partition(":")[0] for row in rows}, servers, "servers")
+    same({row["server"].rpartition(":")[0].strip("[]") for row in rows}, servers, "servers")
     true("warning: eth0" not in director.log(), director.log())

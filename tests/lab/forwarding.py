@@ -10,7 +10,7 @@ from lab.director import Director, virtual
 from lab.frames import TCP, Capture
 from lab.namespaces import Trouble, eventually
 from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
-from programs import shared_by_weight
+from programs import askers_spread, shared_by_weight
 
 SERVICE = f"{VIP}:80"
 
@@ -29,7 +29,7 @@ def two_thousand_parallel_requests_over_two_servers_are_all_answered(lab):
 def a_client_on_the_lan_itself_is_served_as_one_behind_a_router(lab):
     lab.serve_web()
     Director(lab).start()
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         all_answered(lab.request(client, 50, parallel=5), 50)
 
 
@@ -45,7 +45,7 @@ def a_packet_reaches_its_server_with_a_new_mac_and_one_hop_less_and_the_answer_g
     lab.serve_web()
     Director(lab, virtual(servers=("rs1",))).start()
     at_director, at_server = Capture(lab["director"]), Capture(lab["rs1"])
-    all_answered(lab.request("desk"), 1)
+    all_answered(lab.request("local"), 1)
     arrived = [f for f in at_director.frames() if f.is_syn and not f.outgoing]
     forwarded = [f for f in at_server.frames() if f.is_syn]
     same((len(arrived), len(forwarded)), (1, 1), "SYNs at the director and at the server")
@@ -55,7 +55,7 @@ def a_packet_reaches_its_server_with_a_new_mac_and_one_hop_less_and_the_answer_g
     same((before.ttl, after.ttl), (64, 63), "TTL before and behind the director")
     same(after.data[26:54], before.data[26:54], "addresses, ports, sequence numbers")
     answer = [f for f in at_server.frames() if f.outgoing and f.source == VIP]
-    true(answer and all(f.to == mac_of("desk") for f in answer), "the server's answers do not go to the client's MAC")
+    true(answer and all(f.to == mac_of("local") for f in answer), "the server's answers do not go to the client's MAC")
     detours = [f for f in at_director.frames() if f.protocol == TCP and f.source == VIP]
     same(detours, [], "answers that came by the director")
 
@@ -96,7 +96,7 @@ def a_director_restarted_under_load_serves_new_connections_again(lab):
     same((pid_file.exists(), director.control.exists()), (False, False), "pid file and control socket after the stop")
     director.start("-p", str(pid_file))
     load.wait_for(200)
-    all_answered(lab.request("desk", 200, parallel=10), 200)
+    all_answered(lab.request("local", 200, parallel=10), 200)
     load.stop()
 
 
@@ -110,7 +110,7 @@ def a_director_killed_and_started_again_serves_new_connections_again(lab):
     true(director.control.exists(), "a killed director removed its control socket?")
     director.start()
     load.wait_for(200)
-    all_answered(lab.request("desk", 200, parallel=10), 200)
+    all_answered(lab.request("local", 200, parallel=10), 200)
     load.stop()
 
 
@@ -121,7 +121,7 @@ def fifty_megabytes_come_down_unchanged_with_default_offloads(lab):
     content = os.urandom(1 << 20) * 50
     (lab.page_root("rs1") / "large").write_bytes(content)
     got = lab.directory / "got"
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         lab[client].run("curl", "--silent", "--show-error", "--fail", "--output", str(got), f"http://{VIP}/large")
         same(hashlib.sha256(got.read_bytes()).hexdigest(), hashlib.sha256(content).hexdigest(), f"{client}: sha256")
     same(director.dropped(), {}, "frames dropped")
@@ -138,7 +138,7 @@ def fifty_megabytes_go_up_unchanged_with_default_offloads(lab):
     content = os.urandom(1 << 20) * 50
     (lab.directory / "upload").write_bytes(content)
     at_director = Capture(lab["director"])
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         done = lab[client].run("curl", "--silent", "--show-error", "--fail", "--header", "Expect:", "--data-binary",
                                f"@{lab.directory}/upload", f"http://{VIP}/cgi-bin/sum")
         same(done.stdout.split()[:1], [hashlib.sha256(content).hexdigest()], f"{client}: sha256")
@@ -159,9 +159,7 @@ def dns_servers(lab, *names):
 def udp_queries_are_spread_over_two_name_servers(lab):
     dns_servers(lab, "rs1", "rs2")
     director = Director(lab, virtual(name="dns", ports="udp/53", scheduler="rr")).start()
-    names = [lab["client"].run("dig", f"@{VIP}", "who.example", "TXT", "+short", "+tries=1", "+time=60").stdout.strip()
-             for _ in range(20)]
-    same(sorted(names), ['"rs1"'] * 10 + ['"rs2"'] * 10, "answers")
+    askers_spread(lab, 20, "rs1", "rs2")
     same(director.dropped(), {}, "frames dropped")
 
 
@@ -191,9 +189,9 @@ def a_full_connection_table_is_counted_and_recovers(lab):
     lab.serve_web()
     director = Director(lab, max_connections=10).start()
     director.admin("--set", "0", "2", "0")  # a closed connection is forgotten after two seconds
-    held = [connect(lab["desk"]) for _ in range(10)]
+    held = [connect(lab["local"]) for _ in range(10)]
     try:
-        connect(lab["desk"], seconds=1)
+        connect(lab["local"], seconds=1)
     except Trouble:
         pass
     else:
@@ -203,4 +201,4 @@ def a_full_connection_table_is_counted_and_recovers(lab):
     for s in held:
         s.close()
     eventually(lambda: len(director.ask("connections")) < 10, 15, "room in the connection table")
-    all_answered(lab.request("desk", 3), 3)
+    all_answered(lab.request("local", 3), 3)

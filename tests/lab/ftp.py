@@ -10,7 +10,7 @@ from case import case, same, true
 from lab.director import Director, virtual
 from lab.frames import SYN, Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP
+from lab.topology import ADDRESS, IPV6, VIP
 from programs import HERE, loud, unwrap_at
 
 IN = ("in1", "in2")
@@ -18,6 +18,16 @@ PASSIVE = (30000, 30400)
 FILES = 75  # on each server, the same: f1 ...
 MODES = {"EPSV": (), "PASV": ("--disable-epsv",), "EPRT": ("--ftp-port", "-"),
          "PORT": ("--ftp-port", "-", "--disable-eprt")}
+OF_IPV4 = ("PASV", "PORT")  # whose addresses have four bytes
+
+
+def modes(lab, *some):
+    """Those of these modes that the lab's family has."""
+    return [mode for mode in some or MODES if lab.family is not IPV6 or mode not in OF_IPV4]
+
+
+def url(lab, path=""):
+    return f"ftp://{lab.family.place(lab.family.vip)}/{path}"
 
 
 def content(number):
@@ -37,7 +47,8 @@ def vsftpd(lab, *names, **settings):
             (root / "pub" / f"f{number}").write_bytes(content(number))
         (root / name).write_text(name)
         (root / "up").chmod(0o777)
-        keys = {"listen": "YES", "background": "NO", "anonymous_enable": "YES", "local_enable": "NO",
+        keys = {"listen": "NO", "listen_ipv6": "YES"} if lab.family is IPV6 else {"listen": "YES"}
+        keys |= {"background": "NO", "anonymous_enable": "YES", "local_enable": "NO",
                 "write_enable": "YES", "anon_upload_enable": "YES", "anon_mkdir_write_enable": "YES",
                 "anon_umask": "022", "no_anon_password": "YES", "anon_root": root, "secure_chroot_dir": empty,
                 "isolate": "NO", "isolate_network": "NO", "seccomp_sandbox": "NO", "connect_from_port_20": "YES",
@@ -63,19 +74,19 @@ def fetch_and_send(lab, client, mode, downloads=12, uploads=6):
     got, put = lab.directory / f"got-{mode}", lab.directory / f"put-{mode}"
     for folder in (got, put):
         folder.mkdir(exist_ok=True)
-    curl(lab, *flags, f"ftp://{VIP}/pub/f[1-{downloads}]", "--output", f"{got}/f#1", client=client)
+    curl(lab, *flags, url(lab, f"pub/f[1-{downloads}]"), "--output", f"{got}/f#1", client=client)
     for number in range(1, downloads + 1):
         same((got / f"f{number}").read_bytes(), content(number), f"{mode}: file {number} at the client")
         (got / f"f{number}").unlink()
     for number in range(1, uploads + 1):
         (put / f"{mode}-{client}-{number}").write_bytes(content(number + 30))
-    curl(lab, *flags, "--upload-file", f"{put}/{mode}-{client}-[1-{uploads}]", f"ftp://{VIP}/up/", client=client)
+    curl(lab, *flags, "--upload-file", f"{put}/{mode}-{client}-[1-{uploads}]", url(lab, "up/"), client=client)
     for number in range(1, uploads + 1):
         found = [f.read_bytes() for f in lab.directory.glob(f"ftp-*/up/{mode}-{client}-{number}")]
         same(found, [content(number + 30)], f"{mode}: file {number} sent by {client}, at the servers")
-    names = curl(lab, *flags, "--list-only", f"ftp://{VIP}/pub/", client=client).split()
+    names = curl(lab, *flags, "--list-only", url(lab, "pub/"), client=client).split()
     same(sorted(names), sorted(f"f{n}" for n in range(1, FILES + 1)), f"{mode}: names listed")
-    listing = curl(lab, *flags, f"ftp://{VIP}/pub/", client=client).splitlines()
+    listing = curl(lab, *flags, url(lab, "pub/"), client=client).splitlines()
     sizes = sorted(int(line.split()[4]) for line in listing)
     same(sizes, sorted(len(content(n)) for n in range(1, FILES + 1)), f"{mode}: sizes listed")
     return downloads + uploads + 2
@@ -87,7 +98,7 @@ def mirror(lab, client, passive):
     there = f"up/{client}-{passive}"
     mode = "on" if passive else "off"
     script = (f"set net:max-retries 1; set net:timeout 5; set ftp:passive-mode {mode}; set ftp:use-feat off; "
-              f"open ftp://{VIP}; mirror --parallel=4 pub {here}; mirror -R --parallel=4 {here} {there}")
+              f"open {url(lab)}; mirror --parallel=4 pub {here}; mirror -R --parallel=4 {here} {there}")
     lab[client].run("lftp", "--norc", "-c", script, timeout=50)
     for number in range(1, FILES + 1):
         same((here / f"f{number}").read_bytes(), content(number), f"lftp: file {number} at {client}")
@@ -98,12 +109,13 @@ def mirror(lab, client, passive):
 
 def with_addresses(lab, director, count):
     """The servers of clients with this many addresses: each asks one server and stays there."""
-    lab["client"].ip(*[f"addr add 198.51.100.{100 + n}/24 dev eth0" for n in range(count)])
+    sources = [lab.family.of(f"198.51.100.{100 + n}") for n in range(count)]
+    lab["client"].ip(*[f"addr add {source}/{24 if lab.family.version == 4 else 64} dev eth0" for source in sources])
     seen = []
-    for n in range(count):
-        names = {name for _ in range(2) for name in curl(lab, "--list-only", "--interface", f"198.51.100.{100 + n}",
-                                                         f"ftp://{VIP}/").split()} - {"pub", "up"}
-        same(len(names), 1, f"servers that 198.51.100.{100 + n} met")
+    for source in sources:
+        names = {name for _ in range(2) for name in curl(lab, "--list-only", "--interface", source, url(lab)).split()}
+        names -= {"pub", "up"}
+        same(len(names), 1, f"servers that {source} met")
         seen += names
     same(director.dropped(), {}, "frames dropped")
     return {name: seen.count(name) for name in seen}
@@ -115,10 +127,10 @@ GROUP = {"ports": f"tcp/20-21,{PASSIVE[0]}-{PASSIVE[1]}", "persistence": 360, "s
 @case(seconds=60, needs=("vsftpd", "lftp"))
 def files_go_down_and_up_passively_by_direct_routing(lab):
     vsftpd(lab, "rs1", "rs2", pasv_address=VIP)
-    director = Director(lab, virtual("ftp", **GROUP)).start()
-    total = sum(fetch_and_send(lab, "client", mode) for mode in ("EPSV", "PASV"))
-    total += sum(mirror(lab, client, passive=True) for client in ("client", "desk"))
-    true(total >= 340, f"only {total} transfers")
+    director = Director(lab, virtual("ftp", family=lab.family, **GROUP)).start()
+    total = sum(fetch_and_send(lab, "client", mode) for mode in modes(lab, "EPSV", "PASV"))
+    total += sum(mirror(lab, client, passive=True) for client in ("client", "local"))
+    true(total >= 300 + 20 * len(modes(lab, "EPSV", "PASV")), f"only {total} transfers")
     same(with_addresses(lab, director, 6), {"rs1": 3, "rs2": 3}, "clients of each server")
 
 
@@ -126,37 +138,40 @@ def files_go_down_and_up_passively_by_direct_routing(lab):
 def files_go_down_and_up_passively_through_a_tunnel(lab):
     vsftpd(lab, "rs1", "rs2", pasv_address=VIP)
     unwrap_at(lab, "rs1", "rs2")
-    director = Director(lab, virtual("ftp", servers=("rs1 forward=tun", "rs2 forward=tun"), **GROUP)).start()
-    total = sum(fetch_and_send(lab, "client", mode) for mode in ("EPSV", "PASV"))
-    total += sum(mirror(lab, client, passive=True) for client in ("client", "desk"))
-    true(total >= 340, f"only {total} transfers")
+    section = virtual("ftp", servers=("rs1 forward=tun", "rs2 forward=tun"), family=lab.family, **GROUP)
+    director = Director(lab, section).start()
+    total = sum(fetch_and_send(lab, "client", mode) for mode in modes(lab, "EPSV", "PASV"))
+    total += sum(mirror(lab, client, passive=True) for client in ("client", "local"))
+    true(total >= 300 + 20 * len(modes(lab, "EPSV", "PASV")), f"only {total} transfers")
     same(with_addresses(lab, director, 6), {"rs1": 3, "rs2": 3}, "clients of each server")
 
 
 @case(seconds=60, needs=("vsftpd", "lftp"))
 def files_go_down_and_up_actively_by_direct_routing(lab):
     vsftpd(lab, "rs1", "rs2", pasv_address=VIP)
-    director = Director(lab, virtual("ftp", **GROUP)).start()
-    for mode in ("EPRT", "PORT"):
+    director = Director(lab, virtual("ftp", family=lab.family, **GROUP)).start()
+    for mode in modes(lab, "EPRT", "PORT"):
         fetch_and_send(lab, "client", mode)
     same(director.dropped(), {}, "frames dropped")
 
 
 def nat_service(lab, **keys):
-    section = virtual("ftp", ports="tcp/21", scheduler="rr", servers=[f"{name} forward=nat" for name in IN], **keys)
+    section = virtual("ftp", ports="tcp/21", scheduler="rr", servers=[f"{name} forward=nat" for name in IN],
+                      family=lab.family, **keys)
     return Director(lab, section, inside="eth1").start()
 
 
 @case(seconds=60, needs=("vsftpd",))
-def files_go_down_and_up_in_all_four_modes_through_nat(lab):
+def files_go_down_and_up_in_all_modes_through_nat(lab):
     lab.add_inside(*IN)
     vsftpd(lab, *IN)
     director = nat_service(lab)
     at_client = Capture(lab["client"])
-    total = sum(fetch_and_send(lab, "client", mode) for mode in MODES)
-    total += sum(fetch_and_send(lab, "desk", mode) for mode in ("EPRT", "PORT"))
-    true(total >= 120, f"only {total} transfers")
-    same(loud(at_client.frames(), *map(ADDRESS.get, IN)), [], "frames that show a server's own address to the client")
+    total = sum(fetch_and_send(lab, "client", mode) for mode in modes(lab))
+    total += sum(fetch_and_send(lab, "local", mode) for mode in modes(lab, "EPRT", "PORT"))
+    true(total >= 30 * len(modes(lab)), f"only {total} transfers")
+    same(loud(at_client.frames(), *map(lab.family.address.get, IN)), [],
+         "frames that show a server's own address to the client")
     same(director.dropped(), {}, "frames dropped")
     eventually(lambda: all(row["active"] == "0" for row in director.servers().values()), 10, "all connections closed")
 
@@ -166,7 +181,7 @@ def folders_go_down_and_up_by_lftp_through_nat_over_several_connections_at_once(
     lab.add_inside(*IN)
     vsftpd(lab, *IN)
     director = nat_service(lab, persistence=360)
-    total = sum(mirror(lab, client, passive) for client in ("client", "desk") for passive in (True, False))
+    total = sum(mirror(lab, client, passive) for client in ("client", "local") for passive in (True, False))
     same(total, 8 * FILES, "transfers")
     same(director.dropped(), {}, "frames dropped")
 
@@ -175,10 +190,12 @@ def folders_go_down_and_up_by_lftp_through_nat_over_several_connections_at_once(
 def by_one_arm_ftp_works_passively_and_actively_as_well(lab):
     for name in lab.servers:
         lab[name].ip(f"route replace default via {ADDRESS['director']}")
+    lab.add_ipv6(*lab.servers)
     vsftpd(lab, *lab.servers)
-    section = virtual("ftp", ports="tcp/21", scheduler="rr", servers=[f"{name} forward=nat" for name in lab.servers])
+    section = virtual("ftp", ports="tcp/21", scheduler="rr", servers=[f"{name} forward=nat" for name in lab.servers],
+                      family=lab.family)
     director = Director(lab, section).start()
-    for mode in ("EPSV", "EPRT", "PORT"):
+    for mode in modes(lab, "EPSV", "EPRT", "PORT"):
         fetch_and_send(lab, "client", mode)
     same(director.dropped(), {}, "frames dropped")
 
@@ -188,7 +205,7 @@ def passive_ports_that_no_service_names_are_opened_through_nat(lab):
     lab.add_inside(*IN)
     vsftpd(lab, *IN, pasv_min_port=50000, pasv_max_port=60000)
     director = nat_service(lab)
-    for mode in ("EPSV", "PASV"):
+    for mode in modes(lab, "EPSV", "PASV"):
         fetch_and_send(lab, "client", mode)
     same(director.dropped(), {}, "frames dropped")
 
@@ -202,7 +219,7 @@ def segments_of_thirty_six_bytes_carry_the_commands_and_files_through_nat(lab):
     lab["in1"].ip("route replace default via 203.0.113.10 advmss 48")
     lab["in2"].ip("route replace default via 203.0.113.10 advmss 48")
     at_client = Capture(lab["client"])
-    for mode in ("PASV", "EPRT", "PORT"):
+    for mode in modes(lab, "PASV", "EPSV", "EPRT", "PORT"):
         fetch_and_send(lab, "client", mode)
     offers = [f.data for f in at_client.frames() if f.flags & SYN and 21 in (f.source_port, f.target_port)]
     true(offers and all(b"\2\4\0\60" in syn for syn in offers), "no MSS of 48, which timestamps make 36")
@@ -294,7 +311,7 @@ def commands_and_answers_of_single_bytes_are_understood_through_nat(lab):
     lab.add_inside(*IN)
     small_ftp(lab, *IN)
     director = nat_service(lab)
-    clients = [ByteClient(lab[name]) for name in ("client", "desk")]
+    clients = [ByteClient(lab[name]) for name in ("client", "local")]
     servers = set()
     for mode in MODES:
         for number, client in enumerate(clients):

@@ -134,46 +134,61 @@ def connections_of_a_server_that_went_are_reset_when_that_is_wanted(lab):
 @case(seconds=60)
 def the_sorry_server_is_used_while_too_few_are_well(lab):
     first, second = web(lab, "rs1"), web(lab, "rs2")
-    lab["desk"].ip("addr add 192.0.2.100/32 dev lo")
-    lab["desk"].sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
-    lab.serve_web("desk")
-    director = Director(lab, check(), virtual(check="well", quorum=2, sorry=ADDRESS["desk"])).start()
+    lab["local"].ip("addr add 192.0.2.100/32 dev lo")
+    lab["local"].sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
+    lab.serve_web("local")
+    director = Director(lab, check(), virtual(check="well", quorum=2, sorry=ADDRESS["local"])).start()
     all_up(director, "rs1", "rs2")
     eventually(lambda: director.servers()[ADDRESS["rs1"]]["weight"] == "1", 5, "the servers in use")
     same(set(lab.request("client", 10).of) - {"rs1", "rs2"}, set(), "others that answer")
     second.stop()
     director.wait_for_log("too few servers are well (")
-    same(dict(lab.request("client", 10).of), {"desk": 10}, "answers while only rs1 is well")
+    same(dict(lab.request("client", 10).of), {"local": 10}, "answers while only rs1 is well")
     web(lab, "rs2")
     director.wait_for_log("enough servers are well (")
     same(set(lab.request("client", 10).of) - {"rs1", "rs2"}, set(), "others that answer")
     first.stop()
 
 
-@case(seconds=60)
+def tls_servers(lab, *names):
+    """On port 443 of these hosts; with a certificate that nobody has signed."""
+    key, certificate = lab.directory / "key.pem", lab.directory / "certificate.pem"
+    lab[names[0]].run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=lab.example", "-keyout",
+                      str(key), "-out", str(certificate))
+    for name in names:
+        server = lab[name].start("openssl", "s_server", "-quiet", "-accept", "443", "-key", str(key), "-cert",
+                                 str(certificate))
+        eventually(lambda program=server: program.listens_on(443), 10, f"the TLS server of {name}")
+
+
+@case(seconds=60, needs=("dnsmasq", "openssl"))
 def checks_of_every_kind_find_their_server_well(lab):
     lab.serve_web()
-    serve_names(lab, "rs1", "rs2", address=ADDRESS.get)
+    at, second = lab.family.place, lab.family.address["rs2"]
+    serve_names(lab, "rs1", "rs2", address=lab.family.address.get)
+    tls_servers(lab, "rs1", "rs2")
     script = lab.directory / "check-shop"
-    script.write_text("#!/bin/sh\necho $RAWVS_SERVER $RAWVS_PORT\n[ $RAWVS_SERVER = 192.0.2.11 ]\n")
+    script.write_text(f"#!/bin/sh\necho $RAWVS_SERVER $RAWVS_PORT\n[ $RAWVS_SERVER != {second} ]\n")
     script.chmod(0o755)
     lab.directory.chmod(0o755)
     kinds = {"arp": {}, "icmp": {}, "tcp": {"port": 80}, "http": {"port": 80}, "udp": {"port": 53},
-             "dns": {"query": "who.example", "query_type": "TXT", "port": 53}, "exec": {"program": script}}
+             "dns": {"query": "who.example", "query_type": "TXT", "port": 53}, "exec": {"program": script},
+             "tls": {"port": 443}}
     sections = [check(kind, type=kind, **keys) for kind, keys in kinds.items()]
-    sections += [virtual(name=f"v{n}", ports=f"tcp/{8000 + n}", check=kind) for n, kind in enumerate(kinds)]
+    sections += [virtual(name=f"v{n}", ports=f"tcp/{8000 + n}", check=kind, family=lab.family)
+                 for n, kind in enumerate(kinds)]
     director = Director(lab, *sections).start()
     wanted = {(kind, name): "down" if (kind, name) == ("exec", "rs2") else "up"
               for kind in kinds for name in ("rs1", "rs2")}
 
     def found():
-        rows = {(row["service"], row["server"].partition(":")[0]): row.get("health")
+        rows = {(row["service"], row["server"].rpartition(":")[0].strip("[]")): row.get("health")
                 for row in director.ask("list") if row["row"] == "server"}
-        return {(kind, name): rows[f"tcp:192.0.2.100:{8000 + n}", ADDRESS[name]]
+        return {(kind, name): rows[f"tcp:{at(lab.family.vip, 8000 + n)}", lab.family.address[name]]
                 for n, kind in enumerate(kinds) for name in ("rs1", "rs2")}
     eventually(lambda: found() == wanted, 15, "every verdict")
     whys = [row.get("why", "") for row in director.ask("list") if row.get("health") == "down"]
-    same(whys, ["exec 192.0.2.12:8006: exit status 1: 192.0.2.12 8006, 1 of 1"], "the program's reason")
+    same(whys, [f"exec {at(second, 8006)}: exit status 1: {second} 8006, 1 of 1"], "the program's reason")
 
 
 def fixed_port(lab):

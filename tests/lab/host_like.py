@@ -15,7 +15,7 @@ UNREACHABLE, TIME_EXCEEDED, PORT = 3, 11, 3
 def a_closed_tcp_port_refuses_the_connection(lab):
     lab.serve_web()
     Director(lab).start()
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         done = lab[client].run("curl", "--verbose", "--max-time", "60", f"http://{VIP}:81/", check=False)
         true("Connection refused" in done.stderr, f"{client}: curl: {done.returncode} {done.stderr.strip()}")
 
@@ -23,7 +23,7 @@ def a_closed_tcp_port_refuses_the_connection(lab):
 @case()
 def a_closed_udp_port_is_unreachable(lab):
     director = Director(lab).start()
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         with lab[client].inside():
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with s:
@@ -44,8 +44,8 @@ def a_closed_udp_port_is_unreachable(lab):
 @case()
 def a_service_without_a_server_is_unreachable(lab):
     director = Director(lab, virtual(servers=())).start()
-    capture = Capture(lab["desk"])
-    lab["desk"].run("curl", "--silent", "--max-time", "1", f"http://{VIP}/", check=False)
+    capture = Capture(lab["local"])
+    lab["local"].run("curl", "--silent", "--max-time", "1", f"http://{VIP}/", check=False)
     errors = [f for f in capture.frames() if f.protocol == ICMP and f.source == VIP]
     true(errors, f"no ICMP came: {director.exits()}")
     same(errors[0].data[34:36], bytes([UNREACHABLE, PORT]), "ICMP type and code")
@@ -55,7 +55,7 @@ def a_service_without_a_server_is_unreachable(lab):
 @case()
 def pings_of_the_vip_are_answered(lab):
     director = Director(lab).start()
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         for size in ("56", "1400"):
             done = lab[client].run("busybox", "ping", "-c", "3", "-s", size, "-W", "30", "-A", VIP, check=False)
             true("3 packets received" in done.stdout, f"{client}: {done.stdout}")
@@ -66,8 +66,8 @@ def pings_of_the_vip_are_answered(lab):
 def a_packet_whose_time_to_live_ends_at_the_director_is_answered(lab):
     lab.serve_web()
     Director(lab).start()
-    capture = Capture(lab["desk"])
-    with lab["desk"].inside():
+    capture = Capture(lab["local"])
+    with lab["local"].inside():
         s = socket.socket()
     with s:
         s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
@@ -82,7 +82,7 @@ def a_segment_without_a_connection_is_reset(lab):
     lab.serve_web()
     director = Director(lab)
     director.start()
-    with lab["desk"].inside():
+    with lab["local"].inside():
         s = socket.socket()
     with s:
         s.settimeout(60)
@@ -101,6 +101,6 @@ def a_segment_without_a_connection_is_reset(lab):
 def pings_as_large_as_can_be_are_answered(lab):
     director = Director(lab).start()
     for size in ("10000", "65507"):
-        lab["desk"].run("busybox", "ping", "-c", "2", "-s", size, "-W", "5", VIP)
+        lab["local"].run("busybox", "ping", "-c", "2", "-s", size, "-W", "5", VIP)
     same(director.exits()["echo-answered"], 4, "echo-answered")
     same(director.dropped(), {}, "frames dropped")

@@ -4,47 +4,47 @@ import re
 import signal
 
 from case import all_answered, case, same
-from ipvsadm import EMPTY, GROUP, Symlinks
+from ipvsadm import EMPTY, Symlinks
 from lab.director import Director
 from lab.namespaces import Trouble, eventually
-from lab.topology import ADDRESS, VIP, VIP2, Load
+from lab.topology import IPV6, Load
 
 PATIENCE = 40  # seconds for ldirectord to notice; it looks each second, and starts slowly
-CONFIGURATION = f"""\
+TWO_SERVICES = """\
 checktimeout = 2
 negotiatetimeout = 2
 checkinterval = 1
 quiescent = yes
 supervised = yes
 logfile = "LOG"
-virtual = {VIP}:80
-\treal = {ADDRESS['rs1']}:80 gate 1
-\treal = {ADDRESS['rs2']}:80 gate 3
-\tfallback = {ADDRESS['rs3']}:80 gate
+virtual{6} = {vip}:80
+\treal{6} = {rs1}:80 gate 1
+\treal{6} = {rs2}:80 gate 3
+\tfallback{6} = {rs3}:80 gate
 \tservice = http
 \tscheduler = wrr
 \tprotocol = tcp
 \tchecktype = negotiate
 \trequest = "index.html"
 \treceive = "^rs"
-virtual = {VIP2}:80
-\treal = {ADDRESS['in1']}:8080 masq
-\treal = {ADDRESS['in2']}:8080 masq 2
+virtual{6} = {vip2}:80
+\treal{6} = {in1}:8080 masq
+\treal{6} = {in2}:8080 masq 2
 \tservice = http
 \tscheduler = rr
 \tpersistent = 600
-\tnetmask = 255.255.255.0
+\tnetmask = {mask}
 \tprotocol = tcp
 \tchecktype = connect
 """
-OF_A_MARK = f"""\
+OF_A_MARK = """\
 checkinterval = 1
 quiescent = no
 supervised = yes
 logfile = "LOG"
-virtual = 10
-\treal = {ADDRESS['rs1']}:80 gate
-\treal = {ADDRESS['rs2']}:80 gate
+virtual{6} = 10
+\treal{6} = {rs1}:80 gate
+\treal{6} = {rs2}:80 gate
 \tservice = http
 \tscheduler = wlc
 \tpersistent = 600
@@ -52,26 +52,38 @@ virtual = 10
 \tchecktype = connect
 \tcheckport = 80
 """
-FALLBACK = (ADDRESS["rs3"], "Route", 1)
 
 
-def route(rs1, rs2):
-    return [(ADDRESS["rs1"], "Route", rs1), (ADDRESS["rs2"], "Route", rs2)]
+def route(lab, rs1, rs2):
+    return [(lab.family.address["rs1"], "Route", rs1), (lab.family.address["rs2"], "Route", rs2)]
 
 
-def masq(in1, in2):
-    return [(ADDRESS["in1"], "Masq", in1), (ADDRESS["in2"], "Masq", in2)]
+def masq(lab, in1, in2):
+    return [(lab.family.address["in1"], "Masq", in1), (lab.family.address["in2"], "Masq", in2)]
+
+
+def configured(lab, text):
+    """ldirectord's file with the addresses of the lab's family, whose keywords end in 6 for IPv6."""
+    family = lab.family
+    places = {name: family.place(address) for name, address in
+              {**family.address, "vip": family.vip, "vip2": family.vip2}.items()}
+    mask = "64" if family is IPV6 else "255.255.255.0"
+    for name, value in {**places, "mask": mask, "6": "6" if family is IPV6 else ""}.items():
+        text = text.replace(f"{{{name}}}", value)
+    if family is IPV6:  # to ask a web server there, ldirectord needs a module that Debian does not install with it
+        text = text.replace("checktype = negotiate", "checktype = connect")
+    return text.replace("LOG", str(lab.directory / "ldirectord.log"))
 
 
 class Watched:
     """A director whose table is ldirectord's."""
 
-    def __init__(self, lab, configuration=CONFIGURATION, sections=EMPTY):
+    def __init__(self, lab, configuration=TWO_SERVICES, sections=EMPTY):
         # A client port that is used again would else go to the server that its old connection remembers, dead or not.
         self.director = Director(lab, sections, inside="eth1", expire_nodest_conn=1).start()
         symlinks = Symlinks(lab, self.director)
         file = lab.directory / "ldirectord.cf"
-        file.write_text(configuration.replace("LOG", str(lab.directory / "ldirectord.log")))
+        file.write_text(configured(lab, configuration))
         script = symlinks.in_place(f"exec env RAWVS_SOCKET={self.director.control} ldirectord {file} start")
         self.program = lab["director"].start("sh", "-c", script)
 
@@ -79,10 +91,10 @@ class Watched:
         """{VIP or mark: [(server, method, weight), ...]} by rawvsadm -L -n."""
         table = {}
         for line in self.director.admin("-L", "-n").splitlines():
-            if service := re.match(r"(?:TCP|FWM)  ([\d.]+)(?::\d+)? ", line):
-                table[service[1]] = []
+            if service := re.match(r"(?:TCP|FWM)  (\[\S+\]|[\d.]+)(?::\d+)? ", line):
+                table[service[1].strip("[]")] = []
             if server := re.match(r"  -> (\S+):\d+ +(\w+) +(\d+) ", line):
-                list(table.values())[-1].append((server[1], server[2], int(server[3])))
+                list(table.values())[-1].append((server[1].strip("[]"), server[2], int(server[3])))
         return table
 
     def wait_for(self, wanted, what):
@@ -110,34 +122,38 @@ def ldirectord_makes_the_table_quiesces_dead_servers_and_uses_the_fallback(lab):
     lab.serve_web("rs1", "rs2", "rs3")
     lab.serve_web("in1", "in2", port=8080)
     watched = Watched(lab)
-    watched.wait_for({VIP: route(1, 3), VIP2: masq(1, 2)}, "made the table")
+    vip, vip2 = lab.family.vip, lab.family.vip2
+    fallback = (lab.family.address["rs3"], "Route", 1)
+    watched.wait_for({vip: route(lab, 1, 3), vip2: masq(lab, 1, 2)}, "made the table")
     listing = watched.director.admin("-L", "-n").splitlines()
+    mask = "64" if lab.family is IPV6 else "255.255.255.0"
     same([line for line in listing if line.startswith("TCP")],
-         [f"TCP  {VIP}:80 wrr", f"TCP  {VIP2}:80 rr persistent 600 mask 255.255.255.0"], "the services")
+         [f"TCP  {lab.family.place(vip, 80)} wrr", f"TCP  {lab.family.place(vip2, 80)} rr persistent 600 mask {mask}"],
+         "the services")
     answers = lab.request("client", 40)
     all_answered(answers, 40)
     same(dict(answers.of), {"rs1": 10, "rs2": 30}, "who answered how many")
 
     web_server(lab, "rs1").stop(signal.SIGKILL)
-    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 2)}, "quiesced rs1")
+    watched.wait_for({vip: route(lab, 0, 3), vip2: masq(lab, 1, 2)}, "quiesced rs1")
     load = Load(lab, "client", parallel=4)
     load.wait_for(100)
     lab.serve_web("rs1")
-    watched.wait_for({VIP: route(1, 3), VIP2: masq(1, 2)}, "brought rs1 back")
+    watched.wait_for({vip: route(lab, 1, 3), vip2: masq(lab, 1, 2)}, "brought rs1 back")
     load.wait_for(10, "rs1")
     same(load.stop().failures, [], "requests that failed while rs1 was quiesced, and as it came back")
 
     for name in ("rs1", "rs2"):
         web_server(lab, name).stop(signal.SIGKILL)
-    watched.wait_for({VIP: [*route(0, 0), FALLBACK], VIP2: masq(1, 2)}, "turned to the fallback server")
+    watched.wait_for({vip: [*route(lab, 0, 0), fallback], vip2: masq(lab, 1, 2)}, "turned to the fallback server")
     answered_by(lab, ["rs3"])
     lab.serve_web("rs2")
-    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 2)}, "left the fallback server")
+    watched.wait_for({vip: route(lab, 0, 3), vip2: masq(lab, 1, 2)}, "left the fallback server")
     answered_by(lab, ["rs2"])
 
     web_server(lab, "in2").stop(signal.SIGKILL)
-    watched.wait_for({VIP: route(0, 3), VIP2: masq(1, 0)}, "quiesced in2")
-    answered_by(lab, ["in1"], url=f"http://{VIP2}/")
+    watched.wait_for({vip: route(lab, 0, 3), vip2: masq(lab, 1, 0)}, "quiesced in2")
+    answered_by(lab, ["in1"], url=f"http://{lab.family.place(vip2)}/")
     same(watched.director.dropped(), {}, "frames dropped")
 
     same(watched.program.stop(), 0, f"ldirectord's exit status ({watched.program.text()[-300:]})")
@@ -147,15 +163,15 @@ def ldirectord_makes_the_table_quiesces_dead_servers_and_uses_the_fallback(lab):
 @case(seconds=120, needs=("ldirectord", "ipvsadm"))
 def ldirectord_removes_and_adds_the_servers_of_a_mark_without_quiescing(lab):
     lab.serve_web()
-    watched = Watched(lab, OF_A_MARK, GROUP)
-    both = route(1, 1)
+    watched = Watched(lab, OF_A_MARK, f"[group web]\nmark = 10\nmatch = {lab.family.vip} tcp/80,443\n")
+    both = route(lab, 1, 1)
     watched.wait_for({"10": both}, "made the table")
     same([line for line in watched.director.admin("-L", "-n").splitlines() if line.startswith("FWM")],
-         ["FWM  10 wlc persistent 600"], "the service")
+         ["FWM  10 IPv6 wlc persistent 600" if lab.family is IPV6 else "FWM  10 wlc persistent 600"], "the service")
     first = next(iter(lab.request("client").of))
     answered_by(lab, [first], 10)
     web_server(lab, first).stop(signal.SIGKILL)
-    watched.wait_for({"10": [row for row in both if row[0] != ADDRESS[first]]}, f"removed {first}")
+    watched.wait_for({"10": [row for row in both if row[0] != lab.family.address[first]]}, f"removed {first}")
     answered_by(lab, [{"rs1": "rs2", "rs2": "rs1"}[first]], 10)
     lab.serve_web(first)
     watched.wait_for({"10": both}, f"added {first} again")

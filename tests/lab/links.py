@@ -39,25 +39,25 @@ def an_interface_missing_at_start_is_waited_for_and_then_used(lab):
     director.wait_for_log("interface eth0 does not exist: waiting for it", 2)
     does_not_spin(director)
     rewire(lab, mac_of("director"))
-    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer after the interface appeared")
-    all_answered(lab.request("desk", 20, parallel=5), 20)
+    eventually(lambda: lab.request("local", patience=1).of, 15, "an answer after the interface appeared")
+    all_answered(lab.request("local", 20, parallel=5), 20)
 
 
 @case()
 def an_interface_that_goes_down_and_comes_back_serves_again(lab):
     lab.serve_web()
     director = Director(lab).start()
-    all_answered(lab.request("desk", 5), 5)
+    all_answered(lab.request("local", 5), 5)
     said = len(director.log())
     lab["director"].ip("link set eth0 down")
     eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0 going down")
     does_not_spin(director)
     said = len(director.log())
-    capture = Capture(lab["desk"])
+    capture = Capture(lab["local"])
     lab["director"].ip("link set eth0 up")
     eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0 coming back")
     eventually(lambda: [f for f in capture.frames() if f.kind == ARP and f.source == VIP], 5, "the VIP announced again")
-    all_answered(lab.request("desk", 20, parallel=5), 20)
+    all_answered(lab.request("local", 20, parallel=5), 20)
 
 
 @case()
@@ -77,26 +77,26 @@ def a_cable_pulled_and_put_back_is_survived(lab):
     lab["switch"].ip("link set director-eth0 down")
     does_not_spin(director)
     lab["switch"].ip("link set director-eth0 up")
-    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer after the cable was put back")
-    all_answered(lab.request("desk", 20, parallel=5), 20)
+    eventually(lambda: lab.request("local", patience=1).of, 15, "an answer after the cable was put back")
+    all_answered(lab.request("local", 20, parallel=5), 20)
 
 
 @case()
 def an_interface_deleted_and_made_anew_with_another_mac_serves_again(lab):
     lab.serve_web()
     director = Director(lab).start()
-    all_answered(lab.request("desk", 5), 5)
+    all_answered(lab.request("local", 5), 5)
     said = len(director.log())
     lab["director"].unwire("eth0")
     eventually(lambda: "eth0" in director.log()[said:], 5, "a log line about eth0")
     does_not_spin(director)
-    capture = Capture(lab["desk"])
+    capture = Capture(lab["local"])
     rewire(lab, OTHER_MAC)
     eventually(lambda: [f for f in capture.frames() if f.source == VIP and f.sender_mac == OTHER_MAC], 10,
                "the VIP announced from the new MAC")
-    all_answered(lab.request("desk", 20, parallel=5), 20)
+    all_answered(lab.request("local", 20, parallel=5), 20)
     before = lab["director"].kernel_counter("InReceives")
-    all_answered(lab.request("desk", 20), 20)
+    all_answered(lab.request("local", 20), 20)
     same(lab["director"].kernel_counter("InReceives"), before, "packets at the kernel: is the new interface guarded?")
 
 
@@ -106,7 +106,7 @@ def an_inside_interface_that_is_missing_does_not_keep_the_others_from_working(la
     lab["director"].unwire("eth1")
     director = Director(lab, inside="eth1").start()
     director.wait_for_log("interface eth1 does not exist: waiting for it", 2)
-    all_answered(lab.request("desk", 20, parallel=5), 20)
+    all_answered(lab.request("local", 20, parallel=5), 20)
 
 
 @case()
@@ -130,7 +130,7 @@ def an_interface_without_ethernet_is_refused_by_name(lab):
 def an_interface_that_comes_back_without_ethernet_is_told_of_and_waited_for(lab):
     lab.serve_web()
     director = Director(lab).start()
-    all_answered(lab.request("desk", 5), 5)
+    all_answered(lab.request("local", 5), 5)
     lab["director"].unwire("eth0")
     lab["director"].ip("tuntap add eth0 mode tun", "link set eth0 up")
     director.wait_for_log("interface eth0 cannot serve: it has no Ethernet", 10)
@@ -139,4 +139,4 @@ def an_interface_that_comes_back_without_ethernet_is_told_of_and_waited_for(lab)
     true("rawvsd cannot serve on interface eth0" in done.stdout, done.stdout)
     lab["director"].ip("link del eth0")
     rewire(lab, mac_of("director"))
-    eventually(lambda: lab.request("desk", patience=1).of, 15, "an answer with Ethernet again")
+    eventually(lambda: lab.request("local", patience=1).of, 15, "an answer with Ethernet again")

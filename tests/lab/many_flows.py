@@ -56,9 +56,9 @@ class ManyFlows:
     def serve(self, name, port):
         """A real server answers on this port."""
         with self.lab[name].inside():
-            s = socket.socket()
+            s = self.lab.family.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("0.0.0.0", port))
+        s.bind(("", port))
         s.listen(1024)
         s.setblocking(False)
         self.selector.register(s, selectors.EVENT_READ, lambda _: self.accept(s, int(name[-1])))

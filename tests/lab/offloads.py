@@ -15,7 +15,6 @@ import os
 from case import case, same, true
 from lab.director import Director, program, virtual
 from lab.namespaces import Trouble, eventually
-from lab.topology import ADDRESS, VIP
 from programs import HERE, MEGABYTE, unwrap_at
 
 PORT = 5201
@@ -26,12 +25,12 @@ UP, DOWN = (), ("--reverse",)
 GENTLY = ("--window", "256K")
 
 
-def service(server, **keys):
-    return virtual("speed", ports=f"tcp/{PORT}", servers=(server,), **keys)
+def service(lab, server, **keys):
+    return virtual("speed", ports=f"tcp/{PORT}", servers=(server,), family=lab.family, **keys)
 
 
 def serve(lab, name):
-    program = lab[name].start("iperf3", "--server", "--version4", "--port", str(PORT))
+    program = lab[name].start("iperf3", "--server", f"--version{lab.family.version}", "--port", str(PORT))
     eventually(lambda: program.listens_on(PORT), 5, f"iperf3 of {name}")
 
 
@@ -67,8 +66,8 @@ def queues_dropped(lab):
 
 def transfer(lab, client, megabytes, *options):
     """iperf3 from a client to the VIP; what it reports at its end."""
-    done = lab[client].run("iperf3", "--client", VIP, "--port", str(PORT), "--bytes", f"{megabytes}M", "--json",
-                           "--connect-timeout", "5000", *options, check=False, timeout=50)
+    done = lab[client].run("iperf3", "--client", lab.family.vip, "--port", str(PORT), "--bytes", f"{megabytes}M",
+                           "--json", "--connect-timeout", "5000", *options, check=False, timeout=50)
     report = json.loads(done.stdout or "{}")
     if done.returncode != 0 or "error" in report:
         raise Trouble(f"iperf3 {client} {' '.join(options)}: {report.get('error') or done.stderr.strip()}")
@@ -131,8 +130,8 @@ def arrives_whole(lab, name, action):
 @one_processor()
 def by_direct_routing_super_frames_arrive_whole_and_nothing_is_sent_twice(lab):
     serve(lab, "rs1")
-    director = Director(lab, service("rs1")).start()
-    for client in ("client", "desk"):
+    director = Director(lab, service(lab, "rs1")).start()
+    for client in ("client", "local"):
         arrives_whole(lab, "rs1", lambda name=client: nothing_is_lost(lab, director, name, "rs1", 300, *UP))
         nothing_is_lost(lab, director, client, "rs1", 300, *DOWN)
 
@@ -142,16 +141,18 @@ def by_direct_routing_super_frames_arrive_whole_and_nothing_is_sent_twice(lab):
 def through_nat_super_frames_arrive_whole_both_ways_and_nothing_is_sent_twice(lab):
     lab.add_inside("in1")
     serve(lab, "in1")
-    director = Director(lab, service("in1 forward=nat"), inside="eth1").start()
-    for client in ("client", "desk"):
+    director = Director(lab, service(lab, "in1 forward=nat"), inside="eth1").start()
+    for client in ("client", "local"):
         arrives_whole(lab, "in1", lambda name=client: nothing_is_lost(lab, director, name, "in1", 300, *UP))
         arrives_whole(lab, client, lambda name=client: nothing_is_lost(lab, director, name, "in1", 300, *DOWN))
 
 
 def room_for_a_tunnel(lab, name):
     """The server asks its clients for segments that fit the tunnel; else each client learns it by a first loss."""
-    lab[name].ip(f"route replace default via {ADDRESS['router']} advmss 1440",
-                 f"route replace 192.0.2.0/24 dev eth0 src {ADDRESS[name]} advmss 1440")
+    address, size = lab.family.address, 1440 if lab.family.version == 4 else 1400
+    lan = f"src {address[name]}" if lab.family.version == 4 else "proto kernel metric 256"  # as the kernel's own route
+    lab[name].ip(f"route replace default via {address['router']} advmss {size}",
+                 f"route replace {lab.family.of('192.0.2.0/24')} dev eth0 {lan} advmss {size}")
 
 
 @case(seconds=90, needs=("iperf3",))
@@ -160,8 +161,8 @@ def through_a_tunnel_super_frames_are_cut_right_and_nothing_is_sent_twice(lab):
     room_for_a_tunnel(lab, "rs1")
     unwrap_at(lab, "rs1")
     serve(lab, "rs1")
-    director = Director(lab, service("rs1 forward=tun")).start()
-    for client in ("client", "desk"):  # gently: the tunnel's far end is a script
+    director = Director(lab, service(lab, "rs1 forward=tun")).start()
+    for client in ("client", "local"):  # gently: the tunnel's far end is a script
         def go_up(name=client):
             nothing_is_lost(lab, director, name, "rs1", 50, *UP, *GENTLY)
         arrives_whole(lab, "director", go_up)
@@ -176,7 +177,7 @@ def by_a_plain_card(lab, host, name="eth0"):
 def watch(lab, host):
     file = lab.directory / f"{host}.pcap"
     program = lab[host].start("tcpdump", "-Z", "root", "-nni", "eth0", "-Q", "in", "-B", "65536", "-w", str(file),
-                              f"tcp port {PORT} or ip proto 4")
+                              f"tcp port {PORT} or ip proto 4 or ip6 proto 41")
     eventually(lambda: "listening on" in program.text() or not program.running(), 10, "tcpdump")
     true(program.running(), f"tcpdump: {program.text()}")
     return program, file
@@ -205,8 +206,8 @@ def segments(megabytes):
 def by_direct_routing_every_checksum_is_right_behind_a_card_without_offloads(lab):
     by_a_plain_card(lab, "rs1")
     serve(lab, "rs1")
-    director = Director(lab, service("rs1")).start()
-    for client in ("client", "desk"):
+    director = Director(lab, service(lab, "rs1")).start()
+    for client in ("client", "local"):
         for way, least in ((UP, segments(20)), (DOWN, 10)):
             checksums_are_right(lab, "rs1", lambda name=client, options=way: nothing_is_lost(
                 lab, director, name, "rs1", 20, *options, *GENTLY), least)
@@ -217,13 +218,13 @@ def by_direct_routing_every_checksum_is_right_behind_a_card_without_offloads(lab
 def through_nat_every_checksum_is_right_both_ways_behind_cards_without_offloads(lab):
     lab.add_inside("in1")
     by_a_plain_card(lab, "in1")
-    by_a_plain_card(lab, "desk")
+    by_a_plain_card(lab, "local")
     serve(lab, "in1")
-    director = Director(lab, service("in1 forward=nat"), inside="eth1").start()
-    for host, way, least in (("in1", UP, segments(20)), ("desk", UP, 10), ("in1", DOWN, 10),
-                             ("desk", DOWN, segments(20))):
+    director = Director(lab, service(lab, "in1 forward=nat"), inside="eth1").start()
+    for host, way, least in (("in1", UP, segments(20)), ("local", UP, 10), ("in1", DOWN, 10),
+                             ("local", DOWN, segments(20))):
         checksums_are_right(lab, host, lambda options=way: nothing_is_lost(
-            lab, director, "desk", "in1", 20, *options, *GENTLY), least)
+            lab, director, "local", "in1", 20, *options, *GENTLY), least)
 
 
 @case(seconds=90, needs=("iperf3", "ethtool", "tcpdump"))
@@ -232,10 +233,10 @@ def through_a_tunnel_every_checksum_is_right(lab):
     room_for_a_tunnel(lab, "rs1")
     unwrap_at(lab, "rs1")
     serve(lab, "rs1")
-    director = Director(lab, service("rs1 forward=tun")).start()
+    director = Director(lab, service(lab, "rs1 forward=tun")).start()
     for way, least in ((UP, segments(20)), (DOWN, 10)):
         checksums_are_right(lab, "rs1", lambda options=way: nothing_is_lost(
-            lab, director, "desk", "rs1", 20, *options, *GENTLY), least)
+            lab, director, "local", "rs1", 20, *options, *GENTLY), least)
 
 
 def start_on_old_kernel(lab, director, lacks):
@@ -249,8 +250,8 @@ def start_on_old_kernel(lab, director, lacks):
 
 def both_ways_whole(lab, director):
     """Super-frames through NAT, which has the director in both directions."""
-    for host, way in (("in1", UP), ("desk", DOWN)):
-        arrives_whole(lab, host, lambda options=way: nothing_is_lost(lab, director, "desk", "in1", 300, *options))
+    for host, way in (("in1", UP), ("local", DOWN)):
+        arrives_whole(lab, host, lambda options=way: nothing_is_lost(lab, director, "local", "in1", 300, *options))
 
 
 @case(seconds=90, needs=("iperf3",))
@@ -258,7 +259,7 @@ def both_ways_whole(lab, director):
 def plain_sockets_carry_super_frames_whole_as_well(lab):
     lab.add_inside("in1")
     serve(lab, "in1")
-    director = Director(lab, service("in1 forward=nat"), inside="eth1", io="socket").start()
+    director = Director(lab, service(lab, "in1 forward=nat"), inside="eth1", io="socket").start()
     both_ways_whole(lab, director)
 
 
@@ -267,7 +268,7 @@ def plain_sockets_carry_super_frames_whole_as_well(lab):
 def where_the_kernel_has_no_rings_plain_sockets_are_taken_and_the_log_says_why(lab):
     lab.add_inside("in1")
     serve(lab, "in1")
-    director = start_on_old_kernel(lab, Director(lab, service("in1 forward=nat"), inside="eth1"), "ring")
+    director = start_on_old_kernel(lab, Director(lab, service(lab, "in1 forward=nat"), inside="eth1"), "ring")
     for name in ("eth0", "eth1"):
         true(f"{name}: frames are read by socket: ring: " in director.log(), f"the log:\n{director.log()}")
     both_ways_whole(lab, director)
@@ -280,8 +281,8 @@ def where_the_kernel_carries_no_offload_facts_the_log_says_what_to_type_and_plai
     serve(lab, "in1")
     for name in ("eth0", "eth1"):
         by_a_plain_card(lab, "director", name)
-    director = start_on_old_kernel(lab, Director(lab, service("in1 forward=nat"), inside="eth1"), "vnet-header")
+    director = start_on_old_kernel(lab, Director(lab, service(lab, "in1 forward=nat"), inside="eth1"), "vnet-header")
     for name in ("eth0", "eth1"):
         true(f"ethtool -K {name} " in director.log(), f"the log does not say what to type:\n{director.log()}")
     for way in (UP, DOWN):
-        nothing_is_lost(lab, director, "desk", "in1", 20, *way, *GENTLY)
+        nothing_is_lost(lab, director, "local", "in1", 20, *way, *GENTLY)

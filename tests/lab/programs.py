@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Real programs used by several files of lab tests: a tunnel's far end, large files by HTTP, names by DNS."""
 import hashlib
+import itertools
 import os
 import pathlib
 import sys
@@ -8,10 +9,10 @@ import sys
 from case import all_answered, same, true
 from lab.frames import Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP
 
 HERE = pathlib.Path(__file__).resolve().parent
 MEGABYTE = 1 << 20
+CLIENT_PORTS = itertools.count(20000)  # none that the kernel chooses
 
 
 def unwrap_at(lab, *names, kind="ipip"):
@@ -35,25 +36,27 @@ def upload_page(lab, *names):
         page.chmod(0o755)
 
 
-def upload(lab, client, content, url=f"http://{VIP}/cgi-bin/sum"):
+def upload(lab, client, content, url=None):
     file = lab.directory / "upload"
     file.write_bytes(content)
     done = lab[client].run("curl", "--silent", "--show-error", "--fail", "--max-time", "120", "--header", "Expect:",
-                           "--data-binary", f"@{file}", url)
+                           "--data-binary", f"@{file}", url or f"{lab.family.url}/cgi-bin/sum")
     same(done.stdout.split()[:1], [hashlib.sha256(content).hexdigest()], f"{client} sends: sha256")
 
 
-def download(lab, client, content, *names, url=f"http://{VIP}/large"):
+def download(lab, client, content, *names, url=None):
     got = lab.directory / "got"
     for name in names:
         (lab.page_root(name) / "large").write_bytes(content)
-    lab[client].run("curl", "--silent", "--show-error", "--fail", "--max-time", "120", "--output", str(got), url)
+    lab[client].run("curl", "--silent", "--show-error", "--fail", "--max-time", "120", "--output", str(got),
+                      url or f"{lab.family.url}/large")
     same(hashlib.sha256(got.read_bytes()).hexdigest(), hashlib.sha256(content).hexdigest(), f"{client} gets: sha256")
 
 
-def fifty_megabytes_each_way(lab, client, *names, url=f"http://{VIP}"):
+def fifty_megabytes_each_way(lab, client, *names, url=None):
     """Unchanged, with the kernel's default offloads: super-frames are among the frames."""
     upload_page(lab, *names)
+    url = url or lab.family.url
     content = os.urandom(MEGABYTE) * 50
     at_director = Capture(lab["director"])
     upload(lab, client, content, f"{url}/cgi-bin/sum")
@@ -66,7 +69,7 @@ def shared_by_weight(lab, director, client, count, weights, parallel=1):
     """This many requests, all answered; each server got its weight's share of their connections."""
     def connections():
         rows = director.servers()
-        return {name: int(rows[ADDRESS[name]]["conns"]) for name in weights}
+        return {name: int(rows[lab.family.address[name]]["conns"]) for name in weights}
     before = connections()
     all_answered(lab.request(client, count, parallel=parallel), count)
     got = {name: now - before[name] for name, now in connections().items()}
@@ -95,14 +98,23 @@ def serve_names(lab, *names, address):
 
 
 def dig(lab, name, *options):
-    return lab["client"].run("dig", f"@{VIP}", name, "+short", "+tries=1", "+time=60", *options).stdout.split()
+    """The answer's words.  Each question has a port of its own: one from a port that was used before, as random ports
+    are now and then, would continue the old connection."""
+    client = f"{lab.family.address['client']}#{next(CLIENT_PORTS)}"
+    return lab["client"].run("dig", "-b", client, f"@{lab.family.vip}", name, "+short", "+tries=1", "+time=60",
+                             *options).stdout.split()
+
+
+def askers_spread(lab, count, *names, options=()):
+    """So many questions; each name server has answered as many as the others."""
+    same(sorted(dig(lab, "who.example", "TXT", *options)[0] for _ in range(count)),
+         sorted([f'"{name}"' for name in names] * (count // len(names))), f"who answered {' '.join(options)}".strip())
 
 
 def names_by_udp_and_tcp(lab, director, *names):
     """Twenty questions by each, spread evenly; an answer of 1.6 KB comes in fragments by UDP, and whole by TCP."""
-    half = sorted([f'"{name}"' for name in names] * (20 // len(names)))
     for way in ("+notcp", "+tcp"):
-        same(sorted(dig(lab, "who.example", "TXT", way)[0] for _ in range(20)), half, f"who answered {way}")
+        askers_spread(lab, 20, *names, options=(way,))
         same(len(dig(lab, "large.example", "A", way, "+bufsize=4096", "+ignore")), 100, f"addresses {way}")
     same(director.dropped(), {}, "frames dropped")
 

@@ -41,10 +41,10 @@ def same_as_before(before, host, what, device="lo"):
 
 
 def answers_arp(lab, target):
-    """Whether rs1 answers the desk's ARP request.  It answers in order, and always for its own address."""
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    """Whether rs1 answers the local client's ARP request.  It answers in order, and always for its own address."""
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     for address in (target, ADDRESS["rs1"]):
-        asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], address))
+        asker.send(arp_request(mac_of("local"), ADDRESS["local"], address))
 
     def from_rs1():
         return [f.source for f in capture.frames() if f.kind == ARP and f.op == 2 and f.sender == mac_of("rs1")]

@@ -10,9 +10,10 @@ import sys
 
 from case import Skip, all_answered, case, same, true
 from init_scripts import SHELLS
+from ipv6 import six_virtual
 from lab.director import Director, virtual
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, DIRECTOR_INSIDE, VIP, VIP2
+from lab.topology import ADDRESS, ADDRESS6, DIRECTOR_INSIDE, IPV6, VIP, VIP2, VIP6, six
 from programs import HERE
 from realserver import bare, changed_since, realserver_script, same_as_before, settings_of
 
@@ -155,6 +156,53 @@ def a_nat_server_answers_by_the_director_once_it_is_the_gateway(lab):
         same(routes(host), before, "the routes after the stop")
         same_as_before(settings, host, "after the stop")
         true(not state.exists(), "the state file is still there")
+
+
+def routes6(host):
+    return sorted(host.run("ip", "-6", "route").stdout.splitlines())
+
+
+@case(seconds=60, needs=("dash",), servers=("rs1",), family=IPV6)
+def a_nat_server_of_both_families_has_a_gateway_of_each(lab):
+    host = lab["rs1"]
+    bare(host)
+    for vip in (VIP6, six(VIP2)):
+        host.run("ip", "addr", "del", f"{vip}/128", "dev", "lo", check=False)
+    lab.serve_web("rs1")
+    Director(lab, six_virtual(servers=("rs1 forward=nat",))).start()
+    for shell in SHELLS:
+        script, state = nat_script(lab, shell, GATEWAY=f"{GATE} {six(GATE).upper()}")
+        before, before6 = routes(host), routes6(host)
+        true("not started" in script.gives(3, "status"), "status before")
+        true(lab.request("client", 1, patience=1).failures, "it answers without the gateway")
+        for _ in range(2):
+            script.gives(0, "start")
+            true(any(f"default via {six(GATE)} dev eth0 metric 82" in line for line in routes6(host)), routes6(host))
+            true(set(before6) <= set(routes6(host)), "a route of before is gone")
+        same(script.gives(0, "status"),
+             f"gateway {GATE}: on eth0\ngateway {six(GATE)}: on eth0\nroute default via {GATE}: yes\n"
+             f"route ::/0 via {six(GATE)}: yes\nrawvs-realserver: everything is right\n", "status")
+        all_answered(lab.request("client", 10), 10)
+        host.run("ip", "-6", "route", "del", "default", "via", six(GATE))
+        true(f"route ::/0 via {six(GATE)}: no, but none; expected yes\n" in script.gives(1, "status"), "status")
+        script.gives(0, "start")
+        script.gives(0, "restart", GATEWAY=six(GATE), NETS="2001:DB8:2::/48 2001:db8:77::1/128")
+        same(routes(host), before, "the routes of IPv4 after a restart with a gateway of IPv6 alone")
+        found = routes6(host)
+        for target in ("2001:db8:2::/48", "2001:db8:77::1"):
+            true(any(line.startswith(f"{target} via {six(GATE)} ") for line in found), f"{target}: {found}")
+        true(not any(line.startswith(f"default via {six(GATE)}") for line in found), f"NETS are set: {found}")
+        script.gives(0, "stop")
+        same((routes(host), routes6(host)), (before, before6), "the routes after the stop")
+        true(not state.exists(), "the state file is still there")
+        for code, word, settings in ((6, "2001:db8::1/32", {"NETS": "2001:db8::1/32"}),
+                                     (6, "no address of its family", {"NETS": "2001:db8::/32", "GATEWAY": GATE}),
+                                     (6, "one of each", {"GATEWAY": f"{six(GATE)} 2001:db8:1::31"}),
+                                     (1, "own address", {"GATEWAY": ADDRESS6["rs1"]}),
+                                     (1, "on no network of this host", {"GATEWAY": "2001:db8:99::1"})):
+            text = script.gives(code, "start", **settings)
+            true(word in text, f"{settings}: {text}")
+        same((routes(host), routes6(host)), (before, before6), "the routes after the refusals")
 
 
 @case(needs=("dash",), servers=("rs1",))

@@ -17,7 +17,7 @@ from daemon import no_process
 from ftp import content, vsftpd
 from lab.director import Director, program, virtual
 from lab.namespaces import NETNS, eventually
-from lab.topology import ADDRESS, VIP
+from lab.topology import VIP
 from nat import IN, inside_web, nat
 from programs import HERE
 
@@ -34,7 +34,7 @@ class Downloads:
         self.program = lab["client"].start(
             "curl", "--no-progress-meter", "--parallel", "--parallel-immediate", "--parallel-max", str(DOWNLOADS),
             "--limit-rate", "50K", "--max-time", "400", "--output", "/dev/null",
-            "--write-out", "%{http_code} %{size_download} %{errormsg}\\n", f"http://{VIP}/large?[1-{DOWNLOADS}]")
+            "--write-out", "%{http_code} %{size_download} %{errormsg}\\n", f"{lab.family.url}/large?[1-{DOWNLOADS}]")
         # On a busy machine the first ones may be over when the last begin.
         eventually(lambda: self.count(director, "active", "inactive") >= DOWNLOADS, 20, f"{DOWNLOADS} downloads")
         true(self.count(director, "active") >= DOWNLOADS // 2, "the downloads are too fast to be under way")
@@ -57,20 +57,21 @@ class Pulse:
     """A client that requests an echo every millisecond or so, and records the longest time without one."""
     PORT = 7
 
-    def __init__(self, lab, server, address=VIP):
+    def __init__(self, lab, server, address=None):
+        address = address or lab.family.vip
         echo = lab[server].start(sys.executable, str(HERE / "small_server"), "echo", address, str(self.PORT))
         eventually(lambda: "ready" in echo.text(), 10, f"the echo of {server}")
         with lab["client"].inside():
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect((VIP, self.PORT))
+            self.socket = lab.family.socket(socket.SOCK_DGRAM)
+        self.socket.connect((lab.family.vip, self.PORT))
         self.socket.settimeout(0.001)
         self.answers, self.longest, self.last = 0, 0.0, None
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     @classmethod
-    def section(cls, servers):
-        return virtual("echo", ports=f"udp/{cls.PORT}", servers=servers)
+    def section(cls, lab, servers):
+        return virtual("echo", ports=f"udp/{cls.PORT}", servers=servers, family=lab.family)
 
     def __enter__(self):
         self.thread.start()
@@ -128,7 +129,7 @@ def replaced(director):
 @case(seconds=90)
 def two_hundred_downloads_survive_a_restart_by_direct_routing(lab):
     lab.serve_web()
-    sections = virtual(), Pulse.section(["rs1"])
+    sections = virtual(family=lab.family), Pulse.section(lab, ["rs1"])
     director = keeper(lab, *sections)
     idle = lab.connect("client")
     with Pulse(lab, "rs1") as pulse:
@@ -145,9 +146,9 @@ def two_hundred_downloads_survive_a_restart_by_direct_routing(lab):
 @case(seconds=90)
 def two_hundred_downloads_survive_a_restart_through_nat(lab):
     inside_web(lab)
-    sections = nat(*IN), Pulse.section([f"{IN[0]} forward=nat"])
+    sections = nat(*IN, family=lab.family), Pulse.section(lab, [f"{IN[0]} forward=nat"])
     director = keeper(lab, *sections, inside="eth1")
-    with Pulse(lab, IN[0], ADDRESS[IN[0]]) as pulse:
+    with Pulse(lab, IN[0], lab.family.address[IN[0]]) as pulse:
         downloads = Downloads(lab, director, *IN)
         pause, _ = pulse.pause(lambda: ends_and_begins(lab, director, *sections, inside="eth1"))
     downloads.all_arrive()
@@ -157,7 +158,8 @@ def two_hundred_downloads_survive_a_restart_through_nat(lab):
 @case(seconds=90)
 def two_hundred_downloads_survive_the_replacement_of_the_program(lab):
     lab.serve_web()
-    director = Director(lab, virtual(), Pulse.section(["rs1"])).start()  # no state file is needed
+    # No state file is needed.
+    director = Director(lab, virtual(family=lab.family), Pulse.section(lab, ["rs1"])).start()
     with Pulse(lab, "rs1") as pulse:
         downloads = Downloads(lab, director, "rs1", "rs2")
         pid = director.ask("list")[0]["pid"]
@@ -171,8 +173,9 @@ def two_hundred_downloads_survive_the_replacement_of_the_program(lab):
 @case(seconds=90)
 def two_hundred_downloads_survive_the_replacement_of_the_program_through_nat(lab):
     inside_web(lab)
-    director = Director(lab, nat(*IN), Pulse.section([f"{IN[0]} forward=nat"]), inside="eth1").start()
-    with Pulse(lab, IN[0], ADDRESS[IN[0]]) as pulse:
+    sections = nat(*IN, family=lab.family), Pulse.section(lab, [f"{IN[0]} forward=nat"])
+    director = Director(lab, *sections, inside="eth1").start()
+    with Pulse(lab, IN[0], lab.family.address[IN[0]]) as pulse:
         downloads = Downloads(lab, director, *IN)
         pause, _ = pulse.pause(lambda: replaced(director))
     downloads.all_arrive()
@@ -351,14 +354,14 @@ def thirty_replacements_leave_no_process_and_each_reads_by_xdp_again(lab):
 @case(seconds=60)
 def a_crash_loses_no_connection_that_was_saved(lab):
     lab.serve_web()
-    director = keeper(lab, virtual(), state_interval="1s")
+    director = keeper(lab, virtual(family=lab.family), state_interval="1s")
     idle = [lab.connect("client") for _ in range(10)]
     before = (lab.directory / "rawvs.state").stat().st_mtime_ns if (lab.directory / "rawvs.state").exists() else 0
     eventually(lambda: (lab.directory / "rawvs.state").exists()
                and (lab.directory / "rawvs.state").stat().st_mtime_ns > before
                and (lab.directory / "rawvs.state").stat().st_size > 400, 10, "a state with connections")
     director.program.stop(signal.SIGKILL)
-    again = keeper(lab, virtual(), state_interval="1s")
+    again = keeper(lab, virtual(family=lab.family), state_interval="1s")
     eventually(lambda: Downloads.count(again, "active") == 10, 5, "ten connections taken back")
     for s in idle:
         s.sendall(b"GET / HTTP/1.0\r\n\r\n")

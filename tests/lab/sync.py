@@ -7,12 +7,11 @@ import socket
 from case import all_answered, case, same, true
 from lab.director import Director, virtual
 from lab.namespaces import eventually
-from lab.topology import VIP
 from nat import IN, inside_web, nat
 from programs import unwrap_at
 from survival import DOWNLOADS, SIZE, Downloads
 from tunnel import tun
-from vrrp import OTHER, instance, second_host, wait_for_state
+from vrrp import OTHER, instance, of_family, second_host, wait_for_state
 from vrrp_times import GATEWAY, inside_of_other
 
 CALM = "300ms"  # between adverts: a backup must not take over because the machine is busy
@@ -31,9 +30,10 @@ def pair(lab, service, **keys):
     """Two directors, the first one master by VRRP (version 3, three adverts a second)."""
     second_host(lab)
     sections = (service, sync(**keys))
-    one = Director(lab, *sections, instance(150, interval=CALM)).start()
+    keys = {"interval": CALM, **of_family(lab)}
+    one = Director(lab, *sections, instance(150, **keys)).start()
     wait_for_state(one, "master")
-    other = Director(lab, *sections, instance(100, interval=CALM), name="other", host="other").start()
+    other = Director(lab, *sections, instance(100, **keys), name="other", host="other").start()
     wait_for_state(other, "backup")
     return one, other
 
@@ -64,7 +64,7 @@ def master_dies(one, other, downloads, idle):
 @case(seconds=120)
 def two_hundred_downloads_and_an_idle_session_survive_the_master_by_direct_routing(lab):
     lab.serve_web()
-    one, other = pair(lab, virtual())
+    one, other = pair(lab, virtual(family=lab.family))
     idle = lab.connect("client")
     downloads = Downloads(lab, one, "rs1", "rs2", size=2 * SIZE)
     master_dies(one, other, downloads, idle)
@@ -74,7 +74,7 @@ def two_hundred_downloads_and_an_idle_session_survive_the_master_by_direct_routi
 def two_hundred_downloads_and_an_idle_session_survive_the_master_through_tunnels(lab):
     lab.serve_web()
     unwrap_at(lab, "rs1", "rs2")
-    one, other = pair(lab, tun("rs1", "rs2"))
+    one, other = pair(lab, tun("rs1", "rs2", family=lab.family))
     idle = lab.connect("client")
     downloads = Downloads(lab, one, "rs1", "rs2", size=2 * SIZE)
     master_dies(one, other, downloads, idle)
@@ -87,11 +87,12 @@ def two_hundred_downloads_and_an_idle_session_survive_the_master_through_nat(lab
     inside_web(lab)
     for name in ("director", "other"):  # a kernel that routes on without its director would send answers as they are
         lab[name].sysctl(ip_forward=0)
+        lab[name].sysctl6(conf__all__forwarding=0)
     for name in IN:
-        lab[name].ip(f"route replace default via {GATEWAY}")
-    sections, both = (nat(*IN), sync()), {"group": "both", "interval": CALM}
-    one, other = (Director(lab, *sections, instance(priority, address=VIP, **both),
-                           instance(priority, "gate", vrid=52, on="inside", address=GATEWAY, **both),
+        lab[name].ip(f"route replace default via {lab.family.of(GATEWAY)}")
+    sections, both = (nat(*IN, family=lab.family), sync()), {"group": "both", "interval": CALM}
+    one, other = (Director(lab, *sections, instance(priority, address=lab.family.vip, **both),
+                           instance(priority, "gate", vrid=52, on="inside", address=lab.family.of(GATEWAY), **both),
                            name=host, host=host, inside="eth1")
                   for host, priority in (("director", 150), ("other", 100)))
     wait_for_state(one.start(), "master")
@@ -104,12 +105,12 @@ def two_hundred_downloads_and_an_idle_session_survive_the_master_through_nat(lab
 @case(seconds=120)
 def a_director_that_joins_is_told_all_and_can_die_for_the_other(lab):
     lab.serve_web()
-    one, other = pair(lab, virtual(persistence="300s"))
+    one, other = pair(lab, virtual(persistence="300s", family=lab.family))
     idle = [lab.connect("client") for _ in range(20)]
     known(other, 20)
     other.program.stop(signal.SIGKILL)
-    again = Director(lab, virtual(persistence="300s"), sync(), instance(100, interval=CALM), name="other",
-                     host="other").start()
+    again = Director(lab, virtual(persistence="300s", family=lab.family), sync(),
+                     instance(100, interval=CALM, **of_family(lab)), name="other", host="other").start()
     eventually(lambda: counters(again)["complete"] == "1", 10, "all connections")
     known(again, 20)
     servers = {row["server"] for row in one.ask("connections")}
@@ -148,7 +149,7 @@ def peers_are_told_by_unicast_and_nobody_else_is_heard(lab):
     idle = lab.connect("client")
     known(other, 1)
     same(counters(one)["entries"] != "0", True, "entries that were told")
-    with lab["desk"].inside():
+    with lab["local"].inside():
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.sendto(bytes(8), (OTHER, 8848))
     eventually(lambda: counters(other)["strangers"] == "1", 5, "the stranger's message to be counted")

@@ -14,18 +14,18 @@ from lab.topology import ADDRESS, NOBODY, VIP, mac_of
 @case(daemon=False)
 def the_kernel_alone_routes_from_a_client_to_the_servers_and_to_the_inside(lab):
     lab.serve_web("rs1", "rs2", "inner")
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         for server in ("rs1", "rs2", "inner"):
             same(lab.request(client, url=f"http://{ADDRESS[server]}/").of[server], 1, f"{client} asks {server}")
 
 
 @case(daemon=False)
 def without_a_director_nobody_answers_arp_for_a_vip(lab):
-    capture = Capture(lab["desk"])
-    asker = lab["desk"].packet_socket("eth0")
-    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], VIP))
-    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], NOBODY))
-    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], ADDRESS["rs1"]))
+    capture = Capture(lab["local"])
+    asker = lab["local"].packet_socket("eth0")
+    asker.send(arp_request(mac_of("local"), ADDRESS["local"], VIP))
+    asker.send(arp_request(mac_of("local"), ADDRESS["local"], NOBODY))
+    asker.send(arp_request(mac_of("local"), ADDRESS["local"], ADDRESS["rs1"]))
     eventually(lambda: [f for f in capture.frames() if f.op == 2], 5, "the answer of rs1")
     same([f.source for f in capture.frames() if f.op == 2], [ADDRESS["rs1"]], "addresses that were answered for")
 
@@ -34,8 +34,8 @@ def without_a_director_nobody_answers_arp_for_a_vip(lab):
 def offloads_are_as_the_kernel_sets_them_so_super_frames_travel(lab):
     lab.serve_web("rs1")
     (lab.page_root("rs1") / "large").write_bytes(bytes(4 << 20))
-    capture = Capture(lab["desk"])
-    lab.request("desk", url=f"http://{ADDRESS['rs1']}/large")
+    capture = Capture(lab["local"])
+    lab.request("local", url=f"http://{ADDRESS['rs1']}/large")
     true(max(len(f.data) for f in capture.frames()) > 1514, "no frame was larger than the MTU")
 
 

@@ -5,15 +5,19 @@ import re
 
 from case import all_answered, case, same, true
 from lab.director import Director, virtual
-from lab.frames import ICMP, IPV4, Capture
+from lab.frames import ICMP, Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, FAR_NET, FAR_SIDE, NEAR, VIP, Load
+from lab.topology import DIRECTOR_INSIDE, FAR_NET, FAR_SIDE, NEAR, VIP, Load
 from programs import (MEGABYTE, a_thousand_requests, fifty_megabytes_each_way, names_by_udp_and_tcp, serve_names,
                       shared_by_weight, unwrap_at, upload, upload_page)
 
 FAR = ("far1", "far2")
-IPIP, GRE, UDP = 4, 47, 17
+IPIP, GRE, UDP = {4: 4, 6: 41}, 47, 17  # IP in IP by the inner family
 NEEDED = 4  # the code of "fragmentation needed"
+
+
+def is_ipip(lab, frame):
+    return frame.protocol == IPIP[lab.family.version]
 
 
 def tun(*names, options="", **keys):
@@ -24,21 +28,23 @@ def tun(*names, options="", **keys):
 def a_thousand_parallel_requests_to_servers_on_the_lan_are_all_answered_by_weight(lab):
     lab.serve_web()
     unwrap_at(lab, "rs1", "rs2")
-    section = virtual(scheduler="wrr", servers=("rs1 forward=tun weight=1", "rs2 forward=tun weight=3"))
+    section = virtual(scheduler="wrr", servers=("rs1 forward=tun weight=1", "rs2 forward=tun weight=3"),
+                      family=lab.family)
     director = Director(lab, section).start()
     at_server = Capture(lab["rs1"])
     a_thousand_requests(lab, director, {"rs1": 1, "rs2": 3})
-    arrived = [f for f in at_server.frames() if f.target == ADDRESS["rs1"] and f.protocol == IPIP]
-    same({(f.source, f.ttl) for f in arrived}, {(ADDRESS["director"], 62)}, "outer source addresses and TTLs")
-    same(lab["director"].kernel_counter("ForwDatagrams"), 0, "packets that the director's kernel routed")
+    arrived = [f for f in at_server.frames() if f.target == lab.family.address["rs1"] and is_ipip(lab, f)]
+    same({(f.source, f.ttl) for f in arrived}, {(lab.family.address["director"], 62)},
+         "outer source addresses and TTLs")
+    same(lab["director"].routed(), 0, "packets that the director's kernel routed")
 
 
 @case(seconds=60)
 def fifty_megabytes_go_up_and_down_unchanged_through_a_tunnel(lab):
     lab.serve_web()
     unwrap_at(lab, "rs1")
-    Director(lab, tun("rs1")).start()
-    for client in ("client", "desk"):
+    Director(lab, tun("rs1", family=lab.family)).start()
+    for client in ("client", "local"):
         fifty_megabytes_each_way(lab, client, "rs1")
 
 
@@ -47,16 +53,17 @@ def servers_behind_a_router_are_reached_by_the_kernels_routes_as_they_change(lab
     lab.add_far("lan", *FAR, gates=("gate1", "gate2"))
     lab.serve_web(*FAR)
     unwrap_at(lab, *FAR)
-    director = Director(lab, tun(*FAR, scheduler="rr"), arp_hold=64).start()
+    director = Director(lab, tun(*FAR, scheduler="rr", family=lab.family), arp_hold=64).start()
     a_thousand_requests(lab, director, {"far1": 1, "far2": 1})
     load = Load(lab, "client")
     load.wait_for(100)
     by_gate2 = Capture(lab["gate2"])
     lab["director"].ip(f"route replace {FAR_NET} via {NEAR['lan']['gate2']}")
-    eventually(lambda: [f for f in by_gate2.frames() if f.protocol == IPIP], 5, "tunnel packets by the new router")
+    lab.add_ipv6("director")
+    eventually(lambda: [f for f in by_gate2.frames() if is_ipip(lab, f)], 5, "tunnel packets by the new router")
     by_gate1 = Capture(lab["gate1"])
     load.wait_for(200)
-    same([f for f in by_gate1.frames() if f.protocol == IPIP], [], "tunnel packets by the old router")
+    same([f for f in by_gate1.frames() if is_ipip(lab, f)], [], "tunnel packets by the old router")
     same(load.stop().failures, [], "requests that failed while the route changed")
     same(director.dropped(), {}, "frames dropped")
 
@@ -66,19 +73,20 @@ def servers_behind_a_router_on_the_inside_are_reached_from_the_inside_address(la
     lab.add_far("inside", *FAR)
     lab.serve_web(*FAR)
     unwrap_at(lab, *FAR)
-    director = Director(lab, tun(*FAR, scheduler="rr"), inside="eth1").start()
+    director = Director(lab, tun(*FAR, scheduler="rr", family=lab.family), inside="eth1").start()
     at_server = Capture(lab["far1"])
     a_thousand_requests(lab, director, {"far1": 1, "far2": 1})
-    same({f.source for f in at_server.frames() if f.protocol == IPIP}, {"203.0.113.10"}, "outer source addresses")
+    same({f.source for f in at_server.frames() if is_ipip(lab, f)}, {lab.family.of(DIRECTOR_INSIDE)},
+         "outer source addresses")
 
 
 def other_tunnel(lab, options, kind, protocol):
     lab.serve_web()
     unwrap_at(lab, "rs1", "rs2", kind=kind)
-    director = Director(lab, tun("rs1", "rs2", options=options, scheduler="rr")).start()
+    director = Director(lab, tun("rs1", "rs2", options=options, scheduler="rr", family=lab.family)).start()
     at_server = Capture(lab["rs1"])
     a_thousand_requests(lab, director, {"rs1": 1, "rs2": 1})
-    frames = [f for f in at_server.frames() if f.kind == IPV4 and f.source == ADDRESS["director"]]
+    frames = [f for f in at_server.frames() if f.source == lab.family.address["director"] and not f.op]
     same({f.protocol for f in frames}, {protocol}, "protocols of what the director sent")
     upload_page(lab, "rs1", "rs2")
     upload(lab, "client", os.urandom(MEGABYTE) * 10)
@@ -106,24 +114,24 @@ def gue_with_a_checksum_carries_it_as_well(lab):
 
 @case(needs=("dnsmasq", "dig"))
 def names_are_asked_by_udp_and_tcp_through_a_tunnel(lab):
-    serve_names(lab, "rs1", "rs2", address=lambda _: VIP)
+    serve_names(lab, "rs1", "rs2", address=lambda _: lab.family.vip)
     unwrap_at(lab, "rs1", "rs2")
-    sections = [tun("rs1", "rs2", name=name, ports=ports, scheduler="rr")
+    sections = [tun("rs1", "rs2", name=name, ports=ports, scheduler="rr", family=lab.family)
                 for name, ports in (("dns", "udp/53"), ("dns-tcp", "tcp/53"))]
     names_by_udp_and_tcp(lab, Director(lab, *sections).start(), "rs1", "rs2")
 
 
 @case(needs=("dnsmasq", "dig"))
 def names_are_asked_by_udp_and_tcp_by_direct_routing(lab):
-    serve_names(lab, "rs1", "rs2", address=lambda _: VIP)
-    sections = [virtual(name, ports=ports, scheduler="rr")
+    serve_names(lab, "rs1", "rs2", address=lambda _: lab.family.vip)
+    sections = [virtual(name, ports=ports, scheduler="rr", family=lab.family)
                 for name, ports in (("dns", "udp/53"), ("dns-tcp", "tcp/53"))]
     names_by_udp_and_tcp(lab, Director(lab, *sections).start(), "rs1", "rs2")
 
 
-def learned_mtu(host):
-    """The path MTU to the VIP that a client's kernel has learned; 0: none."""
-    found = re.search(r"\bmtu (\d+)", host.run("ip", "route", "get", VIP).stdout)
+def learned_mtu(host, target=VIP):
+    """The path MTU to a target that a host's kernel has learned; 0: none."""
+    found = re.search(r"\bmtu (\d+)", host.run("ip", "route", "get", target).stdout)
     return int(found.group(1)) if found else 0
 
 
@@ -140,7 +148,7 @@ def a_client_learns_the_tunnels_own_20_bytes(lab):
     upload_page(lab, "rs1")
     unwrap_at(lab, "rs1")
     director = Director(lab, tun("rs1")).start()
-    for client in ("client", "desk"):
+    for client in ("client", "local"):
         upload(lab, client, os.urandom(MEGABYTE) * 10)
         same(learned_mtu(lab[client]), 1480, f"the path MTU that {client} learned")
     true(director.exits()["too-big"] > 0, "too-big was not counted")
@@ -164,8 +172,8 @@ def a_client_learns_a_narrow_link_behind_the_tunnel_and_ten_megabytes_go_up(lab)
     true(director.exits()["tunnel-error"] > 0, "tunnel-error was not counted")
     # The next client is told at once: the director has learned it, too.
     before = director.exits()["tunnel-error"]
-    upload(lab, "desk", os.urandom(MEGABYTE) * 10)
-    same(learned_mtu(lab["desk"]), 1380, "the path MTU that the next client learned")
+    upload(lab, "local", os.urandom(MEGABYTE) * 10)
+    same(learned_mtu(lab["local"]), 1380, "the path MTU that the next client learned")
     same(director.exits()["tunnel-error"], before, "errors from the narrow link afterwards")
     same(director.dropped(), {}, "frames dropped")
 
@@ -199,7 +207,8 @@ def all_three_methods_serve_one_service_together(lab):
     lab.add_inside("in1")
     lab.serve_web("in1", port=8080)
     unwrap_at(lab, "rs2")
-    section = virtual(scheduler="rr", servers=("rs1", "rs2 forward=tun", "in1:8080 forward=nat"))
+    section = virtual(scheduler="rr", servers=("rs1", "rs2 forward=tun", "in1:8080 forward=nat"),
+                      family=lab.family)
     director = Director(lab, section, inside="eth1").start()
     shared_by_weight(lab, director, "client", 300, {"rs1": 1, "rs2": 1, "in1": 1}, parallel=30)
     same(director.dropped(), {}, "frames dropped")

@@ -8,7 +8,7 @@ from health import check, web
 from lab.director import Director, virtual
 from lab.frames import TCP, Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
+from lab.topology import ADDRESS, ADDRESS6, IPV4, IPV6, VIP, VIP2, Load, mac_of
 from programs import HERE, serve_names, unwrap_at
 
 NOBODY_ANSWERS = "no answer within 3 s, 1 of 1"
@@ -21,11 +21,11 @@ def through(name="through", **keys):
 def verdicts(director, service):
     """The results of the checks of one service's servers, by address, with the reasons."""
     rows = [row for row in director.ask("list") if row["row"] == "server" and row["service"] == service]
-    return {row["server"].partition(":")[0]: (row.get("health"), row.get("why", "")) for row in rows}
+    return {row["server"].rpartition(":")[0].strip("[]"): (row.get("health"), row.get("why", "")) for row in rows}
 
 
 def wait_for(director, service, **wanted):
-    names = {ADDRESS[name]: condition for name, condition in wanted.items()}
+    names = {director.network.family.address[name]: condition for name, condition in wanted.items()}
     eventually(lambda: {address: said[0] for address, said in verdicts(director, service).items()} == names, 20,
                f"{service}: {wanted}")
 
@@ -42,22 +42,34 @@ def own_packets(frames):
 WEB = f"tcp:{VIP}:80"
 
 
+def services_of(lab):
+    """The two that a test may have, as listings name them."""
+    return [f"tcp:{lab.family.place(vip, 80)}" for vip in (lab.family.vip, lab.family.vip2)]
+
+
+def asked(lab, name):
+    """A check's words for the service at one server."""
+    return f"{lab.family.place(lab.family.vip, 80)} on {lab.family.address[name]}"
+
+
 @case(seconds=90)
 def a_server_that_lost_its_vip_is_found_at_the_vip_alone(lab):
     lab.serve_web()
-    director = Director(lab, through(), check("own", port=80), virtual(check="through", scheduler="rr"),
-                        virtual("same", address=VIP2, check="own")).start()
-    wait_for(director, WEB, rs1="up", rs2="up")
-    lab["rs2"].ip(f"addr del {VIP}/32 dev lo")
-    wait_for(director, WEB, rs1="up", rs2="down")
-    same(verdicts(director, WEB)[ADDRESS["rs2"]][1], f"tcp {VIP}:80 on 192.0.2.12: {NOBODY_ANSWERS}", "the reason")
-    true(f"{VIP}:80 on 192.0.2.12: no answer" in director.admin("status"), director.admin("status"))
-    same({said[0] for said in verdicts(director, f"tcp:{VIP2}:80").values()}, {"up"}, "at the servers' own addresses")
+    family, (web_service, same_service) = lab.family, services_of(lab)
+    director = Director(lab, through(), check("own", port=80), virtual(check="through", scheduler="rr", family=family),
+                        virtual("same", address=family.vip2, check="own", family=family)).start()
+    wait_for(director, web_service, rs1="up", rs2="up")
+    lab["rs2"].ip(f"addr del {family.vip}/{family.bits} dev lo")
+    wait_for(director, web_service, rs1="up", rs2="down")
+    same(verdicts(director, web_service)[family.address["rs2"]][1], f"tcp {asked(lab, 'rs2')}: {NOBODY_ANSWERS}",
+         "the reason")
+    true(f"{asked(lab, 'rs2')}: no answer" in director.admin("status"), director.admin("status"))
+    same({said[0] for said in verdicts(director, same_service).values()}, {"up"}, "at the servers' own addresses")
     answers = lab.request("client", 20)
     all_answered(answers, 20)
     same(dict(answers.of), {"rs1": 20}, "answers while rs2 has no VIP")
-    lab["rs2"].ip(f"addr add {VIP}/32 dev lo")
-    wait_for(director, WEB, rs1="up", rs2="up")
+    lab["rs2"].ip(f"addr add {family.vip}/{family.bits} dev lo")
+    wait_for(director, web_service, rs1="up", rs2="up")
 
 
 @case(seconds=90)
@@ -84,30 +96,33 @@ def a_server_that_listens_on_its_own_address_alone_is_refused_at_the_vip(lab):
 @case(seconds=60)
 def each_server_gets_its_own_request_and_is_judged_by_its_own_page(lab):
     lab.serve_web()
+    service = services_of(lab)[0]
     pages = [through(f"page-{n}", type="http", body=n) for n in ("rs1", "rs2")]
-    right = virtual(servers=("rs1 check=page-rs1", "rs2 check=page-rs2"))
+    right = virtual(servers=("rs1 check=page-rs1", "rs2 check=page-rs2"), family=lab.family)
     director = Director(lab, *pages, right).start()
-    wait_for(director, WEB, rs1="up", rs2="up")
+    wait_for(director, service, rs1="up", rs2="up")
     director.stop()
-    wrong = virtual(servers=("rs1 check=page-rs2", "rs2 check=page-rs1"))
+    wrong = virtual(servers=("rs1 check=page-rs2", "rs2 check=page-rs1"), family=lab.family)
     director = Director(lab, *pages, wrong).start()
-    wait_for(director, WEB, rs1="down", rs2="down")
-    same(verdicts(director, WEB)[ADDRESS["rs1"]][1],
-         f'http {VIP}:80 on 192.0.2.11: HTTP: body does not contain "rs2", 1 of 1', "the reason")
+    wait_for(director, service, rs1="down", rs2="down")
+    same(verdicts(director, service)[lab.family.address["rs1"]][1],
+         f'http {asked(lab, "rs1")}: HTTP: body does not contain "rs2", 1 of 1', "the reason")
 
 
 def through_a_tunnel(lab, kind, options=""):
     lab.serve_web()
     unwrap_at(lab, "rs1", kind=kind)
+    family, (web_service, same_service) = lab.family, services_of(lab)
     servers = [f"{name} forward=tun {options}" for name in ("rs1", "rs2")]
     director = Director(lab, through(type="http", body="rs"), check("own", port=80),
-                        virtual(check="through", servers=servers),
-                        virtual("same", address=VIP2, check="own", servers=servers)).start()
-    wait_for(director, WEB, rs1="up", rs2="down")  # rs2 does not unwrap
-    same(verdicts(director, WEB)[ADDRESS["rs2"]][1], f"http {VIP}:80 on 192.0.2.12: {NOBODY_ANSWERS}", "the reason")
-    wait_for(director, f"tcp:{VIP2}:80", rs1="up", rs2="up")
+                        virtual(check="through", servers=servers, family=family),
+                        virtual("same", address=family.vip2, check="own", servers=servers, family=family)).start()
+    wait_for(director, web_service, rs1="up", rs2="down")  # rs2 does not unwrap
+    same(verdicts(director, web_service)[family.address["rs2"]][1], f"http {asked(lab, 'rs2')}: {NOBODY_ANSWERS}",
+         "the reason")
+    wait_for(director, same_service, rs1="up", rs2="up")
     unwrap_at(lab, "rs2", kind=kind)
-    wait_for(director, WEB, rs1="up", rs2="up")
+    wait_for(director, web_service, rs1="up", rs2="up")
     same(set(lab.request("client", 10).of), {"rs1", "rs2"}, "servers that answer")
 
 
@@ -124,6 +139,26 @@ def it_is_found_through_gre_as_well(lab):
 @case(seconds=60)
 def it_is_found_through_gue_as_well(lab):
     through_a_tunnel(lab, "gue:6080", "tun_type=gue tun_port=6080")
+
+
+@case(seconds=60, family=IPV6)
+def a_server_of_the_other_family_is_asked_at_the_vip_through_its_tunnel(lab):
+    lab.serve_web()
+    url = f"{IPV4.url}/"
+    unwrap_at(lab, "rs1")
+    section = virtual(check="through", servers=())
+    section += "".join(f"server = {ADDRESS6[name]} forward=tun\n" for name in ("rs1", "rs2"))
+    director = Director(lab, through(type="http", body="rs"), section).start()
+
+    def wait(**wanted):
+        servers = {f"[{ADDRESS6[name]}]:80": condition for name, condition in wanted.items()}
+        eventually(lambda: {row["server"]: row.get("health") for row in director.ask("list") if row["row"] == "server"}
+                   == servers, 20, f"{wanted}")
+    wait(rs1="up", rs2="down")  # rs2 does not unwrap
+    all_answered(lab.request("client", 5, url=url), 5)
+    unwrap_at(lab, "rs2")
+    wait(rs1="up", rs2="up")
+    same(set(lab.request("client", 10, url=url).of), {"rs1", "rs2"}, "servers that answer")
 
 
 @case(seconds=60, needs=("dnsmasq",))
@@ -168,7 +203,7 @@ def nothing_goes_round_on_lo_though_this_host_routes_and_looks_at_return_paths(l
     true(len(came) > 40, f"{len(came)} packets on lo")
     same(len({f.data for f in came}), len(came), "different ones among them")
     same({f.ttl for f in came}, {64}, "their times to live")
-    same(lab["director"].kernel_counter("ForwDatagrams"), 0, "packets that the director's kernel routed")
+    same(lab["director"].routed(), 0, "packets that the director's kernel routed")
     to_vip = [f for f in at_server.frames()
               if f.protocol == TCP and f.target == VIP and f.source == ADDRESS["director"]]
     same({f.to for f in to_vip}, {mac_of("rs1")}, "the MAC addresses that checks of rs1 went to")

@@ -6,7 +6,7 @@ from case import all_answered, case, same, true
 from lab.director import Director, virtual
 from lab.frames import ARP, Capture, arp_request
 from lab.namespaces import Trouble, eventually
-from lab.topology import ADDRESS, VIP, VIP2, Load, mac_of
+from lab.topology import ADDRESS, IPV6, VIP, VIP2, Load, mac_of
 
 OTHER, OTHER_MAC = "192.0.2.20", "02:00:00:00:00:20"
 KEEPALIVED = """global_defs {{ router_id other }}
@@ -28,10 +28,16 @@ def instance(priority, name="web", **keys):
     return f"[vrrp {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
+def of_family(lab):
+    """The key of an instance that has the VIPs of the lab's family."""
+    return {"family": "ipv6"} if lab.family is IPV6 else {}
+
+
 def second_host(lab):
     lab.host("other").wire("eth0", OTHER_MAC, f"{OTHER}/24")
     lab["other"].ip("route add default via 192.0.2.1")
     lab["other"].sysctl(ip_forward=1)
+    lab.add_ipv6("other")
 
 
 def directors(lab, first=150, second=100, service=None, settings=None, **keys):
@@ -39,12 +45,18 @@ def directors(lab, first=150, second=100, service=None, settings=None, **keys):
     second_host(lab)
     if service is None:
         lab.serve_web()
-    service, settings = service or virtual(), settings or {}
+    service, settings, keys = service or virtual(family=lab.family), settings or {}, {**of_family(lab), **keys}
     one = Director(lab, service, instance(first, **keys), **settings).start()
     wait_for_state(one, "master")
     other = Director(lab, service, instance(second, **keys), name="other", host="other", **settings).start()
     wait_for_state(other, "backup")
     return one, other
+
+
+def answered(director):
+    """ARP requests and neighbour solicitations for a VIP that it answered."""
+    exits = director.exits()
+    return exits["arp-answered"] + exits["nd-answered"]
 
 
 def row_of_instance(director, name="web"):
@@ -68,7 +80,7 @@ def wait_for_state(director, wanted, seconds=10, name="web"):
 def the_backup_takes_over_from_a_master_that_is_killed(lab):
     one, other = directors(lab)
     all_answered(lab.request("client", 20), 20)
-    same(other.exits()["arp-answered"], 0, "ARP requests that the backup answered")
+    same(answered(other), 0, "questions for the VIP that the backup answered")
     load = Load(lab, "client", parallel=4)
     load.wait_for(20)
     one.program.stop(signal.SIGKILL)
@@ -85,8 +97,10 @@ def a_master_that_stops_hands_over_at_once_and_takes_back_what_is_its_own(lab):
     one.stop()
     wait_for_state(other, "master", 3)
     all_answered(lab.request("client", 20), 20)
-    true("backup -> master: 192.0.2.10 has stopped being master" in other.log(), other.log())
-    again = Director(lab, virtual(), instance(150)).start()
+    # In IPv6 adverts come from the link-local address.
+    master = "fe80::ff:fe00:10" if lab.family is IPV6 else "192.0.2.10"
+    true(f"backup -> master: {master} has stopped being master" in other.log(), other.log())
+    again = Director(lab, virtual(family=lab.family), instance(150, **of_family(lab))).start()
     wait_for_state(again, "master")
     wait_for_state(other, "backup")
     all_answered(lab.request("client", 20), 20)
@@ -109,11 +123,11 @@ def a_cut_cable_makes_two_masters_and_a_mended_one_makes_one(lab):
     lab["director"].ip("link set eth0 down")
     wait_for_state(one, "fault")
     wait_for_state(other, "master")
-    all_answered(lab.request("desk", 10), 10)
+    all_answered(lab.request("local", 10), 10)
     lab["director"].ip("link set eth0 up")
     wait_for_state(one, "master")
     wait_for_state(other, "backup")
-    all_answered(lab.request("desk", 10), 10)
+    all_answered(lab.request("local", 10), 10)
 
 
 @case(seconds=60)
@@ -132,8 +146,10 @@ def too_few_servers_well_is_a_reason_to_let_the_other_be_master(lab):
     second_host(lab)
     lab.serve_web("rs1")
     check = "[check well]\ninterval = 300ms\nretries = 0\n"
-    one = Director(lab, check, virtual(check="well", quorum=2), instance(150, track="web")).start()
-    other = Director(lab, virtual(), instance(100), name="other", host="other").start()
+    one = Director(lab, check, virtual(check="well", quorum=2, family=lab.family),
+                   instance(150, track="web", **of_family(lab))).start()
+    other = Director(lab, virtual(family=lab.family), instance(100, **of_family(lab)), name="other",
+                     host="other").start()
     wait_for_state(one, "fault")
     wait_for_state(other, "master")
     lab.serve_web("rs2")
@@ -146,17 +162,17 @@ def who_answers(lab, address, *all_of_them):
     def count(director, *exits):
         counted = director.exits()
         return sum(counted[exit] for exit in exits)
-    capture, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
+    capture, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
     before = [(director, count(director, "arp-other", "arp-answered"), count(director, "arp-answered"))
               for director in all_of_them]
-    asker.send(arp_request(mac_of("desk"), ADDRESS["desk"], address))
+    asker.send(arp_request(mac_of("local"), ADDRESS["local"], address))
     eventually(lambda: all(count(director, "arp-other", "arp-answered") > seen for director, seen, _ in before), 10,
                "every director's decision")
     answered = sum(count(director, "arp-answered") - seen for director, _, seen in before)
 
     def replies():
         return [f.sender_mac for f in capture.frames() if f.kind == ARP and f.op == 2 and f.source == address
-                and f.to == mac_of("desk")]
+                and f.to == mac_of("local")]
     return set(eventually(lambda: len(replies()) >= answered and replies(), 10, f"an answer for {address}"))
 
 
@@ -167,8 +183,8 @@ def a_vip_made_at_run_time_on_both_is_answered_for_by_the_master_alone(lab):
         director.admin("-A", "-t", f"{VIP2}:80", "-s", "rr")
         director.admin("-a", "-t", f"{VIP2}:80", "-r", "192.0.2.11", "-g")
     same(who_answers(lab, VIP2, one, other), {mac_of("director")}, "who answers ARP for the new VIP")
-    lab["desk"].ip(f"neigh replace {VIP2} lladdr {OTHER_MAC} dev eth0")
-    lab["desk"].run("ping", "-c", "1", "-W", "1", VIP2, check=False)
+    lab["local"].ip(f"neigh replace {VIP2} lladdr {OTHER_MAC} dev eth0")
+    lab["local"].run("ping", "-c", "1", "-W", "1", VIP2, check=False)
     eventually(lambda: other.exits()["standby"] > 0, 5, "the packet that came to the backup")
     for director in (one, other):  # a file that has it, too, changes nothing
         director.ini.write_text(director.ini.read_text() + virtual("two", address=VIP2))

@@ -19,7 +19,7 @@ VIRTUAL_MAC, INSIDE_MAC = "00:00:5e:00:01:33", "00:00:5e:00:01:34"  # of virtual
 DIRECTOR_MAC = mac_of("director")
 CALM = "300ms"  # between adverts, where a backup must not take the master for dead because the machine is busy
 QUIET = {"garp_count": 0}  # no gratuitous ARP: nobody is told of another director
-DESK = (mac_of("desk"), ADDRESS["desk"])
+LOCAL = (mac_of("local"), ADDRESS["local"])
 
 
 def said_of(capture, address):
@@ -31,18 +31,18 @@ def said_of(capture, address):
 @case(seconds=60)
 def with_a_virtual_mac_clients_keep_their_neighbour_entry_when_the_master_dies(lab):
     echo(lab, *lab.servers)
-    at_desk = Capture(lab["desk"])
+    at_desk = Capture(lab["local"])
     one, other = directors(lab, service=service(*lab.servers), settings=QUIET, interval=FAST, virtual_mac=1)
-    asking = Asking(lab, "desk")
+    asking = Asking(lab, "local")
     asking.wait_for(20)
-    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client")
+    same(neighbour(lab["local"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client")
     since = asking.answers[-1]
     one.program.stop(signal.SIGKILL)
     wait_for_state(other, "master")
     asking.wait_for(20)
     asking.stop()
     print(f"      no answer for {asking.longest_silence(since):.3f} s, without gratuitous ARP", flush=True)
-    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client, after the master died")
+    same(neighbour(lab["local"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client, after the master died")
     said = said_of(at_desk, VIP)
     same({(f.sender, f.sender_mac) for f in said}, {(VIRTUAL_MAC, VIRTUAL_MAC)}, "who says or asks anything of the VIP")
     same([f for f in said if f.to == "ff:ff:ff:ff:ff:ff" and f.source == VIP], [], "gratuitous ARP")
@@ -56,27 +56,27 @@ def with_a_virtual_mac_clients_keep_their_neighbour_entry_when_the_master_dies(l
 def announcements_and_probes_say_the_virtual_mac_and_own_addresses_keep_the_interfaces(lab):
     second_host(lab)
     lab.serve_web()
-    at_desk = Capture(lab["desk"])
+    at_desk = Capture(lab["local"])
     one = Director(lab, nat("in1"), instance(150, interval=FAST, virtual_mac=1), inside="eth1",
                    arp_probe_interval="1s").start()
     wait_for_state(one, "master")
     eventually(lambda: [f for f in said_of(at_desk, VIP) if f.source == "0.0.0.0"], 10, "a probe for the VIP")
     same({f.op for f in said_of(at_desk, VIP) if f.source == VIP}, {1, 2}, "kinds of announcements")
     same({(f.sender, f.sender_mac) for f in said_of(at_desk, VIP)}, {(VIRTUAL_MAC, VIRTUAL_MAC)}, "who speaks of it")
-    ping(lab, "desk", ADDRESS["director"])
-    same(neighbour(lab["desk"], ADDRESS["director"]), DIRECTOR_MAC, "the MAC address of the director's own address")
+    ping(lab, "local", ADDRESS["director"])
+    same(neighbour(lab["local"], ADDRESS["director"]), DIRECTOR_MAC, "the MAC address of the director's own address")
     # Another machine that has the address is found by the probe, whose answer comes to the virtual MAC address.
-    lab["desk"].ip(f"addr add {VIP}/32 dev eth0")
-    one.wait_for_log(f"another machine ({mac_of('desk')}) answers ARP for VIP {VIP}")
+    lab["local"].ip(f"addr add {VIP}/32 dev eth0")
+    one.wait_for_log(f"another machine ({mac_of('local')}) answers ARP for VIP {VIP}")
 
 
 @case(seconds=60)
 def a_backup_neither_answers_nor_takes_frames_to_the_virtual_mac(lab):
     one, other = directors(lab, interval=CALM, virtual_mac=1)
-    at_desk, asker = Capture(lab["desk"]), lab["desk"].packet_socket("eth0")
-    asker.send(arp_request(*DESK, VIP))
-    eventually(lambda: [f for f in said_of(at_desk, VIP) if f.op == 2 and f.to == DESK[0]], 5, "the master's answer")
-    all_answered(lab.request("desk", 10), 10)
+    at_desk, asker = Capture(lab["local"]), lab["local"].packet_socket("eth0")
+    asker.send(arp_request(*LOCAL, VIP))
+    eventually(lambda: [f for f in said_of(at_desk, VIP) if f.op == 2 and f.to == LOCAL[0]], 5, "the master's answer")
+    all_answered(lab.request("local", 10), 10)
     same(other.exits()["arp-answered"], 0, "ARP requests that the backup answered")
     same(sum(other.exits()[name] for name in ("forwarded", "standby")), 0, "packets that the backup took")
     same(members(lab, "director"), [VIRTUAL_MAC], "MAC addresses that the master's interface takes beside its own")
@@ -85,7 +85,7 @@ def a_backup_neither_answers_nor_takes_frames_to_the_virtual_mac(lab):
     wait_for_state(other, "master")
     same(members(lab, "other"), [VIRTUAL_MAC], "the same of the new master")
     same(members(lab, "director"), [], "the same of the one that has stopped")
-    all_answered(lab.request("desk", 10), 10)
+    all_answered(lab.request("local", 10), 10)
 
 
 @each
@@ -93,20 +93,20 @@ def every_back_end_takes_frames_to_the_virtual_mac(lab, io):
     lab.serve_web()
     one = with_io(lab, io, virtual(), instance(150, interval=FAST, virtual_mac=1), **QUIET)
     wait_for_state(one, "master")
-    all_answered(lab.request("desk", 20), 20)
-    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client")
-    same(lab["director"].kernel_counter("ForwDatagrams"), 0, "packets that the director's kernel routed")
+    all_answered(lab.request("local", 20), 20)
+    same(neighbour(lab["local"], VIP), VIRTUAL_MAC, "the VIP's MAC address for a client")
+    same(lab["director"].routed(), 0, "packets that the director's kernel routed")
 
 
 @case(seconds=60)
 def another_mac_by_reload_is_announced(lab):
     one, _ = directors(lab, interval=FAST)
-    all_answered(lab.request("desk", 5), 5)
-    same(neighbour(lab["desk"], VIP), DIRECTOR_MAC, "the VIP's MAC address at first")
+    all_answered(lab.request("local", 5), 5)
+    same(neighbour(lab["local"], VIP), DIRECTOR_MAC, "the VIP's MAC address at first")
     one.ini.write_text(one.ini.read_text().replace("[vrrp web]\n", "[vrrp web]\nvirtual_mac = 1\n"))
     one.admin("reload")
-    eventually(lambda: neighbour(lab["desk"], VIP) == VIRTUAL_MAC, 10, "the virtual MAC address in a client's table")
-    all_answered(lab.request("desk", 5), 5)
+    eventually(lambda: neighbour(lab["local"], VIP) == VIRTUAL_MAC, 10, "the virtual MAC address in a client's table")
+    all_answered(lab.request("local", 5), 5)
     same(members(lab, "director"), [VIRTUAL_MAC], "MAC addresses that the interface takes beside its own")
 
 
@@ -114,13 +114,13 @@ def another_mac_by_reload_is_announced(lab):
 def an_address_without_a_virtual_is_the_masters_outside_too(lab):
     address = f"{VIP} {VIP2}"
     one, other = directors(lab, interval=FAST, address=address)
-    ping(lab, "desk", VIP2)
-    same(neighbour(lab["desk"], VIP2), DIRECTOR_MAC, "its MAC address")
+    ping(lab, "local", VIP2)
+    same(neighbour(lab["local"], VIP2), DIRECTOR_MAC, "its MAC address")
     one.stop()
     wait_for_state(other, "master")
-    ping(lab, "desk", VIP2)
-    same(neighbour(lab["desk"], VIP2), "02:00:00:00:00:20", "its MAC address when the other is master")
-    same(lab["other"].kernel_counter("ForwDatagrams"), 0, "packets that the other director's kernel routed")
+    ping(lab, "local", VIP2)
+    same(neighbour(lab["local"], VIP2), "02:00:00:00:00:20", "its MAC address when the other is master")
+    same(lab["other"].routed(), 0, "packets that the other director's kernel routed")
 
 
 def ping(lab, host, address):
@@ -167,7 +167,7 @@ def gateway_dies(lab, one, other, first_mac, second_mac):
     same(neighbour(lab["in1"], GATEWAY), second_mac, "the gateway's MAC address for a server, after the master died")
     ping(lab, "in1", GATEWAY)
     same([f.source for f in at_inside.frames() if f.kind == ARP and f.source == VIP], [], "ARP of the VIP inside")
-    same(lab["other"].kernel_counter("ForwDatagrams"), 0, "packets that the other director's kernel routed")
+    same(lab["other"].routed(), 0, "packets that the other director's kernel routed")
     one.start()
     wait_for_state(one, "master", name="gate")
     wait_for_state(other, "backup", name="gate")
@@ -177,7 +177,7 @@ def gateway_dies(lab, one, other, first_mac, second_mac):
 @case(seconds=90)
 def the_gateway_of_nat_servers_moves_with_the_vips(lab):
     one, other = two_gateways(lab)
-    at_inside, at_desk = Capture(lab["in1"]), Capture(lab["desk"])
+    at_inside, at_desk = Capture(lab["in1"]), Capture(lab["local"])
     gateway_dies(lab, one, other, "02:00:00:00:01:10", "02:00:00:00:01:11")
     announced = {f.sender_mac for f in at_inside.frames() if f.kind == ARP and f.source == f.target == GATEWAY}
     true("02:00:00:00:01:11" in announced, f"the gateway was announced inside by {announced}")
@@ -192,16 +192,16 @@ def the_gateway_of_nat_servers_keeps_its_virtual_mac_and_the_kernel_routes_for_i
     one, other = two_gateways(lab, virtual_mac=1)
     gateway_dies(lab, one, other, INSIDE_MAC, INSIDE_MAC)
     # What is no answer of the service is routed by the host's kernel, as from any server whose gateway it is.
-    before = lab["director"].kernel_counter("ForwDatagrams")
-    ping(lab, "in1", ADDRESS["desk"])
-    true(lab["director"].kernel_counter("ForwDatagrams") > before, "the director's kernel routed nothing")
+    before = lab["director"].routed()
+    ping(lab, "in1", ADDRESS["local"])
+    true(lab["director"].routed() > before, "the director's kernel routed nothing")
 
 
 def needs_macvlan(lab):
     """keepalived needs it for use_vmac."""
-    if lab["desk"].run("ip", "link", "add", "probe", "link", "eth0", "type", "macvlan", check=False).returncode != 0:
+    if lab["local"].run("ip", "link", "add", "probe", "link", "eth0", "type", "macvlan", check=False).returncode != 0:
         raise Skip("this kernel has no macvlan")
-    lab["desk"].ip("link del probe")
+    lab["local"].ip("link del probe")
 
 
 @case(seconds=60, needs=("keepalived",))
@@ -211,23 +211,23 @@ def keepalived_with_a_virtual_mac_follows_and_yields(lab):
     # As keepalived's documents ask: else its kernel answers for the VIP on eth0, too, with that one's MAC address.
     lab["other"].sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
     lab.serve_web()
-    at_desk = Capture(lab["desk"])
+    at_desk = Capture(lab["local"])
     keys = {"interval": FAST, "virtual_mac": 1}
     one = Director(lab, virtual(), instance(150, **keys), **QUIET).start()
     wait_for_state(one, "master")
     other = keepalived(lab, 100, 3, 0.1, "use_vmac")
     eventually(lambda: "BACKUP STATE" in other.text(), 10, f"keepalived's backup state: {other.text()}")
-    all_answered(lab.request("desk", 10), 10)
+    all_answered(lab.request("local", 10), 10)
     one.program.stop(signal.SIGKILL)
     eventually(lambda: VIP in lab["other"].run("ip", "-4", "addr").stdout, 10, f"keepalived's VIP: {other.text()}")
-    ping(lab, "desk", VIP)
-    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address with keepalived as master")
+    ping(lab, "local", VIP)
+    same(neighbour(lab["local"], VIP), VIRTUAL_MAC, "the VIP's MAC address with keepalived as master")
     one.start()
     wait_for_state(one, "master")
     eventually(lambda: VIP not in lab["other"].run("ip", "-4", "addr").stdout, 10,
                f"keepalived as backup: {other.text()}")
-    all_answered(lab.request("desk", 10), 10)
-    same(neighbour(lab["desk"], VIP), VIRTUAL_MAC, "the VIP's MAC address with ours as master again")
+    all_answered(lab.request("local", 10), 10)
+    same(neighbour(lab["local"], VIP), VIRTUAL_MAC, "the VIP's MAC address with ours as master again")
     adverts = [f for f in at_desk.frames() if f.protocol == VRRP]
     same({(f.sender, f.source) for f in adverts}, {(VIRTUAL_MAC, ADDRESS["director"]), (VIRTUAL_MAC, OTHER)},
          "whose adverts were heard")

@@ -27,9 +27,9 @@ class Asking(threading.Thread):
     def __init__(self, lab, host="client"):
         super().__init__(daemon=True)
         with lab[host].inside():
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket = lab.family.socket(socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.connect((VIP, PORT))
+        self.socket.connect((lab.family.vip, PORT))
         self.answers, self.turns = [], []
         self.over = threading.Event()
         self.start()
@@ -116,16 +116,16 @@ def split_lan(lab, *names):
 def a_split_network_has_a_master_on_each_side_and_a_healed_one_has_one_with_the_first_advert(lab):
     second_host(lab)
     lab.serve_web()
-    cable = split_lan(lab, "other", "desk", "rs2")
+    cable = split_lan(lab, "other", "local", "rs2")
     one = Director(lab, virtual(servers=("rs1",)), instance(150, interval=FAST)).start()
     other = Director(lab, virtual(servers=("rs2",)), instance(100, interval=FAST), name="other", host="other").start()
     wait_for_state(one, "master")
     wait_for_state(other, "backup")
-    all_answered(lab.request("desk", 5), 5)
+    all_answered(lab.request("local", 5), 5)
     lab.switch.ip(f"link set {cable} down")
     wait_for_state(other, "master")
     same(state(one), "master", "the state of the first one")
-    for name, server in (("client", "rs1"), ("desk", "rs2")):
+    for name, server in (("client", "rs1"), ("local", "rs2")):
         eventually(lambda asker=name, of=server: lab.request(asker, patience=1).of == {of: 1}, 10,
                    f"{server}'s answer to {name}")
     at_other = Capture(lab["other"])
@@ -137,7 +137,7 @@ def a_split_network_has_a_master_on_each_side_and_a_healed_one_has_one_with_the_
     late = [frame for frame in adverts[heard:] if frame.outgoing]
     true(len(late) <= 1, f"the other one went on as master: {adverts[heard:]}")  # one may have crossed it
     same(row_of_instance(other)["master"], ADDRESS["director"], "the master that the other one knows")
-    for name in ("client", "desk"):
+    for name in ("client", "local"):
         answers = lab.request(name, 10)
         all_answered(answers, 10)
         same(set(answers.of), {"rs1"}, f"who answers {name}")
@@ -169,6 +169,7 @@ def another_priority_in_the_file_moves_the_master_by_reload(lab):
 def inside_of_other(lab):
     """The second host's cable to the inside LAN."""
     lab["other"].wire("eth1", "02:00:00:00:01:11", f"{OTHER_INSIDE}/24", lan="inside")
+    lab.add_ipv6("other")
 
 
 @case(seconds=60)

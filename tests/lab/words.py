@@ -64,7 +64,7 @@ def the_keys_of_json_are_in_the_manual(lab):
     eventually(lambda: '"master", "priority"' in director.admin("vrrp", "--json"), 20, "a master")
     manual = keys_in_the_manual()
     true(len(manual) >= 12, manual)
-    found = {"verdict": told(director, "explain", f"{ADDRESS['desk']}:40000", SERVICE)["verdict"]}
+    found = {"verdict": told(director, "explain", f"{ADDRESS['local']}:40000", SERVICE)["verdict"]}
     status = told(director, "status")
     found["daemon"] = status["daemon"]
     for name in ("service", "exit", "link", "vrrp", "sync", "vip", "neighbor"):
@@ -81,10 +81,10 @@ def connections_are_filtered_and_told_as_json(lab):
     lab.serve_web()
     director = Director(lab, virtual(scheduler="rr")).start()
     all_answered(lab.request("client", 6), 6)
-    all_answered(lab.request("desk", 4), 4)
-    client, desk = ADDRESS["client"], ADDRESS["desk"]
+    all_answered(lab.request("local", 4), 4)
+    client, local = ADDRESS["client"], ADDRESS["local"]
     for filters, count in ((("--client", client), 6), (("--client", "192.0.2.0/24"), 4), (("--vip", SERVICE), 10),
-                           (("--server", RS1), 5), (("--client", desk, "--server", f"{RS2}:80"), 2),
+                           (("--server", RS1), 5), (("--client", local, "--server", f"{RS2}:80"), 2),
                            (("--protocol", "udp"), 0), (("--vip", f"{VIP}:81"), 0)):
         same(len(told(director, "connections", *filters)["connections"]), count, f"connections with {filters}")
         same(director.admin("connections", *filters).count("\nTCP "), count, f"lines with {filters}")
@@ -98,7 +98,7 @@ def connections_are_filtered_and_told_as_json(lab):
 def explain_says_beforehand_where_a_packet_goes(lab):
     lab.serve_web()
     director = Director(lab, virtual(servers=("rs1",))).start()
-    all_answered(lab.request("desk"), 1)
+    all_answered(lab.request("local"), 1)
     before = director.ask("connections")
     done = director.admin("explain", f"{ADDRESS['client']}:4000", SERVICE, check=False)
     same(done.returncode, 0, f"exit status ({done.stderr.strip()})")
@@ -114,7 +114,7 @@ def explain_says_beforehand_where_a_packet_goes(lab):
 def trace_tells_each_packet_in_and_out(lab):
     lab.serve_web()
     director = Director(lab, virtual(servers=("rs1",))).start()
-    all_answered(lab.request("desk"), 1)  # the MAC address is known now
+    all_answered(lab.request("local"), 1)  # the MAC address is known now
     trace = started(director, "trace", "--client", ADDRESS["client"], "--count", "3")
     eventually(lambda: lab.request("client").of and not trace.running(), 15, "the end of a trace of 3 packets")
     same(trace.wait(), 0, f"exit status: {trace.text()}")
@@ -131,7 +131,7 @@ def trace_tells_each_packet_in_and_out(lab):
 def capture_shows_each_packet_before_and_after_with_the_decision(lab):
     lab.serve_web()
     director = Director(lab, virtual(servers=("rs1",))).start()
-    all_answered(lab.request("desk"), 1)
+    all_answered(lab.request("local"), 1)
     file = lab.directory / "seen.pcapng"
     capture = started(director, "capture", str(file), "--client", ADDRESS["client"])
     # Written packet by packet: whole at any time, also when Ctrl-C ends it.
@@ -172,7 +172,7 @@ def drain_waits_until_a_server_has_no_connection_and_no_request_fails(lab):
 def drain_gives_up_in_time_and_says_so(lab):
     lab.serve_web("rs1")
     director = Director(lab, virtual(servers=("rs1",))).start()
-    with lab["desk"].inside():
+    with lab["local"].inside():
         held = socket.create_connection((VIP, 80), timeout=60)
     with held:
         eventually(lambda: director.servers()[RS1]["active"] == "1", 5, "an active connection")
