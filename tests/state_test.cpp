@@ -15,7 +15,7 @@ TEST(State, KeepsEveryTcpStateByDirectRoutingTunnelAndNat) {
     for (uint8_t service = 0; service < 3; ++service) {
       Connection& c = before.open(service, state % 2, Port(static_cast<uint16_t>(2000 + state)));
       before.set_state(c, static_cast<uint8_t>(state));
-      if (state % 3 == 0) c.flags |= Connection::inside;
+      if (state % 3 == 0) c.set_link(Link::inside);
       if (state % 4 == 0) c.flags &= static_cast<uint8_t>(~Connection::no_output);
       c.packets = static_cast<uint8_t>(state * 20);
     }

@@ -148,14 +148,18 @@ void ConnectionTable::erase(Side side, const Connection& c) {
 
 void ConnectionTable::link_free(ConnectionId& list, ConnectionId id) {
   entries_[id].timer_prev = kNoConnection;
-  entries_[id].timer_next = list;
+  entries_[id].set_timer_next(list);
   if (list != kNoConnection) entries_[list].timer_prev = id;
   list = id;
 }
 
 void ConnectionTable::unlink_free(ConnectionId& list, ConnectionId id) {
-  const ConnectionId next = entries_[id].timer_next, before = entries_[id].timer_prev;
-  (before != kNoConnection ? entries_[before].timer_next : list) = next;
+  const ConnectionId next = entries_[id].timer_next(), before = entries_[id].timer_prev;
+  if (before != kNoConnection) {
+    entries_[before].set_timer_next(next);
+  } else {
+    list = next;
+  }
   if (next != kNoConnection) entries_[next].timer_prev = before;
 }
 
@@ -278,7 +282,7 @@ void ConnectionTable::place(Connection& c) {
   while (level + 1 < kLevels && (when >> level * kSlotBits) - (wheel_unit_ >> level * kSlotBits) >= kSlots) ++level;
   const auto slot = static_cast<uint32_t>(level * kSlots + (when >> level * kSlotBits & kSlotMask));
   const ConnectionId me = id(c), next = heads_[slot];
-  c.timer_next = next;
+  c.set_timer_next(next);
   c.timer_prev = kHeadFlag | slot;
   if (next != kNoConnection) entries_[next].timer_prev = me;
   heads_[slot] = me;
@@ -287,15 +291,17 @@ void ConnectionTable::place(Connection& c) {
 
 void ConnectionTable::unplace(Connection& c) {
   if (c.timer_prev == kNoConnection) return;
+  const ConnectionId next = c.timer_next();
   if (c.timer_prev & kHeadFlag) {
     const uint32_t slot = c.timer_prev & ~kHeadFlag;
-    heads_[slot] = c.timer_next;
-    if (c.timer_next == kNoConnection) mark_slot(slot, false);
+    heads_[slot] = next;
+    if (next == kNoConnection) mark_slot(slot, false);
   } else {
-    entries_[c.timer_prev].timer_next = c.timer_next;
+    entries_[c.timer_prev].set_timer_next(next);
   }
-  if (c.timer_next != kNoConnection) entries_[c.timer_next].timer_prev = c.timer_prev;
-  c.timer_prev = c.timer_next = kNoConnection;
+  if (next != kNoConnection) entries_[next].timer_prev = c.timer_prev;
+  c.timer_prev = kNoConnection;
+  c.set_timer_next(kNoConnection);
 }
 
 void ConnectionTable::mark_slot(uint32_t slot, bool filled) {

@@ -46,11 +46,11 @@ struct alignas(16) Connection {
   enum : uint8_t {
     no_output = 1,     // the server's packets are not seen (DR, TUN): the TCP table's input-only rows apply
     inactive = 2,      // counted as inactive by its server, else as active
-    inside = 4,        // the client is on Link::inside
-    two_sided = 8,     // NAT: the server's side finds it, too
-    persistence = 16,  // a template; state 1: one of its connections was established ("assured")
-    method_shift = 5,  // from here two bits: Method, as the server had it when the connection began
-    wide = 128,        // one of its addresses is IPv6
+    two_sided = 4,     // NAT: the server's side finds it, too
+    persistence = 8,   // a template; state 1: one of its connections was established ("assured")
+    method_shift = 4,  // from here three bits: Method, as the server had it when the connection began
+    method_bits = 7,
+    wide = 128,  // one of its addresses is IPv6
   };
   static constexpr uint8_t kFree = 0xff;  // the state of an entry that is not in use
   struct Peer {                           // of a connection:
@@ -64,6 +64,7 @@ struct alignas(16) Connection {
 
  private:
   uint32_t client_v4_, vip_v4_, server_v4_;  // when it is not wide
+  uint32_t next_and_link_;                   // timer_next() in the upper 24 bits, link() in the others
 
  public:
   Port cport, vport, rport;  // rport: the server's
@@ -77,11 +78,14 @@ struct alignas(16) Connection {
     Peer peer;
     Stay stay;
   };
-  uint32_t timer_next, timer_prev;  // in the wheel, or among free entries
-  ConnectionId controlled_by;       // its persistence template, or FTP's control connection
+  uint32_t timer_prev;         // in the wheel, or among free entries
+  ConnectionId controlled_by;  // its persistence template, or FTP's control connection
   bool is_template() const { return (flags & persistence) != 0; }
   bool is_wide() const { return (flags & wide) != 0; }
-  Method method() const { return static_cast<Method>(flags >> method_shift & 3); }
+  Method method() const { return static_cast<Method>(flags >> method_shift & method_bits); }
+  void set_method(Method m) {
+    flags = static_cast<uint8_t>((flags & ~(method_bits << method_shift)) | static_cast<int>(m) << method_shift);
+  }
 
   Ip client_address() const { return is_wide() ? addresses().client : Ip(client_v4_); }
   Ip vip_address() const { return is_wide() ? addresses().vip : Ip(vip_v4_); }
@@ -98,7 +102,10 @@ struct alignas(16) Connection {
   Endpoint client() const { return {client_address(), cport}; }
   Endpoint vip() const { return {vip_address(), vport}; }
   Endpoint real_server() const { return {server_address(), rport}; }
-  Link link() const { return (flags & inside) != 0 ? Link::inside : Link::outside; }
+  Link link() const { return static_cast<Link>(next_and_link_ & 0xff); }  // by which the client's packets come
+  void set_link(Link link) { next_and_link_ = (next_and_link_ & ~0xffu) | static_cast<uint8_t>(link); }
+  ConnectionId timer_next() const { return next_and_link_ >> 8; }
+  void set_timer_next(ConnectionId id) { next_and_link_ = id << 8 | (next_and_link_ & 0xff); }
   ReplyFlow reply_flow() const { return {protocol, real_server(), client()}; }
 
  private:

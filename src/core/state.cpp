@@ -17,6 +17,13 @@ using namespace state;
 
 namespace {
 
+uint8_t saved_flags(const Connection& c) {
+  const auto method = static_cast<uint32_t>(c.method()) & SavedFlags::method_bits;
+  return static_cast<uint8_t>((c.flags & Connection::no_output ? SavedFlags::no_output : 0) |
+                              (c.link() == Link::inside ? SavedFlags::inside : 0) |
+                              (c.is_template() ? SavedFlags::persistence : 0) | method << SavedFlags::method_shift);
+}
+
 constexpr uint32_t kNoNumber = 0xffffffff;
 constexpr ConnectionId kAhead = 8;  // entries whose index cells are fetched in advance: the look-up is the slow part
 
@@ -146,7 +153,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   store_be16(row, 12, c.rport.value);
   row[14] = static_cast<uint8_t>(c.protocol);
   row[15] = c.state;
-  row[16] = c.flags & kKeptFlags;
+  row[16] = saved_flags(c);
   row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0));
   row[18] = c.packets;
   store_be32(row, 20, server);

@@ -40,13 +40,14 @@ enum class Untaken : uint8_t {
 };
 const char* name(Untaken why);
 
-struct Restoration {                 // an entry that was read: its service and server are here
-  static constexpr uint8_t kFlags =  // of a connection: which are saved
-      Connection::no_output | Connection::inside | Connection::persistence | (3u << Connection::method_shift);
+struct Restoration {  // an entry that was read: its service and server are here
   FlowKey key{};
   ServerSlot server = kNoServer;
   Port port{};  // the server's
-  uint8_t state = 0, flags = 0, packets = 0;
+  Method method = Method::masq;
+  Link link = Link::outside;  // the client's
+  bool no_output = false;
+  uint8_t state = 0, packets = 0;
   bool behind = false;                      // from the server's side another is found first
   Duration left{};                          // until its deadline
   uint32_t seconds = 0;                     // of a template: its timeout

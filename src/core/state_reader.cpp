@@ -29,7 +29,7 @@ FlowKey key_of(Bytes row, bool wide) {
           Port(load_be16(row, 8)),
           Port(load_be16(row, 10)),
           static_cast<Protocol>(row[14]),
-          (row[16] & Connection::persistence) != 0};
+          (row[16] & SavedFlags::persistence) != 0};
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ struct StateReader::Block {
 struct StateReader::Entry {
   Entry(Bytes row, bool is_wide);
   bool is_template() const { return key.persistence; }
-  Method method() const { return static_cast<Method>(flags >> Connection::method_shift & 3); }
+  Method method() const { return static_cast<Method>(flags >> SavedFlags::method_shift & SavedFlags::method_bits); }
   bool makes_sense() const;
 
   bool wide;
@@ -80,7 +80,7 @@ StateReader::Entry::Entry(Bytes row, bool is_wide)
 bool StateReader::Entry::makes_sense() const {
   const Family family = wide ? Family::ipv6 : Family::ipv4;
   if (key.client.family() != family || key.vip.family() != family) return false;
-  if ((flags & ~kKeptFlags) != 0 || left > kMostLeft * kLeftUnit) return false;
+  if ((flags & ~SavedFlags::kAll) != 0 || left > kMostLeft * kLeftUnit) return false;
   if (is_template()) {
     return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
   }
@@ -277,8 +277,10 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
   Restoration entry{.key = e.key,
                     .server = e.origin->slot,
                     .port = e.rport,
+                    .method = e.method(),
+                    .link = (e.flags & SavedFlags::inside) != 0 ? Link::inside : Link::outside,
+                    .no_output = (e.flags & SavedFlags::no_output) != 0,
                     .state = e.state,
-                    .flags = e.flags,
                     .packets = e.packets,
                     .behind = (e.notes & Notes::behind) != 0,
                     .left = e.left,

@@ -73,6 +73,9 @@ struct Notes {  // of an entry
 struct ServerNotes {
   enum : uint8_t { overloaded = 1 };
 };
-inline constexpr uint8_t kKeptFlags = Restoration::kFlags;
+struct SavedFlags {  // of an entry
+  enum : uint8_t { no_output = 1, inside = 4, persistence = 16, method_shift = 5, method_bits = 3 };
+  static constexpr uint8_t kAll = no_output | inside | persistence | method_bits << method_shift;
+};
 
 }  // namespace rawvs::state

@@ -88,7 +88,7 @@ void Adoption::update(Connection& c, Server& its_own) const {
     c.stay.seconds = seconds;
   } else if (extra) {
     c.peer.client_mac = extra->client_mac.bytes;
-    c.flags = static_cast<uint8_t>(extra->inside ? c.flags | Connection::inside : c.flags & ~Connection::inside);
+    c.set_link(extra->inside ? Link::inside : Link::outside);
   }
 }
 

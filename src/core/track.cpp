@@ -38,7 +38,7 @@ void join(Connection& c, ServerSlot slot, Server& server, Port port) {
   c.server = slot;
   c.set_server_address(server.spec.at.addr);
   c.rport = port;
-  c.flags |= static_cast<uint8_t>(static_cast<uint8_t>(server.spec.method) << Connection::method_shift);
+  c.set_method(server.spec.method);
   if (c.is_template()) {
     ++server.persistent;
   } else {

@@ -71,8 +71,7 @@ void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
   ++c.packets;
   if (told_) told_->packet(c, sync_view(), now);
   c.peer.client_mac = a.ethernet.src.bytes;
-  c.flags = static_cast<uint8_t>(a.frame->link == Link::inside ? c.flags | Connection::inside
-                                                               : c.flags & ~Connection::inside);
+  c.set_link(a.frame->link);
 }
 
 // NAT: the server's replies pass through the director, and the host's kernel must not process them. False: too many

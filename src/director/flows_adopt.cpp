@@ -80,7 +80,10 @@ Restored Flows::restore(const Restoration& entry, Turn turn) {
       enter({entry.key, hash, entry.server, entry.port, parent}, turn, [&](Connection& made, Server& server) {
         begun = true;
         // A server's edit does not change its existing connections.
-        made.flags = static_cast<uint8_t>((made.flags & ~Restoration::kFlags) | entry.flags);
+        made.set_method(entry.method);
+        made.set_link(entry.link);
+        made.flags &= static_cast<uint8_t>(~Connection::no_output);
+        if (entry.no_output) made.flags |= Connection::no_output;
         made.state = entry.state;
         made.packets = entry.packets;
         if (is_template) {

@@ -65,7 +65,7 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
     const Connection* const c =
         enter({key, hash, control.server, port, &control}, turn, [&](Connection& data, Server&) {
           data.peer.client_mac = control.peer.client_mac;
-          if (control.flags & Connection::inside) data.flags |= Connection::inside;
+          data.set_link(control.link());
           return listen(data, settings_.timeouts);
         });
     if (!c) return false;
