@@ -291,10 +291,13 @@ def a_director_that_gets_its_address_only_by_an_advertisement_serves_and_checks_
     def verdicts():
         return [row.get("health") for row in director.ask("list") if row["row"] == "server"]
     eventually(lambda: verdicts() == ["up"] * 8, 30, f"every check's server up; they are {verdicts()}")
-    true(has_address(lab["director"], own), "the director has another address than that of the advertisement")
+    eventually(lambda: has_address(lab["director"], own), 20, "the director's address of the advertisement")
     all_answered(lab.request("client", 20, parallel=4), 20)
-    asked = {f.source for f in at_server.frames() if f.target == ADDRESS6["rs1"] and not f.outgoing and not f.op
-             and f.sender == mac_of("director")}
-    same({source for source in asked if not source.startswith("fe80:")}, {own}, "sources of checks")
+
+    def sources():  # before the advertisement the checks' packets come from the link-local address
+        return {f.source for f in at_server.frames() if f.target == ADDRESS6["rs1"] and not f.outgoing and not f.op
+                and f.sender == mac_of("director") and not f.source.startswith("fe80:")}
+    eventually(sources, 20, "a check from the advertised address")
+    same(sources(), {own}, "sources of checks")
     announced = {(f.sender, f.ttl) for f in at_local.frames() if f.op == 2 and f.about == VIP6}
     same(announced, {(mac_of("director"), 255)}, "who announces the VIP")
