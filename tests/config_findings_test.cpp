@@ -142,6 +142,9 @@ constexpr Unlikely kUnlikely[] = {
     {kDirector, "state = /etc/rawvs.state\n",
      ":3: [director] state: /etc/rawvs.state may lie on a disk: use a file in RAM, such as /run/rawvs.state"},
     {kDirector, "state_interval = 5s\n", ":3: [director] state_interval: is without effect: there is no state = FILE"},
+    {kDirector, "arp_defend = 1\narp_probe_interval = 0\n",
+     ":3: [director] arp_defend: with arp_probe_interval = 0, a real server that answers for a VIP is found by chance "
+     "only"},
     {kDirector, "[check c]\n", ":3: [check c] type: no virtual and no server uses this check"},
     {kWeb, "check = c\nserver = 192.0.2.11\n[check c]\ninterval = 1s\ntimeout = 3s\n",
      ":10: [check c] timeout: 3s is longer than interval = 1s: a server that does not answer is asked less often than "

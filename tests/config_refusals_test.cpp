@@ -65,7 +65,7 @@ constexpr Wrong kWrong[] = {
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
-     "arp_probe_interval, reply_rate, reply_burst"},
+     "arp_probe_interval, arp_defend, reply_rate, reply_burst"},
     {kVirtual, "colour = red\n",
      ":4: [virtual web] colour: no such key; this section has address, ports, mark, family, scheduler, "
      "scheduler_flags, persistence, netmask, one_packet, server, check, on_down, inhibit, "

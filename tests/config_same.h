@@ -21,10 +21,10 @@ inline Config parsed(std::string_view text) {
 // Structured bindings: a new field of Settings does not compile here until it is compared, and so has a key.
 inline auto fields(const Settings& s) {
   const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
-               lblc, lblcr, timeouts, garps, garp, arp, hold, probe, rate, burst] = s;
+               lblc, lblcr, timeouts, garps, garp, arp, hold, probe, defend, rate, burst] = s;
   const auto& [tcp, fin, udp] = timeouts;
   return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
-                  lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, rate, burst);
+                  lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, defend, rate, burst);
 }
 inline auto fields(const ServerSpec& s) {
   const auto& [at, method, weight, upper, lower, tunnel, mac] = s;
@@ -83,7 +83,7 @@ inline constexpr std::string_view kEverything =
     "= 12h\n"
     "timeout_tcp = 1m\ntimeout_tcpfin = 2h\n"
     "timeout_udp = 3\ngarp_count = 4\ngarp_interval = 5500ms\narp_timeout = 6s\narp_hold = 7\n"
-    "arp_probe_interval = 0\nreply_rate = 9\nreply_burst = 10\n"
+    "arp_probe_interval = 0\narp_defend = 1\nreply_rate = 9\nreply_burst = 10\n"
     "[group media]\nmark = 10\nmatch = 192.0.2.100 tcp/443,8000-8010 udp/443\n"
     "match = 192.0.2.101 udp/1-65535 sctp/* from 198.51.100.0/24\n"
     "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\nscheduler = rr\n"

@@ -231,7 +231,8 @@ class ClaimTest : public testing::Test {
     return s;
   }
   std::optional<Conflict> heard(Mac mac) {
-    return claims_.heard({Discovery::What::says, ip("192.0.2.100"), mac, {}, {}}, Link::outside, kDirectorMac, now_);
+    return claims_.heard({Discovery::What::says, ip("192.0.2.100"), mac, {}, {}}, false, Link::outside, kDirectorMac,
+                         now_);
   }
   Settings settings_;
   Claims claims_{settings_};
@@ -366,8 +367,8 @@ TEST_F(ClaimTest, AnnouncesAVirtualMacAddressAndTakesNobodyWhoHasItForARival) {
   EXPECT_EQ(say[0].mac, kVirtualMac);
   EXPECT_EQ(say[0].what, Say::What::announce);
   EXPECT_FALSE(heard(kVirtualMac)) << "the other director, for a moment";
-  EXPECT_FALSE(
-      claims_.heard({Discovery::What::says, ip("192.0.2.100"), kOtherMac, {}, {}}, Link::inside, kInsideMac, now_));
+  EXPECT_FALSE(claims_.heard({Discovery::What::says, ip("192.0.2.100"), kOtherMac, {}, {}}, false, Link::inside,
+                             kInsideMac, now_));
   EXPECT_TRUE(heard(kOtherMac));
 }
 

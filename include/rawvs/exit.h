@@ -31,10 +31,12 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(too_big,             answered,  "too-big",             "larger than the MTU to its server, and must not be fragmented: ICMP fragmentation needed sent") \
   X(tunnel_error,        answered,  "tunnel-error",        "ICMP error about a tunnel packet: passed on to its client")   \
   X(arp_answered,        answered,  "arp-answered",        "ARP request for a VIP: answered")                         \
+  X(arp_defended,        answered,  "arp-defended",        "ARP request for a VIP for which a real server answers, too: answered, and the claim repeated (arp_defend)") \
   X(arp_learned,         noted,     "arp-learned",         "ARP of a real server: its MAC address noted")             \
   X(arp_conflict,        noted,     "arp-conflict",        "ARP of another machine that claims a VIP")       \
   X(arp_other,           passed,    "arp-other",           "ARP that is about none of our addresses")                 \
   X(nd_answered,         answered,  "nd-answered",         "neighbour solicitation for a VIP: answered")              \
+  X(nd_defended,         answered,  "nd-defended",         "neighbour solicitation for a VIP for which a real server answers, too: answered, and the claim repeated (arp_defend)") \
   X(nd_learned,          noted,     "nd-learned",          "neighbour discovery of a real server: its MAC address noted") \
   X(nd_conflict,         noted,     "nd-conflict",         "neighbour discovery of another machine that claims a VIP") \
   X(nd_other,            passed,    "nd-other",            "neighbour discovery that is about none of our addresses") \

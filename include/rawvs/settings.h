@@ -45,6 +45,7 @@ struct Settings {
   Duration arp_timeout = 60s;         // how long an answer is valid; it is renewed by unicast before that
   uint32_t arp_hold = 8;              // packets held per real server while its MAC address is resolved
   Duration arp_probe_interval = 60s;  // how often to look for other hosts that answer for our VIPs; 0 = only listen
+  bool arp_defend = false;  // where a real server answers for a VIP, too, the claim is repeated to those who asked
 
   // Replies of the VIPs: ping, RST, ICMP errors.
   uint32_t reply_rate = 1000;  // of each kind, per second; 0 = none

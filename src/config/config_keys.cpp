@@ -82,6 +82,9 @@ constexpr Row<Config> kDirectorRows[] = {
     duration<&Settings::arp_probe_interval>(
         "arp_probe_interval", {kTenth, kDay, true},
         "looking for others who answer for a VIP, 100ms-24h; 0 = only listen. Default 60s"),
+    on_off<&Settings::arp_defend>("arp_defend",
+                                  "repeat the claim on a VIP to those who ask while a real server answers, too: a "
+                                  "stopgap. Default 0"),
     number<&Settings::reply_rate>(
         "reply_rate", {0, 1'000'000},
         "pings answered, RSTs and ICMP errors sent, of each kind per second; 0 = none. Default 1000"),

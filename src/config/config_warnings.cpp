@@ -25,6 +25,9 @@ void warn_director(Checking& c) {
   if (c.config.guard == GuardMode::off) {
     warn("guard", "off: the host's kernel answers clients, too, unless something else keeps it from the VIPs");
   }
+  if (c.config.settings.arp_defend && c.config.settings.arp_probe_interval == Duration::zero()) {
+    warn("arp_defend", "with arp_probe_interval = 0, a real server that answers for a VIP is found by chance only");
+  }
   if (!c.config.state.empty()) {
     constexpr std::string_view kInMemory[] = {"/run/", "/var/run/", "/dev/shm/", "/tmp/"};
     const auto in = [&](std::string_view folder) { return c.config.state.starts_with(folder); };

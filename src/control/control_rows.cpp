@@ -249,6 +249,7 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     put(row, "mac", text(director.mac_of(claim->vip)));
     put(row, "retired", claim->retired_until ? 1 : 0);
     put(row, "standby", claim->as.standby ? 1 : 0);
+    put(row, "repeats", claim->repeats);
     return Next::row;
   }
 

@@ -21,7 +21,8 @@ Exit Surroundings::heard(const Discovery& d, Link link, Turn turn) {
   const Mac own = lan_.link(link).mac;
   if (d.sender_mac == own) return Exit::own_frame;
   if (lan_.claims.answers_for(d.sender, link)) {
-    if (const auto conflict = lan_.claims.heard(d, link, own, turn.now)) tell(*conflict, turn.out);
+    const bool by_server = lan_.neighbors.who_has(d.sender_mac).has_value();
+    if (const auto conflict = lan_.claims.heard(d, by_server, link, own, turn.now)) tell(*conflict, turn.out);
     return by_family(d.family(), Exit::arp_conflict, Exit::nd_conflict);
   }
   if (lan_.neighbors.heard(d, link, own, turn)) return by_family(d.family(), Exit::arp_learned, Exit::nd_learned);
@@ -64,6 +65,7 @@ void Surroundings::say(const Say& word, Outbox& out) {
          {.what = Discovery::What::asks, .sender = asker, .sender_mac = mac, .target = word.vip}, out);
     return;
   }
+  if (word.what == Say::What::repeat) return repeat(word, mac, out);
   const Mac all = all_of(family);
   if (family == Family::ipv4) {
     send(link, all, {.what = Discovery::What::asks, .sender = word.vip, .sender_mac = mac, .target = word.vip}, out);
@@ -86,6 +88,19 @@ void Surroundings::say(const Say& word, Outbox& out) {
   }
 }
 
+// The answer, as before, and in IPv4 an announcement, which Linux accepts over an answer that came first.
+void Surroundings::repeat(const Say& word, Mac mac, Outbox& out) {
+  const Mac to = word.asker.mac;
+  const Discovery answer{.what = Discovery::What::says,
+                         .sender = word.vip,
+                         .sender_mac = mac,
+                         .target = word.asker.addr,
+                         .target_mac = to};
+  send(word.link, to, answer, out);
+  if (!word.vip.is_v4()) return;
+  send(word.link, to, {.what = Discovery::What::asks, .sender = word.vip, .sender_mac = mac, .target = word.vip}, out);
+}
+
 void Surroundings::send(Link link, Mac to, const Discovery& d, Outbox& out) {
   const LinkFacts& facts = lan_.links[index(link)];
   if (!facts.usable()) return;
@@ -101,9 +116,10 @@ void Surroundings::tell(const Conflict& conflict, Outbox& out) const {
     out.say(Severity::notice, formatted("nobody else answers {} for VIP {} any more ({} did)", answers, vip, mac));
   } else if (const auto server = lan_.neighbors.who_has(conflict.mac)) {
     out.say(Severity::warning,
-            formatted("real server {} ({}) answers {} for VIP {}: {} there, see rawvs-realserver(8)", text(*server),
+            formatted("real server {} ({}) answers {} for VIP {}: {} there, see rawvs-realserver(8){}", text(*server),
                       mac, answers, vip,
-                      conflict.vip.is_v4() ? "set arp_ignore=1, arp_announce=2" : "put it on lo, with prefix 128"));
+                      conflict.vip.is_v4() ? "set arp_ignore=1, arp_announce=2" : "put it on lo, with prefix 128",
+                      settings_.arp_defend ? "; until then the claim is repeated to those who ask (arp_defend)" : ""));
   } else {
     out.say(Severity::warning,
             formatted("another machine ({}) answers {} for VIP {}: clients may reach it instead of this director; find "

@@ -47,6 +47,9 @@ Exit Host::discovery(const Arrival& a, Turn turn) {
     answer.target_mac = multicast_mac(kAllNodes);
   }
   surroundings_.send(link, answer.target_mac, answer, turn.out);
+  if (a.ethernet.dst.group() && surroundings_.asked({d.target, d.sender, d.sender_mac}, turn.now)) {
+    return arp ? Exit::arp_defended : Exit::nd_defended;
+  }
   return arp ? Exit::arp_answered : Exit::nd_answered;
 }
 

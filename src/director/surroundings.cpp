@@ -48,7 +48,8 @@ void tell(const Route& route, Outbox& out) {
 
 Surroundings::Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer,
                            ExitCounters& exits, TouchedList& touched)
-    : lan_(settings, two_links),
+    : settings_(settings),
+      lan_(settings, two_links),
       places_(settings, services, lan_, watcher_, touched),
       composer_(composer),
       exits_(exits) {}

@@ -58,6 +58,8 @@ class Surroundings {
   void recycle() { lan_.neighbors.recycle(); }  // the outbox was cleared
 
   // Events.
+  // The VIP was asked for by a request to all, and the answer was sent: see Claims::asked().
+  bool asked(const Defence::Asker& asker, Instant now) { return lan_.claims.asked(asker, now); }
   Exit heard(const Discovery& d, Link link, Turn turn);
   void send(Link link, Mac to, const Discovery& d, Outbox& out);
   void link_changed(Link link, const LinkFacts& facts, Turn turn);
@@ -99,8 +101,10 @@ class Surroundings {
   void send_due(Turn turn);
   void ask(const Ask& question, Outbox& out);
   void say(const Say& word, Outbox& out);
+  void repeat(const Say& word, Mac mac, Outbox& out);
   void tell(const Conflict& conflict, Outbox& out) const;
 
+  const Settings& settings_;
   Lan lan_;
   Watcher watcher_;
   ServerPlaces places_;

@@ -143,26 +143,54 @@ void Claims::settings_changed(Instant now) {
 
 // A claim with the address's own virtual MAC address comes from the other director while both believe to be master:
 // VRRP settles that.
-std::optional<Conflict> Claims::heard(const Discovery& d, Link link, Mac own, Instant now) {
+std::optional<Conflict> Claims::heard(const Discovery& d, bool by_server, Link link, Mac own, Instant now) {
   Claim* const claim = claim_of(d.sender);
   if (!claim || !claim->answered() || claim->as.link != link) return std::nullopt;
   if (d.sender_mac == own || d.sender_mac == claim->as.mac) return std::nullopt;
   // Hosts that heard the rival now use its address: announce the VIP again, but not in reply to every claim.
-  if (settings_.garp_count != 0 && (!claim->defended || now - *claim->defended >= kDefendInterval)) {
-    claim->announcements_left = std::max(claim->announcements_left, 1u);
-    claim->next_announcement = now;
-    claim->defended = now;
-    schedule(*claim);
+  if (by_server && settings_.arp_defend) {
+    announce_soon(*claim, kBetweenAnnouncements, now);
+  } else if (settings_.garp_count != 0) {
+    announce_soon(*claim, kDefendInterval, now);
   }
   const auto known = std::ranges::find(claim->rivals, d.sender_mac, &Rival::mac);
   if (known != claim->rivals.end()) {
     known->heard = now;
+    known->server = by_server;
     return std::nullopt;
   }
   if (claim->rivals.size() == kMostRivals) return std::nullopt;
-  claim->rivals.push_back({d.sender_mac, now});
+  claim->rivals.push_back({d.sender_mac, now, by_server});
   schedule(*claim);
   return Conflict{claim->vip, d.sender_mac, false};
+}
+
+void Claims::announce_soon(Claim& claim, Duration least_pause, Instant now) {
+  if (claim.defended && now - *claim.defended < least_pause) return;
+  claim.announcements_left = std::max(claim.announcements_left, 1u);
+  claim.next_announcement = now;
+  claim.defended = now;
+  schedule(claim);
+}
+
+bool Claims::asked(const Defence::Asker& asker, Instant now) {
+  if (!settings_.arp_defend || asker.addr.unspecified()) return false;
+  Claim& claim = *claim_of(asker.vip);
+  if (std::ranges::none_of(claim.rivals, &Rival::server)) return false;
+  if (!defence_.asked(asker, now)) announce_soon(claim, kBetweenAnnouncements, now);
+  return true;
+}
+
+void Claims::repeat_due(Instant now, size_t& frames, std::vector<Say>& say) {
+  while (frames >= kAnnouncementFrames) {
+    const auto asker = defence_.take_due(now);
+    if (!asker) return;
+    Claim* const claim = claim_of(asker->vip);
+    if (!claim || !claim->answered()) continue;  // it is not ours any more
+    ++claim->repeats;
+    frames -= kAnnouncementFrames;
+    say.push_back({Say::What::repeat, claim->vip, claim->as.link, claim->as.mac, *asker});
+  }
 }
 
 Duration Claims::patience() const { return std::max<Duration>(kRivalForgotten, settings_.arp_probe_interval * 3); }
@@ -178,7 +206,7 @@ bool Claims::say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>
   if (claim.next_announcement <= now) {
     if (frames < kAnnouncementFrames) return false;
     frames -= kAnnouncementFrames;
-    say.push_back({Say::What::announce, claim.vip, claim.as.link, claim.as.mac});
+    say.push_back({Say::What::announce, claim.vip, claim.as.link, claim.as.mac, {}});
     if (claim.announcements_left > 0) --claim.announcements_left;
     const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
     claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
@@ -186,12 +214,13 @@ bool Claims::say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>
   if (claim.next_probe > now) return true;
   const bool probing = settings_.arp_probe_interval != Duration::zero();
   if (probing && frames == 0) return false;
-  if (probing) --frames, say.push_back({Say::What::probe, claim.vip, claim.as.link, claim.as.mac});
+  if (probing) --frames, say.push_back({Say::What::probe, claim.vip, claim.as.link, claim.as.mac, {}});
   claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
   return true;
 }
 
 void Claims::time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over) {
+  repeat_due(now, frames, say);
   for (uint32_t n = 0; n < kAtOnce && due_.earliest() <= now; ++n) {
     Claim& claim = claims_[due_.first()];
     if (claim.retired_until && *claim.retired_until <= now) {

@@ -9,6 +9,7 @@
 // ARP's announcements are sent as request and as reply: some networks use only one of the forms.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "core/slots.h"
 #include "rawvs/settings.h"
 #include "side/deadlines.h"
+#include "side/defence.h"
 #include "wire/discovery.h"
 
 namespace rawvs {
@@ -40,11 +42,12 @@ struct Shared {
 };
 
 struct Say {
-  enum class What : uint8_t { announce, probe };
+  enum class What : uint8_t { announce, probe, repeat };  // repeat: the answer, to `asker`
   What what = What::announce;
   Ip vip{};
   Link link = Link::outside;
   Mac mac{};  // zero: the interface's
+  Defence::Asker asker{};
 };
 
 struct Conflict {  // another host claims a VIP
@@ -86,6 +89,7 @@ class Claims {
   struct Rival {
     Mac mac{};
     Instant heard{};
+    bool server = false;  // its MAC address was a real server's when it was heard last
   };
   struct Claim {
     Ip vip{};
@@ -95,6 +99,7 @@ class Claims {
     Instant next_probe = kNever;
     std::vector<Rival> rivals{};             // other hosts that answer for it
     std::optional<Instant> defended{};       // when a rival last caused an announcement
+    uint64_t repeats = 0;                    // of answers (arp_defend)
     std::optional<Instant> retired_until{};  // its last service was removed: not answered for, but still claimed
     bool answered() const { return !retired_until && !as.standby; }
   };
@@ -117,12 +122,16 @@ class Claims {
     const ClaimedAddresses::Cell* const cell = claimed(vip);
     return cell && cell->standby;
   }
-  std::optional<Conflict> heard(const Discovery& d, Link link, Mac own, Instant now);
+  // Another host claims an address. by_server: its MAC address is a real server's.
+  std::optional<Conflict> heard(const Discovery& d, bool by_server, Link link, Mac own, Instant now);
+  // A host asked all for a VIP, and was answered. True: a real server answers, too, and the answer will be repeated
+  // (arp_defend). REQUIRES: answers_for(asker.vip).
+  bool asked(const Defence::Asker& asker, Instant now);
 
-  // Appends what is due to `say` as far as `frames` frames suffice (an announcement takes kAnnouncementFrames, a probe
-  // one); the rest stays due. Appends ended conflicts to `over`.
+  // Appends what is due to `say` as far as `frames` frames suffice (an announcement or a repeat takes
+  // kAnnouncementFrames, a probe one); the rest stays due. Appends ended conflicts to `over`.
   void time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over);
-  Instant next_deadline() const { return due_.earliest(); }
+  Instant next_deadline() const { return std::min(due_.earliest(), defence_.next_deadline()); }
 
   const Claim* find(Ip vip) const;
   size_t size() const { return order_.size(); }
@@ -138,6 +147,8 @@ class Claims {
   void begin(Claim& claim, Instant now);  // it is answered for from now on
   void schedule(const Claim& claim) { due_.set(slot_of(claim), deadline_of(claim)); }
   void forget(Claim& claim);
+  void announce_soon(Claim& claim, Duration least_pause, Instant now);
+  void repeat_due(Instant now, size_t& frames, std::vector<Say>& say);
   bool say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say);
   Slot slot_of(const Claim& claim) const { return static_cast<Slot>(&claim - claims_.data()); }
 
@@ -147,6 +158,7 @@ class Claims {
   ClaimedAddresses claimed_;
   std::map<Ip, Slot> order_;
   Deadlines due_;
+  Defence defence_;
   std::vector<std::pair<Ip, bool>> changes_;
 };
 

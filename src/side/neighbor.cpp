@@ -48,6 +48,7 @@ Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
       neighbors_(std::min<uint32_t>(capacity, kNoNeighbor)),
       free_(capacity),
       by_addr_(capacity),
+      by_mac_(capacity),
       held_(kHeldFrames),
       held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {
   due_.make_room(neighbors_.size());
@@ -60,9 +61,16 @@ std::optional<uint16_t> Neighbors::find(Ip addr, Link link) const {
 }
 
 std::optional<Ip> Neighbors::who_has(Mac mac) const {
-  const auto found =
-      std::ranges::find_if(used(), [&](const Neighbor& n) { return n.wanted != 0 && n.knows_mac() && n.mac == mac; });
-  return found == used().end() ? std::nullopt : std::optional(found->addr);
+  const Slot found =
+      by_mac_.find(hash(mac), [&](Slot at) { return neighbors_[at].knows_mac() && neighbors_[at].mac == mac; });
+  return found == kNoSlot ? std::nullopt : std::optional(neighbors_[found].addr);
+}
+
+void Neighbors::set_mac(Neighbor& n, Mac mac) {
+  if (n.mac == mac) return;
+  if (!n.mac.zero()) by_mac_.remove(hash(n.mac), slot_of(n));
+  n.mac = mac;
+  if (!mac.zero()) by_mac_.add(hash(mac), slot_of(n));
 }
 
 uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant now) {
@@ -82,7 +90,7 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
   if (fixed) {
     discard(*slot);  // no reply will release the packets that wait
     n.state = State::fixed;
-    n.mac = *fixed;
+    set_mac(n, *fixed);
     set_next(n, kNever);
   }
   return *slot;
@@ -98,6 +106,7 @@ void Neighbors::unwant(uint16_t slot) {
   if (--n.wanted != 0) return;
   discard(slot);
   set_next(n, kNever);
+  set_mac(n, {});
   by_addr_.remove(hash(n.addr, n.link), slot);
   free_.give_back(slot);
   n = Neighbor{};
@@ -106,7 +115,7 @@ void Neighbors::unwant(uint16_t slot) {
 void Neighbors::ask_anew(uint16_t slot, Instant now) {
   Neighbor& n = neighbors_[slot];
   n.state = State::asking;
-  n.mac = {};
+  set_mac(n, {});
   n.asked = 0;
   set_next(n, now);
 }
@@ -198,7 +207,7 @@ void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
                                               text(mac), text(rival)));
   }
   n.state = State::fresh;
-  n.mac = mac;
+  set_mac(n, mac);
   n.asked = 0;
   n.valid_until = turn.now + settings_.arp_timeout;
   set_next(n, turn.now + settings_.arp_timeout * 3 / 4);

@@ -103,15 +103,21 @@ class Neighbors {
   void release(uint16_t slot, Mac own, Outbox& out);
   void discard(uint16_t slot);
   void set_next(Neighbor& n, Instant when);
+  void set_mac(Neighbor& n, Mac mac);
   void sweep(Link link, Instant now);
   uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
   static uint64_t hash(Ip addr, Link link) { return mixed(mixed(addr) << 1 | index(link)); }
+  static uint64_t hash(Mac mac) {
+    uint64_t bits = 0;
+    for (const uint8_t byte : mac.bytes) bits = bits << 8 | byte;
+    return mixed(bits);
+  }
   std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
 
   const Settings& settings_;
   std::vector<Neighbor> neighbors_;  // all slots
   FreeSlots free_;
-  SlotHash by_addr_;
+  SlotHash by_addr_, by_mac_;  // by_mac_: those whose MAC address is, or was, known
   Deadlines due_;
   std::array<bool, kLinks> paused_{};
   std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // slots that know of their link's change

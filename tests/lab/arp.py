@@ -7,7 +7,7 @@ from case import all_answered, case, same, true
 from lab.director import Director, virtual
 from lab.frames import ARP, Capture, arp_reply, arp_request
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, NOBODY, VIP, VIP2, mac_of
+from lab.topology import ADDRESS, IPV6, NOBODY, VIP, VIP2, mac_of
 
 LOCAL = (mac_of("local"), ADDRESS["local"])
 DIRECTOR = mac_of("director")
@@ -146,3 +146,35 @@ def packets_wait_for_a_server_whose_mac_is_not_known_yet(lab):
     lab["switch"].ip("link set rs1-eth0 up")
     same(client.wait(25), 0, "exit status of curl")
     same(client.text(), "rs1\n", "the page")
+
+
+def answers_for_the_vip(lab, name):
+    """Lets a real server answer for the VIP, as one does that was not set up for direct routing."""
+    if lab.family is IPV6:
+        lab[name].ip(f"addr add {lab.family.vip}/128 dev eth0 nodad")
+    else:
+        lab[name].sysctl(conf__all__arp_ignore=0, conf__eth0__arp_ignore=0)
+
+
+@case(seconds=60)
+def with_arp_defend_clients_get_the_director_although_a_real_server_answers_for_the_vip(lab):
+    lab.serve_web()
+    answers_for_the_vip(lab, "rs2")
+    director = Director(lab, virtual(family=lab.family), arp_defend=1, arp_probe_interval="500ms",
+                        garp_interval=0).start()
+    director.wait_for_log("until then the claim is repeated to those who ask (arp_defend)", 15)
+    vip = lab.family.vip
+    for _ in range(10):
+        lab["local"].run("ip", "neigh", "flush", "to", vip, "nud", "all")
+        lab["local"].run("ping", "-c", "1", "-W", "1", vip, check=False)
+        eventually(lambda: neighbour(lab["local"], vip) == DIRECTOR, 5, "the director's MAC address at the client")
+        before = director.exits()["forwarded"]
+        all_answered(lab.request("local", 2), 2)
+        true(director.exits()["forwarded"] > before, "the requests went past the director")
+    exits = director.exits()
+    true(exits["arp-defended"] + exits["nd-defended"] >= 10, exits)
+    row = next(row for row in director.ask("arp") if row["row"] == "vip")
+    true(int(row["repeats"]) >= 10, row)
+    true(f"claim repeated {row['repeats']}"[:14] in director.admin("arp"), director.admin("arp"))
+    found = director.admin("doctor", check=False).stdout
+    true("arp_defend repeats the director's claim" in found and "a stopgap" in found, found)

@@ -5,6 +5,7 @@ import functools
 import re
 import signal
 
+import arp
 import doctor
 import health
 import via_vip
@@ -25,6 +26,7 @@ web6 = functools.partial(virtual, family=IPV6)
 six_case = functools.partial(case, family=IPV6)
 
 over_ipv6("ipv6_around",
+          arp.with_arp_defend_clients_get_the_director_although_a_real_server_answers_for_the_vip,
           doctor.a_server_that_lacks_the_vip_is_found_and_given_it,
           health.checks_of_every_kind_find_their_server_well,
           via_vip.a_server_that_lost_its_vip_is_found_at_the_vip_alone,

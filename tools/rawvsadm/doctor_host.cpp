@@ -197,6 +197,19 @@ std::string kept_quiet(Ip vip) {
   return ": ip addr add " + text(vip) + "/128 dev lo nodad, and take it from the other interfaces";
 }
 
+// Defended, too, it is wrong: clients may begin connections with the server before they hear the director.
+Finding answers_too(const RivalFacts& rival, const std::string& vip, const std::string& why, bool defended) {
+  const std::string server = "real server " + rival.server + " (" + rival.mac + ") answers " + vip;
+  const std::string cure = "on " + rival.server + kept_quiet(rival.vip) + " (rawvs-realserver does all of this)";
+  if (defended) {
+    return {Urgency::warning, "server-answers-arp", server + "; arp_defend repeats the director's claim",
+            "a stopgap: what a client begins before it hears the repeat goes to that server, and is reset afterwards",
+            cure};
+  }
+  return {Urgency::error, "server-answers-arp", server, why,
+          cure + "; if it cannot be changed: arp_defend = 1 in [director], a stopgap"};
+}
+
 }  // namespace
 
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
@@ -211,9 +224,7 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
           {Urgency::error, "rival", rival.mac + ", which is no real server, answers " + vip, why,
            "find the machine and take the address from it; it may be another director: ip neigh | grep " + rival.mac});
     } else {
-      findings.push_back({Urgency::error, "server-answers-arp",
-                          "real server " + rival.server + " (" + rival.mac + ") answers " + vip, why,
-                          "on " + rival.server + kept_quiet(rival.vip) + " (rawvs-realserver does all of this)"});
+      findings.push_back(answers_too(rival, vip, why, facts.daemon.setting("arp_defend") == "1"));
     }
   }
   std::vector<Ip> vips;  // ours

@@ -72,9 +72,10 @@ std::string arp_text(const Rows& rows) {
     const Row row(line);
     const auto cell = [&](std::string_view key) { return std::string(row.get(key)); };
     if (row.word() == "vip") {
-      const char* const note = row.number("retired") != 0   ? "retired: no service uses it any more"
-                               : row.number("standby") != 0 ? "standby: another director has it (VRRP)"
-                                                            : "";
+      std::string note;
+      if (row.number("repeats") != 0) note = "claim repeated " + cell("repeats") + " times (arp_defend)";
+      if (row.number("standby") != 0) note = "standby: another director has it (VRRP)";
+      if (row.number("retired") != 0) note = "retired: no service uses it any more";
       vips.push_back({cell("address"), cell("link"), cell("mac"), "-", note});
     }
     if (row.word() == "rival") {
