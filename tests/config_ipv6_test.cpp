@@ -113,6 +113,18 @@ TEST(ConfigIpv6, AnInstanceOfVrrpHasTheVipsOfItsFamily) {
   expect_survives_printing(only);
 }
 
+TEST(ConfigIpv6, AServerMayBeTheHostItself) {
+  const Config c = parsed(std::string(kWeb6) +
+                          "server = ::1\nsorry = [::1]:80\n[virtual four]\n"
+                          "address = 192.0.2.100\nports = tcp/80\nserver = 127.0.0.1\n");
+  EXPECT_EQ(c.virtuals[0].servers[0].at.addr, ip("::1"));
+  EXPECT_EQ(c.virtuals[1].servers[0].at.addr, ip("127.0.0.1"));
+  expect_survives_printing(c);
+  refuses(std::string(kWeb6) + "server = ::1 forward=nat\n",
+          ":6: [virtual web] server: ::1 is this host itself, whose answers forward=nat cannot translate; use "
+          "forward=dr");
+}
+
 TEST(ConfigIpv6, SyncHasAGroupOrPeersOfIpv6) {
   const Config c = parsed(std::string(kWeb6) + "[sync]\ngroup = ff02::81\npeer = fe80::2 2001:db8::20\n");
   EXPECT_EQ(c.sync->group, ip("ff02::81"));

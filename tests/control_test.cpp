@@ -143,7 +143,7 @@ TEST(Control, RefusesByName) {
       {"add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80 lower=1", "range"},
       {"add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80", "exists"},
       {"add-server service=tcp:192.0.2.100:80 server=224.0.0.1:80", "invalid"},
-      {"add-server service=tcp:192.0.2.100:80 server=127.0.0.1:80", "invalid"},
+      {"add-server service=tcp:192.0.2.100:80 server=0.0.0.0:80", "invalid"},
       {"edit-server service=tcp:192.0.2.100:80 server=224.0.0.1:80", "no-server"},
       {"edit-server service=tcp:192.0.2.100:80 server=192.0.2.77:80 upper=1 lower=2", "range"},
       {"edit-server service=tcp:192.0.2.100:80 server=192.0.2.11:80 upper=1 lower=2", "range"},

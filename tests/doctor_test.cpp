@@ -151,10 +151,16 @@ TEST(Doctor, NamesTheGatewayThatIsSilent) {
 TEST(Doctor, FindsServersWithoutARouteOnThisHostAndUnderTheVip) {
   finds({.changed = {{"reach=ready via=203.0.113.21", "reach=no-route via=-"}}}, "error:no-route",
         "no route to real server 203.0.113.21 through eth0 and eth1", "ip route get 203.0.113.21");
-  const auto here = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.11"), 32}); };
-  finds({.changed = {{"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=no-route via=- mac=-"}}, .host = here},
-        "error:server-is-this-host", "real server 192.0.2.11 is this host itself (lo)",
+  const auto local = [](const std::string& reach) {
+    return std::pair<std::string, std::string>{"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11",
+                                               "local=1 via=- mac=- reach=" + reach};
+  };
+  finds({.changed = {local("local-nat")}}, "error:server-is-this-host", "real server 192.0.2.11 is this host itself",
         "rawvsadm -d -t 192.0.2.100:80 -r 192.0.2.11:80");
+  finds({.changed = {local("vip-missing")}}, "error:local-without-vip", "is none of its addresses",
+        "ip addr add 192.0.2.100/32 dev lo");
+  const auto on_lo = [](HostFacts& host) { host.links[0].addresses.push_back({*parse_ip("192.0.2.100"), 32}); };
+  EXPECT_EQ(checks(examined({.changed = {local("ready")}, .host = on_lo})), "");
   finds({.changed = {{"192.0.2.11:80", "192.0.2.100:80"}, {"via=192.0.2.11", "via=192.0.2.100"}}},
         "error:server-is-vip", "real server 192.0.2.100 is itself a VIP", "rawvsadm drain 192.0.2.100");
 }
@@ -289,10 +295,7 @@ TEST(Doctor, DoesNotAdviseToDrainWhoGetsNothingAnyway) {
   EXPECT_EQ(diagnosis_text(silent).find("drain"), std::string::npos) << diagnosis_text(silent);
   const Diagnosis own = examined(
       {.changed = {{"server=192.0.2.11:80 method=route weight=1", "server=192.0.2.11:80 method=route weight=0"},
-                   {"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=own-address via=- mac=-"}},
-       .host = [](HostFacts& h) {
-         h.links[0].addresses.push_back({*parse_ip("192.0.2.11"), 32});
-       }});
+                   {"reach=ready via=192.0.2.11 mac=02:00:00:00:00:11", "reach=local-nat via=- mac=- local=1"}}});
   EXPECT_EQ(checks(own), "error:server-is-this-host");
   EXPECT_EQ(diagnosis_text(own).find("drain"), std::string::npos) << diagnosis_text(own);
   EXPECT_NE(own.findings[0].type.find("rawvsadm -d -t 192.0.2.100:80 -r 192.0.2.11:80"), std::string::npos);

@@ -158,5 +158,35 @@ TEST_F(GivenBack, ReachesTheHostItself) {
   close(receiver);
 }
 
+// Which the kernel's check of forged addresses does not hinder: its source is reached by another interface.
+TEST_F(GivenBack, IsDeliveredToTheHostAsItCame) {
+  write_sysctl("net/ipv4/conf/all/rp_filter", "1");
+  write_sysctl("net/ipv4/conf/lo/rp_filter", "1");
+  const auto arrived = open_socket("lo", "udp");
+  Udp to_vip = datagram("for you");
+  to_vip.dst = "192.0.2.100";
+  to_vip.ttl = 1;
+  const int receiver = socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in vip{};
+  vip.sin_family = AF_INET;
+  vip.sin_port = htons(53);
+  vip.sin_addr.s_addr = htonl(0xc0000264);
+  ASSERT_EQ(bind(receiver, reinterpret_cast<const sockaddr*>(&vip), sizeof vip), 0);
+  FrameBytes bytes = frame(to_vip);
+  Frame f;
+  f.data = bytes.data();
+  f.size = static_cast<uint32_t>(bytes.size());
+  host_->deliver(f);
+  char got[16] = {};
+  sockaddr_in from{};
+  socklen_t size = sizeof from;
+  EXPECT_EQ(recvfrom(receiver, got, sizeof got, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size), 7);
+  EXPECT_STREQ(got, "for you");
+  EXPECT_EQ(ntohl(from.sin_addr.s_addr), ip(kFrom).v4());
+  EXPECT_EQ(described(next_frame(*arrived)).substr(36), "203.0.113.7:1001 > 192.0.2.100:53 udp ttl 1");
+  EXPECT_EQ(host_->counters(Link::outside).undelivered, 0u);
+  close(receiver);
+}
+
 }  // namespace
 }  // namespace rawvs::test

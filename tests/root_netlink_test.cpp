@@ -183,6 +183,17 @@ TEST_F(Routes, KnowTheHostsOwnAddresses) {
   EXPECT_EQ(to("127.0.0.1").kind, Route::Kind::local);
 }
 
+TEST_F(Routes, OfAllInterfacesTheHostsAddressesAreListed) {
+  shell("ip addr add 192.0.2.100/32 dev lo");
+  const auto all = netlink_->host_addresses();
+  ASSERT_TRUE(all);
+  EXPECT_TRUE(std::ranges::is_sorted(*all));
+  for (const char* address : {"192.0.2.100", "192.0.2.1", "203.0.113.1"}) {
+    EXPECT_TRUE(std::ranges::binary_search(*all, ip(address))) << address;
+  }
+  EXPECT_FALSE(std::ranges::binary_search(*all, ip("192.0.2.7")));
+}
+
 TEST_F(Routes, KnowWhatCannotBeReached) {
   EXPECT_EQ(to("203.0.113.65"), (Route{.to = ip("203.0.113.65"), .kind = Route::Kind::unreachable})) << "no route";
   int last = 65;

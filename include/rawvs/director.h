@@ -83,6 +83,9 @@ class Director {
   void announce_others(Turn turn);   // the same for all VIPs that are shared as `others`
   // A route to a server's address: new or changed.
   void route_found(const Route& route, Turn turn);
+  // The host's addresses on all its interfaces, sorted. Where a VIP is one of them, the host can be a real server: of
+  // this director (Local), or of another one, whose packets for it are given to the kernel.
+  void host_addresses(std::vector<Ip> all, Turn turn);
   // Addresses of servers without a known route, at most `most`: each is returned once. Until route_found(), the route
   // is guessed from the links' subnets.
   std::vector<Ip> take_unknown_ways(size_t most);
@@ -137,7 +140,19 @@ class Director {
   // Reading. Call estimate() before reading rates: it brings them up to date.
   void estimate(Instant now);
   Explanation explain(const FlowKey& flow, Instant now) const;  // for a packet that would begin a connection
-  enum class Reach : uint8_t { ready, asking, silent, no_route, link_down, own_address, other_interface };
+  // own_address: a VIP of this director, and no address of the host. Local: vip_missing: the VIP is no address of the
+  // host; local_nat: NAT would have to translate.
+  enum class Reach : uint8_t {
+    ready,
+    asking,
+    silent,
+    no_route,
+    link_down,
+    own_address,
+    other_interface,
+    vip_missing,
+    local_nat
+  };
   Reach reach(const Server& server) const;  // whether packets can be sent to it
   const Watch& watch() const;
   uint32_t watch_version() const;  // changes with watch()

@@ -19,6 +19,8 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(forwarded,           forwarded, "forwarded",           "sent on to a real server")                                \
   X(ftp_refused,         forwarded, "ftp-refused",         "sent on, but FTP in it names another host: no data connection is expected there") \
   X(answer_forwarded,    forwarded, "answer-forwarded",    "a NAT server's answer: translated and sent on to its client") \
+  X(delivered,           forwarded, "delivered",           "for this host itself, as a real server (Local): given to its kernel") \
+  X(peer_delivered,      forwarded, "peer-delivered",      "from another director, for this host as a real server: given to its kernel") \
   X(check_sent,          forwarded, "check-sent",          "the director's own check (via = vip): sent to its server like a client's packet") \
   X(fragment_held,       forwarded, "fragment-held",       "a fragment: kept until its datagram is complete")         \
   X(held,                forwarded, "held",                "kept until its real server's MAC address is known") \
@@ -72,6 +74,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(tunnel_narrow,       dropped,   "tunnel-narrow",       "the MTU to its tunnel server is too small for any packet") \
   X(hairpin,             dropped,   "hairpin",             "NAT would send it back to the server it comes from: a real server cannot be its own client") \
   X(no_route,            dropped,   "no-route",            "the host has no route to its real server, or one through another interface") \
+  X(no_local,            dropped,   "no-local",            "its real server is this host itself, and cannot take it: the VIP is no address of the host, or NAT would have to translate") \
   X(outbox_full,         dropped,   "outbox-full",         "it needs more pieces than can be sent at once") \
   X(ftp_disorder,        dropped,   "ftp-disorder",        "FTP commands with NAT are read in order: its sender repeats it") \
   X(ftp_full,            dropped,   "ftp-full",            "no room for another FTP control connection with NAT: see max_ftp") \

@@ -73,6 +73,10 @@ class ServerCheck {
   std::string unfit(size_t i, const ServerSpec& server) const {
     if (c_.vips.contains(server.at.addr)) return rawvs::text(server.at.addr) + " is a VIP of this file";
     if (std::string why = family_fault(c_, i, server); !why.empty()) return why;
+    if (server.at.addr.loopback() && server.method == Method::masq) {
+      return rawvs::text(server.at.addr) +
+             " is this host itself, whose answers forward=nat cannot translate; use forward=dr";
+    }
     return c_.shaped[i] ? port_fault(c_, i, server) : std::string();
   }
 

@@ -99,6 +99,7 @@ Result<Endpoint> read_endpoint(std::string_view text) {
   if (!endpoint || (names_port(text) && endpoint->port.value == 0)) {
     return Error{quoted(text) + " is not a server: expected IP or IP:PORT, such as 192.0.2.11 or [2001:db8::11]:80"};
   }
+  if (endpoint->addr.loopback()) return *endpoint;  // the host itself
   if (auto fault = address_fault(text, endpoint->addr)) return std::move(*fault);
   if (auto fault = link_local_fault(text, endpoint->addr)) return std::move(*fault);
   return *endpoint;

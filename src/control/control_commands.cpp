@@ -81,7 +81,7 @@ Objection check_service(const ServiceSpec& spec) {
 
 // As IPVS, but for link-local addresses.
 Objection check_address(const Call& call, const ServerSpec& spec) {
-  if (!spec.at.addr.unicast()) return verdict(call, Refusal::invalid);
+  if (!spec.at.addr.unicast() && !spec.at.addr.loopback()) return verdict(call, Refusal::invalid);
   const auto invalid = [&](const std::string& why) {
     return refused(Refusal::invalid, formatted("server {}: {}", text(spec.at), why));
   };

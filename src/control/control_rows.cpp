@@ -63,6 +63,8 @@ const char* word(Director::Reach reach) {
     case Director::Reach::link_down: return "link-down";
     case Director::Reach::own_address: return "own-address";
     case Director::Reach::other_interface: return "other-interface";
+    case Director::Reach::vip_missing: return "vip-missing";
+    case Director::Reach::local_nat: return "local-nat";
   }
   return "?";
 }
@@ -128,6 +130,7 @@ void write_server(std::string& row, const Server& server, const Director& direct
   put(row, "via", next ? text(next->addr) : "-");
   put(row, "mac", next && next->knows_mac() ? text(next->mac) : "-");
   put(row, "fixed", server.spec.mac ? 1 : 0);
+  put(row, "local", server.local ? 1 : 0);
   put_traffic(row, server.traffic, server.rates);
   if (server.wanted_weight != server.listed_weight()) put(row, "wanted", static_cast<uint64_t>(server.wanted_weight));
   if (server.share != kFullShare) put(row, "slow-start", server.share * 100u / kFullShare);

@@ -25,7 +25,7 @@ struct LinkCounters {           // frames since the start
   uint64_t cut = 0;             // lost: larger than a ring slot, and no room for the whole frame
   uint64_t sent = 0;
   uint64_t send_failed = 0;  // lost: refused by the kernel: queue full, interface down, too long
-  // Packets that were received and given back to the host's kernel.
+  // Packets that were received and given to the host's kernel: to route, or for the host itself (Local).
   uint64_t returned = 0;
   uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT chain, time to live over
   uint64_t unguarded = 0;      // NAT connections for which the guard has no room: the kernel routes their replies, too

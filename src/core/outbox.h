@@ -42,6 +42,7 @@ class Outbox {
   Outbox() : buffers_(std::make_unique_for_overwrite<uint8_t[]>(kBuffers * kStride)) {
     departures_.reserve(kDepartures);
     returned_.reserve(kDepartures);
+    delivered_.reserve(kDepartures);
     reply_changes_.reserve(kReplyChanges);
   }
 
@@ -73,15 +74,22 @@ class Outbox {
     returned_.push_back(frame);
     return true;
   }
+  // A frame for the host itself: its kernel gets the packet as it came.
+  bool deliver(const Frame& frame) {
+    if (delivered_.size() == kDepartures) return false;
+    delivered_.push_back(frame);
+    return true;
+  }
   void change_reply(const ReplyFlow& flow, bool expected) { reply_changes_.push_back({flow, expected}); }
   void say(Severity severity, std::string text) { notices_.push_back({severity, std::move(text)}); }
 
   const std::vector<Departure>& departures() const { return departures_; }
   const std::vector<Notice>& notices() const { return notices_; }
   const std::vector<Frame>& returned() const { return returned_; }
+  const std::vector<Frame>& delivered() const { return delivered_; }
   const std::vector<ReplyChange>& reply_changes() const { return reply_changes_; }  // apply them before sending
   void clear() {
-    departures_.clear(), notices_.clear(), returned_.clear(), reply_changes_.clear();
+    departures_.clear(), notices_.clear(), returned_.clear(), delivered_.clear(), reply_changes_.clear();
     buffers_used_ = 0;
   }
 
@@ -89,7 +97,7 @@ class Outbox {
   static constexpr size_t kStride = kBufferRoom + kBufferSize;
   std::vector<Departure> departures_;
   std::vector<Notice> notices_;
-  std::vector<Frame> returned_;
+  std::vector<Frame> returned_, delivered_;
   std::vector<ReplyChange> reply_changes_;
   std::unique_ptr<uint8_t[]> buffers_;  // not initialised: pages that are never written take no memory
   size_t buffers_used_ = 0;

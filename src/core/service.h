@@ -113,6 +113,7 @@ struct Server {
   bool used = false;                                  // this slot holds a server
   bool taken_out = false;                             // by health checks: not listed, no new connections
   bool reachable = true;                              // false: no packet can be sent to it: no new connections
+  bool local = false;                                 // the host itself: its kernel gets the packets, unchanged
   bool overloaded = false;                            // the upper threshold was reached
   bool was_nat = false;                               // uses NAT, or did before an edit: NAT connections may remain
   int32_t last_weight = 0;                            // the last full_weight() that was not 0

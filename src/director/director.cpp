@@ -91,6 +91,9 @@ Exit Director::Path::decide(Arrival& a, Turn turn) {
 Exit Director::Path::ip_arrived(Arrival& a, Turn turn) {
   const auto* const claimed = surroundings.claimed(a.packet.dst);
   const bool to_vip = claimed != nullptr;
+  if (to_vip && claimed->on_host && surroundings.chosen_by_peer(a.packet.dst, a.ethernet.src, a.packet.src)) {
+    return Forwarder::deliver(a, Exit::peer_delivered, turn.out);
+  }
   if (to_vip && claimed->standby) return Exit::standby;
   if (a.packet.fragmented() || a.packet.fragment_at != 0) {
     if (!to_vip && !surroundings.from_nat_server(a.packet.src)) return Exit::not_vip;

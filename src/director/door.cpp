@@ -34,6 +34,9 @@ void Director::share(std::vector<Shared> shared, const std::optional<Shared>& ot
 void Director::announce(Ip vip, Turn turn) { path_->surroundings.announce(vip, turn); }
 void Director::announce_others(Turn turn) { path_->surroundings.announce_others(turn); }
 void Director::route_found(const Route& route, Turn turn) { path_->surroundings.route_found(route, turn); }
+void Director::host_addresses(std::vector<Ip> all, Turn turn) {
+  path_->surroundings.host_addresses(std::move(all), turn);
+}
 std::vector<Ip> Director::take_unknown_ways(size_t most) { return path_->surroundings.take_unknown_ways(most); }
 std::optional<Ip> Director::next_server_address(std::optional<Ip> after) const {
   return path_->surroundings.next_server_address(after);

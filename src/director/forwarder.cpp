@@ -20,6 +20,15 @@ Exit sent_on(Exit exit, const FtpFound& found) {
   return sent && found.refused != 0 ? Exit::ftp_refused : exit;
 }
 
+// What came in fragments goes in the same ones.
+template <class Give>
+Exit to_kernel(const Arrival& a, Outbox& out, Give give) {
+  const uint16_t largest = a.packet.largest_fragment;
+  if (largest == 0) return give(*a.frame);
+  Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts, a.packet.fragment_id);
+  return each_piece(fragments, out, give);
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings, Host& host)
@@ -91,11 +100,20 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
 }
 
 Exit Forwarder::give_back(const Arrival& a, Outbox& out) {
-  const uint16_t largest = a.packet.largest_fragment;
-  const auto given = [&](const Frame& frame) { return out.give_back(frame) ? Exit::given_back : Exit::outbox_full; };
-  if (largest == 0) return given(*a.frame);
-  Fragmenter fragments(*a.frame, largest, Fragmenter::DontFragment::keep, a.cuts, a.packet.fragment_id);
-  return each_piece(fragments, out, given);
+  return to_kernel(a, out,
+                   [&](const Frame& frame) { return out.give_back(frame) ? Exit::given_back : Exit::outbox_full; });
+}
+
+Exit Forwarder::deliver(const Arrival& a, Exit done, Outbox& out) {
+  settle_sctp_checksum(*a.frame, a.packet);
+  return to_kernel(a, out, [&](const Frame& frame) { return out.deliver(frame) ? done : Exit::outbox_full; });
+}
+
+// As in IPVS, its time to live does not matter here.
+Exit Forwarder::forward_local(Arrival& a, const Connection& c, Turn turn) {
+  const bool translated = c.method() == Method::masq && c.real_server() != c.vip();
+  const auto* const claimed = surroundings_.claimed(a.packet.dst);
+  return translated || !claimed || !claimed->on_host ? Exit::no_local : deliver(a, Exit::delivered, turn.out);
 }
 
 // Reads the server's half of an FTP control connection and replaces the server's address in it. An exit: the segment is
@@ -128,6 +146,7 @@ std::optional<Exit> Forwarder::read_ftp_reply(Arrival& a, Connection& c, uint32_
 
 Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   Packet& p = a.packet;
+  if (server.local) return forward_local(a, c, turn);
   const Method method = c.method();  // existing connections keep the method they began with
   if (p.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   Hop hop;

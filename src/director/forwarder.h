@@ -31,6 +31,8 @@ class Forwarder {
   Exit tunnel_error(const Arrival& a, Turn turn);
   // To the host's kernel, which routes it; what came in fragments, in the same ones.
   static Exit give_back(const Arrival& a, Outbox& out);
+  // To the host's kernel, which takes it, as it came. Returns `done`, or why not.
+  static Exit deliver(const Arrival& a, Exit done, Outbox& out);
   // A health check's packet: resolved, encapsulated and sent like clients' packets, but without a connection and
   // without counters. The server replies to the host directly, as to clients. server = null: not in the table.
   Exit check(Arrival& a, const Server* server, Turn turn);
@@ -47,6 +49,7 @@ class Forwarder {
                                    Turn turn);
   void learn_path_mtu(const Server& server, uint16_t mtu, Instant now);
   Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
+  Exit forward_local(Arrival& a, const Connection& c, Turn turn);
   Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
   Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);
   Exit back(Arrival& a, const Connection& c, Turn turn);

@@ -6,6 +6,12 @@
 
 namespace rawvs {
 
+namespace {
+
+Method used(const Server& server, Method method) { return server.local ? Method::local : method; }
+
+}  // namespace
+
 bool Onlookers::add(const std::shared_ptr<Observer>& observer) {
   std::erase_if(observers_, [](const auto& gone) { return gone.expired(); });
   if (observers_.size() == kMost) return false;
@@ -42,7 +48,7 @@ void Onlookers::after(const Arrival& a, PacketView& view, const Caring& caring) 
   describe(it, view);
   if (!view.server && it.served_by != kNoServer) {
     view.server = &services_.server(it.served_by);
-    view.method = view.server->spec.method;
+    view.method = used(*view.server, view.server->spec.method);
   }
   if (it.opened) view.flow = PacketView::Flow::opened;  // perhaps replacing one that had ended
   for (const auto& observer : caring) {
@@ -67,7 +73,7 @@ void Onlookers::describe(const Arrival& a, PacketView& view) const {
   view.client = c->client();
   view.vip = c->vip();
   view.server = &services_.server(c->server);
-  view.method = c->method();
+  view.method = used(*view.server, c->method());
 }
 
 }  // namespace rawvs

@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kPlacedAtOnce = 512;  // servers in one call: with 65,000 of NAT, guards need 4 ms to follow
 constexpr Duration kTidyPause = 60s;   // between checks of removed servers
 constexpr size_t kTidied = 1024;       // of them checked in one call
+constexpr Ip kAnyVip;                  // of a mark
 
 }  // namespace
 
@@ -54,10 +55,12 @@ void ServerPlaces::place(ServerSlot slot, Instant now) {
   const bool serves = server.in_service();
   follow_way(places_[slot], serves ? std::optional(server.spec.at.addr) : std::nullopt);
   const Route route = serves ? route_to(server.spec.at.addr) : Route{};
-  const bool reachable = serves && kind_of(route) == Route::Kind::direct;
+  server.local = serves && route.kind == Route::Kind::local;
+  const bool reachable = serves && by_route(server, route) == Director::Reach::ready;
   if (serves) server.source = route.source, server.route_mtu = route.mtu;
   if (serves && services_.set_reachable(slot, reachable)) touched_.add(server.key, server.spec.at);
-  want_neighbor(slot, route, reachable, now);
+  want_neighbor(slot, route, reachable && !server.local, now);
+  note_peer(slot);
   watch_for(slot);
 }
 
@@ -144,10 +147,56 @@ void ServerPlaces::tidy(Instant now) {
   tidy_due_ = tidy_left_ != 0 ? now : kNever;
 }
 
-// The route's kind. A VIP of this director cannot be a server: the director does not receive its own frames.
-Route::Kind ServerPlaces::kind_of(const Route& route) const {
-  const bool own = route.kind == Route::Kind::direct && lan_.claims.answers_for(route.to);
-  return own ? Route::Kind::local : route.kind;
+Director::Reach ServerPlaces::by_route(const Server& server, const Route& route) const {
+  using Reach = Director::Reach;
+  switch (route.kind) {
+    // A VIP of this director cannot be a server elsewhere: the director does not receive its own frames.
+    case Route::Kind::direct: return lan_.claims.answers_for(route.to) ? Reach::own_address : Reach::ready;
+    case Route::Kind::elsewhere: return Reach::other_interface;
+    case Route::Kind::unreachable: return Reach::no_route;
+    case Route::Kind::local: break;
+  }
+  // The kernel's replies do not pass the director: NAT must have nothing to translate.
+  const Endpoint vip = server.key.vip, at = server.spec.at;
+  const bool same = server.key.mark.value == 0 && at.addr == vip.addr && (at.port.value == 0 || at.port == vip.port);
+  if (server.spec.method == Method::masq && !same) return Reach::local_nat;
+  const auto missing = [&](Ip one) { return !lan_.claims.on_host(one); };
+  return std::ranges::any_of(services_.vips_of(server.key), missing) ? Reach::vip_missing : Reach::ready;
+}
+
+bool ServerPlaces::chosen_by_peer(Ip vip, Mac from, Ip source) const {
+  if (peers_.empty()) return false;
+  return lan_.neighbors.any_at(from, [&](uint16_t peer) {
+    const bool itself = lan_.neighbors.at(peer).addr == source;
+    return !itself && (peers_.contains({vip, peer}) || peers_.contains({kAnyVip, peer}));
+  });
+}
+
+// A server by direct routing of a VIP that this host has, too.
+void ServerPlaces::note_peer(ServerSlot slot) {
+  const Server& server = services_.server(slot);
+  Place& place = places_[slot];
+  std::optional<Peer> peer;
+  if (place.neighbor != kNoNeighbor && server.in_service() && server.spec.method == Method::route) {
+    const auto here = [&](Ip vip) { return lan_.claims.on_host(vip); };
+    const bool of_mark = server.key.mark.value != 0;
+    if (of_mark ? std::ranges::any_of(services_.vips_of(server.key), here) : here(server.key.vip.addr)) {
+      peer = {of_mark ? kAnyVip : server.key.vip.addr, place.neighbor};
+    }
+  }
+  if (peer == place.peer) return;
+  if (peer) ++peers_[*peer];
+  if (const auto left = place.peer ? peers_.find(*place.peer) : peers_.end(); left != peers_.end()) {
+    if (--left->second == 0) peers_.erase(left);
+  }
+  place.peer = peer;
+}
+
+const Server* ServerPlaces::unready_at(Ip addr) const {
+  const Route route = route_to(addr);
+  const ServerSlot slot =
+      services_.find_at(addr, [&](const Server& s) { return by_route(s, route) != Director::Reach::ready; });
+  return slot == kNoServer ? nullptr : &services_.server(slot);
 }
 
 Route ServerPlaces::route_to(Ip addr) const {

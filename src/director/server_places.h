@@ -16,6 +16,7 @@
 #include "core/touched.h"
 #include "director/lan.h"
 #include "director/watcher.h"
+#include "rawvs/director.h"
 
 namespace rawvs {
 
@@ -40,17 +41,23 @@ class ServerPlaces {
   bool learn(const Route& route);  // false: already known, or no server is there
   std::vector<Ip> take_unknown_ways(size_t most);
   std::optional<Ip> next_server_address(std::optional<Ip> after) const;
-  Route route_to(Ip addr) const;  // from the host's routing table; a guess if not known
-  Route::Kind kind_of(const Route& route) const;
+  bool chosen_by_peer(Ip vip, Mac from, Ip source) const;  // surroundings.h
+  const Server* unready_at(Ip addr) const;  // a server at the address that gets no packets by its route; null: none
+  Route route_to(Ip addr) const;            // from the host's routing table; a guess if not known
+  // Whether packets can be sent to the server by its route: ready, or why not. A server at the host's own address gets
+  // them from the host's kernel, unchanged: the VIP has to be an address of the host, too.
+  Director::Reach by_route(const Server& server, const Route& route) const;
 
  private:
-  struct Place {  // what a server's slot uses of other parts, to release after a change
+  using Peer = std::pair<Ip, uint16_t>;  // a VIP and a neighbor
+  struct Place {                         // what a server's slot uses of other parts, to release after a change
     uint16_t neighbor = kNoNeighbor;
     bool queued = false, tunnel = false, once_nat = false;
     std::optional<Mac> mac{};  // the fixed MAC address (mac=) with which it uses its neighbor
     std::optional<Ip> at{};    // uses the route to this address
     std::optional<Ip> hop{};   // in the watch list of neighbors
     std::optional<Ip> nat{};   // in the watch list of NAT servers
+    std::optional<Peer> peer{};
   };
   struct Way {  // the route to an address of servers
     Route route{};
@@ -61,6 +68,7 @@ class ServerPlaces {
   void leave_neighbor(Place& place, Instant now);
   void follow_way(Place& place, std::optional<Ip> at);
   void watch_for(ServerSlot slot);
+  void note_peer(ServerSlot slot);
 
   Services& services_;
   Lan& lan_;
@@ -72,6 +80,7 @@ class ServerPlaces {
   std::map<Ip, Way> ways_;
   std::vector<Ip> unknown_ways_;
   std::map<std::pair<uint16_t, Mac>, uint32_t> fixed_;  // number of servers that fix that neighbor to that address
+  std::map<Peer, uint32_t> peers_;                      // number of servers: see chosen_by_peer()
   uint64_t placed_ = 0;
   Instant tidy_due_ = kNever;  // the next check of servers kept for their connections
   size_t tidy_left_ = 0;       // how many remain to be checked

@@ -24,7 +24,8 @@ void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable,
   }
 }
 
-void tell(const Route& route, Outbox& out) {
+// unready: a server there that gets no packets; null: all do.
+void tell(const Route& route, const Server* unready, Director::Reach why, Outbox& out) {
   const std::string server = "real server " + text(route.to);
   switch (route.kind) {
     case Route::Kind::direct: break;
@@ -34,9 +35,16 @@ void tell(const Route& route, Outbox& out) {
                                      "one as interface or inside; it gets no connections");
       break;
     case Route::Kind::local:
-      out.say(Severity::warning, server +
-                                     " is an address of this host itself: rawvsd cannot forward to it; it gets no "
-                                     "connections");
+      if (!unready)
+        return out.say(Severity::notice, server + " is this host itself (Local): its kernel gets the packets");
+      out.say(Severity::warning,
+              why == Director::Reach::local_nat
+                  ? server +
+                        " is this host itself, whose answers NAT cannot translate: use forward=dr; it gets no "
+                        "connections"
+                  : formatted("{} is this host itself, but the VIP of {} is none of its addresses: put it on lo, see "
+                              "rawvs-realserver(8); it gets no connections",
+                              server, text(unready->key)));
       break;
     case Route::Kind::unreachable:
       out.say(Severity::warning, server + ": this host has no route to it: it gets no connections");
@@ -168,7 +176,16 @@ void Surroundings::announce_others(Turn turn) {
 
 void Surroundings::route_found(const Route& route, Turn turn) {
   if (!places_.learn(route)) return;
-  if (route.kind != Route::Kind::direct) rawvs::tell(route, turn.out);
+  if (route.kind != Route::Kind::direct) {
+    const Server* const unready = places_.unready_at(route.to);
+    rawvs::tell(route, unready, unready ? places_.by_route(*unready, route) : Director::Reach::ready, turn.out);
+  }
+  settle(turn);
+}
+
+void Surroundings::host_addresses(std::vector<Ip> all, Turn turn) {
+  if (!lan_.claims.set_host_addresses(std::move(all))) return;
+  places_.place_all_later();  // those of this host
   settle(turn);
 }
 
@@ -190,12 +207,8 @@ Instant Surroundings::next_deadline() const {
 
 Director::Reach Surroundings::reach(const Server& server) const {
   const Route route = places_.route_to(server.spec.at.addr);
-  switch (places_.kind_of(route)) {
-    case Route::Kind::direct: break;
-    case Route::Kind::elsewhere: return Director::Reach::other_interface;
-    case Route::Kind::local: return Director::Reach::own_address;
-    case Route::Kind::unreachable: return Director::Reach::no_route;
-  }
+  const Director::Reach reach = places_.by_route(server, route);
+  if (reach != Director::Reach::ready || server.local) return reach;
   if (server.neighbor == kNoNeighbor) return Director::Reach::no_route;
   if (!lan_.links[index(route.link)].usable()) return Director::Reach::link_down;
   const Neighbors::Neighbor& next = lan_.neighbors.at(server.neighbor);

@@ -47,6 +47,9 @@ class Surroundings {
   bool our_mac(Mac mac, Link link) const {      // a virtual one, beside the interface's
     return std::ranges::binary_search(watcher_.watch().macs[index(link)], mac);
   }
+  // A packet to this VIP, from the MAC address of a server of it by direct routing, but not from that server: a
+  // director there has chosen this host.
+  bool chosen_by_peer(Ip vip, Mac from, Ip source) const { return places_.chosen_by_peer(vip, from, source); }
   const LinkFacts& link(Link link) const { return lan_.link(link); }
   Ip own_address(Link link, Family family) const { return lan_.own_address(link, family); }
   // False: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
@@ -67,6 +70,7 @@ class Surroundings {
   void announce(Ip vip, Turn turn);
   void announce_others(Turn turn);
   void route_found(const Route& route, Turn turn);
+  void host_addresses(std::vector<Ip> all, Turn turn);
   std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
   std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
   void set_guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }

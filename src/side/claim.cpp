@@ -96,9 +96,16 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
     changes_.emplace_back(vip, true);
   }
   *claim = Claim{.vip = vip, .as = as};
-  claimed_.put({vip, slot_of(*claim), as.standby});
+  claimed_.put({vip, slot_of(*claim), as.standby, on_host(vip)});
   if (!as.standby) return begin(*claim, now);
   schedule(*claim);
+}
+
+bool Claims::set_host_addresses(std::vector<Ip> all) {
+  if (all == host_addresses_) return false;
+  host_addresses_ = std::move(all);
+  for (const auto& [vip, slot] : order_) claimed_.put({vip, slot, claims_[slot].as.standby, on_host(vip)});
+  return true;
 }
 
 void Claims::retire(Ip vip, Instant now) {

@@ -63,6 +63,7 @@ class ClaimedAddresses {
     Ip vip{};
     Slot claim = kNoSlot;  // kNoSlot: the cell is free
     bool standby = false;
+    bool on_host = false;  // an address of the host, too, on any interface
   };
   ClaimedAddresses() : cells_(kLeast) {}
   const Cell* find(Ip vip) const {  // null: not claimed
@@ -123,6 +124,8 @@ class Claims {
     return cell && cell->standby;
   }
   // Another host claims an address. by_server: its MAC address is a real server's.
+  bool on_host(Ip vip) const { return std::ranges::binary_search(host_addresses_, vip); }
+  bool set_host_addresses(std::vector<Ip> all);  // sorted; on all interfaces. False: nothing has changed
   std::optional<Conflict> heard(const Discovery& d, bool by_server, Link link, Mac own, Instant now);
   // A host asked all for a VIP, and was answered. True: a real server answers, too, and the answer will be repeated
   // (arp_defend). REQUIRES: answers_for(asker.vip).
@@ -156,6 +159,7 @@ class Claims {
   std::vector<Claim> claims_;  // slots
   FreeSlots free_{kMostSlots};
   ClaimedAddresses claimed_;
+  std::vector<Ip> host_addresses_;  // sorted
   std::map<Ip, Slot> order_;
   Deadlines due_;
   Defence defence_;

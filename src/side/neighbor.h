@@ -73,6 +73,13 @@ class Neighbors {
   const Neighbor& at(uint16_t slot) const { return neighbors_[slot]; }
   std::optional<uint16_t> find(Ip addr, Link link) const;
   std::optional<Ip> who_has(Mac mac) const;  // the wanted address of a MAC address
+  template <class IsIt>
+  bool any_at(Mac mac, IsIt is_it) const {  // is_it(slot): of one of the MAC address's wanted addresses
+    const auto fits = [&](Slot slot) {
+      return neighbors_[slot].knows_mac() && neighbors_[slot].mac == mac && is_it(slot);
+    };
+    return by_mac_.find(hash(mac), fits) != kNoSlot;
+  }
   uint16_t slots() const { return static_cast<uint16_t>(free_.used()); }
 
   // Copies the frame and keeps it until the reply comes. At most arp_hold frames wait per neighbour.

@@ -143,7 +143,7 @@ Result<Done> Replay::load_rules() {
 // Passes on what the director wants to send, and empties the outbox.
 void Replay::dispatch() {
   for (const Departure& d : outbox_.departures()) leave_(now_, d.frame.bytes());
-  returned_ += outbox_.returned().size();  // no kernel would route them here
+  returned_ += outbox_.returned().size() + outbox_.delivered().size();  // no kernel would route them here
   for (const Notice& n : outbox_.notices()) {
     log_ += "log " + seconds(now_ - start_) + ' ' + name(n.severity) + ' ' + n.text + '\n';
   }

@@ -76,6 +76,7 @@ struct ServerFacts {
   std::string reach;      // as in server rows; empty: rawvsd did not report it
   std::optional<Ip> via;  // its next hop, if reported
   std::string mac;
+  bool local = false;  // this host itself
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, in_packets = 0, out_packets = 0;
   uint64_t connections = 0;  // since its beginning
   bool overloaded = false;
@@ -87,7 +88,8 @@ struct ServerFacts {
   uint64_t seconds = 0, flaps = 0;  // in this condition; how often it went down recently
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
   bool unreachable() const {  // it gets no connection, whatever its weight
-    return reach == "no-route" || reach == "own-address" || reach == "other-interface";
+    return reach == "no-route" || reach == "own-address" || reach == "other-interface" || reach == "vip-missing" ||
+           reach == "local-nat";
   }
   bool takes_clients() const { return weight != 0 && !unreachable(); }
   // True if no client ever got a reply: all connections wait for one, and one of them for long or with a repeated SYN.

@@ -38,15 +38,26 @@ bool has_server(const DoctorFacts& facts, const std::string& link, bool nat) {
   });
 }
 
+// The host is a real server of this VIP, and so has it.
+bool has_local_server(const DaemonFacts& daemon, Ip vip) {
+  return std::ranges::any_of(daemon.servers, [&](const ServerFacts& server) {
+    const ServiceFacts& service = daemon.services[server.service];
+    return server.local && (!service.virtual_at || service.virtual_at->addr == vip);
+  });
+}
+
 }  // namespace
 
 std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
-  const std::vector<Ip> vips = live_vips(facts.daemon);
+  std::vector<Ip> vips = live_vips(facts.daemon);
   if (vips.empty() || !facts.host.known) return "";
   for (const Ip vip : vips) {
     for (const HostLink& link : facts.host.links) {
       const auto own = std::ranges::find(link.addresses, vip, &LinkAddress::addr);
       if (own == link.addresses.end()) continue;
+      const bool served =
+          std::ranges::find(facts.daemon.ports, link.name, &PortFacts::name) != facts.daemon.ports.end();
+      if (!served && has_local_server(facts.daemon, vip)) continue;
       findings.push_back({Urgency::warning, "vip-on-host",
                           "VIP " + text(vip) + " is configured on this host, on " + link.name,
                           "what is sent to it goes to the director and never to this host, and servers' answers that "
@@ -54,6 +65,8 @@ std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
                           "ip addr del " + text(vip) + '/' + std::to_string(own->prefix) + " dev " + link.name});
     }
   }
+  std::erase_if(vips, [&](Ip vip) { return has_local_server(facts.daemon, vip); });
+  if (vips.empty()) return "";
   return names_of(vips) + (vips.size() == 1 ? " is" : " are") + " on no interface of this host, as it has to be";
 }
 

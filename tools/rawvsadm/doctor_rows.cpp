@@ -38,6 +38,7 @@ ServerFacts server(const Row& row, size_t service) {
   out.reach = cell(row, "reach");
   out.via = parse_ip(row.get("via"));
   out.mac = cell(row, "mac");
+  out.local = row.number("local") != 0;
   out.weight = row.number("weight");
   out.upper = row.number("upper");
   out.lower = row.number("lower");

@@ -82,6 +82,24 @@ bool is_vip(const DaemonFacts& daemon, Ip address) {
   return std::ranges::any_of(daemon.vips, [&](const VipFacts& vip) { return !vip.retired && vip.address == address; });
 }
 
+// A server that is this host itself.
+std::optional<Finding> as_local(const DoctorFacts& facts, const ServerFacts& server, const std::string& move) {
+  const std::string who = "real server " + text(server.at.addr) + " is this host itself";
+  if (server.reach == "local-nat") {
+    return Finding{Urgency::error, "server-is-this-host", who + ", with NAT",
+                   "its answers do not pass rawvsd, which cannot translate them: it gets no connections",
+                   move + ", or with -g (forward=dr) and the VIP on lo"};
+  }
+  if (server.reach != "vip-missing") return std::nullopt;
+  const ServiceFacts& service = facts.daemon.services[server.service];
+  const std::string vip = service.virtual_at ? text(service.virtual_at->addr) : "VIP";
+  return Finding{Urgency::error, "local-without-vip",
+                 who + ", but the VIP of " + service.key + " is none of its addresses",
+                 "its kernel does not take packets to the VIP: it gets no connections",
+                 "ip addr add " + vip + (of_ipv6(service) ? "/128 dev lo nodad" : "/32 dev lo") +
+                     " (rawvs-realserver does all of this)"};
+}
+
 // The finding for a server to which packets cannot be sent; none: they can.
 std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
   const std::string who = "real server " + text(server.at.addr);
@@ -89,15 +107,12 @@ std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& serve
                                ? "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere"
                                : "rawvsadm -d " + option(facts.daemon.services[server.service]) + " -r " +
                                      text(server.at) + "; give its service a server elsewhere";
+  if (server.local) return as_local(facts, server, move);
   if (is_vip(facts.daemon, server.at.addr)) {
     return Finding{Urgency::error, "server-is-vip", who + " is itself a VIP of this director",
                    std::string("nobody answers ") + what_is_answered(server.at.addr) +
                        " for it but rawvsd, which does not ask itself",
                    move};
-  }
-  if (const HostLink* const own = facts.host.with(server.at.addr)) {
-    return Finding{Urgency::error, "server-is-this-host", who + " is this host itself (" + own->name + ')',
-                   "rawvsd forwards to other machines only", move};
   }
   if (server.reach != "no-route" && server.reach != "other-interface") return std::nullopt;
   return Finding{Urgency::error, "no-route",

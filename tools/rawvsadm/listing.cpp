@@ -38,7 +38,6 @@ std::string cut_place(Endpoint at, Protocol protocol, const Names* names) {
 
 const char* method_word(std::string_view method) {
   if (method == "masq") return "Masq";
-  if (method == "local") return "Local";
   return method == "tunnel" ? "Tunnel" : "Route";
 }
 
@@ -143,7 +142,7 @@ std::string server_text(const ServerLine& s, Protocol protocol, const ListStyle&
     case Columns::tun_info:
     case Columns::plain: break;
   }
-  out += ' ' + padded(method_word(s.method), 7) + ' ';
+  out += ' ' + padded(s.local ? "Local" : method_word(s.method), 7) + ' ';
   if (style.columns == Columns::tun_info) out += padded(tunnel_text(s), 13) + ' ';
   return out + column(s.weight, 6) + connections;
 }
@@ -247,6 +246,7 @@ void ServiceTable::take(const Row& row) {
     ServerLine s;
     s.at = parse_endpoint(row.get("server")).value_or(Endpoint{});
     s.method = row.get("method");
+    s.local = row.number("local") != 0;
     s.tunnel = row.get("tun-type"), s.checksum = row.get("tun-checksum"), s.tunnel_port = row.number("tun-port");
     s.weight = row.number("weight"), s.upper = row.number("upper"), s.lower = row.number("lower");
     s.active = row.number("active"), s.inactive = row.number("inactive"), s.persistent = row.number("persistent");

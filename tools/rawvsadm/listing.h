@@ -28,6 +28,7 @@ ListStyle style(const Command& command, const Names& names);
 struct ServerLine {
   Endpoint at;
   std::string method;
+  bool local = false;            // the host itself
   std::string tunnel, checksum;  // of a tunnel, as in the control protocol
   uint64_t tunnel_port = 0;
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;

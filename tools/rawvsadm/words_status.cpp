@@ -255,6 +255,8 @@ std::string server_state(const Row& row) {
   if (reach == "no-route") return "no route";
   if (reach == "own-address") return "not used: an address of this director";
   if (reach == "other-interface") return "not used: its route is through another interface";
+  if (reach == "vip-missing") return "not used: this host itself, which lacks the VIP";
+  if (reach == "local-nat") return "not used: this host itself, with NAT";
   if (reach == "link-down") return "link down";
   if (row.has("health") && row.get("health") != "up") {
     return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +

@@ -72,6 +72,10 @@ std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, 
   if (ask.server->spec.method != Method::route && ask.server->spec.method != Method::tunnel) {
     return "via = vip: server " + text(ask.at) + " is not one of direct routing or tunnelling any more";
   }
+  if (ask.server->local) {  // the host itself: its kernel takes them without the director
+    target.to = ask.vip;
+    return std::nullopt;
+  }
   if (ask.server->source.unspecified()) {
     return "via = vip: this host has no address of its own on the way to " + text(ask.at.addr);
   }
@@ -92,7 +96,7 @@ std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, 
 // Records the server of the probe's flow, before its first packets are read: none are read before the end of this turn.
 void Checks::expect_packets(const CheckedServers::ToAsk& ask, const ProbeTarget& target) {
   const Endpoint from = probes_->source(ask.id);
-  if (from.port.value == 0) return;  // it has ended
+  if (ask.server->local || from.port.value == 0) return;  // it has ended
   const bool datagrams = ask.check->kind == CheckKind::udp || ask.check->kind == CheckKind::dns;
   path_->expect(
       {from.addr, target.to.addr, from.port, target.to.port, datagrams ? Protocol::udp : Protocol::tcp, false},

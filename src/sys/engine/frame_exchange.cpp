@@ -123,11 +123,19 @@ void FrameExchange::return_to_host() {
     // Without a guard the kernel has its own copy.
     if (links_[index(frame.link)].guarded) host_route_->send(frame);
   }
-  uint64_t too_long = 0, failed = 0;
-  for (const Link link : kBothLinks) {
-    too_long += host_route_->counters(link).too_long, failed += host_route_->counters(link).failed;
+  for (const Frame& frame : outbox_.delivered()) {
+    if (links_[index(frame.link)].guarded) host_route_->deliver(frame);
   }
-  if (too_long + failed == 0 || std::exchange(host_route_warned_, true)) return;
+  uint64_t too_long = 0, failed = 0, undelivered = 0;
+  for (const Link link : kBothLinks) {
+    const HostRoute::Counters& count = host_route_->counters(link);
+    too_long += count.too_long, failed += count.failed, undelivered += count.undelivered;
+  }
+  if (undelivered != 0 && !std::exchange(undelivered_warned_, true)) {
+    log_.write(Severity::warning,
+               "a packet for this host as a real server (Local) was refused by its kernel: a firewall's OUTPUT rule?");
+  }
+  if (too_long + failed == undelivered || std::exchange(host_route_warned_, true)) return;
   log_.write(Severity::warning, too_long != 0
                                     ? "a NAT server's packet that is none of ours is too long for its way: dropped"
                                     : "a NAT server's packet that is none of ours was refused by this host's kernel: "

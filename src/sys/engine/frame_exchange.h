@@ -61,7 +61,8 @@ class FrameExchange final : public Part {
   std::array<Frame, Director::kBatch> frames_{};
   std::vector<Frame> departing_;
   bool guard_knows_flows_ = false;
-  bool flows_warned_ = false, host_route_warned_ = false;  // logged once: the counters go on
+  bool flows_warned_ = false, host_route_warned_ = false,
+       undelivered_warned_ = false;  // logged once: the counters go on
 };
 
 // The number of frames, at least one, to pass to the director at once: it may have to cut each of them into packets

@@ -14,7 +14,19 @@ constexpr size_t kRoutesAtOnce = 256;      // per turn: about 2 ms
 
 }  // namespace
 
-Result<Done> Routes::open() { return context_.poller.add(context_.netlink->fd(), &news_); }
+Result<Done> Routes::open() {
+  ask_host_addresses();
+  return context_.poller.add(context_.netlink->fd(), &news_);
+}
+
+// Without an answer the last known ones are the best guess.
+void Routes::ask_host_addresses() {
+  auto asked = context_.netlink->host_addresses();
+  if (!asked) return context_.log.write(Severity::warning, asked.error().text);
+  context_.director.host_addresses(std::move(*asked), context_.turn());
+  ports_.follow_watch();
+  context_.dispatch();
+}
 
 void Routes::serve(Instant now) {
   if (news_.take()) hear(context_.netlink->changed());
@@ -27,6 +39,7 @@ void Routes::hear(KernelNews news) {
   if (news.links) {
     asked_ = Instant{};  // at once: a service without routes to its servers refuses its clients
     ports_.try_all();
+    ask_host_addresses();
   }
   follow();
 }

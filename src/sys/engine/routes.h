@@ -16,7 +16,7 @@ namespace rawvs {
 class Routes final : public Part {
  public:
   Routes(EngineContext& context, Ports& ports) : context_(context), ports_(ports) {}
-  Result<Done> open();  // opens the notifications
+  Result<Done> open();  // opens the notifications; tells the director of the host's addresses
 
   void serve(Instant now) override;
   Instant deadline() const override;
@@ -28,6 +28,7 @@ class Routes final : public Part {
 
  private:
   void hear(KernelNews news);
+  void ask_host_addresses();
   bool ask(Ip server);
 
   EngineContext& context_;

@@ -30,6 +30,7 @@ struct HostRoute::Impl {
   std::array<Counters, kLinks> counters;
   std::array<uint8_t, 9728> segment{};  // jumbo frames; no card merges larger segments
 
+  void send_all(Frame frame);
   void send_segments(Segmenter& segments, Link from);
   void send_one(Frame frame, Link from);
 };
@@ -54,15 +55,24 @@ void HostRoute::send(Frame frame) {
     ++impl_->counters[index(frame.link)].expired;
     return;
   }
-  Packet packet;
-  const bool super = frame.offload.super_frame() && !parse_ip(frame, packet);
   --ttl;  // the header's checksum is wrong now; the kernel computes it in any case (raw(7))
-  if (super) {
+  impl_->send_all(frame);
+}
+
+void HostRoute::deliver(Frame frame) {
+  Counters& count = impl_->counters[index(frame.link)];
+  const uint64_t before = count.too_long + count.failed;
+  impl_->send_all(frame);
+  count.undelivered += count.too_long + count.failed - before;
+}
+
+void HostRoute::Impl::send_all(Frame frame) {
+  Packet packet;
+  if (frame.offload.super_frame() && !parse_ip(frame, packet)) {
     Segmenter segments(frame, packet);
-    if (segments.valid() && segments.largest_piece() <= impl_->segment.size())
-      return impl_->send_segments(segments, frame.link);
+    if (segments.valid() && segments.largest_piece() <= segment.size()) return send_segments(segments, frame.link);
   }
-  impl_->send_one(frame, frame.link);
+  send_one(frame, frame.link);
 }
 
 void HostRoute::Impl::send_segments(Segmenter& segments, Link from) {

@@ -65,11 +65,12 @@ std::optional<Ip> address_in(const nlattr* a, size_t size, size_t skip = 0) {
   return address_of(Bytes(static_cast<const uint8_t*>(mnl_attr_get_payload(a)), skip + size).subspan(skip));
 }
 
+// ifindex 0: of any interface.
 void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress>& found) {
   if (message->nlmsg_type != RTM_NEWADDR) return;
   const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
   const bool v4 = info->ifa_family == AF_INET;
-  if ((!v4 && info->ifa_family != AF_INET6) || static_cast<int>(info->ifa_index) != ifindex) return;
+  if ((!v4 && info->ifa_family != AF_INET6) || (ifindex != 0 && static_cast<int>(info->ifa_index) != ifindex)) return;
   const Attributes attributes(message, sizeof *info);
   // IFA_ADDRESS is the peer's address on a point-to-point link. Of IPv6, IFA_LOCAL is there only with a peer.
   const nlattr* const local = attributes[IFA_LOCAL] != nullptr || v4 ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
@@ -83,7 +84,7 @@ void read_address(const nlmsghdr* message, int ifindex, std::vector<FoundAddress
   found.push_back({{*address, info->ifa_prefixlen}, (v4 ? 0 : 2) + (late ? 1 : 0)});
 }
 
-Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
+Result<std::vector<FoundAddress>> found_addresses(Rtnetlink& rtnetlink, int ifindex) {
   std::vector<FoundAddress> found;
   constexpr int kTries = 3;  // EINTR: the addresses changed during the listing
   int problem = EINTR;
@@ -94,10 +95,16 @@ Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
     problem = rtnetlink.ask(request, [&](const nlmsghdr* m) { read_address(m, ifindex, found); });
   }
   if (problem != 0) return Error{system_error("rtnetlink: addresses", problem)};
-  sort_by<&FoundAddress::order>(found);
+  return found;
+}
+
+Result<std::vector<LinkAddress>> addresses(Rtnetlink& rtnetlink, int ifindex) {
+  auto found = found_addresses(rtnetlink, ifindex);
+  if (!found) return found.error();
+  sort_by<&FoundAddress::order>(*found);
   std::vector<LinkAddress> out;
-  out.reserve(found.size());
-  for (const FoundAddress& f : found) out.push_back(f.address);
+  out.reserve(found->size());
+  for (const FoundAddress& f : *found) out.push_back(f.address);
   return out;
 }
 
@@ -200,6 +207,16 @@ Result<LinkFacts> Netlink::query(const std::string& name) {
   if (!own) return at("interface " + name, own.error());
   facts.addresses = std::move(*own);
   return facts;
+}
+
+Result<std::vector<Ip>> Netlink::host_addresses() {
+  const auto found = found_addresses(*impl_->questions, 0);
+  if (!found) return found.error();
+  std::vector<Ip> out;
+  out.reserve(found->size());
+  for (const FoundAddress& f : *found) out.push_back(f.address.addr);
+  sort_addresses(out);
+  return out;
 }
 
 Result<Route> Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {

@@ -32,6 +32,10 @@ class Netlink {
   // addresses that are tentative or duplicate. An error means that the kernel did not answer: ask again.
   Result<LinkFacts> query(const std::string& name);
 
+  // The host's addresses of both families on all its interfaces, sorted; not what Result<LinkFacts> leaves out. An
+  // error means that the kernel did not answer: ask again.
+  Result<std::vector<Ip>> host_addresses();
+
   // The present route to an address. links: the ifindexes of our two links, 0 = absent. The look-up is by destination
   // alone: rules for sources or marks do not apply. Of several routes the kernel's choice for its own packets. An error
   // means that the kernel did not answer: ask again.
