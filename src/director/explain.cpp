@@ -178,7 +178,7 @@ class Explainer {
     if (method == Method::masq && flow_.client == at.addr) {
       return settle(Exit::hairpin, "It is dropped: a NAT server cannot be its own client.");
     }
-    if (server.local) return to_itself(server, method, at);
+    if (server.local) return to_itself(method, at);
     Hop hop;
     if (const auto nowhere = d_.surroundings.hop_to(server, hop, now_)) {
       return settle(*nowhere, formatted("It is dropped: {}.", words(*nowhere).meaning));
@@ -195,7 +195,7 @@ class Explainer {
                      name(method)));
   }
 
-  void to_itself(const Server& server, Method method, Endpoint at) {
+  void to_itself(Method method, Endpoint at) {
     e_.method = Method::local;
     step(formatted("{} is an address of this host: the server is the host itself (Local).", text(at.addr)));
     const bool translated = method == Method::masq && at != Endpoint{flow_.vip, flow_.vport};
@@ -205,7 +205,6 @@ class Explainer {
     settle(Exit::no_local,
            translated ? "It is dropped: the host's answers do not pass the director, so NAT cannot translate them."
                       : formatted("It is dropped: {} is no address of this host; put it on lo.", text(flow_.vip)));
-    static_cast<void>(server);
   }
 
   static std::string held(Ip next) {
