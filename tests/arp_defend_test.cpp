@@ -8,7 +8,7 @@ namespace {
 
 TEST(Defence, RepeatsAtOnceAfter100MsAndAfterAnotherSecond) {
   Defence defence;
-  ASSERT_TRUE(defence.asked({ip("192.0.2.100"), ip("192.0.2.1"), kClientMac}, kStart));
+  ASSERT_TRUE(defence.asked({ip("192.0.2.100"), ip("192.0.2.1"), kClientMac, {}}, kStart));
   for (const Duration after : {0ms, 100ms, 1100ms}) {
     EXPECT_EQ(defence.next_deadline(), kStart + after);
     EXPECT_FALSE(defence.take_due(kStart + after - 1ms));
@@ -24,7 +24,7 @@ TEST(Defence, IsNoFasterForAHostThatAsksWithoutEnd) {
   Defence defence;
   size_t repeats = 0;
   for (Instant now = kStart; now < kStart + 10s; now += 1ms) {
-    ASSERT_TRUE(defence.asked({ip("192.0.2.100"), ip("192.0.2.1"), kClientMac}, now));
+    ASSERT_TRUE(defence.asked({ip("192.0.2.100"), ip("192.0.2.1"), kClientMac, {}}, now));
     while (defence.take_due(now)) ++repeats;
   }
   EXPECT_EQ(repeats, 100u);
@@ -33,7 +33,7 @@ TEST(Defence, IsNoFasterForAHostThatAsksWithoutEnd) {
 TEST(Defence, IsFullAfterSoManyHosts) {
   Defence defence;
   const auto asker = [](size_t i) {
-    return Defence::Asker{ip("192.0.2.100"), ip("192.0.2.1"), Mac{{2, 0, 0, 0, 9, static_cast<uint8_t>(i)}}};
+    return Defence::Asker{ip("192.0.2.100"), ip("192.0.2.1"), Mac{{2, 0, 0, 0, 9, static_cast<uint8_t>(i)}}, {}};
   };
   for (size_t i = 0; i < Defence::kMost; ++i) ASSERT_TRUE(defence.asked(asker(i), kStart));
   EXPECT_FALSE(defence.asked(asker(Defence::kMost), kStart));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -68,7 +69,7 @@ class CheckedServersTest : public DirectorTest {
     return all;
   }
   void route(int i, Route::Kind kind) {
-    const Route route{server(i).at.addr, kind, Link::outside, server(i).at.addr, ip("192.0.2.10"), 0};
+    const Route route{server(i).at.addr, kind, kOutLink, server(i).at.addr, ip("192.0.2.10"), 0};
     out_.clear();
     director_->route_found(route, {now_, out_});
     checked_.settle(gate(), {now_, out_});
@@ -229,8 +230,8 @@ TEST_F(CheckedServersTest, WithoutAServerThatCanBeReachedTheSorryServerIsUsed) {
   check(2, {}, Protocol::tcp, 3);
   resolve(3);
   EXPECT_EQ(used(), (std::set{1, 2}));
-  const std::vector<Route> away{{server(1).at.addr, Route::Kind::elsewhere, Link::outside, {}, {}, 0},
-                                {server(2).at.addr, Route::Kind::unreachable, Link::outside, {}, {}, 0}};
+  const std::vector<Route> away{{server(1).at.addr, Route::Kind::elsewhere, kOutLink, {}, {}, 0},
+                                {server(2).at.addr, Route::Kind::unreachable, kOutLink, {}, {}, 0}};
   for (const Route& route : away) director_->route_found(route, {now_, out_});
   checked_.settle(gate(), {now_, out_});
   run(1s);

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "config_same.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -216,7 +217,7 @@ TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
 
   const std::vector<VrrpSpec> vrrps = wanted_vrrp(c);
   ASSERT_EQ(vrrps.size(), 2u);
-  EXPECT_EQ(vrrps[0].link, Link::inside);
+  EXPECT_EQ(vrrps[0].link, kInLink);
   EXPECT_EQ(vrrps[0].interval, Duration(2s));
   EXPECT_EQ(vrrps[0].addresses.size(), 2u);
   EXPECT_EQ(vrrps[0].tracks, (std::vector<VrrpTrack>{{"checked", 0}, {"web", -20}}));

@@ -13,7 +13,7 @@ inline constexpr Instant kAnHour{1h};
 
 struct Table {  // a director and an operator who sends requests
   explicit Table(uint32_t max_connections = 1024) : Table(settings(max_connections)) {}
-  explicit Table(const Settings& settings) : director(settings, HashKey{1, 2}, false, kAnHour) {}
+  explicit Table(const Settings& settings) : director(settings, HashKey{1, 2}, kAnHour) {}
 
   static Settings settings(uint32_t max_connections) { return {.max_connections = max_connections, .timeouts = {}}; }
   std::vector<std::string> pieces(std::string_view request) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -124,8 +125,8 @@ TEST(Control, ListsWhatEachInterfaceLost) {
   EXPECT_EQ(t.ask("exits").find("\nlink "), std::string::npos);  // none is known yet
   LinkFacts facts;
   facts.name = "eth0";
-  t.director.link_changed(Link::outside, facts, {t.now, t.out});
-  t.director.link_counted(Link::outside, {5, 4, 3, 2, 1});
+  t.director.link_changed(kOutLink, facts, {t.now, t.out});
+  t.director.link_counted(kOutLink, {5, 4, 3, 2, 1});
   const std::string exits = t.ask("exits");
   EXPECT_EQ(count(exits,
                   "\nlink name=eth0 received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1 returned=0 return_failed=0 "
@@ -141,7 +142,7 @@ TEST(Control, ListsVipsAndNeighbors) {
   facts.up = facts.carrier = true;
   facts.mac = Mac{{2, 0, 0, 0, 0, 1}};
   facts.addresses = {{Ip(0xc0000201), 24}};
-  t.director.link_changed(Link::outside, facts, {t.now, t.out});
+  t.director.link_changed(kOutLink, facts, {t.now, t.out});
   t.ask("add-service service=tcp:192.0.2.100:80");
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80");
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.12:80 mac=02:00:00:00:00:12");

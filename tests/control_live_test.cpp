@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "director_fixture.h"
+#include "links.h"
 #include "rawvs/control.h"
 
 namespace rawvs {
@@ -157,7 +158,7 @@ TEST_F(LiveTest, TraceKnowsNatAnswersByTheirConnection) {
                    .flags = "SA",
                    .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                    .to = kInsideMac}),
-         Link::inside);
+         kInLink);
   const std::string rows = rest_of(c);
   EXPECT_TRUE(has(rows, "connection=new frames=2")) << rows;
   EXPECT_TRUE(has(rows,

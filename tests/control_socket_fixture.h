@@ -103,7 +103,7 @@ class ControlSocketTest : public testing::Test {
   test::OwnFolder own_;
   const std::string folder_ = own_.path(), path_ = own_.at("rawvs.sock");
   Instant now_{1h};
-  Director director_{Settings{.max_connections = 16}, HashKey{1, 2}, false, now_};
+  Director director_{Settings{.max_connections = 16}, HashKey{1, 2}, now_};
   size_t long_pieces_ = 0;
   std::vector<std::string> asked_by_;
 };

@@ -9,6 +9,7 @@
 
 #include "core/reassembly.h"
 #include "frames.h"
+#include "links.h"
 
 namespace rawvs::test {
 
@@ -72,7 +73,7 @@ struct Kept {  // an outcome whose frame is copied before the next one overwrite
   std::vector<uint16_t> cuts;
 };
 
-inline Kept add(Reassembly& reassembly, FrameBytes bytes, Instant now = kStart, Link link = Link::outside,
+inline Kept add(Reassembly& reassembly, FrameBytes bytes, Instant now = kStart, Link link = kOutLink,
                 uint16_t vlan = 0) {
   Frame f;
   f.data = bytes.data();

@@ -6,6 +6,7 @@
 
 #include "control/director_gate.h"
 #include "frames.h"
+#include "links.h"
 #include "rawvs/director.h"
 #include "whole_director.h"
 
@@ -21,7 +22,7 @@ class DirectorTest : public testing::Test {
  protected:
   DirectorTest() { make({}); }
   void make(const Settings& settings) {
-    director_ = std::make_unique<Director>(settings, HashKey{1, 2}, true, kStart);
+    director_ = std::make_unique<Director>(settings, HashKey{1, 2}, kStart);
     LinkFacts outside{.name = "eth0",
                       .ifindex = 2,
                       .up = true,
@@ -30,14 +31,15 @@ class DirectorTest : public testing::Test {
                       .mtu = 1500,
                       .addresses = {{ip("192.0.2.10"), 24}}};
     LinkFacts inside{.name = "eth1",
+                     .role = LinkRole::servers,
                      .ifindex = 3,
                      .up = true,
                      .carrier = true,
                      .mac = kInsideMac,
                      .mtu = 1500,
                      .addresses = {{ip("203.0.113.10"), 24}}};
-    director_->link_changed(Link::outside, outside, {now_, out_});
-    director_->link_changed(Link::inside, inside, {now_, out_});
+    director_->link_changed(kOutLink, outside, {now_, out_});
+    director_->link_changed(kInLink, inside, {now_, out_});
     out_.clear();
   }
   // A service on VIP:80 (or :53 by UDP) with servers 192.0.2.11 ..., whose MAC addresses are known.
@@ -82,10 +84,10 @@ class DirectorTest : public testing::Test {
                           .target_mac = kInsideMac,
                           .target = "203.0.113.10",
                           .to = kInsideMac}),
-           Link::inside);
+           kInLink);
   }
   // The frames that leave when this one arrives, described, joined by " | ".
-  std::string arrive(FrameBytes b, Link link = Link::outside, Offload offload = {}) {
+  std::string arrive(FrameBytes b, Link link = kOutLink, Offload offload = {}) {
     arrived_ = std::move(b);  // the frames that leave borrow from it
     Frame f;
     f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = link, f.offload = offload;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests the director's path with IPv6: what is too long for a way, and what comes in fragments.
 #include "director_ipv6_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -64,9 +65,9 @@ TEST_F(Ipv6Test, ATunnelWhoseHeadersAreNoMultipleOfEightCutsToTheLeastMtu) {
 }
 
 TEST_F(Ipv6Test, KeepsToTheMtuThatARouterAdvertises) {
-  LinkFacts narrow = director_->link(Link::outside);
+  LinkFacts narrow = director_->link(kOutLink);
   narrow.mtu6 = 1400;
-  director_->link_changed(Link::outside, narrow, {now_, out_});
+  director_->link_changed(kOutLink, narrow, {now_, out_});
   service(Method::route);
   arrive(frame(tcp()));
   EXPECT_EQ(arrive(frame(tcp("A", std::string(1341, 'x')))),

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "director_ipv6_fixture.h"
+#include "links.h"
 #include "wire/discovery.h"
 #include "wire/packet.h"
 
@@ -39,17 +40,17 @@ TEST_F(Ipv6Test, TranslatesInBothDirections) {
   service(Method::masq);
   EXPECT_EQ(arrive(frame(tcp())), to_inside(1, "[2001:db8:2::1]:1001 > [2001:db8:3::11]:8080 S ttl 63"));
   Tcp answer{.src = "2001:db8:3::11", .dst = kClient6, .sport = 8080, .dport = 1001, .flags = "SA"};
-  answer.from = mac(1, Link::inside), answer.to = kInsideMac;
-  EXPECT_EQ(arrive(frame(answer), Link::inside), to_client("[2001:db8:1::100]:80 > [2001:db8:2::1]:1001 SA ttl 63"));
+  answer.from = mac(1, kInLink), answer.to = kInsideMac;
+  EXPECT_EQ(arrive(frame(answer), kInLink), to_client("[2001:db8:1::100]:80 > [2001:db8:2::1]:1001 SA ttl 63"));
 }
 
 TEST_F(Ipv6Test, TranslatesErrorsInBothDirections) {
   service(Method::masq);
   arrive(frame(tcp()));
   Tcp answer{.src = "2001:db8:3::11", .dst = kClient6, .sport = 8080, .dport = 1001, .flags = "SA"};
-  answer.from = mac(1, Link::inside), answer.to = kInsideMac;
+  answer.from = mac(1, kInLink), answer.to = kInsideMac;
   const FrameBytes sent = frame(answer);
-  arrive(sent, Link::inside);
+  arrive(sent, kInLink);
   const FrameBytes at_client = {out_.departures()[0].frame.data,
                                 out_.departures()[0].frame.data + out_.departures()[0].frame.size};
   const IcmpError too_big{

@@ -2,6 +2,7 @@
 // Tests a table of 10,000 virtual services and 60,000 servers: the servers examined by each change are counted, and no
 // call handles all of them at once.
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -60,9 +61,9 @@ TEST_F(LargeTable, AChangeOfOneServerLooksAtFew) {
 }
 
 TEST_F(LargeTable, WhatIsAboutAllIsDoneInPortions) {
-  LinkFacts moved = director_->link(Link::inside);
+  LinkFacts moved = director_->link(kInLink);
   moved.mac = Mac{{2, 0, 0, 0, 1, 0x99}};
-  EXPECT_LE(cost([&] { director_->link_changed(Link::inside, moved, {now_, out_}); }), kOnePortion);
+  EXPECT_LE(cost([&] { director_->link_changed(kInLink, moved, {now_, out_}); }), kOnePortion);
   auto [calls, most] = settle();
   EXPECT_GT(calls, 20);
   EXPECT_LE(most, kOnePortion);

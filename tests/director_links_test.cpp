@@ -3,6 +3,7 @@
 #include <set>
 
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -111,7 +112,7 @@ TEST_F(DirectorOnItsLinks, AsksForAnAddressAgainWhenTheServerThatFixedItIsRemove
     if (fixed_first) add(fixed, kFixed);
     for (const ServiceKey& key : others) add(key, std::nullopt);
     if (!fixed_first) add(fixed, kFixed);
-    const auto slot = director_->neighbors().find(ip("192.0.2.11"), Link::outside);
+    const auto slot = director_->neighbors().find(ip("192.0.2.11"), kOutLink);
     ASSERT_TRUE(slot);
     EXPECT_EQ(director_->neighbors().at(*slot).state, Neighbors::State::fixed);
     ASSERT_FALSE(director_->remove(fixed, {now_, out_}));

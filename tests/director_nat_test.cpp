@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests NAT and TUN through director.h: rewritten in both directions, found from both sides, with errors and fragments.
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -21,7 +22,7 @@ class NatTest : public DirectorTest {
                             .ttl = ttl,
                             .from = Mac{{2, 0, 0, 0, 1, static_cast<uint8_t>(0x10 + server)}},
                             .to = kInsideMac}),
-                  Link::inside);
+                  kInLink);
   }
   TcpState state() {
     for (ConnectionId id = 1; id < director_->connections().id_limit(); ++id) {
@@ -59,7 +60,7 @@ TEST_F(NatTest, LeavesWhatBelongsToNoConnectionToTheKernel) {
 
 TEST_F(NatTest, GivesBackWhatAGuardThatKnowsNoFlowsHasKept) {
   nat(1);
-  director_->guard_knows_flows(Link::inside, false);
+  director_->guard_knows_flows(kInLink, false);
   arrive(frame(Tcp{}));
   EXPECT_EQ(answer(1, "SA", 1002), "");
   ASSERT_EQ(out_.returned().size(), 1u);
@@ -110,7 +111,7 @@ TEST_F(NatTest, ASuperFrameWithAPartialChecksumStaysOne) {
                     .segment_size = 1448,
                     .checksum_start = 34,
                     .checksum_offset = 16};
-  arrive(large, Link::outside, tso);
+  arrive(large, kOutLink, tso);
   ASSERT_EQ(out_.departures().size(), 1u);
   const Frame& left = out_.departures()[0].frame;
   EXPECT_EQ(left.size, large.size());
@@ -144,7 +145,7 @@ TEST_F(NatTest, TranslatesErrorsInBothDirections) {
                                      .mtu = 0,
                                      .about = frame(Tcp{.dst = "203.0.113.11", .dport = 8080})});
   std::ranges::copy(kInsideMac.bytes, error.begin());
-  const std::string back = arrive(error, Link::inside);
+  const std::string back = arrive(error, kInLink);
   EXPECT_TRUE(back.starts_with(kToClient + std::string("192.0.2.100 > 198.51.100.1 icmp 3/3"))) << back;
   const Frame told = out_.departures()[0].frame;
   EXPECT_EQ(Ip(load_be32(told.bytes(), 14 + 28 + 16)), ip("192.0.2.100"));
@@ -169,12 +170,11 @@ TEST_F(NatTest, CountsWhatCannotBeCutAsWhatItIs) {
   nat(1);
   arrive(frame(Tcp{}));
   const Offload strange{.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 2};
-  EXPECT_EQ(
-      arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x'), .dont_fragment = false}), Link::outside, strange),
-      "");
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x'), .dont_fragment = false}), kOutLink, strange),
+            "");
   EXPECT_EQ(count(Exit::bad_length), 1u);
   const Offload endless{.flags = Offload::checksum_valid, .segmentation = Offload::tcp4, .segment_size = 0};
-  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), Link::outside, endless), "");
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), kOutLink, endless), "");
   EXPECT_EQ(count(Exit::bad_length), 2u);
   EXPECT_EQ(count(Exit::outbox_full), 0u);
 }
@@ -188,7 +188,7 @@ TEST_F(NatTest, SaysWhichFragmentsDidNotFitOnTheirWayBackToTheKernel) {
       FrameBytes l4(whole.begin() + static_cast<std::ptrdiff_t>(at), whole.begin() + static_cast<std::ptrdiff_t>(end));
       const auto word = static_cast<uint16_t>((end == whole.size() ? 0 : 0x2000) | (at - 34) / 8);
       arrive(ipv4_frame(Mac{{2, 0, 0, 0, 1, 0x11}}, kInsideMac, "203.0.113.11", "198.51.100.9", 17, 64, word, l4),
-             Link::inside);
+             kInLink);
     }
   };
   datagram(4000);
@@ -202,7 +202,7 @@ TEST_F(NatTest, SaysWhichFragmentsDidNotFitOnTheirWayBackToTheKernel) {
 
 TEST_F(NatTest, RefusesAServerThatIsItsOwnClient) {
   nat(1);
-  EXPECT_EQ(arrive(frame(Tcp{.src = "203.0.113.11", .to = kInsideMac}), Link::inside), "");
+  EXPECT_EQ(arrive(frame(Tcp{.src = "203.0.113.11", .to = kInsideMac}), kInLink), "");
   EXPECT_EQ(count(Exit::hairpin), 1u);
 }
 

@@ -2,6 +2,7 @@
 // Tests addresses shared by VRRP through director.h: answered for or not, on the right link, with the right MAC
 // address.
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -17,12 +18,12 @@ class SharedTest : public DirectorTest {
     director_->share(std::move(shared), others, {now_, out_});
     return left();
   }
-  std::string share_others(bool ours, Mac mac = {}) { return share({}, Shared{Ip(), Link::outside, ours, mac}); }
-  std::string share_vip(bool ours, Mac mac = {}) { return share({{ip("192.0.2.100"), Link::outside, ours, mac}}); }
-  std::string share_gateway(bool ours, Mac mac = {}) { return share({{ip(kGateway), Link::inside, ours, mac}}); }
+  std::string share_others(bool ours, Mac mac = {}) { return share({}, Shared{Ip(), kOutLink, ours, mac}); }
+  std::string share_vip(bool ours, Mac mac = {}) { return share({{ip("192.0.2.100"), kOutLink, ours, mac}}); }
+  std::string share_gateway(bool ours, Mac mac = {}) { return share({{ip(kGateway), kInLink, ours, mac}}); }
   std::string ask_inside(const char* target = kGateway) {
     return arrive(frame(ArpFrame{.sender_mac = Mac{{2, 0, 0, 0, 1, 0x11}}, .sender = "203.0.113.11", .target = target}),
-                  Link::inside);
+                  kInLink);
   }
 };
 
@@ -43,17 +44,17 @@ TEST_F(SharedTest, AVipHasItsVirtualMacAddressInAnswersAnnouncementsAndProbes) {
 TEST_F(SharedTest, FramesToAVirtualMacAddressAreTheMastersOnItsLinkAlone) {
   web(1);
   share_vip(true, kVirtualMac);
-  EXPECT_EQ(director_->watch().macs[index(Link::outside)], std::vector{kVirtualMac});
-  EXPECT_TRUE(director_->watch().macs[index(Link::inside)].empty());
+  EXPECT_EQ(director_->watch().macs[index(kOutLink)], std::vector{kVirtualMac});
+  EXPECT_TRUE(director_->watch().macs[index(kInLink)].empty());
   EXPECT_EQ(arrive(frame(Tcp{.to = kVirtualMac})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
   EXPECT_EQ(arrive(frame(Ping{.to = kVirtualMac})),
             "00:00:5e:00:01:33>02:00:00:00:00:01 192.0.2.100 > 198.51.100.1 icmp 0/0 ttl 64");
   arrive(frame(Tcp{.to = kOtherVirtualMac}));
-  arrive(frame(Tcp{.to = kVirtualMac}), Link::inside);
+  arrive(frame(Tcp{.to = kVirtualMac}), kInLink);
   EXPECT_EQ(count(Exit::other_mac), 2u);
   EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));
   share_vip(false, kVirtualMac);
-  EXPECT_TRUE(director_->watch().macs[index(Link::outside)].empty());
+  EXPECT_TRUE(director_->watch().macs[index(kOutLink)].empty());
   EXPECT_EQ(arrive(frame(Tcp{.to = kVirtualMac})), "");
   EXPECT_EQ(count(Exit::other_mac), 3u);
   EXPECT_EQ(arrive(frame(Tcp{})), "");
@@ -77,12 +78,12 @@ TEST_F(SharedTest, AGatewayIsAnsweredForInsideByTheMasterAlone) {
             "02:00:00:00:01:10>ff:ff:ff:ff:ff:ff arp 203.0.113.1 is-at 02:00:00:00:01:10 to 203.0.113.1 "
             "ff:ff:ff:ff:ff:ff");
   EXPECT_EQ(director_->watch().vips, std::vector{ip(kGateway)});
-  for (const Departure& d : out_.departures()) EXPECT_EQ(d.out, Link::inside);
+  for (const Departure& d : out_.departures()) EXPECT_EQ(d.out, kInLink);
   EXPECT_EQ(ask_inside(),
             "02:00:00:00:01:10>02:00:00:00:01:11 arp 203.0.113.1 is-at 02:00:00:00:01:10 to 203.0.113.11 "
             "02:00:00:00:01:11");
   EXPECT_EQ(arrive(frame(ArpFrame{.target = kGateway})), "") << "outside";
-  EXPECT_EQ(arrive(frame(Ping{.src = "203.0.113.11", .dst = kGateway, .to = kInsideMac}), Link::inside),
+  EXPECT_EQ(arrive(frame(Ping{.src = "203.0.113.11", .dst = kGateway, .to = kInsideMac}), kInLink),
             "02:00:00:00:01:10>02:00:00:00:00:01 203.0.113.1 > 203.0.113.11 icmp 0/0 ttl 64");
   share_gateway(false);
   EXPECT_EQ(ask_inside(), "");
@@ -99,17 +100,17 @@ TEST_F(SharedTest, NatServersAnswersThatComeToTheGatewaysVirtualMacAddressAreTra
                              .flags = "SA",
                              .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                              .to = kOtherVirtualMac}),
-                   Link::inside),
+                   kInLink),
             to_client("192.0.2.100:80 > 198.51.100.1:1001 SA ttl 63"));
 }
 
 // A master with priority 255 has the address on its interface.
 TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHostUnlessItIsAVip) {
-  EXPECT_EQ(share({{ip("203.0.113.10"), Link::inside, true, {}}}), "");
+  EXPECT_EQ(share({{ip("203.0.113.10"), kInLink, true, {}}}), "");
   EXPECT_EQ(ask_inside("203.0.113.10"), "");
   EXPECT_TRUE(director_->watch().vips.empty());
   web(1);
-  EXPECT_NE(share({{ip("192.0.2.100"), Link::outside, true, {}}, {ip("203.0.113.10"), Link::inside, true, {}}}), "x");
+  EXPECT_NE(share({{ip("192.0.2.100"), kOutLink, true, {}}, {ip("203.0.113.10"), kInLink, true, {}}}), "x");
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
 }
 
@@ -134,13 +135,13 @@ TEST_F(SharedTest, AVipThatNoInstanceNamesIsAnsweredForByTheMasterAlone) {
 
 TEST_F(SharedTest, AVipThatAnInstanceNamesIsNoneOfTheOthers) {
   web(1);
-  const std::optional<Shared> others = Shared{Ip(), Link::outside, false, kVirtualMac};
-  share({{ip("192.0.2.100"), Link::outside, true, {}}}, others);
+  const std::optional<Shared> others = Shared{Ip(), kOutLink, false, kVirtualMac};
+  share({{ip("192.0.2.100"), kOutLink, true, {}}}, others);
   EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));
   out_.clear();
   director_->announce_others({now_, out_});
   EXPECT_EQ(left(), "");
-  share({{ip("192.0.2.101"), Link::outside, true, {}}}, others);
+  share({{ip("192.0.2.101"), kOutLink, true, {}}}, others);
   EXPECT_FALSE(director_->claims().answers_for(ip("192.0.2.100")));
   EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.101")));
 }
@@ -157,9 +158,9 @@ TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
 
 // No other director has this host's own address: as a standby it would cut the host off.
 TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsAnsweredForWhoeverIsMaster) {
-  LinkFacts facts = director_->link(Link::outside);
+  LinkFacts facts = director_->link(kOutLink);
   facts.addresses.push_back({ip("192.0.2.100"), 24});
-  director_->link_changed(Link::outside, facts, {now_, out_});
+  director_->link_changed(kOutLink, facts, {now_, out_});
   share_others(false);
   web(1);
   EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));

@@ -2,6 +2,7 @@
 // Tests two directors through director.h: the second one receives the changes of the first one's connections.
 #include "core/sync.h"
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -48,7 +49,7 @@ class DirectorSyncTest : public DirectorTest {
                             .flags = flags,
                             .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                             .to = kInsideMac}),
-                  Link::inside);
+                  kInLink);
   }
   const Server& server_of(size_t n) {
     return director_->services().server(director_->services().services()[0].servers[n]);
@@ -156,7 +157,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
                          .ack = ack,
                          .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                          .to = kInsideMac});
-    f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = Link::inside;
+    f.data = arrived_.data(), f.size = static_cast<uint32_t>(arrived_.size()), f.link = kInLink;
     out_.clear();
     director_->frames_arrived({&f, 1}, {now_, out_});
     return out_.departures().empty() ? 0 : load_be32(out_.departures()[0].frame.bytes(), 38);

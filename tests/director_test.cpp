@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests the director through director.h, as the daemon calls it: frames in, frames out, counters.
 #include "director_fixture.h"
+#include "links.h"
 #include "wire/split.h"
 
 namespace rawvs {
@@ -45,7 +46,7 @@ TEST_F(DirectorTest, TellsTheClientWhenAPacketIsLargerThanTheWay) {
   EXPECT_EQ(out_.departures()[1].frame.size, 14u + 20 + 40);
   EXPECT_EQ(count(Exit::too_big), 1u);
   const Offload too_long_segments{.segmentation = Offload::tcp4, .segment_size = 1461};
-  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), Link::outside, too_long_segments),
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(3000, 'x')}), kOutLink, too_long_segments),
             to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1500 ttl 64"));
 }
 
@@ -168,7 +169,7 @@ TEST_F(DirectorTest, AnswersArpForTheVipFromItsOwnMacAndOnlyOutside) {
   web(1);
   EXPECT_EQ(arrive(frame(ArpFrame{})),
             to_client("arp 192.0.2.100 is-at 02:00:00:00:00:10 to 192.0.2.1 02:00:00:00:00:01"));
-  EXPECT_EQ(arrive(frame(ArpFrame{}), Link::inside), "");
+  EXPECT_EQ(arrive(frame(ArpFrame{}), kInLink), "");
   EXPECT_EQ(arrive(frame(ArpFrame{.target = "192.0.2.10"})), "");  // the kernel answers for the host's own address
   EXPECT_EQ(count(Exit::arp_answered), 1u);
 }
@@ -236,20 +237,20 @@ TEST_F(DirectorTest, SendsToTheInsideLinkWhatIsOnItsSubnet) {
   ASSERT_FALSE(director_->add_server(key_, {.at = {ip("203.0.113.11"), Port(80)}, .mac = Mac{{2, 0, 0, 0, 1, 0x11}}},
                                      {now_, out_}));
   EXPECT_EQ(arrive(frame(Tcp{})), "02:00:00:00:01:10>02:00:00:00:01:11 198.51.100.1:1001 > 192.0.2.100:80 S ttl 63");
-  EXPECT_EQ(out_.departures()[0].out, Link::inside);
+  EXPECT_EQ(out_.departures()[0].out, kInLink);
 }
 
 TEST_F(DirectorTest, DropsForAServerWhoseLinkIsDownAndGoesOnWhenItIsBack) {
   web(1);
-  LinkFacts facts = director_->link(Link::outside);
+  LinkFacts facts = director_->link(kOutLink);
   facts.up = false;
-  director_->link_changed(Link::outside, facts, {now_, out_});
+  director_->link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(notices(), "interface eth0 is down: waiting for it to come back");
   arrive(frame(Tcp{}));
   EXPECT_EQ(count(Exit::no_link), 1u);
   facts.up = true;
   out_.clear();
-  director_->link_changed(Link::outside, facts, {now_, out_});
+  director_->link_changed(kOutLink, facts, {now_, out_});
   EXPECT_NE(left().find("arp 192.0.2.100 is-at"), std::string::npos);  // announced again
   EXPECT_NE(left().find("who-has 192.0.2.11"), std::string::npos);     // asked again
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests TUN through director.h: the outer header, MTU and path MTU discovery, super-frames, routes.
 #include "director_fixture.h"
+#include "links.h"
 #include "wire/packet.h"
 
 namespace rawvs {
@@ -219,14 +220,14 @@ TEST_F(TunnelTest, LeavesAPartialChecksumToTheReceiverWhereGueSaysSo) {
   arrive(frame(Tcp{}));
   EXPECT_EQ(outer().at(0).ip_size, 72u) << "a whole one needs no more";
   const FrameBytes sent = frame(Tcp{.flags = "A", .data = "partial"});
-  arrive(sent, Link::outside, {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 16});
+  arrive(sent, kOutLink, {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 16});
   const FrameBytes left = departed();
   ASSERT_EQ(left.size(), sent.size() + 40);
   EXPECT_EQ((FrameBytes{left.begin() + 42, left.begin() + 54}), (FrameBytes{2, 4, 0, 1, 0x80, 0, 0, 0, 0, 20, 0, 36}));
   EXPECT_EQ(load_be16(out_.departures()[0].frame.bytes(), 54 + 20 + 16), load_be16({sent.data(), sent.size()}, 50));
   EXPECT_FALSE(out_.departures()[0].frame.offload.partial_checksum());
   EXPECT_TRUE(l4_checksum_right(out_.departures()[0].frame, outer().at(0)));
-  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1421, 'x')}), Link::outside,
+  EXPECT_EQ(arrive(frame(Tcp{.flags = "A", .data = std::string(1421, 'x')}), kOutLink,
                    {.flags = Offload::needs_checksum, .checksum_start = 34, .checksum_offset = 16}),
             to_client("192.0.2.100 > 198.51.100.1 icmp 3/4 mtu 1460 ttl 64"));
 }
@@ -259,14 +260,14 @@ TEST_F(TunnelTest, SaysThatASuperFrameThatCannotBeCutWasDropped) {
               .segment_size = 0,
               .checksum_start = 34,
               .checksum_offset = 16};
-  EXPECT_EQ(arrive(large, Link::outside, tso), "");
+  EXPECT_EQ(arrive(large, kOutLink, tso), "");
   EXPECT_EQ(count(Exit::bad_length), 1u);
   tso.segmentation = Offload::udp_l4, tso.segment_size = 1440;  // of a TCP segment
-  EXPECT_EQ(arrive(large, Link::outside, tso), "");
+  EXPECT_EQ(arrive(large, kOutLink, tso), "");
   EXPECT_EQ(count(Exit::bad_length), 2u);
   tso.segmentation = Offload::tcp4, tso.segment_size = 20000;
   FrameBytes huge = frame(Tcp{.flags = "A", .data = std::string(30000, 'x'), .dont_fragment = false});
-  EXPECT_EQ(arrive(huge, Link::outside, tso), "");
+  EXPECT_EQ(arrive(huge, kOutLink, tso), "");
   EXPECT_EQ(count(Exit::outbox_full), 1u) << "no piece of it fits";
   EXPECT_EQ(count(Exit::forwarded), forwarded);
 }
@@ -280,7 +281,7 @@ TEST_F(TunnelTest, CutsASuperFrameIntoSegmentsEachInItsOwnPacket) {
                     .segment_size = 1440,
                     .checksum_start = 34,
                     .checksum_offset = 16};
-  arrive(frame(Tcp{.flags = "A", .data = std::string(9000, 'x')}), Link::outside, tso);
+  arrive(frame(Tcp{.flags = "A", .data = std::string(9000, 'x')}), kOutLink, tso);
   const auto packets = outer();
   ASSERT_EQ(packets.size(), 7u);
   size_t data = 0;
@@ -312,7 +313,7 @@ TEST_F(TunnelTest, TheOtherTunnelsTakeMoreOfTheMtu) {
 TEST_F(TunnelTest, FollowsTheHostsRoutes) {
   tun();
   Route route{.to = ip("192.0.2.11"),
-              .link = Link::inside,
+              .link = kInLink,
               .next_hop = ip("203.0.113.12"),
               .source = ip("203.0.113.10"),
               .mtu = 1400};
@@ -321,7 +322,7 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
   resolve_inside(2);
   arrive(frame(Tcp{}));
   ASSERT_EQ(out_.departures().size(), 1u);
-  EXPECT_EQ(out_.departures()[0].out, Link::inside);
+  EXPECT_EQ(out_.departures()[0].out, kInLink);
   EXPECT_EQ(outer().at(0).src, ip("203.0.113.10"));
   EXPECT_EQ(outer().at(0).dst, ip("192.0.2.11"));
   EXPECT_EQ(departed()[5], 0x12);

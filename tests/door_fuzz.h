@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "links.h"
 #include "random_packets.h"
 #include "rawvs/director.h"
 #include "whole_director.h"
@@ -36,7 +37,7 @@ class DoorFuzz : public testing::Test {
   // Frames: door_fuzz_frames.cpp.
   struct Made {
     FrameBytes bytes{};
-    Link link = Link::outside;
+    Link link = kOutLink;
     Offload offload{};
   };
   Made make();

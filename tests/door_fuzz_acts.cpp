@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // door_fuzz_acts.cpp: the events: frames arrive, operators make changes, links and routes change, time passes.
 #include "door_fuzz.h"
+#include "links.h"
 
 namespace rawvs::test {
 
@@ -24,10 +25,10 @@ void DoorFuzz::begin(bool honest) {
   out_.clear();
   arrived_.clear(), pieces_.clear(), tunnelled_.clear(), numbers_.clear(), known_.clear(), expected_.clear();
   frames_ = outbox_full_ = 0;
-  director_ = std::make_unique<Director>(s, HashKey{3, 4}, true, now_);
+  director_ = std::make_unique<Director>(s, HashKey{3, 4}, now_);
   joined_ = std::make_unique<Reassembly>(256, HashKey{5, 6});
-  director_->link_changed(Link::outside, facts(Link::outside), {now_, out_});
-  director_->link_changed(Link::inside, facts(Link::inside), {now_, out_});
+  director_->link_changed(kOutLink, facts(kOutLink), {now_, out_});
+  director_->link_changed(kInLink, facts(kInLink), {now_, out_});
   for (uint32_t n = 0; n < 5; ++n) {
     const ServiceKey key = service_key();
     director_->add(service_spec(key), {now_, out_});
@@ -47,7 +48,7 @@ Frame DoorFuzz::lend(Arrived& a) {
   f.data = a.memory.data() + headroom;
   f.size = static_cast<uint32_t>(a.as_it_came.size());
   f.headroom = headroom;
-  f.link = !honest_ && one_in(12) ? one_of({Link::outside, Link::inside}) : m.link;
+  f.link = !honest_ && one_in(12) ? one_of({kOutLink, kInLink}) : m.link;
   f.offload = m.offload;
   if (!honest_ && one_in(50)) f.vlan = static_cast<uint16_t>(below(4096));
   const auto any = [&] { return static_cast<uint16_t>(one_in(2) ? below(100) : below(65536)); };
@@ -123,7 +124,7 @@ std::vector<Shared> DoorFuzz::shared(Ip vip) {
     if (one_in(2)) continue;
     const auto vrid = static_cast<uint8_t>(1 + below(3));
     const Mac mac = one_in(2) ? Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, vrid}} : Mac{};
-    out.push_back({address, one_in(2) ? Link::inside : Link::outside, one_in(2), mac});
+    out.push_back({address, one_in(2) ? kInLink : kOutLink, one_in(2), mac});
   }
   std::ranges::sort(out, {}, &Shared::vip);
   const auto twice = [](const Shared& a, const Shared& b) { return a.vip == b.vip; };
@@ -170,7 +171,7 @@ void DoorFuzz::operator_acts() {
       if (one_in(20)) director_->clear({now_, out_});
       break;
     case 6: director_->set_groups(groups(), {now_, out_}); break;
-    case 7: director_->guard_knows_flows(one_in(2) ? Link::inside : Link::outside, one_in(2)); break;
+    case 7: director_->guard_knows_flows(one_in(2) ? kInLink : kOutLink, one_in(2)); break;
     case 8:
     case 9:
     case 10: director_->edit_server(key, server, {now_, out_}); break;
@@ -187,14 +188,15 @@ void DoorFuzz::operator_acts() {
 }
 
 void DoorFuzz::share(Ip vip) {
-  const auto others = one_in(3) ? std::optional(Shared{Ip(), Link::outside, one_in(2), {}}) : std::nullopt;
+  const auto others = one_in(3) ? std::optional(Shared{Ip(), kOutLink, one_in(2), {}}) : std::nullopt;
   director_->share(shared(vip), others, {now_, out_});
 }
 
 LinkFacts DoorFuzz::facts(Link link) {
   LinkFacts f;
-  const bool outside = link == Link::outside;
+  const bool outside = link == kOutLink;
   f.name = outside ? "eth0" : "eth1";
+  f.role = outside ? LinkRole::clients : LinkRole::servers;
   f.ifindex = one_in(12) ? 0 : 2;
   f.up = !one_in(12);
   f.carrier = !one_in(8);
@@ -205,17 +207,17 @@ LinkFacts DoorFuzz::facts(Link link) {
 }
 
 void DoorFuzz::link_acts() {
-  const Link link = one_of({Link::outside, Link::inside});
+  const Link link = one_of({kOutLink, kInLink});
   director_->link_changed(link, facts(link), {now_, out_});
 }
 
 void DoorFuzz::routes_change() {
   for (uint32_t i = 0; i < kServerAddresses; ++i) {
     if (one_in(3)) continue;
-    Route r{.to = server_addr(i), .kind = Route::Kind::direct, .link = one_of({Link::outside, Link::inside})};
+    Route r{.to = server_addr(i), .kind = Route::Kind::direct, .link = one_of({kOutLink, kInLink})};
     if (one_in(8)) r.kind = one_of({Route::Kind::elsewhere, Route::Kind::local, Route::Kind::unreachable});
-    r.next_hop = one_in(3) ? ip(r.link == Link::outside ? "192.0.2.1" : "203.0.113.1") : r.to;
-    if (!one_in(8)) r.source = ip(r.link == Link::outside ? "192.0.2.10" : "203.0.113.10");
+    r.next_hop = one_in(3) ? ip(r.link == kOutLink ? "192.0.2.1" : "203.0.113.1") : r.to;
+    if (!one_in(8)) r.source = ip(r.link == kOutLink ? "192.0.2.10" : "203.0.113.10");
     r.mtu = one_of<uint16_t>({0, 0, 0, 1400, 600, 100, 70, 40});
     director_->route_found(r, {now_, out_});
     out_.clear();

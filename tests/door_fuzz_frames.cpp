@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "door_fuzz.h"
+#include "links.h"
 
 namespace rawvs::test {
 
@@ -29,7 +30,7 @@ constexpr const char* kServerLines[] = {
     "150-more\r\n",
 };
 
-Mac mac_of(Link link) { return link == Link::outside ? kDirectorMac : kInsideMac; }
+Mac mac_of(Link link) { return link == kOutLink ? kDirectorMac : kInsideMac; }
 
 }  // namespace
 
@@ -68,7 +69,7 @@ DoorFuzz::Made DoorFuzz::request() {
   if (c && c->cport.value != 0) {
     return {l4_frame(c->protocol, c->client(), c->vip(), static_cast<uint8_t>(below(16)), below(1400)), c->link()};
   }
-  if (one_in(300)) return {frame(Tcp{.src = vip(), .dst = "192.0.2.100"}), Link::outside};
+  if (one_in(300)) return {frame(Tcp{.src = vip(), .dst = "192.0.2.100"}), kOutLink};
   const Service* const service = some_service();
   const Endpoint from{one_in(16) ? server_addr(below(kServerAddresses)) : ip(client()),
                       Port(one_in(20) ? uint16_t{20} : static_cast<uint16_t>(1000 + below(8)))};
@@ -81,7 +82,7 @@ DoorFuzz::Made DoorFuzz::request() {
   }
   const uint32_t size = one_of({0u, 0u, 5u, 100u, 1600u, 4000u});
   const auto kind = static_cast<uint8_t>(one_in(2) ? protocol == Protocol::sctp : below(16));
-  return {l4_frame(protocol, from, to, kind, size), one_in(8) ? Link::inside : Link::outside};
+  return {l4_frame(protocol, from, to, kind, size), one_in(8) ? kInLink : kOutLink};
 }
 
 // From a server's port, or another one, to a client.
@@ -92,7 +93,7 @@ DoorFuzz::Made DoorFuzz::answer() {
   if (one_in(8)) from.port.value = static_cast<uint16_t>(from.port.value + one_of({1, -1}));
   if (to.port.value == 0) to.port = Port(1001);
   const uint32_t size = one_of({0u, 0u, 5u, 100u, 1600u, 4000u});
-  return {l4_frame(c->protocol, from, to, static_cast<uint8_t>(below(16)), size), Link::inside};
+  return {l4_frame(c->protocol, from, to, static_cast<uint8_t>(below(16)), size), kInLink};
 }
 
 DoorFuzz::Made DoorFuzz::ftp_line() {
@@ -109,7 +110,7 @@ DoorFuzz::Made DoorFuzz::ftp_line() {
   }
   if (!known || one_in(12)) {  // begins
     from_client = 5001, from_server = 9001;
-    return {frame(Tcp{.src = text(at.addr), .sport = at.port.value, .dport = 21, .seq = 5000}), Link::outside};
+    return {frame(Tcp{.src = text(at.addr), .sport = at.port.value, .dport = 21, .seq = 5000}), kOutLink};
   }
   uint32_t& seq = answers ? from_server : from_client;
   const uint32_t ack = answers ? from_client : from_server;
@@ -119,7 +120,7 @@ DoorFuzz::Made DoorFuzz::ftp_line() {
   const Endpoint src = answers ? c->real_server() : at, dst = answers ? at : c->vip();
   const std::string flags = one_in(20) ? "FA" : "PA";
   return {frame(Tcp{text(src.addr), text(dst.addr), src.port.value, dst.port.value, flags, data, now, ack}),
-          answers ? Link::inside : c->link()};
+          answers ? kInLink : c->link()};
 }
 
 // About a packet to a client, to a server, or to a server in a tunnel.
@@ -130,13 +131,13 @@ DoorFuzz::Made DoorFuzz::icmp_error() {
               .code = one_of<uint8_t>({4, 4, 3, 0}),
               .mtu = one_of<uint16_t>({1400, 1300, 0, 60, 600, 9000}),
               .ttl = one_of<uint8_t>({64, 64, 1})};
-  Link link = Link::outside;
+  Link link = kOutLink;
   const auto kind = static_cast<uint8_t>(below(16));
   if (!tunnelled_.empty() && one_in(3)) {
     e.about = tunnelled_[below(static_cast<uint32_t>(tunnelled_.size()))];
     e.src = one_of({"203.0.113.99", "192.0.2.1"});
     e.dst = text(Ip(be32(e.about.data() + 26)));
-    link = Link::inside;
+    link = kInLink;
   } else if (one_in(2)) {
     e.about = l4_frame(c->protocol, c->vip(), c->client(), kind, 100);
     e.src = text(c->client().addr);
@@ -145,7 +146,7 @@ DoorFuzz::Made DoorFuzz::icmp_error() {
     e.about = l4_frame(c->protocol, c->client(), c->real_server(), kind, 100);
     e.src = one_in(3) ? "203.0.113.99" : text(c->real_server().addr);
     e.dst = text(c->client().addr);
-    link = Link::inside;
+    link = kInLink;
   }
   e.quoted = std::min<size_t>(e.about.size() - 14, one_of<size_t>({28, 28, 24, 8, 48, 76, 76, 548, 548}));
   return {frame(e), link};
@@ -153,10 +154,10 @@ DoorFuzz::Made DoorFuzz::icmp_error() {
 
 DoorFuzz::Made DoorFuzz::arp() {
   const uint32_t i = below(kServerAddresses);
-  const Link link = one_in(2) ? Link::inside : Link::outside;
+  const Link link = one_in(2) ? kInLink : kOutLink;
   ArpFrame a{.request = one_in(2), .sender_mac = server_mac(i), .target_mac = mac_of(link), .to = mac_of(link)};
   a.sender = one_in(12) ? vip() : one_in(6) ? one_of({"192.0.2.1", "203.0.113.1"}) : text(server_addr(i));
-  a.target = one_in(4) ? vip() : link == Link::outside ? "192.0.2.10" : "203.0.113.10";
+  a.target = one_in(4) ? vip() : link == kOutLink ? "192.0.2.10" : "203.0.113.10";
   return {frame(a), link};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // door_fuzz_test.cpp: the invariants after every call. The seed is fixed: a failure names its round and is repeatable.
 #include "door_fuzz.h"
+#include "links.h"
 
 namespace rawvs::test {
 
@@ -22,7 +23,7 @@ void DoorFuzz::check_departures() {
     ASSERT_TRUE(borrowed(f) || f.size <= Outbox::kBufferSize) << "round " << round_;
     Ethernet ethernet;
     ASSERT_FALSE(parse_ethernet(f, ethernet)) << "round " << round_;
-    EXPECT_TRUE(ethernet.src == (d.out == Link::outside ? kDirectorMac : kInsideMac) ||
+    EXPECT_TRUE(ethernet.src == (d.out == kOutLink ? kDirectorMac : kInsideMac) ||
                 std::ranges::binary_search(director_->watch().macs[index(d.out)], ethernet.src))
         << "round " << round_;
     EXPECT_TRUE(director_->link(d.out).usable() || !borrowed(f)) << "round " << round_;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -50,7 +51,7 @@ class FtpDirectorTest : public DirectorTest {
                             .ack = numbers_[cport].client,
                             .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                             .to = kInsideMac}),
-                  Link::inside);
+                  kInLink);
   }
   void shake_hands(uint16_t cport) { says(cport, "S"), hears(cport, "SA"), says(cport, "A"); }
   void part(uint16_t cport) { says(cport, "FA"), hears(cport, "FA"), says(cport, "A"); }

@@ -78,7 +78,7 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
 
   Instant now_{1000s};
   const Config config_;
-  Director director_{config_.settings, HashKey{1, 2}, false, now_};
+  Director director_{config_.settings, HashKey{1, 2}, now_};
   DirectorGate gate_{director_};
   CheckedServers checked_{config_.settings.max_servers, 7};
   Outbox out_;
@@ -336,7 +336,7 @@ TEST(IniWriter, WhatCannotBeWrittenIsSaid) {
 
 std::string written_after(const char* file, std::initializer_list<const char*> requests, Secrets secrets) {
   const Config config = parsed(file);
-  Director director(config.settings, HashKey{1, 2}, false, Instant(1000s));
+  Director director(config.settings, HashKey{1, 2}, Instant(1000s));
   Outbox out;
   for (const char* const request : requests) {
     ControlContext context{.config = &config};

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "frames.h"
+#include "links.h"
 #include "rawvs/director.h"
 #include "whole_director.h"
 
@@ -52,15 +53,14 @@ using namespace test;
 class NoAllocation : public testing::Test {
  protected:
   // Without the director's own ARP: its own frames are rare, and libnet allocates for them.
-  NoAllocation()
-      : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, false, now_) {
+  NoAllocation() : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, now_) {
     LinkFacts facts;
     facts.name = "eth0";
     facts.ifindex = 1;
     facts.up = facts.carrier = true;
     facts.mac = kDirectorMac;
     facts.addresses = {{ip("192.0.2.10"), 24}};
-    director_.link_changed(Link::outside, facts, {now_, out_});
+    director_.link_changed(kOutLink, facts, {now_, out_});
     const ServiceKey key{Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
     EXPECT_FALSE(director_.add({key, Scheduler::wlc}, {now_, out_}));
     for (uint8_t i = 1; i <= 4; ++i) {
@@ -143,15 +143,16 @@ TEST_F(NoAllocation, ForAHundredThousandNewConnectionsAndTheirEnd) {
 class NoAllocationOnAnyPath : public testing::Test {
  protected:
   NoAllocationOnAnyPath()
-      : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, true, now_) {
+      : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, now_) {
     for (const bool outside : {true, false}) {
       LinkFacts facts;
       facts.name = outside ? "eth0" : "eth1";
+      facts.role = outside ? LinkRole::clients : LinkRole::servers;
       facts.ifindex = 1;
       facts.up = facts.carrier = true;
       facts.mac = outside ? kDirectorMac : kInsideMac;
       facts.addresses = {{ip(outside ? "192.0.2.10" : "203.0.113.10"), 24}};
-      director_.link_changed(outside ? Link::outside : Link::inside, facts, {now_, out_});
+      director_.link_changed(outside ? kOutLink : kInLink, facts, {now_, out_});
     }
     room_.resize(70000);
     out_.clear();
@@ -165,8 +166,8 @@ class NoAllocationOnAnyPath : public testing::Test {
     ASSERT_FALSE(director_.add_server(key, server, {now_, out_}));
     out_.clear();
   }
-  void arrives(FrameBytes b, Link link = Link::outside) {
-    if (link == Link::inside) std::copy_n(kInsideMac.bytes.begin(), 6, b.begin());
+  void arrives(FrameBytes b, Link link = kOutLink) {
+    if (link == kInLink) std::copy_n(kInsideMac.bytes.begin(), 6, b.begin());
     script_.push_back({std::move(b), link});
   }
   // A datagram in pieces, the last one first.
@@ -226,7 +227,7 @@ TEST_F(NoAllocationOnAnyPath, ForNatAndTemplates) {
   service(Protocol::tcp, 80, Method::masq, {}, 300s);
   for (uint16_t port = 2000; port < 2050; ++port) {
     arrives(frame(Tcp{.sport = port}));
-    arrives(frame(Tcp{.src = kServer, .dst = kClient, .sport = 8080, .dport = port, .flags = "SA"}), Link::inside);
+    arrives(frame(Tcp{.src = kServer, .dst = kClient, .sport = 8080, .dport = port, .flags = "SA"}), kInLink);
     arrives(frame(Tcp{.sport = port, .flags = "A"}));
     arrives(frame(Tcp{.sport = port, .flags = "RA"}));
   }
@@ -250,10 +251,10 @@ TEST_F(NoAllocationOnAnyPath, ForFragmentsOfAnyMethod) {
   service(Protocol::udp, 55, Method::route);
   const std::string data(4000, 'x');
   for (uint16_t port = 53; port <= 55; ++port) {
-    arrives_cut(frame(Udp{.dport = port, .data = data, .dont_fragment = false}), Link::outside, port);
+    arrives_cut(frame(Udp{.dport = port, .data = data, .dont_fragment = false}), kOutLink, port);
   }
   const Udp answer{.src = kServer, .dst = kClient, .sport = 8080, .dport = 1001, .data = data, .dont_fragment = false};
-  arrives_cut(frame(answer), Link::inside, 9);
+  arrives_cut(frame(answer), kInLink, 9);
   play(20);
 }
 
@@ -262,7 +263,7 @@ TEST_F(NoAllocationOnAnyPath, ForSctp) {
   FrameBytes l4{0x07, 0xd0, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 4};  // INIT
   arrives(ipv4_frame(kClientMac, kDirectorMac, kClient, "192.0.2.100", 132, 64, 0, l4));
   l4 = {0x1f, 0x90, 0x07, 0xd0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 4};  // INIT-ACK
-  arrives(ipv4_frame(kClientMac, kDirectorMac, kServer, kClient, 132, 64, 0, l4), Link::inside);
+  arrives(ipv4_frame(kClientMac, kDirectorMac, kServer, kClient, 132, 64, 0, l4), kInLink);
   play(2);
 }
 
@@ -273,7 +274,7 @@ TEST_F(NoAllocationOnAnyPath, ForFtp) {
   };
   const auto server = [&](const char* flags, uint32_t seq, const std::string& data) {
     Tcp t{.src = kServer, .dst = kClient, .sport = 8080, .dport = 1001, .flags = flags, .data = data, .seq = seq};
-    arrives(frame(t), Link::inside);
+    arrives(frame(t), kInLink);
   };
   client("S", 1000, "");
   server("SA", 5000, "");

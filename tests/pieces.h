@@ -7,6 +7,7 @@
 #include <random>
 
 #include "frames.h"
+#include "links.h"
 #include "wire/split.h"
 
 namespace rawvs::test {
@@ -32,7 +33,7 @@ inline Frame frame_of(FrameBytes& b) {
   Frame f;
   f.data = b.data();
   f.size = static_cast<uint32_t>(b.size());
-  f.link = Link::inside;
+  f.link = kInLink;
   f.vlan = 5;
   return f;
 }
@@ -53,7 +54,7 @@ Pieces pieces_of(Cutter cutter, std::vector<Offload>* offloads = nullptr) {
   for (Frame piece; cutter.next({out.data(), out.size()}, piece) && all.size() < 10000;) {
     EXPECT_EQ(piece.data, out.data());
     EXPECT_EQ(piece.headroom, 0u);
-    EXPECT_EQ(piece.link, Link::inside);
+    EXPECT_EQ(piece.link, kInLink);
     EXPECT_EQ(piece.vlan, 5);
     all.emplace_back(piece.data, piece.data + piece.size);
     if (offloads != nullptr) offloads->push_back(piece.offload);

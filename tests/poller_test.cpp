@@ -2,6 +2,8 @@
 // poller.h: which handler learns that a descriptor is readable, and what ends a wait.
 #include "sys/engine/poller.h"
 
+#include "links.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -50,13 +52,13 @@ TEST_F(PollerTest, ADescriptorWithoutAFlagEndsTheWaitAlone) {
 
 TEST_F(PollerTest, FramesAreSeenWithoutTheOthersAndAsLongAsTheyAreAskedFor) {
   ASSERT_TRUE(poller_.add(a_.out.get(), &a_ready_));
-  poller_.set_frames(Link::inside, b_.out.get());
+  poller_.set_frames(kInLink, b_.out.get());
   b_.fill();
   poller_.wait(kNever);
   EXPECT_TRUE(poller_.frames_wait());
-  EXPECT_FALSE(poller_.failed(Link::inside));
+  EXPECT_FALSE(poller_.failed(kInLink));
   EXPECT_FALSE(a_ready_.take());
-  poller_.set_frames(Link::inside, -1);
+  poller_.set_frames(kInLink, -1);
   poller_.wait(kOverdue);
   EXPECT_FALSE(poller_.frames_wait()) << "the interface was closed";
 }

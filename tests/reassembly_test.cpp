@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "datagram.h"
+#include "links.h"
 #include "wire/split.h"
 
 namespace rawvs::test {
@@ -50,11 +51,11 @@ TEST(Reassembly, TheWholeIsASoundFrameOfItsOwn) {
   const Datagram d = datagram(4000);
   const auto cut = d.cut(1480);
   add(reassembly, cut[2]), add(reassembly, cut[1]);
-  const Kept whole = add(reassembly, cut[0], kStart, Link::inside);  // another link: another datagram
+  const Kept whole = add(reassembly, cut[0], kStart, kInLink);  // another link: another datagram
   EXPECT_EQ(whole.exit, Exit::fragment_held);
-  const Kept own = add(reassembly, cut[0], kStart, Link::outside);
+  const Kept own = add(reassembly, cut[0], kStart, kOutLink);
   ASSERT_FALSE(own.exit);
-  EXPECT_EQ(own.frame.link, Link::outside);
+  EXPECT_EQ(own.frame.link, kOutLink);
   EXPECT_EQ(own.frame.offload, Offload{});
   EXPECT_GE(own.frame.headroom, 128u);
   Packet packet;
@@ -102,12 +103,12 @@ TEST(Reassembly, HeadersAreTheFirstFragments) {
   Datagram later = d;
   later.options.clear();
   later.ttl = 17;
-  EXPECT_EQ(add(reassembly, later.fragment(1480, 3000), kStart, Link::inside, 9).exit, Exit::fragment_held);
-  const Kept whole = add(reassembly, d.fragment(0, 1480), kStart, Link::inside, 7);
+  EXPECT_EQ(add(reassembly, later.fragment(1480, 3000), kStart, kInLink, 9).exit, Exit::fragment_held);
+  const Kept whole = add(reassembly, d.fragment(0, 1480), kStart, kInLink, 7);
   ASSERT_FALSE(whole.exit);
   EXPECT_EQ(whole.whole, d.whole());
   EXPECT_EQ(whole.largest, 1540);
-  EXPECT_EQ(whole.frame.link, Link::inside);
+  EXPECT_EQ(whole.frame.link, kInLink);
   EXPECT_EQ(whole.frame.vlan, 7);
 }
 

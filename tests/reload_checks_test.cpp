@@ -42,7 +42,7 @@ class ReloadChecksTest : public testing::Test {
 
   Instant now_{1000s};
   Outbox out_;
-  Director director_{{.max_servers = 20, .timeouts = {}}, HashKey{1, 2}, false, now_};
+  Director director_{{.max_servers = 20, .timeouts = {}}, HashKey{1, 2}, now_};
   DirectorGate gate_{director_};
   CheckedServers checked_{20, 1};
   Config config_{};

@@ -80,7 +80,7 @@ TEST(ConfigTables, ArePutTogetherAndFreedInPortions) {
 size_t portions_of(const std::string& text, bool filled = false) {
   const Config was = config_of(text);
   const Instant now(1000s);
-  Director director(was.settings, HashKey{1, 2}, false, now);
+  Director director(was.settings, HashKey{1, 2}, now);
   Outbox out;
   for (const WantedService& service : filled ? wanted_tables(was).services : std::vector<WantedService>()) {
     EXPECT_FALSE(director.add(service.spec, {now, out}));
@@ -122,7 +122,7 @@ TEST(ReloadPortions, OtherVirtualsGetOtherMarks) {
 TEST(IniWriterPortions, MemoryIsFreedAfterTheLastLineInPortions) {
   const Config config = config_of(file(1'000, 1));
   const Instant now(1000s);
-  Director director(config.settings, HashKey{1, 2}, false, now);
+  Director director(config.settings, HashKey{1, 2}, now);
   Outbox out;
   for (const WantedService& service : wanted_tables(config).services) {
     ASSERT_FALSE(director.add(service.spec, {now, out}));

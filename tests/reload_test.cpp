@@ -24,7 +24,7 @@ const std::string kShop = "[virtual shop]\naddress = 192.0.2.101\nports = tcp/80
 class ReloadTest : public testing::Test {
  protected:
   explicit ReloadTest(uint32_t max_servers = 1024)
-      : director_({.max_servers = max_servers, .timeouts = {}}, HashKey{1, 2}, false, now_) {}
+      : director_({.max_servers = max_servers, .timeouts = {}}, HashKey{1, 2}, now_) {}
   void start(const std::string& text) {
     config_ = parsed(text);
     const WantedTables tables = wanted_tables(config_);
@@ -325,7 +325,7 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   EXPECT_NE(text.find("timeout_tcp = 1234s\n"), std::string::npos);
   const Config again = parsed(text);
   EXPECT_EQ(reload(text, true), "") << text;
-  Director other(again.settings, HashKey{1, 2}, false, now_);
+  Director other(again.settings, HashKey{1, 2}, now_);
   const WantedTables tables = wanted_tables(again);
   other.set_groups(tables.groups, {now_, out_});
   for (const WantedService& service : tables.services) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "links.h"
 #include "root_guard.h"
 #include "sys/net/host_route.h"
 #include "wire/checksum.h"
@@ -45,7 +46,7 @@ TEST_F(GivenBack, LeavesAsIfItWereForwarded) {
   expected[22] = 63;
   fix_ip_checksum(expected);
   EXPECT_EQ(FrameBytes(got.begin() + 14, got.end()), FrameBytes(expected.begin() + 14, expected.end()));
-  EXPECT_EQ(host_->counters(Link::outside).sent, 1u);
+  EXPECT_EQ(host_->counters(kOutLink).sent, 1u);
 }
 
 TEST_F(GivenBack, KeepsOptionsAndLosesEthernetsPadding) {
@@ -84,8 +85,8 @@ TEST_F(GivenBack, DropsAndCountsWhatHasNoTimeToLiveLeft) {
   give(frame(old));
   EXPECT_EQ(described(next_frame(*at_client_)),
             "02:00:00:00:00:d0>02:00:00:00:00:0c 203.0.113.7:1001 > 192.0.2.10:53 udp ttl 1");
-  EXPECT_EQ(host_->counters(Link::outside).expired, 2u);
-  EXPECT_EQ(host_->counters(Link::outside).sent, 1u);
+  EXPECT_EQ(host_->counters(kOutLink).expired, 2u);
+  EXPECT_EQ(host_->counters(kOutLink).sent, 1u);
 }
 
 TEST_F(GivenBack, DropsAndCountsWhatIsTooLongForItsWay) {
@@ -93,15 +94,15 @@ TEST_F(GivenBack, DropsAndCountsWhatIsTooLongForItsWay) {
   give(frame(datagram(std::string(1400, 'x'))));
   give(frame(datagram("short")));
   EXPECT_EQ(next_frame(*at_client_).bytes.size(), frame(datagram("short")).size());
-  EXPECT_EQ(host_->counters(Link::outside).too_long, 1u);
+  EXPECT_EQ(host_->counters(kOutLink).too_long, 1u);
 }
 
 TEST_F(GivenBack, DropsAndCountsWhatHasNoWay) {
   Udp lost = datagram("lost");
   lost.dst = "192.0.0.1";
   give(frame(lost));
-  EXPECT_EQ(host_->counters(Link::outside).failed, 1u);
-  EXPECT_EQ(host_->counters(Link::outside).sent, 0u);
+  EXPECT_EQ(host_->counters(kOutLink).failed, 1u);
+  EXPECT_EQ(host_->counters(kOutLink).sent, 0u);
 }
 
 TEST_F(GivenBack, CompletesAChecksumThatTheSenderHadLeftToItsCard) {
@@ -140,7 +141,7 @@ TEST_F(GivenBack, TakesASuperFrameApart) {
     seq += 1200;
   }
   EXPECT_EQ(arrived, data);
-  EXPECT_EQ(host_->counters(Link::outside).sent, 3u);
+  EXPECT_EQ(host_->counters(kOutLink).sent, 3u);
 }
 
 TEST_F(GivenBack, ReachesTheHostItself) {
@@ -184,7 +185,7 @@ TEST_F(GivenBack, IsDeliveredToTheHostAsItCame) {
   EXPECT_STREQ(got, "for you");
   EXPECT_EQ(ntohl(from.sin_addr.s_addr), ip(kFrom).v4());
   EXPECT_EQ(described(next_frame(*arrived)).substr(36), "203.0.113.7:1001 > 192.0.2.100:53 udp ttl 1");
-  EXPECT_EQ(host_->counters(Link::outside).undelivered, 0u);
+  EXPECT_EQ(host_->counters(kOutLink).undelivered, 0u);
   close(receiver);
 }
 

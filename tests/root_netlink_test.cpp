@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "links.h"
 #include "root_net.h"
 #include "sys/net/netlink.h"
 
@@ -137,7 +138,7 @@ class Routes : public NetlinkInNamespace {
     netlink_->changed();
   }
   Route to(const std::string& address) {
-    return *netlink_->route_to(ip(address), {ifindex_of("out"), ifindex_of("in")});
+    return *netlink_->route_to(ip(address), std::array{ifindex_of("out"), ifindex_of("in")});
   }
   static Route expected(const std::string& address, Link link, const std::string& next_hop, const std::string& source,
                         uint16_t mtu = 0) {
@@ -146,35 +147,35 @@ class Routes : public NetlinkInNamespace {
 };
 
 TEST_F(Routes, LeadToWhatIsOnALinkItself) {
-  EXPECT_EQ(to("192.0.2.7"), expected("192.0.2.7", Link::outside, "192.0.2.7", "192.0.2.1"));
-  EXPECT_EQ(to("198.51.100.7"), expected("198.51.100.7", Link::inside, "198.51.100.7", "198.51.100.1"));
+  EXPECT_EQ(to("192.0.2.7"), expected("192.0.2.7", kOutLink, "192.0.2.7", "192.0.2.1"));
+  EXPECT_EQ(to("198.51.100.7"), expected("198.51.100.7", kInLink, "198.51.100.7", "198.51.100.1"));
 }
 
 TEST_F(Routes, LeadThroughGateways) {
   shell("ip route add 203.0.113.64/26 via 198.51.100.254");
-  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::inside, "198.51.100.254", "198.51.100.1"));
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", kInLink, "198.51.100.254", "198.51.100.1"));
   shell("ip route add default via 192.0.2.254");
-  EXPECT_EQ(to("203.0.113.200"), expected("203.0.113.200", Link::outside, "192.0.2.254", "192.0.2.1"));
+  EXPECT_EQ(to("203.0.113.200"), expected("203.0.113.200", kOutLink, "192.0.2.254", "192.0.2.1"));
   EXPECT_EQ(to("203.0.113.65").next_hop, ip("198.51.100.254"));
 }
 
 TEST_F(Routes, TellTheirSourceAndTheirMtu) {
   shell("ip addr add 198.51.100.2/24 dev in");
   shell("ip route add 203.0.113.64/26 via 198.51.100.254 src 198.51.100.2 mtu 1400");
-  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::inside, "198.51.100.254", "198.51.100.2", 1400));
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", kInLink, "198.51.100.254", "198.51.100.2", 1400));
 }
 
 TEST_F(Routes, TellALinkWithoutAnAddressOfOursByItsUnspecifiedSource) {
   shell(
       "ip addr del 192.0.2.1/24 dev out && ip addr del 198.51.100.1/24 dev in && ip addr del 203.0.113.1/28 dev other");
   shell("ip route add 192.0.2.0/24 dev out");
-  EXPECT_EQ(to("192.0.2.7"), (Route{ip("192.0.2.7"), Route::Kind::direct, Link::outside, ip("192.0.2.7"), Ip(), 0}));
+  EXPECT_EQ(to("192.0.2.7"), (Route{ip("192.0.2.7"), Route::Kind::direct, kOutLink, ip("192.0.2.7"), Ip(), 0}));
 }
 
 TEST_F(Routes, MayLeadElsewhere) {
   EXPECT_EQ(to("203.0.113.2").kind, Route::Kind::elsewhere);
-  EXPECT_EQ(netlink_->route_to(ip("198.51.100.7"), {ifindex_of("out"), 0})->kind, Route::Kind::elsewhere);
-  EXPECT_EQ(netlink_->route_to(ip("192.0.2.7"), {0, 0})->kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("198.51.100.7"), std::array{ifindex_of("out"), 0})->kind, Route::Kind::elsewhere);
+  EXPECT_EQ(netlink_->route_to(ip("192.0.2.7"), std::array{0, 0})->kind, Route::Kind::elsewhere);
 }
 
 TEST_F(Routes, KnowTheHostsOwnAddresses) {
@@ -222,7 +223,7 @@ TEST_F(Routes, AndInterfacesAreNotTakenForMissingWhenTheKernelCannotBeAsked) {
   const auto facts = netlink_->query("out");
   ASSERT_FALSE(facts);
   EXPECT_EQ(facts.error().text, "rtnetlink: interface out: Socket operation on non-socket");
-  const auto route = netlink_->route_to(ip("192.0.2.7"), {ifindex_of("out"), ifindex_of("in")});
+  const auto route = netlink_->route_to(ip("192.0.2.7"), std::array{ifindex_of("out"), ifindex_of("in")});
   ASSERT_FALSE(route);
   EXPECT_EQ(route.error().text, "rtnetlink: the route to 192.0.2.7: Socket operation on non-socket");
 }
@@ -245,10 +246,10 @@ TEST_F(Routes, AreNewsWhenTheyChange) {
   only_routes("ip route add 203.0.113.64/26 via 198.51.100.254");
   EXPECT_EQ(to("203.0.113.65").next_hop, ip("198.51.100.254"));
   only_routes("ip route replace 203.0.113.64/26 via 192.0.2.254");
-  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", Link::outside, "192.0.2.254", "192.0.2.1"));
+  EXPECT_EQ(to("203.0.113.65"), expected("203.0.113.65", kOutLink, "192.0.2.254", "192.0.2.1"));
   only_routes("ip route add 203.0.113.64/26 via 198.51.100.254 table 100");
   only_routes("ip rule add to 203.0.113.64/26 table 100");
-  EXPECT_EQ(to("203.0.113.65").link, Link::inside);
+  EXPECT_EQ(to("203.0.113.65").link, kInLink);
   only_routes("ip rule del to 203.0.113.64/26 table 100");
   only_routes("ip route del 203.0.113.64/26");
   EXPECT_EQ(to("203.0.113.65").kind, Route::Kind::unreachable);

@@ -4,6 +4,7 @@
 // after it arrives first.
 #pragma once
 
+#include "links.h"
 #include "root_net.h"
 #include "sys/io/xdp_io.h"
 
@@ -43,7 +44,7 @@ class XdpOnVeth : public VethPair {
     options_.ifindex = ifindex_of("r0");
     options_.name = "r0";
     options_.ring_frames = 64;
-    options_.link = Link::inside;
+    options_.link = kInLink;
     auto opened = XdpIo::open(options_, flows_);
     if (!opened) GTEST_SKIP() << "this kernel has no AF_XDP that we can use: " << opened.error().text;
     io_ = std::move(*opened);

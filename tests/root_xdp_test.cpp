@@ -2,6 +2,7 @@
 // Tests the back end "xdp" with the kernel.
 #ifdef RAWVS_XDP
 #include "root_xdp.h"
+#include "links.h"
 
 #include <algorithm>
 
@@ -30,7 +31,7 @@ TEST_F(XdpOnVeth, MarksFramesWithTheirLinkAndLendsThemWritableUntilReleased) {
   std::vector<Frame> frames(20);
   ASSERT_EQ(io_->receive(frames), 20u);
   for (size_t i = 0; i < frames.size(); ++i) {
-    EXPECT_EQ(frames[i].link, Link::inside);
+    EXPECT_EQ(frames[i].link, kInLink);
     EXPECT_EQ(FrameBytes(frames[i].data, frames[i].data + frames[i].size), to_vip(std::to_string(i)));
     std::fill(frames[i].data - frames[i].headroom, frames[i].data + frames[i].size, uint8_t{0xff});
   }

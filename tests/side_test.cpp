@@ -4,6 +4,7 @@
 
 #include "director/limit.h"
 #include "frames.h"
+#include "links.h"
 #include "side/claim.h"
 #include "side/neighbor.h"
 
@@ -32,12 +33,12 @@ class NeighborTest : public testing::Test {
     return s;
   }
   bool answer(Mac mac = kServerMac) {
-    return table_.heard({Discovery::What::says, ip("192.0.2.11"), mac, ip("192.0.2.10"), kDirectorMac}, Link::outside,
+    return table_.heard({Discovery::What::says, ip("192.0.2.11"), mac, ip("192.0.2.10"), kDirectorMac}, kOutLink,
                         kDirectorMac, {now_, out_});
   }
   bool says(Mac mac) {  // without having been asked
-    return table_.heard({Discovery::What::asks, ip("192.0.2.11"), mac, ip("192.0.2.11"), {}}, Link::outside,
-                        kDirectorMac, {now_, out_});
+    return table_.heard({Discovery::What::asks, ip("192.0.2.11"), mac, ip("192.0.2.11"), {}}, kOutLink, kDirectorMac,
+                        {now_, out_});
   }
   std::string notices() {
     std::string s;
@@ -49,7 +50,7 @@ class NeighborTest : public testing::Test {
   Neighbors table_{settings_, 16};
   Outbox out_;
   Instant now_ = kStart;
-  uint16_t slot_ = table_.want(ip("192.0.2.11"), Link::outside, std::nullopt, kStart);
+  uint16_t slot_ = table_.want(ip("192.0.2.11"), kOutLink, std::nullopt, kStart);
 };
 
 TEST_F(NeighborTest, AsksAtOnceThenEverySecondThenLessOften) {
@@ -172,14 +173,13 @@ TEST_F(NeighborTest, GivesUpTheFramesThatWaitForAnAddressThatBecomesFixed) {
   Frame f;
   f.data = b.data(), f.size = static_cast<uint32_t>(b.size());
   for (int i = 0; i < 8; ++i) ASSERT_EQ(table_.hold(slot_, f, kStart), Hold::held);
-  ASSERT_EQ(table_.want(ip("192.0.2.11"), Link::outside, kOtherMac, kStart), slot_);
+  ASSERT_EQ(table_.want(ip("192.0.2.11"), kOutLink, kOtherMac, kStart), slot_);
   EXPECT_EQ(table_.at(slot_).holding, 0u);
   EXPECT_EQ(table_.take_discarded(), 8u);
 }
 
 TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
-  for (uint8_t i = 12; i < 22; ++i)
-    table_.want(ip("192.0.2." + std::to_string(i)), Link::outside, std::nullopt, kStart);
+  for (uint8_t i = 12; i < 22; ++i) table_.want(ip("192.0.2." + std::to_string(i)), kOutLink, std::nullopt, kStart);
   std::string targets;
   for (int call = 0; call < 4; ++call) {
     EXPECT_LE(table_.next_deadline(), kStart) << call;
@@ -192,26 +192,26 @@ TEST_F(NeighborTest, AsksForEveryServerHoweverFewQuestionsFitAtOnce) {
 }
 
 TEST_F(NeighborTest, NeverAsksForAFixedAddressNorBelievesOthers) {
-  const uint16_t fixed = table_.want(ip("192.0.2.12"), Link::outside, kOtherMac, kStart);
+  const uint16_t fixed = table_.want(ip("192.0.2.12"), kOutLink, kOtherMac, kStart);
   EXPECT_TRUE(table_.heard({Discovery::What::says, ip("192.0.2.12"), kServerMac, ip("192.0.2.10"), kDirectorMac},
-                           Link::outside, kDirectorMac, {now_, out_}));
+                           kOutLink, kDirectorMac, {now_, out_}));
   EXPECT_EQ(table_.at(fixed).mac, kOtherMac);
   questions(100s);  // expects 192.0.2.11 in every question
 }
 
 TEST_F(NeighborTest, IgnoresStrangersAndTheSameAddressOnAnotherLink) {
   EXPECT_FALSE(table_.heard({Discovery::What::says, ip("192.0.2.13"), kServerMac, ip("192.0.2.10"), kDirectorMac},
-                            Link::outside, kDirectorMac, {now_, out_}));
+                            kOutLink, kDirectorMac, {now_, out_}));
   EXPECT_FALSE(table_.heard({Discovery::What::says, ip("192.0.2.11"), kServerMac, ip("192.0.2.10"), kDirectorMac},
-                            Link::inside, kDirectorMac, {now_, out_}));
+                            kInLink, kDirectorMac, {now_, out_}));
 }
 
 TEST_F(NeighborTest, CountsWhoWantsAnAddress) {
-  EXPECT_EQ(table_.want(ip("192.0.2.11"), Link::outside, std::nullopt, kStart), slot_);
+  EXPECT_EQ(table_.want(ip("192.0.2.11"), kOutLink, std::nullopt, kStart), slot_);
   table_.unwant(slot_);
-  EXPECT_TRUE(table_.find(ip("192.0.2.11"), Link::outside));
+  EXPECT_TRUE(table_.find(ip("192.0.2.11"), kOutLink));
   table_.unwant(slot_);
-  EXPECT_FALSE(table_.find(ip("192.0.2.11"), Link::outside));
+  EXPECT_FALSE(table_.find(ip("192.0.2.11"), kOutLink));
   EXPECT_EQ(questions(10s), "");
 }
 
@@ -231,8 +231,7 @@ class ClaimTest : public testing::Test {
     return s;
   }
   std::optional<Conflict> heard(Mac mac) {
-    return claims_.heard({Discovery::What::says, ip("192.0.2.100"), mac, {}, {}}, false, Link::outside, kDirectorMac,
-                         now_);
+    return claims_.heard({Discovery::What::says, ip("192.0.2.100"), mac, {}, {}}, false, kOutLink, kDirectorMac, now_);
   }
   Settings settings_;
   Claims claims_{settings_};
@@ -325,16 +324,16 @@ constexpr Mac kVirtualMac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}};
 
 TEST_F(ClaimTest, AnswersForASharedAddressOnItsLinkWhileItIsOurs) {
   const Ip gateway = ip("203.0.113.1");
-  claims_.claim(gateway, {.link = Link::inside, .standby = true}, kStart);
+  claims_.claim(gateway, {.links = LinkSet(kInLink), .standby = true}, kStart);
   EXPECT_FALSE(claims_.answers_for(gateway));
   EXPECT_TRUE(claims_.stands_by(gateway));
   EXPECT_EQ(said(100s), "");
-  claims_.claim(gateway, {.link = Link::inside}, now_);
-  EXPECT_TRUE(claims_.answers_for(gateway, Link::inside));
-  EXPECT_FALSE(claims_.answers_for(gateway, Link::outside));
+  claims_.claim(gateway, {.links = LinkSet(kInLink)}, now_);
+  EXPECT_TRUE(claims_.answers_for(gateway, kInLink));
+  EXPECT_FALSE(claims_.answers_for(gateway, kOutLink));
   EXPECT_FALSE(claims_.stands_by(gateway));
   EXPECT_EQ(said(103s), "100A 101A 101P 102A");
-  claims_.claim(gateway, {.link = Link::inside}, now_);
+  claims_.claim(gateway, {.links = LinkSet(kInLink)}, now_);
   EXPECT_EQ(said(104s), "") << "it was ours already";
   claims_.retire(gateway, now_);
   EXPECT_FALSE(claims_.answers_for(gateway));
@@ -367,8 +366,8 @@ TEST_F(ClaimTest, AnnouncesAVirtualMacAddressAndTakesNobodyWhoHasItForARival) {
   EXPECT_EQ(say[0].mac, kVirtualMac);
   EXPECT_EQ(say[0].what, Say::What::announce);
   EXPECT_FALSE(heard(kVirtualMac)) << "the other director, for a moment";
-  EXPECT_FALSE(claims_.heard({Discovery::What::says, ip("192.0.2.100"), kOtherMac, {}, {}}, false, Link::inside,
-                             kInsideMac, now_));
+  EXPECT_FALSE(
+      claims_.heard({Discovery::What::says, ip("192.0.2.100"), kOtherMac, {}, {}}, false, kInLink, kInsideMac, now_));
   EXPECT_TRUE(heard(kOtherMac));
 }
 

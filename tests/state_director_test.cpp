@@ -2,6 +2,7 @@
 // Tests state through director.h: connections of one director continue in another.
 #include "core/state.h"
 #include "director_fixture.h"
+#include "links.h"
 
 namespace rawvs {
 namespace {
@@ -37,7 +38,7 @@ class StateDirectorTest : public DirectorTest {
                             .ack = ack,
                             .from = Mac{{2, 0, 0, 0, 1, 0x11}},
                             .to = kInsideMac}),
-                  Link::inside);
+                  kInLink);
   }
   // All that was taken back ends like any other connection.
   void expect_an_end() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests state.h: tables written and restored in another process, with another hash key, other slots, perhaps another
 // configuration. A description of everything in a connection is compared.
+#include "links.h"
 #include "state_world.h"
 
 namespace rawvs {
@@ -15,7 +16,7 @@ TEST(State, KeepsEveryTcpStateByDirectRoutingTunnelAndNat) {
     for (uint8_t service = 0; service < 3; ++service) {
       Connection& c = before.open(service, state % 2, Port(static_cast<uint16_t>(2000 + state)));
       before.set_state(c, static_cast<uint8_t>(state));
-      if (state % 3 == 0) c.set_link(Link::inside);
+      if (state % 3 == 0) c.set_link(kInLink);
       if (state % 4 == 0) c.flags &= static_cast<uint8_t>(~Connection::no_output);
       c.packets = static_cast<uint8_t>(state * 20);
     }

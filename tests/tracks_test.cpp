@@ -3,6 +3,7 @@
 #include "control/tracks.h"
 
 #include "director_fixture.h"
+#include "links.h"
 #include "vrrp_fixture.h"
 
 namespace rawvs {
@@ -30,7 +31,7 @@ WantedChecks checked(const std::string& name, uint16_t port) {
 class TracksTest : public DirectorTest {
  protected:
   void begin(std::vector<VrrpSpec> specs) {
-    vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, vrrp_out_});
+    vrrp_.link_changed(kOutLink, link_facts("192.0.2.10"), {now_, vrrp_out_});
     vrrp_.configure(std::move(specs), {now_, vrrp_out_});
     tracks_.follow(checks_, checked_, vrrp_, {now_, vrrp_out_});
     vrrp_.start({now_, vrrp_out_});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "frames.h"
+#include "links.h"
 #include "side/vrrp.h"
 
 namespace rawvs::test {
@@ -31,7 +32,7 @@ class VrrpTest : public testing::Test {
   static constexpr Instant kStart{1000s};
 
   void begin(std::vector<VrrpSpec> specs) {
-    vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, out_});
+    vrrp_.link_changed(kOutLink, link_facts("192.0.2.10"), {now_, out_});
     vrrp_.configure(std::move(specs), {now_, out_});
     vrrp_.start({now_, out_});
   }
@@ -56,7 +57,7 @@ class VrrpTest : public testing::Test {
   std::string hear(const VrrpAdvert& a, const std::string& from = "192.0.2.9", Ip to = kVrrpGroup, uint8_t ttl = 255) {
     std::vector<uint8_t> bytes(kMostVrrpSize);
     bytes.resize(write_vrrp(bytes, a, ip(from), to));
-    const auto refusal = vrrp_.heard(Link::outside, {ip(from), to, ttl, bytes}, {now_, out_});
+    const auto refusal = vrrp_.heard(kOutLink, {ip(from), to, ttl, bytes}, {now_, out_});
     return refusal ? words(*refusal).name : "";
   }
   std::string hear(uint8_t priority, const std::string& from = "192.0.2.9") { return hear(advert(priority), from); }

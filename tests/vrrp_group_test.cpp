@@ -3,6 +3,7 @@
 // configuration, and configurations that are refused.
 #include <gtest/gtest.h>
 
+#include "links.h"
 #include "vrrp_net.h"
 
 namespace rawvs {
@@ -14,14 +15,14 @@ using S = VrrpState;
 // Two instances of a group: one for the clients' side, one for the servers'.
 std::vector<VrrpSpec> pair(uint8_t priority, const std::string& group = "router") {
   VrrpSpec front = vrrp_spec(priority, "front"), back = vrrp_spec(priority, "back");
-  back.link = Link::inside, back.vrid = 52, back.addresses = {ip("198.51.100.100")};
+  back.link = kInLink, back.vrid = 52, back.addresses = {ip("198.51.100.100")};
   front.group = back.group = group;
   return {front, back};
 }
 
 void set_link(VrrpNet& net, VrrpNet::Host& h, Link link, bool up) {
   net.act(h, [&](Vrrp& v, VrrpTurn turn) {
-    LinkFacts facts = link_facts(text(h.addr[index(link)]), link == Link::outside ? "eth0" : "eth1");
+    LinkFacts facts = link_facts(text(h.addr[index(link)]), link == kOutLink ? "eth0" : "eth1");
     facts.carrier = up;
     v.link_changed(link, facts, turn);
   });
@@ -47,14 +48,14 @@ TEST(VrrpGroup, LeavesBothLinksWhenOneIsCut) {
   net.add("b", "2", pair(100));
   net.run(10s);
   net.story();
-  set_link(net, a, Link::inside, false);
+  set_link(net, a, kInLink, false);
   EXPECT_EQ(net.story(), "10.000 a back: master -> fault\n10.000 a front: master -> backup\n");
   EXPECT_EQ(a.vrrp.all()[0].reason, "group router: back is in fault");
   net.run(3700ms);
   EXPECT_EQ(both(net), "b / b");
   net.run(1h);
   EXPECT_EQ(both(net), "b / b");  // a's front is stronger, but its group cannot be master
-  set_link(net, a, Link::inside, true);
+  set_link(net, a, kInLink, true);
   net.run(5s);
   EXPECT_EQ(both(net), "a / a");
 }
@@ -66,7 +67,7 @@ TEST(VrrpGroup, DoesNotFlapWhenOneLinkLosesAllAdverts) {
   auto& b = net.add("b", "2", pair(100));
   net.run(10s);
   net.story();
-  net.reaches = [](const VrrpNet::Host&, const VrrpNet::Host&, Link link) { return link == Link::outside; };
+  net.reaches = [](const VrrpNet::Host&, const VrrpNet::Host&, Link link) { return link == kOutLink; };
   net.run(1h);
   EXPECT_EQ(net.story(), "");
   EXPECT_TRUE(b.vrrp.all()[1].wants_master);
@@ -86,7 +87,7 @@ TEST(VrrpGroup, YieldsOnBothLinksWhenOneHearsAStrongerMaster) {
   EXPECT_EQ(both(net), "a b / a b");
   net.story();
   // Only one link recovers.
-  net.reaches = [](const VrrpNet::Host&, const VrrpNet::Host&, Link link) { return link == Link::outside; };
+  net.reaches = [](const VrrpNet::Host&, const VrrpNet::Host&, Link link) { return link == kOutLink; };
   net.run(2s);
   EXPECT_EQ(both(net), "a / a");
   EXPECT_EQ(b.vrrp.all()[1].reason, "group router: front is in backup");
@@ -133,10 +134,10 @@ TEST(VrrpGroup, OfOwnersIsMasterAtOnceIfAllOfItCan) {
   auto& a = net.add("a", "1", pair(255));
   net.run(0ms);
   EXPECT_EQ(both(net), "a / a");
-  set_link(net, a, Link::inside, false);
+  set_link(net, a, kInLink, false);
   net.run(10s);
   EXPECT_EQ(both(net), " / ");
-  set_link(net, a, Link::inside, true);
+  set_link(net, a, kInLink, true);
   net.run(4s);
   EXPECT_EQ(both(net), "a / a");
 }
@@ -170,12 +171,12 @@ TEST(VrrpGroup, OfOneHostDoesNotConcernAnotherGroup) {
   VrrpNet net;
   auto specs = pair(150), more = pair(150, "other");
   more[0].name = "mail", more[0].vrid = 53, more[0].addresses = {ip("192.0.2.101")};
-  more[1].name = "news", more[1].vrid = 54, more[1].addresses = {ip("192.0.2.102")}, more[1].link = Link::outside;
+  more[1].name = "news", more[1].vrid = 54, more[1].addresses = {ip("192.0.2.102")}, more[1].link = kOutLink;
   specs.insert(specs.end(), more.begin(), more.end());
   ASSERT_TRUE(check_vrrp(specs));
   auto& a = net.add("a", "1", specs);
   net.run(10s);
-  set_link(net, a, Link::inside, false);
+  set_link(net, a, kInLink, false);
   net.run(10s);
   EXPECT_EQ(both(net), " / ");
   EXPECT_EQ(net.masters("mail") + net.masters("news"), "aa");
@@ -208,7 +209,7 @@ TEST(VrrpReload, KeepsMastersThatStayTheSameAndStopsThoseThatGo) {
 TEST(Vrrp, TheInstanceOfSmallestIdDecidesAboutVipsThatNoneNames) {
   VrrpOutbox out;
   VrrpSpec gateway = vrrp_spec(150, "gateway"), web = vrrp_spec(150), mail = vrrp_spec(150, "mail");
-  gateway.link = Link::inside, gateway.vrid = 1, gateway.addresses = {ip("203.0.113.1")};
+  gateway.link = kInLink, gateway.vrid = 1, gateway.addresses = {ip("203.0.113.1")};
   mail.vrid = 53, mail.addresses = {ip("192.0.2.101")};
   const Ip other = ip("192.0.2.102");
   const auto decides = [&](std::vector<VrrpSpec> specs) {
@@ -326,7 +327,7 @@ TEST(VrrpCheck, RefusesTwoThatAreTheSame) {
   std::vector<VrrpSpec> two = {vrrp_spec(100), vrrp_spec(100, "mail")};
   two[1].addresses = {ip("192.0.2.101")};
   EXPECT_EQ(check_vrrp(two).error().text, "vrrp mail: vrid 51 is that of web, on the same interface");
-  two[1].link = Link::inside;
+  two[1].link = kInLink;
   EXPECT_TRUE(check_vrrp(two));
   two[1].name = "web";
   EXPECT_EQ(check_vrrp(two).error().text, "vrrp web: there are two of this name");

@@ -3,6 +3,7 @@
 // events of its host: links, tracks, start and stop.
 #include <gtest/gtest.h>
 
+#include "links.h"
 #include "vrrp_fixture.h"
 
 namespace rawvs {
@@ -53,7 +54,7 @@ TEST_F(VrrpTest, RefusesAndCountsWhatBreaksItsRules) {
   EXPECT_EQ(hear(a), "vrid");
   EXPECT_EQ(vrrp_.strangers()[static_cast<size_t>(VrrpRefusal::vrid)], 1u);
   const std::array<uint8_t, 2> cut = {0x31, 51};
-  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, cut}, {now_, out_}), VrrpRefusal::truncated);
+  EXPECT_EQ(vrrp_.heard(kOutLink, {ip("192.0.2.9"), kVrrpGroup, 255, cut}, {now_, out_}), VrrpRefusal::truncated);
   EXPECT_EQ(refused(VrrpRefusal::truncated), 1u);
   for (const auto r : {VrrpRefusal::own_address, VrrpRefusal::destination, VrrpRefusal::ttl, VrrpRefusal::version}) {
     EXPECT_EQ(refused(r), 1u) << words(r).name;
@@ -122,7 +123,7 @@ TEST_F(VrrpTest, ANeighbourWithAnAuthenticationHeaderIsNotOverlooked) {
   header[0] = 112, header[1] = 4;
   bytes.insert(bytes.begin(), header.begin(), header.end());
   const auto refused_for = [&](Bytes payload) {
-    const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), kVrrpGroup, 255, payload, true}, {now_, out_});
+    const auto why = vrrp_.heard(kOutLink, {ip("192.0.2.9"), kVrrpGroup, 255, payload, true}, {now_, out_});
     return why ? words(*why).name : "";
   };
   EXPECT_EQ(refused_for(bytes), "header-auth");
@@ -144,13 +145,13 @@ TEST_F(VrrpTest, KeepalivedsOldUnicastChecksumIsRefusedByItsName) {
   begin({spec});
   std::vector<uint8_t> bytes(kMostVrrpSize);
   bytes.resize(write_vrrp(bytes, advert(200), ip("192.0.2.9"), kVrrpGroup));  // as if it went to the group
-  const auto why = vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_});
+  const auto why = vrrp_.heard(kOutLink, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_});
   EXPECT_EQ(why, VrrpRefusal::old_checksum);
   EXPECT_EQ(notices(),
             "vrrp web: adverts from 192.0.2.9 are refused: its checksum is that of keepalived's "
             "old_unicast_checksum\n");
   bytes[2] ^= 1;
-  EXPECT_EQ(vrrp_.heard(Link::outside, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_}),
+  EXPECT_EQ(vrrp_.heard(kOutLink, {ip("192.0.2.9"), ip("192.0.2.10"), 255, bytes}, {now_, out_}),
             VrrpRefusal::checksum);
 }
 
@@ -225,10 +226,10 @@ TEST_F(VrrpTest, ResignsWhenItsLinkOrATrackFailsAndComesBackAsBackup) {
   EXPECT_EQ(notices(), "");
   LinkFacts facts = link_facts("192.0.2.10");
   facts.carrier = false;
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   vrrp_.track(0, 0, true, {now_, out_});
   EXPECT_EQ(one().state, S::fault);  // one reason is gone, another is there
-  vrrp_.link_changed(Link::outside, link_facts("192.0.2.10"), {now_, out_});
+  vrrp_.link_changed(kOutLink, link_facts("192.0.2.10"), {now_, out_});
   EXPECT_EQ(state(), "backup 3.610");
   EXPECT_EQ(one().reason, "well again");
   wait(4s);
@@ -241,19 +242,19 @@ TEST_F(VrrpTest, IsInFaultWithoutItsInterfaceOrAnAddressToSendFrom) {
   EXPECT_EQ(one().state, S::fault);
   LinkFacts facts = link_facts("");
   facts.up = false;
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.up = true;
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.addresses = {{ip("192.0.2.100"), 24}};  // the VIP is not its own
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(one().state, S::fault);
   facts.addresses.push_back({ip("192.0.2.10"), 24});
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(one().state, S::backup);
   facts.ifindex = 0;
-  vrrp_.link_changed(Link::outside, facts, {now_, out_});
+  vrrp_.link_changed(kOutLink, facts, {now_, out_});
   EXPECT_EQ(one().reason, "interface eth0 is missing");
   VrrpSpec spec = vrrp_spec(100);
   spec.track_link = false;
@@ -263,7 +264,7 @@ TEST_F(VrrpTest, IsInFaultWithoutItsInterfaceOrAnAddressToSendFrom) {
 
 TEST_F(VrrpTest, SendsFromTheVipIfItOwnsIt) {
   vrrp_.configure({vrrp_spec(255)}, {now_, out_});
-  vrrp_.link_changed(Link::outside, link_facts("192.0.2.100"), {now_, out_});
+  vrrp_.link_changed(kOutLink, link_facts("192.0.2.100"), {now_, out_});
   vrrp_.start({now_, out_});
   EXPECT_EQ(one().state, S::master);
   EXPECT_EQ(text(out_.sends().at(0).source), "192.0.2.100");

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "links.h"
 #include "vrrp_fixture.h"
 
 namespace rawvs::test {
@@ -22,7 +23,7 @@ class VrrpNet {
   static constexpr Instant kStart{1000s};
   struct Host {
     std::string name;
-    std::array<Ip, kLinks> addr{};
+    std::array<Ip, 2> addr{};
     Vrrp vrrp;
     VrrpOutbox out;
     bool paused = false, dead = false;
@@ -37,8 +38,8 @@ class VrrpNet {
     Host& h = *hosts_.back();
     h.name = name;
     h.addr = {ip("192.0.2." + n), ip("198.51.100." + n)};
-    h.vrrp.link_changed(Link::outside, link_facts("192.0.2." + n), {now_, h.out});
-    h.vrrp.link_changed(Link::inside, link_facts("198.51.100." + n, "eth1"), {now_, h.out});
+    h.vrrp.link_changed(kOutLink, link_facts("192.0.2." + n), {now_, h.out});
+    h.vrrp.link_changed(kInLink, link_facts("198.51.100." + n, "eth1"), {now_, h.out});
     h.vrrp.configure(std::move(specs), {now_, h.out});
     h.vrrp.start({now_, h.out});
     collect(h);
@@ -115,7 +116,7 @@ class VrrpNet {
  private:
   struct Packet {
     Host* to = nullptr;
-    Link link = Link::outside;
+    Link link = kOutLink;
     VrrpDatagram in{};
     std::vector<uint8_t> bytes{};
   };

@@ -51,7 +51,7 @@ struct Kind {
 class Load {  // a director with this many connections, and their packets in an order that defeats caches
  public:
   Load(Kind kind, uint32_t connections)
-      : kind_(kind), connections_(connections), director_(settings(kind, connections), {1, 2}, false, {}) {
+      : kind_(kind), connections_(connections), director_(settings(kind, connections), {1, 2}, {}) {
     LinkFacts link{.name = "bench",
                    .ifindex = 1,
                    .up = true,
@@ -59,7 +59,7 @@ class Load {  // a director with this many connections, and their packets in an 
                    .mac = kOwn,
                    .mtu = 1500,
                    .addresses = {{Ip(0xc000020a), 24}, {Ip(kLan, 0xa), 64}}};
-    director_.link_changed(Link::outside, link, {now_, out_});
+    director_.link_changed(Link{}, link, {now_, out_});
     const ServiceKey key{Protocol::tcp, {host(0x64), Port(80)}, {}};
     director_.add({key, Scheduler::wlc}, {now_, out_});
     for (uint32_t i = 1; i <= 4; ++i) {

@@ -46,7 +46,7 @@ Call timed(Work&& work) {
 
 class Crowd {  // a director with a million UDP connections of the same age
  public:
-  explicit Crowd(Method method) : director_(settings(), {1, 2}, false, now_) {
+  explicit Crowd(Method method) : director_(settings(), {1, 2}, now_) {
     const LinkFacts link{.name = "bench",
                          .ifindex = 1,
                          .up = true,
@@ -54,7 +54,7 @@ class Crowd {  // a director with a million UDP connections of the same age
                          .mac = kOwn,
                          .mtu = 1500,
                          .addresses = {{Ip(kHost), 24}}};
-    director_.link_changed(Link::outside, link, {now_, out_});
+    director_.link_changed(Link{}, link, {now_, out_});
     const ServiceKey key{Protocol::udp, {Ip(kVip), Port(53)}, {}};
     director_.add({key, Scheduler::rr}, {now_, out_});
     for (uint32_t i = 1; i <= 4; ++i) {

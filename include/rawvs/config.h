@@ -103,7 +103,7 @@ enum class SyncRole : uint8_t { automatic, master, backup, both };
 
 struct SyncConfig {  // [sync]
   SyncRole role = SyncRole::automatic;
-  Link link = Link::outside;
+  Link link{};
   Ip group{0xe0000051};   // 224.0.0.81
   uint16_t port = 8848;   // UDP
   uint8_t ttl = 1;        // for multicast

@@ -60,8 +60,8 @@ class Director {
   static constexpr size_t kBatch = 64;     // frames per call of frames_arrived()
   static constexpr size_t kObservers = 4;  // at a time
 
-  // secret: random, the key of the connection table's hash. two_links: there is an inside interface.
-  Director(const Settings& settings, HashKey secret, bool two_links, Instant now);
+  // secret: random, the key of the connection table's hash.
+  Director(const Settings& settings, HashKey secret, Instant now);
   ~Director();
   Director(const Director&) = delete;
   Director& operator=(const Director&) = delete;
@@ -72,6 +72,7 @@ class Director {
   // A packet of a health check with via = vip, for the VIP on this server: takes the path of clients' packets, without
   // a connection and without counters of the service. REQUIRES: turn.out is empty. The frame is used as above.
   Exit check_arrived(Frame& frame, const ServiceKey& service, Endpoint server, Turn turn);
+  // The first call for a link adds it to the list, and all before it.
   void link_changed(Link link, const LinkFacts& facts, Turn turn);
   void time_passed(Turn turn);
   // shared: all addresses that several directors share (VRRP), sorted. others: how every other VIP, now or later, is
@@ -168,9 +169,11 @@ class Director {
   const Claims& claims() const;
   const Reassembly& reassembly() const;
   const ExitCounters& exits() const;
+  size_t links() const;  // number of links in the list
   const LinkFacts& link(Link link) const;
   const LinkCounters& counters(Link link) const;
-  Mac mac_of(Ip claimed) const;  // the MAC address in ARP replies for a VIP. REQUIRES: claims() has it
+  Mac mac_of(
+      Ip claimed) const;  // the MAC address in ARP replies for a VIP, on its first link. REQUIRES: claims() has it
 
  private:
   struct Path;

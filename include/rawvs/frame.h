@@ -5,17 +5,51 @@
 // frame updates them: a checksum may be partial, and one frame may stand for many (a TCP super-frame).
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <span>
 
 #include "rawvs/addr.h"
 #include "rawvs/bytes.h"
 
 namespace rawvs {
 
-enum class Link : uint8_t { outside, inside };  // [director] interface, and inside if there is one
-inline constexpr size_t kLinks = 2;
-inline constexpr Link kBothLinks[] = {Link::outside, Link::inside};
+// An interface's place in the list of those that rawvsd uses, from 0 on. An interface keeps its place while the program
+// runs, also while it is missing.
+enum class Link : uint8_t {};
+inline constexpr size_t kMostLinks = 32;
 inline constexpr size_t index(Link link) { return static_cast<size_t>(link); }
+
+inline constexpr std::array<Link, kMostLinks> kEveryLink = [] {
+  std::array<Link, kMostLinks> links{};
+  for (size_t n = 0; n < kMostLinks; ++n) links[n] = static_cast<Link>(n);
+  return links;
+}();
+constexpr std::span<const Link> first_links(size_t count) { return std::span(kEveryLink).first(count); }
+
+class LinkSet {
+ public:
+  constexpr LinkSet() = default;
+  constexpr explicit LinkSet(Link link) { add(link); }
+  constexpr bool has(Link link) const { return (bits_ >> index(link) & 1) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr uint32_t size() const { return static_cast<uint32_t>(std::popcount(bits_)); }
+  constexpr void add(Link link) { bits_ |= 1u << index(link); }
+  constexpr void add(LinkSet links) { bits_ |= links.bits_; }
+  constexpr void remove(Link link) { bits_ &= ~(1u << index(link)); }
+  constexpr void remove(LinkSet links) { bits_ &= ~links.bits_; }
+  constexpr Link take() {  // removes the first one; REQUIRES: not empty
+    const auto first = static_cast<Link>(std::countr_zero(bits_));
+    remove(first);
+    return first;
+  }
+  constexpr bool operator==(const LinkSet&) const = default;
+
+ private:
+  static_assert(kMostLinks <= 32);
+  uint32_t bits_ = 0;
+};
 
 struct Offload {                                              // host order; offsets from the first byte of the frame
   enum : uint8_t { needs_checksum = 1, checksum_valid = 2 };  // flags
@@ -36,8 +70,8 @@ struct Frame {  // borrowed bytes, from the Ethernet header on; writable in plac
   uint32_t size = 0;
   uint32_t headroom = 0;  // bytes before data that are free for an outer header
   Offload offload{};
-  uint16_t vlan = 0;          // VLAN id that the card or kernel removed from the frame; 0 = none (or priority only)
-  Link link = Link::outside;  // where it was received
+  uint16_t vlan = 0;  // VLAN id that the card or kernel removed from the frame; 0 = none (or priority only)
+  Link link{};        // where it was received
   MutableBytes bytes() const { return {data, size}; }
 };
 

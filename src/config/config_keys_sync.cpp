@@ -87,7 +87,7 @@ void add_sync_checks(Checking& c, Portions& walks) {
     }
   });
   walks.once([&c] {
-    if (!c.config.sync || c.config.sync->link != Link::inside || !c.config.inside.empty()) return;
+    if (!c.config.sync || index(c.config.sync->link) == 0 || !c.config.inside.empty()) return;
     if (c.places.director.bad("inside")) return;
     c.report.wrong(c.places.sync, "on", "inside: there is no inside interface");
   });

@@ -291,8 +291,9 @@ Objection trace(const Call& call) {
   if (auto fault = read_number(call.values, Key::count, UINT32_MAX, count)) return fault;
   if (auto fault = read_number(call.values, Key::snap, Observer::kMostSeen, snap)) return fault;
   const Director& d = call.director;
-  const std::shared_ptr<Trace> trace(
-      new Trace(filter, count, snap, std::array{word(d, Link::outside), word(d, Link::inside)}, call.context.wall));
+  std::vector<std::string> links;
+  for (const Link link : first_links(d.links())) links.push_back(word(d, link));
+  const std::shared_ptr<Trace> trace(new Trace(filter, count, snap, std::move(links), call.context.wall));
   if (!call.director.observe(trace)) {
     return refused(Refusal::full, formatted("{} traces are running: expected no more", Director::kObservers));
   }

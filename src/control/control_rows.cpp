@@ -88,7 +88,13 @@ std::string word(const ServiceKey& key) {
 std::string word(const Director& director, Link link) {  // its interface; until that is known, outside or inside
   const std::string& interface = director.link(link).name;
   if (!interface.empty()) return interface;
-  return link == Link::outside ? "outside" : "inside";
+  return index(link) == 0 ? "outside" : "inside";
+}
+
+std::string word(const Director& director, LinkSet links) {
+  std::string names;
+  while (!links.empty()) names += (names.empty() ? "" : ",") + word(director, links.take());
+  return names;
 }
 
 namespace {
@@ -248,7 +254,7 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     next_rival_ = 0;
     row = "vip";
     put(row, "address", text(claim->vip));
-    put(row, "link", word(director, claim->as.link));
+    put(row, "link", word(director, claim->as.links));
     put(row, "mac", text(director.mac_of(claim->vip)));
     put(row, "retired", claim->retired_until ? 1 : 0);
     put(row, "standby", claim->as.standby ? 1 : 0);
@@ -326,7 +332,7 @@ std::unique_ptr<RowSource> exit_rows() {
 
 std::unique_ptr<RowSource> link_rows() {
   return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
-    while (at < kLinks) {
+    while (at < director.links()) {
       const auto link = static_cast<Link>(at++);
       if (director.link(link).name.empty()) continue;
       write_link(row, director, link);

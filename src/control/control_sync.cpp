@@ -2,6 +2,8 @@
 // control_sync.cpp: [sync] after one of ipvsadm's two daemons is started or stopped.
 #include "control/control_sync.h"
 
+#include <algorithm>
+
 #include "control/control_words.h"
 
 namespace rawvs {
@@ -22,10 +24,12 @@ bool runs(const SyncConfig* sync, SyncRole role) {
 
 Objection read_options(const Values& values, const Director& director, SyncConfig& out) {
   const std::string_view link = values.text(Key::link);
-  if (link.empty() || (link != word(director, Link::outside) && link != word(director, Link::inside))) {
+  const auto links = first_links(director.links());
+  const auto found = std::ranges::find(links, link, [&](Link l) { return word(director, l); });
+  if (link.empty() || found == links.end()) {
     return Fault{"no-link", "link=" + shortly_quoted(link) + ": expected an interface of rawvsd"};
   }
-  out.link = link == word(director, Link::outside) ? Link::outside : Link::inside;
+  out.link = *found;
   uint64_t id = out.settings.id, length = out.settings.max_length, ttl = out.ttl;
   if (auto fault = read_number(values, Key::id, UINT8_MAX, id)) return fault;
   if (auto fault = read_number(values, Key::maxlen, kSyncMost, length)) return fault;

@@ -27,7 +27,8 @@ const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
 // In control_rows_ha.cpp. Adds the result of the server's check, if it has one.
 void put_health(std::string& row, const struct ControlContext& context, const Server& server, Instant now);
-std::string word(const ServiceKey& key);                // tcp:192.0.2.100:80
-std::string word(const Director& director, Link link);  // its interface; until that is known, outside or inside
+std::string word(const ServiceKey& key);                    // tcp:192.0.2.100:80
+std::string word(const Director& director, Link link);      // its interface; until that is known, outside or inside
+std::string word(const Director& director, LinkSet links);  // separated by commas
 
 }  // namespace rawvs

@@ -43,7 +43,7 @@ bool FlowFilter::fits_server(Endpoint at) const {
   return (!server || *server == at.addr) && (!server_port || *server_port == at.port);
 }
 
-Trace::Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall)
+Trace::Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::vector<std::string> links, int64_t wall)
     : filter_(filter), count_(count), snap_(std::min(snap, kMostSeen)), wall_(wall), links_(std::move(links)) {
   rows_.reserve(kRoom);
 }
@@ -54,9 +54,13 @@ bool Trace::cares(Protocol protocol, Endpoint client, Endpoint vip, const Server
   return !server || filter_.fits_server(server->spec.at);
 }
 
+std::string Trace::name_of(Link link) const {
+  return index(link) < links_.size() ? links_[index(link)] : std::to_string(index(link));
+}
+
 void Trace::add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint32_t size) const {
   rows += "frame";
-  put(rows, "link", links_[index(link)]);
+  put(rows, "link", name_of(link));
   put(rows, "direction", came ? "in" : "out");
   put(rows, "size", size);
   put(rows, "bytes", snap_ == 0 ? "-" : "");
@@ -71,7 +75,7 @@ void Trace::saw(const PacketView& s) {
   std::string rows = "packet";
   const std::string fraction = std::to_string(1000 + at % 1000).substr(1);
   put(rows, "time", std::to_string(at / 1000) + '.' + fraction);
-  put(rows, "link", links_[index(s.link)]);
+  put(rows, "link", name_of(s.link));
   put(rows, "exit", words(s.exit).name);
   put(rows, "fate", fate_word(words(s.exit).fate));
   put(rows, "protocol", name(s.protocol));

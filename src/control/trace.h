@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "director/observer.h"
 
@@ -31,8 +32,8 @@ class Trace final : public Observer {
 
   // count: packets, 0 = no limit. snap: bytes of each frame to report, at most kMostSeen. wall: milliseconds since 1970
   // at Instant{}.
-  // links: their names.
-  Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::array<std::string, kLinks> links, int64_t wall);
+  // links: their names; later ones have numbers.
+  Trace(const FlowFilter& filter, uint64_t count, size_t snap, std::vector<std::string> links, int64_t wall);
 
   bool cares(Protocol protocol, Endpoint client, Endpoint vip, const Server* server) const override;
   void saw(const PacketView& view) override;
@@ -44,6 +45,7 @@ class Trace final : public Observer {
   bool take(std::string& row);
 
  private:
+  std::string name_of(Link link) const;
   void add_frame(std::string& rows, Link link, bool came, Bytes bytes, uint32_t size) const;
 
   FlowFilter filter_;
@@ -52,7 +54,7 @@ class Trace final : public Observer {
   int64_t wall_;
   std::string rows_;  // reserved once
   size_t taken_ = 0;
-  std::array<std::string, kLinks> links_;
+  std::vector<std::string> links_;
 };
 
 }  // namespace rawvs

@@ -42,11 +42,17 @@ struct LinkCounters {           // frames since the start
   }
 };
 
+enum class LinkRole : uint8_t {
+  clients,  // [director] interface: VIPs are answered for here; servers may be here, too
+  servers   // [director] inside
+};
+
 struct LinkFacts {
   std::string name;
-  int ifindex = 0;       // 0: no such interface now
-  bool up = false;       // administratively up: frames can be read and sent
-  bool carrier = false;  // the cable is plugged in
+  LinkRole role = LinkRole::clients;  // as configured
+  int ifindex = 0;                    // 0: no such interface now
+  bool up = false;                    // administratively up: frames can be read and sent
+  bool carrier = false;               // the cable is plugged in
   Mac mac{};
   uint16_t mtu = 1500;                 // bytes of an IP packet
   uint16_t mtu6 = 0;                   // of an IPv6 packet, where a router advertises less; 0: the same

@@ -18,7 +18,7 @@
 namespace rawvs {
 
 struct Departure {
-  Link out = Link::outside;
+  Link out{};
   Frame frame{};  // bytes valid until Outbox::clear()
 };
 

@@ -83,7 +83,7 @@ class Reassembly {
     Ip src{}, dst{};
     uint32_t id = 0;
     Protocol protocol = Protocol::any;  // of IPv4
-    Link link = Link::outside;
+    Link link{};
   };
   struct Links {
     Id older, newer;

@@ -20,7 +20,7 @@ namespace {
 uint8_t saved_flags(const Connection& c) {
   const auto method = static_cast<uint32_t>(c.method()) & SavedFlags::method_bits;
   return static_cast<uint8_t>((c.flags & Connection::no_output ? SavedFlags::no_output : 0) |
-                              (c.link() == Link::inside ? SavedFlags::inside : 0) |
+                              (c.link() == Link{1} ? SavedFlags::inside : 0) |
                               (c.is_template() ? SavedFlags::persistence : 0) | method << SavedFlags::method_shift);
 }
 
@@ -156,6 +156,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   row[16] = saved_flags(c);
   row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0));
   row[18] = c.packets;
+  row[19] = static_cast<uint8_t>(c.link());
   store_be32(row, 20, server);
   store_be32(row, 24, left_units(tables.connections.left(c, now)));
   store_be32(row, 28, tables.connections.id(c));

@@ -45,7 +45,7 @@ struct Restoration {  // an entry that was read: its service and server are here
   ServerSlot server = kNoServer;
   Port port{};  // the server's
   Method method = Method::masq;
-  Link link = Link::outside;  // the client's
+  Link link{};  // the client's
   bool no_output = false;
   uint8_t state = 0, packets = 0;
   bool behind = false;                      // from the server's side another is found first

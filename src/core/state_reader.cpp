@@ -51,7 +51,7 @@ struct StateReader::Entry {
   bool wide;
   FlowKey key{};
   Port rport{};
-  uint8_t state, flags, notes, packets;
+  uint8_t state, flags, notes, packets, link;
   uint32_t server, seconds;
   Duration left{};
   ConnectionId id, controller;
@@ -68,6 +68,9 @@ StateReader::Entry::Entry(Bytes row, bool is_wide)
       flags(row[16]),
       notes(row[17]),
       packets(row[18]),
+      link(row[19] != 0                          ? row[19]
+           : (row[16] & SavedFlags::inside) != 0 ? 1
+                                                 : 0),
       server(load_be32(row, 20)),
       seconds(load_be32(row, 36)),
       left(load_be32(row, 24) * kLeftUnit),
@@ -80,7 +83,7 @@ StateReader::Entry::Entry(Bytes row, bool is_wide)
 bool StateReader::Entry::makes_sense() const {
   const Family family = wide ? Family::ipv6 : Family::ipv4;
   if (key.client.family() != family || key.vip.family() != family) return false;
-  if ((flags & ~SavedFlags::kAll) != 0 || left > kMostLeft * kLeftUnit) return false;
+  if ((flags & ~SavedFlags::kAll) != 0 || left > kMostLeft * kLeftUnit || link >= kMostLinks) return false;
   if (is_template()) {
     return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
   }
@@ -278,7 +281,7 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
                     .server = e.origin->slot,
                     .port = e.rport,
                     .method = e.method(),
-                    .link = (e.flags & SavedFlags::inside) != 0 ? Link::inside : Link::outside,
+                    .link = Link{e.link},
                     .no_output = (e.flags & SavedFlags::no_output) != 0,
                     .state = e.state,
                     .packets = e.packets,

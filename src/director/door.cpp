@@ -7,8 +7,8 @@ namespace rawvs {
 
 static_assert(Director::kObservers == Onlookers::kMost);
 
-Director::Director(const Settings& settings, HashKey secret, bool two_links, Instant now)
-    : path_(std::make_unique<Path>(settings, secret, two_links, now)) {}
+Director::Director(const Settings& settings, HashKey secret, Instant now)
+    : path_(std::make_unique<Path>(settings, secret, now)) {}
 
 Director::~Director() = default;
 
@@ -70,10 +70,13 @@ const Neighbors& Director::neighbors() const { return path_->surroundings.neighb
 const Claims& Director::claims() const { return path_->surroundings.claims(); }
 const Reassembly& Director::reassembly() const { return path_->reassembly; }
 const ExitCounters& Director::exits() const { return path_->exits; }
+size_t Director::links() const { return path_->surroundings.links(); }
 const LinkFacts& Director::link(Link link) const { return path_->surroundings.link(link); }
 const LinkCounters& Director::counters(Link link) const { return path_->counters[index(link)]; }
 Mac Director::mac_of(Ip claimed) const {
-  return path_->surroundings.mac_of(*path_->surroundings.claims().find(claimed));
+  const Claims::Claim& claim = *path_->surroundings.claims().find(claimed);
+  LinkSet links = claim.as.links;
+  return path_->surroundings.mac_of(claim, links.empty() ? Link{} : links.take());
 }
 
 }  // namespace rawvs

@@ -48,19 +48,26 @@ class Explainer {
       return end(Exit::not_vip, "It is left to this host's kernel.");
     }
     const Claims::Claim& claim = *d_.surroundings.claims().find(flow_.vip);
-    const LinkFacts& place = d_.surroundings.link(claim.as.link);
     if (claim.as.standby) {
       step(formatted("{} is a VIP whose master is another director (VRRP): {} for it is not answered here.",
                      text(flow_.vip), discovery(flow_.vip)));
       return end(Exit::standby, "It is dropped: the master sends it on.");
     }
     if (claim.answered()) {
-      step(formatted("{} is a VIP: {} for it is answered with {} on {}.", text(flow_.vip), discovery(flow_.vip),
-                     text(d_.surroundings.mac_of(claim)), place.name));
+      std::string how;
+      for (LinkSet links = claim.as.links; !links.empty();) {
+        const Link link = links.take();
+        how += formatted("{}{} on {}", how.empty() ? "" : ", ", text(d_.surroundings.mac_of(claim, link)),
+                         d_.surroundings.link(link).name);
+      }
+      step(formatted("{} is a VIP: {} for it is answered with {}.", text(flow_.vip), discovery(flow_.vip), how));
     } else {
       step(text(flow_.vip) + " is a VIP, retired: its last service went a short while ago.");
     }
-    if (!place.usable()) step(formatted("But {} is down: nothing can arrive there now.", place.name));
+    for (LinkSet links = claim.as.links; !links.empty();) {
+      const LinkFacts& place = d_.surroundings.link(links.take());
+      if (!place.usable()) step(formatted("But {} is down: nothing can arrive there now.", place.name));
+    }
     if (d_.services.empty(flow_.vip.family())) {
       step("There is no virtual service of this family: rawvsd stands aside.");
       return answered_as_host();

@@ -39,7 +39,7 @@ Exit Host::discovery(const Arrival& a, Turn turn) {
   if (d.what != Discovery::What::asks || !surroundings_.answers_for(d.target, link)) return heard;
   Discovery answer{.what = Discovery::What::says,
                    .sender = d.target,
-                   .sender_mac = surroundings_.mac_of(*surroundings_.claims().find(d.target)),
+                   .sender_mac = surroundings_.mac_of(*surroundings_.claims().find(d.target), link),
                    .target = d.sender,
                    .target_mac = d.sender_mac};
   if (d.probe() && !arp) {  // a host that wants the VIP for itself listens to all nodes' group (RFC 4861 section 7.2.4)
@@ -47,7 +47,7 @@ Exit Host::discovery(const Arrival& a, Turn turn) {
     answer.target_mac = multicast_mac(kAllNodes);
   }
   surroundings_.send(link, answer.target_mac, answer, turn.out);
-  if (a.ethernet.dst.group() && surroundings_.asked({d.target, d.sender, d.sender_mac}, turn.now)) {
+  if (a.ethernet.dst.group() && surroundings_.asked({d.target, d.sender, d.sender_mac, link}, turn.now)) {
     return arp ? Exit::arp_defended : Exit::nd_defended;
   }
   return arp ? Exit::arp_answered : Exit::nd_answered;

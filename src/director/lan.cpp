@@ -6,13 +6,18 @@
 
 namespace rawvs {
 
-Lan::Lan(const Settings& settings, bool two)
-    : two_links(two), neighbors(settings, settings.max_servers), claims(settings) {
-  for (const Link link : kBothLinks) neighbors.pause_link(link);
+Lan::Lan(const Settings& settings) : neighbors(settings, settings.max_servers), claims(settings) {
+  for (const Link link : kEveryLink) neighbors.pause_link(link);
+}
+
+void Lan::take(Link link, const LinkFacts& facts) {
+  links[index(link)] = facts;
+  count = std::max(count, index(link) + 1);
+  facts.role == LinkRole::clients ? clients.add(link) : clients.remove(link);
 }
 
 bool Lan::is_own(Ip addr) const {
-  return std::ranges::any_of(links, [&](const LinkFacts& link) {
+  return std::ranges::any_of(used(), [&](const LinkFacts& link) {
     return std::ranges::find(link.addresses, addr, &LinkAddress::addr) != link.addresses.end();
   });
 }
@@ -33,8 +38,9 @@ Ip Lan::own_address(Link link, Family family, bool link_local) const {
 
 Link Lan::link_towards(Ip addr) const {
   int best = -1;
-  Link towards = two_links ? Link::inside : Link::outside;
-  for (const Link link : kBothLinks) {
+  const auto inside = std::ranges::find(used(), LinkRole::servers, &LinkFacts::role);
+  Link towards = inside == used().end() ? Link{} : static_cast<Link>(inside - used().begin());
+  for (const Link link : first_links(count)) {
     for (const LinkAddress& a : links[index(link)].addresses) {
       if (a.network().holds(addr) && a.prefix > best) best = a.prefix, towards = link;
     }
@@ -42,8 +48,9 @@ Link Lan::link_towards(Ip addr) const {
   return towards;
 }
 
-Mac Lan::mac_of(const Claims::Claim& claim) const {
-  return claim.as.mac.zero() ? links[index(claim.as.link)].mac : claim.as.mac;
+Mac Lan::mac_of(const Claims::Claim& claim, Link link) const {
+  const Mac own = claim.as.mac_on(link);
+  return own.zero() ? links[index(link)].mac : own;
 }
 
 }  // namespace rawvs

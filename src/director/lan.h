@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "core/link.h"
 #include "rawvs/settings.h"
@@ -13,7 +14,7 @@
 namespace rawvs {
 
 struct Lan {
-  Lan(const Settings& settings, bool two_links);
+  explicit Lan(const Settings& settings);
 
   const LinkFacts& link(Link which) const { return links[index(which)]; }
   bool is_own(Ip addr) const;  // an address of this host on one of the links
@@ -21,12 +22,16 @@ struct Lan {
   // one; asker(): the other way, since a neighbour can always send to a link-local address (RFC 4861 section 7.2.2).
   Ip own_address(Link link, Family family) const;
   Ip asker(Link link, Family family) const;
-  // A server's link: the one with the longest matching subnet; without a match, the inside link if there is one.
+  // A server's link: the one with the longest matching subnet; without a match, the first of the servers' links, or the
+  // first of all.
   Link link_towards(Ip addr) const;
-  Mac mac_of(const Claims::Claim& claim) const;
+  Mac mac_of(const Claims::Claim& claim, Link link) const;  // in answers for it on that link
+  std::span<const LinkFacts> used() const { return std::span(links).first(count); }
+  void take(Link link, const LinkFacts& facts);
 
-  bool two_links;
-  std::array<LinkFacts, kLinks> links{};
+  std::array<LinkFacts, kMostLinks> links{};
+  size_t count = 0;         // of links in use, the first ones
+  LinkSet clients{Link{}};  // those on which VIPs are answered for
   Neighbors neighbors;
   Claims claims;
 

@@ -14,7 +14,7 @@ namespace rawvs {
 
 struct PacketView {  // one packet; everything in it is borrowed
   Instant at{};
-  Link link = Link::outside;
+  Link link{};
   Bytes came{};                       // the frame as it arrived, up to Observer::kMostSeen bytes
   uint32_t size = 0;                  // of the whole frame
   Endpoint client{}, vip{};           // of its connection; without one, source and destination from the client's view

@@ -24,10 +24,10 @@
 namespace rawvs {
 
 struct Director::Path {
-  Path(const Settings& s, HashKey secret, bool two_links, Instant now)
+  Path(const Settings& s, HashKey secret, Instant now)
       : settings(s),
         services(s.max_servers, s.max_services),
-        surroundings(settings, two_links, services, composer, exits, touched),
+        surroundings(settings, services, composer, exits, touched),
         flows(settings, services, secret, now),
         host(settings, surroundings, composer),
         forwarder(settings, services, flows, surroundings, host),
@@ -54,7 +54,7 @@ struct Director::Path {
   Onlookers onlookers;
   Reassembly reassembly;
   Estimates estimates;
-  std::array<LinkCounters, kLinks> counters{};  // for listings
+  std::array<LinkCounters, kMostLinks> counters{};  // for listings
 
  private:
   void parse(Arrival& a);

@@ -54,10 +54,10 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
 
 }  // namespace
 
-Surroundings::Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer,
-                           ExitCounters& exits, TouchedList& touched)
+Surroundings::Surroundings(const Settings& settings, Services& services, Composer& composer, ExitCounters& exits,
+                           TouchedList& touched)
     : settings_(settings),
-      lan_(settings, two_links),
+      lan_(settings),
       places_(settings, services, lan_, watcher_, touched),
       composer_(composer),
       exits_(exits) {}
@@ -69,7 +69,7 @@ bool Surroundings::is_broadcast(Ip addr, Link link) const {
 
 // A VIP that is also an address of the host is allowed, and usual with LVS; but the host itself is not reached there.
 void Surroundings::warn_if_own(Ip vip, Outbox& out) const {
-  for (const LinkFacts& link : lan_.links) {
+  for (const LinkFacts& link : lan_.used()) {
     const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
     if (!own) continue;
     out.say(Severity::warning,
@@ -107,9 +107,9 @@ void Surroundings::follow_claim(Ip vip, Instant now) {
   if (!service && !shared) {
     lan_.claims.retire(vip, now);
   } else {
-    ClaimedAs as{.link = service ? Link::outside : shared->link};
+    ClaimedAs as{.links = service ? lan_.clients : LinkSet(shared->link)};
     // A virtual MAC address is known on its own link only.
-    if (shared && shared->link == as.link) as.mac = shared->mac;
+    if (shared && as.links.has(shared->link)) as.mac = shared->mac, as.mac_link = shared->link;
     as.standby = shared && !shared->ours;
     lan_.claims.claim(vip, as, now);
   }
@@ -122,15 +122,16 @@ void Surroundings::note_claims() {
 }
 
 void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
-  LinkFacts& known = lan_.links[index(link)];
+  const LinkFacts& known = lan_.link(link);
   if (facts == known) return;
+  const LinkSet clients = lan_.clients;
   const bool was_usable = known.usable(), came = facts.usable() && !was_usable;
   const bool anew =
       came || facts.ifindex != known.ifindex || facts.mac != known.mac || (facts.carrier && !known.carrier);
   std::vector<LinkAddress> addresses = known.addresses;  // of the host, before and after the change
   addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
   const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
-  known = facts;
+  lan_.take(link, facts);
   tell_change(facts, unfit, came, was_usable, turn.out);
   if (!facts.usable()) {
     lan_.neighbors.pause_link(link);
@@ -139,6 +140,9 @@ void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
     lan_.claims.announce_all(link, turn.now);
   }
   for (const LinkAddress& a : addresses) follow_claim(a.addr, turn.now);
+  if (lan_.clients != clients) {
+    for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
+  }
   places_.place_all_later();
   settle(turn);
 }
@@ -150,7 +154,7 @@ void Surroundings::share(std::vector<Shared> shared, const std::optional<Shared>
   if (std::exchange(others_, others) != others) {
     for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
   }
-  std::array<std::vector<Mac>, kLinks> macs{};
+  std::array<std::vector<Mac>, kMostLinks> macs{};
   for (const Shared& s : shared_) {
     if (s.ours && !s.mac.zero()) macs[index(s.link)].push_back(s.mac);
   }

@@ -24,7 +24,7 @@
 namespace rawvs {
 
 struct Hop {  // a frame's next hop
-  Link link = Link::outside;
+  Link link{};
   Mac mac{};
   uint16_t neighbor = kNoNeighbor;  // of the MAC address; kNoNeighbor: a client's
   uint32_t mtu = 0;                 // bytes of an IP packet
@@ -33,7 +33,7 @@ struct Hop {  // a frame's next hop
 
 class Surroundings {
  public:
-  Surroundings(const Settings& settings, bool two_links, Services& services, Composer& composer, ExitCounters& exits,
+  Surroundings(const Settings& settings, Services& services, Composer& composer, ExitCounters& exits,
                TouchedList& touched);
 
   // For packets: the owner of an address, and the next hop.
@@ -50,10 +50,11 @@ class Surroundings {
   // A packet to this VIP, from the MAC address of a server of it by direct routing, but not from that server: a
   // director there has chosen this host.
   bool chosen_by_peer(Ip vip, Mac from, Ip source) const { return places_.chosen_by_peer(vip, from, source); }
+  size_t links() const { return lan_.count; }
   const LinkFacts& link(Link link) const { return lan_.link(link); }
   Ip own_address(Link link, Family family) const { return lan_.own_address(link, family); }
   // False: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
-  bool guard_knows_flows(Link link) const { return guard_knows_flows_[index(link)]; }
+  bool guard_knows_flows(Link link) const { return !guards_without_flows_.has(link); }
   // Sets the server's next hop; or returns why there is none.
   std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
   // Keeps a frame until its next hop's MAC address is resolved.
@@ -73,7 +74,9 @@ class Surroundings {
   void host_addresses(std::vector<Ip> all, Turn turn);
   std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
   std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
-  void set_guard_knows_flows(Link link, bool knows) { guard_knows_flows_[index(link)] = knows; }
+  void set_guard_knows_flows(Link link, bool knows) {
+    knows ? guards_without_flows_.remove(link) : guards_without_flows_.add(link);
+  }
   void hold_arp(bool hold) { arp_held_ = hold; }
   void settings_changed(Instant now) { lan_.claims.settings_changed(now); }
   void time_passed(Turn turn);
@@ -90,7 +93,7 @@ class Surroundings {
 
   // Reading.
   Director::Reach reach(const Server& server) const;
-  Mac mac_of(const Claims::Claim& claim) const { return lan_.mac_of(claim); }
+  Mac mac_of(const Claims::Claim& claim, Link link) const { return lan_.mac_of(claim, link); }
   const Watch& watch() const { return watcher_.watch(); }
   uint32_t watch_version() const { return watcher_.version(); }
   const Neighbors& neighbors() const { return lan_.neighbors; }
@@ -117,7 +120,7 @@ class Surroundings {
   std::map<Ip, uint32_t> vips_;     // number of services with the VIP
   std::vector<Shared> shared_;      // sorted by address
   std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
-  std::array<bool, kLinks> guard_knows_flows_{true, true};
+  LinkSet guards_without_flows_{};
   bool arp_held_ = false;
   std::vector<Ask> asks_;
   std::vector<Say> says_;

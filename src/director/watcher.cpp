@@ -53,7 +53,7 @@ void Watcher::vip(Ip vip, bool came) {
   stale_ = true;
 }
 
-void Watcher::macs(std::array<std::vector<Mac>, kLinks> macs) {
+void Watcher::macs(std::array<std::vector<Mac>, kMostLinks> macs) {
   if (macs != watch_.macs) watch_.macs = std::move(macs), ++version_;
 }
 

@@ -20,7 +20,7 @@ class Watcher {
   uint32_t version() const { return merged().version_; }  // changes with watch()
 
   void vip(Ip vip, bool came);  // came = false: it was removed
-  void macs(std::array<std::vector<Mac>, kLinks> macs);
+  void macs(std::array<std::vector<Mac>, kMostLinks> macs);
   // Replaces what one server has in a list: `was` becomes `is`. Several servers may have the same address.
   void neighbor(std::optional<Ip>& was, std::optional<Ip> is) { put(hops_, was, is); }
   void nat_server(std::optional<Ip>& was, std::optional<Ip> is) { put(nats_, was, is); }

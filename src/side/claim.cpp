@@ -72,11 +72,13 @@ bool Claims::answers_for(Ip vip) const {
 
 bool Claims::answers_for(Ip vip, Link link) const {
   const Claim* const claim = find(vip);
-  return claim && claim->answered() && claim->as.link == link;
+  return claim && claim->answered() && claim->as.links.has(link);
 }
 
 // Switches and hosts may still use another host's MAC address.
-void Claims::begin(Claim& claim, Instant now) {
+void Claims::begin(Claim& claim, LinkSet links, Instant now) {
+  if (claim.announcements_left == 0) claim.announced_on = {};
+  claim.announced_on.add(links);
   claim.announcements_left = settings_.garp_count;
   claim.next_announcement = settings_.garp_count == 0 ? kNever : now;
   claim.next_probe = now + kFirstProbe;
@@ -86,6 +88,11 @@ void Claims::begin(Claim& claim, Instant now) {
 void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
   Claim* claim = claim_of(vip);
   if (claim && !claim->retired_until && claim->as == as) return;
+  if (claim && claim->answered() && !as.standby && claim->as.mac == as.mac && claim->as.mac_link == as.mac_link) {
+    LinkSet more = as.links;
+    more.remove(std::exchange(claim->as.links, as.links));
+    return begin(*claim, more, now);
+  }
   if (!claim) {
     const auto slot = free_.take();
     if (!slot) return;  // cannot happen: there are fewer services
@@ -97,7 +104,7 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
   }
   *claim = Claim{.vip = vip, .as = as};
   claimed_.put({vip, slot_of(*claim), as.standby, on_host(vip)});
-  if (!as.standby) return begin(*claim, now);
+  if (!as.standby) return begin(*claim, as.links, now);
   schedule(*claim);
 }
 
@@ -127,12 +134,12 @@ void Claims::forget(Claim& claim) {
 
 void Claims::announce(Ip vip, Instant now) {
   Claim* const claim = claim_of(vip);
-  if (claim && claim->answered()) begin(*claim, now);
+  if (claim && claim->answered()) begin(*claim, claim->as.links, now);
 }
 
 void Claims::announce_all(Link link, Instant now) {
   for (Claim& claim : claims_) {
-    if (claim.vip != Ip() && claim.answered() && claim.as.link == link) begin(claim, now);
+    if (claim.vip != Ip() && claim.answered() && claim.as.links.has(link)) begin(claim, LinkSet(link), now);
   }
 }
 
@@ -152,13 +159,13 @@ void Claims::settings_changed(Instant now) {
 // VRRP settles that.
 std::optional<Conflict> Claims::heard(const Discovery& d, bool by_server, Link link, Mac own, Instant now) {
   Claim* const claim = claim_of(d.sender);
-  if (!claim || !claim->answered() || claim->as.link != link) return std::nullopt;
-  if (d.sender_mac == own || d.sender_mac == claim->as.mac) return std::nullopt;
+  if (!claim || !claim->answered() || !claim->as.links.has(link)) return std::nullopt;
+  if (d.sender_mac == own || d.sender_mac == claim->as.mac_on(link)) return std::nullopt;
   // Hosts that heard the rival now use its address: announce the VIP again, but not in reply to every claim.
   if (by_server && settings_.arp_defend) {
-    announce_soon(*claim, kBetweenAnnouncements, now);
+    announce_soon(*claim, LinkSet(link), kBetweenAnnouncements, now);
   } else if (settings_.garp_count != 0) {
-    announce_soon(*claim, kDefendInterval, now);
+    announce_soon(*claim, LinkSet(link), kDefendInterval, now);
   }
   const auto known = std::ranges::find(claim->rivals, d.sender_mac, &Rival::mac);
   if (known != claim->rivals.end()) {
@@ -172,8 +179,10 @@ std::optional<Conflict> Claims::heard(const Discovery& d, bool by_server, Link l
   return Conflict{claim->vip, d.sender_mac, false};
 }
 
-void Claims::announce_soon(Claim& claim, Duration least_pause, Instant now) {
+void Claims::announce_soon(Claim& claim, LinkSet links, Duration least_pause, Instant now) {
   if (claim.defended && now - *claim.defended < least_pause) return;
+  if (claim.announcements_left == 0) claim.announced_on = {};
+  claim.announced_on.add(links);
   claim.announcements_left = std::max(claim.announcements_left, 1u);
   claim.next_announcement = now;
   claim.defended = now;
@@ -184,7 +193,7 @@ bool Claims::asked(const Defence::Asker& asker, Instant now) {
   if (!settings_.arp_defend || asker.addr.unspecified()) return false;
   Claim& claim = *claim_of(asker.vip);
   if (std::ranges::none_of(claim.rivals, &Rival::server)) return false;
-  if (!defence_.asked(asker, now)) announce_soon(claim, kBetweenAnnouncements, now);
+  if (!defence_.asked(asker, now)) announce_soon(claim, LinkSet(asker.link), kBetweenAnnouncements, now);
   return true;
 }
 
@@ -196,7 +205,7 @@ void Claims::repeat_due(Instant now, size_t& frames, std::vector<Say>& say) {
     if (!claim || !claim->answered()) continue;  // it is not ours any more
     ++claim->repeats;
     frames -= kAnnouncementFrames;
-    say.push_back({Say::What::repeat, claim->vip, claim->as.link, claim->as.mac, *asker});
+    say.push_back({Say::What::repeat, claim->vip, asker->link, claim->as.mac_on(asker->link), *asker});
   }
 }
 
@@ -210,18 +219,26 @@ Instant Claims::deadline_of(const Claim& c) const {
 
 // False: too few frames are left for what is due.
 bool Claims::say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say) {
+  const auto say_on = [&](Say::What what, LinkSet links) {
+    while (!links.empty()) {
+      const Link link = links.take();
+      say.push_back({what, claim.vip, link, claim.as.mac_on(link), {}});
+    }
+  };
   if (claim.next_announcement <= now) {
-    if (frames < kAnnouncementFrames) return false;
-    frames -= kAnnouncementFrames;
-    say.push_back({Say::What::announce, claim.vip, claim.as.link, claim.as.mac, {}});
+    const LinkSet links = claim.announcements_left > 0 ? claim.announced_on : claim.as.links;
+    const size_t needed = kAnnouncementFrames * links.size();
+    if (frames < needed) return false;
+    frames -= needed;
+    say_on(Say::What::announce, links);
     if (claim.announcements_left > 0) --claim.announcements_left;
     const Duration pause = claim.announcements_left > 0 ? kBetweenAnnouncements : settings_.garp_interval;
     claim.next_announcement = pause == Duration::zero() ? kNever : now + pause;
   }
   if (claim.next_probe > now) return true;
   const bool probing = settings_.arp_probe_interval != Duration::zero();
-  if (probing && frames == 0) return false;
-  if (probing) --frames, say.push_back({Say::What::probe, claim.vip, claim.as.link, claim.as.mac, {}});
+  if (probing && frames < claim.as.links.size()) return false;
+  if (probing) frames -= claim.as.links.size(), say_on(Say::What::probe, claim.as.links);
   claim.next_probe = probing ? now + settings_.arp_probe_interval : kNever;
   return true;
 }

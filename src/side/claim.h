@@ -25,19 +25,21 @@ namespace rawvs {
 
 // The way an address is claimed.
 struct ClaimedAs {
-  Link link = Link::outside;  // the link on which requests for it are answered
-  Mac mac{};                  // the MAC address of the answers; zero: the interface's
-  bool standby = false;       // another director is master: requests are not answered, packets to it are dropped
+  LinkSet links{Link{}};  // where requests for it are answered
+  Mac mac{};              // the MAC address of the answers on mac_link; zero: the interface's, as on the other links
+  Link mac_link{};
+  bool standby = false;  // another director is master: requests are not answered, packets to it are dropped
+  Mac mac_on(Link link) const { return link == mac_link ? mac : Mac{}; }  // zero: the interface's
   friend bool operator==(const ClaimedAs&, const ClaimedAs&) = default;
 };
 
-// An address of a VRRP instance. A service's VIP is answered for on the outside link; an address that is no VIP, such
-// as the gateway of NAT servers, on the instance's link, and without open ports.
+// An address of a VRRP instance. A service's VIP is answered for on all clients' links; an address that is no VIP,
+// such as the gateway of NAT servers, on the instance's link, and without open ports.
 struct Shared {
   Ip vip{};
-  Link link = Link::outside;  // of the instance
-  bool ours = false;          // false: another director is master
-  Mac mac{};                  // its MAC address on that link, whoever is master; zero: the interface's
+  Link link{};        // of the instance
+  bool ours = false;  // false: another director is master
+  Mac mac{};          // its MAC address on that link, whoever is master; zero: the interface's
   friend bool operator==(const Shared&, const Shared&) = default;
 };
 
@@ -45,7 +47,7 @@ struct Say {
   enum class What : uint8_t { announce, probe, repeat };  // repeat: the answer, to `asker`
   What what = What::announce;
   Ip vip{};
-  Link link = Link::outside;
+  Link link{};
   Mac mac{};  // zero: the interface's
   Defence::Asker asker{};
 };
@@ -86,7 +88,7 @@ class ClaimedAddresses {
 class Claims {
  public:
   static constexpr size_t kMostRivals = 8;  // of one VIP; more show a broken network, and the first ones suffice
-  static constexpr size_t kAnnouncementFrames = 2;  // a request and a reply; ND needs one
+  static constexpr size_t kAnnouncementFrames = 2;  // on each link: a request and a reply; ND needs one
   struct Rival {
     Mac mac{};
     Instant heard{};
@@ -96,6 +98,7 @@ class Claims {
     Ip vip{};
     ClaimedAs as{};
     uint32_t announcements_left = 0;
+    LinkSet announced_on{};  // where those are sent; later ones, at intervals, on all its links
     Instant next_announcement = kNever;
     Instant next_probe = kNever;
     std::vector<Rival> rivals{};             // other hosts that answer for it
@@ -131,7 +134,7 @@ class Claims {
   // (arp_defend). REQUIRES: answers_for(asker.vip).
   bool asked(const Defence::Asker& asker, Instant now);
 
-  // Appends what is due to `say` as far as `frames` frames suffice (an announcement or a repeat takes
+  // Appends what is due to `say` as far as `frames` frames suffice (on each link an announcement or a repeat takes
   // kAnnouncementFrames, a probe one); the rest stays due. Appends ended conflicts to `over`.
   void time_passed(Instant now, size_t frames, std::vector<Say>& say, std::vector<Conflict>& over);
   Instant next_deadline() const { return std::min(due_.earliest(), defence_.next_deadline()); }
@@ -147,10 +150,10 @@ class Claims {
   Claim* claim_of(Ip vip);
   Duration patience() const;  // how long a silent rival is remembered
   Instant deadline_of(const Claim& claim) const;
-  void begin(Claim& claim, Instant now);  // it is answered for from now on
+  void begin(Claim& claim, LinkSet links, Instant now);  // it is answered for on these from now on
   void schedule(const Claim& claim) { due_.set(slot_of(claim), deadline_of(claim)); }
   void forget(Claim& claim);
-  void announce_soon(Claim& claim, Duration least_pause, Instant now);
+  void announce_soon(Claim& claim, LinkSet links, Duration least_pause, Instant now);
   void repeat_due(Instant now, size_t& frames, std::vector<Say>& say);
   bool say_due(Claim& claim, Instant now, size_t& frames, std::vector<Say>& say);
   Slot slot_of(const Claim& claim) const { return static_cast<Slot>(&claim - claims_.data()); }

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "rawvs/addr.h"
+#include "rawvs/frame.h"
 #include "rawvs/time.h"
 
 namespace rawvs {
@@ -26,6 +26,7 @@ class Defence {
     Ip vip{};  // what it asked for
     Ip addr{};
     Mac mac{};
+    Link link{};
   };
 
   bool asked(const Asker& asker, Instant now);  // false: there are kMost of them

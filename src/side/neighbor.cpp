@@ -51,6 +51,7 @@ Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
       by_mac_(capacity),
       held_(kHeldFrames),
       held_bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{kHeldFrames} * kHeldSize)) {
+  swept_.fill(SIZE_MAX);
   due_.make_room(neighbors_.size());
 }
 
@@ -97,7 +98,7 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
 }
 
 void Neighbors::set_next(Neighbor& n, Instant when) {
-  n.next = paused_[index(n.link)] ? kNever : when;
+  n.next = paused_.has(n.link) ? kNever : when;
   due_.set(slot_of(n), n.next);
 }
 
@@ -121,13 +122,14 @@ void Neighbors::ask_anew(uint16_t slot, Instant now) {
 }
 
 void Neighbors::forget_link(Link link, Instant now) {
-  paused_[index(link)] = false;
+  paused_.remove(link);
   swept_[index(link)] = 0;
   sweep(link, now);
 }
 
 void Neighbors::pause_link(Link link) {
-  if (std::exchange(paused_[index(link)], true)) return;
+  if (paused_.has(link)) return;
+  paused_.add(link);
   swept_[index(link)] = 0;
   sweep(link, Instant{});
 }
@@ -263,7 +265,7 @@ void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
 }
 
 void Neighbors::time_passed(size_t most, std::vector<Ask>& asks, Turn turn) {
-  for (const Link link : kBothLinks) sweep(link, turn.now);
+  for (const Link link : kEveryLink) sweep(link, turn.now);
   for (; most > 0 && due_.earliest() <= turn.now; --most) ask_again(neighbors_[due_.first()], asks, turn);
 }
 

@@ -30,7 +30,7 @@
 namespace rawvs {
 
 struct Ask {  // an ARP request or a neighbour solicitation: by unicast (are you still there?) or to all
-  Link link = Link::outside;
+  Link link{};
   Ip target{};
   std::optional<Mac> to{};
 };
@@ -42,7 +42,7 @@ class Neighbors {
   enum class State : uint8_t { asking, fresh, refreshing, silent, fixed };
   struct Neighbor {
     Ip addr{};
-    Link link = Link::outside;
+    Link link{};
     State state = State::asking;
     uint32_t wanted = 0;  // number of servers that need it; 0 = the slot is free
     Mac mac{};            // valid in fresh, refreshing, fixed
@@ -113,7 +113,7 @@ class Neighbors {
   void set_mac(Neighbor& n, Mac mac);
   void sweep(Link link, Instant now);
   uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
-  static uint64_t hash(Ip addr, Link link) { return mixed(mixed(addr) << 1 | index(link)); }
+  static uint64_t hash(Ip addr, Link link) { return mixed(mixed(addr) + index(link)); }
   static uint64_t hash(Mac mac) {
     uint64_t bits = 0;
     for (const uint8_t byte : mac.bytes) bits = bits << 8 | byte;
@@ -126,8 +126,8 @@ class Neighbors {
   FreeSlots free_;
   SlotHash by_addr_, by_mac_;  // by_mac_: those whose MAC address is, or was, known
   Deadlines due_;
-  std::array<bool, kLinks> paused_{};
-  std::array<size_t, kLinks> swept_{SIZE_MAX, SIZE_MAX};  // slots that know of their link's change
+  LinkSet paused_{};
+  std::array<size_t, kMostLinks> swept_{};  // slots that know of their link's change
   std::vector<Held> held_;
   std::unique_ptr<uint8_t[]> held_bytes_;
   uint64_t order_ = 0, discarded_ = 0;

@@ -35,13 +35,13 @@ struct VrrpTrack {   // a condition of a good master, such as enough servers up
 };
 
 // Whether an instance decides about the VIPs of services that no instance names. Exactly one does: among those with
-// `automatic`, the one with the smallest virtual router id, on the outside link if there is one: all directors choose
+// `automatic`, the one with the smallest virtual router id, on the first link that has one: all directors choose
 // the same one, whatever the order of their sections.
 enum class OtherVips : uint8_t { automatic, yes, no };
 
 struct VrrpSpec {  // one instance as configured; REQUIRES: check_vrrp() accepts it
   std::string name{};
-  Link link = Link::outside;
+  Link link{};
   uint8_t vrid = 1;               // virtual router id, 1-255; once per link and family
   uint8_t version = 3;            // 2 or 3
   uint8_t priority = 100;         // 1-255; 255: the addresses are this host's own, it is master whenever possible
@@ -117,7 +117,7 @@ inline Duration vrrp_down(uint8_t version, uint8_t priority, Duration interval) 
 }
 
 struct VrrpSend {  // the IP packet around it: protocol 112, TTL kVrrpTtl, TOS kVrrpTos
-  Link link = Link::outside;
+  Link link{};
   uint8_t vrid = 0, priority = 0;
   Ip source{}, destination{};  // destination: vrrp_group(), or a peer (by the routing table)
   std::optional<Mac> from{};   // Ethernet source, if not the interface's; for multicast only
@@ -126,7 +126,7 @@ struct VrrpSend {  // the IP packet around it: protocol 112, TTL kVrrpTtl, TOS k
 
 struct VrrpTransition {
   std::string name;
-  Link link = Link::outside;
+  Link link{};
   uint8_t vrid = 0;
   VrrpState from = VrrpState::initialize, to = VrrpState::initialize;
   std::string reason;  // "192.0.2.2 (priority 50) was silent for 3.610 s"
@@ -295,8 +295,8 @@ class Vrrp {
   std::vector<Instance> instances_;
   std::vector<Owned> owned_;  // sorted by VIP
   std::optional<size_t> of_others_{};
-  std::array<LinkFacts, kLinks> links_{};
-  std::array<std::array<Ip, 2>, kLinks> sources_{};  // by link and family: the first address that is no VIP
+  std::array<LinkFacts, kMostLinks> links_{};
+  std::array<std::array<Ip, 2>, kMostLinks> sources_{};  // by link and family: the first address that is no VIP
   VrrpRefusalCounters strangers_{};
   Instant earliest_ = kNever;  // nothing is due before; may be too early, never too late
   bool started_ = false;

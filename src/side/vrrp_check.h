@@ -32,7 +32,7 @@ class VrrpCheck {
   std::map<std::tuple<Link, Family, uint8_t>, std::string> vrids_;  // the instance's name
   std::map<Ip, std::string> addresses_;                             // the instance's name
   std::string of_others_{};                                         // the instance with other_vips = yes
-  std::array<std::array<size_t, 2>, kLinks> on_link_{};             // by family
+  std::array<std::array<size_t, 2>, kMostLinks> on_link_{};         // by family
 };
 
 }  // namespace rawvs

@@ -192,7 +192,7 @@ void Vrrp::find_sources() {
     const auto at = std::ranges::lower_bound(owned_, a.addr, {}, &Owned::vip);
     return at != owned_.end() && at->vip == a.addr && instances_[at->instance].spec.priority != kVrrpOwner;
   };
-  for (size_t l = 0; l < kLinks; ++l) {
+  for (size_t l = 0; l < kMostLinks; ++l) {
     sources_[l] = {Ip(), Ip::any(Family::ipv6)};
     for (const LinkAddress& a : links_[l].addresses) {
       const bool fits = a.addr.is_v4() || a.addr.link_local();  // RFC 9568 section 5.1.2.2

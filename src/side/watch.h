@@ -17,7 +17,8 @@ struct Watch {
   std::vector<Ip> neighbors;    // sorted: ARP and ND from these: servers, or gateways to them
   std::vector<Ip> nat_servers;  // sorted: IP from these to our MAC address may be replies to translate
   bool icmp_errors = false;     // also ICMP errors to our MAC address: about packets with NAT or in a tunnel
-  std::array<std::vector<Mac>, kLinks> macs{};  // sorted: our addresses on that link besides the interface's own (VRRP)
+  // Sorted: our addresses on each link besides the interface's own (VRRP).
+  std::array<std::vector<Mac>, kMostLinks> macs{};
   friend bool operator==(const Watch&, const Watch&) = default;
 };
 

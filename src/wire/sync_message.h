@@ -102,7 +102,7 @@ struct SyncShifts {
 struct SyncExtra {      // what only rawvs sends and reads
   Duration left{};      // until the entry's deadline
   Mac client_mac{};     // where replies go; zero in a template
-  bool inside = false;  // the client is on Link::inside
+  bool inside = false;  // the client is not on the first link
   friend bool operator==(const SyncExtra&, const SyncExtra&) = default;
 };
 

@@ -52,7 +52,7 @@ enum : int { kOk = 0, kFailed = 1, kUsageError = 2, kNotConfigured = 6 };
 
 struct Options {
   std::string config, rules, input, output, counters;
-  std::array<LinkFacts, kLinks> links = default_links();
+  std::array<LinkFacts, 2> links = default_links();
   Stamp run_on{};
 };
 
@@ -117,8 +117,8 @@ constexpr char kMtuWanted[] = "68 to 65535 bytes";
 
 // Reads one option with its value. Null: it is valid; else what was expected.
 const char* take(int letter, const std::string& value, Options& options) {
-  LinkFacts& outside = options.links[index(Link::outside)];
-  LinkFacts& inside = options.links[index(Link::inside)];
+  LinkFacts& outside = options.links[index(kOutLink)];
+  LinkFacts& inside = options.links[index(kInLink)];
   switch (letter) {
     case 'c': options.config = value; return nullptr;
     case 'o': options.output = value; return nullptr;

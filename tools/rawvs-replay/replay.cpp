@@ -65,13 +65,14 @@ std::string words(const Traffic& t) {
 
 }  // namespace
 
-std::array<LinkFacts, kLinks> default_links() {
+std::array<LinkFacts, 2> default_links() {
   LinkFacts outside;
   outside.ifindex = 1;
   outside.up = outside.carrier = true;
   outside.mac = Mac{{0x02, 0, 0, 0, 0, 0x10}};
   outside.addresses = {{Ip(0xc000020a), 24}, {Ip(uint64_t{0x20010db8} << 32, 0x10), 64}};  // 192.0.2.10, 2001:db8::10
   LinkFacts inside = outside;
+  inside.role = LinkRole::servers;
   inside.ifindex = 2;
   inside.mac = Mac{{0x02, 0, 0, 0, 1, 0x10}};
   inside.addresses = {{Ip(0xcb00710a), 24},  // 203.0.113.10, 2001:db8:1::10
@@ -84,7 +85,7 @@ Replay::Replay(const Setup& setup, Stamp start, Leave leave)
       leave_(std::move(leave)),
       start_(start),
       now_(start),
-      director_(setup.config.settings, kSecret, !setup.config.inside.empty(), instant()) {}
+      director_(setup.config.settings, kSecret, instant()) {}
 
 Result<std::unique_ptr<Replay>> Replay::begin(const Setup& setup, Stamp start, Leave leave) {
   std::unique_ptr<Replay> replay(new Replay(setup, start, std::move(leave)));
@@ -99,9 +100,9 @@ Result<Done> Replay::load() {
     return Error{"no memory for max_connections=" + std::to_string(config.settings.max_connections) +
                  ": set a smaller one"};
   }
-  for (const Link link : kBothLinks) {
+  for (const Link link : {kOutLink, kInLink}) {
     LinkFacts facts = setup_.links[index(link)];
-    facts.name = link == Link::outside ? config.interface : config.inside;
+    facts.name = link == kOutLink ? config.interface : config.inside;
     if (facts.name.empty()) continue;
     director_.link_changed(link, facts, {instant(), outbox_});
     dispatch();
@@ -185,14 +186,14 @@ Result<Done> Replay::arrive(Captured& captured) {
 Result<Done> Replay::run_on(Stamp further) { return run_until(now_ + further); }
 
 Link Replay::link_of(const Captured& captured) const {
-  if (setup_.config.inside.empty()) return Link::outside;
+  if (setup_.config.inside.empty()) return kOutLink;
   std::vector<uint8_t> copy = captured.bytes;
   Frame frame;
   frame.data = copy.data();
   frame.size = static_cast<uint32_t>(copy.size());
   Ethernet ethernet;
-  if (parse_ethernet(frame, ethernet)) return Link::outside;
-  for (const Link link : kBothLinks) {
+  if (parse_ethernet(frame, ethernet)) return kOutLink;
+  for (const Link link : {kOutLink, kInLink}) {
     if (ethernet.dst == setup_.links[index(link)].mac) return link;
   }
   Ip sender;
@@ -203,9 +204,9 @@ Link Replay::link_of(const Captured& captured) const {
     Packet packet;
     if (!parse_ip(frame, packet)) sender = packet.src;
   }
-  const bool from_inside = std::ranges::any_of(setup_.links[index(Link::inside)].addresses,
+  const bool from_inside = std::ranges::any_of(setup_.links[index(kInLink)].addresses,
                                                [&](const LinkAddress& a) { return a.network().holds(sender); });
-  return from_inside ? Link::inside : Link::outside;
+  return from_inside ? kInLink : kOutLink;
 }
 
 std::string Replay::counters() const {

@@ -28,14 +28,16 @@ struct Captured {  // a frame of a capture, perhaps cut
 
 struct Setup {
   Config config;
-  std::string rules;                    // lines as "ipvsadm -S -n" prints them, added to the configuration's services
-  std::string rules_name;               // their file's name, for messages
-  std::array<LinkFacts, kLinks> links;  // invented: there are no interfaces here
+  std::string rules;               // lines as "ipvsadm -S -n" prints them, added to the configuration's services
+  std::string rules_name;          // their file's name, for messages
+  std::array<LinkFacts, 2> links;  // invented: there are no interfaces here
 };
+
+inline constexpr Link kOutLink{0}, kInLink{1};  // [director] interface and inside
 
 // The invented interfaces: outside 02:00:00:00:00:10, 192.0.2.10/24, 2001:db8::10/64; inside 02:00:00:00:01:10,
 // 203.0.113.10/24, 2001:db8:1::10/64.
-std::array<LinkFacts, kLinks> default_links();
+std::array<LinkFacts, 2> default_links();
 
 class Replay {
  public:

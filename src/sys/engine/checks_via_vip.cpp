@@ -57,7 +57,7 @@ bool Checks::open_path(Family family) {
 Ip Checks::check_source(const Server& server, Family family) const {
   if (server.source.family() == family) return server.source;
   const std::vector<Ip>& vips = context_.director.watch().vips;
-  for (const Link link : kBothLinks) {
+  for (const Link link : first_links(context_.director.links())) {
     for (const LinkAddress& own : context_.director.link(link).addresses) {
       const bool usable = own.addr.family() == family && !own.addr.link_local();
       if (usable && !std::ranges::binary_search(vips, own.addr)) return own.addr;

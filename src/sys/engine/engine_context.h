@@ -22,7 +22,7 @@ struct EngineContext {
       : config(its_config),
         log(its_log),
         now(clock_now()),
-        director(config.settings, random_hash_key(), !config.inside.empty(), now),
+        director(config.settings, random_hash_key(), now),
         frames(config.settings.max_connections, director, outbox, poller, log) {}
 
   Config config;  // in effect

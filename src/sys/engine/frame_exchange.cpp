@@ -46,12 +46,13 @@ Result<Done> FrameExchange::open() {
 
 void FrameExchange::set_io(Link link, FrameIo* io) {
   links_[index(link)].io = io;
+  count_ = std::max(count_, index(link) + 1);
   poller_.set_frames(link, io ? io->fd() : -1);
 }
 
 void FrameExchange::serve(Instant now) {
   if (poller_.frames_wait()) {
-    for (const Link link : kBothLinks) {
+    for (const Link link : first_links(count_)) {
       // The interface went down, which netlink reports, too; clearing the error keeps it from waking the loop again.
       if (poller_.failed(link) && links_[index(link)].io) links_[index(link)].io->take_error();
     }
@@ -72,7 +73,7 @@ void FrameExchange::receive_all(Instant now) {
   size_t served = 0, last = 0;
   do {
     last = 0;
-    for (const OfLink& link : links_) {
+    for (const OfLink& link : std::span(links_).first(count_)) {
       if (link.io) last += receive_batch(*link.io, now);
     }
     served += last;
@@ -95,14 +96,17 @@ size_t FrameExchange::receive_batch(FrameIo& io, Instant now) {
 
 void FrameExchange::dispatch() {
   change_replies();
-  for (const Link link : kBothLinks) {
+  LinkSet leaving;
+  for (const Departure& d : outbox_.departures()) leaving.add(d.out);
+  while (!leaving.empty()) {
+    const Link link = leaving.take();
     FrameIo* const io = links_[index(link)].io;
     if (!io) continue;
     departing_.clear();
     for (const Departure& d : outbox_.departures()) {
       if (d.out == link) departing_.push_back(d.frame);
     }
-    if (!departing_.empty()) io->send(departing_);
+    io->send(departing_);
   }
   return_to_host();
   for (const Notice& notice : outbox_.notices()) log_.write(notice.severity, notice.text);
@@ -127,7 +131,7 @@ void FrameExchange::return_to_host() {
     if (links_[index(frame.link)].guarded) host_route_->deliver(frame);
   }
   uint64_t too_long = 0, failed = 0, undelivered = 0;
-  for (const Link link : kBothLinks) {
+  for (const Link link : first_links(count_)) {
     const HostRoute::Counters& count = host_route_->counters(link);
     too_long += count.too_long, failed += count.failed, undelivered += count.undelivered;
   }

@@ -54,7 +54,8 @@ class FrameExchange final : public Part {
   Outbox& outbox_;
   Poller& poller_;
   const Log& log_;
-  std::array<OfLink, kLinks> links_{};
+  std::array<OfLink, kMostLinks> links_{};
+  size_t count_ = 0;  // of links_ in use
   FlowMap flows_;
   std::unique_ptr<HostRoute> host_route_;
   LossLog losses_;  // packets dropped for lack of room

@@ -48,7 +48,7 @@ Result<Done> Mastership::follow() {
 
 void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked) {
   if (!opened()) return;
-  for (const Link link : kBothLinks) link_changed(link);
+  for (const Link link : ports_.links()) link_changed(link);
   tracks_.follow(checks, checked, vrrp_, {context_.now, outbox_});
   act();
   if (!std::exchange(started_, true)) vrrp_.start({context_.now, outbox_});
@@ -68,7 +68,7 @@ void Mastership::quorums_changed(std::span<const CheckedServers::Quorum> quorums
 }
 
 void Mastership::link_changed(Link link) {
-  if (!opened() || ports_.name(link).empty()) return;
+  if (!opened()) return;
   join(link);
   vrrp_.link_changed(link, ports_.facts(link), {context_.now, outbox_});
   act();
@@ -76,7 +76,7 @@ void Mastership::link_changed(Link link) {
 
 void Mastership::join(Link link) {
   const LinkFacts& facts = ports_.facts(link);
-  if (ports_.name(link).empty() || !facts.usable()) return;
+  if (!facts.usable()) return;
   for (const auto& socket : sockets_) {
     const int problem = socket ? socket->join(facts.ifindex) : 0;
     if (problem == 0) continue;
@@ -99,7 +99,7 @@ bool Mastership::hear(VrrpSocket& socket, Instant now) {
   for (int n = 0; n < kMostAdverts; ++n) {
     const auto heard = socket.receive();
     if (!heard) return true;
-    for (const Link link : kBothLinks) {
+    for (const Link link : ports_.links()) {
       if (heard->ifindex == 0 || heard->ifindex != ports_.facts(link).ifindex) continue;
       vrrp_.heard(link, heard->packet, {now, outbox_});
       break;

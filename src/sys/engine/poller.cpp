@@ -14,8 +14,15 @@ namespace rawvs {
 Result<Done> Poller::open() {
   seldom_ = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!seldom_) return Error{system_error("epoll", errno)};
-  polled_[kLinks].fd = seldom_.get();
+  for (pollfd& one : polled_) one = {-1, POLLIN, 0};
+  polled_[0].fd = seldom_.get();
   return Done{};
+}
+
+void Poller::set_frames(Link link, int fd) {
+  const size_t at = 1 + index(link);
+  polled_[at] = {fd, POLLIN, 0};
+  if (fd >= 0) used_ = std::max(used_, at + 1);
 }
 
 Result<Done> Poller::add(int fd, Ready* ready) {
@@ -30,11 +37,15 @@ void Poller::wait(Instant deadline) {
   constexpr Duration kLongestWait = 60s;
   const Duration wait = std::min(left_until(deadline, clock_now()), kLongestWait);
   const int wait_ms = deadline == kNever ? -1 : static_cast<int>(wait.count());
-  if (poll(polled_.data(), polled_.size(), wait_ms) <= 0) {
+  const int found = poll(polled_.data(), used_, wait_ms);
+  if (found <= 0) {
     for (pollfd& one : polled_) one.revents = 0;
+    frames_wait_ = false;
     return;
   }
-  if (polled_[kLinks].revents == 0) return;
+  const bool others_wait = polled_[0].revents != 0;
+  frames_wait_ = found > (others_wait ? 1 : 0);
+  if (!others_wait) return;
   std::array<epoll_event, 8> events;
   const int count = epoll_wait(seldom_.get(), events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {

@@ -21,24 +21,27 @@ bool may_know_flows(GuardMode mode) { return mode != GuardMode::classic && mode 
 
 }  // namespace
 
-Ports::Ports(EngineContext& context)
-    : context_(context),
-      interfaces_{
-          {{context, Link::outside, context.config.interface}, {context, Link::inside, context.config.inside}}} {
+Ports::Ports(EngineContext& context) : context_(context) {
+  add(context.config.interface, LinkRole::clients);
+  if (!context.config.inside.empty()) add(context.config.inside, LinkRole::servers);
   context_.frames.set_guard_knows_flows(may_know_flows(context_.config.guard));
 }
 
+void Ports::add(const std::string& name, LinkRole role) {
+  const auto link = static_cast<Link>(ports_.size());
+  ports_.push_back(std::unique_ptr<Port>(new Port{Interface(context_, link, name), role}));
+}
+
 Result<Done> Ports::know_all() {
-  for (const Link link : kBothLinks) {
+  for (const Link link : links()) {
     if (const auto known = know(link); !known) return known.error();
   }
   return Done{};
 }
 
 Result<Done> Ports::know(Link link) {
-  Interface& interface = interfaces_[index(link)];
-  if (interface.name().empty()) return Done{};
-  auto facts = context_.netlink->query(interface.name());
+  Interface& interface = ports_[index(link)]->interface;
+  auto facts = query(link);
   if (!facts) return facts.error();
   if (!facts->unfit.empty()) return Error{formatted("interface {} cannot serve: {}", interface.name(), facts->unfit)};
   if (const auto taken = interface.take(*facts); !taken) return taken.error();
@@ -49,9 +52,14 @@ Result<Done> Ports::know(Link link) {
   return Done{};
 }
 
+Result<LinkFacts> Ports::query(Link link) {
+  auto facts = context_.netlink->query(name(link));
+  if (facts) facts->role = ports_[index(link)]->role;
+  return facts;
+}
+
 Result<Done> Ports::open_all() {
-  for (const Link link : kBothLinks) {
-    if (name(link).empty()) continue;
+  for (const Link link : links()) {
     if (const auto followed = follow(link); !followed) return followed.error();
     if (facts(link).usable()) continue;
     context_.log.write(Severity::warning, formatted("interface {} {}: waiting for it", name(link),
@@ -62,30 +70,28 @@ Result<Done> Ports::open_all() {
 }
 
 void Ports::close() {
-  for (Interface& interface : interfaces_) interface.close();
+  for (const auto& port : ports_) port->interface.close();
   note_guards();
 }
 
 void Ports::try_all() {
-  for (const Link link : kBothLinks) {
-    if (!name(link).empty()) try_one(link);
-  }
+  for (const Link link : links()) try_one(link);
 }
 
 // Tries again; logs the reason of a failure once.
 void Ports::try_one(Link link) {
   const auto followed = follow(link);
   const std::string problem = followed ? "" : followed.error().text;
-  if (std::exchange(trying_[index(link)].problem, problem) != problem && !problem.empty()) {
+  if (std::exchange(ports_[index(link)]->problem, problem) != problem && !problem.empty()) {
     context_.log.write(Severity::error, problem);
   }
 }
 
 // Reads the kernel's facts about the link, and opens or closes the packet socket accordingly.
 Result<Done> Ports::follow(Link link) {
-  Interface& interface = interfaces_[index(link)];
-  Instant& again = trying_[index(link)].again;
-  const auto asked = context_.netlink->query(interface.name());
+  Interface& interface = ports_[index(link)]->interface;
+  Instant& again = ports_[index(link)]->again;
+  const auto asked = query(link);
   if (!asked) {  // the last known facts are the best guess
     again = context_.now + kRetryOpen;
     return asked.error();
@@ -115,31 +121,31 @@ Result<Done> Ports::follow(Link link) {
 
 void Ports::note_guards() {
   bool any_knows = false, any_does_not = false;
-  for (const Interface& interface : interfaces_) {
-    if (interface.guard()) (interface.guard()->knows_flows() ? any_knows : any_does_not) = true;
+  for (const auto& port : ports_) {
+    if (const Guard* const guard = port->interface.guard()) (guard->knows_flows() ? any_knows : any_does_not) = true;
   }
   context_.frames.set_guard_knows_flows(any_knows || (may_know_flows(context_.config.guard) && !any_does_not));
-  for (const Link link : kBothLinks) {
-    const Guard* const guard = interfaces_[index(link)].guard();
+  for (const Link link : links()) {
+    const Guard* const guard = ports_[index(link)]->interface.guard();
     context_.director.guard_knows_flows(link, !guard || guard->knows_flows());
   }
 }
 
 void Ports::note_own_addresses() {
   own_addresses_.clear();
-  for (const Interface& interface : interfaces_) {
-    for (const LinkAddress& own : interface.facts().addresses) own_addresses_.push_back(own.addr);
+  for (const auto& port : ports_) {
+    for (const LinkAddress& own : port->interface.facts().addresses) own_addresses_.push_back(own.addr);
   }
   sort_addresses(own_addresses_);
 }
 
 void Ports::follow_watch() {
-  for (Interface& interface : interfaces_) interface.follow_watch(own_addresses_);
+  for (const auto& port : ports_) port->interface.follow_watch(own_addresses_);
 }
 
 void Ports::count() {
-  for (const Link link : kBothLinks) {
-    const Interface& interface = interfaces_[index(link)];
+  for (const Link link : links()) {
+    const Interface& interface = ports_[index(link)]->interface;
     LinkCounters counters = interface.counters();
     const HostRoute::Counters& back = context_.frames.returned(link);
     counters.returned = back.sent;
@@ -152,8 +158,9 @@ void Ports::count() {
 
 GuardLinks Ports::guard_links() const {
   std::vector<int> links;
-  for (const Interface& interface : interfaces_) {
-    if (interface.guard() && interface.guard()->link_fd() >= 0) links.push_back(interface.guard()->link_fd());
+  for (const auto& port : ports_) {
+    const Guard* const guard = port->interface.guard();
+    if (guard && guard->link_fd() >= 0) links.push_back(guard->link_fd());
   }
   return GuardLinks(links);
 }
@@ -161,15 +168,14 @@ GuardLinks Ports::guard_links() const {
 // Called last in a turn: filter and guard follow the other parts' changes.
 void Ports::serve(Instant now) {
   follow_watch();
-  for (const Link link : kBothLinks) {
-    if (now >= trying_[index(link)].again) try_one(link);
+  for (const Link link : links()) {
+    if (now >= ports_[index(link)]->again) try_one(link);
   }
 }
 
 Instant Ports::deadline() const {
   Instant first = kNever;
-  for (const Interface& interface : interfaces_) first = std::min(first, interface.deadline());
-  for (const Trying& trying : trying_) first = std::min(first, trying.again);
+  for (const auto& port : ports_) first = std::min({first, port->interface.deadline(), port->again});
   return first;
 }
 

@@ -7,7 +7,8 @@
 // tried again.
 #pragma once
 
-#include <array>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,20 @@ class Ports final : public Part {
   void count();  // updates the counters for the director's listings
   GuardLinks guard_links() const;
 
-  const std::string& name(Link link) const { return interfaces_[index(link)].name(); }
-  const LinkFacts& facts(Link link) const { return interfaces_[index(link)].facts(); }
+  std::span<const Link> links() const { return first_links(ports_.size()); }
+  const std::string& name(Link link) const { return ports_[index(link)]->interface.name(); }
+  const LinkFacts& facts(Link link) const { return ports_[index(link)]->interface.facts(); }
   const std::vector<Ip>& own_addresses() const { return own_addresses_; }  // of the host on our links, sorted
 
  private:
+  struct Port {
+    Interface interface;
+    LinkRole role = LinkRole::clients;
+    Instant again = kNever;  // when to try to open it again
+    std::string problem{};   // why it could not be opened; logged
+  };
+  void add(const std::string& name, LinkRole role);
+  Result<LinkFacts> query(Link link);
   Result<Done> know(Link link);
   Result<Done> follow(Link link);
   void try_one(Link link);
@@ -49,12 +59,7 @@ class Ports final : public Part {
   void note_own_addresses();
 
   EngineContext& context_;
-  std::array<Interface, kLinks> interfaces_;
-  struct Trying {
-    Instant again = kNever;  // when to try to open it again
-    std::string problem{};   // why it could not be opened; logged
-  };
-  std::array<Trying, kLinks> trying_{};
+  std::vector<std::unique_ptr<Port>> ports_;  // by link
   std::vector<Ip> own_addresses_;
   bool at_start_ = true;
 };

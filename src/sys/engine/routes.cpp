@@ -75,9 +75,10 @@ void Routes::follow() {
 
 // Without an answer the last known route is the best guess.
 bool Routes::ask(Ip server) {
-  std::array<int, kLinks> ifindexes{};
-  for (const Link link : kBothLinks) ifindexes[index(link)] = ports_.facts(link).ifindex;
-  const auto asked = context_.netlink->route_to(server, ifindexes);
+  std::array<int, kMostLinks> ifindexes{};
+  const auto links = ports_.links();
+  for (const Link link : links) ifindexes[index(link)] = ports_.facts(link).ifindex;
+  const auto asked = context_.netlink->route_to(server, std::span(ifindexes).first(links.size()));
   if (!asked) {
     if (!std::exchange(warned_, true)) context_.log.write(Severity::warning, asked.error().text);
     stale_ = true, asking_ = false, asked_ = context_.now;

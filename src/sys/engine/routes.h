@@ -34,7 +34,7 @@ class Routes final : public Part {
   EngineContext& context_;
   Ports& ports_;
   Ready news_;
-  std::array<LinkFacts, kLinks> seen_{};
+  std::array<LinkFacts, kMostLinks> seen_{};
   bool stale_ = false;        // the kernel's routes may differ from the director's
   bool asking_ = false;       // not all have been looked up yet
   std::optional<Ip> last_{};  // the last one looked up

@@ -24,7 +24,7 @@ namespace {
 void check_tables(const Config& config, std::vector<Error>& faults) {
   const Instant now = clock_now();
   Outbox out;
-  Director director(config.settings, random_hash_key(), !config.inside.empty(), now);
+  Director director(config.settings, random_hash_key(), now);
   if (const auto memory = has_memory(director, config.settings); !memory) return faults.push_back(memory.error());
   const WantedTables tables = wanted_tables(config);
   director.set_groups(tables.groups, {now, out});

@@ -26,8 +26,8 @@ class FrameIo {
  public:
   struct Options {
     int ifindex = 0;
-    std::string name;           // for messages
-    Link link = Link::outside;  // the frames' Link
+    std::string name;  // for messages
+    Link link{};       // the frames' Link
     uint32_t ring_frames = 1024;
     uint16_t mtu = 1500;  // decides the slot size
     Duration patience{};  // retry a busy back end for this long: the previous program has just closed it

@@ -27,7 +27,7 @@ constexpr int kSendBytes = 1 << 20;  // enough for a burst; the kernel doubles i
 struct HostRoute::Impl {
   Fd socket;
   Fd socket6;  // none: this kernel has no IPv6
-  std::array<Counters, kLinks> counters;
+  std::array<Counters, kMostLinks> counters;
   std::array<uint8_t, 9728> segment{};  // jumbo frames; no card merges larger segments
 
   void send_all(Frame frame);

@@ -128,7 +128,7 @@ std::optional<Ip> next_hop_in(const Attributes& attributes, Ip to) {
   return address_in(attributes[RTA_GATEWAY], ip_bytes(to.family()));
 }
 
-void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, Route& route) {
+void read_route(const nlmsghdr* message, std::span<const int> links, Route& route) {
   if (message->nlmsg_type != RTM_NEWROUTE) return;
   const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
   const Attributes attributes(message, sizeof *info);
@@ -141,7 +141,7 @@ void read_route(const nlmsghdr* message, const std::array<int, kLinks>& links, R
   route.source = address_in(attributes[RTA_PREFSRC], ip_bytes(route.to.family())).value_or(Ip::any(route.to.family()));
   route.mtu = mtu_in(attributes[RTA_METRICS]);
   route.kind = Route::Kind::elsewhere;
-  for (const Link link : kBothLinks) {
+  for (const Link link : first_links(links.size())) {
     if (links[index(link)] == 0 || links[index(link)] != static_cast<int>(mnl_attr_get_u32(oif))) continue;
     route.kind = Route::Kind::direct;
     route.link = link;
@@ -219,7 +219,7 @@ Result<std::vector<Ip>> Netlink::host_addresses() {
   return out;
 }
 
-Result<Route> Netlink::route_to(Ip to, const std::array<int, kLinks>& links) {
+Result<Route> Netlink::route_to(Ip to, std::span<const int> links) {
   Route route;
   route.to = to;
   route.kind = Route::Kind::unreachable;

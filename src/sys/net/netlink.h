@@ -2,8 +2,8 @@
 // netlink.h: the kernel's interfaces and routes, and notifications of their changes. rtnetlink(7) with libmnl.
 #pragma once
 
-#include <array>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "core/link.h"
@@ -36,10 +36,10 @@ class Netlink {
   // error means that the kernel did not answer: ask again.
   Result<std::vector<Ip>> host_addresses();
 
-  // The present route to an address. links: the ifindexes of our two links, 0 = absent. The look-up is by destination
+  // The present route to an address. links: the ifindexes of our links, 0 = absent. The look-up is by destination
   // alone: rules for sources or marks do not apply. Of several routes the kernel's choice for its own packets. An error
   // means that the kernel did not answer: ask again.
-  Result<Route> route_to(Ip to, const std::array<int, kLinks>& links);
+  Result<Route> route_to(Ip to, std::span<const int> links);
 
  private:
   struct Impl;
