@@ -2,7 +2,11 @@
 // filter_program.cpp: pcap_compile() without a capture handle.
 #include "sys/guard/filter_program.h"
 
+// libpcap's struct bpf_insn is another type than the kernel's of that name, which other files of the program have: the
+// link sees both, so here it has a name of its own. Its functions are C's, whose names do not tell their types.
+#define bpf_insn pcap_bpf_insn
 #include <pcap/pcap.h>
+#undef bpf_insn
 
 #include <memory>
 
@@ -34,7 +38,7 @@ Result<FilterProgram> compile_filter(const std::string& expression, int matched)
   FilterProgram out;
   out.reserve(code.program.bf_len);
   for (u_int i = 0; i < code.program.bf_len; ++i) {
-    const bpf_insn& insn = code.program.bf_insns[i];
+    const pcap_bpf_insn& insn = code.program.bf_insns[i];
     out.push_back({insn.code, insn.jt, insn.jf, insn.k});
   }
   return out;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // filter_program.h: compiles a pcap filter expression into a classic BPF program.
 //
-// libpcap's header and the kernel's linux/bpf.h both define struct bpf_insn, so only one file includes pcap.h.
+// libpcap's header and the kernel's linux/bpf.h both define struct bpf_insn: filter_program.cpp alone includes pcap.h.
 #pragma once
 
 #include <linux/filter.h>
