@@ -112,6 +112,29 @@ def a_host_that_wants_the_vip_for_itself_is_told_that_it_is_taken(lab):
     same(director.dropped(), {}, "frames dropped")
 
 
+@six_case()
+def a_vip_whose_multicast_group_the_kernel_does_not_join_is_told_once_and_counted(lab):
+    """The kernel has no IPv6 on an interface whose MTU is less than 1280."""
+    lab.serve_web()
+    lab["director"].mtu("eth0", 1000)
+    director = Director(lab, web6(), web6("other", address=VIP6_2)).start()
+
+    def missing():
+        return [row["missing_groups"] for row in director.ask("exits") if row["row"] == "link"]
+    text = "eth0: 2 multicast groups of IPv6 VIPs were not joined: "
+    director.wait_for_log(text)
+    same(missing(), ["2"], "missing groups")
+    director.admin("-A", "-t", f"[{VIP6}]:81")  # what is watched for changes
+    director.admin("-A", "-t", f"[{VIP6}1]:80")
+    eventually(lambda: missing() == ["3"], 10, f"the third VIP's group; {missing()}")
+    same(director.log().count("were not joined"), 1, "times it was logged")
+    lab["director"].mtu("eth0", 1500)
+    lab.add_ipv6("director")
+    eventually(lambda: missing() == ["0"], 10, f"every group; {missing()}")
+    all_answered(lab.request("local", 10), 10)
+    same(director.log().count("were not joined"), 1, "times it was logged in the end")
+
+
 # --- the words of rawvsadm ---
 
 

@@ -10,7 +10,7 @@ from health import check
 from lab.director import Director, virtual
 from lab.frames import ICMPV6, TOO_BIG, Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, ADDRESS6, DIRECTOR_INSIDE, IPV6, VIP, VIP6, mac_of, six
+from lab.topology import ADDRESS, ADDRESS6, DIRECTOR_INSIDE, IPV6, VIP, VIP6, VIP6_2, mac_of, six
 from programs import MEGABYTE, download, unwrap_at, upload, upload_page
 from tunnel import learned_mtu
 
@@ -208,6 +208,7 @@ def an_ipv4_service_goes_through_gue_of_ipv6(lab):
 
 RADVD = """interface eth0 {
   AdvSendAdvert on;
+  AdvLinkMTU %d;
   MinRtrAdvInterval 3;
   MaxRtrAdvInterval 4;
   prefix 2001:db8:1::/64 { AdvOnLink on; AdvAutonomous on; };
@@ -215,11 +216,11 @@ RADVD = """interface eth0 {
 """
 
 
-def advertise(lab, program):
-    """The router tells the LAN its prefix."""
+def advertise(lab, program, mtu=0):
+    """The router tells the LAN its prefix, and an MTU, if it is not 0."""
     if program == "radvd":
         file = lab.directory / "radvd.conf"
-        file.write_text(RADVD)
+        file.write_text(RADVD % mtu)
         command = ("radvd", "--nodaemon", "--config", str(file), "--pidfile", str(lab.directory / "radvd.pid"),
                    "--logmethod", "stderr")
     else:
@@ -301,3 +302,28 @@ def a_director_that_gets_its_address_only_by_an_advertisement_serves_and_checks_
     same(sources(), {own}, "sources of checks")
     announced = {(f.sender, f.ttl) for f in at_local.frames() if f.op == 2 and f.about == VIP6}
     same(announced, {(mac_of("director"), 255)}, "who announces the VIP")
+
+
+@six_case(needs=("radvd",))
+def a_client_learns_the_mtu_that_a_router_advertises_through_a_tunnel_and_by_direct_routing(lab):
+    lab.serve_web("rs1")
+    unwrap_at(lab, "rs1")
+    lab["director"].sysctl6(conf__eth0__accept_ra=2)
+    tunnel = virtual("tunnel", servers=("rs1 forward=tun",), family=IPV6)
+    route = virtual("route", address=VIP6_2, servers=("rs1",), family=IPV6)
+    director = Director(lab, tunnel, route).start()
+
+    def leaves_by(mtu):
+        told = director.admin("explain", f"[{ADDRESS6['client']}]:4000", f"[{VIP6}]:80", check=False)
+        return f" on eth0, MTU {mtu}, " in told.stdout
+    true(leaves_by(1500), "the MTU before")
+    daemon = advertise(lab, "radvd", NARROW)
+    eventually(lambda: leaves_by(NARROW), 20, f"the advertised MTU; {daemon.text()}")
+    lab["router"].sysctl6(conf__eth0__mtu=1500)  # radvd keeps to it itself: the router would be the one to tell clients
+    client_learns(lab, "rs1", director, NARROW - 40, {NARROW - 40})
+    upload(lab, "client", os.urandom(MEGABYTE) * 5, f"http://[{VIP6_2}]/cgi-bin/sum")
+    same(learned_mtu(lab["client"], VIP6_2), NARROW, "the path MTU to the VIP by direct routing")
+    same(director.log().count("interface eth0 is up"), 1, "times that the interface came up")
+    daemon.stop()
+    daemon = advertise(lab, "radvd", 1500)
+    eventually(lambda: leaves_by(1500), 20, f"the larger MTU; {daemon.text()}")

@@ -22,5 +22,7 @@ over_ipv6("ipv6_programs",
           offloads.through_nat_every_checksum_is_right_both_ways_behind_cards_without_offloads,
           offloads.through_a_tunnel_every_checksum_is_right,
           offloads.plain_sockets_carry_super_frames_whole_as_well,
+          offloads.by_af_xdp_nothing_is_lost_by_direct_routing,
+          offloads.by_af_xdp_nothing_is_lost_through_nat,
           ldirectord.ldirectord_makes_the_table_quiesces_dead_servers_and_uses_the_fallback,
           ldirectord.ldirectord_removes_and_adds_the_servers_of_a_mark_without_quiescing)

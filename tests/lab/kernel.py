@@ -46,8 +46,10 @@ def with_ip_forward_no_packet_is_doubled_and_the_kernel_says_nothing(lab):
     at_director = Capture(lab["director"])
     before = {name: lab["director"].kernel_counter(name) for name in ("InReceives", "ForwDatagrams", "OutRequests")}
     all_answered(lab.request("client", 50), 50)
-    syns = [f.source_port for capture in at_servers for f in capture.frames() if f.is_syn]
-    same((len(syns), len(set(syns))), (50, 50), "SYNs at the servers, and their ports")
+    # Each as its sender made it, without what a hop changes: a busy client's second SYN has another identification.
+    syns = [f.data[14:22] + f.data[26:] for capture in at_servers for f in capture.frames() if f.is_syn]
+    true(len(syns) >= 50, f"{len(syns)} SYNs at the servers")
+    same(len(syns) - len(set(syns)), 0, "SYNs that came to the servers twice")
     # What the client says itself is forwarded, its resets too: it resets when a FIN comes twice on a busy machine.
     loud = [f for f in at_director.frames()
             if f.outgoing and f.source != ADDRESS["client"] and (f.is_reset or f.protocol == ICMP)]

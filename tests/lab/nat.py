@@ -7,7 +7,8 @@ from lab.director import Director, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually
 from lab.topology import ADDRESS, FAR_NET, FAR_SIDE, NEAR, VIP, Load
-from programs import a_thousand_requests, fifty_megabytes_each_way, loud, names_by_udp_and_tcp, serve_names
+from programs import (a_thousand_requests, fifty_megabytes_each_way, loud, names_by_udp_and_tcp, serve_names,
+                      shared_by_weight)
 
 IN = ("in1", "in2")
 FAR = ("far1", "far2")
@@ -149,9 +150,7 @@ def a_service_made_by_rawvsadm_serves_as_one_from_the_file(lab):
     director.admin("-A", "-t", f"{VIP}:80", "-s", "wrr")
     for name, weight in (("in1", "1"), ("in2", "3")):
         director.admin("-a", "-t", f"{VIP}:80", "-r", f"{ADDRESS[name]}:8080", "-m", "-w", weight)
-    answers = lab.request("client", 200, parallel=20)
-    all_answered(answers, 200)
-    same(dict(answers.of), {"in1": 50, "in2": 150}, "who answered how many")
+    shared_by_weight(lab, director, "client", 200, {"in1": 1, "in2": 3}, parallel=20)
     true("Masq" in director.admin("-L", "-n"), "the listing does not say Masq")
 
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 
+from back_ends import with_io
 from case import case, same, true
 from lab.director import Director, program, virtual
 from lab.namespaces import Trouble, eventually
@@ -261,6 +262,27 @@ def plain_sockets_carry_super_frames_whole_as_well(lab):
     serve(lab, "in1")
     director = Director(lab, service(lab, "in1 forward=nat"), inside="eth1", io="socket").start()
     both_ways_whole(lab, director)
+
+
+@case(seconds=90, needs=("iperf3",))
+@one_processor()
+def by_af_xdp_nothing_is_lost_by_direct_routing(lab):
+    serve(lab, "rs1")
+    director = with_io(lab, "xdp", service(lab, "rs1"))
+    for client in ("client", "local"):
+        for way in (UP, DOWN):
+            nothing_is_lost(lab, director, client, "rs1", 50, *way, *GENTLY)
+
+
+@case(seconds=90, needs=("iperf3",))
+@one_processor()
+def by_af_xdp_nothing_is_lost_through_nat(lab):
+    lab.add_inside("in1")
+    serve(lab, "in1")
+    director = with_io(lab, "xdp", service(lab, "in1 forward=nat"), inside="eth1")
+    for client in ("client", "local"):
+        for way in (UP, DOWN):
+            nothing_is_lost(lab, director, client, "in1", 50, *way, *GENTLY)
 
 
 @case(seconds=90, needs=("iperf3",))

@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import sys
 
-from case import Skip, all_answered, case, same, true
+from case import Skip, all_answered, case, each_of, same, true
 from init_scripts import SHELLS
 from ipv6 import six_virtual
 from lab.director import Director, virtual
@@ -23,8 +23,9 @@ TUNL0 = "tuntap add dev tunl0 mode tun"
 
 def tunnel_script(lab, shell, *modprobe):
     """The script with MODE=tun, and a modprobe of these lines.  Busybox's shell has its own, which nothing replaces."""
-    if pathlib.Path("/sys/module/ipip").exists():
-        raise Skip("this kernel has a tunl0 of its own")
+    own = [name for name in ("ipip", "sit", "ip6_tunnel") if pathlib.Path("/sys/module", name).exists()]
+    if own:
+        raise Skip(f"this kernel has tunnels of its own: {' '.join(own)}")
     script, state = realserver_script(lab, shell)
     script.settings["MODE"] = "tun"
     script.program("modprobe", *modprobe)
@@ -126,6 +127,45 @@ def a_kernel_without_ip_in_ip_is_told_and_nothing_is_changed(lab):
             true("there is no interface tunl0, and modprobe ipip has made none (no ipip here): " in text, text)
         same_as_before(before, lab["rs1"], "after the refusal")
         true(not state.exists(), "there is a state file")
+
+
+IN_TUNNELS = {  # the VIP, the server as the director knows it, OUTER, the tunnel's interface
+    "ipv6_in_ipv6": (VIP6, ADDRESS6["rs1"], "", "ip6tnl0"),
+    "ipv6_in_ipv4": (VIP6, ADDRESS["rs1"], "ipv4", "sit0"),
+    "ipv4_in_ipv6": (VIP, ADDRESS6["rs1"], "ipv6", "ip6tnl0"),
+}
+
+
+@each_of(IN_TUNNELS, seconds=60, needs=("dash",), servers=("rs1",), family=IPV6)
+def the_script_sets_up_a_real_server_of_a_tunnel_for(lab, kind):
+    (vip, server, outer, place), host = kind, lab["rs1"]
+    bare(host)
+    host.ip(*[f"addr del {one}/128 dev lo" for one in (VIP6, six(VIP2))])
+    lab.serve_web()
+    unwrapping = host.start(sys.executable, str(HERE / "decapsulate"), "ipip", place)
+    eventually(lambda: "ready" in unwrapping.text(), 10, "the tunnel's end")
+    director = Director(lab, f"[virtual web]\naddress = {vip}\nports = tcp/80\nserver = {server} forward=tun\n").start()
+    url = f"http://[{vip}]/" if vip == VIP6 else f"http://{vip}/"
+    answered = "neighbour discovery" if vip == VIP6 else "ARP"
+    for shell in SHELLS:
+        script, state = tunnel_script(lab, shell, "exit 1")
+        script.settings.update(VIPS=vip, OUTER=outer)
+        before = settings_of(host, place)
+        true("not started" in script.gives(3, "status"), "status before")
+        true(lab.request("client", 1, url=url, patience=1).failures, "it answers without the VIP: nothing is tested")
+        for _ in range(2):
+            script.gives(0, "start")
+        text = script.gives(0, "status")
+        true(text.startswith(f"{vip} on {place}: yes\n{vip} answered for in {answered}: no\n"), text)
+        all_answered(lab.request("client", 10, url=url), 10)
+        host.run("ip", "addr", "del", f"{vip}/{128 if vip == VIP6 else 32}", "dev", place)
+        true(f"{vip} on {place}: no; expected yes\n" in script.gives(1, "status"), "status does not miss the VIP")
+        script.gives(0, "reload")
+        all_answered(lab.request("client", 10, url=url), 10)
+        script.gives(0, "stop")
+        same_as_before(before, host, "after the stop", place)
+        true(not state.exists(), "the state file is still there")
+    same(director.dropped(), {}, "frames dropped")
 
 
 # --- MODE=nat ---

@@ -98,12 +98,19 @@ class Program:
             self.process.kill()
             return self.process.wait(seconds)
 
+    def sockets(self, protocol="tcp"):
+        """The kernel's tables of sockets in this program's host: the columns of each (proc_net_tcp(5))."""
+        tables = [pathlib.Path(f"/proc/{self.pid}/net/{protocol}{family}").read_text() for family in ("", "6")]
+        return [line.split() for table in tables for line in table.splitlines()[1:]]
+
     def listens_on(self, port, protocol="tcp"):
         """Returns whether something in this program's host listens on the port."""
-        tables = [pathlib.Path(f"/proc/{self.pid}/net/{protocol}{family}").read_text() for family in ("", "6")]
         state = {"tcp": "0A", "udp": "07"}[protocol]
-        rows = [line.split() for table in tables for line in table.splitlines()[1:]]
-        return any(row[1].endswith(f":{port:04X}") and row[3] == state for row in rows)
+        return any(row[1].endswith(f":{port:04X}") and row[3] == state for row in self.sockets(protocol))
+
+    def connecting(self):
+        """Returns whether a client in this program's host has sent a SYN that is not answered yet."""
+        return any(row[3] == "02" for row in self.sockets())
 
 
 class Host:
