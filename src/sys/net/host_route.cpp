@@ -30,7 +30,7 @@ struct HostRoute::Impl {
   std::array<Counters, kMostLinks> counters;
   std::array<uint8_t, 9728> segment{};  // jumbo frames; no card merges larger segments
 
-  void send_all(Frame frame);
+  void send_all(Frame frame, uint8_t hops);
   void send_segments(Segmenter& segments, Link from);
   void send_one(Frame frame, Link from);
 };
@@ -50,25 +50,25 @@ Result<std::unique_ptr<HostRoute>> HostRoute::open() {
 }
 
 void HostRoute::send(Frame frame) {
-  uint8_t& ttl = frame.data[kEthernetSize + ttl_at(stated_family(frame.bytes().subspan(kEthernetSize)))];
-  if (ttl <= 1) {
-    ++impl_->counters[index(frame.link)].expired;
-    return;
-  }
-  --ttl;  // the header's checksum is wrong now; the kernel computes it in any case (raw(7))
-  impl_->send_all(frame);
+  const uint8_t ttl = frame.data[kEthernetSize + ttl_at(stated_family(frame.bytes().subspan(kEthernetSize)))];
+  if (ttl > 1) return impl_->send_all(frame, 1);
+  ++impl_->counters[index(frame.link)].expired;
 }
 
 void HostRoute::deliver(Frame frame) {
   Counters& count = impl_->counters[index(frame.link)];
   const uint64_t before = count.too_long + count.failed;
-  impl_->send_all(frame);
+  impl_->send_all(frame, 0);
   count.undelivered += count.too_long + count.failed - before;
 }
 
-void HostRoute::Impl::send_all(Frame frame) {
+void HostRoute::Impl::send_all(Frame frame, uint8_t hops) {
   Packet packet;
-  if (frame.offload.super_frame() && !parse_ip(frame, packet)) {
+  const bool super = frame.offload.super_frame() && !parse_ip(frame, packet);
+  // The header's checksum may be wrong now; the kernel computes it in any case (raw(7)).
+  uint8_t& ttl = frame.data[kEthernetSize + ttl_at(stated_family(frame.bytes().subspan(kEthernetSize)))];
+  ttl = static_cast<uint8_t>(ttl - hops);
+  if (super) {
     Segmenter segments(frame, packet);
     if (segments.valid() && segments.largest_piece() <= segment.size()) return send_segments(segments, frame.link);
   }
