@@ -31,10 +31,11 @@ TEST(Control, ListsServicesAndTheirServersNewestFirst) {
                 nothing +
                 "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=2147483647 upper=9 lower=3 "
                 "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.12 mac=02:00:00:00:00:12 "
-                "fixed=1 " +
+                "fixed=1 local=0 " +
                 nothing +
                 "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=1 upper=0 lower=0 "
-                "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.11 mac=- fixed=0 " +
+                "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.11 mac=- fixed=0 "
+                "local=0 " +
                 nothing + "service service=mark:10 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
                 nothing + "end\n");
   const std::string one = t.ask("list service=mark:10");

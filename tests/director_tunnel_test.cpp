@@ -334,9 +334,10 @@ TEST_F(TunnelTest, FollowsTheHostsRoutes) {
     route.kind = kind;
     director_->route_found(route, {now_, out_});
     EXPECT_NE(notices().find("real server 192.0.2.11"), std::string::npos);
-    const uint64_t before = count(Exit::no_route);
+    const Exit exit = kind == Route::Kind::local ? Exit::no_local : Exit::no_route;
+    const uint64_t before = count(exit);
     EXPECT_EQ(arrive(frame(Tcp{.flags = "A"})), "");
-    EXPECT_EQ(count(Exit::no_route), before + 1);
+    EXPECT_EQ(count(exit), before + 1);
   }
 }
 

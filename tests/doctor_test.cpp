@@ -117,9 +117,9 @@ TEST(Doctor, FindsOthersThatAnswerForTheVip) {
   finds({.added = {row + "192.0.2.11"}}, "error:server-answers-arp",
         "real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100",
         "on 192.0.2.11: sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
-  finds({.added = {row + "192.0.2.11"}}, "error:server-answers-arp", "is not balanced", "arp_defend = 1 in [director]");
-  finds({.added = {row + "192.0.2.11", "line text=arp_defend = 1"}}, "warning:server-answers-arp",
-        "arp_defend repeats the director's claim", "a stopgap");
+  finds({.added = {row + "192.0.2.11"}}, "error:server-answers-arp", "answers ARP for", "arp_defend = 1 in [director]");
+  finds({.changed = {{"max_connections = 1000 ; few", "arp_defend = 1"}}, .added = {row + "192.0.2.11"}},
+        "warning:server-answers-arp", "arp_defend repeats the director's claim", "rawvs-realserver");
   finds({.added = {row + "-"}}, "error:rival", "02:00:00:00:00:11, which is no real server",
         "ip neigh | grep 02:00:00:00:00:11");
 }

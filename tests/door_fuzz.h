@@ -81,6 +81,7 @@ class DoorFuzz : public testing::Test {
   void check_departure(const Departure& d, const Packet& packet);
   void check_sums(const FrameBytes& b, size_t ip_at);
   void check_returned();
+  void check_delivered();
   void check_counts();
   void check_found(const Connection& c, Side side);
   void check_replies();

@@ -21,6 +21,7 @@ void DoorFuzz::begin(bool honest) {
   s.pmtu_disc = !one_in(3);
   s.schedule_icmp = one_in(3);
   s.arp_hold = one_of({0u, 1u, 8u});
+  s.arp_defend = !one_in(3);
   s.reply_rate = one_of({0u, 1u, 1000u, 1000u});
   out_.clear();
   arrived_.clear(), pieces_.clear(), tunnelled_.clear(), numbers_.clear(), known_.clear(), expected_.clear();
@@ -212,6 +213,12 @@ void DoorFuzz::link_acts() {
 }
 
 void DoorFuzz::routes_change() {
+  std::vector<Ip> here = {ip("127.0.0.1"), ip("192.0.2.10")};
+  for (const char* const vip : {"192.0.2.100", "192.0.2.101", "192.0.2.102"}) {
+    if (one_in(2)) here.push_back(ip(vip));
+  }
+  director_->host_addresses(std::move(here), {now_, out_});
+  out_.clear();
   for (uint32_t i = 0; i < kServerAddresses; ++i) {
     if (one_in(3)) continue;
     Route r{.to = server_addr(i), .kind = Route::Kind::direct, .link = one_of({kOutLink, kInLink})};

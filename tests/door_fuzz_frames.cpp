@@ -157,6 +157,7 @@ DoorFuzz::Made DoorFuzz::arp() {
   const Link link = one_in(2) ? kInLink : kOutLink;
   ArpFrame a{.request = one_in(2), .sender_mac = server_mac(i), .target_mac = mac_of(link), .to = mac_of(link)};
   a.sender = one_in(12) ? vip() : one_in(6) ? one_of({"192.0.2.1", "203.0.113.1"}) : text(server_addr(i));
+  if (a.request && one_in(2)) a.to = kBroadcastMac;
   a.target = one_in(4) ? vip() : link == kOutLink ? "192.0.2.10" : "203.0.113.10";
   return {frame(a), link};
 }
@@ -202,7 +203,9 @@ DoorFuzz::Made DoorFuzz::addressed(Made m) {
   const auto& virtual_macs = director_->watch().macs[index(m.link)];
   const Mac to = virtual_macs.empty() || one_in(2) ? mac_of(m.link) : virtual_macs[0];
   std::copy_n(to.bytes.begin(), 6, m.bytes.begin());
-  if (one_in(2000)) std::copy_n(to.bytes.begin(), 6, m.bytes.begin() + 6);     // a loop
+  if (one_in(2000)) std::copy_n(to.bytes.begin(), 6, m.bytes.begin() + 6);  // a loop
+  if (one_in(10))
+    std::ranges::copy(server_mac(below(kServerAddresses)).bytes, m.bytes.begin() + 6);  // another director
   put_be16(m.bytes.data() + 18, ip_id_ = static_cast<uint16_t>(ip_id_ + 64));  // room for a super-frame's segments
   fix_ip_checksum(m.bytes);
   return m;

@@ -172,15 +172,14 @@ bool ServerPlaces::chosen_by_peer(Ip vip, Mac from, Ip source) const {
   });
 }
 
-// A server by direct routing of a VIP that this host has, too.
+// A server by direct routing of a VIP that this host has, too, or of a mark.
 void ServerPlaces::note_peer(ServerSlot slot) {
   const Server& server = services_.server(slot);
   Place& place = places_[slot];
   std::optional<Peer> peer;
   if (place.neighbor != kNoNeighbor && server.in_service() && server.spec.method == Method::route) {
-    const auto here = [&](Ip vip) { return lan_.claims.on_host(vip); };
     const bool of_mark = server.key.mark.value != 0;
-    if (of_mark ? std::ranges::any_of(services_.vips_of(server.key), here) : here(server.key.vip.addr)) {
+    if (of_mark || lan_.claims.on_host(server.key.vip.addr)) {
       peer = {of_mark ? kAnyVip : server.key.vip.addr, place.neighbor};
     }
   }

@@ -127,13 +127,14 @@ const CheckedServers::Asking& CheckedServers::time_passed(ServerGate& gate, Turn
   return asking_;
 }
 
-// The servers' addresses are asked for anyway, and it is known who is silent.
+// The other servers' addresses are asked for anyway, and it is known who is silent.
 bool CheckedServers::answer_by_arp(const ProbeToStart& probe, const Server* server, const ServerGate& gate,
                                    Instant now) {
   if (probe.target->check->kind != CheckKind::arp) return false;
   const auto hop = server ? gate.next_hop(*server) : std::nullopt;
-  const bool well = hop && hop->mac;
-  std::string said = server ? "no route" : "it is not in the table";
+  const bool itself = server && server->local && server->reachable;
+  const bool well = itself || (hop && hop->mac);
+  std::string said = itself ? "it is this host itself" : server ? "no route" : "it is not in the table";
   if (hop)
     said = text(hop->addr) +
            (well ? " is at " + text(*hop->mac) : std::string(" does not answer ") + what_is_answered(hop->addr));
