@@ -82,6 +82,16 @@ TEST_F(StateDirectorTest, NoLifetimeIsLongerThanTodaysTimeouts) {
   expect_an_end();
 }
 
+TEST_F(StateDirectorTest, ALifetimeThatBeganWithinATickIsNotCut) {
+  web(1);
+  pass(5ms);
+  arrive(frame(Tcp{})), arrive(frame(Tcp{.flags = "A"}));
+  const std::vector<uint8_t> bytes = save();
+  make({});
+  web(1);
+  EXPECT_EQ(restore(bytes), "1 connection and 0 templates taken back");
+}
+
 TEST_F(StateDirectorTest, NatIsTranslatedBothWays) {
   nat(1);
   arrive(frame(Tcp{})), answer("SA"), arrive(frame(Tcp{.flags = "A"}));

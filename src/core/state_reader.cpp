@@ -249,7 +249,8 @@ void StateReader::cap(Entry& e, const StateTables& tables) {
     longest = std::min(longest, service->spec.persistence);
   }
   if ((e.notes & Notes::controls) != 0) longest = std::max(longest, kStillControls);
-  if (e.left > longest || (e.is_template() && std::chrono::seconds(e.seconds) > longest)) ++report_.shortened;
+  const Duration rounded_up = longest + kLeftUnit;  // the table's deadlines are at the end of a tick
+  if (e.left > rounded_up || (e.is_template() && std::chrono::seconds(e.seconds) > longest)) ++report_.shortened;
   e.left = std::min(e.left, longest);
   if (e.is_template()) e.seconds = std::min(e.seconds, static_cast<uint32_t>((longest + 999ms) / 1s));
 }
