@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <set>
 #include <vector>
@@ -86,6 +87,25 @@ inline FrameBytes solicitation(Ip sender, Ip target, Ip dst, Mac to) {
 }
 inline FrameBytes solicitation(Ip sender, Ip target) {
   return solicitation(sender, target, solicited_node(target), multicast_mac(solicited_node(target)));
+}
+
+// With ports, behind options of so many bytes; IPv6: behind a fragment header with this word, if it is given.
+inline FrameBytes with_port(Protocol protocol, Ip dst, uint16_t port, size_t options = 0, Mac to = kOwn) {
+  FrameBytes f = of_protocol(static_cast<uint8_t>(protocol), kClient, dst, to);
+  f[14] = static_cast<uint8_t>(0x45 + options / 4);
+  f.resize(34 + options + 8);
+  store_be16(f, 34 + options, 1001);
+  store_be16(f, 36 + options, port);
+  return f;
+}
+inline FrameBytes with_port6(Protocol protocol, Ip dst, uint16_t port, std::optional<uint16_t> fragment_word = {}) {
+  FrameBytes f = ipv6(kOwn, kClient6, dst, fragment_word ? 44 : static_cast<uint8_t>(protocol));
+  if (fragment_word) f[54] = static_cast<uint8_t>(protocol), store_be16(f, 56, *fragment_word);
+  const size_t at = fragment_word ? 62 : 54;
+  f.resize(at + 8);
+  store_be16(f, at, 1001);
+  store_be16(f, at + 2, port);
+  return f;
 }
 
 using Ips = std::vector<Ip>;

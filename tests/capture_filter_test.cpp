@@ -154,6 +154,45 @@ TEST(CaptureFilter, CopesWithTheEndsOfTheAddressSpace) {
   EXPECT_FALSE(filter.takes(ipv4(kOwn, kClient, kVip)));
 }
 
+TEST(CaptureFilter, TakesTheServicesPortsOfAnOwnAddressFragmentsAndErrors) {
+  Watch watch;
+  watch.own = {{kVip, Protocol::tcp, 80, 80}, {kVip, Protocol::udp, 5000, 5010}, {kVip6, Protocol::tcp, 80, 80}};
+  const Filter filter(capture_filter(watch, kMine));
+  EXPECT_TRUE(filter.takes(with_port(Protocol::tcp, kVip, 80)));
+  EXPECT_TRUE(filter.takes(with_port(Protocol::tcp, kVip, 80, 8)));
+  EXPECT_TRUE(filter.takes(with_port(Protocol::udp, kVip, 5010)));
+  EXPECT_TRUE(filter.takes(fragment(with_port(Protocol::udp, kVip, 5010), 0x2000)));
+  EXPECT_TRUE(filter.takes(fragment(with_port(Protocol::udp, kVip, 1), 0x0010))) << "a later fragment";
+  EXPECT_FALSE(filter.takes(fragment(with_port(Protocol::sctp, kVip, 1), 0x0010))) << "of no service";
+  EXPECT_TRUE(filter.takes(icmp(3, kClient, kVip)));
+  EXPECT_TRUE(filter.takes(with_port6(Protocol::tcp, kVip6, 80)));
+  EXPECT_TRUE(filter.takes(with_port6(Protocol::tcp, kVip6, 22, uint16_t{0x0100})));
+  EXPECT_TRUE(filter.takes(icmp6(1, kClient6, kVip6)));
+  EXPECT_FALSE(filter.takes(with_port(Protocol::tcp, kVip, 22)));
+  EXPECT_FALSE(filter.takes(with_port(Protocol::udp, kVip, 80)));
+  EXPECT_FALSE(filter.takes(with_port(Protocol::tcp, kVip, 80, 0, kOther)));
+  EXPECT_FALSE(filter.takes(icmp(8, kClient, kVip)));
+  EXPECT_FALSE(filter.takes(icmp(3, kClient, kServer)));
+  EXPECT_FALSE(filter.takes(arp(kRequest, kClient, kVip)));
+  EXPECT_FALSE(filter.takes(with_port6(Protocol::tcp, kVip6, 22)));
+}
+
+TEST(CaptureFilter, TakesAllThatIsSentToAnOwnAddressOfManyPorts) {
+  Watch watch;
+  for (uint16_t port = 1; port < 200; port = static_cast<uint16_t>(port + 2))
+    watch.own.push_back({kVip, Protocol::tcp, port, port});
+  const Filter filter(capture_filter(watch, kMine));
+  EXPECT_TRUE(filter.takes(with_port(Protocol::tcp, kVip, 1)));
+  EXPECT_TRUE(filter.takes(with_port(Protocol::tcp, kVip, 2)));
+  EXPECT_FALSE(filter.takes(with_port(Protocol::tcp, kServer, 1)));
+  EXPECT_TRUE(capture_sets(watch).admits(watch));
+  Watch few;
+  few.own = {watch.own[0]};
+  EXPECT_TRUE(capture_sets(watch).admits(few));
+  EXPECT_FALSE(capture_sets(few).admits(watch));
+  EXPECT_TRUE(capture_sets(few).admits(few));
+}
+
 }  // namespace
 TEST(CaptureFilter, HasTheAddressesOfBothFamilies) {
   Watch watch;

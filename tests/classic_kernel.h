@@ -87,7 +87,7 @@ class Kernel final : public FilterHook {
 struct GuardFilter : testing::Test {
   void follow(const Watch& watch, const Ips& hosts = {}) {
     EXPECT_EQ(guard_.follow(watch, kMine, hosts, kernel_), 0);
-    EXPECT_EQ(guard_.guarded_vips(), watch.vips.size());
+    EXPECT_EQ(guard_.guarded_vips(), watch.all_vips());
   }
   // Follows the VIPs and then one more, which it returns. Counts the filters that this replaces from 0 on.
   Ip follow_one_more(Ips& vips) {

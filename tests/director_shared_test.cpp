@@ -105,13 +105,10 @@ TEST_F(SharedTest, NatServersAnswersThatComeToTheGatewaysVirtualMacAddressAreTra
 }
 
 // A master with priority 255 has the address on its interface.
-TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHostUnlessItIsAVip) {
+TEST_F(SharedTest, TheHostsOwnAddressIsLeftToTheHost) {
   EXPECT_EQ(share({{ip("203.0.113.10"), kInLink, true, {}}}), "");
   EXPECT_EQ(ask_inside("203.0.113.10"), "");
   EXPECT_TRUE(director_->watch().vips.empty());
-  web(1);
-  EXPECT_NE(share({{ip("192.0.2.100"), kOutLink, true, {}}, {ip("203.0.113.10"), kInLink, true, {}}}), "x");
-  EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
 }
 
 // A VIP that no instance names, made at run time: the master of the deciding instance answers for it.
@@ -157,13 +154,17 @@ TEST_F(SharedTest, ARemovedVipThatWasOnStandbyStaysSilent) {
 }
 
 // No other director has this host's own address: as a standby it would cut the host off.
-TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsAnsweredForWhoeverIsMaster) {
+TEST_F(SharedTest, AVipThatIsTheHostsOwnAddressIsServedWhoeverIsMaster) {
   LinkFacts facts = director_->link(kOutLink);
   facts.addresses.push_back({ip("192.0.2.100"), 24});
   director_->link_changed(kOutLink, facts, {now_, out_});
   share_others(false);
   web(1);
-  EXPECT_TRUE(director_->claims().answers_for(ip("192.0.2.100")));
+  EXPECT_FALSE(director_->claims().answers_for(ip("192.0.2.100"))) << "the host's kernel does";
+  EXPECT_EQ(arrive(frame(Tcp{})), to_server(1, "198.51.100.1:1001 > 192.0.2.100:80 S ttl 63"));
+  share({{ip("192.0.2.100"), kOutLink, false, kVirtualMac}});
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 1002})), to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 S ttl 63"));
+  EXPECT_TRUE(director_->watch().macs[index(kOutLink)].empty());
 }
 
 TEST_F(SharedTest, AnExplanationNamesTheOtherDirector) {

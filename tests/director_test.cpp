@@ -191,18 +191,6 @@ TEST_F(DirectorTest, AnnouncesANewVipInBothFormsAndStopsAnsweringWhenItsServiceG
   EXPECT_EQ(arrive(frame(Tcp{})), "");
 }
 
-TEST_F(DirectorTest, WarnsWhenAVipIsTheHostsOwnAddressAndDoesNotAskInItsName) {
-  key_ = {Protocol::tcp, {ip("192.0.2.10"), Port(80)}, {}};
-  ASSERT_FALSE(director_->add({key_}, {now_, out_}));
-  EXPECT_EQ(notices(),
-            "VIP 192.0.2.10 is also this host's own address on eth0: all that is sent to it goes to the director, and "
-            "nothing to the host");
-  out_.clear();
-  ASSERT_FALSE(director_->add_server(key_, server(1), {now_, out_}));
-  EXPECT_EQ(notices(), "");
-  EXPECT_NE(left().find("who-has 192.0.2.11 tell 0.0.0.0"), std::string::npos);
-}
-
 TEST_F(DirectorTest, NamesTheRealServerThatAnswersArpForTheVip) {
   web(1);
   arrive(frame(ArpFrame{.request = false,

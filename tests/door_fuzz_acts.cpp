@@ -204,6 +204,7 @@ LinkFacts DoorFuzz::facts(Link link) {
   f.mac = outside ? kDirectorMac : kInsideMac;
   f.mtu = honest_ ? mtu_ : one_of<uint16_t>({1500, 1500, 68, 9000});
   if (!one_in(8)) f.addresses = {{ip(outside ? "192.0.2.10" : "203.0.113.10"), one_of<uint8_t>({24, 24, 24, 32, 0})}};
+  if (outside && one_in(4)) f.addresses.push_back({ip("192.0.2.100"), 32});  // a VIP
   return f;
 }
 

@@ -55,6 +55,28 @@ TEST_F(XdpOnVeth, LeavesToTheKernelWhatIsNotSurelyTheDirectors) {
   EXPECT_EQ(next_frame(*io_).bytes, to_vip("last"));
 }
 
+TEST_F(XdpOnVeth, TakesTheServicesPortsOfTheHostsOwnAddress) {
+  constexpr const char* kOwn = "192.0.2.102";
+  const auto own = [&](uint16_t port, const char* data) {
+    return frame(Udp{.src = "192.0.2.1", .dst = kOwn, .dport = port, .data = data, .from = kLeft, .to = kRight});
+  };
+  watch_.own = {{ip(kOwn), Protocol::udp, 53, 54}, {ip("2001:db8::102"), Protocol::udp, 53, 53}};
+  tell();
+  for (const FrameBytes& taken : {own(53, "first"), own(54, "last"), frame(udp6("six", "2001:db8::102"))}) {
+    send(taken);
+    EXPECT_EQ(next_frame(*io_).bytes, taken);
+  }
+  const FrameBytes syn = frame(Tcp{.src = "192.0.2.1", .dst = kOwn, .dport = 53, .from = kLeft, .to = kRight});
+  for (const FrameBytes& passes : {own(55, "the host's"), syn}) {
+    send(passes);
+    EXPECT_EQ(next_frame(*tap_).bytes, passes);
+  }
+  watch_.own.clear();
+  tell();
+  send(own(53, "no longer"));
+  EXPECT_EQ(next_frame(*tap_).bytes, own(53, "no longer"));
+}
+
 TEST_F(XdpOnVeth, TakesWhatIsSentToAVirtualMacAddressOfOurs) {
   constexpr std::array kMacs{kRight, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
   ASSERT_TRUE(io_->watch(watch_, kMacs));

@@ -64,6 +64,10 @@ TEST(ServiceFamilies, AMarkHasAServiceForEach) {
   EXPECT_EQ(s.vips(), (std::vector{four, six}));
   EXPECT_EQ(s.vips_of(mark4), std::vector{four});
   EXPECT_EQ(s.vips_of(mark6), std::vector{six});
+  ASSERT_EQ(s.ports_of(mark4).size(), 1u);
+  EXPECT_EQ(s.ports_of(mark4)[0].vip, four);
+  ASSERT_EQ(s.ports_of(mark6).size(), 1u);
+  EXPECT_EQ(s.ports_of(mark6)[0].vip, six);
 
   const FlowKey stays4 = template_key(flow4, s.find(mark4)->spec), stays6 = template_key(flow6, s.find(mark6)->spec);
   EXPECT_EQ(stays4, (FlowKey{ip("198.51.100.0"), ip("0.0.0.10"), Port(), Port(), Protocol::any, true}));

@@ -87,6 +87,7 @@
 //               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
 //   vip         address= link= mac= retired= standby=          retired=1: its last service was removed recently;
 //                                                              standby=1: another director has it (VRRP)
+//               own=1 ports=                                 of an address of the host: the director's ports
 //   rival       address= mac= server=                          another host that answers for it (ARP, ND); server: it is one, or -
 //   neighbor    address= link= state= mac= servers=
 //   vrrp        name= link= vrid= version= state=initialize|backup|master|fault priority= master= master-priority= for=

@@ -42,7 +42,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(nd_learned,          noted,     "nd-learned",          "neighbour discovery of a real server: its MAC address noted") \
   X(nd_conflict,         noted,     "nd-conflict",         "neighbour discovery of another machine that claims a VIP") \
   X(nd_other,            passed,    "nd-other",            "neighbour discovery that is about none of our addresses") \
-  X(not_vip,             passed,    "not-vip",             "an IP packet, but not to a VIP: left to the host's kernel") \
+  X(not_vip,             passed,    "not-vip",             "an IP packet, but not to a VIP, or at an own address not to a service: left to the host's kernel") \
   X(given_back,          passed,    "given-back",          "from a NAT server, but of no connection: given back to the host's kernel to route") \
   X(not_ip,              passed,    "not-ip",              "neither IP nor ARP: left to the host's kernel")           \
   X(other_mac,           passed,    "other-mac",           "sent to another machine's MAC address")                   \

@@ -19,6 +19,8 @@
 #include "rawvs/settings.h"
 #include "side/claim.h"
 #include "side/neighbor.h"
+#include "side/watch.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -235,6 +237,19 @@ void write_link(std::string& row, const Director& director, Link link) {
   put(row, "missing_groups", n.missing_groups);
 }
 
+// Of an address of the host: tcp/80,tcp/8000-8100; of very many the first.
+std::string own_ports(const Watch& watch, Ip vip) {
+  constexpr size_t kMost = 32;
+  std::string out;
+  size_t count = 0;
+  for (auto at = std::ranges::lower_bound(watch.own, VipPorts{.vip = vip});
+       at != watch.own.end() && at->vip == vip && count < kMost; ++at, ++count) {
+    out += formatted("{}{}/{}", count == 0 ? "" : ",", name(at->protocol), at->first);
+    if (at->last != at->first) out += formatted("-{}", at->last);
+  }
+  return out.empty() ? "-" : out;
+}
+
 class VipRows final : public RowSource {  // each VIP's row is followed by its rivals' rows
  public:
   Next next(std::string& row, Director& director, Instant) override {
@@ -259,6 +274,10 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     put(row, "retired", claim->retired_until ? 1 : 0);
     put(row, "standby", claim->as.standby ? 1 : 0);
     put(row, "repeats", claim->repeats);
+    if (claim->as.own) {
+      put(row, "own", 1);
+      put(row, "ports", own_ports(director.watch(), claim->vip));
+    }
     return Next::row;
   }
 

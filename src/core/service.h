@@ -22,6 +22,7 @@
 #include "core/slots.h"
 #include "core/traffic.h"
 #include "core/tunnel_type.h"
+#include "core/vip_ports.h"
 #include "rawvs/addr.h"
 #include "rawvs/time.h"
 
@@ -248,6 +249,9 @@ class Services {
   Service* classify(const FlowKey& flow) { return const_cast<Service*>(std::as_const(*this).classify(flow)); }
   std::vector<Ip> vips() const;                          // of all services: sorted, each once
   std::vector<Ip> vips_of(const ServiceKey& key) const;  // of this service: sorted, each once
+  // What this service takes: of a mark, its groups' ports. FTP also takes its data port.
+  std::vector<VipPorts> ports_of(const ServiceKey& key) const;
+  static void add_ports(const GroupMatch& match, std::vector<VipPorts>& to);
   Server& server(ServerSlot slot) { return servers_[slot]; }
   const Server& server(ServerSlot slot) const { return servers_[slot]; }
   Service& service(ServiceSlot slot) { return services_[slot]; }

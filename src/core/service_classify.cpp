@@ -36,6 +36,25 @@ std::vector<Ip> Services::vips_of(const ServiceKey& key) const {
   return all;
 }
 
+void Services::add_ports(const GroupMatch& match, std::vector<VipPorts>& to) {
+  for (const PortRange range : match.ports) to.push_back({match.vip, match.protocol, range.first, range.last});
+}
+
+std::vector<VipPorts> Services::ports_of(const ServiceKey& key) const {
+  std::vector<VipPorts> all;
+  if (key.mark.value != 0) {
+    for (const uint32_t place : groups_of(key.mark)) {
+      if (groups_[place].vip.family() == key.family()) add_ports(groups_[place], all);
+    }
+    return all;
+  }
+  const uint16_t port = key.vip.port.value;
+  all.push_back({key.vip.addr, key.protocol, port, port == 0 ? uint16_t{0xffff} : port});
+  if (key.protocol == Protocol::tcp && key.vip.port == kFtp)
+    all.push_back({key.vip.addr, key.protocol, kFtpData.value, kFtpData.value});
+  return all;
+}
+
 std::vector<Ip> Services::vips() const {
   std::vector<Ip> all;
   for (const Service& service : services_) {

@@ -46,7 +46,8 @@ void Director::Path::parse(Arrival& a) {
   a.exit = parse_ip(frame, a.packet);
   if (!a.exit && a.ethernet.dst.group() && !is_discovery(a.packet)) a.exit = Exit::other_mac;
   if (!a.exit) return classify(a);
-  if (*a.exit != Exit::truncated && !surroundings.takes(a.packet.dst)) a.exit = Exit::not_vip;
+  const auto* const claimed = surroundings.claimed(a.packet.dst);
+  if (*a.exit != Exit::truncated && (!claimed || claimed->own)) a.exit = Exit::not_vip;
 }
 
 // The exit of frames that the Ethernet header alone excludes.
@@ -64,14 +65,16 @@ std::optional<Exit> Director::Path::misaddressed(const Ethernet& e, Link link) c
 void Director::Path::classify(Arrival& a) {
   const Packet& p = a.packet;
   if (p.fragmented()) return;
-  const bool to_vip = surroundings.takes(p.dst);
-  if (!to_vip && !flows.expects_replies()) return;
+  const auto* const claimed = surroundings.claimed(p.dst);
+  if (!claimed && !flows.expects_replies()) return;
   if (has_ports(p.protocol)) {
+    const bool to_vip = claimed && surroundings.takes(*claimed, p.protocol, p.dport) && !(claimed->own && p.extended());
     a.role = to_vip ? Role::request : Role::reply;
     a.key = to_vip ? FlowKey{p.src, p.dst, p.sport, p.dport, p.protocol, false}
                    : FlowKey{p.dst, p.src, p.dport, p.sport, p.protocol, false};
   } else if (const auto quote = parse_quote(*a.frame, p); quote && has_ports(quote->protocol)) {
     const Quote& q = a.quote = *quote;
+    const bool to_vip = claimed && surroundings.takes(*claimed, q.protocol, q.sport);
     if (to_vip && q.src != p.dst) return;
     // To a VIP: the quoted packet was sent from it. To others: the quoted packet is a client's.
     a.role = to_vip ? Role::client_error : Role::server_error;
@@ -90,16 +93,18 @@ Exit Director::Path::decide(Arrival& a, Turn turn) {
 
 Exit Director::Path::ip_arrived(Arrival& a, Turn turn) {
   const auto* const claimed = surroundings.claimed(a.packet.dst);
-  const bool to_vip = claimed != nullptr;
+  const bool to_vip = claimed && (!claimed->own || a.role == Role::request || a.role == Role::client_error);
   if (to_vip && claimed->on_host && surroundings.chosen_by_peer(a.packet.dst, a.ethernet.src, a.packet.src)) {
     return Forwarder::deliver(a, Exit::peer_delivered, turn.out);
   }
-  if (to_vip && claimed->standby) return Exit::standby;
+  if (claimed && claimed->standby) return Exit::standby;
   if (a.packet.fragmented() || a.packet.fragment_at != 0) {
-    if (!to_vip && !surroundings.from_nat_server(a.packet.src)) return Exit::not_vip;
+    const bool may_be_ours = claimed ? surroundings.takes_fragment(*claimed, *a.frame, a.packet)
+                                     : surroundings.from_nat_server(a.packet.src);
+    if (!may_be_ours) return Exit::not_vip;
     if (a.packet.fragmented()) return fragment_arrived(a, turn);
     join_atomic(a);
-    if (a.exit) return *a.exit;
+    return a.exit ? *a.exit : ip_arrived(a, turn);
   }
   return to_vip ? vip_packet(a, turn) : passing_packet(a, turn);
 }
@@ -181,8 +186,7 @@ bool Director::Path::kept_from_kernel(const Arrival& a) const {
   if (services.empty(p.family()) && a.role != Role::other && flows.find(a)) return true;
   if (!surroundings.from_nat_server(p.src)) return false;
   if (surroundings.is_own(p.dst)) return false;  // the guard never drops packets to the host itself
-  const bool extended = p.family() == Family::ipv6 && p.next_at != p.ip_at + kIpv6NextHeaderAt;
-  if (p.largest_fragment != 0 || extended) return true;
+  if (p.largest_fragment != 0 || p.extended()) return true;
   const bool icmp_error = p.protocol == Protocol::icmp && is_error(p.icmp);
   return !surroundings.guard_knows_flows(a.frame->link) && (has_ports(p.protocol) || icmp_error);
 }

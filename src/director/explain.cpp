@@ -53,7 +53,15 @@ class Explainer {
                      text(flow_.vip), discovery(flow_.vip)));
       return end(Exit::standby, "It is dropped: the master sends it on.");
     }
-    if (claim.answered()) {
+    if (claim.as.own) {
+      const bool taken = d_.surroundings.takes(*d_.surroundings.claimed(flow_.vip), flow_.protocol, flow_.vport);
+      step(formatted("{} is a VIP and this host's own address: the ports of its services alone are the director's.",
+                     text(flow_.vip)));
+      if (!taken) {
+        step("No virtual service takes this protocol and port.");
+        return end(Exit::not_vip, "It is left to this host's kernel.");
+      }
+    } else if (claim.answered()) {
       std::string how;
       for (LinkSet links = claim.as.links; !links.empty();) {
         const Link link = links.take();
@@ -64,7 +72,7 @@ class Explainer {
     } else {
       step(text(flow_.vip) + " is a VIP, retired: its last service went a short while ago.");
     }
-    for (LinkSet links = claim.as.links; !links.empty();) {
+    for (LinkSet links = claim.as.links; !claim.as.own && !links.empty();) {
       const LinkFacts& place = d_.surroundings.link(links.take());
       if (!place.usable()) step(formatted("But {} is down: nothing can arrive there now.", place.name));
     }

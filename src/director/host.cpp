@@ -130,7 +130,8 @@ void Host::give_up(const Frame& first_fragment, Turn turn) {
   const Frame& first = first_fragment;
   Packet packet;
   if (!first.data || parse_ip(first, packet)) return;
-  if (!surroundings_.takes(packet.dst) || surroundings_.stands_by(packet.dst)) return;
+  const auto* const claimed = surroundings_.claimed(packet.dst);
+  if (!claimed || claimed->standby || !surroundings_.takes_fragment(*claimed, first, packet)) return;
   if (packet.protocol == Protocol::icmp) return;
   // From the interface's MAC address: the virtual one that it was sent to may belong to another director now.
   std::ranges::copy(surroundings_.link(first.link).mac.bytes, first.data);

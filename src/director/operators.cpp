@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // operators.cpp: operators' commands: services, servers, groups, settings.
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -13,27 +15,26 @@ namespace {
 
 constexpr size_t kWork = 512;  // servers and services per portion of a change of many
 
-// The VIPs of all services with a firewall mark, sorted; once per service.
-std::vector<Ip> marked_vips(const Services& services) {
+// The ports of all services with a firewall mark, sorted.
+std::vector<VipPorts> marked_ports(const Services& services) {
   const auto match = [&services](uint32_t place) -> const GroupMatch& { return services.groups()[place]; };
   const std::vector<uint32_t>& places = services.groups_by_mark();
-  std::vector<Ip> all, its;
+  std::vector<VipPorts> all;
   for (size_t at = 0; at < places.size();) {
     const Mark mark = match(places[at]).mark;
-    const bool balanced = services.find({.protocol = Protocol::any, .vip = {}, .mark = mark}) != nullptr;
-    its.clear();
+    const std::array balanced{services.find(mark_key(mark, Family::ipv4)) != nullptr,
+                              services.find(mark_key(mark, Family::ipv6)) != nullptr};
     for (; at < places.size() && match(places[at]).mark == mark; ++at) {
-      if (balanced) its.push_back(match(places[at]).vip);
+      if (balanced[index(match(places[at]).vip.family())]) Services::add_ports(match(places[at]), all);
     }
-    each_once(its);
-    all.insert(all.end(), its.begin(), its.end());
   }
-  sort_addresses(all);
+  sort_with(all, std::less<>());
   return all;
 }
 
-std::vector<Ip> only_in(const std::vector<Ip>& these, const std::vector<Ip>& others) {  // both sorted
-  std::vector<Ip> left;
+// Both sorted.
+std::vector<VipPorts> only_in(const std::vector<VipPorts>& these, const std::vector<VipPorts>& others) {
+  std::vector<VipPorts> left;
   std::ranges::set_difference(these, others, std::back_inserter(left));
   return left;
 }
@@ -57,7 +58,7 @@ bool some_services(const Services& services, size_t& at, One&& one) {
 std::optional<Refusal> Director::add(const ServiceSpec& spec, Turn turn) {
   const auto refusal = path_->services.add(spec);
   if (refusal) return refusal;
-  for (const Ip vip : path_->services.vips_of(spec.key)) path_->surroundings.use_vip(vip, turn);
+  for (const VipPorts& ports : path_->services.ports_of(spec.key)) path_->surroundings.use(ports, turn);
   path_->touched.add(spec.key);
   path_->surroundings.settle(turn);
   return std::nullopt;
@@ -80,7 +81,7 @@ std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
   servers.insert(servers.end(), service->taken_out.begin(), service->taken_out.end());
   static_cast<void>(path_->services.remove(key, turn.now));
   path_->touched.add(key);
-  for (const Ip vip : path_->services.vips_of(key)) path_->surroundings.leave_vip(vip, turn.now);
+  for (const VipPorts& ports : path_->services.ports_of(key)) path_->surroundings.leave(ports, turn);
   for (const ServerSlot slot : servers) {
     path_->flows.note_orphan(path_->services.server(slot));
     path_->surroundings.place_later(slot);
@@ -162,11 +163,11 @@ void Director::zero_all() {
 
 // New addresses are added first, so that an address in both lists is never released.
 void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
-  const std::vector<Ip> before = marked_vips(path_->services);
+  const std::vector<VipPorts> before = marked_ports(path_->services);
   path_->services.set_groups(std::move(groups));
-  const std::vector<Ip> after = marked_vips(path_->services);
-  for (const Ip vip : only_in(after, before)) path_->surroundings.use_vip(vip, turn);
-  for (const Ip vip : only_in(before, after)) path_->surroundings.leave_vip(vip, turn.now);
+  const std::vector<VipPorts> after = marked_ports(path_->services);
+  for (const VipPorts& ports : only_in(after, before)) path_->surroundings.use(ports, turn);
+  for (const VipPorts& ports : only_in(before, after)) path_->surroundings.leave(ports, turn);
   path_->surroundings.settle(turn);
 }
 

@@ -6,7 +6,9 @@
 
 #include "core/outbox.h"
 #include "core/sort.h"
+#include "rawvs/bytes.h"
 #include "wire/formatted.h"
+#include "wire/l4_header.h"
 
 namespace rawvs {
 
@@ -67,53 +69,79 @@ bool Surroundings::is_broadcast(Ip addr, Link link) const {
                              [&](const LinkAddress& own) { return own.broadcast() == addr; });
 }
 
-// A VIP that is also an address of the host is allowed, and usual with LVS; but the host itself is not reached there.
-void Surroundings::warn_if_own(Ip vip, Outbox& out) const {
-  for (const LinkFacts& link : lan_.used()) {
-    const bool own = std::ranges::find(link.addresses, vip, &LinkAddress::addr) != link.addresses.end();
-    if (!own) continue;
-    out.say(Severity::warning,
-            formatted("VIP {} is also this host's own address on {}: all that is sent to it goes to the "
-                      "director, and nothing to the host",
-                      text(vip), link.name));
-  }
+// The first fragment has the ports (of IPv4 they are not in the Packet). For others, some service's protocol suffices.
+bool Surroundings::takes_fragment(const ClaimedAddresses::Cell& claimed, const Frame& frame, const Packet& p) const {
+  if (!claimed.own) return true;
+  if (p.fragment_offset == 0 && has_ports(p.protocol) && p.l4_at + kPortsSize <= frame.size)
+    return takes(claimed, p.protocol, Port(load_be16(frame.bytes(), p.l4_at + kDestinationPortAt)));
+  const std::vector<VipPorts>& own = watcher_.watch().own;
+  const auto first = std::ranges::lower_bound(own, VipPorts{.vip = claimed.vip, .protocol = p.protocol});
+  return first != own.end() && first->vip == claimed.vip && first->protocol == p.protocol;
 }
 
-void Surroundings::use_vip(Ip vip, Turn turn) {
-  if (++vips_[vip] != 1) return;
-  if (!lan_.claims.answers_for(vip) && !lan_.claims.stands_by(vip)) warn_if_own(vip, turn.out);
-  follow_claim(vip, turn.now);
+bool Surroundings::in_use(Ip vip) const {
+  const auto found = taken_.lower_bound({.vip = vip});
+  return found != taken_.end() && found->first.vip == vip;
 }
 
-void Surroundings::leave_vip(Ip vip, Instant now) {
-  const auto found = vips_.find(vip);
+void Surroundings::use(const VipPorts& ports, Turn turn) {
+  if (taken_[ports]++ != 0) return;
+  if (!is_own_vip(ports.vip)) return follow_claim(ports.vip, turn);
+  note_own(ports, true, turn.out);
+}
+
+void Surroundings::leave(const VipPorts& ports, Turn turn) {
+  const auto found = taken_.find(ports);
   if (--found->second != 0) return;
-  vips_.erase(found);
-  follow_claim(vip, now);
+  if (is_own_vip(ports.vip)) note_own(ports, false, turn.out);
+  taken_.erase(found);
+  if (!in_use(ports.vip)) follow_claim(ports.vip, turn);
 }
 
-// An address of the host itself is shared only if an instance names it and it is a VIP; otherwise its
-// kernel answers for it (the owner, with priority 255). An own address that no instance names is not shared.
+void Surroundings::note_own(const VipPorts& ports, bool came, Outbox& out) {
+  if (!ports.every()) return watcher_.own(ports, came);
+  if (!came) return;
+  out.say(Severity::warning,
+          formatted("VIP {} is an address of this host: a service of every {} port takes none there: "
+                    "name its ports",
+                    text(ports.vip), name(ports.protocol)));
+}
+
+// Its ports are the director's from now on, and all else the host's; or it is an address of the host no longer.
+void Surroundings::own_changed(Ip vip, bool own, Outbox& out) {
+  if (own || in_use(vip)) {
+    out.say(Severity::notice,
+            own ? formatted("VIP {} is an address of this host: the ports of its services are the director's, all else "
+                            "there remains the host's",
+                            text(vip))
+                : formatted("VIP {} is no address of this host any more: rawvsd answers for it", text(vip)));
+  }
+  for (auto at = taken_.lower_bound({.vip = vip}); at != taken_.end() && at->first.vip == vip; ++at)
+    note_own(at->first, own, out);
+}
+
+// An address of the host itself is not shared: its kernel answers for it (the owner, with priority 255).
 const Shared* Surroundings::shared_as(Ip vip) const {
-  const bool service = vips_.contains(vip), own = lan_.is_own(vip);
+  if (lan_.is_own(vip)) return nullptr;
   const auto found = std::ranges::lower_bound(shared_, vip, {}, &Shared::vip);
-  if (found != shared_.end() && found->vip == vip) return service || !own ? &*found : nullptr;
-  return service && !own && others_ ? &*others_ : nullptr;
+  if (found != shared_.end() && found->vip == vip) return &*found;
+  return in_use(vip) && others_ ? &*others_ : nullptr;
 }
 
-void Surroundings::follow_claim(Ip vip, Instant now) {
-  const bool service = vips_.contains(vip);
+void Surroundings::follow_claim(Ip vip, Turn turn) {
+  const bool service = in_use(vip), own = lan_.is_own(vip), was_own_vip = is_own_vip(vip);
   const Shared* const shared = shared_as(vip);
-  if (!service && !shared) {
-    lan_.claims.retire(vip, now);
-  } else {
+  if (service || shared) {
     ClaimedAs as{.links = service ? lan_.clients : LinkSet(shared->link)};
     // A virtual MAC address is known on its own link only.
     if (shared && as.links.has(shared->link)) as.mac = shared->mac, as.mac_link = shared->link;
     as.standby = shared && !shared->ours;
-    lan_.claims.claim(vip, as, now);
+    as.own = own;
+    lan_.claims.claim(vip, as, turn.now);
+  } else {
+    own ? lan_.claims.release(vip) : lan_.claims.retire(vip, turn.now);
   }
-  if (lan_.is_own(vip)) places_.place_all_later();  // own_address() may be another one now
+  if (is_own_vip(vip) != was_own_vip) own_changed(vip, !was_own_vip, turn.out);
   places_.place_those_at(vip);
 }
 
@@ -139,20 +167,28 @@ void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
     lan_.neighbors.forget_link(link, turn.now);
     lan_.claims.announce_all(link, turn.now);
   }
-  for (const LinkAddress& a : addresses) follow_claim(a.addr, turn.now);
+  for (const LinkAddress& a : addresses) follow_claim(a.addr, turn);
   if (lan_.clients != clients) {
-    for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
+    for_each_vip([&](Ip vip) { follow_claim(vip, turn); });
   }
   places_.place_all_later();
   settle(turn);
 }
 
+template <class One>
+void Surroundings::for_each_vip(One&& one) {
+  std::optional<Ip> last;
+  for (const auto& [ports, count] : taken_) {
+    if (std::exchange(last, ports.vip) != ports.vip) one(ports.vip);
+  }
+}
+
 void Surroundings::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
   const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
-  for (const Shared& s : shared_) follow_claim(s.vip, turn.now);
-  for (const Shared& s : before) follow_claim(s.vip, turn.now);
+  for (const Shared& s : shared_) follow_claim(s.vip, turn);
+  for (const Shared& s : before) follow_claim(s.vip, turn);
   if (std::exchange(others_, others) != others) {
-    for (const auto& [vip, services] : vips_) follow_claim(vip, turn.now);
+    for_each_vip([&](Ip vip) { follow_claim(vip, turn); });
   }
   std::array<std::vector<Mac>, kMostLinks> macs{};
   for (const Shared& s : shared_) {
@@ -172,9 +208,9 @@ void Surroundings::announce(Ip vip, Turn turn) {
 }
 
 void Surroundings::announce_others(Turn turn) {
-  for (const auto& [vip, services] : vips_) {
+  for_each_vip([&](Ip vip) {
     if (others_ && shared_as(vip) == &*others_) lan_.claims.announce(vip, turn.now);
-  }
+  });
   send_due(turn);
 }
 

@@ -37,7 +37,13 @@ class Surroundings {
                TouchedList& touched);
 
   // For packets: the owner of an address, and the next hop.
-  bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are the director's
+  bool takes(Ip addr) const { return lan_.claims.takes(addr); }  // frames to it are the director's, or some of them
+  // Whether a packet to this port of the claimed address is the director's: of an address of the host, a service's.
+  bool takes(const ClaimedAddresses::Cell& claimed, Protocol protocol, Port port) const {
+    return !claimed.own || holds(watcher_.watch().own, claimed.vip, protocol, port);
+  }
+  // Whether a fragment to the claimed address may belong to such a packet.
+  bool takes_fragment(const ClaimedAddresses::Cell& claimed, const Frame& frame, const Packet& p) const;
   bool stands_by(Ip addr) const { return lan_.claims.stands_by(addr); }
   const ClaimedAddresses::Cell* claimed(Ip addr) const { return lan_.claims.claimed(addr); }  // both in one look-up
   bool answers_for(Ip addr, Link link) const { return lan_.claims.answers_for(addr, link); }
@@ -84,8 +90,8 @@ class Surroundings {
   Instant next_deadline() const;
 
   // Operators' changes. Call settle() after each: it updates next hops, the Watch and the LAN.
-  void use_vip(Ip vip, Turn turn);  // a service with this VIP was added
-  void leave_vip(Ip vip, Instant now);
+  void use(const VipPorts& ports, Turn turn);  // a service or a group takes these now; each has to leave() as often
+  void leave(const VipPorts& ports, Turn turn);
   void place(ServerSlot slot, Instant now) { places_.place(slot, now); }
   void place_later(ServerSlot slot) { places_.place_later(slot); }
   void place_all_later() { places_.place_all_later(); }
@@ -101,10 +107,18 @@ class Surroundings {
   uint64_t placed() const { return places_.placed(); }
 
  private:
-  void follow_claim(Ip vip, Instant now);
+  void follow_claim(Ip vip, Turn turn);
+  bool in_use(Ip vip) const;  // by a service
+  bool is_own_vip(Ip vip) const {
+    const ClaimedAddresses::Cell* const cell = claimed(vip);
+    return cell && cell->own;
+  }
+  void own_changed(Ip vip, bool own, Outbox& out);
+  void note_own(const VipPorts& ports, bool came, Outbox& out);
+  template <class One>
+  void for_each_vip(One&& one);
   void note_claims();
   const Shared* shared_as(Ip vip) const;  // null: not shared
-  void warn_if_own(Ip vip, Outbox& out) const;
   void send_due(Turn turn);
   void ask(const Ask& question, Outbox& out);
   void say(const Say& word, Outbox& out);
@@ -117,9 +131,9 @@ class Surroundings {
   ServerPlaces places_;
   Composer& composer_;
   ExitCounters& exits_;
-  std::map<Ip, uint32_t> vips_;     // number of services with the VIP
-  std::vector<Shared> shared_;      // sorted by address
-  std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
+  std::map<VipPorts, uint32_t> taken_;  // by how many services and groups
+  std::vector<Shared> shared_;          // sorted by address
+  std::optional<Shared> others_{};      // how VIPs outside shared_ are shared
   LinkSet guards_without_flows_{};
   bool arp_held_ = false;
   std::vector<Ask> asks_;

@@ -19,7 +19,8 @@ class Watcher {
   const Watch& watch() const { return merged().watch_; }
   uint32_t version() const { return merged().version_; }  // changes with watch()
 
-  void vip(Ip vip, bool came);  // came = false: it was removed
+  void vip(Ip vip, bool came);                 // came = false: it was removed
+  void own(const VipPorts& ports, bool came);  // of an address of the host; several may overlap
   void macs(std::array<std::vector<Mac>, kMostLinks> macs);
   // Replaces what one server has in a list: `was` becomes `is`. Several servers may have the same address.
   void neighbor(std::optional<Ip>& was, std::optional<Ip> is) { put(hops_, was, is); }
@@ -27,16 +28,17 @@ class Watcher {
   void tunnel(bool& was, bool is);
 
  private:
-  struct Change {
-    Ip address{};
-    bool came = false;
+  template <class Item>
+  struct Counted {  // a sorted list in the making
+    struct Change {
+      Item item{};
+      bool came = false;
+    };
+    std::vector<uint32_t> counts;         // users of each item of the list
+    std::vector<Change> changes;          // not in the list yet
+    bool merge(std::vector<Item>& list);  // true: the list is another one
   };
-  struct Counted {                      // a sorted list in the making
-    std::vector<uint32_t> counts;       // users of each address of the list
-    std::vector<Change> changes;        // not in the list yet
-    bool merge(std::vector<Ip>& list);  // true: the list is another one
-  };
-  void put(Counted& counted, std::optional<Ip>& was, std::optional<Ip> is);
+  void put(Counted<Ip>& counted, std::optional<Ip>& was, std::optional<Ip> is);
   void merge();
   const Watcher& merged() const {
     if (stale_) const_cast<Watcher*>(this)->merge();
@@ -47,7 +49,9 @@ class Watcher {
   uint32_t version_ = 0;
   uint32_t tunnels_ = 0;  // servers with tunnels
   bool stale_ = false;    // there are changes to merge
-  Counted vips_, hops_, nats_;
+  Counted<Ip> vips_, hops_, nats_;
+  Counted<VipPorts> owns_;
+  std::vector<VipPorts> own_;  // sorted; may overlap
 };
 
 }  // namespace rawvs

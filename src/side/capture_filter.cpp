@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/sort.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -123,13 +124,57 @@ constexpr std::string_view kIcmpErrors = "(icmp[0] = 3 or icmp[0] = 4 or icmp[0]
 constexpr std::string_view kIcmp6Errors = "(ip6[6] = 58 and ip6[40] < 128)";
 constexpr std::string_view kDiscovery6 = "(ip6[6] = 58 and (ip6[40] = 135 or ip6[40] = 136))";
 
+// Exact for few; for many, all that is sent to the addresses.
+std::vector<VipPorts> own_sets(const std::vector<VipPorts>& own) {
+  if (own.size() <= kMostTerms / 2) return own;
+  std::vector<VipPorts> out;
+  for (const VipPorts& ports : own) {
+    if (out.empty() || out.back().vip != ports.vip) out.push_back({ports.vip, Protocol::any, 0, 0xffff});
+  }
+  return out;
+}
+
+std::string ports_of(const VipPorts& ports) {
+  const char* const protocol = name(ports.protocol);
+  return ports.first == ports.last ? formatted("{} dst port {}", protocol, ports.first)
+                                   : formatted("{} dst portrange {}-{}", protocol, ports.first, ports.last);
+}
+
+std::string fragments_of(const VipPorts& ports) {
+  const auto protocol = static_cast<unsigned>(ports.protocol);
+  return ports.vip.is_v4() ? formatted("(ip[6:2] & 0x1fff != 0 and ip[9] = {})", protocol)
+                           : formatted("(ip6[6] = 44 and ip6[40] = {})", protocol);
+}
+
+// Packets to the host's own addresses: to the services' ports, fragments, which may be such, and ICMP errors.
+std::string any_own(const std::vector<VipPorts>& own, Family family) {
+  const bool v4 = family == Family::ipv4;
+  std::string out;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const VipPorts& ports = own[i];
+    if (ports.vip.family() != family) continue;
+    const bool first = i == 0 || own[i - 1].vip != ports.vip;
+    const bool last = i + 1 == own.size() || own[i + 1].vip != ports.vip;
+    if (first) out += (out.empty() ? "(" : " or (") + std::string(v4 ? "ip" : "ip6") + " dst host " + text(ports.vip);
+    if (ports.protocol != Protocol::any) {
+      out += (first ? " and (" : " or ") + ports_of(ports);
+      if (last || own[i + 1].protocol != ports.protocol) out += " or " + fragments_of(ports);
+      if (last) out.append(" or ").append(v4 ? kIcmpErrors : kIcmp6Errors).append(")");
+    }
+    if (last) out += ")";
+  }
+  return out.empty() ? out : "(" + out + ")";
+}
+
 // IPv6: as IPv4, but solicitations and advertisements about whichever address: BPF would compare 16 bytes for each.
 std::string capture_filter6(const CaptureSets& watch, std::span<const Mac> own) {
   const auto vips = of_family(watch.vips, Family::ipv6), neighbors = of_family(watch.neighbors, Family::ipv6),
              nat_servers = of_family(watch.nat_servers, Family::ipv6);
-  if (vips.empty() && neighbors.empty() && nat_servers.empty()) return {};
+  const std::string own_vips = any_own(watch.own, Family::ipv6);
+  if (vips.empty() && neighbors.empty() && nat_servers.empty() && own_vips.empty()) return {};
   std::string out = " or " + std::string(kDiscovery6);
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip6 dst"));
+  if (!own_vips.empty()) out += " or " + to_mac(own, own_vips);
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip6 src"));
   if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmp6Errors));
   return out;
@@ -138,12 +183,17 @@ std::string capture_filter6(const CaptureSets& watch, std::span<const Mac> own) 
 }  // namespace
 
 bool CaptureSets::admits(const Watch& watch) const {
-  return all_in(watch.vips, vips) && all_in(watch.nat_servers, nat_servers) && (icmp_errors || !watch.icmp_errors);
+  const bool all_own = std::ranges::all_of(watch.own, [&](const VipPorts& ports) {
+    return std::ranges::binary_search(own, ports) ||
+           std::ranges::binary_search(own, VipPorts{ports.vip, Protocol::any, 0, 0xffff});
+  });
+  return all_own && all_in(watch.vips, vips) && all_in(watch.nat_servers, nat_servers) &&
+         (icmp_errors || !watch.icmp_errors);
 }
 
 CaptureSets capture_sets(const Watch& watch) {
   return {covering_networks(watch.vips, kMostTerms), covering_networks(watch.neighbors, kMostTerms),
-          covering_networks(watch.nat_servers, kMostTerms / 2), watch.icmp_errors};
+          covering_networks(watch.nat_servers, kMostTerms / 2), own_sets(watch.own), watch.icmp_errors};
 }
 
 std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
@@ -151,12 +201,16 @@ std::string capture_filter(const Watch& watch, std::span<const Mac> own) {
 }
 
 std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
-  if (watch.vips.empty() && watch.neighbors.empty() && watch.nat_servers.empty() && !watch.icmp_errors) return kNothing;
+  if (watch.vips.empty() && watch.own.empty() && watch.neighbors.empty() && watch.nat_servers.empty() &&
+      !watch.icmp_errors)
+    return kNothing;
   const auto vips = of_family(watch.vips, Family::ipv4), neighbors = of_family(watch.neighbors, Family::ipv4),
              nat_servers = of_family(watch.nat_servers, Family::ipv4);
   // Replies to our own requests come to our MAC address: admitted even before the list of neighbours is updated.
   std::string out = to_mac(own, "arp");
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
+  if (const std::string own_vips = any_own(watch.own, Family::ipv4); !own_vips.empty())
+    out += " or " + to_mac(own, own_vips);
   if (!neighbors.empty()) out += " or " + any_of(neighbors, "arp src");
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip src"));
   if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmpErrors));

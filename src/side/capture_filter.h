@@ -15,6 +15,7 @@ namespace rawvs {
 // The networks that a filter admits. Their number is limited: for many scattered addresses they are wider than asked.
 struct CaptureSets {
   std::vector<Network> vips{}, neighbors{}, nat_servers{};  // sorted, disjoint
+  std::vector<VipPorts> own{};                              // sorted; of protocol any: all that is sent to this address
   bool icmp_errors = false;
   // True if no watched frame would be lost. Neighbours' replies are admitted without their addresses.
   bool admits(const Watch& watch) const;

@@ -88,7 +88,9 @@ void Claims::begin(Claim& claim, LinkSet links, Instant now) {
 void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
   Claim* claim = claim_of(vip);
   if (claim && !claim->retired_until && claim->as == as) return;
-  if (claim && claim->answered() && !as.standby && claim->as.mac == as.mac && claim->as.mac_link == as.mac_link) {
+  const bool was_ours = claim && !claim->as.own;
+  if (claim && claim->answered() && !as.standby && !as.own && claim->as.mac == as.mac &&
+      claim->as.mac_link == as.mac_link) {
     LinkSet more = as.links;
     more.remove(std::exchange(claim->as.links, as.links));
     return begin(*claim, more, now);
@@ -100,31 +102,39 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
     due_.make_room(claims_.size());
     claim = &claims_[*slot];
     order_.emplace(vip, *slot);
-    changes_.emplace_back(vip, true);
   }
+  if (was_ours == as.own) changes_.emplace_back(vip, !as.own);
   *claim = Claim{.vip = vip, .as = as};
-  claimed_.put({vip, slot_of(*claim), as.standby, on_host(vip)});
-  if (!as.standby) return begin(*claim, as.links, now);
+  claimed_.put({vip, slot_of(*claim), as.standby, on_host(vip), as.own});
+  if (claim->answered()) return begin(*claim, as.links, now);
   schedule(*claim);
 }
 
 bool Claims::set_host_addresses(std::vector<Ip> all) {
   if (all == host_addresses_) return false;
   host_addresses_ = std::move(all);
-  for (const auto& [vip, slot] : order_) claimed_.put({vip, slot, claims_[slot].as.standby, on_host(vip)});
+  for (const auto& [vip, slot] : order_) {
+    const ClaimedAs& as = claims_[slot].as;
+    claimed_.put({vip, slot, as.standby, on_host(vip), as.own});
+  }
   return true;
 }
 
 void Claims::retire(Ip vip, Instant now) {
   Claim* const claim = claim_of(vip);
   if (!claim || claim->retired_until) return;
+  if (claim->as.own) return forget(*claim);
   *claim = Claim{.vip = vip, .as = claim->as, .retired_until = now + kRetirement};
   schedule(*claim);
 }
 
+void Claims::release(Ip vip) {
+  if (Claim* const claim = claim_of(vip)) forget(*claim);
+}
+
 void Claims::forget(Claim& claim) {
   const Slot slot = slot_of(claim);
-  changes_.emplace_back(claim.vip, false);
+  if (!claim.as.own) changes_.emplace_back(claim.vip, false);
   order_.erase(claim.vip);
   claimed_.remove(claim.vip);
   due_.set(slot, kNever);

@@ -29,6 +29,7 @@ struct ClaimedAs {
   Mac mac{};              // the MAC address of the answers on mac_link; zero: the interface's, as on the other links
   Link mac_link{};
   bool standby = false;  // another director is master: requests are not answered, packets to it are dropped
+  bool own = false;      // an address of the host on one of our links, whose kernel answers requests for it
   Mac mac_on(Link link) const { return link == mac_link ? mac : Mac{}; }  // zero: the interface's
   friend bool operator==(const ClaimedAs&, const ClaimedAs&) = default;
 };
@@ -66,6 +67,7 @@ class ClaimedAddresses {
     Slot claim = kNoSlot;  // kNoSlot: the cell is free
     bool standby = false;
     bool on_host = false;  // an address of the host, too, on any interface
+    bool own = false;      // an address of the host on one of our links: the services' ports alone are the director's
   };
   ClaimedAddresses() : cells_(kLeast) {}
   const Cell* find(Ip vip) const {  // null: not claimed
@@ -105,13 +107,14 @@ class Claims {
     std::optional<Instant> defended{};       // when a rival last caused an announcement
     uint64_t repeats = 0;                    // of answers (arp_defend)
     std::optional<Instant> retired_until{};  // its last service was removed: not answered for, but still claimed
-    bool answered() const { return !retired_until && !as.standby; }
+    bool answered() const { return !retired_until && !as.standby && !as.own; }
   };
 
   explicit Claims(const Settings& settings) : settings_(settings) {}
 
   void claim(Ip vip, const ClaimedAs& as, Instant now);  // announces only what is new
   void retire(Ip vip, Instant now);                      // its last service was removed
+  void release(Ip vip);                                  // it is the host's alone: forgotten at once
   void announce_all(Link link, Instant now);             // the link came up: announce all
   void announce(Ip vip, Instant now);
   void settings_changed(Instant now);  // shortens waits to the new intervals
@@ -119,7 +122,7 @@ class Claims {
   bool answers_for(Ip vip) const;             // requests for its MAC address are answered
   bool answers_for(Ip vip, Link link) const;  // on this link
   // What is asked of every packet. Null: frames to it are not the director's; else claimed, recently retired, or on
-  // standby, which drops them.
+  // standby, which drops them; or the host's own, of which only the services' ports are.
   const ClaimedAddresses::Cell* claimed(Ip vip) const { return claimed_.find(vip); }
   bool takes(Ip vip) const { return claimed(vip) != nullptr; }
   bool stands_by(Ip vip) const {
@@ -142,7 +145,7 @@ class Claims {
   const Claim* find(Ip vip) const;
   size_t size() const { return order_.size(); }
   const Claim* first_after(std::optional<Ip> vip) const;  // by address, with retired ones; null: there is none
-  // Addresses claimed (true) or forgotten (false) since the last call.
+  // Addresses whose frames became the director's alone (true), or are so no longer (false), since the last call.
   std::vector<std::pair<Ip, bool>> take_changes() { return std::exchange(changes_, {}); }
 
  private:

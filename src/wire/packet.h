@@ -12,6 +12,7 @@
 #include "rawvs/exit.h"
 #include "rawvs/frame.h"
 #include "wire/icmp_header.h"
+#include "wire/ipv6_header.h"
 #include "wire/l4_header.h"
 
 namespace rawvs {
@@ -41,6 +42,8 @@ struct Packet {
   uint32_t tcp_payload = 0;  // bytes after the TCP header
   Family family() const { return dst.family(); }
   bool fragmented() const { return more_fragments || fragment_offset != 0; }
+  // IPv6: an extension header stands before the payload, also a fragment header.
+  bool extended() const { return family() == Family::ipv6 && next_at != ip_at + kIpv6NextHeaderAt; }
   uint32_t l4_size() const { return ip_size - (l4_at - ip_at); }
 };
 

@@ -89,6 +89,7 @@ std::optional<std::string> Checks::lead_probe(const CheckedServers::ToAsk& ask, 
   if (const auto leads = path_->leads(ask.vip, source); !leads) return "via = vip: " + leads.error().text;
   target.to = ask.vip;
   target.source = source;
+  if (source == ask.vip.addr) return "via = vip: the VIP is this host's only address that could ask";
   target.mark = CheckPath::kMark;
   return std::nullopt;
 }

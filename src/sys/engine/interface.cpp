@@ -19,7 +19,7 @@ constexpr Duration kRetryGuard = 5s;
 LinkCounters Interface::counters() const {
   LinkCounters counters = past_;
   if (io_) counters += io_->counters(), counters.missing_groups = io_->missing().groups;
-  counters.vips = told_.watch.vips.size();
+  counters.vips = told_.watch.all_vips();
   if (guard_) counters.guard = guard_->way(), counters.guarded_vips = guard_->guarded_vips();
   return counters;
 }
@@ -104,8 +104,8 @@ void Interface::follow_watch(const std::vector<Ip>& hosts) {
   const Watch& wanted = context_.director.watch();
   const Watch& known = told_.watch;
   const bool new_place = !told_.version || !same_place;
-  const bool new_traffic =
-      known.vips != wanted.vips || known.nat_servers != wanted.nat_servers || known.icmp_errors != wanted.icmp_errors;
+  const bool new_traffic = known.vips != wanted.vips || known.own != wanted.own ||
+                           known.nat_servers != wanted.nat_servers || known.icmp_errors != wanted.icmp_errors;
   told_.version = version;
   if (new_place || due) return watch_all(hosts);
   told_.again = std::min(told_.again, context_.now + kRewatchPause);
@@ -120,8 +120,8 @@ void Interface::protect(const std::vector<Ip>& hosts) {
   const auto done = guard_->protect(told_.watch, told_.macs, hosts);
   if (!done) told_.again = std::min(told_.again, context_.now + kRetryGuard);
   if (std::exchange(told_.partly, !done) == !done) return;
-  const std::string how_many = formatted("{}: {} of {} VIPs guarded ({})", name_, guard_->guarded_vips(),
-                                         told_.watch.vips.size(), guard_->way());
+  const std::string how_many =
+      formatted("{}: {} of {} VIPs guarded ({})", name_, guard_->guarded_vips(), told_.watch.all_vips(), guard_->way());
   if (done) {
     context_.log.write(Severity::info, how_many);
   } else {

@@ -74,14 +74,29 @@ void ClassicGuard::add_wanted(Divisions& by, const Watch& watch, std::span<const
     if (part.ranges.empty()) continue;
     ClassicProgram program = vip_program(part, own);
     const Ip first = part.place.first;
-    out[{false, first, Ip()}] = {0, std::move(part), std::move(program)};
+    out[{Purpose::vips, first, Ip(), {}}] = {0, std::move(part), std::move(program)};
   }
   const auto destinations = by.hosts.divide(hosts);
   for (const AddressPart& servers : by.servers.divide(watch.nat_servers)) {
     if (servers.ranges.empty()) continue;
     for (const AddressPart& to : destinations) {
-      out[{true, servers.place.first, to.place.first}] = {0, servers, nat_program(servers, to, own)};
+      out[{Purpose::answers, servers.place.first, to.place.first, {}}] = {0, servers, nat_program(servers, to, own)};
     }
+  }
+}
+
+// A filter for each address and protocol; more if it has very many ranges.
+void ClassicGuard::add_ports(std::span<const VipPorts> all, std::span<const Mac> own, Filters& out) {
+  constexpr size_t kMostRanges = 512;
+  while (!all.empty()) {
+    size_t count = 1;
+    while (count < all.size() && count < kMostRanges && all[count].vip == all[0].vip &&
+           all[count].protocol == all[0].protocol)
+      ++count;
+    const auto some = all.first(count);
+    out[{Purpose::ports, Ip(), Ip(), some[0]}] = {
+        0, {{some[0].vip, some[0].vip}, {}}, own_program(some, own), {some.begin(), some.end()}};
+    all = all.subspan(count);
   }
 }
 
@@ -100,6 +115,7 @@ int ClassicGuard::put(const Key& key, Filter& filter, FilterHook& hook) {
         return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
       })) {
     there->second.part = std::move(filter.part);
+    there->second.ports = std::move(filter.ports);
     return 0;
   }
   filter.slot = there != attached_.end() ? there->second.slot : free_slot();
@@ -112,16 +128,17 @@ int ClassicGuard::put(const Key& key, Filter& filter, FilterHook& hook) {
 int ClassicGuard::follow(const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts, FilterHook& hook) {
   Filters next;
   for (Divisions& by : divisions_) add_wanted(by, watch, own, hosts, next);
+  add_ports(watch.own, own, next);
   int worst = 0;
-  std::vector<std::pair<bool, AddressRange>> missing;  // the addresses of filters that could not be attached
+  std::vector<std::pair<Purpose, AddressRange>> missing;  // the addresses of filters that could not be attached
   // A filter whose addresses were to move to a missing filter remains unchanged.
   const auto needed = [&](const Key& key, const AddressRange& place) {
-    return std::ranges::any_of(missing, [&](const auto& m) { return m.first == key.answers && m.second.meets(place); });
+    return std::ranges::any_of(missing, [&](const auto& m) { return m.first == key.what && m.second.meets(place); });
   };
   const auto note = [&](int problem, const Key& key, const AddressRange& place) {
     if (problem == 0) return;
     if (worst == 0) worst = problem;
-    missing.emplace_back(key.answers, place);
+    missing.emplace_back(key.what, place);
   };
   const Filters before = attached_;
   for (const bool is_new : {true, false}) {
@@ -139,21 +156,30 @@ int ClassicGuard::follow(const Watch& watch, std::span<const Mac> own, std::span
     if (worst == 0) worst = problem;
     if (problem == 0) attached_.erase(key);
   }
-  guarded_vips_ = worst == 0 ? watch.vips.size() : count_guarded(watch.vips);
+  guarded_vips_ = worst == 0 ? watch.all_vips() : count_guarded(watch);
   return worst;
 }
 
-size_t ClassicGuard::count_guarded(const std::vector<Ip>& vips) const {  // sorted
+size_t ClassicGuard::count_guarded(const Watch& watch) const {
   std::vector<AddressRange> ranges;
   for (const auto& [key, filter] : attached_) {
-    if (!key.answers) ranges.insert(ranges.end(), filter.part.ranges.begin(), filter.part.ranges.end());
+    if (key.what == Purpose::vips) ranges.insert(ranges.end(), filter.part.ranges.begin(), filter.part.ranges.end());
   }
   sort_by<&AddressRange::first>(ranges);
   size_t count = 0;
   auto range = ranges.begin();
-  for (const Ip vip : vips) {
+  for (const Ip vip : watch.vips) {
     while (range != ranges.end() && range->last < vip) ++range;
     if (range != ranges.end() && range->first <= vip) ++count;
+  }
+  const auto guarded = [&](const VipPorts& ports) {
+    return std::ranges::any_of(
+        attached_, [&](const auto& entry) { return std::ranges::binary_search(entry.second.ports, ports); });
+  };
+  for (auto at = watch.own.begin(); at != watch.own.end();) {
+    const auto next = std::find_if(at, watch.own.end(), [&](const VipPorts& ports) { return ports.vip != at->vip; });
+    count += std::all_of(at, next, guarded);
+    at = next;
   }
   return count;
 }

@@ -57,15 +57,18 @@ class ClassicGuard {
   size_t guarded_vips() const { return guarded_vips_; }
 
  private:
-  struct Key {             // a filter's purpose, and the first addresses of its parts
-    bool answers = false;  // true: answers of NAT servers; false: requests to VIPs
-    Ip first{}, to{};      // of VIPs or NAT servers; of destinations
+  enum class Purpose : uint8_t { vips, answers, ports };
+  struct Key {                     // a filter's purpose, and the first addresses of its parts
+    Purpose what = Purpose::vips;  // requests to VIPs; answers of NAT servers; ports of an address of the host
+    Ip first{}, to{};              // of VIPs or NAT servers; of destinations
+    VipPorts ports{};              // the first ones
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   struct Filter {
     uint32_t slot = 0;
     AddressPart part{};
     ClassicProgram program{};
+    std::vector<VipPorts> ports{};
   };
   using Filters = std::map<Key, Filter>;
 
@@ -75,9 +78,10 @@ class ClassicGuard {
 
   static void add_wanted(Divisions& by, const Watch& watch, std::span<const Mac> own, std::span<const Ip> hosts,
                          Filters& out);
+  static void add_ports(std::span<const VipPorts> all, std::span<const Mac> own, Filters& out);
   int put(const Key& key, Filter& filter, FilterHook& hook);
   uint32_t free_slot() const;
-  size_t count_guarded(const std::vector<Ip>& vips) const;
+  size_t count_guarded(const Watch& watch) const;
 
   // A program for IPv6's VIPs has them twice, as destinations and as targets.
   std::array<Divisions, 2> divisions_{{{{Family::ipv4, 1024}, {Family::ipv4, 768}, {Family::ipv4, 256}},

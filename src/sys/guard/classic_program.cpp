@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// classic_program.cpp: an assembler for forward jumps, the search, and the two programs. A conditional jump reaches 255
+// classic_program.cpp: an assembler for forward jumps, the search, and the programs. A conditional jump reaches 255
 // instructions; longer ones use an unconditional jump.
 #include "sys/guard/classic_program.h"
 
 #include <linux/pkt_cls.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 
 #include "core/sort.h"
 #include "rawvs/bytes.h"
+#include "sys/guard/address_words.h"
 #include "wire/discovery.h"
 #include "wire/ethernet.h"
 #include "wire/ipv4_header.h"
@@ -34,25 +36,11 @@ constexpr uint32_t kVlanOfTag = 0x0fff;
 constexpr size_t kGroup = 16;  // ranges that are compared one by one
 constexpr size_t kFew = 4;     // first words that are
 
-constexpr size_t kLastWord = 3;  // of an address; IPv4 has this one only
-constexpr uint32_t word(Ip a, size_t n) {
-  return static_cast<uint32_t>((n < 2 ? a.hi() : a.lo()) >> (n % 2 == 0 ? 32 : 0));
-}
-constexpr uint32_t last_word(Ip a) { return word(a, kLastWord); }
-constexpr size_t first_word(Ip a) { return a.is_v4() ? kLastWord : 0; }
-constexpr uint32_t at_word(uint32_t address_at, size_t n) { return address_at + static_cast<uint32_t>(4 * n); }
-
-// The first word in which the addresses of two ranges differ.
-size_t word_that_differs(const AddressRange& a, const AddressRange& b) {
-  return static_cast<size_t>(common_bits(a.first, b.first)) / 32 + first_word(a.first);
-}
-
-constexpr size_t last_comparisons(const AddressRange& r) { return r.first == r.last ? 1 : 2; }
-
 class ClassicCode {
  public:
   ClassicProgram vips(const AddressPart& vips, std::span<const Mac> own);
   ClassicProgram answers(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own);
+  ClassicProgram ports(std::span<const VipPorts> ports, std::span<const Mac> own);
 
  private:
   using Label = std::vector<size_t>;  // the jumps to it
@@ -92,6 +80,9 @@ class ClassicCode {
   void compare(std::span<const AddressRange> ranges, Label& in, Label& out);
   void vips4(const AddressPart& vips, std::span<const Mac> own);
   void vips6(const AddressPart& vips, std::span<const Mac> own);
+  void ports4(uint32_t protocol);
+  void ports6(uint32_t protocol);
+  void ports_in_frame(uint32_t at);
   void of_a_connection();
   void of_a_connection6();
   ClassicProgram end();
@@ -272,6 +263,68 @@ ClassicProgram ClassicCode::answers(const AddressPart& servers, const AddressPar
   return end();
 }
 
+// The ports are compared as the last words of addresses.
+ClassicProgram ClassicCode::ports(std::span<const VipPorts> ports, std::span<const Mac> own) {
+  const VipPorts& any = ports[0];
+  const bool v4 = any.vip.is_v4();
+  const std::array<AddressRange, 1> address{{{any.vip, any.vip}}};
+  Label here_;
+  untagged();
+  of_type(v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  go_on_if_long(v4 ? kFrameIpEnd : kFrameIp6End);
+  find(address, v4 ? kFrameDestination4 : kFrameDestination6, here_, next_);
+  here(here_);
+  sent_to_us(own);
+  v4 ? ports4(static_cast<uint32_t>(any.protocol)) : ports6(static_cast<uint32_t>(any.protocol));
+  std::vector<AddressRange> ranges;
+  for (const VipPorts& range : ports) ranges.push_back({Ip(uint32_t{range.first}), Ip(uint32_t{range.last})});
+  search(ranges, drop_, next_);
+  return end();
+}
+
+// Loads the destination port. Reading past the frame's end would end the program with 0, TC_ACT_OK.
+void ClassicCode::ports_in_frame(uint32_t at) {
+  put(BPF_ALU | BPF_ADD | BPF_K, at + kPortsSize);
+  put(BPF_MISC | BPF_TAX, 0);
+  put(BPF_LD | BPF_W | BPF_LEN, 0);
+  code_.push_back({BPF_JMP | BPF_JGE | BPF_X, 1, 0, 0});
+  jump(next_);
+  put(BPF_MISC | BPF_TXA, 0);
+  put(BPF_ALU | BPF_SUB | BPF_K, kPortsSize - static_cast<uint32_t>(kDestinationPortAt));
+  put(BPF_MISC | BPF_TAX, 0);
+  put(BPF_LD | BPF_H | BPF_IND, 0);
+}
+
+void ClassicCode::ports4(uint32_t protocol) {
+  put(kLoadHalf, kFrameIp + kIpv4FragmentAt);
+  jump_if(BPF_JSET, kFragmentOffset, next_);
+  put(kLoadByte, kFrameIp + kIpv4ProtocolAt);
+  jump_unless(BPF_JEQ, protocol, next_);
+  put(kLoadByte, kFrameIp);
+  put(BPF_ALU | BPF_AND | BPF_K, 0x0f);  // IHL, in words
+  put(BPF_ALU | BPF_LSH | BPF_K, 2);
+  ports_in_frame(kFrameIp);
+}
+
+void ClassicCode::ports6(uint32_t protocol) {
+  constexpr uint32_t kOffset6 = 0xfff8;
+  Label whole, known;
+  put(kLoadByte, kFrameIp + kIpv6NextHeaderAt);
+  jump_if(BPF_JEQ, protocol, whole);
+  jump_unless(BPF_JEQ, ipv6_next::kFragment, next_);
+  go_on_if_long(kFrameIp6End + kIpv6FragmentSize);
+  put(kLoadHalf, kFrameIp6End + 2);
+  jump_if(BPF_JSET, kOffset6, next_);
+  put(kLoadByte, kFrameIp6End);
+  jump_unless(BPF_JEQ, protocol, next_);
+  put(BPF_LD | BPF_IMM, kIpv6FragmentSize);
+  jump(known);
+  here(whole);
+  put(BPF_LD | BPF_IMM, 0);
+  here(known);
+  ports_in_frame(kFrameIp6End);
+}
+
 // As in guard_bpf.cpp: the kernel's share of packets with extension headers is given back.
 void ClassicCode::of_a_connection6() {
   put(kLoadByte, kFrameIp + kIpv6NextHeaderAt);
@@ -316,37 +369,11 @@ ClassicProgram ClassicCode::end() {
 
 }  // namespace
 
-std::vector<AddressRange> ranges_of(std::span<const Ip> addresses, Family family) {
-  std::vector<AddressRange> out;
-  for (const Ip a : addresses) {
-    if (a.family() != family) continue;
-    const bool more = !out.empty() && last_word(a) != 0 && out.back().last == Ip(a.hi(), a.lo() - 1);
-    if (more) {
-      out.back().last = a;
-    } else if (out.empty() || out.back().last != a) {
-      out.push_back({a, a});
-    }
-  }
-  return out;
-}
-
-size_t comparisons(const AddressRange& range, const AddressRange* before) {
-  constexpr size_t kPerWord = 4, kPerPrefix = 3;  // in find_word() for a word that is new, in search() at its end
-  const size_t n = before == nullptr ? first_word(range.first) : word_that_differs(*before, range);
-  return last_comparisons(range) + (n < kLastWord ? kPerWord * (kLastWord - n) + kPerPrefix : 0);
-}
-
-size_t comparisons(std::span<const AddressRange> ranges) {
-  size_t sum = 0;
-  const AddressRange* before = nullptr;
-  for (const AddressRange& range : ranges) {
-    sum += comparisons(range, before);
-    before = &range;
-  }
-  return sum;
-}
-
 ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own) { return ClassicCode().vips(vips, own); }
+
+ClassicProgram own_program(std::span<const VipPorts> ports, std::span<const Mac> own) {
+  return ClassicCode().ports(ports, own);
+}
 
 ClassicProgram nat_program(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own) {
   return ClassicCode().answers(servers, hosts, own);

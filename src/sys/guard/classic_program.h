@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "core/vip_ports.h"
 #include "rawvs/addr.h"
 
 namespace rawvs {
@@ -48,6 +49,10 @@ using ClassicProgram = std::vector<sock_filter>;
 // Untagged or with a priority tag only: IP to one of `own` and one of these addresses; ARP requests and solicitations
 // for these, whoever they are sent to.
 ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own);
+
+// To one of `own`: TCP, UDP or SCTP to these ports of an address of the host, also first fragments, which have the
+// ports; not behind IPv6 extension headers. REQUIRES: sorted, disjoint, of one address and protocol.
+ClassicProgram own_program(std::span<const VipPorts> ports, std::span<const Mac> own);
 
 // IP from one of these servers to one of `own` that may belong to a connection: TCP, UDP, SCTP, ICMP errors, fragments,
 // all with IPv6 extension headers; except to a host's address. Only frames to the place of `hosts` are examined.

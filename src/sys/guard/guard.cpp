@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <iterator>
 #include <span>
 
+#include "core/sort.h"
 #include "sys/guard/classic_guard.h"
 #include "sys/guard/guard_bpf.h"
 #include "sys/guard/tc.h"
@@ -40,8 +42,15 @@ std::vector<Marked> marked(const Watch& watch, const std::vector<Ip>& hosts) {  
   out.reserve(watch.vips.size() + watch.nat_servers.size() + hosts.size());
   for (const Ip vip : watch.vips) out.push_back(mark(Guarded::vip, vip));
   for (const Ip server : watch.nat_servers) out.push_back(mark(Guarded::nat_server, server));
-  if (watch.nat_servers.empty()) return out;
-  for (const Ip host : hosts) out.push_back(mark(Guarded::host, host));
+  if (!watch.nat_servers.empty()) {
+    for (const Ip host : hosts) out.push_back(mark(Guarded::host, host));
+  }
+  if (watch.own.empty()) return out;
+  for (const VipPorts& ports : watch.own) {
+    for (uint32_t port = ports.first; port <= ports.last; ++port)
+      out.push_back(mark(guarded_port(ports.protocol, static_cast<uint16_t>(port)), ports.vip));
+  }
+  sort_with(out, std::less<>());
   return out;
 }
 
@@ -81,10 +90,10 @@ struct Guard::Impl {
   Result<Done> attach_by_tcx();
   Result<Done> attach_by_clsact();
   Result<Done> attach_by_classic();
-  Result<Done> learn(std::array<bool, 2> flows_wanted, std::span<const Mac> macs);
+  Result<Done> learn(std::array<bool, 2> flows_wanted, std::array<bool, 2> ports, std::span<const Mac> macs);
   Result<Done> protect_by_map(std::vector<Marked> wanted);
   Result<Done> protect_by_filters(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
-  size_t count_guarded(const std::vector<Ip>& vips) const;
+  size_t count_guarded(const Watch& watch) const;
   void detach();
 };
 
@@ -163,8 +172,9 @@ Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int i
 }
 
 // Replaces the program by one that looks up flows and knows these MAC addresses, between two frames.
-Result<Done> Guard::Impl::learn(std::array<bool, 2> flows_wanted, std::span<const Mac> macs) {
-  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}, program->addresses6(), std::nullopt};
+Result<Done> Guard::Impl::learn(std::array<bool, 2> flows_wanted, std::array<bool, 2> ports,
+                                std::span<const Mac> macs) {
+  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}, program->addresses6(), std::nullopt, ports};
   for (const Family family : kBothFamilies) {
     if (!flows_wanted[index(family)]) continue;
     const auto map = flows.open(family);
@@ -195,16 +205,30 @@ Result<Done> Guard::Impl::protect_by_map(std::vector<Marked> wanted) {
     }
     return failed;
   };
-  const std::vector<Marked> remaining = failures(without(told, wanted), &GuardProgram::unprotect);
-  const std::vector<Marked> missing = failures(without(wanted, told), &GuardProgram::protect);
+  // What is to be dropped from now on comes first: no packet passes while an address becomes one of the host's own. If
+  // there is no room, once more when there is.
+  std::vector<Marked> missing = failures(without(wanted, told), &GuardProgram::protect);
+  const std::vector<Marked> gone = without(told, wanted);
+  const bool again = !missing.empty() && !gone.empty();
+  if (again) done = Done{};
+  const std::vector<Marked> remaining = failures(gone, &GuardProgram::unprotect);
+  if (again) missing = failures(missing, &GuardProgram::protect);
   told = missing.empty() ? std::move(wanted) : without(wanted, missing);
   for (const Marked m : remaining) told.insert(std::ranges::lower_bound(told, m), m);
   return done;
 }
 
-size_t Guard::Impl::count_guarded(const std::vector<Ip>& vips) const {  // by the map
-  return static_cast<size_t>(
-      std::ranges::count_if(vips, [&](Ip vip) { return std::ranges::binary_search(told, mark(Guarded::vip, vip)); }));
+size_t Guard::Impl::count_guarded(const Watch& watch) const {  // by the map
+  const auto is_told = [&](Guarded what, Ip vip) { return std::ranges::binary_search(told, mark(what, vip)); };
+  const auto vips = std::ranges::count_if(watch.vips, [&](Ip vip) { return is_told(Guarded::vip, vip); });
+  size_t unguarded = 0;  // addresses of the host with a port that is missing
+  std::optional<Ip> last;
+  for (const VipPorts& ports : watch.own) {
+    uint32_t port = ports.first;
+    while (port <= ports.last && is_told(guarded_port(ports.protocol, static_cast<uint16_t>(port)), ports.vip)) ++port;
+    if (port <= ports.last) unguarded += std::exchange(last, ports.vip) != ports.vip;
+  }
+  return static_cast<size_t>(vips) + (watch.all_vips() - watch.vips.size()) - unguarded;
 }
 
 Result<Done> Guard::Impl::protect_by_filters(const Watch& watch, std::span<const Mac> own,
@@ -225,11 +249,16 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
     done = g.protect_by_filters(watch, own, hosts);
   } else {  // the program checks whether the frame was sent to this host, so it needs no MAC address
     done = g.protect_by_map(marked(watch, hosts));
-    g.guarded = done ? watch.vips.size() : g.count_guarded(watch.vips);
+    g.guarded = done ? watch.all_vips() : g.count_guarded(watch);
     const GuardProgram::Knowledge& knows = g.program->knows();
     const std::array flows_wanted{knows.flow_map || std::ranges::any_of(watch.nat_servers, &Ip::is_v4),
                                   knows.flow_map6 || std::ranges::any_of(watch.nat_servers, &Ip::is_v6)};
-    if (done) done = g.learn(flows_wanted, own.subspan(1));
+    const auto own_of = [&](Family family) {
+      return knows.ports[index(family)] ||
+             std::ranges::any_of(watch.own, [&](const VipPorts& ports) { return ports.vip.family() == family; });
+    };
+    const std::array ports{own_of(Family::ipv4), own_of(Family::ipv6) && g.program->addresses6()};
+    if (done) done = g.learn(flows_wanted, ports, own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());
 }

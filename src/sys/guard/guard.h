@@ -66,12 +66,13 @@ class Guard {
   Guard& operator=(const Guard&) = delete;
 
   // Sets what is dropped from now on: frames to these VIPs and to `own`, our MAC addresses there, the interface's
-  // first; the replies of flows in the map; fragments from NAT servers, which do not show their ports. hosts: the
-  // host's own addresses, sorted: packets to them from a NAT server are dropped only if they belong to a flow in the
-  // map. The kernel treats every other frame as sent to the host, for each of our MAC addresses: so it routes for hosts
-  // whose gateway has a virtual MAC address. (Not with classic, and not before Linux 4.8.)
-  // The kernel may not have room for everything: the rest is guarded nevertheless, the error says why, and the next
-  // call tries again.
+  // first; packets to the services' ports of the host's own addresses, of fragments the first, without which the kernel
+  // discards the others; the replies of flows in the map; fragments from NAT servers, which do not show their ports.
+  // hosts: the host's own addresses, sorted: packets to them from a NAT server are dropped only if they belong to a
+  // flow in the map. The kernel treats every other frame as sent to the host, for each of our MAC addresses: so it
+  // routes for hosts whose gateway has a virtual MAC address. (Not with classic, and not before Linux 4.8.) The kernel
+  // may not have room for everything: the rest is guarded nevertheless, the error says why, and the next call tries
+  // again.
   Result<Done> protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
 
   // How many of the VIPs of the last protect() are guarded.

@@ -17,6 +17,10 @@ enum class Guarded : uint32_t {
   nat_server = 2,  // fragments from it are dropped,
   host = 3         // unless they are sent to this address of the host
 };
+// Packets to this port of the address are dropped: a service's, at an address of the host.
+constexpr Guarded guarded_port(Protocol protocol, uint16_t port) {
+  return static_cast<Guarded>(static_cast<uint32_t>(protocol) << 16 | port);
+}
 
 // A key of the map of flows: addresses and ports as on the wire, in the order of a reply.
 struct ReplyKey {
@@ -43,6 +47,7 @@ class GuardProgram {
     std::vector<Mac> macs{};          // frames to these count as sent to the host
     std::optional<int> addresses6{};  // the map of IPv6 addresses
     std::optional<int> flow_map6{};   // of IPv6 flows; REQUIRES: addresses6
+    std::array<bool, 2> ports{};      // by family: there may be a guarded_port(); REQUIRES: addresses6 for IPv6
     friend bool operator==(const Knowledge&, const Knowledge&) = default;
   };
 

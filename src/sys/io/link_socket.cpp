@@ -96,7 +96,8 @@ Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
 Result<Done> LinkSocket::widen(const Watch& watch, std::span<const Mac> own) {
   constexpr size_t kFew = 16;
   if (wide_ || let_in_.admits(watch)) return Done{};
-  if (watch.vips.size() + watch.nat_servers.size() + watch.neighbors.size() <= kFew) return this->watch(watch, own);
+  if (watch.vips.size() + watch.own.size() + watch.nat_servers.size() + watch.neighbors.size() <= kFew)
+    return this->watch(watch, own);
   expression_.clear();
   return set_filter(kWidest);
 }
