@@ -177,6 +177,12 @@ constexpr Wrong kWrong[] = {
     {kVirtual, "address = 192.0.2.300\n",
      ":4: [virtual web] address: \"192.0.2.300\" is not an address: expected an address such as 192.0.2.100 or "
      "2001:db8::100"},
+    {kVirtual, "address = eth7\nports = tcp/80\n",
+     ":4: [virtual web] address: \"eth7\" is no address, and no interface of [director]: expected such as 192.0.2.100, "
+     "2001:db8::100 or eth0"},
+    {kVirtual, "address = eth0\nports = *\npersistence = 60\n",
+     ":5: [virtual web] ports: tcp/* udp/*: every port of an address of this host would leave none to the host; name "
+     "the ports"},
     {kVirtual, "address = 224.0.0.1\n",
      ":4: [virtual web] address: \"224.0.0.1\" is not a unicast address that a network can reach"},
     {kVirtual, "address = 127.0.0.1\n",

@@ -134,7 +134,7 @@ inline Config random_config(Random& r) {
     if (i != 1 || r.one_in(2)) {
       v.spec.addresses = {address_of(r.one_in(2) ? Family::ipv4 : Family::ipv6, 0xcb007200 + i)};
     } else {
-      const auto is_v4 = [](const VirtualConfig& one) { return one.address && one.address->is_v4(); };
+      const auto is_v4 = [](const VirtualConfig& one) { return one.vip() && one.vip()->is_v4(); };
       const auto of_v4 = [](const GroupConfig& g) { return g.family() == Family::ipv4; };
       const bool any_v4 = std::ranges::any_of(c.virtuals, is_v4) || std::ranges::any_of(c.groups, of_v4);
       v.family = any_v4 ? Family::ipv4 : Family::ipv6;

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/service.h"
@@ -45,14 +47,25 @@ struct ClientMask : Netmask {
   std::optional<uint8_t> prefix{};  // of IPv6; in a Config that was not checked yet: of either family
 };
 
+struct VirtualAddress {      // VIP: a fixed one, or whichever address an interface has
+  std::string interface {};  // empty: it is fixed
+  Family family = Family::ipv4;
+  std::optional<Ip> now{};  // none: the interface has none, or it is not known yet
+  VirtualAddress() = default;
+  VirtualAddress(Ip fixed) : family(fixed.family()), now(fixed) {}
+  explicit VirtualAddress(std::string of) : interface(std::move(of)) {}
+  bool fixed() const { return interface.empty(); }
+  friend bool operator==(const VirtualAddress&, const VirtualAddress&) = default;
+};
+
 struct VirtualConfig {  // [virtual NAME]
   std::string name;
-  int line = 0;               // of the section's header, for messages
-  std::optional<Ip> address;  // VIP; none for a virtual with a mark
+  int line = 0;                           // of the section's header, for messages
+  std::optional<VirtualAddress> address;  // none for a virtual with a mark
   std::vector<PortMatch> ports;
   Mark mark{};                   // 0: not given
   Mark kept{};                   // 0: none; else the mark that was chosen before a reload
-  Family family = Family::ipv4;  // of its group; for a virtual without address
+  Family family = Family::ipv4;  // of its group, or of the interface's address; for a virtual without fixed address
   Scheduler scheduler = Scheduler::wlc;
   struct Flags {
     std::optional<Scheduler> scheduler;  // whose flags were given; none: no flags
@@ -66,7 +79,8 @@ struct VirtualConfig {  // [virtual NAME]
   std::string check;                  // for its servers; empty, or none: no check, all servers are well
   HealthPolicy health;
   std::optional<ServerSpec> sorry;  // in use while too few servers are well
-  Family service_family() const { return address ? address->family() : family; }
+  Family service_family() const { return address ? address->family : family; }
+  std::optional<Ip> vip() const { return address ? address->now : std::nullopt; }  // the present one
 };
 
 struct CheckConfig {  // [check NAME]

@@ -47,6 +47,14 @@ void check_shape(Checking& c, size_t i) {
     key = "address", missing = "missing; a virtual has address and ports, or the mark of a group";
   }
   if (!key.empty()) c.report.fault(place.line, formatted("[{}] {}: {}", place.title, key, missing));
+  if (v.address && !v.address->fixed() && c.config.interface != v.address->interface &&
+      c.config.inside != v.address->interface) {
+    c.report.wrong(
+        place, "address",
+        formatted("{} is no address, and no interface of [director]: expected such as 192.0.2.100, "
+                  "2001:db8::100 or {}",
+                  quoted(v.address->interface), c.config.interface.empty() ? std::string("eth0") : c.config.interface));
+  }
   c.shaped.push_back(key.empty() && !place.bad("address") && !place.bad("ports") && !place.bad("mark"));
 }
 
@@ -88,7 +96,11 @@ void check_choices(Checking& c, size_t i) {
     c.report.wrong(place, "netmask", "is for persistence, and this virtual has none; add such as persistence = 360");
   }
   if (!c.shaped[i] || c.marks[i].value != 0) return;
-  if (!persistent && v.ports[0].ports[0] == kEveryPort) {
+  if (v.address && !v.address->fixed() && v.ports[0].ports[0] == kEveryPort) {
+    c.report.wrong(place, "ports",
+                   formatted("{}: every port of an address of this host would leave none to the host; name the ports",
+                             text(v.ports)));
+  } else if (!persistent && v.ports[0].ports[0] == kEveryPort) {
     c.report.wrong(place, "ports",
                    formatted("{}: every port needs persistence, so that all of a client's connections reach one "
                              "server; add such as persistence = 360, or name the ports",

@@ -28,6 +28,7 @@ struct Claim {  // a group or virtual matches these ports of a VIP
   Mark mark{};  // 0: a service of the VIP and one port, or every port
   const Place* place = nullptr;
   int line = 0;
+  std::string_view interface {};  // whose address it is; empty: the VIP
 
   auto order() const { return std::tie(vip, protocol, clients.prefix, clients.base, range.first, line); }
   bool same_packets(const Claim& c) const { return holds(c) && c.holds(*this); }
@@ -39,6 +40,8 @@ struct Claim {  // a group or virtual matches these ports of a VIP
 
 std::string described(const Claim& c) {
   const std::string from = c.clients.prefix == 0 ? "" : " from " + rawvs::text(c.clients);
+  if (!c.interface.empty())
+    return formatted("{} {} of {}'s address", name(c.protocol), rawvs::text(c.range), std::string(c.interface));
   return formatted("{} {}:{}{}", name(c.protocol), c.vip.is_v4() ? rawvs::text(c.vip) : '[' + rawvs::text(c.vip) + ']',
                    rawvs::text(c.range), from);
 }
@@ -165,6 +168,13 @@ void PortCheck::check(size_t i, Portions& walks) {
                                   " lie one in another; name each port in one place");
 }
 
+// For an interface's address, which is not known, one that no VIP has.
+Ip vip_of(const Config& config, const VirtualAddress& address) {
+  if (address.fixed()) return *address.now;
+  const uint32_t number = address.interface == config.interface ? 1 : 2;
+  return address.family == Family::ipv4 ? Ip(number) : Ip(0, number);
+}
+
 }  // namespace
 
 void add_port_checks(Checking& c, Portions& walks) {
@@ -180,19 +190,20 @@ void add_port_checks(Checking& c, Portions& walks) {
           ports->add({vip, match.protocol, range, clients, c.config.groups[i].mark, &place, place.line_of("match", m)});
         }
       });
-  walks.each_of([&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
-                [&c, ports](size_t i, size_t m) {
-                  const VirtualConfig& v = c.config.virtuals[i];
-                  const Place& place = c.places.virtuals[i];
-                  if (!c.shaped[i]) return;
-                  for (const PortRange range : v.ports[m].ports) {
-                    ports->add({*v.address, v.ports[m].protocol, range, Network::all(v.address->family()), c.marks[i],
-                                &place, place.line_of("ports")});
-                  }
-                });
+  walks.each_of(
+      [&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
+      [&c, ports](size_t i, size_t m) {
+        const VirtualConfig& v = c.config.virtuals[i];
+        const Place& place = c.places.virtuals[i];
+        if (!c.shaped[i]) return;
+        for (const PortRange range : v.ports[m].ports) {
+          ports->add({vip_of(c.config, *v.address), v.ports[m].protocol, range, Network::all(v.address->family),
+                      c.marks[i], &place, place.line_of("ports"), v.address->interface});
+        }
+      });
   walks.each([&c] { return c.config.virtuals.size(); },
              [&c](size_t i) {
-               if (c.config.virtuals[i].address) c.add_vip(*c.config.virtuals[i].address);
+               if (const auto vip = c.config.virtuals[i].vip()) c.add_vip(*vip);
              });
   walks.each([ports] { return ports->added(); }, [ports](size_t) { ports->take_next(); });
   walks.each([ports] { return ports->begin_tree(); }, [ports](size_t i) { ports->fill_tree(i); });

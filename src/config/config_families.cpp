@@ -48,12 +48,14 @@ class Families {
 void Families::fill_virtual(size_t i) {
   VirtualConfig& v = config_.virtuals[i];
   const Place& place = places_.virtuals[i];
-  if (v.address) {
-    vips_[index(v.address->family())] = true;
+  if (v.address && !v.address->fixed()) {
+    v.address->family = v.family;
+  } else if (v.address) {
+    vips_[index(v.address->family)] = true;
     if (place.has("family") && !place.bad("family")) {
       report_.wrong(place, "family",
                     formatted("is for a virtual without address; this one has address = {}, which is {}",
-                              text(*v.address), name(v.address->family())));
+                              text(*v.address), name(v.address->family)));
     }
     v.family = Family::ipv4;
   } else if (!place.has("family") && v.mark.value != 0) {

@@ -106,12 +106,12 @@ constexpr Row<GroupConfig> kGroupRows[] = {
         "repeatable"),
 };
 
-using MaybeIp = std::optional<Ip>;
-constexpr FormFor<MaybeIp> kVip{
+using MaybeVip = std::optional<VirtualAddress>;
+constexpr FormFor<MaybeVip> kVip{
     {.read = [](const KeyRow&, std::string_view t,
-                void* f) { return take(read_unicast(t), *static_cast<MaybeIp*>(f)); },
-     .write = [](const KeyRow&, const void* f, size_t) { return text(**static_cast<const MaybeIp*>(f)); },
-     .count = [](const void* f) { return size_t{static_cast<const MaybeIp*>(f)->has_value()}; }}};
+                void* f) { return take(read_virtual_address(t), *static_cast<MaybeVip*>(f)); },
+     .write = [](const KeyRow&, const void* f, size_t) { return text(**static_cast<const MaybeVip*>(f)); },
+     .count = [](const void* f) { return size_t{static_cast<const MaybeVip*>(f)->has_value()}; }}};
 
 using Ports = std::vector<PortMatch>;
 constexpr FormFor<Ports> kPorts{
@@ -153,15 +153,17 @@ constexpr FormFor<std::string> kCheck{{.read =
                                        .fault = check_name_fault}};
 
 constexpr Row<VirtualConfig> kVirtualRows[] = {
-    row<&VirtualConfig::address>("address", kVip, "VIP. Required, but for a virtual that balances a group's mark"),
+    row<&VirtualConfig::address>("address", kVip,
+                                 "VIP, or an interface, whose address it is. Required, but for a virtual that "
+                                 "balances a group's mark"),
     row<&VirtualConfig::ports>(
         "ports", kPorts,
         "tcp/80,443, udp/53, sctp/9, tcp/10000-12000, tcp/*, *; several with blanks between. Required with address"),
     row<&VirtualConfig::mark>("mark", kMark,
                               "without address: the group to balance; with it: the mark of its ports. Default: chosen"),
     row<&VirtualConfig::family>("family", kFamily,
-                                "with mark and without address: ipv4 or ipv6, of the group. Default: ipv4, unless "
-                                "only a group of IPv6 has the mark"),
+                                "of an interface's address, or with mark and without address of the group: ipv4 or "
+                                "ipv6. Default: ipv4, unless only a group of IPv6 has the mark"),
     row<&VirtualConfig::scheduler>("scheduler", kValue<Scheduler, read_scheduler, scheduler_word>,
                                    "rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr or twos. Default wlc"),
     row<&VirtualConfig::flags>("scheduler_flags", kValue<VirtualConfig::Flags, read_flags, flags_text>,

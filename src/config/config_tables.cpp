@@ -115,7 +115,7 @@ class CheckFinder {
 
   // The VIP for a check with via = vip: for a mark's virtual the first one of its group.
   Ip asked_vip(const VirtualConfig& v) const {
-    if (v.address) return *v.address;
+    if (const auto vip = v.vip()) return *vip;
     const GroupConfig* const group = group_of(v);
     return group ? group->matches[0].vip : Ip::any(v.family);
   }
@@ -162,6 +162,7 @@ Endpoint place_of(const ServerSpec& server, Port own) {
 }
 
 std::vector<ServiceKey> services_of(const VirtualConfig& v, Mark mark) {
+  if (v.address && !v.address->now) return {};  // none while its interface has no address
   std::vector<ServiceKey> all(mark.value != 0 ? 1 : v.ports.size());
   for (size_t n = 0; n < all.size(); ++n) {
     if (mark.value != 0) {
@@ -169,7 +170,7 @@ std::vector<ServiceKey> services_of(const VirtualConfig& v, Mark mark) {
       continue;
     }
     all[n].protocol = v.ports[n].protocol;
-    all[n].vip = {*v.address, Port(v.ports[n].ports[0].first)};  // every port is port 0
+    all[n].vip = {*v.vip(), Port(v.ports[n].ports[0].first)};  // every port is port 0
   }
   return all;
 }
@@ -195,9 +196,9 @@ void add_tables(const Config& config, const std::vector<Mark>& marks, WantedTabl
           wanted.services.push_back(wanted_service(v, key, *checks));
           walks.spend(v.servers.size() / 8);
         }
-        if (marks[i].value == 0) return;
-        for (const PortMatch& match : v.ports)
-          want_groups(*v.address, match, Network::all(v.address->family()), marks[i], wanted);
+        const auto vip = v.vip();
+        if (marks[i].value == 0 || !vip) return;
+        for (const PortMatch& match : v.ports) want_groups(*vip, match, Network::all(vip->family()), marks[i], wanted);
       });
   walks.once([&wanted] {
     sort_with(wanted.groups, [](const GroupMatch& a, const GroupMatch& b) { return more_specific(a, b); });
@@ -220,7 +221,7 @@ std::vector<VrrpSpec> wanted_vrrp(const Config& config) {
     for (const GroupConfig::Match& match : group.matches) vips.insert(match.vip);
   }
   for (const VirtualConfig& v : config.virtuals) {
-    if (v.address) vips.insert(*v.address);
+    if (v.address && v.address->fixed()) vips.insert(*v.address->now);  // the host's own address is not shared
   }
   std::vector<VrrpSpec> all;
   for (const VrrpConfig& v : config.vrrps) {
@@ -261,6 +262,34 @@ std::vector<WantedChecks> wanted_checks(const Config& config) {
   add_checks(config, marks, all, walks);
   walks.finish();
   return all;
+}
+
+bool set_present_addresses(
+    Config& config, const std::function<std::optional<Ip>(const std::string& interface, Family family)>& address_of) {
+  bool changed = false;
+  for (VirtualConfig& v : config.virtuals) {
+    if (!v.address || v.address->fixed()) continue;
+    const auto now = address_of(v.address->interface, v.address->family);
+    changed |= std::exchange(v.address->now, now) != now;
+  }
+  return changed;
+}
+
+void add_copy(const Config& config, Config& to, Portions& walks) {
+  walks.once([&config, &to] {
+    const auto copy = [&](auto... fields) { ((to.*fields = config.*fields), ...); };
+    copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::guard, &Config::io,
+         &Config::state, &Config::state_interval, &Config::ring_frames, &Config::settings, &Config::sync);
+  });
+  walks.each([&config] { return most_sections(config); },
+             [&config, &to, &walks](size_t i) {
+               const auto copy = [&](auto field) {
+                 if (i < (config.*field).size()) (to.*field).push_back((config.*field)[i]);
+               };
+               copy(&Config::groups), copy(&Config::checks), copy(&Config::virtuals), copy(&Config::vrrps);
+               if (i < config.groups.size()) walks.spend(config.groups[i].matches.size());
+               if (i < config.virtuals.size()) walks.spend(config.virtuals[i].servers.size() / 8);
+             });
 }
 
 size_t most_sections(const Config& config) {

@@ -4,6 +4,9 @@
 // Out: walks, each of which takes about a microsecond for an item. What they fill must outlive them.
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "config/portions.h"
@@ -21,6 +24,13 @@ void add_checks(const Config& config, const std::vector<Mark>& marks, std::vecto
 std::vector<ServiceKey> services_of(const VirtualConfig& v, Mark mark);
 // The server's place in a service: a server without a port has the service's.
 Endpoint place_of(const ServerSpec& server, Port own);
+
+// Sets the present address of each virtual that follows an interface's. True: one has another than before.
+bool set_present_addresses(
+    Config& config, const std::function<std::optional<Ip>(const std::string& interface, Family family)>& address_of);
+
+// Copies a configuration. REQUIRES: `to` is new.
+void add_copy(const Config& config, Config& to, Portions& walks);
 
 // Frees the sections.
 void add_freeing(Config& config, Portions& walks);

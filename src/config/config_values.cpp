@@ -183,6 +183,19 @@ Result<Ip> read_unicast(std::string_view text) {
   return address;
 }
 
+Result<VirtualAddress> read_virtual_address(std::string_view text) {
+  constexpr size_t kLongest = 15;  // IFNAMSIZ
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const bool name = !text.empty() && letter(text[0]) && text.size() <= kLongest &&
+                    text.find_first_of(":/ \t") == std::string_view::npos;
+  const auto address = read_unicast(text);
+  if (address) return VirtualAddress(*address);
+  if (!name) return address.error();
+  return VirtualAddress(std::string(text));
+}
+
+std::string text(const VirtualAddress& address) { return address.fixed() ? text(*address.now) : address.interface; }
+
 Result<Mark> read_mark(std::string_view text) {
   std::optional<uint64_t> number;
   if (text.starts_with("0x")) {

@@ -35,6 +35,9 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
 inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
 // An address that clients and servers have: in no case link-local IPv6, which is not one address without its interface.
+// An address as of read_unicast(), or the name of an interface, which begins with a letter.
+Result<VirtualAddress> read_virtual_address(std::string_view text);
+std::string text(const VirtualAddress& address);
 Result<Ip> read_unicast(std::string_view text);
 Result<Ip> read_neighbor(std::string_view text);  // of another director or of this one: also link-local IPv6
 // What is wrong with this address, found in a file as that text; nothing: it is a unicast one.

@@ -117,7 +117,7 @@ void IniWriter::Work::prepare() {
   });
   walks_.each(virtuals, [this](size_t i) {
     names_.insert(config_.virtuals[i].name);
-    if (config_.virtuals[i].address) file_vips_.insert(*config_.virtuals[i].address);
+    if (const auto vip = config_.virtuals[i].vip()) file_vips_.insert(*vip);
   });
   add_marks(config_, marks_, walks_);
   walks_.each_of(
@@ -184,6 +184,11 @@ void IniWriter::Work::write_virtual(size_t i) {
     if (there == by_key_.end()) continue;
     parts.emplace_back(&found_[there->second], mark.value != 0 ? v.ports : std::vector{v.ports[n]});
   }
+  if (v.address && !v.address->now) {  // its interface has no address: no service can have changed
+    live_.virtuals.push_back(v);
+    written_.insert(v.name);
+    return;
+  }
   if (parts.empty()) {
     if (mark.value != 0 && v.address) write_group_of(v, mark);
     return;
@@ -233,7 +238,7 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   v.check = from.check;
   v.health = from.health;
   v.sorry = from.sorry;
-  if (from.address) vips_.insert(*from.address);
+  if (const auto vip = from.vip()) vips_.insert(*vip);
   if (mark.value != 0 && from.mark.value == 0) was_chosen_.emplace_back(live_.virtuals.size() - 1, mark);
   parts_.push_back(
       {live_.virtuals.size() - 1, IniServers(in_file ? &from : nullptr, spec.key.vip.port, std::move(found.servers))});
@@ -247,9 +252,8 @@ void IniWriter::Work::write_group_of(const VirtualConfig& v, Mark mark) {
     group.name = n == 2 ? formatted("mark-{}", mark.value) : formatted("mark-{}-{}", mark.value, n);
   }
   group.mark = mark;
-  for (const PortMatch& match : v.ports)
-    group.matches.push_back({*v.address, match, Network::all(v.address->family())});
-  vips_.insert(*v.address);
+  for (const PortMatch& match : v.ports) group.matches.push_back({*v.vip(), match, Network::all(v.vip()->family())});
+  vips_.insert(*v.vip());
 }
 
 // Writes a service that the file does not have.

@@ -12,7 +12,13 @@ namespace {
 uint64_t hash(std::string_view name) { return std::hash<std::string_view>()(name); }
 
 // Of address and first port.
-uint64_t place_hash(const VirtualConfig& v) { return mixed(Endpoint{*v.address, Port(v.ports[0].ports[0].first)}); }
+uint64_t place_hash(const VirtualConfig& v) { return mixed(Endpoint{*v.vip(), Port(v.ports[0].ports[0].first)}); }
+
+// Whichever address an interface has: its virtual keeps its mark.
+bool same_address(const VirtualConfig& a, const VirtualConfig& b) {
+  if (!a.address || !b.address || a.address->fixed()) return a.address == b.address;
+  return a.address->interface == b.address->interface && a.address->family == b.address->family;
+}
 
 }  // namespace
 
@@ -36,7 +42,7 @@ void KeptMarks::know(size_t i) {
   const VirtualConfig& v = was_.virtuals[i];
   names_->add(hash(v.name), static_cast<Slot>(i));
   used_.insert(old_[i].value);
-  if (v.mark.value == 0 && old_[i].value != 0) places_->add(place_hash(v), static_cast<Slot>(i));
+  if (v.mark.value == 0 && old_[i].value != 0 && v.vip()) places_->add(place_hash(v), static_cast<Slot>(i));
 }
 
 Slot KeptMarks::named(std::string_view name) const {
@@ -50,12 +56,12 @@ const VirtualConfig* KeptMarks::old_virtual(std::string_view name) const {
 
 void KeptMarks::by_name(VirtualConfig& v) {
   const Slot found = named(v.name);
-  if (found == kNoSlot || was_.virtuals[found].address != v.address) return;
+  if (found == kNoSlot || !same_address(was_.virtuals[found], v)) return;
   if (was_.virtuals[found].mark.value == 0) keep(v, found);
 }
 
 void KeptMarks::by_place(VirtualConfig& v) {
-  if (!places_ || !v.address || v.kept.value != 0) return;
+  if (!places_ || !v.vip() || v.kept.value != 0) return;
   keep(v, places_->find(place_hash(v), [&](Slot i) {
     return !taken_[i] && was_.virtuals[i].address == v.address && was_.virtuals[i].ports == v.ports;
   }));

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "config/config_tables.h"
 #include "core/service.h"
 #include "sys/engine/engine_parts.h"
 #include "sys/engine/start_check.h"
@@ -48,6 +49,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
 
 Result<Done> Engine::Parts::load_tables() {
   Director& director = context.director;
+  set_present_addresses(context.config, [this](const auto&... of) { return ports.address_of(of...); });
   const WantedTables tables = wanted_tables(context.config);
   director.set_groups(tables.groups, context.turn());
   context.dispatch();

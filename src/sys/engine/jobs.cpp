@@ -19,11 +19,12 @@ constexpr size_t kItemsAtOnce = 1024;  // of a configuration
 }  // namespace
 
 struct Jobs::Reloading {
-  Reloading(std::shared_ptr<ReloadTask> its_task, bool whole, const std::string& path)
-      : task(std::move(its_task)), reset(whole), file(path) {}
   std::shared_ptr<ReloadTask> task;
   bool reset = false;
-  IniFile file;
+  std::optional<IniFile> file{};  // none: only addresses of interfaces changed
+  Config copy{};                  // then: of the configuration in effect
+  Portions copying{};
+  const char* why = "reload";
   std::unique_ptr<Reload> work{};
   size_t logged = 0;  // number of changes logged so far
   bool applied = false, configured = false;
@@ -74,18 +75,45 @@ std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
     task->done = true;
     return task;
   }
-  const std::shared_ptr<Reloading> reloading(new Reloading(task, reset, file_));
+  const std::shared_ptr<Reloading> reloading(new Reloading{task, reset});
+  reloading->file.emplace(file_);
+  add(reloading);
+  return task;
+}
+
+void Jobs::add(const std::shared_ptr<Reloading>& reloading) {
   add(std::shared_ptr<Job>(new Job{[this, reloading](Turn) {
     reloading->task->done = reload_some(*reloading);
     return reloading->task->done;
   }}));
-  return task;
+}
+
+void Jobs::link_changed(Link link) {
+  const auto moved = [&](const VirtualConfig& v) {
+    return v.address && v.address->interface == ports_.name(link) &&
+           v.address->now != ports_.address_of(v.address->interface, v.address->family);
+  };
+  if (moving_ || ports_.name(link).empty() || std::ranges::none_of(context_.config.virtuals, moved)) return;
+  moving_ = true;
+  const std::shared_ptr<Reloading> reloading(new Reloading{std::shared_ptr<ReloadTask>(new ReloadTask), false});
+  reloading->why = "an interface's address";
+  add(reloading);
+}
+
+// The configuration in effect, with the present addresses. False: unfinished.
+bool Jobs::copy_config(Reloading& r) {
+  if (!r.work && r.copying.worked() == 0) add_copy(context_.config, r.copy, r.copying);
+  if (!r.copying.step(kItemsAtOnce)) return false;
+  moving_ = false;
+  set_present_addresses(r.copy, [this](const auto&... of) { return ports_.address_of(of...); });
+  r.work = std::make_unique<Reload>(context_.config, std::move(r.copy), false);
+  return true;
 }
 
 // Called when the file is read. False: it has faults, and nothing changes.
 bool Jobs::begin_changes(Reloading& r) {
-  auto next = r.file.take();
-  for (const std::string& line : r.file.findings().lines()) {
+  auto next = r.file->take();
+  for (const std::string& line : r.file->findings().lines()) {
     context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line);
   }
   if (!next) {
@@ -98,6 +126,7 @@ bool Jobs::begin_changes(Reloading& r) {
   } else {
     file_sync_ = next->sync;
   }
+  set_present_addresses(*next, [this](const auto&... of) { return ports_.address_of(of...); });
   r.work = std::make_unique<Reload>(context_.config, std::move(*next), r.reset);
   return true;
 }
@@ -105,18 +134,19 @@ bool Jobs::begin_changes(Reloading& r) {
 // All changes are logged, whoever asked for the reload.
 bool Jobs::reload_some(Reloading& r) {
   if (r.applied) return end_reload(r);
+  if (!r.work && !r.file) return copy_config(r), false;
   if (!r.work) {
-    if (!r.file.step(kLinesAtOnce)) return false;
+    if (!r.file->step(kLinesAtOnce)) return false;
     return !begin_changes(r);
   }
   const bool done = r.work->step(context_.director, context_.turn(), [this] { context_.dispatch(); });
   const Reloaded& said = r.work->so_far();
   for (; r.logged < said.changes.size(); ++r.logged) {
-    context_.log.write(Severity::notice, "reload: " + said.changes[r.logged]);
+    context_.log.write(Severity::notice, formatted("{}: {}", r.why, said.changes[r.logged]));
   }
   if (!done) return false;
   for (const std::string& line : said.pending) context_.log.write(Severity::warning, "reload: " + line);
-  if (said.changes.empty() && said.pending.empty()) {
+  if (r.file && said.changes.empty() && said.pending.empty()) {
     context_.log.write(Severity::notice, "reload: nothing is different");
   }
   r.task->outcome = r.work->take_so_far();

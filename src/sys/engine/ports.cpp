@@ -139,6 +139,16 @@ void Ports::note_own_addresses() {
   sort_addresses(own_addresses_);
 }
 
+std::optional<Ip> Ports::address_of(const std::string& interface, Family family) const {
+  for (const Link link : links()) {
+    if (name(link) != interface) continue;
+    for (const LinkAddress& a : facts(link).addresses) {
+      if (a.addr.family() == family && !(a.addr.is_v6() && a.addr.link_local())) return a.addr;
+    }
+  }
+  return std::nullopt;
+}
+
 void Ports::follow_watch() {
   for (const auto& port : ports_) port->interface.follow_watch(own_addresses_);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ class Ports final : public Part {
   std::span<const Link> links() const { return first_links(ports_.size()); }
   const std::string& name(Link link) const { return ports_[index(link)]->interface.name(); }
   const LinkFacts& facts(Link link) const { return ports_[index(link)]->interface.facts(); }
+  // The first address of an interface of ours, IPv6's not link-local; none: it has none, or is none of ours.
+  std::optional<Ip> address_of(const std::string& interface, Family family) const;
   const std::vector<Ip>& own_addresses() const { return own_addresses_; }  // of the host on our links, sorted
 
  private:
