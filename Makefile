@@ -83,8 +83,8 @@ $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): nam
 # excludes.
 ALONE      := $(if $(filter 0,$(UNITY)),%,config_ipv6_test.cpp config_keys%.cpp connection_wide_test.cpp \
                 filter_program.cpp ftp_director_test.cpp ipv6_icmp_test.cpp ipv6_segment_test.cpp loss_log.cpp \
-                netlink.cpp root_guard_ipv6_test.cpp sctp_state.cpp service_family_test.cpp slow_start_test.cpp \
-                split.cpp state_family_test.cpp)
+                netlink.cpp options.cpp root_guard_ipv6_test.cpp sctp_state.cpp service_family_test.cpp \
+                slow_start_test.cpp split.cpp state_family_test.cpp)
 object      = $(1:%.cpp=$(BUILD)/obj/%.o)
 folder      = $(subst /,-,$(patsubst %/,%,$(dir $(1))))
 first_word  = $(firstword $(subst _, ,$(basename $(notdir $(1)))))

@@ -89,11 +89,27 @@ def without_rawvsd_its_exit_status_is_2(lab):
 @case()
 def a_vip_on_the_directors_host_is_found_and_taken_away(lab):
     director = Director(lab).start()
-    for interface in ("lo", "eth0"):
-        lab["director"].ip(f"addr add {VIP}/32 dev {interface}")
-        finding = the_one(director, "vip-on-host", f"VIP {VIP} is configured on this host, on {interface}")
-        type_it(lab, finding)
-        healthy(director)
+    lab["director"].ip(f"addr add {VIP}/32 dev lo")
+    finding = the_one(director, "vip-on-host", f"VIP {VIP} is configured on this host, on lo")
+    type_it(lab, finding)
+    healthy(director)
+
+
+@case()
+def a_program_on_a_services_port_of_the_hosts_own_address_is_named(lab):
+    lab.add_inside("in1")
+    lab["director"].sysctl(ip_local_port_range="32768 39999")
+    section = virtual(address=ADDRESS["director"], ports="tcp/80,40000", servers=["in1 forward=nat"])
+    director = Director(lab, section, inside="eth1").start()
+    healthy(director)
+    program = lab["director"].start("busybox", "httpd", "-f", "-p", f"{ADDRESS['director']}:80", "-h", "/")
+    eventually(lambda: program.listens_on(80), 5, "the program")
+    the_one(director, "own-listener", f"a program of this host listens on tcp/80 of {ADDRESS['director']}")
+    program.stop()
+    healthy(director)
+    lab["director"].sysctl(ip_local_port_range="32768 60999")
+    finding = the_one(director, "own-port-range", f"tcp/40000 of {ADDRESS['director']}")
+    same(finding["type"].partition(";")[0], "sysctl -w net.ipv4.ip_local_reserved_ports=40000", "what to type")
 
 
 @case()

@@ -34,9 +34,16 @@ struct HostLink {
   std::vector<LinkAddress> addresses;
 };
 
+struct Listener {  // a socket of a program of this host
+  Protocol protocol = Protocol::any;
+  Endpoint at{};  // unspecified: at every address
+};
+
 struct HostFacts {
   bool known = true;  // false: rawvsd runs in another network namespace
   std::vector<HostLink> links;
+  std::vector<Listener> listeners{};
+  uint16_t first_local_port = 0, last_local_port = 0;  // of this host's own connections; 0: unknown
   const HostLink* link(std::string_view name) const;
   const HostLink* with(Ip address) const;         // the link with this address
   const LinkAddress* network_of(Ip other) const;  // the narrowest network that contains it
@@ -103,6 +110,12 @@ struct VipFacts {
   Ip address;
   bool retired = false;
   bool standby = false;  // another director is its master
+  bool own = false;      // an address of the host itself: these ports are the director's
+  struct Range {
+    Protocol protocol = Protocol::any;
+    uint16_t first = 0, last = 0;
+  };
+  std::vector<Range> ports{};
 };
 struct RivalFacts {
   Ip vip;
@@ -175,6 +188,7 @@ bool sendable(const DaemonFacts& daemon,
 void note_row(const Row& row, DoctorFacts& facts);
 bool wants_connections(const DoctorFacts& facts);  // false: "connections" would show no fault
 
+void add_sockets(HostFacts& host);                // doctor_sockets.cpp
 HostFacts host_facts(uint64_t daemon_pid);        // pid 0: unknown
 FileFacts file_facts(const DaemonFacts& daemon);  // as root only
 std::string root_of(uint64_t pid);                // the root of rawvsd's files; empty: the same as ours
@@ -225,6 +239,9 @@ std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings);
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings);
 std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings);
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
+
+// doctor_own.cpp
+std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings);
 
 // doctor_ha.cpp
 std::string look_at_checks(const DoctorFacts& facts, Findings& findings);

@@ -145,6 +145,7 @@ HostFacts host_facts(uint64_t daemon_pid) {
     link.unfit = unfit(any.fd, link.name);
     link.lro = has_lro(any.fd, link.name);
   }
+  add_sockets(out);
   return out;
 }
 

@@ -12,7 +12,7 @@ void join(std::string& list, const std::string& word) { list += (list.empty() ? 
 std::vector<Ip> live_vips(const DaemonFacts& daemon) {
   std::vector<Ip> out;
   for (const VipFacts& vip : daemon.vips) {
-    if (!vip.retired) out.push_back(vip.address);
+    if (!vip.retired && !vip.own) out.push_back(vip.address);
   }
   return out;
 }
@@ -60,8 +60,9 @@ std::string look_at_vips(const DoctorFacts& facts, Findings& findings) {
       if (!served && has_local_server(facts.daemon, vip)) continue;
       findings.push_back({Urgency::warning, "vip-on-host",
                           "VIP " + text(vip) + " is configured on this host, on " + link.name,
-                          "what is sent to it goes to the director and never to this host, and servers' answers that "
-                          "come through this host are dropped by its kernel, as if their address were forged",
+                          "the interface is none of rawvsd's, so all that is sent to the VIP goes to the director and "
+                          "never to this host, and servers' answers that come through this host are dropped by its "
+                          "kernel, as if their address were forged",
                           "ip addr del " + text(vip) + '/' + std::to_string(own->prefix) + " dev " + link.name});
     }
   }
@@ -242,7 +243,7 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
   }
   std::vector<Ip> vips;  // ours
   for (const VipFacts& vip : facts.daemon.vips) {
-    if (!vip.retired && !vip.standby) vips.push_back(vip.address);
+    if (!vip.retired && !vip.standby && !vip.own) vips.push_back(vip.address);
   }
   return vips.empty() ? ""
                       : "nobody else has answered " +

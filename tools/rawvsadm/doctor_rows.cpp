@@ -149,6 +149,30 @@ void note_connection(const Row& row, DoctorFacts& facts) {
 
 }  // namespace
 
+namespace {
+
+// ports: tcp/80,tcp/8000-8100
+VipFacts vip(const Row& row, Ip address) {
+  VipFacts out{address, row.number("retired") != 0, row.number("standby") != 0, row.number("own") != 0, {}};
+  std::string_view rest = row.get("ports");
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    const size_t slash = one.find('/'), dash = one.find('-');
+    Protocol protocol = Protocol::any;
+    for (const Protocol p : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
+      if (one.substr(0, slash) == name(p)) protocol = p;
+    }
+    if (slash == std::string_view::npos || protocol == Protocol::any) continue;
+    const auto first = parse_port(one.substr(slash + 1, dash == std::string_view::npos ? dash : dash - slash - 1));
+    const auto last = dash == std::string_view::npos ? first : parse_port(one.substr(dash + 1));
+    if (first && last) out.ports.push_back({protocol, first->value, last->value});
+  }
+  return out;
+}
+
+}  // namespace
+
 void note_row(const Row& row, DoctorFacts& facts) {
   DaemonFacts& daemon = facts.daemon;
   const std::string_view word = row.word();
@@ -165,7 +189,7 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "sync") daemon.sync = sync(row);
   const auto address = parse_ip(row.get("address"));
   if (!address) return;
-  if (word == "vip") daemon.vips.push_back({*address, row.number("retired") != 0, row.number("standby") != 0});
+  if (word == "vip") daemon.vips.push_back(vip(row, *address));
   if (word == "rival") daemon.rivals.push_back({*address, cell(row, "mac"), cell(row, "server")});
   if (word == "neighbor")
     daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac")});

@@ -74,6 +74,7 @@ std::string arp_text(const Rows& rows) {
     if (row.word() == "vip") {
       std::string note;
       if (row.number("repeats") != 0) note = "claim repeated " + cell("repeats") + " times (arp_defend)";
+      if (row.number("own") != 0) note = "this host's own, but for " + cell("ports");
       if (row.number("standby") != 0) note = "standby: another director has it (VRRP)";
       if (row.number("retired") != 0) note = "retired: no service uses it any more";
       vips.push_back({cell("address"), cell("link"), cell("mac"), "-", note});

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests what rawvsadm doctor says of VIPs that are addresses of the host itself.
+#include <algorithm>
+
+#include "doctor_fixture.h"
+
+namespace rawvs::adm::test {
+namespace {
+
+// The first service's VIP is eth0's address; its only server is inside, with NAT.
+Illness own_address() {
+  Illness out;
+  out.changed = {{"192.0.2.100:80", "192.0.2.10:80"},
+                 {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:10 retired=0",
+                  "vip address=192.0.2.10 link=eth0 mac=02:00:00:00:00:10 retired=0 standby=0 own=1 "
+                  "ports=tcp/80,tcp/8000-8100,udp/53"},
+                 {"server=192.0.2.11:80 method=route", "server=192.0.2.11:80 method=masq"},
+                 {"inpkts=90 outpkts=0", "inpkts=90 outpkts=80"}};
+  return out;
+}
+
+Illness with(std::function<void(HostFacts&)> host) {
+  Illness out = own_address();
+  out.host = std::move(host);
+  return out;
+}
+Listener listener(Protocol protocol, const char* at) { return {protocol, *parse_endpoint(at)}; }
+
+TEST(DoctorOwn, SaysThatAnOwnAddressIsRight) {
+  const Diagnosis d = examined(own_address());
+  EXPECT_TRUE(d.findings.empty()) << (d.findings.empty() ? "" : d.findings[0].what);
+  EXPECT_NE(std::ranges::find(
+                d.right, "this host's own addresses that are VIPs, 192.0.2.10: the services' ports are theirs alone"),
+            d.right.end());
+}
+
+TEST(DoctorOwn, NamesAProgramThatListensOnAServicesPort) {
+  finds(with([](HostFacts& host) { host.listeners = {listener(Protocol::tcp, "192.0.2.10:8050")}; }),
+        "warning:own-listener",
+        "a program of this host listens on tcp/8050 of 192.0.2.10, and a virtual service takes that port of 192.0.2.10",
+        "ss -lnp 'sport = :8050'; give the program another address or port, or the service another port");
+  finds(
+      with([](HostFacts& host) { host.listeners = {listener(Protocol::udp, "[::]:53")}; }), "note:own-listener",
+      "a program of this host listens on udp/53 of every address, and a virtual service takes that port of 192.0.2.10",
+      "ss -lnp 'sport = :53'; give the program another address or port, or the service another port");
+}
+
+TEST(DoctorOwn, LeavesOtherListenersAlone) {
+  const Diagnosis d = examined(with([](HostFacts& host) {
+    host.listeners = {listener(Protocol::tcp, "0.0.0.0:22"), listener(Protocol::udp, "192.0.2.10:80"),
+                      listener(Protocol::tcp, "203.0.113.10:80")};
+    host.first_local_port = 32768, host.last_local_port = 60999;
+  }));
+  EXPECT_TRUE(d.findings.empty());
+}
+
+TEST(DoctorOwn, NamesAServicesPortInTheRangeOfTheHostsConnections) {
+  finds(with([](HostFacts& host) { host.first_local_port = 8050, host.last_local_port = 60999; }),
+        "warning:own-port-range",
+        "tcp/8050 of 192.0.2.10, an address of this host, is a service's, and in the range of this host's own "
+        "connections",
+        "sysctl -w net.ipv4.ip_local_reserved_ports=8050-8100; for masquerading: masquerade to :1024-8049");
+}
+
+TEST(DoctorOwn, NamesAServiceOfEveryPort) {
+  Illness all = own_address();
+  all.changed.insert(all.changed.begin(), {"tcp:192.0.2.100:80", "tcp:192.0.2.10:0"});
+  finds(all, "error:own-every-port",
+        "the virtual service tcp:192.0.2.10:0 is of every port, and 192.0.2.10 is an address of this host",
+        "name its ports, or give it a VIP that is no address of this host");
+}
+
+TEST(DoctorOwn, NamesAServerWhoseAnswersThisHostWouldDrop) {
+  Illness direct = own_address();
+  direct.changed.erase(direct.changed.begin() + 2, direct.changed.end());
+  finds(
+      direct, "note:own-answers",
+      "VIP 192.0.2.10 is an address of this host, and real server 192.0.2.11:80 answers its clients itself, from that "
+      "address",
+      "use forward=nat for it, or give it another gateway");
+}
+
+}  // namespace
+}  // namespace rawvs::adm::test

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_own.cpp: the doctor's checks of VIPs that are addresses of this host: the services' ports are the director's,
+// and must be nobody else's.
+#include <algorithm>
+
+#include "doctor.h"
+
+namespace rawvs::adm {
+
+namespace {
+
+bool holds(const VipFacts& vip, Protocol protocol, Port port) {
+  return std::ranges::any_of(vip.ports, [&](const VipFacts::Range& range) {
+    return range.protocol == protocol && range.first <= port.value && port.value <= range.last;
+  });
+}
+
+std::string port_of(Protocol protocol, unsigned port) {
+  return std::string(name(protocol)) + '/' + std::to_string(port);
+}
+
+void look_at_listeners(const VipFacts& vip, const HostFacts& host, Findings& findings) {
+  for (const Listener& listener : host.listeners) {
+    const bool everywhere = listener.at.addr.unspecified();
+    // A socket of IPv6 at every address usually takes IPv4's connections, too.
+    if (everywhere ? listener.at.addr.is_v4() && vip.address.is_v6() : listener.at.addr != vip.address) continue;
+    if (!holds(vip, listener.protocol, listener.at.port)) continue;
+    const std::string port = port_of(listener.protocol, listener.at.port.value);
+    findings.push_back({everywhere ? Urgency::note : Urgency::warning, "own-listener",
+                        "a program of this host listens on " + port + " of " +
+                            (everywhere ? "every address" : text(vip.address)) + ", and a virtual service takes that " +
+                            "port of " + text(vip.address),
+                        "no client reaches the program there",
+                        "ss -lnp 'sport = :" + std::to_string(listener.at.port.value) +
+                            "'; give the program another address or port, or the service another port"});
+    return;
+  }
+}
+
+void look_at_local_ports(const VipFacts& vip, const HostFacts& host, Findings& findings) {
+  const auto within = std::ranges::find_if(vip.ports, [&](const VipFacts::Range& range) {
+    return host.last_local_port != 0 && range.first <= host.last_local_port && host.first_local_port <= range.last;
+  });
+  if (within == vip.ports.end()) return;
+  const unsigned port = std::max(within->first, host.first_local_port);
+  findings.push_back(
+      {Urgency::warning, "own-port-range",
+       port_of(within->protocol, port) + " of " + text(vip.address) +
+           ", an address of this host, is a service's, and in the range of this host's own connections",
+       "a connection of this host, or one that it masquerades, gets no answers if it has this port",
+       "sysctl -w net.ipv4.ip_local_reserved_ports=" + std::to_string(port) +
+           (within->last > port ? "-" + std::to_string(std::min(within->last, host.last_local_port)) : "") +
+           "; for masquerading: masquerade to :1024-" + std::to_string(port - 1)});
+}
+
+// Servers answer from the VIP, which this host's kernel takes for forged if the answers come through it.
+void look_at_answers_of(const VipFacts& vip, const DaemonFacts& daemon, Findings& findings) {
+  for (const ServerFacts& server : daemon.servers) {
+    const auto& at = daemon.services[server.service].virtual_at;
+    if (!at || at->addr != vip.address || (server.method != "route" && server.method != "tunnel")) continue;
+    findings.push_back({Urgency::note, "own-answers",
+                        "VIP " + text(vip.address) + " is an address of this host, and real server " + text(server.at) +
+                            " answers its clients itself, from that address",
+                        "if this host is the server's gateway, its kernel drops the answers, as if they were forged",
+                        "use forward=nat for it, or give it another gateway"});
+    return;
+  }
+}
+
+void look_at_every_port(const VipFacts& vip, const DaemonFacts& daemon, Findings& findings) {
+  for (const ServiceFacts& service : daemon.services) {
+    if (!service.virtual_at || service.virtual_at->addr != vip.address || service.virtual_at->port.value != 0) continue;
+    findings.push_back({Urgency::error, "own-every-port",
+                        "the virtual service " + service.key + " is of every port, and " + text(vip.address) +
+                            " is an address of this host",
+                        "it gets no packet: everything there would be the director's, and nothing this host's",
+                        "name its ports, or give it a VIP that is no address of this host"});
+  }
+}
+
+}  // namespace
+
+std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings) {
+  std::string vips;
+  for (const VipFacts& vip : facts.daemon.vips) {
+    if (!vip.own) continue;
+    join(vips, text(vip.address));
+    look_at_every_port(vip, facts.daemon, findings);
+    if (!facts.host.known) continue;
+    look_at_listeners(vip, facts.host, findings);
+    look_at_local_ports(vip, facts.host, findings);
+    look_at_answers_of(vip, facts.daemon, findings);
+  }
+  return vips.empty() ? ""
+                      : "this host's own addresses that are VIPs, " + vips + ": the services' ports are theirs alone";
+}
+
+}  // namespace rawvs::adm
