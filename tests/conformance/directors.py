@@ -13,17 +13,22 @@ from lab import VIP, VIP2, sh, sysctl, v6
 START_SECONDS = 10
 
 
+def add_vips(lab):
+    """Makes the VIPs addresses of the director's host."""
+    for v in (VIP, VIP2):
+        sh(f"ip addr add {v}/32 dev eth0", lab.ns["director"])
+        if lab.both:
+            # Deprecated, so that the kernel does not take a VIP for the source of packets of its own.
+            sh(f"ip addr add {v6(v)}/128 dev eth0 nodad preferred_lft 0", lab.ns["director"])
+
+
 class Kernel:
     """IPVS in the director's namespace of the running kernel."""
     name = "kernel"
 
     def __init__(self, lab):
         self.ns = lab.ns["director"]
-        for v in (VIP, VIP2):
-            sh(f"ip addr add {v}/32 dev eth0", self.ns)
-            if lab.both:
-                # Deprecated, so that the kernel does not take a VIP for the source of packets of its own.
-                sh(f"ip addr add {v6(v)}/128 dev eth0 nodad preferred_lft 0", self.ns)
+        add_vips(lab)
         sysctl(self.ns, {f"net.ipv4.conf.{dev}.{key}": 0 for dev in ("eth0", "eth1", "all")
                          for key in ("send_redirects", "rp_filter")})
 
@@ -57,6 +62,8 @@ class Rawvs:
         top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
         self.bin = os.path.abspath(os.environ.get("RAWVS_BIN") or os.path.join(top, "build"))
         self.proc, self.settings = None, {}
+        if os.environ.get("OWN"):
+            add_vips(lab)
 
     def configuration(self, marks):
         lines = ["[director]", "interface = eth0", "inside = eth1", f"control = {self.dir}/control.sock"]

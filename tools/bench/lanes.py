@@ -192,6 +192,7 @@ def has_xdp():
 
 
 BEFORE = ", before"
+OWN = "own address"
 METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
 
 
@@ -210,13 +211,16 @@ def ipvs(network, method):
 
 
 def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, note="", whole=False, polled=False, ipv6=False,
-          folder=None):
-    """note: what the name says of the lane in the end; folder: of another rawvsd than this build's."""
-    name = " ".join(filter(None, (f"rawvs {METHODS[method]}", io, "IPv6" if ipv6 else ""))) + note
+          own=False, folder=None):
+    """note: what the name says of the lane in the end; own: the VIP is an address of the director's host; folder: of
+    another rawvsd than this build's."""
+    name = " ".join(filter(None, (f"rawvs {METHODS[method]}", io, "IPv6" if ipv6 else "", OWN if own else ""))) + note
     lane = Lane(network, named(name, polled), short_cut=method == "dr", whole=whole, polled=polled)
     lane.flows = flows
     if ipv6:
         lane.target, lane.small = VIP6, SMALL6
+    if own:
+        lane.director.ip(f"addr add {lane.target}/{128 if ipv6 else 32} dev eth0")
     servers = "\n".join(f"server = {address} forward={method}" for address in (SERVERS6 if ipv6 else SERVERS))
     sections = [f"[virtual {protocol}{port}]\naddress = {lane.target}\nports = {protocol}/{port}\n"
                 f"scheduler = rr\n{servers}\n" for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]

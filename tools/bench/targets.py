@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The targets: ratios within one run, wanted and measured."""
-from bench.lanes import BEFORE
+from bench.lanes import BEFORE, OWN
 from bench.report import BARE, HAPROXY, KERNEL, NFT, POLLED, STREAM
 
 MEGABYTE = 1024  # KB
@@ -11,6 +11,8 @@ def targets(samples, io):
     for back_end in io:
         for kind in ("", POLLED):
             yield from packet_targets(samples, back_end, kind)
+        for kind in ("", POLLED):
+            yield from own_targets(samples, f"rawvs NAT {back_end}", kind)
         for method in ("DR", "TUN", "NAT"):
             lane = f"rawvs {method} {back_end}"
             cost = of(samples, f"{lane}, 1,000,000", lane, "cpu_60")
@@ -47,6 +49,12 @@ def family_targets(samples, lane, kind):
     if not kind:
         many = of(samples, f"{lane} IPv6, 1,000,000", f"{lane}, 1,000,000")
         yield f"{lane} IPv6, 1,000,000 connections: the same", many, 0.95, True
+
+
+def own_targets(samples, lane, kind):
+    """The host's own address as the VIP, beside a free one."""
+    rate = of(samples, f"{lane} {OWN}{kind}", lane + kind)
+    yield f"{lane} {OWN}{kind}: lossless rate, of a free VIP's", rate, 0.97, True
 
 
 def before_targets(samples, lane, kind):
