@@ -55,7 +55,7 @@ TEST(ConfigFindings, EveryFaultOfAFileIsFoundAtOnce) {
   EXPECT_EQ(
       found.faults,
       (Texts{
-          "x.ini:2: [director] interface: \"\"eth0\"\" is not the name of one interface (1 to 15 characters, no "
+          "x.ini:2: [director] interface: \"\"eth0\"\" is not the name of an interface (1 to 15 characters, no "
           "blank, quotation mark, \"/\", \":\" or \";\"); values are written without quotation marks",
           "x.ini:3: [director] insde: no such key; did you mean \"inside\"?",
           "x.ini:4: neither \"key = value\" nor \"[section]\" nor a comment, which begins with \";\"",
@@ -84,7 +84,7 @@ TEST(ConfigFindings, EveryFaultOfAFileIsFoundAtOnce) {
 
 TEST(ConfigFindings, OneFaultHasNoOthersInItsWake) {
   for (const std::string_view text :
-       {"[director]\ninterface = eth 0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n",
+       {"[director]\ninterface = eth/0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n",
         "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.\nports = tcp/80\nserver = 192.0.2.11:80\n",
         "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.1\nports = tcp/*\npersistence = x\n",
         "[director]\ninterface = eth0\n[virtual web]\nmark = x\n[group g]\nmark = 7\nmatch = 192.0.2.1 tcp/80\n",

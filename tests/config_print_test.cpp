@@ -102,7 +102,8 @@ void randomize_choices(VirtualConfig& v, Random& r) {
 
 Config random_config(Random& r) {
   Config c;
-  c.interface = "eth0";
+  c.interface = r.coin() ? "eth0" : "eth0 wan*";
+  c.auto_interfaces = r.coin();
   if (r.coin()) c.inside = "br-lan." + std::to_string(r.below(4095));
   if (r.coin()) c.control = "/tmp/" + std::string(r.from(1, 100), 'c');
   if (r.coin()) c.control_group = "adm";

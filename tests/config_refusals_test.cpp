@@ -59,8 +59,9 @@ constexpr Wrong kWrong[] = {
     {kVirtual, "schduler = wlc\n", ":4: [virtual web] schduler: no such key; did you mean \"scheduler\"?"},
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
     {kDirector, "colour = red\n",
-     ":3: [director] colour: no such key; this section has interface, inside, control, control_group, guard, "
-     "io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, max_ftp, "
+     ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, control, control_group, "
+     "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
+     "max_ftp, "
      "expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
      "lblc_expiration, "
@@ -129,18 +130,23 @@ constexpr Wrong kWrong[] = {
     {kGroup, "match = 192.0.2.100 tcp/80\n", ":3: [group g] mark: missing; it numbers the group"},
     {kGroup, "mark = 1\n", ":3: [group g] match: missing; VIP and ports"},
     {"", "[director]\ninterface =\n",
-     ":2: [director] interface: \"\" is not the name of one interface (1 to 15 characters, no blank, quotation mark, "
+     ":2: [director] interface: \"\" is not the name of an interface (1 to 15 characters, no blank, quotation mark, "
      "\"/\", \":\" or "
      "\";\")"},
-    {"", "[director]\ninterface = eth0 eth1\n",
-     ":2: [director] interface: \"eth0 eth1\" is not the name of one interface (1 to 15 characters, no blank, "
+    {"", "[director]\ninterface = eth0 eth/1\n",
+     ":2: [director] interface: \"eth/1\" is not the name of an interface (1 to 15 characters, no blank, "
      "quotation mark, \"/\", "
      "\":\" or \";\")"},
+    {"", "[director]\ninterface = eth0 wan* eth0\n", ":2: [director] interface: \"eth0\" is named twice"},
+    {"", "[director]\ninterface = eth0 wan*\ninside = lan0 wan*\n",
+     ":3: [director] inside: \"wan*\" is among interface, too; leave it out here"},
+    {kDirector, "auto_interfaces = 2\n",
+     ":3: [director] auto_interfaces: \"2\" is not a switch: 1, yes, on, or 0, no, off"},
     {"", "[director]\ninterface = a-very-long-name\n",
-     ":2: [director] interface: \"a-very-long-name\" is not the name of one interface (1 to 15 characters, no blank, "
+     ":2: [director] interface: \"a-very-long-name\" is not the name of an interface (1 to 15 characters, no blank, "
      "quotation mark, "
      "\"/\", \":\" or \";\")"},
-    {kDirector, "inside = eth0\n", ":3: [director] inside: \"eth0\" is the interface, too; leave inside out"},
+    {kDirector, "inside = eth0\n", ":3: [director] inside: \"eth0\" is among interface, too; leave it out here"},
     {kDirector, "control = rawvs.sock\n",
      ":3: [director] control: \"rawvs.sock\" is not a path for a socket: it begins with \"/\", has no blank, and at "
      "most 107 characters"},

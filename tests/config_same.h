@@ -50,16 +50,17 @@ inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
 }
 inline bool same(const CheckConfig& a, const CheckConfig& b) { return a.name == b.name && a.spec == b.spec; }
 inline bool same(const VrrpConfig& a, const VrrpConfig& b) {
-  return a.name == b.name && a.spec == b.spec && a.family == b.family && a.notify == b.notify;
+  return a.name == b.name && a.on == b.on && a.spec == b.spec && a.family == b.family && a.notify == b.notify;
 }
 inline bool same(const GroupConfig& a, const GroupConfig& b) {
   return std::tie(a.name, a.mark, a.matches) == std::tie(b.name, b.mark, b.matches);
 }
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
-  return std::tie(a.interface, a.inside, a.control, a.control_group, a.guard, a.io, a.state, a.state_interval,
-                  a.ring_frames) == std::tie(b.interface, b.inside, b.control, b.control_group, b.guard, b.io, b.state,
-                                             b.state_interval, b.ring_frames) &&
+  return std::tie(a.interface, a.inside, a.auto_interfaces, a.control, a.control_group, a.guard, a.io, a.state,
+                  a.state_interval, a.ring_frames) == std::tie(b.interface, b.inside, b.auto_interfaces, b.control,
+                                                               b.control_group, b.guard, b.io, b.state,
+                                                               b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) && a.sync == b.sync &&
@@ -75,7 +76,8 @@ inline void expect_survives_printing(const Config& config) {
 }
 
 inline constexpr std::string_view kEverything =
-    "[director]\ninterface = eth0\ninside = eth1.7\ncontrol = /run/x.sock\ncontrol_group = adm\nguard = classic\n"
+    "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\ncontrol = /run/x.sock\ncontrol_group = "
+    "adm\nguard = classic\n"
     "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
     "1002\nmax_services = 1005\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"

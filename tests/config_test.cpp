@@ -28,7 +28,7 @@ std::string reference_file() {
 TEST(Config, PutsEveryKeyIntoItsField) {
   const Config c = parsed(kEverything);
   EXPECT_EQ(std::tie(c.interface, c.inside, c.control, c.control_group),
-            std::make_tuple("eth0", "eth1.7", "/run/x.sock", "adm"));
+            std::make_tuple("eth0 wan*", "eth1.7", "/run/x.sock", "adm"));
   EXPECT_EQ(c.guard, GuardMode::classic);
   EXPECT_EQ(c.io, IoMode::socket);
   EXPECT_EQ(c.ring_frames, 64u);
@@ -37,7 +37,7 @@ TEST(Config, PutsEveryKeyIntoItsField) {
                             Duration(11min), Duration(12h), Duration(60s), Duration(7200s), Duration(3s), 4u,
                             Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 34));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 35));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));

@@ -106,6 +106,7 @@ struct GroupConfig {  // [group NAME]
 struct VrrpConfig {  // [vrrp NAME]
   std::string name;
   int line = 0;
+  std::string on = "outside";    // its link: outside, inside, or an interface that [director] names
   VrrpSpec spec;                 // without addresses: the VIPs of all virtuals, of its family
   Family family = Family::ipv4;  // of those VIPs; for an instance without addresses
   Family instance_family() const { return spec.addresses.empty() ? family : spec.addresses[0].family(); }
@@ -117,6 +118,7 @@ enum class SyncRole : uint8_t { automatic, master, backup, both };
 
 struct SyncConfig {  // [sync]
   SyncRole role = SyncRole::automatic;
+  std::string on = "outside";  // as in [vrrp]
   Link link{};
   Ip group{0xe0000051};   // 224.0.0.81
   uint16_t port = 8848;   // UDP
@@ -129,8 +131,9 @@ struct SyncConfig {  // [sync]
 const char* name(SyncRole role);  // auto, master, backup, both
 
 struct Config {
-  std::string interface;                    // on the clients' side; ARP for VIPs is answered here
-  std::string inside;                       // on the real servers' side, if another
+  std::string interface;                    // on the clients' side; ARP for VIPs is answered here (core/link_names.h)
+  std::string inside;                       // on the real servers' side, if others
+  bool auto_interfaces = true;              // an interface by which a server's route leaves is used, too
   std::string control = "/run/rawvs.sock";  // control socket
   std::string control_group;                // group that may use it (mode 0660); empty: root only
   GuardMode guard = GuardMode::automatic;

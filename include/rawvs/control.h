@@ -82,7 +82,7 @@
 //               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0
 //   timeouts    tcp= tcpfin= udp=                              seconds
 //   exit        name= fate= count= meaning=
-//   link        name= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard= missing_groups=
+//   link        name= role= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard= missing_groups=
 //               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
 //               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
 //   vip         address= link= mac= retired= standby=          retired=1: its last service was removed recently;

@@ -4,9 +4,12 @@
 
 #include "config/config_check.h"
 
+#include <algorithm>
+
 #include "config/config_tables.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "core/link_names.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -20,8 +23,14 @@ void check_director(Checking& c) {
   }
   if (c.config.interface.empty()) {
     if (!place.bad("interface")) c.report.wrong(place, "interface", "missing; it names where clients are");
-  } else if (c.config.interface == c.config.inside) {
-    c.report.wrong(place, "inside", quoted(c.config.inside) + " is the interface, too; leave inside out");
+  }
+  const auto outer = words(c.config.interface), inner = words(c.config.inside);
+  for (const std::string_view name : inner) {
+    if (std::ranges::find(outer, name) == outer.end()) continue;
+    c.report.wrong(place, "inside", quoted(name) + " is among interface, too; leave it out here");
+  }
+  if (LinkNames(c.config.interface, c.config.inside).named().size() > kMostLinks) {
+    c.report.wrong(place, "inside", formatted("with interface it names more than {} interfaces", kMostLinks));
   }
 }
 

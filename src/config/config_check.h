@@ -40,7 +40,8 @@ std::string owner(const Place& place, int line);  // [virtual web] (line 5): for
 
 // config_families.cpp, before all others: fills in families and netmasks.
 void add_families(Config& config, const Places& places, Report& report, Portions& walks);
-void add_table_checks(Checking& c, Portions& walks);  // first
+void add_links(Config& config, const Places& places, Report& report, Portions& walks);  // config_links.cpp: the same
+void add_table_checks(Checking& c, Portions& walks);                                    // first
 void add_port_checks(Checking& c, Portions& walks);  // config_check_ports.cpp: which packets belong to what; fills vips
 void add_server_checks(Checking& c, Portions& walks);  // config_check_servers.cpp
 void add_health_checks(Checking& c, Portions& walks);  // config_check_health.cpp

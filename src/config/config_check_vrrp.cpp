@@ -32,9 +32,6 @@ void check_instance(Checking& c, size_t i, VrrpCheck& check) {
   c.vrrps.emplace(v.name, i);
   const size_t before = c.report.faults();
   if (!place.has("vrid")) c.report.wrong(place, "vrid", "missing; the directors of one network share it");
-  if (index(v.spec.link) != 0 && c.config.inside.empty() && !c.places.director.bad("inside")) {
-    c.report.wrong(place, "on", "inside: there is no inside interface");
-  }
   for (size_t t = 0; t < v.spec.tracks.size(); ++t) {
     const auto known = c.virtuals.find(v.spec.tracks[t].name);
     c.tracked.insert(v.spec.tracks[t].name);

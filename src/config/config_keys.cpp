@@ -15,8 +15,8 @@ namespace {
 const char* io_word(IoMode mode) { return name(mode); }
 const char* scheduler_word(Scheduler scheduler) { return name(scheduler); }
 
-constexpr auto kInterface = some_text(interface_fault);
-constexpr auto kOptionalInterface = some_text(optional_interface_fault);
+constexpr auto kInterfaces = some_text(interfaces_fault);
+constexpr auto kOptionalInterfaces = some_text(optional_interfaces_fault);
 constexpr auto kSocketPath = some_text(socket_path_fault);
 constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
@@ -25,8 +25,13 @@ constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for con
 
 constexpr Row<Config> kDirectorRows[] = {
     at_start(
-        row<&Config::interface>("interface", kInterface, "where clients are; VIPs are answered for here. Required")),
-    at_start(row<&Config::inside>("inside", kOptionalInterface, "where real servers are, if elsewhere. Default: none")),
+        row<&Config::interface>("interface", kInterfaces,
+                                "where clients are, blanks between, such as eth0 wan*; VIPs are answered for here. "
+                                "Required")),
+    at_start(row<&Config::inside>("inside", kOptionalInterfaces,
+                                  "where real servers are, if elsewhere, blanks between. Default: none")),
+    on_off<&Config::auto_interfaces>("auto_interfaces",
+                                     "1: an interface by which the route to a server leaves is used, too. Default 1"),
     at_start(row<&Config::control>("control", kSocketPath, "path of the control socket. Default /run/rawvs.sock")),
     at_start(row<&Config::control_group>("control_group", kUserGroup,
                                          "user group that may use the control socket. Default: none, root's")),

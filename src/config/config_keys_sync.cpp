@@ -12,9 +12,8 @@ namespace {
 
 constexpr size_t kLeastKey = 8, kMostKey = 64;
 constexpr std::array<std::string_view, 4> kRoles{"auto", "master", "backup", "both"};  // by SyncRole
-constexpr std::array<std::string_view, 2> kLinkWords{"outside", "inside"};
 constexpr auto kRole = choice<SyncRole>(kRoles);
-constexpr auto kLink = choice<Link>(kLinkWords);
+constexpr auto kLink = some_text(link_word_fault);
 
 Result<Ip> read_multicast(std::string_view text) {
   const auto group = parse_ip(text);
@@ -34,8 +33,9 @@ constexpr Row<SyncConfig> kRows[] = {
     row<&SyncConfig::role>(
         "role", kRole,
         "auto, master (tells), backup (hears) or both. Default auto: both, and tells while it is master by VRRP"),
-    row<&SyncConfig::link>("on", kLink,
-                           "the link to the other directors: outside (interface) or inside. Default outside"),
+    row<&SyncConfig::on>("on", kLink,
+                         "the link to the other directors: outside or inside (the first of interface or inside), or an "
+                         "interface. Default outside"),
     number<&SyncSettings::id>("id", {0, 255}, "of the group of directors, 0-255; 0 hears every group. Default 0"),
     row<&SyncConfig::group>("group", kValue<Ip, read_multicast, group_text>,
                             "multicast address, also of IPv6. Default 224.0.0.81"),
@@ -85,11 +85,6 @@ void add_sync_checks(Checking& c, Portions& walks) {
                      n);
       break;
     }
-  });
-  walks.once([&c] {
-    if (!c.config.sync || index(c.config.sync->link) == 0 || !c.config.inside.empty()) return;
-    if (c.places.director.bad("inside")) return;
-    c.report.wrong(c.places.sync, "on", "inside: there is no inside interface");
   });
 }
 

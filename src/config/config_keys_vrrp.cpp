@@ -12,11 +12,10 @@ constexpr size_t kNameMost = 32;
 constexpr size_t kPasswordMost = 8;
 
 constexpr std::array<std::string_view, 3> kOtherVipsWords{"auto", "yes", "no"};
-constexpr std::array<std::string_view, 2> kLinkWords{"outside", "inside"};
 constexpr std::array<std::string_view, 2> kStartWords{"backup", "master"};
 constexpr std::array<std::string_view, 2> kChecksumWords{"pseudo", "message"};
 constexpr auto kOtherVips = choice<OtherVips>(kOtherVipsWords);
-constexpr auto kLink = choice<Link>(kLinkWords);
+constexpr auto kLink = some_text(link_word_fault);
 constexpr auto kStart = choice<bool>(kStartWords);
 constexpr auto kChecksum = choice<VrrpChecksum>(kChecksumWords);
 
@@ -72,7 +71,9 @@ constexpr FormFor<std::vector<VrrpTrack>> kTracks{
      .repeatable = true}};
 
 constexpr Row<VrrpConfig> kRows[] = {
-    row<&VrrpSpec::link>("on", kLink, "the link that it speaks on: outside (interface) or inside. Default outside"),
+    row<&VrrpConfig::on>("on", kLink,
+                         "the link that it speaks on: outside or inside (the first of interface or inside), or an "
+                         "interface. Default outside"),
     number<&VrrpSpec::vrid>("vrid", {1, 255}, "virtual router id: the same on every director, 1-255. Required"),
     number<&VrrpSpec::version>("version", {2, 3}, "of the protocol, 2 or 3. Default 3"),
     number<&VrrpSpec::priority>("priority", {1, 255},

@@ -348,6 +348,7 @@ void ConfigReader::Work::begin_checks() {
   text_ = {};
   checking_ = std::make_unique<Checking>(Checking{config_, places_, report_});
   add_families(config_, places_, report_, walks_);
+  add_links(config_, places_, report_, walks_);
   add_table_checks(*checking_, walks_);
   add_port_checks(*checking_, walks_);
   add_server_checks(*checking_, walks_);

@@ -10,6 +10,7 @@
 
 #include "config/config_print.h"
 #include "config/spec_words.h"
+#include "core/link_names.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -42,6 +43,15 @@ bool printable(std::string_view text) {
 
 // Names are written without quotation marks, which some people add.
 bool has_quotes(std::string_view text) { return text.find_first_of("\"'") != std::string_view::npos; }
+
+std::optional<Error> interface_fault(std::string_view text) {
+  const bool sound = !text.empty() && text.size() <= kInterfaceNameMost && printable(text) && text != "." &&
+                     text != ".." && text.find_first_of("/:;") == std::string_view::npos && !has_quotes(text);
+  if (sound) return std::nullopt;
+  return Error{
+      quoted(text) +
+      " is not the name of an interface (1 to 15 characters, no blank, quotation mark, \"/\", \":\" or \";\")"};
+}
 
 std::optional<Duration> duration(std::string_view text) {
   constexpr uint64_t kMost = 1'000'000'000'000;  // no unit can overflow
@@ -76,17 +86,24 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
                " to " + rawvs::text(most)};
 }
 
-std::optional<Error> interface_fault(std::string_view text) {
-  const bool sound = !text.empty() && text.size() <= kInterfaceNameMost && printable(text) && text != "." &&
-                     text != ".." && text.find_first_of("/:;") == std::string_view::npos && !has_quotes(text);
-  if (sound) return std::nullopt;
-  return Error{
-      quoted(text) +
-      " is not the name of one interface (1 to 15 characters, no blank, quotation mark, \"/\", \":\" or \";\")"};
+std::optional<Error> interfaces_fault(std::string_view text) {
+  const auto all = words(text);
+  if (all.empty()) return interface_fault(text);
+  for (auto word = all.begin(); word != all.end(); ++word) {
+    if (auto fault = interface_fault(*word)) return fault;
+    if (std::find(all.begin(), word, *word) != word) return Error{quoted(*word) + " is named twice"};
+  }
+  if (all.size() <= kMostLinks) return std::nullopt;
+  return Error{formatted("{} interfaces are named; at most {} are allowed", all.size(), kMostLinks)};
 }
 
-std::optional<Error> optional_interface_fault(std::string_view text) {
-  return text.empty() ? std::nullopt : interface_fault(text);
+std::optional<Error> optional_interfaces_fault(std::string_view text) {
+  return text.empty() ? std::nullopt : interfaces_fault(text);
+}
+
+std::optional<Error> link_word_fault(std::string_view text) {
+  if (words(text).size() == 1 && !interface_fault(text) && !is_pattern(text)) return std::nullopt;
+  return Error{quoted(text) + " is not outside, inside or the name of one interface"};
 }
 
 std::optional<Error> socket_path_fault(std::string_view text) {

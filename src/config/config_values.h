@@ -55,8 +55,9 @@ const char* name(GuardMode mode);
 const char* name(IoMode mode);
 
 // What is wrong with a text that is to be one of these; nothing if it is one (config_values.cpp).
-std::optional<Error> interface_fault(std::string_view text);
-std::optional<Error> optional_interface_fault(std::string_view text);
+std::optional<Error> interfaces_fault(std::string_view text);  // names and patterns with blanks between
+std::optional<Error> optional_interfaces_fault(std::string_view text);
+std::optional<Error> link_word_fault(std::string_view text);  // outside, inside or an interface
 std::optional<Error> socket_path_fault(std::string_view text);
 std::optional<Error> state_path_fault(std::string_view text);  // or nothing
 std::optional<Error> group_name_fault(std::string_view text);

@@ -222,6 +222,7 @@ void write_link(std::string& row, const Director& director, Link link) {
   const LinkCounters& n = director.counters(link);
   row = "link";
   put(row, "name", word(director, link));
+  put(row, "role", director.link(link).role == LinkRole::clients ? "clients" : "servers");
   put(row, "received", n.received);
   put(row, "kernel_dropped", n.kernel_dropped);
   put(row, "cut", n.cut);

@@ -30,6 +30,7 @@ Objection read_options(const Values& values, const Director& director, SyncConfi
     return Fault{"no-link", "link=" + shortly_quoted(link) + ": expected an interface of rawvsd"};
   }
   out.link = *found;
+  out.on = link;
   uint64_t id = out.settings.id, length = out.settings.max_length, ttl = out.ttl;
   if (auto fault = read_number(values, Key::id, UINT8_MAX, id)) return fault;
   if (auto fault = read_number(values, Key::maxlen, kSyncMost, length)) return fault;

@@ -2,6 +2,8 @@
 // route.h: the route to a real server by the host's routing table. sys/net/netlink looks it up.
 #pragma once
 
+#include <string>
+
 #include "rawvs/frame.h"
 
 namespace rawvs {
@@ -15,10 +17,11 @@ struct Route {
   };
   Ip to{};  // the server
   Kind kind = Kind::direct;
-  Link link{};       // of a direct route
-  Ip next_hop{};     // the address to resolve: a gateway, or the server itself
-  Ip source{};       // our source address on this route; unspecified: none
-  uint16_t mtu = 0;  // of the route, bytes; 0: the link's
+  Link link{};               // of a direct route
+  Ip next_hop{};             // the address to resolve: a gateway, or the server itself
+  Ip source{};               // our source address on this route; unspecified: none
+  uint16_t mtu = 0;          // of the route, bytes; 0: the link's
+  std::string interface {};  // of Kind::elsewhere
   friend bool operator==(const Route&, const Route&) = default;
 };
 

@@ -202,7 +202,7 @@ Route ServerPlaces::route_to(Ip addr) const {
   const auto known = ways_.find(addr);
   if (known != ways_.end() && known->second.known) return known->second.route;
   const Link link = lan_.link_towards(addr);
-  return {addr, Route::Kind::direct, link, addr, lan_.own_address(link, addr.family()), 0};
+  return {addr, Route::Kind::direct, link, addr, lan_.own_address(link, addr.family()), 0, {}};
 }
 
 bool ServerPlaces::learn(const Route& route) {

@@ -32,9 +32,10 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
   switch (route.kind) {
     case Route::Kind::direct: break;
     case Route::Kind::elsewhere:
-      out.say(Severity::warning, server +
-                                     ": its route leaves through an interface that rawvsd does not serve: name that "
-                                     "one as interface or inside; it gets no connections");
+      out.say(Severity::warning,
+              formatted("{}: its route leaves through {}, which rawvsd does not serve: name it as interface or inside; "
+                        "it gets no connections",
+                        server, route.interface.empty() ? "an interface" : route.interface));
       break;
     case Route::Kind::local:
       if (!unready)

@@ -6,7 +6,7 @@
 //   with another destination (such as broadcast) inside, if its IPv4 or ARP sender is in the inside interface's subnet.
 #include "replay.h"
 #include "core/connection.h"
-#include "core/link.h"
+#include "core/link_names.h"
 #include "core/service.h"
 #include "rawvs/exit.h"
 
@@ -100,10 +100,12 @@ Result<Done> Replay::load() {
     return Error{"no memory for max_connections=" + std::to_string(config.settings.max_connections) +
                  ": set a smaller one"};
   }
+  const LinkNames names(config.interface, config.inside);
   for (const Link link : {kOutLink, kInLink}) {
     LinkFacts facts = setup_.links[index(link)];
-    facts.name = link == kOutLink ? config.interface : config.inside;
-    if (facts.name.empty()) continue;
+    const auto named = std::ranges::find(names.named(), facts.role, &LinkName::role);
+    if (named == names.named().end() && link == kInLink) continue;
+    facts.name = named == names.named().end() ? config.interface : named->name;
     director_.link_changed(link, facts, {instant(), outbox_});
     dispatch();
   }

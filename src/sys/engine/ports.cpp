@@ -21,20 +21,74 @@ bool may_know_flows(GuardMode mode) { return mode != GuardMode::classic && mode 
 
 }  // namespace
 
-Ports::Ports(EngineContext& context) : context_(context) {
-  add(context.config.interface, LinkRole::clients);
-  if (!context.config.inside.empty()) add(context.config.inside, LinkRole::servers);
+Ports::Ports(EngineContext& context) : context_(context), names_(context.config.interface, context.config.inside) {
+  for (const LinkName& one : names_.named()) add(one.name, one.role, true);
   context_.frames.set_guard_knows_flows(may_know_flows(context_.config.guard));
 }
 
-void Ports::add(const std::string& name, LinkRole role) {
-  const auto link = static_cast<Link>(ports_.size());
-  ports_.push_back(std::unique_ptr<Port>(new Port{Interface(context_, link, name), role}));
+// The place of an interface that is gone is used again when there is no other: packets of its old connections would go
+// out by the new one until their clients send again.
+std::unique_ptr<Ports::Port>* Ports::place_for_one() {
+  if (ports_.size() < kMostLinks) return &ports_.emplace_back();
+  const auto gone = std::ranges::find_if(
+      ports_, [](const auto& port) { return !port->named && port->interface.facts().ifindex == 0; });
+  return gone == ports_.end() ? nullptr : &*gone;
+}
+
+std::optional<Link> Ports::add(const std::string& name, LinkRole role, bool named) {
+  std::unique_ptr<Port>* const place = place_for_one();
+  if (!place) {
+    if (!std::exchange(full_, true)) {
+      context_.log.write(Severity::warning, formatted("interface {} is not used: {} are in use, and there is no room "
+                                                      "for more",
+                                                      name, kMostLinks));
+    }
+    return std::nullopt;
+  }
+  const auto link = static_cast<Link>(place - ports_.data());
+  place->reset(new Port{Interface(context_, link, name), role, named});
+  return link;
+}
+
+bool Ports::knows(const std::string& name) const {
+  return std::ranges::any_of(ports_, [&](const auto& port) { return port->interface.name() == name; });
+}
+
+// Adds the interfaces that match a pattern and are new.
+void Ports::find_matching() {
+  if (!names_.patterns()) return;
+  const auto all = context_.netlink->interfaces();
+  if (!all) return;  // what changed meanwhile is notified, too
+  for (const std::string& name : *all) {
+    const auto role = names_.role_of(name);
+    if (role && !knows(name)) add(name, *role, false);
+  }
+}
+
+bool Ports::open_for(const Route& route) {
+  const std::string& name = route.interface;
+  if (!context_.config.auto_interfaces || name.empty() || knows(name) || useless_.contains(name)) return false;
+  const auto facts = context_.netlink->query(name);
+  if (!facts || facts->ifindex == 0 || !facts->unfit.empty()) {
+    useless_.insert(name);
+    if (facts && !facts->unfit.empty()) {
+      context_.log.write(Severity::warning, formatted("interface {} cannot serve: {}", name, facts->unfit));
+    }
+    return false;
+  }
+  const auto link = add(name, LinkRole::servers, false);
+  if (!link) return useless_.insert(name), false;
+  context_.log.write(Severity::notice, formatted("interface {} is used, too: the route to real server {} leaves by it",
+                                                 name, text(route.to)));
+  try_one(*link);
+  return true;
 }
 
 Result<Done> Ports::know_all() {
+  find_matching();
   for (const Link link : links()) {
-    if (const auto known = know(link); !known) return known.error();
+    const auto known = know(link);
+    if (!known && ports_[index(link)]->named) return known.error();
   }
   return Done{};
 }
@@ -60,12 +114,18 @@ Result<LinkFacts> Ports::query(Link link) {
 
 Result<Done> Ports::open_all() {
   for (const Link link : links()) {
-    if (const auto followed = follow(link); !followed) return followed.error();
+    const auto followed = follow(link);
+    if (!followed && ports_[index(link)]->named) return followed.error();
+    if (!followed) context_.log.write(Severity::error, followed.error().text);
     if (facts(link).usable()) continue;
     context_.log.write(Severity::warning, formatted("interface {} {}: waiting for it", name(link),
                                                     facts(link).ifindex == 0 ? "does not exist" : "is down"));
   }
   at_start_ = false;
+  if (ports_.empty()) {
+    context_.log.write(Severity::warning,
+                       formatted("no interface matches {} yet: waiting for one", context_.config.interface));
+  }
   return Done{};
 }
 
@@ -75,6 +135,8 @@ void Ports::close() {
 }
 
 void Ports::try_all() {
+  useless_.clear(), full_ = false;
+  find_matching();
   for (const Link link : links()) try_one(link);
 }
 

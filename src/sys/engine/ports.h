@@ -9,11 +9,13 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "core/link.h"
+#include "core/link_names.h"
+#include "core/route.h"
 #include "sys/engine/interface.h"
 #include "sys/guard/guard_links.h"
 
@@ -30,6 +32,9 @@ class Ports final : public Part {
   Result<Done> open_all();
   void close();
   void try_all();  // after a possible change of any interface
+  // The route to a server leaves by an interface that is not used yet. False: it cannot be, or must not
+  // (auto_interfaces); the reason was logged.
+  bool open_for(const Route& route);
 
   void serve(Instant now) override;
   Instant deadline() const override;
@@ -50,10 +55,14 @@ class Ports final : public Part {
   struct Port {
     Interface interface;
     LinkRole role = LinkRole::clients;
+    bool named = false;      // by the configuration, not found by a pattern or a route
     Instant again = kNever;  // when to try to open it again
     std::string problem{};   // why it could not be opened; logged
   };
-  void add(const std::string& name, LinkRole role);
+  std::optional<Link> add(const std::string& name, LinkRole role, bool named);
+  std::unique_ptr<Port>* place_for_one();
+  bool knows(const std::string& name) const;
+  void find_matching();
   Result<LinkFacts> query(Link link);
   Result<Done> know(Link link);
   Result<Done> follow(Link link);
@@ -62,7 +71,10 @@ class Ports final : public Part {
   void note_own_addresses();
 
   EngineContext& context_;
+  const LinkNames names_;
   std::vector<std::unique_ptr<Port>> ports_;  // by link
+  std::set<std::string> useless_;             // interfaces of routes that cannot be used, until something changes
+  bool full_ = false;                         // kMostLinks are in use, and another one is wanted; logged
   std::vector<Ip> own_addresses_;
   bool at_start_ = true;
 };

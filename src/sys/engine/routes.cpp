@@ -73,12 +73,17 @@ void Routes::follow() {
   if (!asking_ && !stale_) warned_ = false;
 }
 
-// Without an answer the last known route is the best guess.
-bool Routes::ask(Ip server) {
+Result<Route> Routes::look_up(Ip server) {
   std::array<int, kMostLinks> ifindexes{};
   const auto links = ports_.links();
   for (const Link link : links) ifindexes[index(link)] = ports_.facts(link).ifindex;
-  const auto asked = context_.netlink->route_to(server, std::span(ifindexes).first(links.size()));
+  return context_.netlink->route_to(server, std::span(ifindexes).first(links.size()));
+}
+
+// Without an answer the last known route is the best guess.
+bool Routes::ask(Ip server) {
+  auto asked = look_up(server);
+  if (asked && asked->kind == Route::Kind::elsewhere && ports_.open_for(*asked)) asked = look_up(server);
   if (!asked) {
     if (!std::exchange(warned_, true)) context_.log.write(Severity::warning, asked.error().text);
     stale_ = true, asking_ = false, asked_ = context_.now;

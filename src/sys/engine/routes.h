@@ -29,6 +29,7 @@ class Routes final : public Part {
  private:
   void hear(KernelNews news);
   void ask_host_addresses();
+  Result<Route> look_up(Ip server);
   bool ask(Ip server);
 
   EngineContext& context_;

@@ -7,8 +7,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include <utility>
+#include <array>
 
+#include "core/link_names.h"
 #include "sys/fd.h"
 
 namespace rawvs {
@@ -42,10 +43,16 @@ std::string interface_lacks_ethernet(const std::string& name) {
 
 }  // namespace
 
+std::string interface_name(int ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(static_cast<unsigned>(ifindex), name.data()) != nullptr ? name.data() : "";
+}
+
 std::optional<Error> unfit_interface(const Config& config) {
-  for (const auto& [key, name] : {std::pair("interface", config.interface), std::pair("inside", config.inside)}) {
-    const std::string why = interface_lacks_ethernet(name);
-    if (!why.empty()) return Error{std::string("[director] ") + key + ": " + name + " cannot serve: " + why};
+  for (const LinkName& one : LinkNames(config.interface, config.inside).named()) {
+    const std::string why = interface_lacks_ethernet(one.name);
+    const char* const key = one.role == LinkRole::clients ? "interface" : "inside";
+    if (!why.empty()) return Error{std::string("[director] ") + key + ": " + one.name + " cannot serve: " + why};
   }
   return std::nullopt;
 }

@@ -13,6 +13,8 @@ namespace rawvs {
 // The reason for a hardware type (ARPHRD_, net/if_arp.h): "it has no Ethernet: a PPP link". Empty: it is Ethernet.
 std::string lacks_ethernet(uint16_t hardware);
 
+std::string interface_name(int ifindex);  // empty: it is gone
+
 // An error for the first of the configuration's interfaces that exists and is not Ethernet.
 std::optional<Error> unfit_interface(const Config& config);
 

@@ -141,12 +141,14 @@ void read_route(const nlmsghdr* message, std::span<const int> links, Route& rout
   route.source = address_in(attributes[RTA_PREFSRC], ip_bytes(route.to.family())).value_or(Ip::any(route.to.family()));
   route.mtu = mtu_in(attributes[RTA_METRICS]);
   route.kind = Route::Kind::elsewhere;
+  const auto oif_index = static_cast<int>(mnl_attr_get_u32(oif));
   for (const Link link : first_links(links.size())) {
-    if (links[index(link)] == 0 || links[index(link)] != static_cast<int>(mnl_attr_get_u32(oif))) continue;
+    if (links[index(link)] == 0 || links[index(link)] != oif_index) continue;
     route.kind = Route::Kind::direct;
     route.link = link;
     return;
   }
+  route.interface = interface_name(oif_index);
 }
 
 }  // namespace
@@ -190,6 +192,21 @@ KernelNews Netlink::changed() {
     (link ? news.links : news.routes) = true;
   }
   return news;
+}
+
+Result<std::vector<std::string>> Netlink::interfaces() {
+  std::vector<std::string> names;
+  NetlinkRequest request(RTM_GETLINK, NLM_F_DUMP);
+  request.extra<ifinfomsg>().ifi_family = AF_UNSPEC;
+  const int problem = impl_->questions->ask(request, [&](const nlmsghdr* message) {
+    if (message->nlmsg_type != RTM_NEWLINK) return;
+    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+    const nlattr* const name = Attributes(message, sizeof *info)[IFLA_IFNAME];
+    if (name == nullptr || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) != 0) return;
+    if (lacks_ethernet(info->ifi_type).empty()) names.emplace_back(mnl_attr_get_str(name));
+  });
+  if (problem != 0) return Error{system_error("rtnetlink: interfaces", problem)};
+  return names;
 }
 
 Result<LinkFacts> Netlink::query(const std::string& name) {

@@ -28,6 +28,10 @@ class Netlink {
   int fd() const;        // readable when something changed
   KernelNews changed();  // reads all pending notifications; a lost one counts as both kinds
 
+  // The names of the interfaces that can be used, by the kernel's indexes. An error means that the kernel did not
+  // answer, or that they changed meanwhile: ask again.
+  Result<std::vector<std::string>> interfaces();
+
   // The present facts of an interface; ifindex 0: no such name. Addresses as LinkFacts says, without IPv6
   // addresses that are tentative or duplicate. An error means that the kernel did not answer: ask again.
   Result<LinkFacts> query(const std::string& name);
