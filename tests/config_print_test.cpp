@@ -44,6 +44,7 @@ Settings random_settings(Random& r) {
           ms(86'400'000),
           r.from(0, 64),
           maybe(),
+          r.coin(),
           r.from(0, 1'000'000),
           r.from(1, 1'000'000)};
 }

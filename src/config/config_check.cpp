@@ -56,13 +56,14 @@ void check_shape(Checking& c, size_t i) {
     key = "address", missing = "missing; a virtual has address and ports, or the mark of a group";
   }
   if (!key.empty()) c.report.fault(place.line, formatted("[{}] {}: {}", place.title, key, missing));
-  if (v.address && !v.address->fixed() && c.config.interface != v.address->interface &&
-      c.config.inside != v.address->interface) {
-    c.report.wrong(
-        place, "address",
-        formatted("{} is no address, and no interface of [director]: expected such as 192.0.2.100, "
-                  "2001:db8::100 or {}",
-                  quoted(v.address->interface), c.config.interface.empty() ? std::string("eth0") : c.config.interface));
+  if (v.address && !v.address->fixed()) {
+    const LinkNames links(c.config.interface, c.config.inside);
+    if (!links.role_of(v.address->interface)) {
+      c.report.wrong(place, "address",
+                     formatted("{} is no address, and no interface of [director]: expected such as 192.0.2.100, "
+                               "2001:db8::100 or {}",
+                               quoted(v.address->interface), links.named().empty() ? "eth0" : links.named()[0].name));
+    }
   }
   c.shaped.push_back(key.empty() && !place.bad("address") && !place.bad("ports") && !place.bad("mark"));
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <memory>
 #include <tuple>
 
@@ -169,16 +170,24 @@ void PortCheck::check(size_t i, Portions& walks) {
 }
 
 // For an interface's address, which is not known, one that no VIP has.
-Ip vip_of(const Config& config, const VirtualAddress& address) {
-  if (address.fixed()) return *address.now;
-  const uint32_t number = address.interface == config.interface ? 1 : 2;
-  return address.family == Family::ipv4 ? Ip(number) : Ip(0, number);
-}
+class VipOf {
+ public:
+  Ip operator()(const VirtualAddress& address) {
+    if (address.fixed()) return *address.now;
+    const auto next = static_cast<uint32_t>(numbers_.size() + 1);
+    const uint32_t number = numbers_.try_emplace(address.interface, next).first->second;
+    return address.family == Family::ipv4 ? Ip(number) : Ip(0, number);
+  }
+
+ private:
+  std::map<std::string, uint32_t> numbers_;
+};
 
 }  // namespace
 
 void add_port_checks(Checking& c, Portions& walks) {
   const auto ports = std::shared_ptr<PortCheck>(new PortCheck(c));
+  const auto vip_of = std::shared_ptr<VipOf>(new VipOf);
   walks.each_of(
       [&c] { return c.config.groups.size(); }, [&c](size_t i) { return c.config.groups[i].matches.size(); },
       [&c, ports](size_t i, size_t m) {
@@ -190,17 +199,16 @@ void add_port_checks(Checking& c, Portions& walks) {
           ports->add({vip, match.protocol, range, clients, c.config.groups[i].mark, &place, place.line_of("match", m)});
         }
       });
-  walks.each_of(
-      [&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
-      [&c, ports](size_t i, size_t m) {
-        const VirtualConfig& v = c.config.virtuals[i];
-        const Place& place = c.places.virtuals[i];
-        if (!c.shaped[i]) return;
-        for (const PortRange range : v.ports[m].ports) {
-          ports->add({vip_of(c.config, *v.address), v.ports[m].protocol, range, Network::all(v.address->family),
-                      c.marks[i], &place, place.line_of("ports"), v.address->interface});
-        }
-      });
+  walks.each_of([&c] { return c.config.virtuals.size(); }, [&c](size_t i) { return c.config.virtuals[i].ports.size(); },
+                [&c, ports, vip_of](size_t i, size_t m) {
+                  const VirtualConfig& v = c.config.virtuals[i];
+                  const Place& place = c.places.virtuals[i];
+                  if (!c.shaped[i]) return;
+                  for (const PortRange range : v.ports[m].ports) {
+                    ports->add({(*vip_of)(*v.address), v.ports[m].protocol, range, Network::all(v.address->family),
+                                c.marks[i], &place, place.line_of("ports"), v.address->interface});
+                  }
+                });
   walks.each([&c] { return c.config.virtuals.size(); },
              [&c](size_t i) {
                if (const auto vip = c.config.virtuals[i].vip()) c.add_vip(*vip);
