@@ -92,16 +92,47 @@ TEST_F(OwnTest, IcmpErrorsAboutTheServicesPacketsGoToTheServer) {
   EXPECT_EQ(left_to_host(error(22)), "");
 }
 
-TEST_F(OwnTest, WithItsServiceThePortGoesBackToTheHostAtOnce) {
+TEST_F(OwnTest, AServicesPortGoesBackToTheHostTenSecondsAfterIt) {
   serve(own_key());
   serve(own_key(Protocol::tcp, 443));
   arrive(frame(Tcp{.dst = kOwn}));
   ASSERT_FALSE(director_->remove(own_key(), {now_, out_}));
+  EXPECT_EQ(director_->watch().own, (std::vector{ports(80, 80), ports(443, 443)}));
+  EXPECT_EQ(arrive(frame(Tcp{.dst = kOwn, .flags = "A"})), "");
+  EXPECT_EQ(count(Exit::server_gone), 1u) << "it may come back";
+  EXPECT_EQ(arrive(frame(Tcp{.dst = kOwn, .sport = 9})), to_client("192.0.2.10:80 > 198.51.100.1:9 RA ttl 64"));
+  EXPECT_LE(director_->next_deadline(), now_ + 10s);
+  pass(10s);
   EXPECT_EQ(director_->watch().own, std::vector{ports(443, 443)});
   EXPECT_EQ(left_to_host(frame(Tcp{.dst = kOwn, .flags = "A"})), "") << "the host resets it";
   ASSERT_FALSE(director_->remove(own_key(Protocol::tcp, 443), {now_, out_}));
+  pass(10s);
   EXPECT_EQ(director_->claims().size(), 0u);
   EXPECT_EQ(director_->watch().all_vips(), 0u);
+}
+
+TEST_F(OwnTest, ConnectionsSurviveAServiceThatIsRemovedAndAddedAgain) {
+  serve(own_key());
+  arrive(frame(Tcp{.dst = kOwn}));
+  ASSERT_FALSE(director_->remove(own_key(), {now_, out_}));
+  arrive(frame(Tcp{.dst = kOwn, .flags = "A"}));
+  pass(5s);
+  serve(own_key());
+  EXPECT_EQ(arrive(frame(Tcp{.dst = kOwn, .flags = "A"})), to_server(1, "198.51.100.1:1001 > 192.0.2.10:80 A ttl 63"));
+  pass(60s);
+  EXPECT_EQ(director_->watch().own, std::vector{ports(80, 80)});
+}
+
+TEST_F(OwnTest, AnAddressThatIsNotTheHostsAnyMoreHasNoPortsLeft) {
+  serve(own_key());
+  ASSERT_FALSE(director_->remove(own_key(), {now_, out_}));
+  addresses({});
+  EXPECT_EQ(left().find("192.0.2.10 is-at"), std::string::npos) << left();
+  EXPECT_EQ(director_->watch().all_vips(), 0u);
+  EXPECT_EQ(director_->claims().size(), 0u);
+  pass(20s);
+  serve(own_key());
+  EXPECT_EQ(director_->watch().vips, std::vector{ip(kOwn)});
 }
 
 TEST_F(OwnTest, AnAddressThatBecomesTheHostsIsLeftToItAndComesBack) {
@@ -156,8 +187,10 @@ TEST_F(OwnTest, PortsOfGroupsAndServicesAreMerged) {
   EXPECT_EQ(director_->watch().vips, std::vector{ip("192.0.2.100")});
   EXPECT_EQ(director_->watch().all_vips(), 2u);
   director_->set_groups({{ip(kOwn), Protocol::tcp, {{85, 85}}, Mark(1)}}, {now_, out_});
+  pass(10s);
   EXPECT_EQ(director_->watch().own, (std::vector{ports(85, 85), ports(91, 91)}));
   ASSERT_FALSE(director_->remove(key_, {now_, out_}));
+  pass(10s);
   EXPECT_EQ(director_->watch().own, std::vector{ports(91, 91)});
 }
 

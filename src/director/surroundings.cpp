@@ -3,6 +3,7 @@
 #include "director/surroundings.h"
 
 #include <functional>
+#include <iterator>
 
 #include "core/outbox.h"
 #include "core/sort.h"
@@ -13,6 +14,9 @@
 namespace rawvs {
 
 namespace {
+
+constexpr Duration kLeaving = 10s;
+constexpr size_t kLeavingAtOnce = 1024;
 
 void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable, Outbox& out) {
   if (unfit) {
@@ -86,17 +90,44 @@ bool Surroundings::in_use(Ip vip) const {
 }
 
 void Surroundings::use(const VipPorts& ports, Turn turn) {
-  if (taken_[ports]++ != 0) return;
+  const auto [taken, fresh] = taken_.try_emplace(ports, 0);
+  ++taken->second;
+  if (!fresh) return;
   if (!is_own_vip(ports.vip)) return follow_claim(ports.vip, turn);
   note_own(ports, true, turn.out);
 }
 
+// Of the host's own address they stay the director's for a while: connections survive a service that is removed and
+// added again, which the host would reset.
 void Surroundings::leave(const VipPorts& ports, Turn turn) {
   const auto found = taken_.find(ports);
   if (--found->second != 0) return;
-  if (is_own_vip(ports.vip)) note_own(ports, false, turn.out);
+  if (is_own_vip(ports.vip)) {
+    leaving_.push_back({ports, turn.now + kLeaving});
+    return;
+  }
   taken_.erase(found);
   if (!in_use(ports.vip)) follow_claim(ports.vip, turn);
+}
+
+void Surroundings::end_leaving(Turn turn) {
+  for (size_t n = 0; n < kLeavingAtOnce && !leaving_.empty() && leaving_.front().until <= turn.now; ++n) {
+    const VipPorts ports = leaving_.front().ports;
+    leaving_.pop_front();
+    const auto found = taken_.find(ports);
+    if (found == taken_.end() || found->second != 0) continue;
+    if (is_own_vip(ports.vip)) note_own(ports, false, turn.out);
+    taken_.erase(found);
+    if (!in_use(ports.vip)) follow_claim(ports.vip, turn);
+  }
+}
+
+// The address is not the host's any more.
+void Surroundings::forget_leaving(Ip vip, Outbox& out) {
+  for (auto at = taken_.lower_bound({.vip = vip}); at != taken_.end() && at->first.vip == vip;) {
+    if (at->second == 0 && is_own_vip(vip)) note_own(at->first, false, out);
+    at = at->second == 0 ? taken_.erase(at) : std::next(at);
+  }
 }
 
 void Surroundings::note_own(const VipPorts& ports, bool came, Outbox& out) {
@@ -130,6 +161,7 @@ const Shared* Surroundings::shared_as(Ip vip) const {
 }
 
 void Surroundings::follow_claim(Ip vip, Turn turn) {
+  if (!lan_.is_own(vip)) forget_leaving(vip, turn.out);
   const bool service = in_use(vip), own = lan_.is_own(vip), was_own_vip = is_own_vip(vip);
   const Shared* const shared = shared_as(vip);
   if (service || shared) {
@@ -239,11 +271,14 @@ void Surroundings::settle(Turn turn) {
 void Surroundings::time_passed(Turn turn) {
   places_.place_some(turn.now);
   places_.tidy(turn.now);
+  end_leaving(turn);
+  note_claims();
   send_due(turn);
 }
 
 Instant Surroundings::next_deadline() const {
-  return std::min({lan_.neighbors.next_deadline(), lan_.claims.next_deadline(), places_.tidy_due()});
+  const Instant left = leaving_.empty() ? kNever : leaving_.front().until;
+  return std::min({lan_.neighbors.next_deadline(), lan_.claims.next_deadline(), places_.tidy_due(), left});
 }
 
 Director::Reach Surroundings::reach(const Server& server) const {

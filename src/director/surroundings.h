@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -115,6 +116,8 @@ class Surroundings {
   }
   void own_changed(Ip vip, bool own, Outbox& out);
   void note_own(const VipPorts& ports, bool came, Outbox& out);
+  void end_leaving(Turn turn);
+  void forget_leaving(Ip vip, Outbox& out);
   template <class One>
   void for_each_vip(One&& one);
   void note_claims();
@@ -131,9 +134,15 @@ class Surroundings {
   ServerPlaces places_;
   Composer& composer_;
   ExitCounters& exits_;
-  std::map<VipPorts, uint32_t> taken_;  // by how many services and groups
-  std::vector<Shared> shared_;          // sorted by address
-  std::optional<Shared> others_{};      // how VIPs outside shared_ are shared
+  // By how many services and groups; 0: by none any more, but of an own address they stay the director's for a while.
+  std::map<VipPorts, uint32_t> taken_;
+  struct Leaving {
+    VipPorts ports{};
+    Instant until{};
+  };
+  std::deque<Leaving> leaving_;     // in the order of their ends
+  std::vector<Shared> shared_;      // sorted by address
+  std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
   LinkSet guards_without_flows_{};
   bool arp_held_ = false;
   std::vector<Ask> asks_;
