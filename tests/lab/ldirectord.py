@@ -53,6 +53,20 @@ virtual{6} = 10
 \tchecktype = connect
 \tcheckport = 80
 """
+FALLBACK_HERE = """\
+checktimeout = 2
+checkinterval = 1
+quiescent = no
+supervised = yes
+logfile = "LOG"
+virtual{6} = {vip}:80
+\treal{6} = {rs1}:80 gate
+\tfallback{6} = {here}:80 gate
+\tservice = http
+\tscheduler = rr
+\tprotocol = tcp
+\tchecktype = connect
+"""
 
 
 def route(lab, rs1, rs2):
@@ -68,8 +82,8 @@ def configured(lab, text):
     family = lab.family
     places = {name: family.place(address) for name, address in
               {**family.address, "vip": family.vip, "vip2": family.vip2}.items()}
-    mask = "64" if family is IPV6 else "255.255.255.0"
-    for name, value in {**places, "mask": mask, "6": "6" if family is IPV6 else ""}.items():
+    mask, here = ("64", "[::1]") if family is IPV6 else ("255.255.255.0", "127.0.0.1")
+    for name, value in {**places, "mask": mask, "here": here, "6": "6" if family is IPV6 else ""}.items():
         text = text.replace(f"{{{name}}}", value)
     if family is IPV6:  # to ask a web server there, ldirectord needs a module that Debian does not install with it
         text = text.replace("checktype = negotiate", "checktype = connect")
@@ -174,3 +188,20 @@ def ldirectord_removes_and_adds_the_servers_of_a_mark_without_quiescing(lab):
     answered_by(lab, [{"rs1": "rs2", "rs2": "rs1"}[first]], 10)
     lab.serve_web(first)
     watched.wait_for({"10": both}, f"added {first} again")
+
+
+@case(seconds=180, needs=("ldirectord", "ipvsadm"), servers=("rs1",))
+def ldirectord_falls_back_to_the_directors_host_itself(lab):
+    lab.build_server(lab["director"])  # with the VIP on lo
+    lab.serve_web("director", "rs1")
+    watched = Watched(lab, FALLBACK_HERE)
+    vip, rs1 = lab.family.vip, (lab.family.address["rs1"], "Route", 1)
+    watched.wait_for({vip: [rs1]}, "made the table")
+    answered_by(lab, ["rs1"], 10)
+    web_server(lab, "rs1").stop(signal.SIGKILL)
+    here = "::1" if lab.family is IPV6 else "127.0.0.1"
+    watched.wait_for({vip: [(here, "Local", 1)]}, "turned to the fallback server")
+    answered_by(lab, ["director"], 10)
+    lab.serve_web("rs1")
+    watched.wait_for({vip: [rs1]}, "left the fallback server")
+    answered_by(lab, ["rs1"], 10)
