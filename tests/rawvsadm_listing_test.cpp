@@ -69,6 +69,17 @@ TEST(Rawvsadm, SaysThatRatesAreNotTold) {
   EXPECT_TRUE(table.lacks_rates());
 }
 
+TEST(Rawvsadm, ListsTheHostItselfAsLocalAndSavesItsMethod) {
+  ServiceTable table(false);
+  table.take(Row("service service=tcp:192.0.2.100:80 scheduler=rr"));
+  table.take(Row("server service=tcp:192.0.2.100:80 server=127.0.0.1:80 method=tunnel weight=1 local=1"));
+  table.take(Row("server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=1 local=0"));
+  const std::string lines = listing(table, {});
+  EXPECT_NE(lines.find("127.0.0.1:80                 Local   1"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("192.0.2.11:80                Route   1"), std::string::npos) << lines;
+  EXPECT_NE(saved(table, nullptr).find("-r 127.0.0.1:80 -i -w 1"), std::string::npos) << saved(table, nullptr);
+}
+
 TEST(Rawvsadm, ReadsAReplyThatComesInPieces) {
   std::vector<std::string> rows;
   const auto each = [&](const Row& row) { rows.emplace_back(row.line()); };

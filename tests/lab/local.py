@@ -185,8 +185,8 @@ def nothing_goes_back_and_forth_between_two_boxes_that_are_both_master(lab):
     one, other = boxes(lab)
     for name in BOXES:
         rule = "ip6 nexthdr 112" if lab.family is IPV6 else "ip protocol 112"
-        lab[name].run("nft", "-f", "-", stdin=f"table inet t {{ chain c {{ type filter hook input priority -300; "
-                                             f"{rule} drop; }} }}")
+        lab[name].run("nft", "-f", "-", stdin="table inet t {\nchain c {\ntype filter hook input priority -300;\n"
+                                             f"{rule} drop\n}}\n}}\n")
     wait_for_state(other, "master")
     for _ in range(3):
         for client in ("client", "local"):

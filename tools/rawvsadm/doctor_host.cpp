@@ -34,7 +34,7 @@ std::string names_of(const std::vector<Ip>& vips) {
 
 bool has_server(const DoctorFacts& facts, const std::string& link, bool nat) {
   return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
-    return (s.method == "masq") == nat && link_of(facts, s) == link;
+    return !s.local && (s.method == "masq") == nat && link_of(facts, s) == link;
   });
 }
 
