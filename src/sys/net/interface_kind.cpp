@@ -49,7 +49,8 @@ std::string interface_name(int ifindex) {
 }
 
 std::optional<Error> unfit_interface(const Config& config) {
-  for (const LinkName& one : LinkNames(config.interface, config.inside).named()) {
+  const LinkNames names(config.interface, config.inside);
+  for (const LinkName& one : names.named()) {
     const std::string why = interface_lacks_ethernet(one.name);
     const char* const key = one.role == LinkRole::clients ? "interface" : "inside";
     if (!why.empty()) return Error{std::string("[director] ") + key + ": " + one.name + " cannot serve: " + why};
