@@ -56,6 +56,11 @@ TEST(CaptureFilter, SaysWhatItTakesInPcapsWords) {
             "(arp host 192.0.2.100) or (arp src host 192.0.2.11)");
 }
 
+TEST(CaptureFilter, AsksForNoMacAddressAndNoArpWhereThereIsNoEthernet) {
+  EXPECT_EQ(capture_filter(kBoth, {}), "less 1 or (ip dst host 192.0.2.100)");
+  EXPECT_EQ(capture_filter(Watch{}, {}), "less 1");
+}
+
 TEST(CaptureFilter, TakesFramesToOurMacAndAVip) {
   const Filter filter(capture_filter(kBoth, kMine));
   EXPECT_TRUE(filter.takes(ipv4(kOwn, kClient, kVip)));

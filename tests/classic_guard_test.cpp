@@ -3,6 +3,7 @@
 // kernel which is a test's.
 #include "sys/guard/classic_guard.h"
 
+#include <array>
 #include <set>
 
 #include "classic_kernel.h"
@@ -17,6 +18,23 @@ TEST_F(GuardFilter, TakesFramesToAVipAndArpRequestsForIt) {
   EXPECT_TRUE(kernel_.drops(ipv4(kOwn, kClient, kVip)));
   EXPECT_TRUE(kernel_.drops(arp(kRequest, kClient, kVip)));
   EXPECT_TRUE(kernel_.drops(arp(kRequest, kServer, kVip)));
+}
+
+TEST_F(GuardFilter, FindsTheAddressesOfBareIpPackets) {
+  const auto bare = [](FrameBytes frame) {
+    frame.erase(frame.begin(), frame.begin() + kEthernetSize);
+    return frame;
+  };
+  const AddressPart vips{AddressRange::all(Family::ipv4), ranges_of(std::array{kVip}, Family::ipv4)};
+  const Compiled to_vip(vip_program(vips, {}));
+  EXPECT_EQ(to_vip.verdict(bare(ipv4(kOther, kClient, kVip))), kDrop) << "there is no MAC address";
+  EXPECT_EQ(to_vip.verdict(bare(ipv4(kOwn, kClient, kServer))), kAskNext);
+  EXPECT_EQ(to_vip.verdict(FrameBytes(19, 0x45)), kAskNext) << "too short";
+  const AddressPart servers{AddressRange::all(Family::ipv4), ranges_of(std::array{kServer}, Family::ipv4)},
+      none{AddressRange::all(Family::ipv4), {}};
+  const Compiled from_server(nat_program(servers, none, {}));
+  EXPECT_EQ(from_server.verdict(bare(of_protocol(6, kServer, kClient))), kDrop);
+  EXPECT_EQ(from_server.verdict(bare(of_protocol(6, kClient, kServer))), kAskNext);
 }
 
 TEST_F(GuardFilter, LeavesEverythingElseToTheHost) {

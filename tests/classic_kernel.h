@@ -30,6 +30,9 @@ class Compiled {
     for (bpf_insn& i : code) {
       const bool looks = i.code == (BPF_LD | BPF_W | BPF_ABS) && i.k >= 0x80000000;
       if (looks) i = {BPF_LD | BPF_IMM, 0, 0, tag};
+      // Nor the type of a bare packet, which the kernel tells by its version.
+      const bool asks_type = i.code == (BPF_LD | BPF_H | BPF_ABS) && i.k >= 0x80000000;
+      if (asks_type) i = {BPF_LD | BPF_IMM, 0, 0, frame[0] >> 4 == 6 ? 0x86ddu : 0x0800u};
     }
     const auto size = static_cast<u_int>(frame.size());
     return bpf_filter(code.data(), frame.data(), size, size);

@@ -35,6 +35,9 @@ Settings random_settings(Random& r) {
           static_cast<uint8_t>(r.below(4)),
           r.coin(),
           r.coin(),
+          r.coin()   ? uint16_t{0}
+          : r.coin() ? Settings::kMssAuto
+                     : static_cast<uint16_t>(r.from(536, 65495)),
           r.coin(),
           ms(2'678'400'000),
           ms(2'678'400'000),

@@ -63,7 +63,7 @@ constexpr Wrong kWrong[] = {
      "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
      "max_ftp, "
      "expire_nodest_conn, "
-     "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, schedule_icmp, "
+     "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "
      "arp_probe_interval, arp_defend, reply_rate, reply_burst"},

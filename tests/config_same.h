@@ -20,11 +20,11 @@ inline Config parsed(std::string_view text) {
 
 // Structured bindings: a new field of Settings does not compile here until it is compared, and so has a key.
 inline auto fields(const Settings& s) {
-  const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
-               lblc, lblcr, timeouts, garps, garp, arp, hold, probe, defend, rate, burst] = s;
+  const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
+               errors, lblc, lblcr, timeouts, garps, garp, arp, hold, probe, defend, rate, burst] = s;
   const auto& [tcp, fin, udp] = timeouts;
-  return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, errors,
-                  lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, defend, rate, burst);
+  return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
+                  errors, lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, defend, rate, burst);
 }
 inline auto fields(const ServerSpec& s) {
   const auto& [at, method, weight, upper, lower, tunnel, mac] = s;
@@ -76,7 +76,8 @@ inline void expect_survives_printing(const Config& config) {
 }
 
 inline constexpr std::string_view kEverything =
-    "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\ncontrol = /run/x.sock\ncontrol_group = "
+    "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\nmss_clamp = 1400\ncontrol = "
+    "/run/x.sock\ncontrol_group = "
     "adm\nguard = classic\n"
     "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
     "1002\nmax_services = 1005\nmax_fragmented = 1003\nmax_ftp = 1004\n"

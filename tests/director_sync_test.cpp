@@ -142,7 +142,7 @@ TEST_F(DirectorSyncTest, FtpThatWasEditedThereGoesOnWithItsNumbers) {
   heard.port = Port(21);
   heard.state = static_cast<uint8_t>(TcpState::established);
   heard.left = 900s;
-  heard.extra = SyncExtra{.left = 900s, .client_mac = kClientMac, .inside = false};
+  heard.extra = SyncExtra{.left = 900s, .client_mac = kClientMac, .link = {}};
   heard.shifts = SyncShifts{.client = {}, .server = {5000, 7, 7}};
   ASSERT_TRUE(director_->adopt(heard, {now_, out_}));
   const auto reply = [&](uint32_t seq, uint32_t ack) {

@@ -40,13 +40,17 @@ TEST_F(NetlinkInNamespace, KnowsThatAnInterfaceIsMissing) {
   }
 }
 
-TEST_F(NetlinkInNamespace, KnowsWhichInterfacesHaveNoEthernet) {
+TEST_F(NetlinkInNamespace, KnowsWhichInterfacesHaveNoEthernetAndWhichAreOfNoUse) {
   EXPECT_EQ(netlink_->query("lo")->unfit, "it has no Ethernet: the loopback interface");
   shell("ip link set lo up; ip link add e0 type veth peer name peer; ip link set e0 up; ip tuntap add t0 mode tun");
   EXPECT_FALSE(netlink_->query("lo")->usable());
   EXPECT_TRUE(netlink_->query("e0")->usable());
-  EXPECT_EQ(netlink_->query("t0")->unfit,
-            "it has no Ethernet: an interface of bare IP packets, as of tun and WireGuard");
+  EXPECT_TRUE(netlink_->query("e0")->ethernet);
+  const LinkFacts tun = *netlink_->query("t0");
+  EXPECT_EQ(std::tie(tun.unfit, tun.ethernet, tun.mac), std::make_tuple("", false, kBareOwn));
+  std::vector<std::string> all = *netlink_->interfaces();
+  std::ranges::sort(all);
+  EXPECT_EQ(all, (std::vector<std::string>{"e0", "peer", "t0"}));
 }
 
 TEST_F(NetlinkInNamespace, FollowsAnInterfaceFromItsAppearanceToItsEnd) {

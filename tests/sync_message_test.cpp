@@ -139,7 +139,7 @@ TEST(SyncMessage, ReadsParameters) {
   EXPECT_FALSE(why);
   EXPECT_EQ(std::string(e.engine_data.begin(), e.engine_data.end()), "hello");
   EXPECT_EQ(std::string(e.engine_name.begin(), e.engine_name.end()), "sip");
-  EXPECT_EQ(e.extra, (SyncExtra{5s, kClientMac, true}));
+  EXPECT_EQ(e.extra, (SyncExtra{5s, kClientMac, Link{1}}));
   EXPECT_FALSE(e.shifts);
   EXPECT_FALSE(rest.next(e, why));
 }
@@ -161,7 +161,7 @@ TEST(SyncMessage, BuildsParametersAndPadsBetweenEntriesOnly) {
 TEST(SyncMessage, ATrailerStandsBehindTheEntriesWhereAKernelDoesNotLook) {
   SyncComposer composer(7, 1472, kSyncTrailer);
   SyncEntry e = entry();
-  e.extra = SyncExtra{900s, kClientMac, false};
+  e.extra = SyncExtra{900s, kClientMac, Link{}};
   ASSERT_TRUE(composer.add(e));
   const SyncTrailer trailer{.complete = true, .sender = 0x01020304, .number = 9};
   const Bytes b = composer.finish(trailer, {}, UnixTime(1));

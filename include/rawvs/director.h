@@ -152,7 +152,8 @@ class Director {
     own_address,
     other_interface,
     vip_missing,
-    local_nat
+    local_nat,
+    no_ethernet
   };
   Reach reach(const Server& server) const;  // whether packets can be sent to it
   const Watch& watch() const;

@@ -32,7 +32,11 @@ struct Settings {
   bool sloppy_tcp = false;                 // any TCP segment but RST may open a connection, not only SYN
   uint8_t conn_reuse_mode = 1;             // 0 off; bit 0: SYN on TIME_WAIT or CLOSE; bit 1: also on FIN_WAIT (DR, TUN)
   bool sloppy_sctp = false;                // any SCTP packet but ABORT may open a connection, not only INIT
-  bool pmtu_disc = true;           // TUN: DF is copied, and too large packets are refused; false: they are fragmented
+  bool pmtu_disc = true;  // TUN: DF is copied, and too large packets are refused; false: they are fragmented
+  // The segment size in SYNs: 0: unchanged; kMssAuto: at most what both ways carry, where one is narrower than the
+  // other; else at most this.
+  static constexpr uint16_t kMssAuto = 0xffff;
+  uint16_t mss_clamp = kMssAuto;
   bool schedule_icmp = false;      // an ICMP error about no connection may begin one
   Duration lblc_expiration = 24h;  // lblc: how long an unused destination is remembered
   Duration lblcr_expiration =

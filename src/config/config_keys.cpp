@@ -17,6 +17,7 @@ const char* scheduler_word(Scheduler scheduler) { return name(scheduler); }
 
 constexpr auto kInterfaces = some_text(interfaces_fault);
 constexpr auto kOptionalInterfaces = some_text(optional_interfaces_fault);
+constexpr auto kMss = kValue<uint16_t, read_mss, mss_word>;
 constexpr auto kSocketPath = some_text(socket_path_fault);
 constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
@@ -67,6 +68,9 @@ constexpr Row<Config> kDirectorRows[] = {
     on_off<&Settings::sloppy_sctp>("sloppy_sctp", "any SCTP packet but ABORT may open a connection. Default 0"),
     on_off<&Settings::pmtu_disc>("pmtu_disc",
                                  "TUN: 1 what does not fit is refused if it has DF; 0 it is cut. Default 1"),
+    row<&Settings::mss_clamp>("mss_clamp", kMss,
+                              "TCP's segment size is lowered in SYNs: auto (where one way is narrower than the other), "
+                              "off, or to 536-65495. Default auto"),
     on_off<&Settings::schedule_icmp>("schedule_icmp", "an ICMP error about no connection may begin one. Default 0"),
     duration<&Settings::lblc_expiration>("lblc_expiration", {kSecond, kMonth},
                                          "lblc: how long an unused destination is remembered, 1s-31d. Default 86400s"),

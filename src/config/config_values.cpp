@@ -86,6 +86,19 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
                " to " + rawvs::text(most)};
 }
 
+Result<uint16_t> read_mss(std::string_view text) {
+  constexpr uint64_t kLeast = 536, kMost = 65495;
+  if (text == "auto") return Settings::kMssAuto;
+  if (text == "off") return uint16_t{0};
+  const auto number = read_number(text, kLeast, kMost);
+  if (!number) return Error{quoted(text) + " is not auto, off or a number from 536 to 65495"};
+  return static_cast<uint16_t>(*number);
+}
+
+std::string mss_word(uint16_t mss) {
+  return mss == 0 ? "off" : mss == Settings::kMssAuto ? "auto" : std::to_string(mss);
+}
+
 std::optional<Error> interfaces_fault(std::string_view text) {
   const auto all = words(text);
   if (all.empty()) return interface_fault(text);

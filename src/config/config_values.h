@@ -33,6 +33,8 @@ enum class Zero : bool { refused, allowed };  // allowed: 0 is outside the range
 Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero);
 // In GuardMode's order.
 inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
+Result<uint16_t> read_mss(std::string_view text);
+std::string mss_word(uint16_t mss);
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it
 // An address that clients and servers have: in no case link-local IPv6, which is not one address without its interface.
 // An address as of read_unicast(), or the name of an interface, which begins with a letter.

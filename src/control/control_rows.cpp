@@ -67,6 +67,7 @@ const char* word(Director::Reach reach) {
     case Director::Reach::other_interface: return "other-interface";
     case Director::Reach::vip_missing: return "vip-missing";
     case Director::Reach::local_nat: return "local-nat";
+    case Director::Reach::no_ethernet: return "no-ethernet";
   }
   return "?";
 }
@@ -270,7 +271,7 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     next_rival_ = 0;
     row = "vip";
     put(row, "address", text(claim->vip));
-    put(row, "link", word(director, claim->as.links));
+    put(row, "link", claim->as.links.empty() ? "-" : word(director, claim->as.links));
     put(row, "mac", text(director.mac_of(claim->vip)));
     put(row, "retired", claim->retired_until ? 1 : 0);
     put(row, "standby", claim->as.standby ? 1 : 0);

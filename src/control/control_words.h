@@ -11,6 +11,7 @@
 #include "core/service.h"
 #include "rawvs/director.h"
 #include "rawvs/exit.h"
+#include "rawvs/frame.h"
 
 namespace rawvs {
 

@@ -47,13 +47,19 @@ enum class LinkRole : uint8_t {
   servers   // [director] inside
 };
 
+// The invented MAC addresses of a link without Ethernet: ours and the other end's.
+inline constexpr Mac kBareOwn{{2, 0, 0, 0, 0, 1}}, kBarePeer{{2, 0, 0, 0, 0, 2}};
+
 struct LinkFacts {
   std::string name;
   LinkRole role = LinkRole::clients;  // as configured
   int ifindex = 0;                    // 0: no such interface now
   bool up = false;                    // administratively up: frames can be read and sent
   bool carrier = false;               // the cable is plugged in
-  Mac mac{};
+  // False: frames are bare IP packets, as of PPP, tun, WireGuard and tunnels; all of them go to and come from the other
+  // end. sys/io gives them the Ethernet header of kBareOwn and kBarePeer, and sends them without it.
+  bool ethernet = true;
+  Mac mac{};                           // kBareOwn without Ethernet
   uint16_t mtu = 1500;                 // bytes of an IP packet
   uint16_t mtu6 = 0;                   // of an IPv6 packet, where a router advertises less; 0: the same
   std::vector<LinkAddress> addresses;  // IPv4, primary ones first; then IPv6, link-local ones last

@@ -32,6 +32,10 @@ void rewrite_error_to_server(Frame& frame, Packet& packet, const Quote& quote, I
 // VIP.
 void rewrite_error_to_client(Frame& frame, Packet& packet, const Quote& quote, Ip vip, Port port);
 
+// Lowers the maximum segment size that a SYN or SYN-ACK states (RFC 9293 section 3.7.1) to `most`. Without the option
+// nothing is changed: that means 536 or 1220 bytes.
+void lower_mss(const Frame& frame, const Packet& packet, uint32_t most);
+
 // A partial checksum of an SCTP packet meant CRC32c to its sender, but would mean the Internet checksum to the
 // receiver.
 // Computes it, and the frame is partial no more. Needed with every method; other protocols are left alone.

@@ -76,7 +76,7 @@ SyncEntry entry_of(const Connection& c, const SyncView& view, bool extra, Instan
   if (e.shifts) e.flags |= SyncFlags::server_shift;
   if (extra) {
     e.extra = SyncExtra{.left = view.connections.left(c, now)};
-    if (!c.is_template()) e.extra->client_mac = Mac{c.peer.client_mac}, e.extra->inside = index(c.link()) != 0;
+    if (!c.is_template()) e.extra->client_mac = Mac{c.peer.client_mac}, e.extra->link = c.link();
   }
   return e;
 }

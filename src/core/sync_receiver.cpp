@@ -88,7 +88,7 @@ void Adoption::update(Connection& c, Server& its_own) const {
     c.stay.seconds = seconds;
   } else if (extra) {
     c.peer.client_mac = extra->client_mac.bytes;
-    c.set_link(extra->inside ? Link{1} : Link{});
+    c.set_link(extra->link);
   }
 }
 

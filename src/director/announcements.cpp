@@ -104,7 +104,7 @@ void Surroundings::repeat(const Say& word, Mac mac, Outbox& out) {
 
 void Surroundings::send(Link link, Mac to, const Discovery& d, Outbox& out) {
   const LinkFacts& facts = lan_.links[index(link)];
-  if (!facts.usable()) return;
+  if (!facts.usable() || !facts.ethernet) return;
   const MutableBytes buffer = out.buffer();
   const size_t size = buffer.empty() ? 0 : composer_.discovery(buffer, d.sender_mac, to, d);
   if (size != 0) out.send_buffer(link, size);

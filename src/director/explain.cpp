@@ -68,7 +68,9 @@ class Explainer {
         how += formatted("{}{} on {}", how.empty() ? "" : ", ", text(d_.surroundings.mac_of(claim, link)),
                          d_.surroundings.link(link).name);
       }
-      step(formatted("{} is a VIP: {} for it is answered with {}.", text(flow_.vip), discovery(flow_.vip), how));
+      step(how.empty()
+               ? text(flow_.vip) + " is a VIP."
+               : formatted("{} is a VIP: {} for it is answered with {}.", text(flow_.vip), discovery(flow_.vip), how));
     } else {
       step(text(flow_.vip) + " is a VIP, retired: its last service went a short while ago.");
     }

@@ -90,6 +90,7 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
   if (c.peer.ftp != 0) {
     if (const auto refused = read_ftp_reply(a, c, mtu, found, turn)) return *refused;
   }
+  clamp_mss(a, c, server, surroundings_.link(a.frame->link).mtu_of(a.packet.family()));
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
   // A connection from sync with a Linux director: until the client sends, only the host's routes know the way to it.
   if (c.peer.client_mac == Mac{}.bytes) {
@@ -151,6 +152,7 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   if (p.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   Hop hop;
   if (const auto nowhere = surroundings_.hop_to(server, hop, turn.now)) return *nowhere;
+  clamp_mss(a, c, server, surroundings_.link(hop.link).mtu_of(server.spec.at.addr.family()));
   decrement_ttl(*a.frame, p);  // as in IPVS, before the MTU check: ICMP errors quote the lower TTL
   settle_sctp_checksum(*a.frame, p);
   if (method == Method::tunnel) return forward_tunnelled(a, server, hop, turn);
@@ -164,6 +166,25 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
     }
   }
   return depart(*a.frame, p, a.cuts, hop, turn);
+}
+
+// Of a SYN or SYN-ACK. A host knows its own link's MTU only, and its path MTU discovery may fail behind PPPoE.
+void Forwarder::clamp_mss(const Arrival& a, const Connection& c, const Server& server, uint32_t server_mtu) const {
+  constexpr uint32_t kTcp = 20;
+  const Packet& p = a.packet;
+  if (settings_.mss_clamp == 0 || p.protocol != Protocol::tcp || (p.tcp_flags & TcpFlags::syn) == 0) return;
+  uint32_t most = settings_.mss_clamp;
+  if (most == Settings::kMssAuto) {
+    const uint32_t client_mtu = surroundings_.link(c.link()).mtu_of(p.family());
+    if (server.route_mtu != 0) server_mtu = std::min<uint32_t>(server_mtu, server.route_mtu);
+    // What a tunnel's server sends does not pass the tunnel.
+    if (client_mtu == server_mtu || (c.method() == Method::tunnel && client_mtu > server_mtu)) return;
+    const uint32_t headers = (p.family() == Family::ipv4 ? kIpv4Size : kIpv6Size) + kTcp;
+    const uint32_t narrower = std::min(client_mtu, server_mtu);
+    if (narrower <= headers) return;
+    most = narrower - headers;
+  }
+  lower_mss(*a.frame, p, most);
 }
 
 Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {

@@ -53,6 +53,7 @@ class Forwarder {
   Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
   Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);
   Exit back(Arrival& a, const Connection& c, Turn turn);
+  void clamp_mss(const Arrival& a, const Connection& c, const Server& server, uint32_t server_mtu) const;
   std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
   // departure.cpp
   Exit wrap_and_depart(Frame frame, Packet packet, const Cuts& cuts, const Server& server, const Hop& hop, Turn turn);

@@ -13,7 +13,7 @@ Lan::Lan(const Settings& settings) : neighbors(settings, settings.max_servers), 
 void Lan::take(Link link, const LinkFacts& facts) {
   links[index(link)] = facts;
   count = std::max(count, index(link) + 1);
-  facts.role == LinkRole::clients ? clients.add(link) : clients.remove(link);
+  facts.role == LinkRole::clients&& facts.ethernet ? clients.add(link) : clients.remove(link);
 }
 
 bool Lan::is_own(Ip addr) const {

@@ -67,17 +67,18 @@ void ServerPlaces::place(ServerSlot slot, Instant now) {
 void ServerPlaces::want_neighbor(ServerSlot slot, const Route& route, bool reachable, Instant now) {
   Server& server = services_.server(slot);
   Place& place = places_[slot];
+  const std::optional<Mac> fixed = lan_.link(route.link).ethernet ? server.spec.mac : kBarePeer;
   if (place.neighbor != kNoNeighbor) {
     const Neighbors::Neighbor& n = lan_.neighbors.at(place.neighbor);
     // A server without mac= may share the neighbor of one with mac=: same address, another service.
-    const bool fixed_right = place.mac == server.spec.mac && (!place.mac || n.mac == *place.mac);
+    const bool fixed_right = place.mac == fixed && (!place.mac || n.mac == *place.mac);
     const bool right = reachable && n.addr == route.next_hop && n.link == route.link && fixed_right;
     if (!right) leave_neighbor(place, now);
   }
   if (reachable && place.neighbor == kNoNeighbor) {
-    place.neighbor = lan_.neighbors.want(route.next_hop, route.link, server.spec.mac, now);
-    if (place.neighbor != kNoNeighbor && server.spec.mac) {
-      place.mac = server.spec.mac;
+    place.neighbor = lan_.neighbors.want(route.next_hop, route.link, fixed, now);
+    if (place.neighbor != kNoNeighbor && fixed) {
+      place.mac = fixed;
       ++fixed_[{place.neighbor, *place.mac}];
     }
   }
@@ -151,7 +152,9 @@ Director::Reach ServerPlaces::by_route(const Server& server, const Route& route)
   using Reach = Director::Reach;
   switch (route.kind) {
     // A VIP of this director cannot be a server elsewhere: the director does not receive its own frames.
-    case Route::Kind::direct: return lan_.claims.answers_for(route.to) ? Reach::own_address : Reach::ready;
+    case Route::Kind::direct:
+      if (lan_.claims.answers_for(route.to)) return Reach::own_address;
+      return server.spec.method == Method::route && !lan_.link(route.link).ethernet ? Reach::no_ethernet : Reach::ready;
     case Route::Kind::elsewhere: return Reach::other_interface;
     case Route::Kind::unreachable: return Reach::no_route;
     case Route::Kind::local: break;

@@ -22,8 +22,9 @@ void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable,
   if (unfit) {
     out.say(Severity::error, formatted("interface {} cannot serve: {}: waiting for another", facts.name, facts.unfit));
   } else if (came) {
-    out.say(Severity::notice, formatted("interface {} is up: {}, MTU {}{}", facts.name, text(facts.mac), facts.mtu,
-                                        facts.carrier ? "" : ", no carrier yet"));
+    out.say(Severity::notice,
+            formatted("interface {} is up: {}, MTU {}{}", facts.name, facts.ethernet ? text(facts.mac) : "no Ethernet",
+                      facts.mtu, facts.carrier ? "" : ", no carrier yet"));
   } else if (was_usable && !facts.usable()) {
     out.say(Severity::warning, formatted("interface {} is {}: waiting for it to come back", facts.name,
                                          facts.ifindex == 0 ? "gone" : "down"));
@@ -34,7 +35,14 @@ void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable,
 void tell(const Route& route, const Server* unready, Director::Reach why, Outbox& out) {
   const std::string server = "real server " + text(route.to);
   switch (route.kind) {
-    case Route::Kind::direct: break;
+    case Route::Kind::direct:
+      if (why == Director::Reach::no_ethernet) {
+        out.say(Severity::warning,
+                server +
+                    ": its route leaves through a link without Ethernet, where direct routing is not "
+                    "possible: use forward=tun or forward=nat; it gets no connections");
+      }
+      break;
     case Route::Kind::elsewhere:
       out.say(Severity::warning,
               formatted("{}: its route leaves through {}, which rawvsd does not serve: name it as interface or inside; "
@@ -249,10 +257,8 @@ void Surroundings::announce_others(Turn turn) {
 
 void Surroundings::route_found(const Route& route, Turn turn) {
   if (!places_.learn(route)) return;
-  if (route.kind != Route::Kind::direct) {
-    const Server* const unready = places_.unready_at(route.to);
-    rawvs::tell(route, unready, unready ? places_.by_route(*unready, route) : Director::Reach::ready, turn.out);
-  }
+  const Server* const unready = places_.unready_at(route.to);
+  rawvs::tell(route, unready, unready ? places_.by_route(*unready, route) : Director::Reach::ready, turn.out);
   settle(turn);
 }
 

@@ -112,6 +112,7 @@ std::string any_of(const std::vector<Network>& networks, const char* what) {  //
 }
 
 std::string to_mac(std::span<const Mac> own, const std::string& condition) {
+  if (own.empty()) return condition;
   std::string to;
   for (const Mac& mac : own) to += (to.empty() ? "ether dst " : " or ether dst ") + text(mac);
   return (own.size() > 1 ? "((" + to + ")" : "(" + to) + " and " + condition + ")";
@@ -172,7 +173,7 @@ std::string capture_filter6(const CaptureSets& watch, std::span<const Mac> own) 
              nat_servers = of_family(watch.nat_servers, Family::ipv6);
   const std::string own_vips = any_own(watch.own, Family::ipv6);
   if (vips.empty() && neighbors.empty() && nat_servers.empty() && own_vips.empty()) return {};
-  std::string out = " or " + std::string(kDiscovery6);
+  std::string out = own.empty() ? "" : " or " + std::string(kDiscovery6);
   if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip6 dst"));
   if (!own_vips.empty()) out += " or " + to_mac(own, own_vips);
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip6 src"));
@@ -207,11 +208,12 @@ std::string capture_filter(const CaptureSets& watch, std::span<const Mac> own) {
   const auto vips = of_family(watch.vips, Family::ipv4), neighbors = of_family(watch.neighbors, Family::ipv4),
              nat_servers = of_family(watch.nat_servers, Family::ipv4);
   // Replies to our own requests come to our MAC address: admitted even before the list of neighbours is updated.
-  std::string out = to_mac(own, "arp");
-  if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst")) + " or " + any_of(vips, "arp");
+  std::string out = own.empty() ? kNothing : to_mac(own, "arp");
+  if (!vips.empty()) out += " or " + to_mac(own, any_of(vips, "ip dst"));
+  if (!vips.empty() && !own.empty()) out += " or " + any_of(vips, "arp");
   if (const std::string own_vips = any_own(watch.own, Family::ipv4); !own_vips.empty())
     out += " or " + to_mac(own, own_vips);
-  if (!neighbors.empty()) out += " or " + any_of(neighbors, "arp src");
+  if (!neighbors.empty() && !own.empty()) out += " or " + any_of(neighbors, "arp src");
   if (!nat_servers.empty()) out += " or " + to_mac(own, any_of(nat_servers, "ip src"));
   if (watch.icmp_errors) out += " or " + to_mac(own, std::string(kIcmpErrors));
   return out + capture_filter6(watch, own);

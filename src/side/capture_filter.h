@@ -25,7 +25,7 @@ std::string capture_filter(const CaptureSets& sets, std::span<const Mac> own);
 
 // Admits, to our MAC addresses: IP to a VIP or from a NAT server, ICMP errors if wanted, ARP; any ARP about a VIP or
 // from a neighbour; and, if an IPv6 address is watched, all of neighbour discovery. own: our MAC addresses on this
-// link, the interface's first.
+// link, the interface's first; none: its frames are bare IP packets, and all are sent to us.
 std::string capture_filter(const Watch& watch, std::span<const Mac> own);
 
 }  // namespace rawvs

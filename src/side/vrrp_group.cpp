@@ -256,7 +256,9 @@ void Vrrp::track(size_t instance, size_t which, bool well, VrrpTurn turn) {
 std::optional<std::string> Vrrp::reason_to_stop(const Instance& i) const {
   const LinkFacts& link = links_[index(i.spec.link)];
   const char* fault = nullptr;
-  if (i.spec.track_link && link.ifindex == 0) {
+  if (link.ifindex != 0 && !link.ethernet) {
+    fault = " has no Ethernet: VRRP has no use there";
+  } else if (i.spec.track_link && link.ifindex == 0) {
     fault = " is missing";
   } else if (i.spec.track_link && !link.up) {
     fault = " is down";

@@ -31,15 +31,18 @@ void store_shift(MutableBytes b, size_t at, const SyncShift& s) {
 }
 
 SyncExtra load_extra(Bytes b) {
-  SyncExtra e{.left = Duration(load_be32(b, 0)), .client_mac = {}, .inside = (b[10] & 1) != 0};
+  SyncExtra e{.left = Duration(load_be32(b, 0)),
+              .client_mac = {},
+              .link = Link{b[11] != 0 ? b[11] : static_cast<uint8_t>(b[10] & 1)}};
+  if (index(e.link) >= kMostLinks) e.link = Link{};
   std::copy_n(b.begin() + 4, e.client_mac.bytes.size(), e.client_mac.bytes.begin());
   return e;
 }
 void store_extra(MutableBytes b, const SyncExtra& e) {
   store_be32(b, 0, static_cast<uint32_t>(std::clamp<Duration::rep>(e.left.count(), 0, 0xffffffff)));
   std::copy(e.client_mac.bytes.begin(), e.client_mac.bytes.end(), b.begin() + 4);
-  b[10] = e.inside ? 1 : 0;
-  b[11] = 0;
+  b[10] = index(e.link) != 0 ? 1 : 0;
+  b[11] = static_cast<uint8_t>(e.link);
 }
 
 // Keeps a parameter's data; refuses a second one of a kind.

@@ -10,8 +10,8 @@
 // Version 1: a header of 8 bytes (0, sync id, size, count, 1, 0, 0), then entries: 36 bytes (IPv4) or 72 (IPv6) and
 // parameters (type, length, data), each entry at a multiple of 4. A kernel ignores bytes after the last entry, and
 // skips parameters whose type has bit 0x40. rawvs uses both, and a kernel still accepts its messages:
-//   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client is inside (1), 0 (1)
-//   trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
+//   parameter 0x50, 12 bytes: time left (4, ms), client's MAC address (6), 1 if the client's link is not the first (1),
+//   the link (1) trailer, 16 bytes: "rvs1", flags (1: request, 2: complete, 4: sealed), 0 0 0, sender (4), number (4);
 //   if sealed 40 more: time (8, ms since 1970), HMAC-SHA256 with the shared key over all before it (32)
 // A request is a message without entries; to a kernel it is an empty message.
 #pragma once
@@ -23,6 +23,7 @@
 
 #include "rawvs/addr.h"
 #include "rawvs/bytes.h"
+#include "rawvs/frame.h"
 #include "rawvs/time.h"
 
 namespace rawvs {
@@ -99,10 +100,10 @@ struct SyncShifts {
   friend bool operator==(const SyncShifts&, const SyncShifts&) = default;
 };
 
-struct SyncExtra {      // what only rawvs sends and reads
-  Duration left{};      // until the entry's deadline
-  Mac client_mac{};     // where replies go; zero in a template
-  bool inside = false;  // the client is not on the first link
+struct SyncExtra {   // what only rawvs sends and reads
+  Duration left{};   // until the entry's deadline
+  Mac client_mac{};  // where replies go; zero in a template
+  Link link{};       // the client's, by its number
   friend bool operator==(const SyncExtra&, const SyncExtra&) = default;
 };
 

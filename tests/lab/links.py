@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Interfaces come and go; the director waits for them and resumes."""
+import fcntl
+import os
+import struct
 import time
 
 from case import all_answered, case, same, true
@@ -9,6 +12,7 @@ from lab.namespaces import eventually
 from lab.topology import ADDRESS, VIP, mac_of
 
 OTHER_MAC = "02:00:00:00:00:77"
+TUNSETIFF, TUNSETPERSIST, TUNSETLINK, IFF_TUN_NO_PI, INFINIBAND = 0x400454ca, 0x400454cb, 0x400454cd, 0x1001, 32
 
 
 def cpu_seconds(program):
@@ -109,11 +113,21 @@ def an_inside_interface_that_is_missing_does_not_keep_the_others_from_working(la
     all_answered(lab.request("local", 20, parallel=5), 20)
 
 
+def tun_of_type(host, name, hardware):
+    """A tun interface that says that it is of this hardware type (ARPHRD_)."""
+    with host.inside():
+        device = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
+        fcntl.ioctl(device, TUNSETPERSIST, 1)
+        fcntl.ioctl(device, TUNSETLINK, hardware)
+        os.close(device)
+    host.ip(f"link set {name} up")
+
+
 @case()
-def an_interface_without_ethernet_is_refused_by_name(lab):
-    lab["director"].ip("tuntap add tun7 mode tun", "link set tun7 up")
-    for name, kind in (("lo", "the loopback interface"),
-                       ("tun7", "an interface of bare IP packets, as of tun and WireGuard")):
+def an_interface_of_no_use_is_refused_by_name(lab):
+    tun_of_type(lab["director"], "ib7", INFINIBAND)
+    for name, kind in (("lo", "the loopback interface"), ("ib7", "InfiniBand")):
         for settings in ({"interface": name}, {"interface": "eth0", "inside": name}):
             director = Director(lab, name=f"on-{name}", **settings)
             started = lab["director"].run(program("rawvsd"), "-f", "-c", str(director.ini), check=False)
@@ -127,12 +141,12 @@ def an_interface_without_ethernet_is_refused_by_name(lab):
 
 
 @case(seconds=40)
-def an_interface_that_comes_back_without_ethernet_is_told_of_and_waited_for(lab):
+def an_interface_that_comes_back_as_one_of_no_use_is_told_of_and_waited_for(lab):
     lab.serve_web()
     director = Director(lab).start()
     all_answered(lab.request("local", 5), 5)
     lab["director"].unwire("eth0")
-    lab["director"].ip("tuntap add eth0 mode tun", "link set eth0 up")
+    tun_of_type(lab["director"], "eth0", INFINIBAND)
     director.wait_for_log("interface eth0 cannot serve: it has no Ethernet", 10)
     does_not_spin(director)
     done = director.admin("doctor", check=False)

@@ -96,7 +96,7 @@ struct ServerFacts {
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
   bool unreachable() const {  // it gets no connection, whatever its weight
     return reach == "no-route" || reach == "own-address" || reach == "other-interface" || reach == "vip-missing" ||
-           reach == "local-nat";
+           reach == "local-nat" || reach == "no-ethernet";
   }
   bool takes_clients() const { return weight != 0 && !unreachable(); }
   // True if no client ever got a reply: all connections wait for one, and one of them for long or with a repeated SYN.
@@ -129,6 +129,7 @@ struct NeighborFacts {
 struct PortFacts {  // a link row
   std::string name;
   std::string guard;  // its way, or off; empty: not reported
+  std::string role;   // clients or servers; empty: not reported
   uint64_t received = 0, kernel_dropped = 0, cut = 0, sent = 0, send_failed = 0;
   uint64_t vips = 0, guarded = 0;  // VIPs, and those that the guard has room for
   uint64_t unguarded = 0;          // NAT connections that it had no room for
@@ -162,7 +163,10 @@ struct DaemonFacts {
   std::vector<VipFacts> vips;
   std::vector<RivalFacts> rivals;
   std::vector<NeighborFacts> neighbors;
-  std::vector<PortFacts> ports;  // the first one is the clients' interface
+  std::vector<PortFacts> ports;
+  bool of_clients(const PortFacts& port) const {  // without roles: the first one
+    return port.role.empty() ? &port == ports.data() : port.role == "clients";
+  }
   std::map<std::string, uint64_t, std::less<>> exits;
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
   std::vector<SectionFacts> sections;                        // all but [director]

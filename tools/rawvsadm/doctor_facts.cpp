@@ -64,8 +64,9 @@ uint32_t mtu(int fd, const std::string& interface) {
 }
 
 std::string unfit(int fd, const std::string& interface) {
-  ifreq ask = asked(interface);
-  return ioctl(fd, SIOCGIFHWADDR, &ask) == 0 ? lacks_ethernet(ask.ifr_hwaddr.sa_family) : "";
+  ifreq hardware = asked(interface), flags = asked(interface);
+  if (ioctl(fd, SIOCGIFHWADDR, &hardware) != 0 || ioctl(fd, SIOCGIFFLAGS, &flags) != 0) return "";
+  return kind_of(hardware.ifr_hwaddr.sa_family, static_cast<unsigned short>(flags.ifr_flags)).unfit;
 }
 
 bool has_lro(int fd, const std::string& interface) {

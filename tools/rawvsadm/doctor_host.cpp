@@ -119,10 +119,13 @@ std::string look_at_rp_filter(const DoctorFacts& facts, Findings& findings) {
 // The kernel does not see the replies of NAT connections, but it routes other packets of the servers. It may send them
 // a redirect to a client, and the NAT replies would then bypass the director.
 std::string look_at_redirects(const DoctorFacts& facts, Findings& findings) {
-  if (facts.daemon.ports.empty()) return "";
-  const HostLink* const outside = facts.host.link(facts.daemon.ports[0].name);
-  if (!outside || !outside->forwarding || !has_server(facts, outside->name, true)) return "";
-  if (outside->send_redirects) {
+  std::string looked;
+  for (const PortFacts& port : facts.daemon.ports) {
+    const HostLink* const outside = facts.host.link(port.name);
+    if (!facts.daemon.of_clients(port) || !outside || !outside->forwarding) continue;
+    if (!has_server(facts, outside->name, true)) continue;
+    looked += (looked.empty() ? "" : " and ") + outside->name;
+    if (!outside->send_redirects) continue;
     findings.push_back(
         {Urgency::warning, "redirects",
          "this host sends ICMP redirects on " + outside->name + ", where both clients and NAT servers are",
@@ -130,7 +133,7 @@ std::string look_at_redirects(const DoctorFacts& facts, Findings& findings) {
          "answers to that client take it, untranslated",
          "sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf." + outside->name + ".send_redirects=0"});
   }
-  return "send_redirects: off on " + outside->name + ", where both clients and NAT servers are";
+  return looked.empty() ? "" : "send_redirects: off on " + looked + ", where both clients and NAT servers are";
 }
 
 std::string look_at_offloads(const DoctorFacts& facts, Findings& findings) {

@@ -59,6 +59,7 @@ PortFacts port(const Row& row) {
   PortFacts out;
   out.name = cell(row, "name");
   out.guard = row.has("guard") && cell(row, "guard").empty() ? "off" : cell(row, "guard");
+  out.role = cell(row, "role");
   out.vips = row.number("vips");
   out.guarded = row.number("guarded");
   out.unguarded = row.number("unguarded");

@@ -114,6 +114,12 @@ std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& serve
                        " for it but rawvsd, which does not ask itself",
                    move};
   }
+  if (server.reach == "no-ethernet") {
+    const std::string way = "rawvsadm -e " + option(facts.daemon.services[server.service]) + " -r " + text(server.at);
+    return Finding{Urgency::error, "dr-without-ethernet",
+                   who + " is behind a link without Ethernet, and direct routing needs it", "it gets no connections",
+                   way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
+  }
   if (server.reach != "no-route" && server.reach != "other-interface") return std::nullopt;
   return Finding{Urgency::error, "no-route",
                  "this host has no route to " + who + " through " + interfaces_of(facts.daemon),
@@ -350,18 +356,22 @@ uint32_t overhead(const ServerFacts& server) {
 
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings) {
   constexpr uint32_t kComfortable = 1280;  // bytes that programs may rely on: IPv6's minimum
-  const HostLink* const outside = facts.daemon.ports.empty() ? nullptr : facts.host.link(facts.daemon.ports[0].name);
-  if (!outside || outside->mtu == 0) return "";
+  uint32_t clients_mtu = 0;                // of the clients' widest interface
+  for (const PortFacts& port : facts.daemon.ports) {
+    const HostLink* const link = facts.host.link(port.name);
+    if (link && facts.daemon.of_clients(port)) clients_mtu = std::max<uint32_t>(clients_mtu, link->mtu);
+  }
+  if (clients_mtu == 0) return "";
   std::set<std::pair<std::string, uint32_t>> said;
   for (const ServerFacts& server : facts.daemon.servers) {
     const HostLink* const link = facts.host.link(link_of(facts, server));
     const bool tunnel = server.method == "tunnel";
     const uint32_t taken = tunnel ? overhead(server) : 0;
-    if (!link || link->mtu < taken || link->mtu - taken >= outside->mtu) continue;
+    if (!link || link->mtu < taken || link->mtu - taken >= clients_mtu) continue;
     if (!said.emplace(link->name, taken).second) continue;
     const uint32_t left = link->mtu - taken;
     const bool narrow = left < kComfortable;
-    const std::string size = std::to_string(outside->mtu);
+    const std::string size = std::to_string(clients_mtu);
     findings.push_back(
         {narrow ? Urgency::warning : Urgency::note, tunnel ? "tunnel-mtu" : "mtu",
          (tunnel ? "the tunnel to " : "the way to ") + text(server.at.addr) + " carries packets of " +
@@ -370,11 +380,11 @@ std::string look_at_mtus(const DoctorFacts& facts, Findings& findings) {
          "hang when they send much",
          (narrow ? "" : "nothing, if clients hear ICMP; else, ") +
              std::string("here and on the whole way: ip link set ") + link->name + " mtu " +
-             std::to_string(outside->mtu + taken)});
+             std::to_string(clients_mtu + taken)});
   }
   return facts.daemon.servers.empty()
              ? ""
-             : "MTU: what clients send (" + std::to_string(outside->mtu) + " bytes) fits the ways to all servers";
+             : "MTU: what clients send (" + std::to_string(clients_mtu) + " bytes) fits the ways to all servers";
 }
 
 }  // namespace rawvs::adm

@@ -256,6 +256,7 @@ std::string server_state(const Row& row) {
   if (reach == "own-address") return "not used: an address of this director";
   if (reach == "other-interface") return "not used: its route is through another interface";
   if (reach == "vip-missing") return "not used: this host itself, which lacks the VIP";
+  if (reach == "no-ethernet") return "not used: direct routing needs Ethernet on the way to it";
   if (reach == "local-nat") return "not used: this host itself, with NAT";
   if (reach == "link-down") return "link down";
   if (row.has("health") && row.get("health") != "up") {

@@ -39,6 +39,7 @@ Result<Done> Interface::open(Duration patience) {
                                .link = link_,
                                .ring_frames = context_.config.ring_frames,
                                .mtu = facts_.mtu,
+                               .ethernet = facts_.ethernet,
                                .patience = patience},
                               context_.frames.flows());
   if (!opened) return opened.error();
@@ -66,7 +67,7 @@ void Interface::attach_guard() {
                                  name_));
     return;
   }
-  auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows());
+  auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows(), facts_.ethernet);
   if (!guard) return context_.log.write(Severity::warning, guard.error().text);
   guard_ = std::move(*guard);
   context_.frames.set_guarded(link_, true);
@@ -82,7 +83,9 @@ void Interface::close() {
   told_ = {};  // including its deadline, which would wake the loop for ever
 }
 
+// None on a link without Ethernet.
 std::vector<Mac> Interface::own_macs() const {
+  if (!facts_.ethernet) return {};
   std::vector<Mac> all{facts_.mac};
   const auto& more = context_.director.watch().macs[index(link_)];
   all.insert(all.end(), more.begin(), more.end());
@@ -92,6 +95,7 @@ std::vector<Mac> Interface::own_macs() const {
 // macs == own_macs() without a copy, for every turn of the loop.
 bool Interface::has_macs(const std::vector<Mac>& macs) const {
   const auto& more = context_.director.watch().macs[index(link_)];
+  if (!facts_.ethernet) return macs.empty();
   return !macs.empty() && macs[0] == facts_.mac && std::ranges::equal(std::span(macs).subspan(1), more);
 }
 

@@ -6,6 +6,8 @@
 
 #include <linux/bpf.h>
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -51,6 +53,10 @@ constexpr bpf_insn store_zeros(int at) {  // eight bytes
 constexpr bpf_insn load_frame16(int32_t at) { return insn(BPF_LD | BPF_ABS | BPF_H, 0, 0, 0, at); }  // r0, host order
 constexpr bpf_insn call(int32_t helper) { return insn(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
 constexpr bpf_insn leave() { return insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+
+constexpr int32_t as_on_wire(uint16_t v) {  // a number of two bytes that was loaded from __sk_buff
+  return std::bit_cast<uint16_t>(std::array<uint8_t, 2>{static_cast<uint8_t>(v >> 8), static_cast<uint8_t>(v)});
+}
 
 class Assembler {  // jumps forward only: jump to a label first, place it with here()
  public:

@@ -32,12 +32,15 @@ constexpr uint32_t kFrameSource6 = kFrameIp + kIpv6SourceAt, kFrameDestination6 
                    kFrameTarget6 = kFrameIp6End + kIcmpSize, kFrameTarget6End = kFrameTarget6 + 16;
 constexpr uint32_t kFrameArp = kEthernetSize, kFrameArpEnd = kFrameArp + kArpSize;
 constexpr uint32_t kVlanTagAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
+constexpr uint32_t kProtocolOfFrame = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PROTOCOL);
+constexpr uint32_t kAncillary = static_cast<uint32_t>(SKF_LL_OFF);  // offsets from here on are not in the frame
 constexpr uint32_t kVlanOfTag = 0x0fff;
 constexpr size_t kGroup = 16;  // ranges that are compared one by one
 constexpr size_t kFew = 4;     // first words that are
 
-class ClassicCode {
+class ClassicCode {  // offsets are those of Ethernet frames; put() changes them for bare IP packets
  public:
+  explicit ClassicCode(std::span<const Mac> own) : no_header_(own.empty() ? kFrameIp : 0) {}
   ClassicProgram vips(const AddressPart& vips, std::span<const Mac> own);
   ClassicProgram answers(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own);
   ClassicProgram ports(std::span<const VipPorts> ports, std::span<const Mac> own);
@@ -45,7 +48,10 @@ class ClassicCode {
  private:
   using Label = std::vector<size_t>;  // the jumps to it
 
-  void put(uint16_t code, uint32_t k) { code_.push_back({code, 0, 0, k}); }
+  void put(uint16_t code, uint32_t k) {
+    const bool from_frame = (code == kLoadWord || code == kLoadHalf || code == kLoadByte) && k < kAncillary;
+    code_.push_back({code, 0, 0, from_frame ? k - no_header_ : k});
+  }
   void jump(Label& to) {
     to.push_back(code_.size());
     put(BPF_JMP | BPF_JA, 0);
@@ -63,14 +69,15 @@ class ClassicCode {
   }
   void go_on_if_long(uint32_t size) {
     put(BPF_LD | BPF_W | BPF_LEN, 0);
-    jump_unless(BPF_JGE, size, next_);
+    jump_unless(BPF_JGE, size - no_header_, next_);
   }
 
   void untagged();
   void of_type(uint16_t type) {
-    put(kLoadHalf, kEthernetTypeAt);
+    load_type();
     jump_unless(BPF_JEQ, type, next_);
   }
+  void load_type() { put(kLoadHalf, no_header_ != 0 ? kProtocolOfFrame : kEthernetTypeAt); }
   void sent_to_us(std::span<const Mac> own);
   void go_on_in(const AddressRange& place, uint32_t address_at);
   void beyond(Ip end, uint16_t condition, uint32_t address_at, Label& out);
@@ -87,6 +94,7 @@ class ClassicCode {
   void of_a_connection6();
   ClassicProgram end();
 
+  const uint32_t no_header_;  // bytes of Ethernet header that the frames lack
   ClassicProgram code_{};
   Label next_, drop_;
 };
@@ -185,6 +193,7 @@ void ClassicCode::untagged() {  // the kernel has removed the tag from the frame
 }
 
 void ClassicCode::sent_to_us(std::span<const Mac> own) {
+  if (own.empty()) return;
   std::map<uint32_t, std::vector<Ip>> by_start;  // the first two bytes; the other four are compared like an address
   for (const Mac& mac : own) by_start[load_be16(mac.bytes, 0)].emplace_back(load_be32(mac.bytes, 2));
   Label ours;
@@ -210,7 +219,7 @@ ClassicProgram ClassicCode::vips(const AddressPart& vips, std::span<const Mac> o
 
 void ClassicCode::vips4(const AddressPart& vips, std::span<const Mac> own) {
   Label arp, known;
-  put(kLoadHalf, kEthernetTypeAt);
+  load_type();
   jump_if(BPF_JEQ, kEtherTypeArp, arp);
   jump_unless(BPF_JEQ, kEtherTypeIpv4, next_);
   go_on_if_long(kFrameIpEnd);
@@ -284,7 +293,7 @@ ClassicProgram ClassicCode::ports(std::span<const VipPorts> ports, std::span<con
 
 // Loads the destination port. Reading past the frame's end would end the program with 0, TC_ACT_OK.
 void ClassicCode::ports_in_frame(uint32_t at) {
-  put(BPF_ALU | BPF_ADD | BPF_K, at + kPortsSize);
+  put(BPF_ALU | BPF_ADD | BPF_K, at - no_header_ + kPortsSize);
   put(BPF_MISC | BPF_TAX, 0);
   put(BPF_LD | BPF_W | BPF_LEN, 0);
   code_.push_back({BPF_JMP | BPF_JGE | BPF_X, 1, 0, 0});
@@ -350,7 +359,7 @@ void ClassicCode::of_a_connection() {
   put(kLoadByte, kFrameIp);
   put(BPF_ALU | BPF_AND | BPF_K, kHeaderSize);
   put(BPF_ALU | BPF_LSH | BPF_K, 2);
-  put(BPF_ALU | BPF_ADD | BPF_K, kFrameIp);
+  put(BPF_ALU | BPF_ADD | BPF_K, kFrameIp - no_header_);
   put(BPF_LDX | BPF_W | BPF_LEN, 0);  // reading past the frame's end would end the program with 0, TC_ACT_OK
   code_.push_back({BPF_JMP | BPF_JGE | BPF_X, 0, 1, 0});
   jump(next_);
@@ -369,14 +378,16 @@ ClassicProgram ClassicCode::end() {
 
 }  // namespace
 
-ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own) { return ClassicCode().vips(vips, own); }
+ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own) {
+  return ClassicCode(own).vips(vips, own);
+}
 
 ClassicProgram own_program(std::span<const VipPorts> ports, std::span<const Mac> own) {
-  return ClassicCode().ports(ports, own);
+  return ClassicCode(own).ports(ports, own);
 }
 
 ClassicProgram nat_program(const AddressPart& servers, const AddressPart& hosts, std::span<const Mac> own) {
-  return ClassicCode().answers(servers, hosts, own);
+  return ClassicCode(own).answers(servers, hosts, own);
 }
 
 }  // namespace rawvs

@@ -46,6 +46,8 @@ struct AddressPart {                 // the part of a list that one filter has
 
 using ClassicProgram = std::vector<sock_filter>;
 
+// own, in both: our MAC addresses; none: frames are bare IP packets, and all are sent to us.
+//
 // Untagged or with a priority tag only: IP to one of `own` and one of these addresses; ARP requests and solicitations
 // for these, whoever they are sent to.
 ClassicProgram vip_program(const AddressPart& vips, std::span<const Mac> own);

@@ -27,9 +27,9 @@ struct Code {
 
 }  // namespace
 
-Result<FilterProgram> compile_filter(const std::string& expression, int matched) {
+Result<FilterProgram> compile_filter(const std::string& expression, int matched, bool ethernet) {
   // The snapshot length is the value that a program returns for a match.
-  const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_dead(DLT_EN10MB, matched));
+  const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_dead(ethernet ? DLT_EN10MB : DLT_RAW, matched));
   if (!pcap) return Error{"libpcap: out of memory"};
   Code code;
   constexpr int kOptimize = 1;

@@ -20,8 +20,8 @@ inline constexpr size_t kMostInstructions = 4096;  // BPF_MAXINSNS: the kernel's
 // libpcap's optimizer takes a second for this many characters (500 scattered addresses), and minutes for many more.
 inline constexpr size_t kLongestExpression = 32768;
 
-// For Ethernet frames. The program returns `matched` for frames that match, and 0 for others. REQUIRES: the expression
-// is no longer than kLongestExpression. The program may still be too long for the kernel.
-Result<FilterProgram> compile_filter(const std::string& expression, int matched);
+// ethernet = false: for bare IP packets. The program returns `matched` for frames that match, and 0 for others.
+// REQUIRES: the expression is no longer than kLongestExpression. The program may still be too long for the kernel.
+Result<FilterProgram> compile_filter(const std::string& expression, int matched, bool ethernet = true);
 
 }  // namespace rawvs

@@ -74,9 +74,11 @@ static_assert(ClassicGuard::kMostFilters < kGuardSlots);
 }  // namespace
 
 struct Guard::Impl {
-  Impl(std::string name, int index, FlowMap& map) : interface(std::move(name)), ifindex(index), flows(map) {}
+  Impl(std::string name, int index, bool has_ethernet, FlowMap& map)
+      : interface(std::move(name)), ifindex(index), ethernet(has_ethernet), flows(map) {}
   std::string interface;
   int ifindex = 0;
+  bool ethernet = true;
   FlowMap& flows;
   const char* way = "";
   std::optional<GuardProgram> program;  // tcx, clsact
@@ -98,7 +100,7 @@ struct Guard::Impl {
 };
 
 Result<Done> Guard::Impl::attach_by_tcx() {
-  auto loaded = GuardProgram::load();
+  auto loaded = GuardProgram::load(ethernet);
   if (!loaded) return loaded.error();
   auto attached = attach_tcx(loaded->fd(), ifindex);
   if (!attached) return attached.error();
@@ -109,7 +111,7 @@ Result<Done> Guard::Impl::attach_by_tcx() {
 
 Result<Done> Guard::Impl::attach_by_clsact() {
   if (!hook) return Error{"no rtnetlink socket"};
-  auto loaded = GuardProgram::load();
+  auto loaded = GuardProgram::load(ethernet);
   if (!loaded) return loaded.error();
   if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact qdisc", problem)};
   if (const int problem = hook->put_guard(loaded->fd()); problem != 0)
@@ -164,9 +166,9 @@ void Guard::Impl::detach() {
 Guard::Guard(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Guard::~Guard() { impl_->detach(); }
 
-Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int ifindex, GuardMode mode,
-                                             FlowMap& flows) {
-  auto impl = std::make_unique<Impl>(interface, ifindex, flows);
+Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int ifindex, GuardMode mode, FlowMap& flows,
+                                             bool ethernet) {
+  auto impl = std::make_unique<Impl>(interface, ifindex, ethernet, flows);
   if (const auto attached = impl->attach(mode); !attached) return attached.error();
   return std::unique_ptr<Guard>(new Guard(std::move(impl)));
 }
@@ -174,7 +176,8 @@ Result<std::unique_ptr<Guard>> Guard::attach(const std::string& interface, int i
 // Replaces the program by one that looks up flows and knows these MAC addresses, between two frames.
 Result<Done> Guard::Impl::learn(std::array<bool, 2> flows_wanted, std::array<bool, 2> ports,
                                 std::span<const Mac> macs) {
-  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}, program->addresses6(), std::nullopt, ports};
+  GuardProgram::Knowledge more{std::nullopt, {macs.begin(), macs.end()}, program->addresses6(), std::nullopt, ports,
+                               ethernet};
   for (const Family family : kBothFamilies) {
     if (!flows_wanted[index(family)]) continue;
     const auto map = flows.open(family);
@@ -258,7 +261,7 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
              std::ranges::any_of(watch.own, [&](const VipPorts& ports) { return ports.vip.family() == family; });
     };
     const std::array ports{own_of(Family::ipv4), own_of(Family::ipv6) && g.program->addresses6()};
-    if (done) done = g.learn(flows_wanted, ports, own.subspan(1));
+    if (done) done = g.learn(flows_wanted, ports, own.empty() ? own : own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());
 }

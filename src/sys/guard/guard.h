@@ -59,20 +59,21 @@ class Guard {
  public:
   // Attaches to the interface, and drops nothing yet. Removes a guard that a killed rawvsd left. An error names the
   // ways that were tried, why each failed, and the command that helps. REQUIRES: flows outlives the guard.
+  // ethernet = false: its frames are bare IP packets.
   static Result<std::unique_ptr<Guard>> attach(const std::string& interface, int ifindex, GuardMode mode,
-                                               FlowMap& flows);
+                                               FlowMap& flows, bool ethernet = true);
   ~Guard();  // detaches
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
   // Sets what is dropped from now on: frames to these VIPs and to `own`, our MAC addresses there, the interface's
-  // first; packets to the services' ports of the host's own addresses, of fragments the first, without which the kernel
-  // discards the others; the replies of flows in the map; fragments from NAT servers, which do not show their ports.
-  // hosts: the host's own addresses, sorted: packets to them from a NAT server are dropped only if they belong to a
-  // flow in the map. The kernel treats every other frame as sent to the host, for each of our MAC addresses: so it
-  // routes for hosts whose gateway has a virtual MAC address. (Not with classic, and not before Linux 4.8.) The kernel
-  // may not have room for everything: the rest is guarded nevertheless, the error says why, and the next call tries
-  // again.
+  // first (none: the link has no Ethernet, and all its frames are sent to us); packets to the services' ports of the
+  // host's own addresses, of fragments the first, without which the kernel discards the others; the replies of flows in
+  // the map; fragments from NAT servers, which do not show their ports. hosts: the host's own addresses, sorted:
+  // packets to them from a NAT server are dropped only if they belong to a flow in the map. The kernel treats every
+  // other frame as sent to the host, for each of our MAC addresses: so it routes for hosts whose gateway has a virtual
+  // MAC address. (Not with classic, and not before Linux 4.8.) The kernel may not have room for everything: the rest is
+  // guarded nevertheless, the error says why, and the next call tries again.
   Result<Done> protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
 
   // How many of the VIPs of the last protect() are guarded.

@@ -46,12 +46,13 @@ ReplyKey6 key6_of(const ReplyFlow& flow) {
   return key;
 }
 
-Result<GuardProgram> GuardProgram::load() {
+Result<GuardProgram> GuardProgram::load(bool ethernet) {
   auto addresses = BpfMap::make(sizeof(GuardKey), kMostAddresses);
   if (!addresses) return addresses.error();
-  auto program = load_bpf_classifier(guard_code(addresses->fd(), {}), kGuardName);
+  Knowledge knows{.ethernet = ethernet};
+  auto program = load_bpf_classifier(guard_code(addresses->fd(), knows), kGuardName);
   if (!program) return program.error();
-  return GuardProgram(std::move(*addresses), std::move(*program));
+  return GuardProgram(std::move(*addresses), std::move(*program), std::move(knows));
 }
 
 Result<Fd> GuardProgram::with(const Knowledge& more) const {

@@ -48,10 +48,11 @@ class GuardProgram {
     std::optional<int> addresses6{};  // the map of IPv6 addresses
     std::optional<int> flow_map6{};   // of IPv6 flows; REQUIRES: addresses6
     std::array<bool, 2> ports{};      // by family: there may be a guarded_port(); REQUIRES: addresses6 for IPv6
+    bool ethernet = true;             // else frames are bare IP packets
     friend bool operator==(const Knowledge&, const Knowledge&) = default;
   };
 
-  static Result<GuardProgram> load();  // without any Knowledge
+  static Result<GuardProgram> load(bool ethernet);  // without other Knowledge
   int fd() const { return program_.get(); }
 
   // Returns another program with the same map of addresses. The caller replaces this one with it and calls take().
@@ -66,7 +67,8 @@ class GuardProgram {
   std::optional<int> addresses6() const { return addresses6_ ? std::optional(addresses6_->fd()) : std::nullopt; }
 
  private:
-  GuardProgram(BpfMap addresses, Fd program) : addresses_(std::move(addresses)), program_(std::move(program)) {}
+  GuardProgram(BpfMap addresses, Fd program, Knowledge knows)
+      : addresses_(std::move(addresses)), program_(std::move(program)), knows_(std::move(knows)) {}
   BpfMap addresses_;
   std::optional<BpfMap> addresses6_{};
   Fd program_;

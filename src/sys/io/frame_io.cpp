@@ -53,6 +53,10 @@ Result<OpenedIo> open_frame_io(IoMode mode, const FrameIo::Options& options, Flo
   for (const IoMode candidate : kOrder) {
     begun = begun || candidate == first;
     if (!begun) continue;
+    if (candidate == IoMode::xdp && !options.ethernet) {
+      skipped = "xdp: it has no Ethernet";
+      continue;
+    }
     auto opened = open_one(candidate, options, flows);
     if (opened) return OpenedIo{std::move(*opened), std::move(skipped)};
     last = opened.error();

@@ -29,8 +29,9 @@ class FrameIo {
     std::string name;  // for messages
     Link link{};       // the frames' Link
     uint32_t ring_frames = 1024;
-    uint16_t mtu = 1500;  // decides the slot size
-    Duration patience{};  // retry a busy back end for this long: the previous program has just closed it
+    uint16_t mtu = 1500;   // decides the slot size
+    bool ethernet = true;  // false: the interface has bare IP packets (bare_link.h)
+    Duration patience{};   // retry a busy back end for this long: the previous program has just closed it
   };
   static constexpr uint32_t kHeadroom = 64;
 

@@ -20,6 +20,10 @@ VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is for receivers
 }  // namespace
 
 void LinkSocket::send(std::span<const Frame> frames) {
+  if (bare_) {
+    for (const Frame& frame : frames) error_seen_ |= bare_->send(frame, counters_);
+    return;
+  }
   while (!frames.empty()) {
     const auto batch = frames.first(std::min(frames.size(), kBatch));
     flush(gather(batch));

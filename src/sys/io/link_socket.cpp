@@ -17,7 +17,7 @@
 namespace rawvs {
 namespace {
 
-constexpr const char* kWidest = "ip or arp or ip6";
+constexpr const char *kWidest = "ip or arp or ip6", *kWidestBare = "ip or ip6";
 
 // The size of the socket's queues; the kernel doubles it. A super-frame of 64 KB is accounted with 70 to 130 KB.
 constexpr int kQueueBytes = 4 << 20;
@@ -52,6 +52,10 @@ Result<Done> LinkSocket::make() {
   // As far as permitted: a queue that is too small loses super-frames, which are counted.
   if (!set_option(SOL_SOCKET, SO_RCVBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_RCVBUF, kQueueBytes);
   if (!set_option(SOL_SOCKET, SO_SNDBUFFORCE, kQueueBytes)) set_option(SOL_SOCKET, SO_SNDBUF, kQueueBytes);
+  if (!options_.ethernet) {
+    bare_ = std::make_unique<BareSender>();
+    if (const auto opened = bare_->open(options_.name, options_.ifindex); !opened) return opened.error();
+  }
   constexpr int kOn = 1;  // without it our own frames are received and skipped one by one
   set_option(SOL_PACKET, PACKET_IGNORE_OUTGOING, kOn);
   return Done{};
@@ -88,6 +92,7 @@ Result<Done> LinkSocket::watch(const Watch& watch, std::span<const Mac> own) {
   }
   let_in_ = std::move(sets);
   expression_ = std::move(expression);
+  if (!options_.ethernet) return Done{};
   listen_to_groups(watch.vips);
   return listen_to_others(own.subspan(1));
 }
@@ -99,7 +104,7 @@ Result<Done> LinkSocket::widen(const Watch& watch, std::span<const Mac> own) {
   if (watch.vips.size() + watch.own.size() + watch.nat_servers.size() + watch.neighbors.size() <= kFew)
     return this->watch(watch, own);
   expression_.clear();
-  return set_filter(kWidest);
+  return set_filter(options_.ethernet ? kWidest : kWidestBare);
 }
 
 Result<Done> LinkSocket::listen_to_others(std::span<const Mac> wanted) {
@@ -136,13 +141,14 @@ bool LinkSocket::listen_to(Mac mac, bool wanted) {
 
 Result<Done> LinkSocket::set_filter(const std::string& expression) {
   constexpr int kWholeFrame = 262144;  // larger than any frame
-  for (const std::string& wanted : {expression, std::string(kWidest)}) {
+  const std::string widest = options_.ethernet ? kWidest : kWidestBare;
+  for (const std::string& wanted : {expression, widest}) {
     if (wanted.size() > kLongestExpression) continue;
-    auto program = compile_filter(wanted, kWholeFrame);
+    auto program = compile_filter(wanted, kWholeFrame, options_.ethernet);
     if (!program) return at("interface " + options_.name, program.error());
     if (program->size() > kMostInstructions) continue;
     if (attach_filter(fd_, *program)) {
-      wide_ = wanted == kWidest;
+      wide_ = wanted == widest;
       return Done{};
     }
     if (errno != ENOMEM) break;  // ENOMEM: net.core.optmem_max

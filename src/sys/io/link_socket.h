@@ -13,6 +13,7 @@
 #include <array>
 
 #include "side/capture_filter.h"
+#include "sys/io/bare_link.h"
 #include "sys/io/frame_io.h"
 #include "sys/net/solicited_nodes.h"
 
@@ -50,7 +51,7 @@ class LinkSocket : public FrameIo {
   Result<Done> set_filter(std::span<const sock_filter> program);  // for filters that pcap cannot express
 
  protected:
-  explicit LinkSocket(const Options& options) : options_(options) {}
+  explicit LinkSocket(const Options& options) : options_(options), header_(options.ethernet ? 0 : kEthernetSize) {}
   Error error(std::string_view what) const;  // with the text of errno
   Result<Done> make();                       // opens the socket; nothing arrives yet
   Result<Done> bind_to_interface();          // frames that pass the filter arrive from now on
@@ -61,6 +62,7 @@ class LinkSocket : public FrameIo {
   }
 
   const Options options_;
+  const uint32_t header_;  // bytes of the Ethernet header that frames get here
   LinkCounters counters_{};
   uint32_t vnet_size_ = 0;   // bytes before each frame; 0: this kernel does not pass offload facts
   bool error_seen_ = false;  // the kernel reports a pending error once, to the first call
@@ -78,6 +80,7 @@ class LinkSocket : public FrameIo {
   CaptureSets let_in_{};  // by the attached filter; everything if it is wide
   std::string expression_{};
   void listen_to_groups(const std::vector<Ip>& vips);
+  std::unique_ptr<BareSender> bare_{};  // of a link without Ethernet
   SolicitedNodes groups_;
   int groups_problem_ = 0;   // an errno: groups are missing
   bool all_groups_ = false;  // the card passes all multicast frames

@@ -18,7 +18,7 @@ constexpr uint32_t kSlotOverhead = TPACKET_ALIGN(TPACKET2_HDRLEN + 16) + PacketS
 constexpr uint32_t kLargestSlot = 16384;  // jumbo frames; larger ones use the queue of whole frames
 constexpr uint32_t kFewestSlots = 8;
 
-uint32_t slot_size(uint16_t mtu) { return std::min(std::bit_ceil(uint32_t{mtu} + kSlotOverhead), kLargestSlot); }
+uint32_t slot_size(uint32_t mtu) { return std::min(std::bit_ceil(mtu + kSlotOverhead), kLargestSlot); }
 
 }  // namespace
 
@@ -32,9 +32,9 @@ PacketSocket::~PacketSocket() {
 Result<Done> PacketSocket::prepare() {
   if (const auto made = make(); !made) return made.error();
   constexpr int kRing = TPACKET_V2, kOn = 1;
-  constexpr unsigned kReserve = kHeadroom;
+  const unsigned reserve = kHeadroom + header_;
   if (!set_option(SOL_PACKET, PACKET_VERSION, kRing)) return error("packet socket: TPACKET_V2");
-  if (!set_option(SOL_PACKET, PACKET_RESERVE, kReserve)) return error("packet socket: PACKET_RESERVE");
+  if (!set_option(SOL_PACKET, PACKET_RESERVE, reserve)) return error("packet socket: PACKET_RESERVE");
   // May fail: frames longer than a slot are cut then.
   set_option(SOL_PACKET, PACKET_COPY_THRESH, kOn);
   carry_offloads(true);
@@ -46,7 +46,7 @@ Result<Done> PacketSocket::prepare() {
 
 Result<Done> PacketSocket::make_ring() {
   const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
-  ring_.slot_bytes = slot_size(options_.mtu);
+  ring_.slot_bytes = slot_size(options_.mtu + header_);
   const uint32_t block = std::max(page, ring_.slot_bytes);
   const uint32_t per_block = block / ring_.slot_bytes;
   const uint32_t blocks = (std::max(options_.ring_frames, kFewestSlots) + per_block - 1) / per_block;

@@ -54,13 +54,13 @@ bool PacketSocket::fill(Frame& frame, tpacket2_hdr* slot, uint32_t status) {
     std::memcpy(&header, frame.data - vnet_size_, sizeof header);
     frame.offload = header.offload();
   }
-  return true;
+  return options_.ethernet || give_ethernet(frame);
 }
 
 bool PacketSocket::read_whole(Frame& frame) {
-  uint8_t* const data = whole_.get() + whole_lent_ * kWholeSize + kHeadroom;
+  uint8_t* const data = whole_.get() + whole_lent_ * kWholeSize + kHeadroom + header_;
   VnetHeader header;
-  std::array<iovec, 2> parts{{{&header, vnet_size_}, {data, kWholeSize - kHeadroom}}};
+  std::array<iovec, 2> parts{{{&header, vnet_size_}, {data, kWholeSize - kHeadroom - header_}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -75,10 +75,10 @@ bool PacketSocket::read_whole(Frame& frame) {
   if (got < static_cast<ssize_t>(vnet_size_) || (message.msg_flags & MSG_TRUNC) != 0) return false;
   frame.data = data;
   frame.size = static_cast<uint32_t>(got) - vnet_size_;
-  frame.headroom = kHeadroom;
+  frame.headroom = kHeadroom + header_;
   frame.offload = header.offload();
   ++whole_lent_;
-  return true;
+  return options_.ethernet || give_ethernet(frame);
 }
 
 void PacketSocket::release() {

@@ -26,7 +26,7 @@ PlainSocket::PlainSocket(const Options& options) : LinkSocket(options), data_(ne
   }
 }
 
-uint8_t* PlainSocket::data_of(size_t at) { return data_.get() + at * kFrameSize + kHeadroom; }
+uint8_t* PlainSocket::data_of(size_t at) { return data_.get() + at * kFrameSize + kHeadroom + header_; }
 
 Result<Done> PlainSocket::prepare() {
   if (const auto made = make(); !made) return made.error();
@@ -46,7 +46,7 @@ Result<std::unique_ptr<PlainSocket>> PlainSocket::open(const Options& options) {
 size_t PlainSocket::read_some(size_t most) {
   for (size_t i = lent_; i < lent_ + most; ++i) {
     Envelope& e = envelopes_[i];
-    e.parts = {{{&e.header, vnet_size_}, {data_of(i), kFrameSize - kHeadroom}}};
+    e.parts = {{{&e.header, vnet_size_}, {data_of(i), kFrameSize - kHeadroom - header_}}};
     messages_[i].msg_hdr.msg_namelen = sizeof e.from;
     messages_[i].msg_hdr.msg_controllen = e.control.size();
     messages_[i].msg_hdr.msg_flags = 0;
@@ -90,7 +90,7 @@ bool PlainSocket::fill(Frame& frame, size_t at) {
   frame.link = options_.link;
   frame.data = data_of(at);
   frame.size = messages_[at].msg_len - vnet_size_;
-  frame.headroom = kHeadroom;
+  frame.headroom = kHeadroom + header_;
   if (vnet_size_ != 0) frame.offload = e.header.offload();
   for (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(c))) {
     if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
@@ -99,7 +99,7 @@ bool PlainSocket::fill(Frame& frame, size_t at) {
     constexpr uint16_t kVlanId = 0x0fff;  // without it the tag is only a priority
     if ((facts.tp_status & TP_STATUS_VLAN_VALID) != 0) frame.vlan = facts.tp_vlan_tci & kVlanId;
   }
-  return true;
+  return options_.ethernet || give_ethernet(frame);
 }
 
 }  // namespace rawvs

@@ -14,31 +14,39 @@
 
 namespace rawvs {
 
-std::string lacks_ethernet(uint16_t hardware) {
+InterfaceKind kind_of(uint16_t hardware, unsigned flags) {
+  constexpr uint16_t kRawIp = 519, kIp6Gre = 823;  // ARPHRD_RAWIP, ARPHRD_IP6GRE, which older headers lack
   const char* kind = nullptr;
   switch (hardware) {
-    case ARPHRD_ETHER: return "";
-    case ARPHRD_LOOPBACK: kind = "the loopback interface"; break;
-    case ARPHRD_PPP: kind = "a PPP link"; break;
+    case ARPHRD_ETHER: return {};
+    case ARPHRD_PPP:
+    case ARPHRD_NONE:
+    case kRawIp: return {false, ""};
     case ARPHRD_TUNNEL:
+    case ARPHRD_TUNNEL6:
     case ARPHRD_IPGRE:
-    case ARPHRD_SIT: kind = "a tunnel of IP packets"; break;
-    case ARPHRD_NONE: kind = "an interface of bare IP packets, as of tun and WireGuard"; break;
+    case kIp6Gre:
+    case ARPHRD_SIT:
+      if ((flags & IFF_POINTOPOINT) != 0) return {false, ""};
+      return {false, "it is a tunnel without a remote address"};
+    case ARPHRD_LOOPBACK: kind = "the loopback interface"; break;
     case ARPHRD_INFINIBAND: kind = "InfiniBand"; break;
     default: break;
   }
-  return "it has no Ethernet: " + (kind ? std::string(kind) : "hardware type " + std::to_string(hardware));
+  return {false, "it has no Ethernet: " + (kind ? std::string(kind) : "hardware type " + std::to_string(hardware))};
 }
 
 namespace {
 
-std::string interface_lacks_ethernet(const std::string& name) {
+std::string why_unfit(const std::string& name) {
   const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq ask{};
-  if (name.empty() || name.size() >= sizeof ask.ifr_name) return "";
-  name.copy(ask.ifr_name, name.size());
-  if (ioctl(any.get(), SIOCGIFHWADDR, &ask) != 0) return "";  // it does not exist yet
-  return lacks_ethernet(ask.ifr_hwaddr.sa_family);
+  ifreq hardware{}, flags{};
+  if (name.empty() || name.size() >= sizeof hardware.ifr_name) return "";
+  name.copy(hardware.ifr_name, name.size());
+  name.copy(flags.ifr_name, name.size());
+  if (ioctl(any.get(), SIOCGIFHWADDR, &hardware) != 0 || ioctl(any.get(), SIOCGIFFLAGS, &flags) != 0)
+    return "";  // it does not exist yet
+  return kind_of(hardware.ifr_hwaddr.sa_family, static_cast<unsigned short>(flags.ifr_flags)).unfit;
 }
 
 }  // namespace
@@ -51,7 +59,7 @@ std::string interface_name(int ifindex) {
 std::optional<Error> unfit_interface(const Config& config) {
   const LinkNames names(config.interface, config.inside);
   for (const LinkName& one : names.named()) {
-    const std::string why = interface_lacks_ethernet(one.name);
+    const std::string why = why_unfit(one.name);
     const char* const key = one.role == LinkRole::clients ? "interface" : "inside";
     if (!why.empty()) return Error{std::string("[director] ") + key + ": " + one.name + " cannot serve: " + why};
   }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/sort.h"
 #include "sys/net/interface_kind.h"
@@ -39,11 +40,14 @@ void read_link(const nlmsghdr* message, LinkFacts& facts) {
   facts.ifindex = info->ifi_index;
   facts.up = (info->ifi_flags & IFF_UP) != 0;
   facts.carrier = (info->ifi_flags & IFF_LOWER_UP) != 0;
-  facts.unfit = lacks_ethernet(info->ifi_type);
+  InterfaceKind kind = kind_of(info->ifi_type, info->ifi_flags);
+  facts.ethernet = kind.ethernet;
+  facts.unfit = std::move(kind.unfit);
   const Attributes attributes(message, sizeof *info);
   auto& mac = facts.mac.bytes;
   if (const nlattr* a = attributes[IFLA_ADDRESS]; a != nullptr && mnl_attr_get_payload_len(a) == mac.size())
     std::memcpy(mac.data(), mnl_attr_get_payload(a), mac.size());  // another size: not Ethernet, no MAC address
+  if (!facts.ethernet) facts.mac = kBareOwn;
   if (const nlattr* a = attributes[IFLA_MTU]; a != nullptr && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
     facts.mtu = static_cast<uint16_t>(std::min(mnl_attr_get_u32(a), uint32_t{65535}));
   if (const uint32_t mtu6 = ipv6_mtu(attributes); mtu6 < facts.mtu) facts.mtu6 = static_cast<uint16_t>(mtu6);
@@ -203,7 +207,7 @@ Result<std::vector<std::string>> Netlink::interfaces() {
     const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
     const nlattr* const name = Attributes(message, sizeof *info)[IFLA_IFNAME];
     if (name == nullptr || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) != 0) return;
-    if (lacks_ethernet(info->ifi_type).empty()) names.emplace_back(mnl_attr_get_str(name));
+    if (kind_of(info->ifi_type, info->ifi_flags).unfit.empty()) names.emplace_back(mnl_attr_get_str(name));
   });
   if (problem != 0) return Error{system_error("rtnetlink: interfaces", problem)};
   return names;
