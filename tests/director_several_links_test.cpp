@@ -60,7 +60,7 @@ class SeveralLinksTest : public DirectorTest {
 TEST_F(SeveralLinksTest, AVipIsAnsweredForAndAnnouncedOnEveryLinkOfClients) {
   web(1);
   second_link();
-  EXPECT_EQ(announced(), std::set<Link>{kSecond}) << "it is known on the first";
+  EXPECT_TRUE(announced().contains(kSecond));
   const std::string on_second = arrive(frame(ArpFrame{}), kSecond);
   EXPECT_NE(on_second.find(text(kSecondMac)), std::string::npos) << on_second;
   EXPECT_NE(arrive(frame(ArpFrame{})), "");
