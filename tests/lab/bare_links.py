@@ -11,10 +11,11 @@ from interfaces import cable, make, megabytes_each_way
 from lab.director import Director, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually
-from lab.topology import VIP
+from lab.topology import IPV6, VIP
 from programs import HERE
 
 NEAR, FAR = "198.51.100.65", "198.51.100.66"      # the ends of the link
+NEAR6, FAR6 = "2001:db8:9::1", "2001:db8:9::2"
 OUTER = {"director": "198.51.100.81", "guest": "198.51.100.82"}  # of the cable below it
 NAT = virtual(servers=("in1:8080 forward=nat",))
 
@@ -116,6 +117,22 @@ def clients_behind_a_link_without_ethernet_are_served_by_nat(lab, kind):
     megabytes_each_way(lab, "guest", "in1")
     same(lab["director"].routed(), 0, "packets that the director's kernel routed")
     true("frames are read by" in director.log() and "link9" in director.log(), director.log())
+
+
+@case(seconds=60, family=IPV6)
+def ipv6_clients_behind_such_a_link_are_served_by_nat(lab):
+    lab.add_inside("in1")
+    lab.serve_web("in1", port=8080)
+    guest = tun(lab)
+    guest.enable_ipv6()
+    for host, near, far in ((lab["director"], NEAR6, FAR6), (guest, FAR6, NEAR6)):
+        host.ip(f"addr add {near} peer {far} dev link9 nodad", "link set link9 up")
+    guest.ip(f"route add {lab.family.vip}/128 dev link9")
+    section = virtual(servers=("in1:8080 forward=nat",), family=IPV6)
+    Director(lab, section, interface="eth0 link9", inside="eth1").start()
+    all_answered(lab.request("guest", 20, parallel=5), 20)
+    megabytes_each_way(lab, "guest", "in1")
+    same(lab["director"].routed(), 0, "packets that the director's kernel routed")
 
 
 @each_of({name: kind for name, kind in KINDS.items() if name != "ppp"}, seconds=60)
