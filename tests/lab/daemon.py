@@ -146,8 +146,8 @@ def a_second_one_on_the_same_interface_is_refused_and_the_first_goes_on(lab):
 @case(seconds=60)
 def an_interface_that_appears_later_is_served_by_one_alone(lab):
     host = lab["director"]
-    first = Director(lab, interface="late0").start()
-    second = Director(lab, name="second", interface="late0").start()
+    first = Director(lab, interface="late0", auto_interfaces=0).start()
+    second = Director(lab, name="second", interface="late0", auto_interfaces=0).start()
     host.ip("link add late0 type veth peer name late1", "link set late1 up", "link set late0 up")
 
     def serving():
