@@ -164,13 +164,13 @@ constexpr Wrong kWrong[] = {
      "forwards it; use a global one or a unique local one, such as 2001:db8::100"},
     {kWeb6, "server = 192.0.2.11\n",
      ":6: [virtual web] server: 192.0.2.11 is IPv4, and this virtual is IPv6: forward=dr needs one family, only "
-     "forward=tun carries the other"},
+     "forward=tun and forward=fullnat carry the other"},
     {kWeb, "sorry = [2001:db8::11]:8080 forward=nat\n",
      ":6: [virtual web] sorry: 2001:db8::11 is IPv6, and this virtual is IPv4: forward=nat needs one family, only "
-     "forward=tun carries the other"},
+     "forward=tun and forward=fullnat carry the other"},
     {kBothGroups, "[virtual v]\nmark = 10\nserver = 2001:db8::11\n",
      ":11: [virtual v] server: 2001:db8::11 is IPv6, and this virtual is IPv4: forward=dr needs one family, only "
-     "forward=tun carries the other; or family = ipv6"},
+     "forward=tun and forward=fullnat carry the other; or family = ipv6"},
     {kBothGroups, "[virtual v]\nmark = 10\n[virtual w]\nmark = 10\n",
      ":12: [virtual w] mark: mark 10 is balanced by [virtual v] (line 9) already; for the group of the other family "
      "add family = ipv6"},

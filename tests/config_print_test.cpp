@@ -42,6 +42,8 @@ Settings random_settings(Random& r) {
           ms(2'678'400'000),
           ms(2'678'400'000),
           {ms(2'678'400'000), ms(2'678'400'000), ms(2'678'400'000)},
+          r.coin() ? std::vector<Ip>{} : std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)},
+          LocalPorts{static_cast<uint16_t>(r.from(1024, 9999)), static_cast<uint16_t>(r.from(9999, 65535))},
           r.from(0, 100),
           maybe(),
           ms(86'400'000),

@@ -58,11 +58,14 @@ constexpr Wrong kWrong[] = {
     {kDirector, "[group g]\nmark = 1\nmatch = 192.0.2.100 tcp/80\n[group g]\n", ":6: [group g]: already on line 3"},
     {kVirtual, "schduler = wlc\n", ":4: [virtual web] schduler: no such key; did you mean \"scheduler\"?"},
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
+    {kDirector, "local_ports = 80-1000\n", ":3: [director] local_ports: \"80-1000\" begins below 1024"},
+    {kDirector, "local_ports = 5000-4000\n", ":3: [director] local_ports: \"5000-4000\": the range runs backwards"},
+    {kDirector, "local_address = 224.0.0.1\n",
+     ":3: [director] local_address: \"224.0.0.1\" is not a unicast address that a network can reach"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, control, control_group, "
      "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
-     "max_ftp, "
-     "expire_nodest_conn, "
+     "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, arp_timeout, arp_hold, "

@@ -21,14 +21,16 @@ inline Config parsed(std::string_view text) {
 // Structured bindings: a new field of Settings does not compile here until it is compared, and so has a key.
 inline auto fields(const Settings& s) {
   const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
-               errors, lblc, lblcr, timeouts, garps, garp, arp, hold, probe, defend, rate, burst] = s;
+               errors, lblc, lblcr, timeouts, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst] =
+      s;
   const auto& [tcp, fin, udp] = timeouts;
   return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
-                  errors, lblc, lblcr, tcp, fin, udp, garps, garp, arp, hold, probe, defend, rate, burst);
+                  errors, lblc, lblcr, tcp, fin, udp, locals, local_ports, garps, garp, arp, hold, probe, defend, rate,
+                  burst);
 }
 inline auto fields(const ServerSpec& s) {
-  const auto& [at, method, weight, upper, lower, tunnel, mac] = s;
-  return std::tie(at, method, weight, upper, lower, tunnel, mac);
+  const auto& [at, method, weight, upper, lower, tunnel, proxy, mac] = s;
+  return std::tie(at, method, weight, upper, lower, tunnel, proxy, mac);
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
   const auto& [name, line, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet,
@@ -85,6 +87,7 @@ inline constexpr std::string_view kEverything =
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"
     "timeout_tcp = 1m\ntimeout_tcpfin = 2h\n"
+    "local_address = 203.0.113.5 2001:db8::5\nlocal_ports = 1024-65535\n"
     "timeout_udp = 3\ngarp_count = 4\ngarp_interval = 5500ms\narp_timeout = 6s\narp_hold = 7\n"
     "arp_probe_interval = 0\narp_defend = 1\nreply_rate = 9\nreply_burst = 10\n"
     "[group media]\nmark = 10\nmatch = 192.0.2.100 tcp/443,8000-8010 udp/443\n"

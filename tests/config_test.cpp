@@ -32,12 +32,14 @@ TEST(Config, PutsEveryKeyIntoItsField) {
   EXPECT_EQ(c.guard, GuardMode::classic);
   EXPECT_EQ(c.io, IoMode::socket);
   EXPECT_EQ(c.ring_frames, 64u);
-  EXPECT_EQ(fields(c.settings),
-            std::make_tuple(1001u, 1002u, 1005u, 1003u, 1004u, true, true, true, uint8_t{3}, true, false,
-                            uint16_t{1400}, true, Duration(11min), Duration(12h), Duration(60s), Duration(7200s),
-                            Duration(3s), 4u, Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
+  EXPECT_EQ(
+      fields(c.settings),
+      std::make_tuple(1001u, 1002u, 1005u, 1003u, 1004u, true, true, true, uint8_t{3}, true, false, uint16_t{1400},
+                      true, Duration(11min), Duration(12h), Duration(60s), Duration(7200s), Duration(3s),
+                      std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)}, LocalPorts{1024, 65535}, 4u,
+                      Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 36));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 38));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));
@@ -51,9 +53,9 @@ TEST(Config, PutsEveryKeyIntoItsField) {
   ASSERT_EQ(c.virtuals[0].servers.size(), 2u);
   const Mac fixed{{2, 0, 0, 0, 0, 10}};
   EXPECT_EQ(fields(c.virtuals[0].servers[0]), std::make_tuple(Endpoint{Ip(0xc000020b), Port(80)}, Method::route, 0, 20u,
-                                                              10u, Tunnel{}, std::optional(fixed)));
+                                                              10u, Tunnel{}, false, std::optional(fixed)));
   EXPECT_EQ(fields(c.virtuals[0].servers[1]), std::make_tuple(Endpoint{Ip(0xc000020c), Port(0)}, Method::route, 1, 0u,
-                                                              0u, Tunnel{}, std::optional<Mac>()));
+                                                              0u, Tunnel{}, false, std::optional<Mac>()));
   EXPECT_EQ(c.virtuals[1].mark, Mark(10));
   EXPECT_EQ(c.virtuals[1].scheduler, Scheduler::wlc);
   EXPECT_FALSE(c.virtuals[1].address);

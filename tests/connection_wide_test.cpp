@@ -236,7 +236,8 @@ TEST(WideEntry, AnyMixOfBeginningsAndEndsLeavesTheTableWhole) {
 }
 
 TEST(WideEntry, IsWholeOutsideOfTheTable) {
-  const LooseConnection six(flow6(5), ip("2001:db8::11")), four(flow4(5), ip("203.0.113.11"));
+  const LooseConnection six(flow6(5), ip("2001:db8::11"), Method::masq),
+      four(flow4(5), ip("203.0.113.11"), Method::masq);
   EXPECT_EQ(six->key(), flow6(5));
   EXPECT_EQ(six->real_server().addr, ip("2001:db8::11"));
   EXPECT_EQ(four->key(), flow4(5));

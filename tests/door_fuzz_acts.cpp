@@ -13,6 +13,7 @@ void DoorFuzz::begin(bool honest) {
              .max_servers = kMostServers,
              .max_fragmented = one_of({4u, 64u}),
              .max_ftp = 3};
+  if (one_in(2)) s.local_ports = {20000, 20007};
   s.expire_nodest_conn = one_in(3);
   s.expire_quiescent_template = one_in(2);
   s.sloppy_tcp = one_in(3);
@@ -107,7 +108,10 @@ ServerSpec DoorFuzz::server_spec(const ServiceKey& key) {
   const uint32_t i = below(kServerAddresses);
   ServerSpec spec{.at = {server_addr(i), key.vip.port}, .weight = one_of({0, 1, 1, 2, 3})};
   if (one_in(3)) spec.at.port = Port(one_of<uint16_t>({8080, 80, 21, 0}));
-  spec.method = one_of({Method::route, Method::masq, Method::masq, Method::tunnel, Method::tunnel, Method::local});
+  spec.method = one_of({Method::route, Method::masq, Method::masq, Method::tunnel, Method::tunnel, Method::local,
+                        Method::fullnat, Method::fullnat});
+  const bool tcp = key.protocol == Protocol::tcp || key.mark.value != 0;
+  spec.proxy = spec.method == Method::fullnat && tcp && one_in(2);
   if (spec.method == Method::tunnel) {
     spec.tunnel.type = one_of({TunnelType::ipip, TunnelType::gue, TunnelType::gre});
     if (spec.tunnel.type == TunnelType::gue) spec.tunnel.port = Port(6080);

@@ -89,7 +89,7 @@ DoorFuzz::Made DoorFuzz::request() {
 DoorFuzz::Made DoorFuzz::answer() {
   const Connection* const c = some_connection();
   if (!c) return request();
-  Endpoint from = c->real_server(), to = c->client();
+  Endpoint from = c->real_server(), to = c->is_full() ? director_->local(*c) : c->client();
   if (one_in(8)) from.port.value = static_cast<uint16_t>(from.port.value + one_of({1, -1}));
   if (to.port.value == 0) to.port = Port(1001);
   const uint32_t size = one_of({0u, 0u, 5u, 100u, 1600u, 4000u});
@@ -117,7 +117,8 @@ DoorFuzz::Made DoorFuzz::ftp_line() {
   if (one_in(8)) seq += below(40) - 20;
   const uint32_t now = seq;
   if (!one_in(6)) seq += static_cast<uint32_t>(data.size());
-  const Endpoint src = answers ? c->real_server() : at, dst = answers ? at : c->vip();
+  const Endpoint seen = answers && c->is_full() ? director_->local(*c) : at;
+  const Endpoint src = answers ? c->real_server() : at, dst = answers ? seen : c->vip();
   const std::string flags = one_in(20) ? "FA" : "PA";
   return {frame(Tcp{text(src.addr), text(dst.addr), src.port.value, dst.port.value, flags, data, now, ack}),
           answers ? kInLink : c->link()};
@@ -143,9 +144,10 @@ DoorFuzz::Made DoorFuzz::icmp_error() {
     e.src = text(c->client().addr);
     e.dst = text(c->vip().addr);
   } else {
-    e.about = l4_frame(c->protocol, c->client(), c->real_server(), kind, 100);
+    const Endpoint seen = c->is_full() ? director_->local(*c) : c->client();
+    e.about = l4_frame(c->protocol, seen, c->real_server(), kind, 100);
     e.src = one_in(3) ? "203.0.113.99" : text(c->real_server().addr);
-    e.dst = text(c->client().addr);
+    e.dst = text(seen.addr);
     link = kInLink;
   }
   e.quoted = std::min<size_t>(e.about.size() - 14, one_of<size_t>({28, 28, 24, 8, 48, 76, 76, 548, 548}));

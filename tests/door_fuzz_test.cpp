@@ -197,7 +197,8 @@ void DoorFuzz::check_replies() {
     if ((c.flags & Connection::two_sided) == 0) continue;
     const bool watched = std::ranges::binary_search(watch.nat_servers, c.server_address());
     EXPECT_TRUE(watched && watch.icmp_errors) << "round " << round_;
-    if (std::ranges::find(there, c.reply_flow()) == there.end()) there.push_back(c.reply_flow());
+    const ReplyFlow flow{c.protocol, c.real_server(), c.is_full() ? director_->local(c) : c.client()};
+    if (std::ranges::find(there, flow) == there.end()) there.push_back(flow);
   }
   EXPECT_TRUE(there.size() == expected_.size() &&
               std::ranges::all_of(

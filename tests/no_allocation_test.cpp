@@ -160,8 +160,9 @@ class NoAllocationOnAnyPath : public testing::Test {
   void service(Protocol protocol, uint16_t port, Method method, Tunnel tunnel = {}, Duration persistence = 0s) {
     const ServiceKey key{protocol, {ip("192.0.2.100"), Port(port)}, {}};
     ASSERT_FALSE(director_.add({.key = key, .scheduler = Scheduler::rr, .persistence = persistence}, {now_, out_}));
-    ServerSpec server{.at = {ip("203.0.113.11"), Port(method == Method::masq ? 8080 : port)}, .method = method};
+    ServerSpec server{.at = {ip("203.0.113.11"), Port(translates(method) ? 8080 : port)}, .method = method};
     server.tunnel = tunnel;
+    server.proxy = method == Method::fullnat && protocol == Protocol::tcp;
     server.mac = Mac{{2, 0, 0, 0, 1, 0x11}};
     ASSERT_FALSE(director_.add_server(key, server, {now_, out_}));
     out_.clear();
@@ -233,6 +234,18 @@ TEST_F(NoAllocationOnAnyPath, ForNatAndTemplates) {
   }
   play(200);
   EXPECT_EQ(director_.connections().size(), 51u);
+}
+
+TEST_F(NoAllocationOnAnyPath, ForFullNatAndTheProxyProtocol) {
+  service(Protocol::tcp, 80, Method::fullnat, {}, 300s);
+  service(Protocol::udp, 53, Method::fullnat);
+  for (uint16_t port = 2000; port < 2050; ++port) {
+    arrives(frame(Tcp{.sport = port}));
+    arrives(frame(Tcp{.sport = port, .flags = "A", .data = "GET", .seq = 1001, .ack = 1}));  // and the header
+    arrives(frame(Tcp{.sport = port, .flags = "RA", .seq = 1004}));
+    arrives(frame(Udp{.sport = port}));
+  }
+  play(250);
 }
 
 TEST_F(NoAllocationOnAnyPath, ForTunnels) {

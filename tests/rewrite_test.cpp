@@ -257,8 +257,8 @@ TEST(RewriteError, GivesTheBytesThatSlowSumsGiveInBothDirections) {
     put_ip_checksum(want.data() + 14);
     put_l4_checksum(want.data() + 14, want.data() + s.packet.l4_at, s.packet.l4_size());
 
-    to_server ? rewrite_error_to_server(s.frame, s.packet, *quote, now.addr, now.port)
-              : rewrite_error_to_client(s.frame, s.packet, *quote, now.addr, now.port);
+    to_server ? rewrite_error_destination(s.frame, s.packet, *quote, now.addr, now.port)
+              : rewrite_error_source(s.frame, s.packet, *quote, now.addr, now.port);
     ASSERT_EQ(s.bytes(), want) << "round " << round;
     ASSERT_TRUE(l4_checksum_right(s.frame, s.packet));
     EXPECT_EQ(to_server ? s.packet.dst : s.packet.src, now.addr);
@@ -276,7 +276,7 @@ TEST(RewriteError, KeepsTheOuterChecksumRightWhenTheQuotedHeadersIsNot) {
   Sample s = error_about(random, about, about.packet.l4_at - 14u + 8, about.packet.dst, about.packet.src);
   const auto quote = parse_quote(s.frame, s.packet);
   ASSERT_TRUE(quote);
-  rewrite_error_to_server(s.frame, s.packet, *quote, random.address(), Port(8080));
+  rewrite_error_destination(s.frame, s.packet, *quote, random.address(), Port(8080));
   EXPECT_TRUE(checksums_right(s.bytes()));
 }
 

@@ -276,7 +276,7 @@ TEST(SctpNat, GivesTheKernelsErrorsInBothDirections) {
   const auto from_client = parse_quote(in.frame, in.packet);
   ASSERT_TRUE(from_client);
   EXPECT_EQ(in.packet.icmp_mtu, 1400);
-  rewrite_error_to_server(in.frame, in.packet, *from_client, kServer, Port(8080));
+  rewrite_error_destination(in.frame, in.packet, *from_client, kServer, Port(8080));
   EXPECT_EQ(in.bytes, in.want);
   Recorded out(
       "450000440001400040014e78c000020bc633640103030f5d0000000045000028000140003f844f11c6336401c000020b03e91f900000"
@@ -286,7 +286,7 @@ TEST(SctpNat, GivesTheKernelsErrorsInBothDirections) {
   const auto from_server = parse_quote(out.frame, out.packet);
   ASSERT_TRUE(from_server);
   EXPECT_EQ(out.packet.icmp_mtu, 0);
-  rewrite_error_to_client(out.frame, out.packet, *from_server, kVip, Port(80));
+  rewrite_error_source(out.frame, out.packet, *from_server, kVip, Port(80));
   EXPECT_EQ(out.bytes, out.want);
 }
 

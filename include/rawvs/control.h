@@ -50,9 +50,9 @@
 //                    flag-3
 //   pe=NAME          refused by no-scheduler: there is no persistence engine
 //   server=IP:PORT   IP: the service's port. method=route (the default) and tunnel keep the service's port in any
-//                    case; with method=masq port 0 is the packet's own, as it is behind a mark
-//   method=route|tunnel|masq      of tunnels: tun-type=ipip|gue|gre  tun-port=N (gue: needed)
-//                                 tun-checksum=none|on|remote
+//                    case; with method=masq|fullnat port 0 is the packet's own, as it is behind a mark
+//   method=route|tunnel|masq|fullnat  of tunnels: tun-type=ipip|gue|gre  tun-port=N (gue: needed)
+//                                 tun-checksum=none|on|remote;  of fullnat: proxy=2, the PROXY protocol
 //   flow keys        protocol=tcp|udp|sctp  client=IP[/BITS][:PORT]  virtual=IP[:PORT]  server=IP[:PORT]
 //                    a network of IPv6 with a port: client=[2001:db8::/64]:80
 //                    explain takes no network, and needs the ports
@@ -78,6 +78,7 @@
 //               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can packets be sent to it; with
 //               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
+//               with full NAT: local= as its server sees the client
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0
 //   timeouts    tcp= tcpfin= udp=                              seconds

@@ -32,6 +32,7 @@ enum class Link : uint8_t;
 enum class Refusal : uint8_t;
 enum class Standing : uint8_t;
 struct Adoption;
+struct Connection;
 struct Endpoint;
 struct Explanation;
 struct FlowKey;
@@ -142,7 +143,7 @@ class Director {
   void estimate(Instant now);
   Explanation explain(const FlowKey& flow, Instant now) const;  // for a packet that would begin a connection
   // own_address: a VIP of this director, and no address of the host. Local: vip_missing: the VIP is no address of the
-  // host; local_nat: NAT would have to translate.
+  // host; local_nat: NAT would have to translate. no_flows: full NAT, and the guard there cannot look up flows.
   enum class Reach : uint8_t {
     ready,
     asking,
@@ -153,7 +154,8 @@ class Director {
     other_interface,
     vip_missing,
     local_nat,
-    no_ethernet
+    no_ethernet,
+    no_flows
   };
   Reach reach(const Server& server) const;  // whether packets can be sent to it
   const Watch& watch() const;
@@ -166,6 +168,7 @@ class Director {
   const Settings& settings() const;
   const Services& services() const;
   const ConnectionTable& connections() const;
+  Endpoint local(const Connection& c) const;  // of full NAT: what its server sees as the client
   const Neighbors& neighbors() const;
   const Claims& claims() const;
   const Reassembly& reassembly() const;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "rawvs/addr.h"
 #include "rawvs/time.h"
 
 namespace rawvs {
@@ -15,6 +17,12 @@ struct Timeouts {          // ipvsadm --set
   Duration tcp = 900s;     // an established, idle TCP connection
   Duration tcpfin = 120s;  // after the client's FIN
   Duration udp = 300s;     // an idle UDP flow
+};
+
+struct LocalPorts {  // full NAT: both ends included
+  uint16_t first = 10000, last = 32767;
+  constexpr uint32_t count() const { return last - first + 1u; }
+  friend bool operator==(const LocalPorts&, const LocalPorts&) = default;
 };
 
 struct Settings {
@@ -42,6 +50,12 @@ struct Settings {
   Duration lblcr_expiration =
       24h;  // lblcr: the same; a set of servers that did not change for this long shrinks by one
   Timeouts timeouts{};
+
+  // Full NAT: what its servers see as the client.
+  std::vector<Ip> local_addresses{};  // none of a server's family: the host's own on the route to it
+  // Of each address, for each server and its port. The host's own connections begin at other ports (32768-60999,
+  // net.ipv4.ip_local_port_range): both can be to one server.
+  LocalPorts local_ports{};
 
   // ARP.
   uint32_t garp_count = 3;            // announcements of a VIP that is new here, one per second

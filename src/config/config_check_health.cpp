@@ -69,7 +69,7 @@ std::string unsuited(const Checking& c, const VirtualConfig& v, const ServerConf
   }
   if (!check || check->via != CheckSpec::Via::vip) return {};
   const std::string found = "[check " + named + "] has via = vip, but ";
-  if (server.method == Method::masq) return found + "behind NAT a server has no VIP: give it another check";
+  if (translates(server.method)) return found + "behind NAT a server has no VIP: give it another check";
   if (!v.health.inhibit) return found + "nothing is sent to servers that are taken out: leave out inhibit = 0";
   return {};
 }

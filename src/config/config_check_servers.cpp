@@ -2,6 +2,7 @@
 // config_check_servers.cpp: checks servers: a VIP as a server, a server named twice, a port without effect, too many
 // servers.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -18,7 +19,7 @@ std::string port_fault(const Checking& c, size_t i, const ServerSpec& server) {
   const bool many = c.marks[i].value != 0 || v.ports[0].ports[0] == kEveryPort;
   const uint16_t own = many ? uint16_t{0} : v.ports[0].ports[0].first;
   if (server.at.port.value == 0 || server.at.port.value == own) return {};
-  const bool nat = server.method == Method::masq;
+  const bool nat = translates(server.method);
   if (nat && (!many || (c.marks[i].value != 0 && v.persistence == Duration::zero()))) return {};
   return formatted("{}: {} keeps {}; leave \":{}\" out{}", text(server.at),
                    nat ? "persistence over several ports" : formatted("forward={}", forward_word(server.method)),
@@ -26,15 +27,18 @@ std::string port_fault(const Checking& c, size_t i, const ServerSpec& server) {
                    server.at.port.value, nat || many ? "" : ", or translate it with forward=nat");
 }
 
-// Only a tunnel's packet can be of another family than the client's packet in it. Empty: no fault.
+// A tunnel's packet can be of another family than the client's packet in it, and full NAT translates. Empty: no fault.
 std::string family_fault(const Checking& c, size_t i, const ServerSpec& server) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
   const Family own = v.service_family(), its = server.at.addr.family();
-  if (own == its || server.method == Method::tunnel || !c.shaped[i] || place.bad("family")) return {};
+  if (own == its || server.method == Method::tunnel || server.method == Method::fullnat || !c.shaped[i] ||
+      place.bad("family"))
+    return {};
   const bool other_group = !v.address && c.group_of.contains({v.mark.value, its});
   return formatted(
-      "{} is {}, and this virtual is {}: forward={} needs one family, only forward=tun carries the other{}",
+      "{} is {}, and this virtual is {}: forward={} needs one family, only forward=tun and forward=fullnat carry the "
+      "other{}",
       text(server.at.addr), name(its), name(own), forward_word(server.method),
       other_group ? formatted("; or family = {}", its == Family::ipv4 ? "ipv4" : "ipv6") : "");
 }
@@ -69,14 +73,31 @@ class ServerCheck {
   }
 
  private:
+  static std::string one_packet_fault(const VirtualConfig& v, const ServerSpec& server) {
+    if (!v.one_packet || server.method != Method::fullnat) return {};
+    return rawvs::text(server.at.addr) +
+           ": forward=fullnat finds a reply's client by the connection, and one_packet = 1 leaves none; "
+           "leave one_packet out, or take another way to forward";
+  }
+
+  static std::string proxy_fault(const VirtualConfig& v, const ServerSpec& server) {
+    const auto other = [](const PortMatch& match) { return match.protocol != Protocol::tcp; };
+    if (!server.proxy || std::ranges::none_of(v.ports, other)) return {};
+    return rawvs::text(server.at.addr) +
+           ": proxy_protocol is for TCP, and this virtual has ports = " + rawvs::text(v.ports);
+  }
+
   // Why it cannot be a server here; empty: it can.
   std::string unfit(size_t i, const ServerSpec& server) const {
     if (c_.vips.contains(server.at.addr)) return rawvs::text(server.at.addr) + " is a VIP of this file";
     if (std::string why = family_fault(c_, i, server); !why.empty()) return why;
-    if (server.at.addr.loopback() && server.method == Method::masq) {
+    if (server.at.addr.loopback() && translates(server.method)) {
       return rawvs::text(server.at.addr) +
-             " is this host itself, whose answers forward=nat cannot translate; use forward=dr";
+             " is this host itself, whose answers forward=" + std::string(forward_word(server.method)) +
+             " cannot translate; use forward=dr";
     }
+    if (std::string why = one_packet_fault(c_.config.virtuals[i], server); !why.empty()) return why;
+    if (std::string why = proxy_fault(c_.config.virtuals[i], server); !why.empty()) return why;
     return c_.shaped[i] ? port_fault(c_, i, server) : std::string();
   }
 

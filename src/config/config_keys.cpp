@@ -16,6 +16,7 @@ const char* io_word(IoMode mode) { return name(mode); }
 const char* scheduler_word(Scheduler scheduler) { return name(scheduler); }
 
 constexpr auto kInterfaces = some_text(interfaces_fault);
+constexpr auto kLocalPorts = kValue<LocalPorts, read_local_ports, local_ports_text>;
 constexpr auto kOptionalInterfaces = some_text(optional_interfaces_fault);
 constexpr auto kMss = kValue<uint16_t, read_mss, mss_word>;
 constexpr auto kSocketPath = some_text(socket_path_fault);
@@ -57,6 +58,11 @@ constexpr Row<Config> kDirectorRows[] = {
                                                "fragmented datagrams being put together, 4-8192. Default 1024")),
     at_start(
         number<&Settings::max_ftp>("max_ftp", {1, 65534}, "FTP control connections behind NAT, 1-65534. Default 1024")),
+    row<&Settings::local_addresses>("local_address", kAddresses,
+                                    "forward=fullnat: this host's addresses that servers see as clients, blanks "
+                                    "between; repeatable. Default: the host's own on the route to each server"),
+    row<&Settings::local_ports>("local_ports", kLocalPorts,
+                                "and the ports there, for each server, 1024-65535. Default 10000-32767"),
     on_off<&Settings::expire_nodest_conn>("expire_nodest_conn",
                                           "schedule anew when a connection's server was removed. Default 0"),
     on_off<&Settings::expire_quiescent_template>("expire_quiescent_template",

@@ -135,6 +135,16 @@ Result<std::vector<GroupConfig::Match>> read_match(std::string_view text) {
   return matches;
 }
 
+Result<LocalPorts> read_local_ports(std::string_view text) {
+  constexpr uint16_t kLeast = 1024;  // below are services' own
+  const auto range = read_range(text);
+  if (!range) return range.error();
+  if (range->first < kLeast) return Error{quoted(text) + formatted(" begins below {}", kLeast)};
+  return LocalPorts{range->first, range->last};
+}
+
+std::string local_ports_text(LocalPorts ports) { return text(PortRange{ports.first, ports.last}); }
+
 std::string text(PortRange range) {
   if (range == kEveryPort) return "*";
   if (range.first == range.last) return std::to_string(range.first);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_server.cpp: the grammar of a real server: "IP[:PORT] [weight=N] [forward=dr|tun|nat] [mac=M] [upper=N]
-// [lower=N]", its tunnel: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]", and its health check:
+// config_server.cpp: the grammar of a real server: "IP[:PORT] [weight=N] [forward=dr|tun|nat|fullnat] [mac=M] [upper=N]
+// [lower=N] [proxy_protocol=2]", its tunnel: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]", and
+// its health check:
 // "[check=NAME]".
 
 #include <array>
@@ -30,12 +31,12 @@ std::optional<Error> set_weight(ServerConfig& server, std::string_view text) {
 }
 
 std::optional<Error> set_forward(ServerConfig& server, std::string_view text) {
-  for (const Method method : {Method::route, Method::tunnel, Method::masq}) {
+  for (const Method method : {Method::route, Method::tunnel, Method::masq, Method::fullnat}) {
     if (text != forward_word(method)) continue;
     server.method = method;
     return std::nullopt;
   }
-  return Error{quoted(text) + " is not a way to forward: dr, tun, nat"};
+  return Error{quoted(text) + " is not a way to forward: dr, tun, nat, fullnat"};
 }
 
 std::optional<Error> set_tunnel_type(ServerConfig& server, std::string_view text) {
@@ -72,6 +73,12 @@ std::optional<Error> set_mac(ServerConfig& server, std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Error> set_proxy(ServerConfig& server, std::string_view text) {
+  if (text != "2") return Error{quoted(text) + " is not a version of the PROXY protocol that is spoken here: 2"};
+  server.proxy = true;
+  return std::nullopt;
+}
+
 std::optional<Error> set_check(ServerConfig& server, std::string_view text) {
   if (auto fault = check_name_fault(text)) return fault;
   server.check = text;
@@ -82,7 +89,7 @@ struct Option {
   std::string_view word;
   std::optional<Error> (*set)(ServerConfig& server, std::string_view text);
 };
-constexpr std::array<Option, 9> kOptions{{
+constexpr std::array<Option, 10> kOptions{{
     {"weight", set_weight},
     {"forward", set_forward},
     {"mac", set_mac},
@@ -91,6 +98,7 @@ constexpr std::array<Option, 9> kOptions{{
     {"tun_type", set_tunnel_type},
     {"tun_port", set_tunnel_port},
     {"tun_checksum", set_tunnel_checksum},
+    {"proxy_protocol", set_proxy},
     {"check", set_check},
 }};
 
@@ -152,12 +160,20 @@ Result<ServerConfig> read_server(std::string_view text) {
   }
   if (auto problem = tunnel_without_tun(server, seen)) return std::move(*problem);
   if (auto problem = tunnel_fault(server.tunnel, '_')) return std::move(*problem);
+  if (server.proxy && server.method != Method::fullnat) {
+    return Error{"proxy_protocol is for forward=fullnat; this server is forward=" +
+                 std::string(forward_word(server.method))};
+  }
   return server;
 }
 
 std::string_view forward_word(Method method) {
-  if (method == Method::tunnel) return "tun";
-  return method == Method::masq ? "nat" : "dr";
+  switch (method) {
+    case Method::tunnel: return "tun";
+    case Method::masq: return "nat";
+    case Method::fullnat: return "fullnat";
+    default: return "dr";
+  }
 }
 
 std::string text(const ServerSpec& server) {
@@ -166,6 +182,7 @@ std::string text(const ServerSpec& server) {
   if (server.method == Method::tunnel) all += formatted(" tun_type={}", word(server.tunnel.type));
   if (server.tunnel.port.value != 0) all += formatted(" tun_port={}", server.tunnel.port.value);
   if (server.tunnel.type != TunnelType::ipip) all += formatted(" tun_checksum={}", word(server.tunnel.checksum));
+  if (server.proxy) all += " proxy_protocol=2";
   if (server.mac) all += formatted(" mac={}", text(*server.mac));
   if (server.upper != 0) all += formatted(" upper={}", server.upper);
   if (server.lower != 0) all += formatted(" lower={}", server.lower);

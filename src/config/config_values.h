@@ -84,6 +84,8 @@ std::string text(const std::vector<PortMatch>& ports);
 std::string text(const GroupConfig::Match& match);
 std::string text(const ServerSpec& server);
 std::string text(const ServerConfig& server);
-std::string_view forward_word(Method method);  // dr, tun, nat
+std::string_view forward_word(Method method);                // dr, tun, nat, fullnat
+Result<LocalPorts> read_local_ports(std::string_view text);  // 10000-32767
+std::string local_ports_text(LocalPorts ports);
 
 }  // namespace rawvs

@@ -32,9 +32,13 @@ std::string tunnel_text(const ServerSpec& s) {
 }
 
 Fields fields(const ServerSpec& s) {
-  return {{"weight", std::to_string(s.weight)}, {"forward", std::string(forward_word(s.method))},
-          {"upper", std::to_string(s.upper)},   {"lower", std::to_string(s.lower)},
-          {"tunnel", tunnel_text(s)},           {"mac", s.mac ? text(*s.mac) : "none"}};
+  return {{"weight", std::to_string(s.weight)},
+          {"forward", std::string(forward_word(s.method))},
+          {"upper", std::to_string(s.upper)},
+          {"lower", std::to_string(s.lower)},
+          {"tunnel", tunnel_text(s)},
+          {"mac", s.mac ? text(*s.mac) : "none"},
+          {"proxy_protocol", s.proxy ? "2" : "none"}};
 }
 
 Fields fields(const Timeouts& t) { return {{"tcp", text(t.tcp)}, {"tcpfin", text(t.tcpfin)}, {"udp", text(t.udp)}}; }

@@ -26,7 +26,8 @@ constexpr uint64_t kServiceKeys =
     bit(Key::scheduler) | bit(Key::persistence) | bit(Key::netmask) | bit(Key::flags) | bit(Key::ops) | bit(Key::pe);
 constexpr uint64_t kFlow = bit(Key::protocol) | bit(Key::client) | bit(Key::vip) | bit(Key::server);
 constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::upper) | bit(Key::lower) |
-                                 bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum);
+                                 bit(Key::mac) | bit(Key::tun_type) | bit(Key::tun_port) | bit(Key::tun_checksum) |
+                                 bit(Key::proxy);
 
 std::string counted(size_t n, const char* what) { return formatted("{} {}{}", n, what, n == 1 ? "" : "s"); }
 

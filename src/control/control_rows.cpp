@@ -52,6 +52,7 @@ const char* word(Method method) {
     case Method::local: return "local";
     case Method::tunnel: return "tunnel";
     case Method::route: return "route";
+    case Method::fullnat: return "fullnat";
   }
   return "?";
 }
@@ -68,6 +69,7 @@ const char* word(Director::Reach reach) {
     case Director::Reach::vip_missing: return "vip-missing";
     case Director::Reach::local_nat: return "local-nat";
     case Director::Reach::no_ethernet: return "no-ethernet";
+    case Director::Reach::no_flows: return "no-flows";
   }
   return "?";
 }
@@ -126,6 +128,7 @@ void write_server(std::string& row, const Server& server, const Director& direct
     put(row, "tun-port", server.spec.tunnel.port.value);
     put(row, "tun-checksum", word(server.spec.tunnel.checksum));
   }
+  if (server.spec.proxy) put(row, "proxy", 2);
   put(row, "weight", static_cast<uint64_t>(server.listed_weight()));
   put(row, "upper", server.spec.upper);
   put(row, "lower", server.spec.lower);
@@ -203,6 +206,7 @@ class ConnectionRows final : public RowSource {
       const Connection* const connection = connections.at(next_++);
       if (!connection || connections.expired(*connection, now) || !fits(*connection)) continue;
       write_connection(row, *connection, connections.left(*connection, now));
+      if (connection->is_full() && connection->full().port != 0) put(row, "local", text(director.local(*connection)));
       return Next::row;
     }
     seen_ = 0;

@@ -87,7 +87,8 @@ Objection read_method(const Values& values, Method& out) {
   if (found == "route") return out = Method::route, std::nullopt;
   if (found == "tunnel") return out = Method::tunnel, std::nullopt;
   if (found == "masq") return out = Method::masq, std::nullopt;
-  return bad_value(Key::method, found, "route, tunnel or masq");
+  if (found == "fullnat") return out = Method::fullnat, std::nullopt;
+  return bad_value(Key::method, found, "route, tunnel, masq or fullnat");
 }
 
 Objection read_tunnel(const Values& values, Method method, Tunnel& out) {
@@ -229,8 +230,13 @@ Objection read_server(const Values& values, ServiceKey& service, ServerSpec& out
   if (auto fault = read_mac(values, out)) return fault;
   if (auto fault = read_method(values, out.method)) return fault;
   if (auto fault = read_tunnel(values, out.method, out.tunnel)) return fault;
+  if (const auto& proxy = values.of(Key::proxy)) {
+    if (*proxy != "2") return bad_value(Key::proxy, *proxy, "2, the version of the PROXY protocol");
+    if (out.method != Method::fullnat) return usage("proxy=: expected only with method=fullnat");
+    out.proxy = true;
+  }
   // A DR or TUN server gets the packet unchanged, with its port (ipvsadm forces it, too).
-  if (service.mark.value == 0 && out.method != Method::masq) out.at.port = service.vip.port;
+  if (service.mark.value == 0 && !translates(out.method)) out.at.port = service.vip.port;
   return std::nullopt;
 }
 

@@ -23,7 +23,7 @@ inline void put(std::string& row, const char* key, Duration d) {
   put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
 }
 
-const char* word(Method method);  // route, tunnel, masq, as in the protocol; name() in service.h is for people
+const char* word(Method method);  // route, tunnel, masq, fullnat, as in the protocol; name() in service.h is for people
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
 // In control_rows_ha.cpp. Adds the result of the server's check, if it has one.

@@ -59,10 +59,11 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   link_free(free_places_, 1);
 }
 
-void begin_entry(Connection places[2], const FlowKey& key, Ip server) {
+void begin_entry(Connection places[2], const FlowKey& key, Ip server, Method method) {
   Connection& c = *new (places) Connection{};
-  if (needs_wide(key, server)) {
-    c.flags = Connection::wide;
+  c.set_method(method);
+  if (needs_wide(key, server, method)) {
+    c.flags |= Connection::wide;
     new (places + 1) WideAddresses{};
   }
   if (key.persistence) c.flags |= Connection::persistence;
@@ -199,11 +200,11 @@ void ConnectionTable::give_back(ConnectionId id, bool pair) {
   link_free(free_pairs_, std::min(id, neighbour));
 }
 
-Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash, Ip server) {
-  const bool wide = needs_wide(key, server);
+Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash, Ip server, Method method) {
+  const bool wide = needs_wide(key, server, method);
   if (!has_room(wide) || crowded(Side::client, key, hash)) return nullptr;
   const ConnectionId id = wide ? take_pair() : take_place();
-  begin_entry(entries_ + id, key, server);
+  begin_entry(entries_ + id, key, server, method);
   insert(Side::client, id, hash);
   ++used_;
   places_ += wide ? 2 : 1;

@@ -5,13 +5,12 @@
 // Not: what a packet changes in its connection (track.h), which server it gets (scheduler.h).
 //
 // An entry takes one place of 48 bytes, its cells in the two indexes 16 to 32 (they double at powers of two): 64 to 80
-// bytes per IPv4 connection. A wide entry, with an IPv6 address, takes two adjacent places: its addresses are in the
-// second one. A table of n places holds n IPv4 or n/2 IPv6 connections, in any mix. All of it is reserved at the start
-// and touched when used (the second index by NAT only). Persistence templates are entries, too, with the client's
-// address masked and no client port. The indexes use open addressing over
-// 4-byte cells and a keyed hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A
-// timing wheel holds the deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at
-// the old deadline.
+// bytes per IPv4 connection. A wide entry, with an IPv6 address or of full NAT, takes two adjacent places: its
+// addresses are in the second one. A table of n places holds n narrow or n/2 wide connections, in any mix. All of it is
+// reserved at the start and touched when used (the second index by NAT only). Persistence templates are entries, too,
+// with the client's address masked and no client port. The indexes use open addressing over 4-byte cells and a keyed
+// hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A timing wheel holds the
+// deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at the old deadline.
 #pragma once
 
 #include <array>
@@ -21,6 +20,7 @@
 #include <utility>
 
 #include "core/flow.h"
+#include "core/proxy.h"
 #include "core/service.h"
 #include "core/siphash.h"
 #include "rawvs/frame.h"
@@ -50,7 +50,7 @@ struct alignas(16) Connection {
     persistence = 8,   // a template; state 1: one of its connections was established ("assured")
     method_shift = 4,  // from here three bits: Method, as the server had it when the connection began
     method_bits = 7,
-    wide = 128,  // one of its addresses is IPv6
+    wide = 128,  // one of its addresses is IPv6, or it is of full NAT
   };
   static constexpr uint8_t kFree = 0xff;  // the state of an entry that is not in use
   struct Peer {                           // of a connection:
@@ -61,10 +61,21 @@ struct alignas(16) Connection {
     uint32_t children;  // connections it controls
     uint32_t seconds;   // its timeout, restarted by each new connection
   };
+  struct Full {      // of a connection of full NAT, which is wide:
+    uint16_t local;  // the number of the local address from which the server sees it (local_addresses.h)
+    uint16_t port;   // and the port there; 0: not chosen yet
+    ProxyState proxy;
+  };
 
  private:
-  uint32_t client_v4_, vip_v4_, server_v4_;  // when it is not wide
-  uint32_t next_and_link_;                   // timer_next() in the upper 24 bits, link() in the others
+  struct Narrow {  // the addresses of an entry that is not wide
+    uint32_t client, vip, server;
+  };
+  union {
+    Narrow v4_;
+    Full full_;
+  };
+  uint32_t next_and_link_;  // timer_next() in the upper 24 bits, link() in the others
 
  public:
   Port cport, vport, rport;  // rport: the server's
@@ -87,17 +98,25 @@ struct alignas(16) Connection {
     flags = static_cast<uint8_t>((flags & ~(method_bits << method_shift)) | static_cast<int>(m) << method_shift);
   }
 
-  Ip client_address() const { return is_wide() ? addresses().client : Ip(client_v4_); }
-  Ip vip_address() const { return is_wide() ? addresses().vip : Ip(vip_v4_); }
-  Ip server_address() const { return is_wide() ? addresses().server : Ip(server_v4_); }
+  // Client and server are of different families: with full NAT each packet gets the other one's header.
+  bool is_mixed() const { return is_wide() && client_address().family() != server_address().family(); }
+  bool is_full() const { return method() == Method::fullnat && !is_template(); }
+  Full& full() { return full_; }  // REQUIRES: is_full(), as in the next line
+  const Full& full() const { return full_; }
+
+  Ip client_address() const { return is_wide() ? addresses().client : Ip(v4_.client); }
+  Ip vip_address() const { return is_wide() ? addresses().vip : Ip(v4_.vip); }
+  Ip server_address() const { return is_wide() ? addresses().server : Ip(v4_.server); }
   // REQUIRES: it is wide, or the address is IPv4.
-  void set_client_address(Ip a) { is_wide() ? void(addresses().client = a) : void(client_v4_ = a.v4()); }
-  void set_vip_address(Ip a) { is_wide() ? void(addresses().vip = a) : void(vip_v4_ = a.v4()); }
-  void set_server_address(Ip a) { is_wide() ? void(addresses().server = a) : void(server_v4_ = a.v4()); }
+  void set_client_address(Ip a) { is_wide() ? void(addresses().client = a) : void(v4_.client = a.v4()); }
+  void set_vip_address(Ip a) { is_wide() ? void(addresses().vip = a) : void(v4_.vip = a.v4()); }
+  void set_server_address(Ip a) { is_wide() ? void(addresses().server = a) : void(v4_.server = a.v4()); }
 
   FlowKey key() const { return {client_address(), vip_address(), cport, vport, protocol, is_template()}; }
   FlowKey key(Side side) const {
-    return side == Side::client ? key() : FlowKey{client_address(), server_address(), cport, rport, protocol, false};
+    if (side == Side::client) return key();
+    if (is_full()) return local_key(full_.local, Port(full_.port), real_server(), protocol);
+    return {client_address(), server_address(), cport, rport, protocol, false};
   }
   Endpoint client() const { return {client_address(), cport}; }
   Endpoint vip() const { return {vip_address(), vport}; }
@@ -106,6 +125,7 @@ struct alignas(16) Connection {
   void set_link(Link link) { next_and_link_ = (next_and_link_ & ~0xffu) | static_cast<uint8_t>(link); }
   ConnectionId timer_next() const { return next_and_link_ >> 8; }
   void set_timer_next(ConnectionId id) { next_and_link_ = id << 8 | (next_and_link_ & 0xff); }
+  // REQUIRES: it is not of full NAT, whose server does not reply to the client's address (Flows::reply_flow()).
   ReplyFlow reply_flow() const { return {protocol, real_server(), client()}; }
 
  private:
@@ -115,17 +135,18 @@ struct alignas(16) Connection {
 static_assert(sizeof(Connection) == 48 && sizeof(WideAddresses) == sizeof(Connection));
 static_assert(alignof(WideAddresses) <= alignof(Connection));
 
-// Whether a connection of this key and server needs a wide entry.
-constexpr bool needs_wide(const FlowKey& key, Ip server) {
-  return key.client.is_v6() || key.vip.is_v6() || server.is_v6();
+// Whether a connection of this key, server and method needs a wide entry.
+constexpr bool needs_wide(const FlowKey& key, Ip server, Method method) {
+  const bool full = method == Method::fullnat && !key.persistence;
+  return full || key.client.is_v6() || key.vip.is_v6() || server.is_v6();
 }
 
 // A new entry in these places: the second is used if it is wide. It has no server, and no deadline.
-void begin_entry(Connection places[2], const FlowKey& key, Ip server);
+void begin_entry(Connection places[2], const FlowKey& key, Ip server, Method method);
 
 class LooseConnection {  // a connection outside of the table
  public:
-  LooseConnection(const FlowKey& key, Ip server) { begin_entry(places_.data(), key, server); }
+  LooseConnection(const FlowKey& key, Ip server, Method method) { begin_entry(places_.data(), key, server, method); }
   Connection& operator*() { return places_[0]; }
   const Connection& operator*() const { return places_[0]; }
   Connection* operator->() { return &places_[0]; }
@@ -141,7 +162,7 @@ class ConnectionTable {
 
   uint64_t hash(const FlowKey& key) const;
   void prefetch_cell(Side side, uint64_t hash) const;
-  void prefetch_entry(Side side, uint64_t hash, bool wide) const;  // wide: of an IPv6 packet
+  void prefetch_entry(Side side, uint64_t hash, bool wide) const;  // wide: perhaps such an entry
 
   // Among several entries with one key the newest is found, as in IPVS.
   const Connection* find(Side side, const FlowKey& key, uint64_t hash) const;
@@ -149,10 +170,10 @@ class ConnectionTable {
     return const_cast<Connection*>(std::as_const(*this).find(side, key, hash));
   }
   // Null: the table has no room, or kMostAlike entries have this key. The entry has no deadline yet: call arm().
-  // server: its address; a later one must be of the same family.
-  Connection* create(const FlowKey& key, uint64_t hash, Ip server = Ip());
-  // Indexes the entry by its server's address and port as well. False, and nothing done: kMostAlike entries have that
-  // key.
+  // server: its address; a later one must be of the same family. A later method, too, must need as many places.
+  Connection* create(const FlowKey& key, uint64_t hash, Ip server = Ip(), Method method = Method::masq);
+  // Indexes the entry by its server's address and port as well (with full NAT, by its local address and port). False,
+  // and nothing done: kMostAlike entries have that key.
   bool add_server_side(Connection& c);
   // Changes the key on the client's side. REQUIRES: its addresses' families stay the same.
   void rename(Connection& c, const FlowKey& key);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/tcp_numbers.h"
 #include "wire/checksum.h"
 #include "wire/ipv4_header.h"
 
@@ -87,42 +88,12 @@ void note_heard(FtpDirection& d, uint32_t acknowledged) {
   d.end_heard = d.end_heard || (d.ended && acknowledged == d.next);
 }
 
-// Changes a 32-bit number in the TCP header, at any alignment, and the checksum. A partial one does not cover it.
-void store_number(const Frame& frame, const Packet& p, size_t at, uint32_t value) {
-  const MutableBytes tcp = segment(frame, p);
-  if (load_be32(tcp, at) == value) return;
-  const size_t from = at & ~size_t{1}, to = (at + 5) & ~size_t{1};
-  const MutableBytes words = tcp.subspan(from, to - from);
-  const uint16_t before = checksum_fold(checksum_add(words));
-  store_be32(tcp, at, value);
-  if (frame.offload.partial_checksum()) return;
-  const uint16_t after = checksum_fold(checksum_add(words));
-  store_be16(tcp, kTcpChecksumAt, checksum_update(load_be16(tcp, kTcpChecksumAt), before, after));
-}
-
-void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {  // RFC 2018 section 3
-  constexpr uint8_t kEnd = 0, kNop = 1, kSack = 5, kHead = 2, kBlock = 8;
-  const size_t header = p.l4_size() - p.tcp_payload;
-  const Bytes tcp = segment(frame, p);
-  for (size_t at = kTcpOptionsAt; at < header && tcp[at] != kEnd;) {
-    if (tcp[at] == kNop) {
-      ++at;
-      continue;
-    }
-    if (at + kHead > header) return;
-    const size_t size = tcp[at + 1];
-    if (size < kHead || at + size > header) return;  // malformed: the server decides
-    if (tcp[at] == kSack && (size - kHead) % kBlock == 0) {
-      for (size_t block = at + kHead; block < at + size; block += kBlock) {
-        const uint32_t right = edits.to_server(load_be32(tcp, block + 4));
-        uint32_t left = edits.to_server_left(load_be32(tcp, block));
-        if (distance(left, right) < 0) left = right;  // a part of one byte's replacement: the block is empty
-        store_number(frame, p, block, left);
-        store_number(frame, p, block + 4, right);
-      }
-    }
-    at += size;
-  }
+void map_sack(const FtpEdits& edits, const Frame& frame, const Packet& p) {
+  rawvs::map_sack(frame, p, [&](uint32_t& left, uint32_t& right) {
+    right = edits.to_server(right);
+    left = edits.to_server_left(left);
+    if (distance(left, right) < 0) left = right;  // a part of one byte's replacement: the block is empty
+  });
 }
 
 void begin(FtpSession& s, uint32_t first) {  // a new session

@@ -144,12 +144,12 @@ void rewrite_source(Frame& frame, Packet& packet, Ip addr, Port port) {
   rewrite(frame, packet, End::source, addr, port);
 }
 
-void rewrite_error_to_server(Frame& frame, Packet& packet, const Quote& quote, Ip server, Port port) {
-  rewrite_error(frame, packet, quote, End::destination, server, port);
+void rewrite_error_destination(Frame& frame, Packet& packet, const Quote& quote, Ip addr, Port port) {
+  rewrite_error(frame, packet, quote, End::destination, addr, port);
 }
 
-void rewrite_error_to_client(Frame& frame, Packet& packet, const Quote& quote, Ip vip, Port port) {
-  rewrite_error(frame, packet, quote, End::source, vip, port);
+void rewrite_error_source(Frame& frame, Packet& packet, const Quote& quote, Ip addr, Port port) {
+  rewrite_error(frame, packet, quote, End::source, addr, port);
 }
 
 void lower_mss(const Frame& frame, const Packet& packet, uint32_t most) {

@@ -24,13 +24,13 @@ void decrement_ttl(const Frame& frame, const Packet& packet);
 void rewrite_destination(Frame& frame, Packet& packet, Ip addr, Port port);
 void rewrite_source(Frame& frame, Packet& packet, Ip addr, Port port);
 
-// NAT of an ICMP error and of the packet it quotes, which has ports: both IP headers, the quoted ports, all checksums
-// but the quoted L4 checksum (IPVS leaves it, and few errors quote that far). The client's side sent the error about a
-// packet from VIP:port: it goes to the server and quotes the server's packet.
-void rewrite_error_to_server(Frame& frame, Packet& packet, const Quote& quote, Ip server, Port port);
-// The server's side sent the error about a packet to the server: it comes from the VIP and quotes the packet to the
-// VIP.
-void rewrite_error_to_client(Frame& frame, Packet& packet, const Quote& quote, Ip vip, Port port);
+// NAT of one end of an ICMP error and of the packet it quotes, which has ports: both IP headers, the quoted port, all
+// checksums but the quoted L4 checksum (IPVS leaves it, and few errors quote that far). The error's destination is the
+// source of the quoted packet: an error about a packet from VIP:port goes to the server and quotes the server's packet.
+void rewrite_error_destination(Frame& frame, Packet& packet, const Quote& quote, Ip addr, Port port);
+// The error's source becomes the destination of the quoted packet: an error about a packet to the server comes from the
+// VIP and quotes the packet to the VIP.
+void rewrite_error_source(Frame& frame, Packet& packet, const Quote& quote, Ip addr, Port port);
 
 // Lowers the maximum segment size that a SYN or SYN-ACK states (RFC 9293 section 3.7.1) to `most`. Without the option
 // nothing is changed: that means 536 or 1220 bytes.

@@ -38,8 +38,16 @@ bool no_link(Ip a) { return a.is_v6() && a.link_local(); }
 std::optional<Refusal> fault(const ServiceKey& key, const ServerSpec& spec) {
   if (spec.weight < 0 || spec.lower > spec.upper) return Refusal::range;
   if (no_link(spec.at.addr)) return Refusal::invalid;
-  if (spec.at.addr.family() != key.family() && spec.method != Method::tunnel) return Refusal::unsupported;
+  const bool carries = spec.method == Method::tunnel || spec.method == Method::fullnat;
+  if (spec.at.addr.family() != key.family() && !carries) return Refusal::unsupported;
+  const bool tcp = key.protocol == Protocol::tcp || key.mark.value != 0;
+  if (spec.proxy && (spec.method != Method::fullnat || !tcp)) return Refusal::unsupported;
   return std::nullopt;
+}
+
+// One-packet scheduling leaves no connection, by which alone a full NAT server's reply finds its client.
+bool allows(const ServiceSpec& service, const ServerSpec& server) {
+  return !service.one_packet || server.method != Method::fullnat;
 }
 
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
@@ -53,7 +61,7 @@ bool alike(const ServiceSpec& a, const ServiceSpec& b) {
 
 bool alike(const ServerSpec& a, const ServerSpec& b) {
   return a.method == b.method && a.weight == b.weight && a.upper == b.upper && a.lower == b.lower &&
-         a.tunnel == b.tunnel && a.mac == b.mac;
+         a.tunnel == b.tunnel && a.proxy == b.proxy && a.mac == b.mac;
 }
 
 uint64_t Services::hash(const ServiceKey& k) {
@@ -105,6 +113,10 @@ void Services::set_open(const ServiceKey& key, bool open) {
 std::optional<Refusal> Services::edit(const ServiceSpec& spec) {
   Service* const service = find(spec.key);
   if (!service) return Refusal::no_service;
+  for (const std::vector<ServerSlot>* const slots : {&service->servers, &service->taken_out}) {
+    const auto unfit = [&](ServerSlot slot) { return !allows(spec, servers_[slot].spec); };
+    if (std::ranges::any_of(*slots, unfit)) return Refusal::unsupported;
+  }
   const bool new_scheduler = service->spec.scheduler != spec.scheduler;
   service->spec = spec;
   if (new_scheduler) begin(spec.scheduler, pool_of(servers_, *service), service->state, service->serial);
@@ -198,6 +210,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   if (const auto why = fault(key, spec)) return why;
+  if (!allows(service->spec, spec)) return Refusal::unsupported;
   if (find(key, spec.at)) return Refusal::exists;
   const ServerSlot held = slot_of(key, spec.at);  // it was taken out: it begins anew
   if (held != kNoServer) forget_taken_out(*service, held);
@@ -218,7 +231,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.standing = Standing::serves;
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
-  server.was_nat |= spec.method == Method::masq;
+  server.was_nat |= translates(spec.method);
   server.last_weight = spec.weight;
   list(*service, slot);
   return std::nullopt;
@@ -228,6 +241,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
   if (const auto why = fault(key, spec)) return why;
+  if (!allows(service->spec, spec)) return Refusal::unsupported;
   const ServerSlot slot = slot_of(key, spec.at);
   if (slot == kNoServer) return Refusal::no_server;
   Server& server = servers_[slot];
@@ -238,7 +252,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   server.wanted_weight = spec.weight;
   weigh(server);
   decide_overload(server);
-  server.was_nat |= spec.method == Method::masq;
+  server.was_nat |= translates(spec.method);
   if (server.taken_out) return std::nullopt;
   server_changed(service->spec.scheduler, service->state, was, Weighed(server));
   return std::nullopt;

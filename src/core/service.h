@@ -31,8 +31,10 @@ namespace rawvs {
 enum class Refusal : uint8_t { exists, no_service, no_server, no_scheduler, range, invalid, full, unsupported };
 const char* name(Refusal r);  // exists, no-service, no-server, no-scheduler, range, invalid, full, unsupported
 
-enum class Method : uint8_t { masq, local, tunnel, route };  // IPVS's numbers
-const char* name(Method m);                                  // NAT, local, TUN, DR
+enum class Method : uint8_t { masq, local, tunnel, route, fullnat = 5 };  // IPVS's numbers, and one of rawvs's own
+const char* name(Method m);                                               // NAT, local, TUN, DR, full NAT
+// Whether the server's replies pass through the director, which translates them.
+constexpr bool translates(Method m) { return m == Method::masq || m == Method::fullnat; }
 
 enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sed, nq, dh, sh, mh, fo, ovf, lblc, lblcr, twos, count_ };
 const char* name(Scheduler s);
@@ -80,6 +82,7 @@ struct ServerSpec {
   uint32_t upper = 0;  // thresholds of connections, active and inactive; 0 = none
   uint32_t lower = 0;
   Tunnel tunnel{};           // for method tunnel
+  bool proxy = false;        // for method fullnat: it gets the client's address by the PROXY protocol, version 2
   std::optional<Mac> mac{};  // fixed; none: found by ARP. An edit without one keeps the old one
 };
 
@@ -116,7 +119,7 @@ struct Server {
   bool reachable = true;                              // false: no packet can be sent to it: no new connections
   bool local = false;                                 // the host itself: its kernel gets the packets, unchanged
   bool overloaded = false;                            // the upper threshold was reached
-  bool was_nat = false;                               // uses NAT, or did before an edit: NAT connections may remain
+  bool was_nat = false;                               // translates, or did before an edit: connections may remain
   int32_t last_weight = 0;                            // the last full_weight() that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
   uint16_t neighbor = kNoNeighbor;                    // of its next hop (neighbor.h)
@@ -204,7 +207,8 @@ class Services {
   void set_open(const ServiceKey& key, bool open);  // of a service that is being built
   std::optional<Refusal> edit(const ServiceSpec& spec);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
-  // A server of the other family is unsupported, as in IPVS, unless a tunnel takes the packets there.
+  // A server of the other family is unsupported, as in IPVS, unless a tunnel takes the packets there, or full NAT
+  // translates them. Full NAT with one-packet scheduling is unsupported.
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Instant now);

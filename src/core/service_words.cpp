@@ -25,6 +25,7 @@ const char* name(Method m) {
     case Method::local: return "local";
     case Method::tunnel: return "TUN";
     case Method::route: return "DR";
+    case Method::fullnat: return "full NAT";
   }
   return "?";
 }

@@ -56,10 +56,10 @@ bool controls(const StateTables& tables, const Connection& c) {
 }  // namespace
 
 StateWriter::StateWriter(const StateClock& clock) : clock_(clock) {
-  constexpr size_t kServer = row_size(wide_server_rows), kControl = row_size(wide_control_rows);
+  constexpr size_t kServer = row_size(wide_server_rows), kControl = row_size(full_control_rows);
   for (std::vector<uint8_t>* const rows : {&servers_, &wide_servers_}) rows->reserve(kRowsPerBlock * kServer);
-  for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_}) rows->reserve(kRowsPerBlock * kControl);
-  portion_.reserve(kHeaderSize + 5 * kBlockSize + kRowsPerBlock * (kServer + kControl) + kEndSize);
+  for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_, &full_rows_}) rows->reserve(kRowsPerBlock * kControl);
+  portion_.reserve(kHeaderSize + 6 * kBlockSize + kRowsPerBlock * (kServer + kControl) + kEndSize);
 }
 
 Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places) {
@@ -80,6 +80,7 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   put_rows(wide_server_rows, wide_servers_, now);
   put_rows(pass == Pass::controls ? control_rows : entry_rows, rows_, now);
   put_rows(pass == Pass::controls ? wide_control_rows : wide_entry_rows, wide_rows_, now);
+  put_rows(pass == Pass::controls ? full_control_rows : full_entry_rows, full_rows_, now);
   if (pass_ == Pass::end) {
     store_be32(append(rows_, kEndSize), 0, written_);
     put_rows(end_row, rows_, now);
@@ -137,9 +138,12 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   if (server == kNoNumber) return;
   const FtpSession* const session = session_of(tables, c);
   const FlowKey key = c.key();
-  const bool wide = needs_wide(key, Ip());
-  const MutableBytes row =
-      append(wide ? wide_rows_ : rows_, (session ? kControlSize : kEntrySize) + (wide ? kAddresses : 0));
+  const bool full = c.is_full(), wide = full || key.client.is_v6();
+  const size_t more = (wide ? kAddresses : 0) + (full ? kLocal : 0);
+  const MutableBytes row = append(full   ? full_rows_
+                                  : wide ? wide_rows_
+                                         : rows_,
+                                  (session ? kControlSize : kEntrySize) + more);
   const bool is_behind = (c.flags & Connection::two_sided) != 0 && behind(tables, c, Side::server);
   if (wide) {
     store_ipv6(row, kEntrySize, key.client);
@@ -147,6 +151,12 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   } else {
     store_be32(row, 0, key.client.v4());
     store_be32(row, 4, key.vip.v4());
+  }
+  if (full && c.full().port != 0) {
+    store_ipv6(row, kEntrySize + kAddresses, tables.locals->at(c.full().local));
+    store_be16(row, kEntrySize + kAddresses + 16, c.full().port);
+    row[kEntrySize + kAddresses + 18] = static_cast<uint8_t>(c.full().proxy.stage);
+    store_be32(row, kEntrySize + kAddresses + 20, c.full().proxy.first);
   }
   store_be16(row, 8, c.cport.value);
   store_be16(row, 10, c.vport.value);

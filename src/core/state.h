@@ -19,6 +19,7 @@
 
 #include "core/connection.h"
 #include "core/ftp.h"
+#include "core/local_addresses.h"
 #include "core/outbox.h"
 #include "core/turn.h"
 #include "rawvs/bytes.h"
@@ -53,6 +54,8 @@ struct Restoration {  // an entry that was read: its service and server are here
   uint32_t seconds = 0;                     // of a template: its timeout
   std::array<uint8_t, 6> client_mac{};      // of a connection
   Bytes session{};                          // of a control connection: FTP's, as it was saved
+  Endpoint local{};                         // of full NAT; port 0: its client's port is not known yet
+  ProxyState proxy{};                       // of full NAT
   ConnectionId controller = kNoConnection;  // here; none: it has none, or that was not restored
 };
 
@@ -68,7 +71,8 @@ struct StateTables {  // the director's tables
   const FtpSessions& ftp;
   // Makes an entry. NAT flows are announced in turn.out.
   std::function<Restored(const Restoration& entry, Turn turn)> restore;
-  const Timeouts* timeouts = nullptr;  // with persistence, limits the lifetime of restored entries; null: no limit
+  const Timeouts* timeouts = nullptr;      // with persistence, limits the lifetime of restored entries; null: no limit
+  const LocalAddresses* locals = nullptr;  // of full NAT's connections
 };
 
 struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
@@ -108,7 +112,7 @@ class StateWriter {
   ConnectionId at_ = 1;
   uint32_t written_ = 0, blocks_ = 0, servers_written_ = 0;
   std::vector<Known> known_;  // by slot
-  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, portion_;
+  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, full_rows_, portion_;
 };
 
 // Why a state is refused as a whole.

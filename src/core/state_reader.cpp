@@ -43,12 +43,12 @@ struct StateReader::Block {
 };
 
 struct StateReader::Entry {
-  Entry(Bytes row, bool is_wide);
+  Entry(Bytes row, uint8_t kind);
   bool is_template() const { return key.persistence; }
   Method method() const { return static_cast<Method>(flags >> SavedFlags::method_shift & SavedFlags::method_bits); }
   bool makes_sense() const;
 
-  bool wide;
+  bool wide, full;
   FlowKey key{};
   Port rport{};
   uint8_t state, flags, notes, packets, link;
@@ -56,13 +56,16 @@ struct StateReader::Entry {
   Duration left{};
   ConnectionId id, controller;
   std::array<uint8_t, 6> client_mac{};
+  Endpoint local{};  // of full NAT
+  ProxyState proxy{};
   Bytes session{};                 // of a control connection
   const Origin* origin = nullptr;  // when the server exists
 };
 
-StateReader::Entry::Entry(Bytes row, bool is_wide)
-    : wide(is_wide),
-      key(key_of(row, is_wide)),
+StateReader::Entry::Entry(Bytes row, uint8_t kind)
+    : wide(is_wide(kind)),
+      full(state::is_full(kind)),
+      key(key_of(row, wide)),
       rport(load_be16(row, 12)),
       state(row[15]),
       flags(row[16]),
@@ -76,18 +79,26 @@ StateReader::Entry::Entry(Bytes row, bool is_wide)
       left(load_be32(row, 24) * kLeftUnit),
       id(load_be32(row, 28)),
       controller(load_be32(row, 32)),
-      session(row.subspan(kEntrySize + (is_wide ? kAddresses : 0))) {
+      session(row.subspan(kEntrySize + (wide ? kAddresses : 0) + (full ? kLocal : 0))) {
   std::ranges::copy(row.subspan(36, client_mac.size()), client_mac.begin());
+  constexpr size_t kLocalAt = kEntrySize + kAddresses;
+  if (!full) return;
+  local = {load_ipv6(row, kLocalAt), Port(load_be16(row, kLocalAt + 16))};
+  proxy = {load_be32(row, kLocalAt + 20), static_cast<Proxy>(row[kLocalAt + 18])};
 }
 
 bool StateReader::Entry::makes_sense() const {
-  const Family family = wide ? Family::ipv6 : Family::ipv4;
+  const Family family = full ? key.vip.family() : wide ? Family::ipv6 : Family::ipv4;
   if (key.client.family() != family || key.vip.family() != family) return false;
-  if ((flags & ~SavedFlags::kAll) != 0 || left > kMostLeft * kLeftUnit || link >= kMostLinks) return false;
+  if ((flags & ~SavedFlags::kAll) != 0 || (method() > Method::route && method() != Method::fullnat)) return false;
+  if (left > kMostLeft * kLeftUnit || link >= kMostLinks) return false;
   if (is_template()) {
     return session.empty() && state <= 1 && key.cport.value == 0 && seconds != 0 && seconds <= kMostSeconds;
   }
-  const bool tcp = key.protocol == Protocol::tcp, nat = method() == Method::masq;
+  const bool tcp = key.protocol == Protocol::tcp, nat = translates(method());
+  if (full != (method() == Method::fullnat)) return false;
+  if (full && proxy.stage > Proxy::done) return false;
+  if (full && (local.port.value == 0) != (key.cport.value == 0)) return false;
   // A client port is unknown only for data connections that FTP announced.
   if (key.cport.value == 0 && !(tcp && nat && session.empty())) return false;
   if (!session.empty()) {
@@ -172,7 +183,7 @@ bool StateReader::read(const StateTables& tables, Turn turn) {
 void StateReader::read_block(const Block& block, const StateTables& tables, Turn turn) {
   const Duration passed = std::max<Duration>(turn.now - (written_ + block.at), Duration::zero());
   const size_t size = row_size(block.kind);
-  const bool wide = block.kind > end_row;
+  const bool wide = is_wide(block.kind);
   for (Bytes rest = block.rows; !rest.empty(); rest = rest.subspan(size)) {
     const Bytes row = rest.first(size);
     if (block.kind == server_rows || block.kind == wide_server_rows) {
@@ -186,7 +197,7 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
         const FlowKey soon = key_of(rest.subspan(kRowsAhead * size, size), wide);
         tables.connections.prefetch_cell(Side::client, tables.connections.hash(soon));
       }
-      if (const auto why = read_entry(Entry(row, wide), passed, tables, turn)) count(*why);
+      if (const auto why = read_entry(Entry(row, block.kind), passed, tables, turn)) count(*why);
     }
   }
 }
@@ -264,7 +275,8 @@ std::optional<Untaken> StateReader::fit(Entry& e, const StateTables& tables) con
   if (!server.in_service() || server.key != o.is || server.spec.at != o.at) return Untaken::no_server;
   const Family family = o.was.family();
   if (e.key.vip.family() != family) return Untaken::malformed;
-  if (o.at.addr.family() != family && e.method() != Method::tunnel) return Untaken::malformed;
+  const bool carries = e.method() == Method::tunnel || e.method() == Method::fullnat;
+  if (o.at.addr.family() != family && !carries) return Untaken::malformed;
   if (o.was.mark.value == 0) {
     if (e.key.protocol != o.was.protocol || e.key.vip != o.was.vip.addr) return Untaken::malformed;
   } else if (e.is_template()) {
@@ -290,7 +302,9 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
                     .left = e.left,
                     .seconds = e.seconds,
                     .client_mac = e.client_mac,
-                    .session = e.session};
+                    .session = e.session,
+                    .local = e.local,
+                    .proxy = e.proxy};
   const bool controlled = e.controller != kNoConnection && !e.is_template();
   if (controlled && e.controller < controllers_.size()) entry.controller = controllers_[e.controller];
   const Restored restored = tables.restore(entry, turn);

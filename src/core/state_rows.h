@@ -15,6 +15,8 @@
 //   wide rows: a server, entry or control connection with an IPv6 address: the same row, whose fields for addresses
 //                are 0, but with two addresses of 16 each (IPv4 as ::ffff:a.b.c.d) before an FTP session: VIP (of a
 //                mark: ::) and server; client and VIP. A director without IPv6 skips these blocks as damaged
+//   full rows: an entry or control connection of full NAT: a wide row (of IPv4, too), with 24 bytes more before an FTP
+//                session: local address 16, its port 2, PROXY protocol's stage 1, zero 1, and number 4
 //   end       4: entries written
 #pragma once
 
@@ -34,6 +36,7 @@ inline constexpr uint16_t kVersion = 2;
 inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEntrySize = 44,
                         kControlSize = kEntrySize + kFtpSessionSaved, kEndSize = 4;
 inline constexpr size_t kAddresses = 32;  // of a wide row
+inline constexpr size_t kLocal = 24;      // of a full row
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
@@ -49,8 +52,12 @@ enum Kind : uint8_t {
   end_row,
   wide_server_rows,
   wide_entry_rows,
-  wide_control_rows
+  wide_control_rows,
+  full_entry_rows,
+  full_control_rows
 };
+constexpr bool is_wide(uint8_t kind) { return kind >= wide_server_rows; }
+constexpr bool is_full(uint8_t kind) { return kind >= full_entry_rows; }
 constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
   switch (kind) {
     case server_rows: return kServerSize;
@@ -60,6 +67,8 @@ constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
     case wide_server_rows: return kServerSize + kAddresses;
     case wide_entry_rows: return kEntrySize + kAddresses;
     case wide_control_rows: return kControlSize + kAddresses;
+    case full_entry_rows: return kEntrySize + kAddresses + kLocal;
+    case full_control_rows: return kControlSize + kAddresses + kLocal;
     default: return 0;
   }
 }
@@ -74,7 +83,7 @@ struct ServerNotes {
   enum : uint8_t { overloaded = 1 };
 };
 struct SavedFlags {  // of an entry; inside: link 1, in states without links
-  enum : uint8_t { no_output = 1, inside = 4, persistence = 16, method_shift = 5, method_bits = 3 };
+  enum : uint8_t { no_output = 1, inside = 4, persistence = 16, method_shift = 5, method_bits = 7 };
   static constexpr uint8_t kAll = no_output | inside | persistence | method_bits << method_shift;
 };
 

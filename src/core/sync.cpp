@@ -115,6 +115,8 @@ uint32_t SyncSender::tick(Instant t) const {
 
 // True if connections of this kind and state are sent at all.
 bool SyncSender::wanted(const Connection& c) const {
+  // IPVS has no full NAT; and its local address is this host's, to which servers' replies come whoever is master.
+  if (c.method() == Method::fullnat) return false;
   if (c.is_wide() && c.client_address().family() != c.server_address().family()) return false;
   if (c.is_template()) return c.rport != kNoPort;
   if (c.cport.value == 0) return false;

@@ -43,7 +43,7 @@ void join(Connection& c, ServerSlot slot, Server& server, Port port) {
     ++server.persistent;
   } else {
     c.flags |= Connection::inactive;
-    if (c.method() != Method::masq) c.flags |= Connection::no_output;
+    if (!translates(c.method())) c.flags |= Connection::no_output;
     ++server.inactive;
   }
   check_upper(server);

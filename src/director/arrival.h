@@ -38,6 +38,8 @@ struct Arrival {
   ServerSlot served_by = kNoServer;  // the server that got it, if there is no connection afterwards
   const Arrival* whole = nullptr;    // the datagram that this fragment completed
 
+  // The key's client; a full NAT server's packets are sent to a local address instead, whose number is in the key.
+  Ip client_address() const { return !key.persistence ? key.client : role == Role::reply ? packet.dst : quote.src; }
   Side side() const { return role == Role::reply || role == Role::server_error ? Side::server : Side::client; }
 };
 

@@ -68,10 +68,12 @@ void Director::Path::classify(Arrival& a) {
   const auto* const claimed = surroundings.claimed(p.dst);
   if (!claimed && !flows.expects_replies()) return;
   if (has_ports(p.protocol)) {
-    const bool to_vip = claimed && surroundings.takes(*claimed, p.protocol, p.dport) && !(claimed->own && p.extended());
+    // A VIP may be a local address of full NAT, too: its servers' packets come first.
+    const bool to_vip = claimed && surroundings.takes(*claimed, p.protocol, p.dport) &&
+                        !(claimed->own && p.extended()) && !(flows.is_local(p.dst) && flows.expects(p));
     a.role = to_vip ? Role::request : Role::reply;
     a.key = to_vip ? FlowKey{p.src, p.dst, p.sport, p.dport, p.protocol, false}
-                   : FlowKey{p.dst, p.src, p.dport, p.sport, p.protocol, false};
+                   : flows.reply_key({p.dst, p.dport}, {p.src, p.sport}, p.protocol);
   } else if (const auto quote = parse_quote(*a.frame, p); quote && has_ports(quote->protocol)) {
     const Quote& q = a.quote = *quote;
     const bool to_vip = claimed && surroundings.takes(*claimed, q.protocol, q.sport);
@@ -79,7 +81,7 @@ void Director::Path::classify(Arrival& a) {
     // To a VIP: the quoted packet was sent from it. To others: the quoted packet is a client's.
     a.role = to_vip ? Role::client_error : Role::server_error;
     a.key = to_vip ? FlowKey{q.dst, q.src, q.dport, q.sport, q.protocol, false}
-                   : FlowKey{q.src, q.dst, q.sport, q.dport, q.protocol, false};
+                   : flows.reply_key({q.src, q.sport}, {q.dst, q.dport}, q.protocol);
   } else {
     return;
   }
@@ -93,7 +95,8 @@ Exit Director::Path::decide(Arrival& a, Turn turn) {
 
 Exit Director::Path::ip_arrived(Arrival& a, Turn turn) {
   const auto* const claimed = surroundings.claimed(a.packet.dst);
-  const bool to_vip = claimed && (!claimed->own || a.role == Role::request || a.role == Role::client_error);
+  const bool to_vip =
+      claimed && a.side() == Side::client && (!claimed->own || a.role == Role::request || a.role == Role::client_error);
   if (to_vip && claimed->on_host && surroundings.chosen_by_peer(a.packet.dst, a.ethernet.src, a.packet.src)) {
     return Forwarder::deliver(a, Exit::peer_delivered, turn.out);
   }
@@ -140,8 +143,8 @@ Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
     flows.end_once(*c);
     return exit;
   }
-  Connection* const c = flows.begin(a, service, *choice, turn);
-  return c ? forwarder.to_server(a, *c, server, turn) : Exit::table_full;
+  Connection* const c = flows.begin(a, service, *choice, turn, why);
+  return c ? forwarder.to_server(a, *c, server, turn) : why;
 }
 
 // Not to a VIP: a NAT server's reply, an error about a forwarded packet, or a packet that is not for the director.

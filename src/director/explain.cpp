@@ -173,8 +173,9 @@ class Explainer {
     }
     step(formatted("The scheduler {} takes {}.", name(service.spec.scheduler),
                    text(d_.services.server(service.servers[*index]).spec.at)));
-    const Ip server = d_.services.server(service.servers[*index]).spec.at.addr;
-    if (!service.spec.one_packet && !d_.flows.connections().has_room(needs_wide(flow_, server))) {
+    const ServerSpec& server = d_.services.server(service.servers[*index]).spec;
+    if (!service.spec.one_packet &&
+        !d_.flows.connections().has_room(needs_wide(flow_, server.at.addr, server.method))) {
       return end(Exit::table_full, "It is dropped: the connection table is full (max_connections).");
     }
     chosen(service.servers[*index], service);
@@ -192,6 +193,9 @@ class Explainer {
     const Server& server = d_.services.server(slot);
     e_.server = at;
     e_.method = method;
+    if (method == Method::fullnat) {
+      step(formatted("The server will see {} as the client.", local_words(server)));
+    }
     if (method == Method::masq && flow_.client == at.addr) {
       return settle(Exit::hairpin, "It is dropped: a NAT server cannot be its own client.");
     }
@@ -215,7 +219,7 @@ class Explainer {
   void to_itself(Method method, Endpoint at) {
     e_.method = Method::local;
     step(formatted("{} is an address of this host: the server is the host itself (Local).", text(at.addr)));
-    const bool translated = method == Method::masq && at != Endpoint{flow_.vip, flow_.vport};
+    const bool translated = translates(method) && at != Endpoint{flow_.vip, flow_.vport};
     if (!translated && d_.surroundings.claims().on_host(flow_.vip)) {
       return settle(Exit::delivered, "It is given to this host's kernel, as it came.");
     }
@@ -224,6 +228,15 @@ class Explainer {
                       : formatted("It is dropped: {} is no address of this host; put it on lo.", text(flow_.vip)));
   }
 
+  // The addresses and ports from which a full NAT server sees its clients.
+  std::string local_words(const Server& server) const {
+    std::string addresses;
+    for (const Ip a : d_.settings.local_addresses) {
+      if (a.family() == server.spec.at.addr.family()) addresses += (addresses.empty() ? "" : " or ") + text(a);
+    }
+    if (addresses.empty()) addresses = text(server.source);
+    return formatted("{}, a port of {}-{},", addresses, d_.settings.local_ports.first, d_.settings.local_ports.last);
+  }
   static std::string held(Ip next) {
     return formatted("held until the server answers {}, and then sent on", discovery(next));
   }

@@ -20,7 +20,11 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
     : settings_(settings),
       services_(services),
       connections_(settings.max_connections, secret, now),
-      ftp_(static_cast<uint16_t>(settings.max_ftp)) {}
+      ftp_(static_cast<uint16_t>(settings.max_ftp)),
+      local_turns_(std::min<uint32_t>(settings.max_servers, kNoServer)) {
+  // Not at the first port again after a restart: servers may remember the connections from it.
+  for (size_t i = 0; i < local_turns_.size(); ++i) local_turns_[i] = static_cast<uint32_t>(mixed(secret.k0 + i));
+}
 
 Connection* Flows::track(const Arrival& a, Turn turn) {
   if (a.role == Role::other || services_.empty(a.packet.family())) return nullptr;  // as IPVS
@@ -50,8 +54,13 @@ bool Flows::over(const Arrival& a, const Connection& c) const {
 }
 
 Connection* Flows::track_reply(const Arrival& a, Turn turn) {
-  if (a.role == Role::other || services_.empty(a.packet.family())) return nullptr;
-  Connection* const c = connections_.find(Side::server, a.key, a.hash);
+  // A full NAT server's service may be of the other family.
+  if (a.role == Role::other || (services_.empty(a.packet.family()) && !a.key.persistence)) return nullptr;
+  Connection* c = connections_.find(Side::server, a.key, a.hash);
+  if (!c && a.key.persistence) {  // the address is a local one, and may be a NAT server's client as well
+    const FlowKey key{a.client_address(), a.key.vip, a.key.cport, a.key.vport, a.key.protocol, false};
+    c = connections_.find(Side::server, key, connections_.hash(key));
+  }
   if (!c || !connections_.expired(*c, turn.now)) return c;
   if (controls(*c)) return c;
   end(*c, turn.out);
@@ -74,26 +83,27 @@ void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
   c.set_link(a.frame->link);
 }
 
-// NAT: the server's replies pass through the director, and the host's kernel must not process them. False: too many
+// NAT: the server's replies pass through the director, and the host's kernel must not process them. An exit: too many
 // connections' replies would have the same addresses and ports.
-bool Flows::expect_replies(Connection& c, Outbox& out) {
-  if (c.method() != Method::masq) return true;
-  if (!connections_.add_server_side(c)) return false;
-  out.change_reply(c.reply_flow(), true);
-  return true;
+std::optional<Exit> Flows::expect_replies(Connection& c, Outbox& out) {
+  if (!translates(c.method())) return std::nullopt;
+  if (c.is_full() && !take_local(c)) return Exit::local_ports_full;
+  if (!connections_.add_server_side(c)) return Exit::table_full;
+  out.change_reply(reply_flow(c), true);
+  return std::nullopt;
 }
 
-bool Flows::know_client_port(Connection& c, Port port, Outbox& out) {
+std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Outbox& out) {
   const FlowKey unknown = c.key();
   FlowKey known = unknown;
   known.cport = port;
   connections_.rename(c, known);
-  if (!expect_replies(c, out)) {
+  if (const auto refused = expect_replies(c, out)) {
     connections_.rename(c, unknown);
-    return false;
+    return refused;
   }
   --unknown_ports_;
-  return true;
+  return std::nullopt;
 }
 
 void Flows::control(Connection& parent, Connection& c) {
@@ -127,7 +137,7 @@ void Flows::expire(Connection& c, Turn turn) {
 void Flows::end(Connection& c, Outbox& out) {
   leave(c, services_.server(c.server));
   const bool two_sided = (c.flags & Connection::two_sided) != 0;
-  const ReplyFlow reply = c.reply_flow();
+  const ReplyFlow reply = two_sided ? reply_flow(c) : ReplyFlow{};
   const FlowKey from_server = c.key(Side::server);
   if (!c.is_template()) {
     if (c.cport.value == 0) --unknown_ports_;
@@ -138,6 +148,7 @@ void Flows::end(Connection& c, Outbox& out) {
     release_ftp(*parent);
   }
   if (told_) told_->ended(connections_.id(c));
+  if (c.is_full() && c.full().port != 0) locals_.leave(c.full().local);
   connections_.remove(c);
   // Two VIPs may have the same server for one client's port: then their replies have the same addresses and ports.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {

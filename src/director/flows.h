@@ -9,6 +9,7 @@
 
 #include "core/connection.h"
 #include "core/ftp.h"
+#include "core/local_addresses.h"
 #include "core/state.h"
 #include "core/sync.h"
 #include "core/tcp_state.h"
@@ -32,7 +33,9 @@ class Flows {
   // For each packet of a batch, before the look-ups: prefetches memory.
   uint64_t hash(const FlowKey& key) const { return connections_.hash(key); }
   void prefetch_cell(const Arrival& a) const { connections_.prefetch_cell(a.side(), a.hash); }
-  void prefetch_entry(const Arrival& a) const { connections_.prefetch_entry(a.side(), a.hash, a.key.client.is_v6()); }
+  void prefetch_entry(const Arrival& a) const {
+    connections_.prefetch_entry(a.side(), a.hash, a.key.client.is_v6() || !locals_.empty());
+  }
   bool expects_replies() const { return connections_.two_sided() != 0; }
 
   // The packet's live connection, or null. A connection that this packet ends (reused client port, removed server,
@@ -44,17 +47,17 @@ class Flows {
   const Connection* find(const FlowKey& key) const { return connections_.find(Side::client, key, hash(key)); }
 
   // A new connection. schedulable(): the service that may begin one with this packet. choose(): its server, or why
-  // there is none. begin(): the connection; null: no room.
+  // there is none. begin(): the connection, or why not.
   Service* schedulable(const Arrival& a);
   std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
-  Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn);
+  Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why);
   // One-packet scheduling: a connection for one packet, outside the table.
   LooseConnection begin_once(Arrival& a, Service& service, const Choice& choice);
   void end_once(const Connection& c);
 
-  // For a packet of the connection. False: drop the packet, because there is no room for what it needs.
+  // For a packet of the connection. False, or an exit: drop the packet, because there is no room for what it needs.
   bool follow_ftp(const Packet& p, Connection& c, Direction direction);
-  bool know_client_port(Connection& c, Port port, Outbox& out);
+  std::optional<Exit> know_client_port(Connection& c, Port port, Outbox& out);
   void age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now);
   void came_from_client(const Arrival& a, Connection& c, Instant now);
   // The FTP session that follow_ftp() began. REQUIRES: c.peer.ftp != 0.
@@ -83,6 +86,17 @@ class Flows {
   bool searching() const { return orphans_from_ != kNoConnection; }
   Instant next_deadline() const { return connections_.next_deadline(); }
 
+  // Full NAT (flows_local.cpp). local(): the address and port from which its server sees the connection; port 0: none
+  // yet. REQUIRES: c.is_full(). is_local(): a connection uses this address. reply_key(): the key of a reply, or of a
+  // packet that a server's side quotes, by its addresses.
+  Endpoint local(const Connection& c) const { return {locals_.at(c.full().local), Port(c.full().port)}; }
+  bool is_local(Ip addr) const { return locals_.find(addr) != LocalAddresses::kNone; }
+  bool expects(const Packet& p) const {  // from a server, on a connection
+    const FlowKey key = reply_key({p.dst, p.dport}, {p.src, p.sport}, p.protocol);
+    return connections_.find(Side::server, key, hash(key)) != nullptr;
+  }
+  FlowKey reply_key(Endpoint client, Endpoint server, Protocol protocol) const;
+
   // For explanations and listings.
   const ConnectionTable& connections() const { return connections_; }
   bool has_unknown_ports() const { return unknown_ports_ != 0; }
@@ -98,10 +112,14 @@ class Flows {
     ServerSlot server = kNoServer;
     Port port{};                   // the server's
     Connection* parent = nullptr;  // the connection that controls it
+    Method method = Method::masq;  // the server's; or fill() sets another, as it was when the connection began
   };
   template <class Fill>
-  Connection* enter(const Entry& entry, Turn turn, Fill&& fill);
-  bool expect_replies(Connection& c, Outbox& out);
+  Connection* enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill);
+  std::optional<Exit> expect_replies(Connection& c, Outbox& out);
+  ReplyFlow reply_flow(const Connection& c) const;
+  bool take_local(Connection& c);
+  bool try_local(Connection& c, uint16_t number, Port port);
   void control(Connection& parent, Connection& c);
   uint32_t* children(Connection& c);
   bool controls(Connection& c);
@@ -120,6 +138,8 @@ class Flows {
   Services& services_;
   ConnectionTable connections_;
   FtpSessions ftp_;
+  LocalAddresses locals_;
+  std::vector<uint32_t> local_turns_;          // by server slot: which of its local addresses and ports was tried last
   SyncSender* told_ = nullptr;                 // null: no sync
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
@@ -128,12 +148,13 @@ class Flows {
 // The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its
 // server; it has a deadline; its parent counts it; while its client's port is not known, unknown_ports_ counts it; and
 // else, under NAT, its server's answers are expected. end() takes all of that back. fill(c, server) makes of the entry
-// what it is beyond that and returns its timeout. Null: there is no room for it, and nothing is left of it.
+// what it is beyond that and returns its timeout. Null: there is no room for it, `why` says of which kind, and nothing
+// is left of it.
 template <class Fill>
-Connection* Flows::enter(const Entry& entry, Turn turn, Fill&& fill) {
+Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) {
   Server& server = services_.server(entry.server);
-  Connection* const c = connections_.create(entry.key, entry.hash, server.spec.at.addr);
-  if (!c) return nullptr;
+  Connection* const c = connections_.create(entry.key, entry.hash, server.spec.at.addr, entry.method);
+  if (!c) return why = Exit::table_full, nullptr;
   join(*c, entry.server, server, entry.port);
   connections_.arm(*c, turn.now, fill(*c, server));
   if (entry.parent) control(*entry.parent, *c);
@@ -142,9 +163,10 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Fill&& fill) {
     ++unknown_ports_;
     return c;
   }
-  if (expect_replies(*c, turn.out)) return c;
+  const auto refused = expect_replies(*c, turn.out);
+  if (!refused) return c;
   end(*c, turn.out);
-  return nullptr;
+  return why = *refused, nullptr;
 }
 
 }  // namespace rawvs

@@ -16,8 +16,12 @@ bool is_active(Protocol protocol, uint8_t state) {
 }  // namespace
 
 StateTables Flows::state_tables() {
-  return {services_, connections_, ftp_, [this](const Restoration& entry, Turn turn) { return restore(entry, turn); },
-          &settings_.timeouts};
+  return {services_,
+          connections_,
+          ftp_,
+          [this](const Restoration& entry, Turn turn) { return restore(entry, turn); },
+          &settings_.timeouts,
+          &locals_};
 }
 
 SyncView Flows::sync_view() const { return {connections_, services_, &ftp_, settings_.timeouts}; }
@@ -43,7 +47,9 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
       heard.update(entry, server);
       return heard.left;
     };
-    c = enter({heard.key, connections_.hash(heard.key), heard.server, heard.port, parent}, turn, fill);
+    const Method method = services_.server(heard.server).spec.method;
+    Exit why{};
+    c = enter({heard.key, connections_.hash(heard.key), heard.server, heard.port, parent, method}, turn, why, fill);
     if (!c) return false;
   }
   if (heard.shifts && !c->is_template()) take_over_ftp(*c, *heard.shifts);
@@ -76,33 +82,41 @@ Restored Flows::restore(const Restoration& entry, Turn turn) {
   Connection* const parent = controller_of(entry);
   Connection* first = nullptr;
   bool begun = false;
-  Connection* const c =
-      enter({entry.key, hash, entry.server, entry.port, parent}, turn, [&](Connection& made, Server& server) {
-        begun = true;
-        // A server's edit does not change its existing connections.
-        made.set_method(entry.method);
-        made.set_link(entry.link);
-        made.flags &= static_cast<uint8_t>(~Connection::no_output);
-        if (entry.no_output) made.flags |= Connection::no_output;
-        made.state = entry.state;
-        made.packets = entry.packets;
-        if (is_template) {
-          made.stay = {0, entry.seconds};
-        } else {
-          made.peer = {entry.client_mac, session};
-          count_as(made, server, is_active(made.protocol, made.state));
-        }
-        const FlowKey reply = made.key(Side::server);
-        if (entry.behind) first = connections_.find(Side::server, reply, connections_.hash(reply));
-        return entry.left;
-      });
+  Exit why{};
+  // A server's edit does not change its existing connections.
+  Connection* const c = enter({entry.key, hash, entry.server, entry.port, parent, entry.method}, turn, why,
+                              [&](Connection& made, Server& server) {
+                                begun = true;
+                                made.set_method(entry.method);
+                                if (made.is_full()) made.full().proxy = entry.proxy;
+                                if (made.is_full() && entry.local.port.value != 0) {
+                                  const uint16_t number = locals_.use(entry.local.addr);
+                                  if (number != LocalAddresses::kNone && !try_local(made, number, entry.local.port))
+                                    locals_.leave(number);
+                                }
+                                made.set_link(entry.link);
+                                made.flags &= static_cast<uint8_t>(~Connection::no_output);
+                                if (entry.no_output) made.flags |= Connection::no_output;
+                                made.state = entry.state;
+                                made.packets = entry.packets;
+                                if (is_template) {
+                                  made.stay = {0, entry.seconds};
+                                } else {
+                                  made.peer = {entry.client_mac, session};
+                                  count_as(made, server, is_active(made.protocol, made.state));
+                                }
+                                const FlowKey reply = made.key(Side::server);
+                                if (entry.behind)
+                                  first = connections_.find(Side::server, reply, connections_.hash(reply));
+                                return entry.left;
+                              });
   if (!c) {
     if (!begun && session != 0) ftp_.release(session);
     return {Untaken::no_room};
   }
   // A look-up finds the newest entry, which is now this one; before the restart it was another.
   if (first && (c->flags & Connection::two_sided) != 0) connections_.rename(*first, first->key());
-  services_.server(entry.server).was_nat |= c->method() == Method::masq && !is_template;
+  services_.server(entry.server).was_nat |= translates(c->method()) && !is_template;
   return {std::nullopt, connections_.id(*c), parent != nullptr};
 }
 

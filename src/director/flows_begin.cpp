@@ -48,9 +48,14 @@ std::optional<size_t> Flows::schedule(const FlowKey& flow, Service& service, Ins
                        {flow.client, flow.cport, flow.vip, now});
 }
 
-Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Turn turn) {
-  Connection* const c = enter({a.key, a.hash, choice.server, choice.port, choice.parent}, turn,
-                              [](Connection&, Server&) { return kNewConnection; });
+Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why) {
+  const Method method = services_.server(choice.server).spec.method;
+  Connection* const c = enter({a.key, a.hash, choice.server, choice.port, choice.parent, method}, turn, why,
+                              [](Connection& made, Server& server) {
+                                const bool proxy = server.spec.proxy && made.is_full();
+                                if (proxy && made.protocol == Protocol::tcp) made.full().proxy = {0, Proxy::wanted};
+                                return kNewConnection;
+                              });
   if (!c) return nullptr;
   a.opened = true;
   ++service.traffic.connections;
@@ -60,7 +65,7 @@ Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Tur
 
 LooseConnection Flows::begin_once(Arrival& a, Service& service, const Choice& choice) {
   Server& server = services_.server(choice.server);
-  LooseConnection c(a.key, server.spec.at.addr);
+  LooseConnection c(a.key, server.spec.at.addr, server.spec.method);
   join(*c, choice.server, server, choice.port);
   a.opened = true;
   a.served_by = choice.server;
@@ -92,11 +97,12 @@ std::optional<Choice> Flows::stay(const FlowKey& flow, Service& service, Turn tu
     if (!chosen) return std::nullopt;
     const ServerSlot slot = service.servers[*chosen];
     const Port port = key.vport.value != 0 ? services_.server(slot).spec.at.port : Port(0);
-    client_template = enter({key, hash, slot, port}, turn, [&](Connection& c, Server&) {
+    const Method method = services_.server(slot).spec.method;
+    client_template = enter({key, hash, slot, port, nullptr, method}, turn, why, [&](Connection& c, Server&) {
       c.stay = {0, static_cast<uint32_t>(s.persistence / 1s)};
       return s.persistence / 1s * 1s;
     });
-    if (!client_template) return why = Exit::table_full, std::nullopt;
+    if (!client_template) return std::nullopt;
   } else {
     connections_.arm(*client_template, turn.now, std::chrono::seconds(client_template->stay.seconds));
   }

@@ -10,7 +10,7 @@ namespace {
 
 // Whether this is an FTP control connection with NAT, whose payload must be read.
 bool reads_ftp(Method method, const FlowKey& flow) {
-  return method == Method::masq && flow.protocol == Protocol::tcp && flow.vport == kFtp;
+  return translates(method) && flow.protocol == Protocol::tcp && flow.vport == kFtp;
 }
 
 }  // namespace
@@ -18,6 +18,7 @@ bool reads_ftp(Method method, const FlowKey& flow) {
 // Gives an FTP control connection its session with the first payload. Half of the sessions are reserved for connections
 // whose server has sent payload: clients with a forged source cannot cause that. False: no session is left.
 bool Flows::follow_ftp(const Packet& p, Connection& c, Direction direction) {
+  if (c.is_mixed()) return true;  // FTP names addresses that the other family does not have
   if (c.peer.ftp != 0 || p.tcp_payload == 0 || (p.tcp_flags & TcpFlags::rst) != 0 || !reads_ftp(c.method(), c.key()))
     return true;
   const auto state = static_cast<TcpState>(c.state);
@@ -54,6 +55,8 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
     const Ip client = control.client().addr, vip = control.vip().addr;
     // Active: from the server's control port minus 1. Passive: from any port of the client.
     const bool active = expected.mode == FtpExpectation::Mode::active;
+    // A full NAT server does not see the client's address, and refuses a PORT that names it.
+    if (active && control.method() == Method::fullnat) continue;
     const FlowKey key = active ? FlowKey{client, vip, expected.port, below(control.vport), Protocol::tcp, false}
                                : FlowKey{client, vip, Port(0), expected.port, Protocol::tcp, false};
     const Port port = active ? below(control.rport) : expected.port;
@@ -62,8 +65,9 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
       if (earlier->server == control.server && earlier->rport == port) continue;
       end(*earlier, turn.out);  // the client's port was used for another server before
     }
+    Exit why{};
     const Connection* const c =
-        enter({key, hash, control.server, port, &control}, turn, [&](Connection& data, Server&) {
+        enter({key, hash, control.server, port, &control, control.method()}, turn, why, [&](Connection& data, Server&) {
           data.peer.client_mac = control.peer.client_mac;
           data.set_link(control.link());
           return listen(data, settings_.timeouts);
@@ -76,7 +80,7 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
 // Takes over the shift of the server's sequence numbers, which edits of its payload have caused. (The client's payload
 // is never edited.) Without room for a session the connection breaks, as it would without sync.
 void Flows::take_over_ftp(Connection& control, const SyncShifts& shifts) {
-  if (control.method() != Method::masq || control.protocol != Protocol::tcp || control.vport != kFtp) return;
+  if (!translates(control.method()) || control.protocol != Protocol::tcp || control.vport != kFtp) return;
   if (control.peer.ftp == 0) {
     if (ftp_.size() >= ftp_.capacity()) return;
     control.peer.ftp = ftp_.take(control.real_server().addr, control.vip().addr, control.client().addr);

@@ -9,6 +9,7 @@
 #include "core/tunnel.h"
 #include "director/pieces.h"
 #include "wire/ip_header.h"
+#include "wire/translate.h"
 
 namespace rawvs {
 
@@ -66,7 +67,9 @@ void Forwarder::count_out(const Arrival& a, Server& server) {
 Exit Forwarder::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
   count_in(a, server);
   if (!flows_.follow_ftp(a.packet, c, Direction::input)) return Exit::ftp_full;
-  if (c.cport.value == 0 && !flows_.know_client_port(c, a.packet.sport, turn.out)) return Exit::table_full;
+  if (c.cport.value == 0) {
+    if (const auto refused = flows_.know_client_port(c, a.packet.sport, turn.out)) return *refused;
+  }
   flows_.age(a.packet, c, server, Direction::input, turn.now);
   flows_.came_from_client(a, c, turn.now);
   if (c.peer.ftp == 0) return forward(a, c, server, turn);
@@ -80,18 +83,24 @@ Exit Forwarder::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
 
 // Sends a NAT server's reply to the MAC address and link from which the client's packets came.
 Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn) {
-  const uint32_t mtu = surroundings_.link(c.link()).mtu_of(a.packet.family());
+  const bool mixed = c.is_full() && c.is_mixed();
+  uint32_t mtu = surroundings_.link(c.link()).mtu_of(c.client().addr.family());
+  if (mixed) mtu = room_in_other_family(mtu, a.packet.family());
   if (a.packet.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   if (const auto refused = too_long(a, mtu, true, turn)) return *refused;
   count_out(a, server);
   if (!flows_.follow_ftp(a.packet, c, Direction::output)) return Exit::ftp_full;
   flows_.age(a.packet, c, server, Direction::output, turn.now);
+  if (c.is_full() && a.packet.protocol == Protocol::tcp)
+    from_server(c.full().proxy, *a.frame, a.packet, c.client().addr.family());
   FtpFound found;
   if (c.peer.ftp != 0) {
     if (const auto refused = read_ftp_reply(a, c, mtu, found, turn)) return *refused;
   }
   clamp_mss(a, c, server, surroundings_.link(a.frame->link).mtu_of(a.packet.family()));
+  if (mixed && !change_family(a, c.vip().addr, c.client().addr, turn)) return Exit::bad_length;
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
+  if (c.is_full()) rewrite_destination(*a.frame, a.packet, c.client().addr, c.cport);
   // A connection from sync with a Linux director: until the client sends, only the host's routes know the way to it.
   if (c.peer.client_mac == Mac{}.bytes) {
     const Exit exit = give_back(a, turn.out);
@@ -112,7 +121,7 @@ Exit Forwarder::deliver(const Arrival& a, Exit done, Outbox& out) {
 
 // As in IPVS, its time to live does not matter here.
 Exit Forwarder::forward_local(Arrival& a, const Connection& c, Turn turn) {
-  const bool translated = c.method() == Method::masq && c.real_server() != c.vip();
+  const bool translated = translates(c.method()) && c.real_server() != c.vip();
   const auto* const claimed = surroundings_.claimed(a.packet.dst);
   return translated || !claimed || !claimed->on_host ? Exit::no_local : deliver(a, Exit::delivered, turn.out);
 }
@@ -157,14 +166,17 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   settle_sctp_checksum(*a.frame, p);
   if (method == Method::tunnel) return forward_tunnelled(a, server, hop, turn);
   if (method == Method::masq && c.client().addr == c.real_server().addr) return Exit::hairpin;
-  if (const auto refused = too_long(a, hop.mtu, true, turn)) return *refused;
-  if (method == Method::masq) {
-    if (a.role == Role::client_error) {
-      rewrite_error_to_server(*a.frame, p, a.quote, c.real_server().addr, c.rport);
-    } else {
-      rewrite_destination(*a.frame, p, c.real_server().addr, c.rport);
-    }
+  const bool mixed = c.is_full() && c.is_mixed();
+  const uint32_t room = mixed ? room_in_other_family(hop.mtu, p.family()) : hop.mtu;
+  if (const auto refused = too_long(a, room, true, turn)) return *refused;
+  if (mixed && a.role == Role::client_error) {
+    if (!hop.knows_mac) return Exit::stray_icmp;
+    return tell_in_family(a, c.real_server(), flows_.local(c), hop, turn);
   }
+  const bool header_due = c.is_full() && a.role == Role::request && p.protocol == Protocol::tcp &&
+                          from_client(c.full().proxy, *a.frame, p, c.client().addr.family());
+  if (translates(method) && !translate(a, c, turn)) return Exit::bad_length;
+  if (header_due) return depart_with_header(a, c, hop, turn);
   return depart(*a.frame, p, a.cuts, hop, turn);
 }
 
@@ -175,8 +187,13 @@ void Forwarder::clamp_mss(const Arrival& a, const Connection& c, const Server& s
   if (settings_.mss_clamp == 0 || p.protocol != Protocol::tcp || (p.tcp_flags & TcpFlags::syn) == 0) return;
   uint32_t most = settings_.mss_clamp;
   if (most == Settings::kMssAuto) {
-    const uint32_t client_mtu = surroundings_.link(c.link()).mtu_of(p.family());
+    const Family clients = c.client().addr.family();
+    uint32_t client_mtu = surroundings_.link(c.link()).mtu_of(clients);
     if (server.route_mtu != 0) server_mtu = std::min<uint32_t>(server_mtu, server.route_mtu);
+    if (c.is_full() && c.is_mixed()) {  // both in the terms of this packet's family
+      uint32_t& others = p.family() == clients ? server_mtu : client_mtu;
+      others = room_in_other_family(others, p.family());
+    }
     // What a tunnel's server sends does not pass the tunnel.
     if (client_mtu == server_mtu || (c.method() == Method::tunnel && client_mtu > server_mtu)) return;
     const uint32_t headers = (p.family() == Family::ipv4 ? kIpv4Size : kIpv6Size) + kTcp;
@@ -185,6 +202,32 @@ void Forwarder::clamp_mss(const Arrival& a, const Connection& c, const Server& s
     most = narrower - headers;
   }
   lower_mss(*a.frame, p, most);
+}
+
+// False: it would be too long in the server's family.
+bool Forwarder::translate(Arrival& a, const Connection& c, Turn turn) {
+  const bool error = a.role == Role::client_error;
+  if (c.is_full()) {  // the sender of an error may be a router: it is not shown either
+    const Endpoint local = flows_.local(c);
+    if (c.is_mixed() && !change_family(a, local.addr, c.real_server().addr, turn)) return false;
+    error ? rewrite_error_source(*a.frame, a.packet, a.quote, local.addr, local.port)
+          : rewrite_source(*a.frame, a.packet, local.addr, local.port);
+  }
+  error ? rewrite_error_destination(*a.frame, a.packet, a.quote, c.real_server().addr, c.rport)
+        : rewrite_destination(*a.frame, a.packet, c.real_server().addr, c.rport);
+  return true;
+}
+
+// The PROXY protocol's header, and then the segment before which it belongs.
+Exit Forwarder::depart_with_header(Arrival& a, const Connection& c, const Hop& hop, Turn turn) {
+  ProxySegment header;
+  const MutableBytes buffer = turn.out.buffer();
+  if (!proxy_segment(*a.frame, a.packet, c.client(), c.vip(), buffer, header)) return Exit::outbox_full;
+  turn.out.keep_buffer();
+  header.frame.headroom = Outbox::kBufferRoom;
+  const Exit exit = depart(header.frame, header.packet, {}, hop, turn);
+  const bool sent = exit == Exit::forwarded || exit == Exit::held;
+  return header.instead || !sent ? exit : depart(*a.frame, a.packet, a.cuts, hop, turn);
 }
 
 Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {

@@ -51,10 +51,15 @@ class Forwarder {
   Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
   Exit forward_local(Arrival& a, const Connection& c, Turn turn);
   Exit forward(Arrival& a, Connection& c, Server& server, Turn turn);
+  bool translate(Arrival& a, const Connection& c, Turn turn);
+  Exit depart_with_header(Arrival& a, const Connection& c, const Hop& hop, Turn turn);
   Exit forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn);
   Exit back(Arrival& a, const Connection& c, Turn turn);
   void clamp_mss(const Arrival& a, const Connection& c, const Server& server, uint32_t server_mtu) const;
   std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
+  // forwarder_families.cpp
+  bool change_family(Arrival& a, Ip src, Ip dst, Turn turn);
+  Exit tell_in_family(const Arrival& a, Endpoint src, Endpoint dst, const Hop& hop, Turn turn);
   // departure.cpp
   Exit wrap_and_depart(Frame frame, Packet packet, const Cuts& cuts, const Server& server, const Hop& hop, Turn turn);
   Exit depart(Frame frame, const Packet& packet, const Cuts& cuts, const Hop& hop, Turn turn);
@@ -67,8 +72,8 @@ class Forwarder {
   Flows& flows_;
   Surroundings& surroundings_;
   Host& host_;
-  Frame edited_frame_{};         // of FTP's control connection
-  uint16_t next_tunnel_id_ = 1;  // identification of outer packets
+  Frame edited_frame_{};         // of FTP's control connection; of a packet that needs more room
+  uint16_t next_tunnel_id_ = 1;  // identification of outer packets, and of those of another family
 };
 
 // The length of the longest IP packet that this frame becomes on the wire: a super-frame is segmented.

@@ -32,6 +32,7 @@ struct Lan {
   std::array<LinkFacts, kMostLinks> links{};
   size_t count = 0;         // of links in use, the first ones
   LinkSet clients{Link{}};  // those on which VIPs are answered for: clients' links with Ethernet
+  LinkSet guards_without_flows{};
   Neighbors neighbors;
   Claims claims;
 

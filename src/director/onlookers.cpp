@@ -66,7 +66,7 @@ void Onlookers::describe(const Arrival& a, PacketView& view) const {
   view.server = nullptr;
   view.from_server = from_server;
   if (a.role == Role::other) return;
-  view.client = {a.key.client, a.key.cport};
+  view.client = {a.client_address(), a.key.cport};
   view.vip = {a.key.vip, a.key.vport};
   const Connection* const c = flows_.find(a);
   if (!c) return;

@@ -120,7 +120,7 @@ void ServerPlaces::watch_for(ServerSlot slot) {
   const bool nat = server.used && server.was_nat;
   watcher_.nat_server(place.nat, nat ? std::optional(server.spec.at.addr) : std::nullopt);
   watcher_.tunnel(place.tunnel, serves && server.spec.method == Method::tunnel);
-  const bool once_nat = serves && server.was_nat && server.spec.method != Method::masq;
+  const bool once_nat = serves && server.was_nat && !translates(server.spec.method);
   if (std::exchange(place.once_nat, once_nat) != once_nat) once_nat ? once_nat_.push(slot) : once_nat_.remove(slot);
 }
 
@@ -153,6 +153,8 @@ Director::Reach ServerPlaces::by_route(const Server& server, const Route& route)
   switch (route.kind) {
     // A VIP of this director cannot be a server elsewhere: the director does not receive its own frames.
     case Route::Kind::direct:
+      // The kernel would answer full NAT's replies, which come to its own address, with RST.
+      if (server.spec.method == Method::fullnat && lan_.guards_without_flows.has(route.link)) return Reach::no_flows;
       if (lan_.claims.answers_for(route.to)) return Reach::own_address;
       return server.spec.method == Method::route && !lan_.link(route.link).ethernet ? Reach::no_ethernet : Reach::ready;
     case Route::Kind::elsewhere: return Reach::other_interface;
@@ -162,7 +164,7 @@ Director::Reach ServerPlaces::by_route(const Server& server, const Route& route)
   // The kernel's replies do not pass the director: NAT must have nothing to translate.
   const Endpoint vip = server.key.vip, at = server.spec.at;
   const bool same = server.key.mark.value == 0 && at.addr == vip.addr && (at.port.value == 0 || at.port == vip.port);
-  if (server.spec.method == Method::masq && !same) return Reach::local_nat;
+  if (translates(server.spec.method) && !same) return Reach::local_nat;
   const auto missing = [&](Ip one) { return !lan_.claims.on_host(one); };
   return std::ranges::any_of(services_.vips_of(server.key), missing) ? Reach::vip_missing : Reach::ready;
 }

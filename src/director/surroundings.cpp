@@ -42,6 +42,9 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
                     ": its route leaves through a link without Ethernet, where direct routing is not "
                     "possible: use forward=tun or forward=nat; it gets no connections");
       }
+      if (why == Director::Reach::no_flows) {
+        out.say(Severity::warning, server + ": full NAT needs eBPF, which this kernel lacks: it gets no connections");
+      }
       break;
     case Route::Kind::elsewhere:
       out.say(Severity::warning,

@@ -61,7 +61,7 @@ class Surroundings {
   const LinkFacts& link(Link link) const { return lan_.link(link); }
   Ip own_address(Link link, Family family) const { return lan_.own_address(link, family); }
   // False: the guard cannot look up flows, and drops all packets of NAT servers before the host's kernel.
-  bool guard_knows_flows(Link link) const { return !guards_without_flows_.has(link); }
+  bool guard_knows_flows(Link link) const { return !lan_.guards_without_flows.has(link); }
   // Sets the server's next hop; or returns why there is none.
   std::optional<Exit> hop_to(const Server& server, Hop& hop, Instant now) const;
   // Keeps a frame until its next hop's MAC address is resolved.
@@ -82,7 +82,9 @@ class Surroundings {
   std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
   std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
   void set_guard_knows_flows(Link link, bool knows) {
-    knows ? guards_without_flows_.remove(link) : guards_without_flows_.add(link);
+    if (knows == guard_knows_flows(link)) return;
+    knows ? lan_.guards_without_flows.remove(link) : lan_.guards_without_flows.add(link);
+    places_.place_all_later();  // full NAT is possible now, or no longer
   }
   void hold_arp(bool hold) { arp_held_ = hold; }
   void settings_changed(Instant now) { lan_.claims.settings_changed(now); }
@@ -143,7 +145,6 @@ class Surroundings {
   std::deque<Leaving> leaving_;     // in the order of their ends
   std::vector<Shared> shared_;      // sorted by address
   std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
-  LinkSet guards_without_flows_{};
   bool arp_held_ = false;
   std::vector<Ask> asks_;
   std::vector<Say> says_;

@@ -193,7 +193,7 @@ def has_xdp():
 
 BEFORE = ", before"
 OWN = "own address"
-METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT"}
+METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "full NAT"}
 
 
 def ipvs(network, method):
@@ -224,8 +224,9 @@ def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, note="", whole
     servers = "\n".join(f"server = {address} forward={method}" for address in (SERVERS6 if ipv6 else SERVERS))
     sections = [f"[virtual {protocol}{port}]\naddress = {lane.target}\nports = {protocol}/{port}\n"
                 f"scheduler = rr\n{servers}\n" for protocol, port in (("udp", 80), ("tcp", 80), ("tcp", 5201))]
+    places = 2 if ipv6 or method == "fullnat" else 1  # of the table, for each connection
     settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "ring_frames": lane.ring_frames,
-                "max_connections": max(262144, (flows + flows // 16) * (2 if ipv6 else 1))}  # in IPv6 each takes two
+                "max_connections": max(262144, (flows + flows // 16) * places)}
     if io:
         settings["io"] = io
     lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", folder=folder, **settings)

@@ -82,7 +82,9 @@ def packet_targets(samples, back_end, kind):
         if not kind:
             got = of(samples, f"{dr}, 1,000,000", BARE)
             yield f"{dr}, 1,000,000 connections: the same", got, 0.75, True
-    for lane in (dr, tun, nat):
+    full = nat.replace("NAT", "full NAT")
+    yield f"{full}: lossless rate, of NAT's", of(samples, full, nat), 0.95, True
+    for lane in (dr, tun, nat, full):
         kept = of(samples, lane, lane, "overload_60", "lossless_60")
         yield f"{lane}: rate under overload, of its own lossless one", kept, 0.8, True
 

@@ -175,12 +175,13 @@ std::optional<Ending> check_tunnel(const Command& c) {
 }
 
 std::optional<Ending> check_server(Command& c) {
-  if (c.service.ipv6() != c.server.ipv6() && c.method != "tunnel") {
+  if (c.service.ipv6() != c.server.ipv6() && c.method != "tunnel" && c.method != "fullnat") {
     return fail("Different address family is allowed only for tunneling servers");
   }
   if (auto wrong = check_tunnel(c)) return wrong;
+  if (c.proxy && c.method != "fullnat") return fail("--proxy-protocol is only for --fullnat");
   // Only NAT can change the port; the other methods send the client's packet unchanged.
-  if (c.mark == 0 && c.method != "masq") c.server.port = c.service.port.value_or(0);
+  if (c.mark == 0 && c.method != "masq" && c.method != "fullnat") c.server.port = c.service.port.value_or(0);
   return std::nullopt;
 }
 

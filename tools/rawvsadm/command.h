@@ -112,7 +112,8 @@ struct Command {
 
   // The real server.
   Place server;
-  std::string method = "route";          // route, tunnel, masq, as in the control protocol
+  std::string method = "route";          // route, tunnel, masq, fullnat, as in the control protocol
+  bool proxy = false;                    // of fullnat: the PROXY protocol, version 2
   std::string tunnel = "ipip";           // ipip, gue, gre
   std::string tunnel_checksum = "none";  // none, on, remote
   uint32_t tunnel_port = 0;              // of gue

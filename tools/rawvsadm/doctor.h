@@ -96,7 +96,7 @@ struct ServerFacts {
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
   bool unreachable() const {  // it gets no connection, whatever its weight
     return reach == "no-route" || reach == "own-address" || reach == "other-interface" || reach == "vip-missing" ||
-           reach == "local-nat" || reach == "no-ethernet";
+           reach == "local-nat" || reach == "no-ethernet" || reach == "no-flows";
   }
   bool takes_clients() const { return weight != 0 && !unreachable(); }
   // True if no client ever got a reply: all connections wait for one, and one of them for long or with a repeated SYN.

@@ -34,7 +34,8 @@ std::string names_of(const std::vector<Ip>& vips) {
 
 bool has_server(const DoctorFacts& facts, const std::string& link, bool nat) {
   return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
-    return !s.local && (s.method == "masq") == nat && link_of(facts, s) == link;
+    const bool translated = s.method == "masq" || s.method == "fullnat";
+    return !s.local && translated == nat && link_of(facts, s) == link;
   });
 }
 
@@ -289,9 +290,11 @@ constexpr Trouble kTroubles[] = {
     {"own-frame", "frames came back that this host itself had sent",
      "there is a loop in the LAN, or another machine has this one's MAC address", nullptr, 0, 0,
      "tcpdump -e -n -Q in -i INTERFACE ether src MAC; then find the port they come from"},
+    {"local-ports-full", "all local ports to a full NAT server were in use", "new clients of it get no answer", nullptr,
+     0, 0, "give local_address another address of this host, or widen local_ports, and type: rawvsadm reload"},
     {"hairpin", "a real server was the client of a service that NAT would send back to it",
      "it gets no answer: it would have to answer itself", nullptr, 0, 0,
-     "let it ask its own address, or one server of the service use forward=dr"},
+     "let it ask its own address, or use forward=fullnat, or let one server of the service use forward=dr"},
 };
 
 std::string raised(const DaemonFacts& daemon, const char* setting, uint64_t usual, uint64_t most) {

@@ -5,6 +5,7 @@
 
 #include "core/tunnel.h"
 #include "doctor.h"
+#include "listing.h"
 
 namespace rawvs::adm {
 namespace {
@@ -24,8 +25,7 @@ std::string option(const ServiceFacts& service) {
 }
 
 std::string option(const ServerFacts& server) {
-  if (server.method == "masq") return "-m";
-  if (server.method != "tunnel") return "-g";
+  if (server.method != "tunnel") return method_option(server.method);
   const std::string checksum = server.checksum == "on"       ? " --tun-csum"
                                : server.checksum == "remote" ? " --tun-remcsum"
                                                              : "";
@@ -89,6 +89,11 @@ std::optional<Finding> as_local(const DoctorFacts& facts, const ServerFacts& ser
     return Finding{Urgency::error, "server-is-this-host", who + ", with NAT",
                    "its answers do not pass rawvsd, which cannot translate them: it gets no connections",
                    move + ", or with -g (forward=dr) and the VIP on lo"};
+  }
+  if (server.reach == "no-flows") {
+    return Finding{Urgency::error, "full-nat-without-flows",
+                   "full NAT server " + text(server.at.addr) + " gets no connections: this kernel has no eBPF",
+                   "the guard cannot tell its replies from what is sent to this host", move + ", or with -m or -g"};
   }
   if (server.reach != "vip-missing") return std::nullopt;
   const ServiceFacts& service = facts.daemon.services[server.service];
@@ -280,8 +285,8 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
   for (const ServerFacts& server : facts.daemon.servers) {
     if (!sendable(facts.daemon, server) || server.out()) continue;
     ++looked;
-    const bool nat = server.method == "masq";
-    if (nat && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // already reported
+    const bool nat = server.method == "masq" || server.method == "fullnat";
+    if (server.method == "masq" && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // reported
     // Connections in any other state got a reply. (As in IPVS, SYN_RECV counts as active.)
     const bool many = server.stuck >= kFewConnections && server.syns >= server.active + server.inactive;
     if (!many && !server.never_answered()) continue;

@@ -2,6 +2,8 @@
 // drain.cpp: drains a server in every service that has it: requests, what is left, the command that undoes it.
 #include "drain.h"
 
+#include "listing.h"
+
 namespace rawvs::adm {
 
 namespace {
@@ -23,7 +25,7 @@ std::string service_option(const std::string& service) {
 
 std::string method_options(const Row& row) {
   const std::string method = value(row, "method"), tunnel = value(row, "tun-type"), sum = value(row, "tun-checksum");
-  if (method != "tunnel") return method == "masq" ? "-m" : "-g";
+  if (method != "tunnel") return method_option(method);
   if (tunnel.empty() || tunnel == "ipip") return "-i";
   return "-i --tun-type " + tunnel + (tunnel == "gue" ? " --tun-port " + value(row, "tun-port") : "") +
          (sum == "remote" ? " --tun-remcsum"

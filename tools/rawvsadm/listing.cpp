@@ -38,6 +38,7 @@ std::string cut_place(Endpoint at, Protocol protocol, const Names* names) {
 
 const char* method_word(std::string_view method) {
   if (method == "masq") return "Masq";
+  if (method == "fullnat") return "FullNat";
   return method == "tunnel" ? "Tunnel" : "Route";
 }
 
@@ -189,6 +190,11 @@ void turn(std::span<Line> sorted, Endpoint Line::*at, int nth = 0) {
 
 }  // namespace
 
+const char* method_option(std::string_view method) {
+  if (method == "fullnat") return "--fullnat";
+  return method == "masq" ? "-m" : method == "tunnel" ? "-i" : "-g";
+}
+
 std::string padded(std::string text, size_t width) {
   if (text.size() < width) text.append(width - text.size(), ' ');
   return text;
@@ -247,6 +253,7 @@ void ServiceTable::take(const Row& row) {
     s.at = parse_endpoint(row.get("server")).value_or(Endpoint{});
     s.method = row.get("method");
     s.local = row.number("local") != 0;
+    s.proxy = row.has("proxy");
     s.tunnel = row.get("tun-type"), s.checksum = row.get("tun-checksum"), s.tunnel_port = row.number("tun-port");
     s.weight = row.number("weight"), s.upper = row.number("upper"), s.lower = row.number("lower");
     s.active = row.number("active"), s.inactive = row.number("inactive"), s.persistent = row.number("persistent");
@@ -301,9 +308,9 @@ std::string saved(const ServiceTable& table, const Names* names) {
     if (!s.flags.empty()) out += " -b " + s.flags;
     out += '\n';
     for (const ServerLine& server : s.servers) {
-      const char* const method = server.method == "masq" ? "-m" : server.method == "tunnel" ? "-i" : "-g";
+      const char* const method = method_option(server.method);
       out += "-a " + service + " -r " + place(server.at, s.protocol, names) + ' ' + method + " -w " +
-             std::to_string(server.weight) + tunnel_options(server) + '\n';
+             std::to_string(server.weight) + tunnel_options(server) + (server.proxy ? " --proxy-protocol\n" : "\n");
     }
   }
   return out;
@@ -329,6 +336,7 @@ std::string connection_line(const Row& row, bool engine, const Names* names) {
                     padded(std::string(row.get("state")), 11) + ' ' + padded(at("client"), 18) + ' ' +
                     padded(at("virtual"), 18) + ' ';
   const std::string server = at("server");
+  if (row.has("local")) out += padded(at("local"), 18) + ' ';  // as DPVS
   if (!engine || !row.has("pe")) return out + server + '\n';
   return out + padded(server, 18) + ' ' + padded(std::string(row.get("pe")), 16) + ' ' +
          std::string(row.get("pe_data")) + '\n';

@@ -31,6 +31,7 @@ struct ServerLine {
   bool local = false;            // the host itself
   std::string tunnel, checksum;  // of a tunnel, as in the control protocol
   uint64_t tunnel_port = 0;
+  bool proxy = false;  // PROXY protocol
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;
   std::vector<uint64_t> counts;  // connections, packets in and out, bytes in and out: totals, or per second
 };
@@ -69,6 +70,8 @@ std::string connections_head(bool engine);
 std::string connection_line(const Row& row, bool engine, const Names* names);
 std::string timeouts_line(const Row& row);
 std::string daemon_lines(const Row& row);  // of ipvsadm -L --daemon
+
+const char* method_option(std::string_view method);  // -g, -i, -m, --fullnat
 
 std::string padded(std::string text, size_t width);  // fills up with blanks; longer text is not cut
 

@@ -31,6 +31,8 @@ enum Word : int {
   kGatewaying,
   kIpip,
   kMasquerading,
+  kFullNat,
+  kProxy,
   kSort,
   kOption = 200,  // + Option: the other options
 };
@@ -77,6 +79,8 @@ constexpr poptOption kTable[] = {
     row("gatewaying", 'g', kNone, kGatewaying),
     row("ipip", 'i', kNone, kIpip),
     row("masquerading", 'm', kNone, kMasquerading),
+    row("fullnat", '\0', kNone, kFullNat),
+    row("proxy-protocol", '\0', kNone, kProxy),
     row("tun-type", '\0', kText, word(O::tun_type)),
     row("tun-port", '\0', kText, word(O::tun_port)),
     row("tun-nocsum", '\0', kNone, word(O::tun_nocsum)),
@@ -182,6 +186,8 @@ class Walk {  // over one command line
       case kGatewaying: return take_method("route");
       case kIpip: return take_method("tunnel");
       case kMasquerading: return take_method("masq");
+      case kFullNat: return take_method("fullnat");
+      case kProxy: command_.proxy = true; return std::nullopt;
       case kSort: return std::nullopt;  // the default
       default: break;
     }

@@ -47,6 +47,7 @@ void put_server_record(std::string& request, const Command& c) {
     if (c.tunnel_port != 0) put(request, "tun-port", c.tunnel_port);
     if (c.tunnel != "ipip") put(request, "tun-checksum", c.tunnel_checksum);
   }
+  if (c.proxy) put(request, "proxy", 2);
   put(request, "weight", c.weight);
   if (c.upper != 0) put(request, "upper", c.upper);
   if (c.lower != 0) put(request, "lower", c.lower);

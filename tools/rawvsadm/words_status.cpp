@@ -258,6 +258,7 @@ std::string server_state(const Row& row) {
   if (reach == "vip-missing") return "not used: this host itself, which lacks the VIP";
   if (reach == "no-ethernet") return "not used: direct routing needs Ethernet on the way to it";
   if (reach == "local-nat") return "not used: this host itself, with NAT";
+  if (reach == "no-flows") return "not used: full NAT needs eBPF on this kernel";
   if (reach == "link-down") return "link down";
   if (row.has("health") && row.get("health") != "up") {
     return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +
