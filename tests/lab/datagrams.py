@@ -203,7 +203,8 @@ def a_jumbo_server_learns_by_icmp_what_the_way_to_the_client_carries(lab):
     jumbo(lab)
     lab["client"].ip("route replace default via 198.51.100.1 advmss 8960")
     lab.serve_web("in1", port=8080)
-    director = Director(lab, virtual(servers=("in1:8080 forward=nat",)), inside="eth1").start()
+    section = virtual(servers=("in1:8080 forward=nat",))
+    director = Director(lab, section, inside="eth1", mss_clamp="off").start()
     at_server = Capture(lab["in1"])
     files_both_ways(lab, "in1", clients=("client",))
     told = [f for f in at_server.frames() if f.protocol == ICMP and f.data[34:36] == b"\3\4"]

@@ -21,11 +21,11 @@ from lab.topology import VIP
 from nat import IN, inside_web, nat
 from programs import HERE
 
-DOWNLOADS, SIZE = 200, 600_000
+DOWNLOADS, SIZE = 200, 1_000_000
 
 
 class Downloads:
-    """Slow ones, all at once; each takes some twelve seconds, or longer if it is larger."""
+    """Slow ones, all at once; each takes some twenty seconds, or longer if it is larger."""
 
     def __init__(self, lab, director, *servers, size=SIZE):
         self.size = size
