@@ -129,7 +129,8 @@ def downloads_survive_a_restart_of_the_daemon(lab):
     ends = [sorted(line.split()[3:] for line in text.splitlines() if "ESTABLISHED" in line) for text in (before, after)]
     true(set(map(tuple, ends[1])) <= set(map(tuple, ends[0])), "connections have other local ports after the restart")
     downloads.all_arrive()
-    same(director.dropped(), {}, "frames dropped")
+    # More than arp_hold come before the servers' MAC addresses are known again; TCP repeats them.
+    same(set(director.dropped()) - {"hold-full"}, set(), "why frames were dropped")
 
 
 def proxied(lab, *names):
@@ -214,7 +215,7 @@ HAPROXY = """defaults
   timeout server 60s
 frontend web
   bind {where} accept-proxy
-  http-request return status 200 content-type text/plain lf-string "%[src]\n"
+  http-request return status 200 content-type text/plain lf-string "%[src]\\n"
 """
 
 
@@ -259,4 +260,6 @@ over_ipv6("fullnat",
           fifty_megabytes_go_up_and_down_unchanged_through_full_nat,
           servers_on_the_clients_lan_with_another_gateway_are_served_by_one_arm,
           used_up_ports_are_counted_said_and_free_again_later,
-          downloads_survive_a_restart_of_the_daemon)
+          downloads_survive_a_restart_of_the_daemon,
+          nginx_sees_the_clients_address,
+          haproxy_sees_the_clients_address)
