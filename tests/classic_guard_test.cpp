@@ -62,6 +62,7 @@ TEST_F(GuardFilter, LooksAtUntaggedFramesOnlyAndThoseOfAPriority) {
     EXPECT_TRUE(kernel_.drops(frame, kPriority));
     EXPECT_FALSE(kernel_.drops(frame, kPriority | kVlan5));
   }
+  EXPECT_TRUE(kernel_.drops(ipv4(kOwn, kClient, kVip), kLeftTag));
 }
 
 TEST_F(GuardFilter, LeavesFramesThatAreTooShortToTheNextFilter) {

@@ -17,6 +17,7 @@
 namespace rawvs::bare_frames {
 
 inline constexpr uint32_t kNoTag = 0;
+inline constexpr uint32_t kLeftTag = 1u << 31 | 20;  // there is none, but the id is still known: on a VLAN interface
 inline constexpr uint32_t kDrop = TC_ACT_SHOT, kAskNext = static_cast<uint32_t>(TC_ACT_UNSPEC);
 
 class Compiled {
@@ -29,7 +30,9 @@ class Compiled {
     std::vector<bpf_insn> code = code_;
     for (bpf_insn& i : code) {
       const bool looks = i.code == (BPF_LD | BPF_W | BPF_ABS) && i.k >= 0x80000000;
-      if (looks) i = {BPF_LD | BPF_IMM, 0, 0, tag};
+      const bool asks_whether = i.k == static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT);
+      const uint32_t present = tag != kNoTag && tag != kLeftTag;
+      if (looks) i = {BPF_LD | BPF_IMM, 0, 0, asks_whether ? present : tag & 0xffff};
       // Nor the type of a bare packet, which the kernel tells by its version.
       const bool asks_type = i.code == (BPF_LD | BPF_H | BPF_ABS) && i.k >= 0x80000000;
       if (asks_type) i = {BPF_LD | BPF_IMM, 0, 0, frame[0] >> 4 == 6 ? 0x86ddu : 0x0800u};

@@ -31,7 +31,8 @@ constexpr uint32_t kFrameSource4 = kFrameIp + kIpv4SourceAt - 12,
 constexpr uint32_t kFrameSource6 = kFrameIp + kIpv6SourceAt, kFrameDestination6 = kFrameIp + kIpv6DestinationAt,
                    kFrameTarget6 = kFrameIp6End + kIcmpSize, kFrameTarget6End = kFrameTarget6 + 16;
 constexpr uint32_t kFrameArp = kEthernetSize, kFrameArpEnd = kFrameArp + kArpSize;
-constexpr uint32_t kVlanTagAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
+constexpr uint32_t kVlanTagAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG),
+                   kVlanPresentAt = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT);
 constexpr uint32_t kProtocolOfFrame = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PROTOCOL);
 constexpr uint32_t kAncillary = static_cast<uint32_t>(SKF_LL_OFF);  // offsets from here on are not in the frame
 constexpr uint32_t kVlanOfTag = 0x0fff;
@@ -186,10 +187,16 @@ void ClassicCode::go_on_in(const AddressRange& place, uint32_t address_at) {
   if (place.last != all.last) beyond(place.last, BPF_JGT, address_at, next_);
 }
 
-void ClassicCode::untagged() {  // the kernel has removed the tag from the frame; without the id it is only a priority
+// The kernel has removed the tag from the frame; without the id it is only a priority. On a VLAN interface the id may
+// stay, but there is no tag (before Linux 6.2).
+void ClassicCode::untagged() {
+  Label none;
+  put(kLoadWord, kVlanPresentAt);
+  jump_if(BPF_JEQ, 0, none);
   put(kLoadWord, kVlanTagAt);
   put(BPF_ALU | BPF_AND | BPF_K, kVlanOfTag);
   jump_unless(BPF_JEQ, 0, next_);
+  here(none);
 }
 
 void ClassicCode::sent_to_us(std::span<const Mac> own) {

@@ -148,9 +148,13 @@ class Program {
 void Program::start() {
   constexpr int32_t kVlanId = 0x0fff;
   a_.put(copy(r6, r1));  // loads from the frame require it in r6
+  Label untagged;
+  a_.put(load_word(r0, r6, offsetof(__sk_buff, vlan_present)));  // on a VLAN interface the id stays (before Linux 6.2)
+  a_.jump_if_equal(r0, 0, untagged);
   a_.put(load_word(r0, r6, offsetof(__sk_buff, vlan_tci)));
   a_.put(mask(r0, kVlanId));
   a_.jump_unless_equal(r0, 0, next_);
+  a_.here(untagged);
   // Before Linux 4.7 a helper may write only to initialised stack.
   for (int at = flows6_ ? kIcmp6At : addresses6_ ? kIp6At : kIcmpAt; at < 0; at += 8) a_.put(store_zeros(at));
   a_.put(ethernet_ ? load_frame16(offsetof(ethhdr, h_proto)) : load_word(r0, r6, offsetof(__sk_buff, protocol)));
