@@ -52,7 +52,8 @@ TEST(ControlIpv6, RefusalsSayWhatIsExpected) {
   refused("add-service service=mark6:0", "mark6:N (N from 1)");
   refused("add-service service=mark6:1 netmask=129", "a prefix length from 0 to 128");
   refused("add-service service=mark6:1 netmask=255.255.255.0", "a prefix length from 0 to 128");
-  refused("add-server service=tcp:[2001:db8::100]:80 server=192.0.2.11", "expected one family, or method=tunnel");
+  refused("add-server service=tcp:[2001:db8::100]:80 server=192.0.2.11",
+          "expected one family, or method=tunnel or fullnat");
   refused("add-server service=tcp:[2001:db8::100]:80 server=fe80::11", "is a link-local address");
   refused("explain protocol=tcp client=192.0.2.1:1024 virtual=[2001:db8::100]:80", "expected one family");
   refused("explain protocol=tcp client=[2001:db8::/64]:1024 virtual=[2001:db8::100]:80", "client=");

@@ -156,5 +156,25 @@ TEST_F(ProxyTest, OnlyTcpOfFullNatHasIt) {
   EXPECT_EQ(director_->add_server(dns, server, {now_, out_}), Refusal::unsupported);
 }
 
+TEST_F(ProxyTest, AClientThatUsesItsPortAgainInAnEntryThatPersistenceKeepsGetsTheHeaderAgain) {
+  ServiceSpec spec{.key = key_, .scheduler = Scheduler::rr};
+  spec.persistence = 300s;
+  EXPECT_FALSE(director_->edit(spec, {now_, out_}));
+  client("S", kIsn, 0);
+  server("SA", kServerIsn, kIsn + 1 - kHeader);
+  client("A", kIsn + 1);
+  server("A", kServerIsn + 1, kIsn + 1);
+  client("R", kIsn + 1);
+  pass(1s);
+  const std::vector<Sent> again = client("S", 500000, 0);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].seq, 500000 - kHeader);
+  server("SA", 9000, 500001 - kHeader);
+  const std::vector<Sent> first = client("PA", 500001, 9001, "GET");
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_EQ(first[0].data, header());
+  EXPECT_EQ(first[1].data, "GET");
+}
+
 }  // namespace
 }  // namespace rawvs

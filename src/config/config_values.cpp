@@ -103,6 +103,9 @@ std::optional<Error> interfaces_fault(std::string_view text) {
   const auto all = words(text);
   if (all.empty()) return interface_fault(text);
   for (auto word = all.begin(); word != all.end(); ++word) {
+    if (word->find(',') != std::string_view::npos) {
+      return Error{quoted(*word) + " has a comma; names have blanks between, such as eth0 eth1"};
+    }
     if (auto fault = interface_fault(*word)) return fault;
     if (std::find(all.begin(), word, *word) != word) return Error{quoted(*word) + " is named twice"};
   }

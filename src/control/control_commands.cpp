@@ -90,12 +90,14 @@ Objection check_address(const Call& call, const ServerSpec& spec) {
   return std::nullopt;
 }
 
-// Only a tunnel's packet can be of another family than the client's packet in it.
+// A tunnel's packet can be of another family than the client's packet in it, and full NAT writes another header.
 Objection check_family(const ServiceKey& key, const ServerSpec& spec) {
-  if (spec.at.addr.family() == key.family() || spec.method == Method::tunnel) return std::nullopt;
+  if (spec.at.addr.family() == key.family() || spec.method == Method::tunnel || spec.method == Method::fullnat) {
+    return std::nullopt;
+  }
   return refused(Refusal::invalid,
-                 formatted("server {} is {}, service {} is {}: expected one family, or method=tunnel", text(spec.at),
-                           name(spec.at.addr.family()), text(key), name(key.family())));
+                 formatted("server {} is {}, service {} is {}: expected one family, or method=tunnel or fullnat",
+                           text(spec.at), name(spec.at.addr.family()), text(key), name(key.family())));
 }
 
 // IPVS gets marks from a firewall; here only the file's groups define them.

@@ -70,13 +70,15 @@ void Director::Path::classify(Arrival& a) {
   if (has_ports(p.protocol)) {
     // A VIP may be a local address of full NAT, too: its servers' packets come first.
     const bool to_vip = claimed && surroundings.takes(*claimed, p.protocol, p.dport) &&
-                        !(claimed->own && p.extended()) && !(flows.is_local(p.dst) && flows.expects(p));
+                        !(claimed->own && p.extended()) &&
+                        !flows.expects({p.dst, p.dport}, {p.src, p.sport}, p.protocol);
     a.role = to_vip ? Role::request : Role::reply;
     a.key = to_vip ? FlowKey{p.src, p.dst, p.sport, p.dport, p.protocol, false}
                    : flows.reply_key({p.dst, p.dport}, {p.src, p.sport}, p.protocol);
   } else if (const auto quote = parse_quote(*a.frame, p); quote && has_ports(quote->protocol)) {
     const Quote& q = a.quote = *quote;
-    const bool to_vip = claimed && surroundings.takes(*claimed, q.protocol, q.sport);
+    const bool to_vip = claimed && surroundings.takes(*claimed, q.protocol, q.sport) &&
+                        !flows.expects({q.src, q.sport}, {q.dst, q.dport}, q.protocol);
     if (to_vip && q.src != p.dst) return;
     // To a VIP: the quoted packet was sent from it. To others: the quoted packet is a client's.
     a.role = to_vip ? Role::client_error : Role::server_error;
@@ -102,9 +104,10 @@ Exit Director::Path::ip_arrived(Arrival& a, Turn turn) {
   }
   if (claimed && claimed->standby) return Exit::standby;
   if (a.packet.fragmented() || a.packet.fragment_at != 0) {
-    const bool may_be_ours = claimed ? surroundings.takes_fragment(*claimed, *a.frame, a.packet)
-                                     : surroundings.from_nat_server(a.packet.src);
-    if (!may_be_ours) return Exit::not_vip;
+    // An address of the host may also be a local address of full NAT, to which servers reply.
+    const bool of_service = claimed && surroundings.takes_fragment(*claimed, *a.frame, a.packet);
+    const bool reply = (!claimed || claimed->own) && surroundings.from_nat_server(a.packet.src);
+    if (!of_service && !reply) return Exit::not_vip;
     if (a.packet.fragmented()) return fragment_arrived(a, turn);
     join_atomic(a);
     return a.exit ? *a.exit : ip_arrived(a, turn);

@@ -91,8 +91,9 @@ class Flows {
   // packet that a server's side quotes, by its addresses.
   Endpoint local(const Connection& c) const { return {locals_.at(c.full().local), Port(c.full().port)}; }
   bool is_local(Ip addr) const { return locals_.find(addr) != LocalAddresses::kNone; }
-  bool expects(const Packet& p) const {  // from a server, on a connection
-    const FlowKey key = reply_key({p.dst, p.dport}, {p.src, p.sport}, p.protocol);
+  bool expects(Endpoint local, Endpoint server, Protocol protocol) const {  // replies to it, on a connection
+    if (!is_local(local.addr)) return false;
+    const FlowKey key = reply_key(local, server, protocol);
     return connections_.find(Side::server, key, hash(key)) != nullptr;
   }
   FlowKey reply_key(Endpoint client, Endpoint server, Protocol protocol) const;

@@ -173,8 +173,14 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
     if (!hop.knows_mac) return Exit::stray_icmp;
     return tell_in_family(a, c.real_server(), flows_.local(c), hop, turn);
   }
-  const bool header_due = c.is_full() && a.role == Role::request && p.protocol == Protocol::tcp &&
-                          from_client(c.full().proxy, *a.frame, p, c.client().addr.family());
+  bool header_due = false;
+  if (c.is_full() && a.role == Role::request && p.protocol == Protocol::tcp) {
+    ProxyState& proxy = c.full().proxy;
+    // The client's port begins another connection in the same entry: its server expects the header anew.
+    const bool anew = (p.tcp_flags & TcpFlags::syn) != 0 && c.state == static_cast<uint8_t>(TcpState::syn_recv);
+    if (anew && proxy.stage == Proxy::done) proxy.stage = Proxy::wanted;
+    header_due = from_client(proxy, *a.frame, p, c.client().addr.family());
+  }
   if (translates(method) && !translate(a, c, turn)) return Exit::bad_length;
   if (header_due) return depart_with_header(a, c, hop, turn);
   return depart(*a.frame, p, a.cuts, hop, turn);

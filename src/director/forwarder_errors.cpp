@@ -67,6 +67,7 @@ Exit Forwarder::carry_server_error(Arrival& a, Connection& c, Server& server, Tu
   if (a.packet.ttl <= 1) return Exit::stray_icmp;
   if (!l4_checksum_right(*a.frame, a.packet)) return Exit::bad_l4_checksum;
   count_out(a, server);
+  if (c.is_full()) from_server_side(c.full().proxy, *a.frame, a.packet, a.quote, c.client().addr.family());
   if (c.is_full() && c.is_mixed()) {
     const LinkFacts& way = surroundings_.link(c.link());
     if (!way.usable()) return Exit::no_link;
@@ -75,10 +76,7 @@ Exit Forwarder::carry_server_error(Arrival& a, Connection& c, Server& server, Tu
     return exit == Exit::forwarded ? Exit::answer_forwarded : exit;
   }
   rewrite_error_source(*a.frame, a.packet, a.quote, c.vip().addr, c.vport);
-  if (c.is_full()) {
-    rewrite_error_destination(*a.frame, a.packet, a.quote, c.client().addr, c.cport);
-    from_server_side(c.full().proxy, *a.frame, a.packet, a.quote, c.client().addr.family());
-  }
+  if (c.is_full()) rewrite_error_destination(*a.frame, a.packet, a.quote, c.client().addr, c.cport);
   return back(a, c, turn);
 }
 

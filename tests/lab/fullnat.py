@@ -2,13 +2,14 @@
 """Full NAT: servers see the director in place of the client, so their network, gateway and settings do not matter."""
 import os
 import signal
+import socket
 import sys
 
 from case import all_answered, case, over_ipv6, same, true
 from lab.director import Director, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually
-from lab.topology import ADDRESS, ADDRESS6, DIRECTOR_INSIDE, IPV6, VIP, VIP6, Load
+from lab.topology import ADDRESS, ADDRESS6, DIRECTOR_INSIDE, IPV4, IPV6, VIP, VIP6, Load
 from nat import IN
 from programs import (HERE, MEGABYTE, a_thousand_requests, fifty_megabytes_each_way, loud, names_by_udp_and_tcp,
                       serve_names, upload)
@@ -230,6 +231,45 @@ def haproxy_sees_the_clients_address(lab):
     same(set(lab.request("client", 50, parallel=5).of), {lab.family.address["client"]}, "HAProxy's clients")
 
 
+def echoed(lab, vip, *sizes):
+    """Datagrams of these sizes come back from the echo service at the VIP."""
+    with lab["client"].inside():
+        s = lab.family.socket(socket.SOCK_DGRAM)
+    with s:
+        s.settimeout(30)
+        s.connect((vip, 7))
+        for size in sizes:
+            data = os.urandom(size)
+            s.send(data)
+            same(s.recv(1 << 17), data, f"the echo of {size} bytes")
+
+
+def echo_server(lab, name):
+    server = lab[name].start(sys.executable, str(HERE / "small_server"), "echo", lab.family.address[name], "7")
+    eventually(lambda: "ready" in server.text(), 10, "the echo server")
+
+
+@case(seconds=60)
+def replies_in_fragments_are_not_the_kernels(lab):
+    lab.add_inside("in1")
+    echo_server(lab, "in1")
+    section = virtual("echo", ports="udp/7", servers=("in1 forward=fullnat",), family=lab.family)
+    director = Director(lab, section, inside="eth1").start()
+    echoed(lab, lab.family.vip, 100, 4000, 20000)
+    if lab.family is IPV4:
+        same(lab["director"].kernel_counter("NoPorts", "Udp"), 0, "replies that the director's kernel refused")
+    same(director.dropped(), {}, "frames dropped")
+
+
+@case(seconds=60)
+def replies_in_fragments_to_the_hosts_own_vip_reach_the_client(lab):
+    echo_server(lab, "rs1")
+    vip = ADDRESS["director"]
+    director = Director(lab, virtual("echo", address=vip, ports="udp/7", servers=("rs1 forward=fullnat",))).start()
+    echoed(lab, vip, 100, 4000, 20000)
+    same(director.dropped(), {}, "frames dropped")
+
+
 def between_families(lab, vip, server):
     """Requests and large files, from clients of one family to a server of the other."""
     lab.add_inside("in1")
@@ -261,5 +301,6 @@ over_ipv6("fullnat",
           servers_on_the_clients_lan_with_another_gateway_are_served_by_one_arm,
           used_up_ports_are_counted_said_and_free_again_later,
           downloads_survive_a_restart_of_the_daemon,
+          replies_in_fragments_are_not_the_kernels,
           nginx_sees_the_clients_address,
           haproxy_sees_the_clients_address)

@@ -25,6 +25,7 @@ std::string service_option(const std::string& service) {
 
 std::string method_options(const Row& row) {
   const std::string method = value(row, "method"), tunnel = value(row, "tun-type"), sum = value(row, "tun-checksum");
+  if (value(row, "proxy") == "2") return std::string(method_option(method)) + " --proxy-protocol";
   if (method != "tunnel") return method_option(method);
   if (tunnel.empty() || tunnel == "ipip") return "-i";
   return "-i --tun-type " + tunnel + (tunnel == "gue" ? " --tun-port " + value(row, "tun-port") : "") +

@@ -12,6 +12,7 @@
 
 #include "rawvs/bytes.h"
 #include "sys/guard/bpf_insn.h"
+#include "sys/guard/guard_stack.h"
 #include "wire/discovery.h"
 #include "wire/ipv4_header.h"
 #include "wire/ipv6_header.h"
@@ -21,6 +22,7 @@ namespace rawvs {
 namespace {
 
 using namespace ebpf;
+using namespace guard_stack;
 
 using Key = GuardKey;
 using Key6 = GuardKey6;
@@ -28,35 +30,6 @@ using Key6 = GuardKey6;
 // The meaning of the returned number, the same for both hooks.
 constexpr int32_t kNext = -1;  // TC_ACT_UNSPEC, TCX_NEXT: not the director's: run the next program
 constexpr int32_t kShot = 2;   // TC_ACT_SHOT, TCX_DROP
-
-// As signed numbers, as BPF uses them.
-constexpr int kFragment = kIpv4FragmentAt, kProtocol = kIpv4ProtocolAt, kSource = kIpv4SourceAt,
-              kDestination = kIpv4DestinationAt, kIpSize = kIpv4Size, kIcmp = kIcmpSize;
-// Bits of the byte at kFragment; the next byte is offset, too.
-constexpr int32_t kMoreOrOffset = (kMoreFragments | kFragmentOffset) >> 8, kOffset = kFragmentOffset >> 8;
-constexpr int32_t kArpOperation = kEthernetSize + kArpOperationAt, kArpTarget = kEthernetSize + kArpTargetAt;
-
-// Offsets on the stack, aligned for the verifier.
-constexpr int kKeyAt = -static_cast<int>(sizeof(Key)), kReplyAt = kKeyAt - static_cast<int>(sizeof(ReplyKey)),
-              kIpAt = kReplyAt - kIpSize, kIcmpAt = kIpAt - (kIcmp + kIpSize), kQuoteAt = kIcmpAt + kIcmp;
-constexpr int kKey6At = kIcmpAt - 24, kIp6Size = kIpv6Size, kIp6At = kKey6At - kIp6Size;  // only with addresses6
-constexpr int kNext6 = kIpv6NextHeaderAt, kSource6 = kIpv6SourceAt, kDestination6 = kIpv6DestinationAt,
-              kTarget6 = kIcmpSize;
-constexpr int kReply6At = kIp6At - static_cast<int>(sizeof(ReplyKey6)), kIcmp6At = kReply6At - (kIcmp + kIp6Size),
-              kQuote6At = kIcmp6At + kIcmp;  // only with flows6
-static_assert(kReply6At % 8 == 0 && kIcmp6At % 8 == 0 && kIcmp6At >= -512);
-static_assert(kKey6At % 8 == 0 && kIp6At % 8 == 0 && kIcmpAt % 8 == 0 && kIpAt % 4 == 0 && kQuoteAt % 4 == 0);
-constexpr int kReplyServer = kReplyAt + static_cast<int>(offsetof(ReplyKey, server)),
-              kReplyClient = kReplyAt + static_cast<int>(offsetof(ReplyKey, client)),
-              kReplyServerPort = kReplyAt + static_cast<int>(offsetof(ReplyKey, server_port)),
-              kReplyClientPort = kReplyAt + static_cast<int>(offsetof(ReplyKey, client_port)),
-              kReplyProtocol = kReplyAt + static_cast<int>(offsetof(ReplyKey, protocol));
-
-constexpr int kReply6Server = kReply6At + static_cast<int>(offsetof(ReplyKey6, server)),
-              kReply6Client = kReply6At + static_cast<int>(offsetof(ReplyKey6, client)),
-              kReply6ServerPort = kReply6At + static_cast<int>(offsetof(ReplyKey6, server_port)),
-              kReply6ClientPort = kReply6At + static_cast<int>(offsetof(ReplyKey6, client_port)),
-              kReply6Protocol = kReply6At + static_cast<int>(offsetof(ReplyKey6, protocol));
 
 constexpr Register r9 = BPF_REG_9;
 constexpr std::array kWithPorts{Protocol::tcp, Protocol::udp, Protocol::sctp};
@@ -87,6 +60,7 @@ class Program {
   void own_ports();
   void own_ports6();
   void port_of(int ports_at, int key_at);
+  void first_fragment6();
   void ports_in_quote6();
   void fragment();
   void ports_behind_ip();
@@ -325,8 +299,27 @@ void Program::flows6() {
   a_.look_up(*flows6_, kReply6At, drop_);
   a_.jump(next_);
   a_.here(extended);
+  first_fragment6();
   look_up6(Guarded::host, kIp6At + kDestination6, next_);
   look_up6(Guarded::nat_server, kIp6At + kSource6, drop_);
+}
+
+void Program::first_fragment6() {  // as in fragment()
+  Label other;
+  a_.jump_unless_equal(r8, ipv6_next::kFragment, other);
+  load(r7, kIp6Size, kIcmp6At, static_cast<int32_t>(kIpv6FragmentSize));
+  a_.put(load_byte(r0, kIcmp6At + 2));
+  a_.jump_unless_equal(r0, 0, other);
+  a_.put(load_byte(r0, kIcmp6At + 3));
+  a_.put(mask(r0, 0xf8));  // without the flags
+  a_.jump_unless_equal(r0, 0, other);
+  copy_address6(kIp6At + kSource6, kReply6Server);
+  copy_address6(kIp6At + kDestination6, kReply6Client);
+  load(r7, kIp6Size + static_cast<int32_t>(kIpv6FragmentSize), kReply6ServerPort, 4);
+  a_.put(load_byte(r8, kIcmp6At));
+  a_.put(store_word(kReply6Protocol, r8));
+  a_.look_up(*flows6_, kReply6At, drop_);
+  a_.here(other);
 }
 
 void Program::ports_in_quote6() {
@@ -341,7 +334,18 @@ void Program::ports_in_quote6() {
   load(r7, kIp6Size + kIcmp + kIp6Size + static_cast<int>(kDestinationPortAt), kReply6ServerPort, 2);
 }
 
+// The first fragment of a reply shows its ports: full NAT's are sent to the host's own address. Without it the kernel
+// discards the others, and says nothing.
 void Program::fragment() {
+  Label later;
+  jump_if_fragment(kIpAt, kOffset, later);
+  header_size(r0, kIpAt);
+  a_.put(add_register(r7, r0));
+  ports_behind_ip();
+  a_.put(load_byte(r8, kIpAt + kProtocol));
+  a_.put(store_word(kReplyProtocol, r8));
+  a_.look_up(*flows_, kReplyAt, drop_);
+  a_.here(later);
   look_up_address(Guarded::host, kIpAt + kDestination, next_);
   look_up_address(Guarded::nat_server, kIpAt + kSource, drop_);
 }
