@@ -61,6 +61,7 @@ class Program {
   void own_ports6();
   void port_of(int ports_at, int key_at);
   void first_fragment6();
+  void only_first_fragment6(int to, Label& other);
   void ports_in_quote6();
   void fragment();
   void ports_behind_ip();
@@ -255,12 +256,7 @@ void Program::own_ports6() {
   a_.put(load_byte(r8, kIp6At + kNext6));
   for (const Protocol p : kWithPorts) a_.jump_if_equal(r8, static_cast<int32_t>(p), has_ports);
   a_.jump_unless_equal(r8, ipv6_next::kFragment, other);
-  load(r9, 0, kIcmpAt, static_cast<int32_t>(kIpv6FragmentSize));
-  a_.put(load_byte(r0, kIcmpAt + 2));
-  a_.jump_unless_equal(r0, 0, other);
-  a_.put(load_byte(r0, kIcmpAt + 3));
-  a_.put(mask(r0, 0xf8));  // without the flags
-  a_.jump_unless_equal(r0, 0, other);
+  only_first_fragment6(kIcmpAt, other);
   a_.put(add(r9, static_cast<int32_t>(kIpv6FragmentSize)));
   a_.put(load_byte(r8, kIcmpAt));
   for (const Protocol p : kWithPorts) a_.jump_if_equal(r8, static_cast<int32_t>(p), has_ports);
@@ -273,14 +269,23 @@ void Program::own_ports6() {
   a_.here(other);
 }
 
+// Puts the fragment header behind the IPv6 header on the stack.
+void Program::only_first_fragment6(int to, Label& other) {
+  load(r7, kIp6Size, to, static_cast<int32_t>(kIpv6FragmentSize));
+  a_.put(load_byte(r0, to + 2));
+  a_.jump_unless_equal(r0, 0, other);
+  a_.put(load_byte(r0, to + 3));
+  a_.put(mask(r0, 0xf8));  // without the flags
+  a_.jump_unless_equal(r0, 0, other);
+}
+
 void Program::look_up6(Guarded what, int address_at, Label& found) {
   copy_address6(address_at, kKey6At + static_cast<int>(offsetof(Key6, address)));
   a_.put(store_word_value(kKey6At, static_cast<int32_t>(what)));
   a_.look_up(*addresses6_, kKey6At, found);
 }
 
-// As with IPv4. Packets with extension headers are treated as fragments are: the director gives back what is none of
-// its own.
+// As with IPv4. Packets with extension headers are treated as fragments: the director gives back others'.
 void Program::flows6() {
   Label extended, icmp, ports_known;
   a_.put(load_byte(r8, kIp6At + kNext6));
@@ -307,12 +312,7 @@ void Program::flows6() {
 void Program::first_fragment6() {  // as in fragment()
   Label other;
   a_.jump_unless_equal(r8, ipv6_next::kFragment, other);
-  load(r7, kIp6Size, kIcmp6At, static_cast<int32_t>(kIpv6FragmentSize));
-  a_.put(load_byte(r0, kIcmp6At + 2));
-  a_.jump_unless_equal(r0, 0, other);
-  a_.put(load_byte(r0, kIcmp6At + 3));
-  a_.put(mask(r0, 0xf8));  // without the flags
-  a_.jump_unless_equal(r0, 0, other);
+  only_first_fragment6(kIcmp6At, other);
   copy_address6(kIp6At + kSource6, kReply6Server);
   copy_address6(kIp6At + kDestination6, kReply6Client);
   load(r7, kIp6Size + static_cast<int32_t>(kIpv6FragmentSize), kReply6ServerPort, 4);
