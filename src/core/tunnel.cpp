@@ -52,27 +52,20 @@ uint64_t sum_of(const Frame& frame, size_t from, size_t end) {
   return checksum_add(all.subspan(from, start - from), static_cast<uint16_t>(~pseudo_sum));
 }
 
-struct Outer {
-  uint8_t tos, ttl;
-  Protocol protocol;
-  uint16_t id;
-  bool dont_fragment;
-  Ip source, destination;
-  uint32_t payload_size;  // bytes after the outer IP header
-  Family family() const { return destination.family(); }
-  uint32_t payload_at() const { return static_cast<uint32_t>(kEthernetSize) + ip_header_size(family()); }
-};
+uint32_t payload_at(const HeaderFacts& outer) {
+  return static_cast<uint32_t>(kEthernetSize) + ip_header_size(outer.family());
+}
 
-void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, const Outer& outer) {
-  const uint32_t payload_at = outer.payload_at(), payload_size = outer.payload_size;
-  const MutableBytes udp = frame.bytes().subspan(payload_at, payload_size);
+void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, const HeaderFacts& outer) {
+  const uint32_t at = payload_at(outer), payload_size = outer.payload;
+  const MutableBytes udp = frame.bytes().subspan(at, payload_size);
   const MutableBytes gue = udp.subspan(kUdpSize);
   const bool remote = remote_checksum(tunnel, frame.offload);
   gue[0] = remote ? kRemoteSize / 4 : 0;  // version 0, no control message, length of the options in words
   gue[kGueProtocolAt] = static_cast<uint8_t>(protocol_of(TunnelType::ipip, inner.family()));
   store_be16(gue, kGueFlagsAt, remote ? kGuePrivateFlags : 0);
   if (remote) {  // where the receiver completes the inner checksum, counted from the inner IP header
-    const size_t inner_at = payload_at + kUdpSize + kGueSize + kRemoteSize;
+    const size_t inner_at = at + kUdpSize + kGueSize + kRemoteSize;
     const auto start = static_cast<uint16_t>(frame.offload.checksum_start - inner_at);
     store_be32(gue, kGueSize, kGueRemoteChecksum);
     store_be16(gue, kGueSize + 4, start);
@@ -84,44 +77,22 @@ void write_gue(Frame& frame, const Packet& inner, const Tunnel& tunnel, const Ou
   store_be16(udp, kUdpLengthAt, static_cast<uint16_t>(payload_size));
   store_be16(udp, kUdpChecksumAt, 0);
   if (tunnel.checksum == TunnelChecksum::none) return;
-  const uint64_t sum = sum_of(frame, payload_at, payload_at + payload_size) +
-                       pseudo_header_sum(outer.source, outer.destination, Protocol::udp, payload_size);
+  const uint64_t sum =
+      sum_of(frame, at, at + payload_size) + pseudo_header_sum(outer.src, outer.dst, Protocol::udp, payload_size);
   const auto check = static_cast<uint16_t>(~checksum_fold(sum));
   store_be16(udp, kUdpChecksumAt, check == 0 ? 0xffff : check);
 }
 
-void write_gre(const Frame& frame, const Packet& inner, const Tunnel& tunnel, const Outer& outer) {
-  const uint32_t payload_at = outer.payload_at(), payload_size = outer.payload_size;
-  const MutableBytes gre = frame.bytes().subspan(payload_at, payload_size);
+void write_gre(const Frame& frame, const Packet& inner, const Tunnel& tunnel, const HeaderFacts& outer) {
+  const uint32_t at = payload_at(outer), payload_size = outer.payload;
+  const MutableBytes gre = frame.bytes().subspan(at, payload_size);
   const bool checked = tunnel.checksum != TunnelChecksum::none;
   store_be16(gre, kGreFlagsAt, checked ? kGreHasChecksum : 0);
   store_be16(gre, kGreTypeAt, ether_type(inner.family()));
   if (!checked) return;
   store_be32(gre, kGreChecksumAt, 0);  // checksum, reserved
-  const uint64_t sum = sum_of(frame, payload_at, payload_at + payload_size);
+  const uint64_t sum = sum_of(frame, at, at + payload_size);
   store_be16(gre, kGreChecksumAt, static_cast<uint16_t>(~checksum_fold(sum)));
-}
-
-void write_ip(MutableIpv4Header ip, const Outer& o) {
-  ip.set_version_and_size();
-  ip.set_tos(o.tos);
-  ip.set_total(kIpv4Size + o.payload_size);
-  ip.set_id(o.id);
-  ip.set_fragment_word(o.dont_fragment ? kDontFragment : uint16_t{0});
-  ip.set_ttl(o.ttl);
-  ip.set_protocol(o.protocol);
-  ip.set_source(o.source);
-  ip.set_destination(o.destination);
-  ip.make_checksum();
-}
-
-void write_ip(MutableIpv6Header ip, const Outer& o) {
-  ip.set_version_and_class(o.tos);  // with flow label 0, as IPVS
-  ip.set_payload_size(o.payload_size);
-  ip.set_next_header(o.protocol);
-  ip.set_hop_limit(o.ttl);
-  ip.set_source(o.source);
-  ip.set_destination(o.destination);
 }
 
 bool holds_ip(uint8_t protocol) {
@@ -166,16 +137,21 @@ std::optional<Frame> encapsulate(const Frame& inner, const Packet& packet, const
 
   const Bytes inner_ip = Bytes(whole.bytes()).subspan(packet.ip_at);
   const uint8_t tos = tos_of(inner_ip, packet.family()), ttl = inner_ip[ttl_at(packet.family())];
-  const Outer header{outer_tos(tos), ttl,         protocol_of(tunnel.type, packet.family()),         id, dont_fragment,
-                     source,         destination, overhead - ip_header_size(family) + packet.ip_size};
+  const HeaderFacts header{.src = source,
+                           .dst = destination,
+                           .protocol = protocol_of(tunnel.type, packet.family()),
+                           .payload = overhead - ip_header_size(family) + packet.ip_size,
+                           .tos = outer_tos(tos),
+                           .ttl = ttl,
+                           .id = id,
+                           .dont_fragment = dont_fragment};
   Frame outer = grown(whole, overhead, packet.ip_size, family);
   switch (tunnel.type) {
     case TunnelType::ipip: break;
     case TunnelType::gue: write_gue(outer, packet, tunnel, header); break;
     case TunnelType::gre: write_gre(outer, packet, tunnel, header); break;
   }
-  const MutableBytes ip = outer.bytes().subspan(kEthernetSize);
-  family == Family::ipv4 ? write_ip(MutableIpv4Header(ip), header) : write_ip(MutableIpv6Header(ip), header);
+  write_ip_header(outer.bytes().subspan(kEthernetSize), header);
   return outer;
 }
 

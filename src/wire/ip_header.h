@@ -39,4 +39,37 @@ constexpr size_t ttl_at(Family f) { return f == Family::ipv4 ? kIpv4TtlAt : kIpv
 inline bool states_ipv6(Bytes packet) { return packet[0] >> 4 == 6; }
 inline Family stated_family(Bytes packet) { return states_ipv6(packet) ? Family::ipv6 : Family::ipv4; }
 
+// The header of a packet of `protocol` with so many bytes behind it. REQUIRES: `out` has ip_header_size(family) bytes.
+struct HeaderFacts {
+  Ip src{}, dst{};
+  Protocol protocol = Protocol::any;
+  uint32_t payload = 0;
+  uint8_t tos = 0, ttl = 64;
+  uint16_t id = 0;
+  bool dont_fragment = false;  // of IPv4
+  Family family() const { return dst.family(); }
+};
+inline void write_ip_header(MutableBytes out, const HeaderFacts& f) {
+  if (f.dst.is_v6()) {
+    MutableIpv6Header ip(out);
+    ip.set_version_and_class(f.tos);  // with flow label 0, as IPVS
+    ip.set_payload_size(f.payload);
+    ip.set_next_header(protocol_on_wire(f.protocol, Family::ipv6));
+    ip.set_hop_limit(f.ttl);
+    ip.set_source(f.src);
+    return ip.set_destination(f.dst);
+  }
+  MutableIpv4Header ip(out);
+  ip.set_version_and_size();
+  ip.set_tos(f.tos);
+  ip.set_total(kIpv4Size + f.payload);
+  ip.set_id(f.id);
+  ip.set_fragment_word(f.dont_fragment ? kDontFragment : uint16_t{0});
+  ip.set_ttl(f.ttl);
+  ip.set_protocol(f.protocol);
+  ip.set_source(f.src);
+  ip.set_destination(f.dst);
+  ip.make_checksum();
+}
+
 }  // namespace rawvs

@@ -59,29 +59,6 @@ void change_offload(Offload& offload, int32_t moved, Family now) {
 
 }  // namespace
 
-void write_ip_header(MutableBytes out, const HeaderFacts& f) {
-  if (f.dst.is_v6()) {
-    MutableIpv6Header ip(out);
-    ip.set_version_and_class(f.tos);
-    ip.set_payload_size(f.payload);
-    ip.set_next_header(protocol_on_wire(f.protocol, Family::ipv6));
-    ip.set_hop_limit(f.ttl);
-    ip.set_source(f.src);
-    return ip.set_destination(f.dst);
-  }
-  MutableIpv4Header ip(out);
-  ip.set_version_and_size();
-  ip.set_tos(f.tos);
-  ip.set_total(kIpv4Size + f.payload);
-  ip.set_id(f.id);
-  ip.set_fragment_word(f.dont_fragment ? kDontFragment : uint16_t{0});
-  ip.set_ttl(f.ttl);
-  ip.set_protocol(f.protocol);
-  ip.set_source(f.src);
-  ip.set_destination(f.dst);
-  ip.make_checksum();
-}
-
 bool translate(Frame& frame, Packet& p, Ip src, Ip dst, uint16_t id) {
   const Family now = dst.family();
   const uint32_t header = ip_header_size(now), size = header + p.l4_size();

@@ -28,15 +28,4 @@ constexpr uint32_t mtu_in_other_family(uint32_t mtu, Family from) {
 // fragment; kFamilyGrowth bytes of headroom. False: it would be too long, or is no such packet; it must not be used.
 bool translate(Frame& frame, Packet& packet, Ip src, Ip dst, uint16_t id);
 
-// The header of a packet of `protocol` with so many bytes behind it. REQUIRES: `out` has ip_header_size(family) bytes.
-struct HeaderFacts {
-  Ip src{}, dst{};
-  Protocol protocol = Protocol::any;
-  uint32_t payload = 0;
-  uint8_t tos = 0, ttl = 64;
-  uint16_t id = 0;
-  bool dont_fragment = false;  // of IPv4
-};
-void write_ip_header(MutableBytes out, const HeaderFacts& facts);
-
 }  // namespace rawvs
