@@ -258,6 +258,12 @@ lab: setup-test  ## the tests on network namespaces (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tests/lab/run
 
+# VLAN, bond, macvlan, PPP, WireGuard, GRE and ipip: many machines' kernels lack some of them.
+lab-kernel: setup-record  ## the lab tests of kinds of interfaces, on a Debian kernel under QEMU that has all of them
+	@$(MAKE) --no-print-directory all
+	@MEM=2048 TIMEOUT=2400 tests/conformance/oracle/boot env RAWVS_BIN=$(abspath $(BUILD)) bash -c \
+	  'modprobe -a 8021q bonding macvlan ppp_async wireguard ip_gre ipip tun; tests/lab/run -j1 bare_links: interfaces:'
+
 conformance: setup-test  ## rawvsd against what the kernel's IPVS did (root)
 	@$(MAKE) --no-print-directory all
 	@RAWVS_BIN=$(BUILD) tests/conformance/run check
@@ -361,5 +367,5 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all FORCE alone tidy setup-build setup-demo setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
+.PHONY: all FORCE alone tidy setup-build setup-demo setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab lab-kernel conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -71,6 +71,16 @@ TEST_F(SeveralLinksTest, AVipIsAnsweredForAndAnnouncedOnEveryLinkOfClients) {
   EXPECT_EQ(announced(), (std::set<Link>{kOutLink, kSecond}));
 }
 
+// What a link without Ethernet has in place of MAC addresses says nothing about hosts on other links.
+TEST_F(SeveralLinksTest, AHostWithTheInventedMacAddressOfAnotherLinkIsAnswered) {
+  web(1);
+  ppp(LinkRole::clients);
+  for (const Mac asker : {kBareOwn, kBarePeer}) {
+    const std::string answer = arrive(frame(ArpFrame{.sender_mac = asker}));
+    EXPECT_NE(answer.find(text(kDirectorMac)), std::string::npos) << text(asker) << ": " << answer;
+  }
+}
+
 TEST_F(SeveralLinksTest, ALinkOfServersAnswersForNoVip) {
   web(1);
   second_link(LinkRole::servers);

@@ -47,8 +47,9 @@ enum class LinkRole : uint8_t {
   servers   // [director] inside
 };
 
-// The invented MAC addresses of a link without Ethernet: ours and the other end's.
-inline constexpr Mac kBareOwn{{2, 0, 0, 0, 0, 1}}, kBarePeer{{2, 0, 0, 0, 0, 2}};
+// The invented MAC addresses of a link without Ethernet: ours and the other end's. Of the block for documentation
+// (RFC 7042 section 2.1.1): no host's card has one.
+inline constexpr Mac kBareOwn{{0, 0, 0x5e, 0, 0x53, 1}}, kBarePeer{{0, 0, 0x5e, 0, 0x53, 2}};
 
 struct LinkFacts {
   std::string name;

@@ -19,8 +19,7 @@ Mac who_may_have(Ip target) { return target.is_v4() ? kBroadcastMac : multicast_
 // Learns from a received request or answer.
 Exit Surroundings::heard(const Discovery& d, Link link, Turn turn) {
   const Mac own = lan_.link(link).mac;
-  // Two of our links may be in one network.
-  if (std::ranges::find(lan_.used(), d.sender_mac, &LinkFacts::mac) != lan_.used().end()) return Exit::own_frame;
+  if (lan_.has(d.sender_mac)) return Exit::own_frame;  // two of our links may be in one network
   if (lan_.claims.answers_for(d.sender, link)) {
     const bool by_server = lan_.neighbors.who_has(d.sender_mac).has_value();
     if (const auto conflict = lan_.claims.heard(d, by_server, link, own, turn.now)) tell(*conflict, turn.out);

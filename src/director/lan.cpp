@@ -22,6 +22,10 @@ bool Lan::is_own(Ip addr) const {
   });
 }
 
+bool Lan::has(Mac mac) const {
+  return std::ranges::any_of(used(), [&](const LinkFacts& link) { return link.ethernet && link.mac == mac; });
+}
+
 Ip Lan::own_address(Link link, Family family) const { return own_address(link, family, false); }
 
 Ip Lan::asker(Link link, Family family) const { return own_address(link, family, family == Family::ipv6); }

@@ -18,6 +18,7 @@ struct Lan {
 
   const LinkFacts& link(Link which) const { return links[index(which)]; }
   bool is_own(Ip addr) const;  // an address of this host on one of the links
+  bool has(Mac mac) const;     // one of the links with Ethernet has it; what others have is invented
   // An address of this host on the link that is no VIP; unspecified: none. IPv6: a global one rather than a link-local
   // one; asker(): the other way, since a neighbour can always send to a link-local address (RFC 4861 section 7.2.2).
   Ip own_address(Link link, Family family) const;

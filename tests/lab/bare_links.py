@@ -99,6 +99,7 @@ def set_up(lab, kind, mtu=None):
     if kind is not ppp:
         lab["director"].ip(f"addr add {NEAR} peer {FAR} dev link9", "link set link9 up")
         guest.ip(f"addr add {FAR} peer {NEAR} dev link9", "link set link9 up")
+    eventually(lambda: guest.run("ping", "-c1", "-W1", NEAR, check=False).returncode == 0, 20, "the link to answer")
     guest.ip(f"route add {VIP}/32 dev link9")
     return guest
 
