@@ -178,6 +178,7 @@ int test(const Options& options, const Config& config) {
   for (const Error& fault : faults) fail(options.config + ": " + fault.text, kNotConfigured);
   if (!faults.empty()) return kNotConfigured;
   if (const auto place = PidFile(options.pidfile).check(); !place) return fail(place.error().text, kFailed);
+  for (const std::string& warning : start_warnings(config)) fail(options.config + ": warning: " + warning, 0);
   std::fputs(print_config(config, Secrets::hidden).c_str(), stdout);
   std::fprintf(stderr, "rawvsd: %s%s\n", options.config.c_str(), kValid);
   return kOk;

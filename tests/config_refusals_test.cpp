@@ -62,6 +62,19 @@ constexpr Wrong kWrong[] = {
     {kDirector, "local_ports = 5000-4000\n", ":3: [director] local_ports: \"5000-4000\": the range runs backwards"},
     {kDirector, "local_address = 224.0.0.1\n",
      ":3: [director] local_address: \"224.0.0.1\" is not a unicast address that a network can reach"},
+    {kDirector, "local_address = 203.0.113.5 fe80::5\n",
+     ":3: [director] local_address: \"fe80::5\" is a link-local address: it means a host on one link only, and no "
+     "router "
+     "forwards it; use a global one or a unique local one, such as 2001:db8::100"},
+    {kDirector, "local_address = 203.0.113.5 203.0.113.5\n",
+     ":3: [director] local_address: 203.0.113.5 is named twice"},
+    {kDirector, "local_address = 203.0.113.5\nlocal_address = 203.0.113.6 203.0.113.5\n",
+     ":4: [director] local_address: 203.0.113.5 is already on line 3"},
+    {kDirector,
+     "local_address = 192.0.2.11\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n"
+     "server = 192.0.2.11 forward=fullnat\n",
+     ":7: [virtual web] server: 192.0.2.11 is a local_address (line 3), so it is this host itself, whose answers "
+     "forward=fullnat cannot translate; use forward=dr, or correct local_address"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, control, control_group, "
      "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "

@@ -179,6 +179,36 @@ TEST_F(FullNatTest, OnePacketSchedulingIsRefused) {
   EXPECT_EQ(director_->edit({.key = dns, .one_packet = true}, {now_, out_}), Refusal::unsupported);
 }
 
+TEST_F(FullNatTest, ALocalAddressThatTheHostLacksIsSaidOnceAndClearedWhenItAppears) {
+  settings_.local_addresses = {ip("203.0.113.99"), ip("203.0.113.10"), ip("192.0.2.100")};
+  make(settings_);
+  serve();
+  director_->time_passed({now_, out_});
+  EXPECT_EQ(notices(), "") << "the host's addresses are not known yet";
+  const std::vector<Ip> without{ip("192.0.2.10"), ip("203.0.113.10")};
+  director_->host_addresses(without, {now_, out_});
+  EXPECT_EQ(director_->next_deadline(), Instant());
+  director_->time_passed({now_, out_});
+  EXPECT_EQ(notices(),
+            "local_address 203.0.113.99 is no address of this host: full NAT's servers reply to it in vain, until an "
+            "interface has it");
+  out_.clear();
+  director_->host_addresses(without, {now_, out_});
+  director_->time_passed({now_, out_});
+  EXPECT_EQ(notices(), "");
+  director_->host_addresses({ip("192.0.2.10"), ip("203.0.113.10"), ip("203.0.113.99")}, {now_, out_});
+  director_->time_passed({now_, out_});
+  EXPECT_EQ(notices(), "local_address 203.0.113.99 is an address of this host now");
+}
+
+TEST_F(FullNatTest, ALocalAddressOfAReloadIsLookedAt) {
+  director_->host_addresses({ip("203.0.113.10")}, {now_, out_});
+  settings_.local_addresses = {ip("203.0.113.98")};
+  director_->set_settings(settings_, now_);
+  director_->time_passed({now_, out_});
+  EXPECT_NE(notices().find("local_address 203.0.113.98 is no address of this host"), std::string::npos) << notices();
+}
+
 TEST_F(FullNatTest, AVipMayBeALocalAddress) {
   settings_.local_addresses = {ip("192.0.2.100")};
   make(settings_);

@@ -80,5 +80,30 @@ TEST(DoctorOwn, NamesAServerWhoseAnswersThisHostWouldDrop) {
       "use forward=nat for it, or give it another gateway");
 }
 
+// The second server is full NAT's, and no client got an answer from it.
+Illness with_locals(const char* first, const char* second) {
+  Illness out;
+  out.changed = {{"method=masq", "method=fullnat"},
+                 {"active=5 inactive=4 persistent=0 overloaded=0 reach=ready via=203.0.113.21",
+                  "active=9 inactive=0 persistent=0 overloaded=0 reach=ready via=203.0.113.21"},
+                 {"line text=guard = auto", std::string("line text=local_address = ") + first},
+                 {"line text=max_connections = 1000 ; few", std::string("line text=local_address = ") + second}};
+  for (int i = 0; i < 9; ++i) {
+    out.added.push_back("connection protocol=tcp state=SYN_RECV expires=50 client=198.51.100.1:100" +
+                        std::to_string(i) + " virtual=192.0.2.100:80 server=203.0.113.21:8080");
+  }
+  return out;
+}
+
+TEST(DoctorLocal, NamesALocalAddressThatTheHostLacksAndDoesNotBlameTheServer) {
+  finds(with_locals("203.0.113.10", "203.0.113.99"), "error:local-address",
+        "local_address 203.0.113.99 is no address of this host", "ip addr add 203.0.113.99/BITS dev INTERFACE");
+}
+
+TEST(DoctorLocal, BlamesTheServerWhereEveryLocalAddressIsHere) {
+  finds(with_locals("203.0.113.10", "192.0.2.100"), "error:no-answer", "real server 203.0.113.21:8080",
+        "on 203.0.113.21: ss -ltn");
+}
+
 }  // namespace
 }  // namespace rawvs::adm::test

@@ -141,6 +141,15 @@ TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
             "udp 192.0.2.100:53 wlc: 192.0.2.15:53=1\n");
 }
 
+TEST_F(ReloadTest, AListIsReplacedAsAWhole) {
+  reload(kDirector + "local_address = 203.0.113.5 203.0.113.8\n");
+  EXPECT_EQ(reload(kDirector + "local_address = 203.0.113.6\nlocal_address = 203.0.113.7\n"),
+            "local_address: 203.0.113.5 203.0.113.8 -> 203.0.113.6 203.0.113.7\n");
+  EXPECT_EQ(director_.settings().local_addresses, (std::vector{*parse_ip("203.0.113.6"), *parse_ip("203.0.113.7")}));
+  EXPECT_EQ(reload(kDirector), "local_address: 203.0.113.6 203.0.113.7 -> none\n");
+  EXPECT_TRUE(director_.settings().local_addresses.empty());
+}
+
 TEST_F(ReloadTest, WhatRawvsadmChangedStaysUnlessTheFileSaysSomethingNewOfIt) {
   start(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n");
   ask("edit-server service=tcp:192.0.2.100:80 server=192.0.2.11 weight=0");

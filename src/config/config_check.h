@@ -26,6 +26,7 @@ struct Checking {  // shared by the parts; filled by the walks of add_table_chec
   std::map<std::pair<uint32_t, Family>, size_t> group_of{}, virtual_of{};  // by mark: the first one
   std::map<std::string_view, size_t> virtuals{}, checks{}, vrrps{};        // by name
   std::set<Ip> vips{};
+  std::map<Ip, size_t> locals{};                        // local_address: its place among the values
   std::array<std::vector<Ip>, 2> vips_of{};             // the same, by family
   std::set<std::string_view> tracked{}, used_checks{};  // names used by [vrrp] and by servers
   size_t servers = 0, services = 0;                     // in the whole configuration

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_check_servers.cpp: checks servers: a VIP as a server, a server named twice, a port without effect, too many
-// servers.
+// servers; and the local addresses by which full NAT's servers know the director.
 
 #include <algorithm>
 #include <map>
@@ -8,6 +8,7 @@
 
 #include "config/config_check.h"
 #include "config/config_values.h"
+#include "core/local_addresses.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -87,6 +88,16 @@ class ServerCheck {
            ": proxy_protocol is for TCP, and this virtual has ports = " + rawvs::text(v.ports);
   }
 
+  std::string local_fault(const ServerSpec& server) const {
+    const auto local = c_.locals.find(server.at.addr);
+    if (local == c_.locals.end() || !translates(server.method)) return {};
+    return formatted(
+        "{} is a local_address (line {}), so it is this host itself, whose answers forward={} cannot "
+        "translate; use forward=dr, or correct local_address",
+        rawvs::text(server.at.addr), c_.places.director.line_of("local_address", local->second),
+        forward_word(server.method));
+  }
+
   // Why it cannot be a server here; empty: it can.
   std::string unfit(size_t i, const ServerSpec& server) const {
     if (c_.vips.contains(server.at.addr)) return rawvs::text(server.at.addr) + " is a VIP of this file";
@@ -96,6 +107,7 @@ class ServerCheck {
              " is this host itself, whose answers forward=" + std::string(forward_word(server.method)) +
              " cannot translate; use forward=dr";
     }
+    if (std::string why = local_fault(server); !why.empty()) return why;
     if (std::string why = one_packet_fault(c_.config.virtuals[i], server); !why.empty()) return why;
     if (std::string why = proxy_fault(c_.config.virtuals[i], server); !why.empty()) return why;
     return c_.shaped[i] ? port_fault(c_, i, server) : std::string();
@@ -105,6 +117,23 @@ class ServerCheck {
   size_t of_ = SIZE_MAX;             // the virtual of seen_
   std::map<Endpoint, size_t> seen_;  // its servers
 };
+
+// A VIP may be one: packets to it come here, too. Whether the host has the others is known when rawvsd runs.
+void check_local(Checking& c, size_t n) {
+  const Place& place = c.places.director;
+  const Ip addr = c.config.settings.local_addresses[n];
+  if (const auto fault = link_local_fault(text(addr), addr)) c.report.wrong(place, "local_address", fault->text, n);
+  if (const auto [first, fresh] = c.locals.emplace(addr, n); !fresh) {
+    const int line = place.line_of("local_address", first->second), its = place.line_of("local_address", n);
+    c.report.wrong(place, "local_address",
+                   line == its ? formatted("{} is named twice", text(addr))
+                               : formatted("{} is already on line {}", text(addr), line),
+                   n);
+  }
+  if (n == LocalAddresses::kMost) {
+    c.report.wrong(place, "local_address", formatted("{}: at most {} addresses", text(addr), LocalAddresses::kMost), n);
+  }
+}
 
 void check_room(Checking& c) {
   const Place& place = c.places.director;
@@ -121,6 +150,7 @@ void check_room(Checking& c) {
 void add_server_checks(Checking& c, Portions& walks) {
   const auto check = std::shared_ptr<ServerCheck>(new ServerCheck(c));
   const auto virtuals = [&c] { return c.config.virtuals.size(); };
+  walks.each([&c] { return c.config.settings.local_addresses.size(); }, [&c](size_t n) { check_local(c, n); });
   walks.each_of(
       virtuals, [&c](size_t i) { return c.config.virtuals[i].servers.size(); },
       [check](size_t i, size_t n) { check->check(i, n); });

@@ -83,6 +83,14 @@ std::optional<Error> KeyRow::set_in(void* section, std::string_view text) const 
   return form->read(*this, text, const_cast<void*>(field(section)));  // it is in a section that may be changed
 }
 
+std::optional<Error> KeyRow::replace_in(void* section, std::span<const std::string> texts) const {
+  if (form->clear != nullptr) form->clear(const_cast<void*>(field(section)));
+  for (const std::string& text : texts) {
+    if (auto wrong = set_in(section, text)) return wrong;
+  }
+  return std::nullopt;
+}
+
 size_t KeyRow::count_in(const void* section) const { return form->count == nullptr ? 1 : form->count(field(section)); }
 
 std::string KeyRow::text_in(const void* section, size_t n) const { return form->write(*this, field(section), n); }

@@ -78,7 +78,8 @@ inline constexpr FormFor<std::vector<Item>> kList{
      .write = [](const KeyRow&, const void* field,
                  size_t n) { return text((*static_cast<const std::vector<Item>*>(field))[n]); },
      .count = [](const void* field) { return static_cast<const std::vector<Item>*>(field)->size(); },
-     .repeatable = true}};
+     .repeatable = true,
+     .clear = [](void* field) { static_cast<std::vector<Item>*>(field)->clear(); }}};
 
 // Where the fields of a section lie that are not its own, but of a part of it.
 template <class Part>

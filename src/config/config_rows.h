@@ -26,6 +26,7 @@ struct Form {
   std::string (*write)(const KeyRow& row, const void* field, size_t n);  // value n, as read() takes it
   size_t (*count)(const void* field) = nullptr;  // the number of values, 0: not set; null: it always has one
   bool repeatable = false;                       // read() adds values: the key may be repeated
+  void (*clear)(void* field) = nullptr;          // for a repeatable one: removes all values
   std::span<const std::string_view> words{};     // for a choice: the words, in the order of the field's values
   std::string_view complaint{};                  // for a choice: such as " is not one of "
   std::optional<Error> (*fault)(std::string_view text) = nullptr;  // for a text: what is wrong with it
@@ -47,6 +48,8 @@ struct KeyRow {
   bool at_start = false;  // read at the start only: memory sizes, or what control needs to stay reachable
 
   std::optional<Error> set_in(void* section, std::string_view text) const;
+  // Sets these values in place of those that it has.
+  std::optional<Error> replace_in(void* section, std::span<const std::string> texts) const;
   size_t count_in(const void* section) const;
   std::string text_in(const void* section, size_t n) const;
   std::vector<std::string> texts_in(const void* section) const;
@@ -55,6 +58,9 @@ struct KeyRow {
 template <class Section>
 struct Row : KeyRow {
   std::optional<Error> set(Section& section, std::string_view text) const { return set_in(&section, text); }
+  std::optional<Error> replace(Section& section, std::span<const std::string> texts) const {
+    return replace_in(&section, texts);
+  }
   // All values, as set() reads them; empty: not set.
   std::vector<std::string> texts(const Section& section) const { return texts_in(&section); }
 };

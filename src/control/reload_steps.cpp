@@ -220,6 +220,16 @@ void Reload::Impl::prepare_rest() {
       });
 }
 
+namespace {
+
+std::string listed(const std::vector<std::string>& values) {
+  std::string out;
+  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
 // Applies each key of [director] that differs, and no other.
 void Reload::Impl::settings(Turn& t) {
   Config live;  // of its settings; tables may be large, and are not copied
@@ -231,12 +241,10 @@ void Reload::Impl::settings(Turn& t) {
     const std::vector<std::string> before_texts = row.texts(reset && !row.at_start ? there : was);
     const std::vector<std::string> after = row.texts(next);
     if (before_texts == after) continue;
-    const std::string to = after.empty() ? "" : after[0];
-    const std::string line =
-        formatted("{}: {} -> {}", row.key, before_texts.empty() ? "none" : before_texts[0], to.empty() ? "none" : to);
+    const std::string line = formatted("{}: {} -> {}", row.key, listed(before_texts), listed(after));
     if (row.at_start) {
       said.pending.push_back(line + ": takes effect at the next start");
-    } else if (!row.set(live, to)) {
+    } else if (!row.replace(live, after)) {
       note(line);
       any = true;
     }

@@ -9,6 +9,7 @@
 
 #include "core/slots.h"
 #include "rawvs/addr.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -31,6 +32,13 @@ class LocalAddresses {
   void leave(uint16_t number) { --entries_[number].users; }
   Ip at(uint16_t number) const { return entries_[number].addr; }
   bool empty() const { return used_ == 0; }
+  // A warning about one that was configured, and that the host lacks.
+  static std::string missing_words(Ip addr) {
+    return formatted(
+        "local_address {} is no address of this host: full NAT's servers reply to it in vain, until an "
+        "interface has it",
+        text(addr));
+  }
 
  private:
   struct Entry {

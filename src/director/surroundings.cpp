@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 
+#include "core/local_addresses.h"
 #include "core/outbox.h"
 #include "core/sort.h"
 #include "rawvs/bytes.h"
@@ -185,6 +186,7 @@ void Surroundings::follow_claim(Ip vip, Turn turn) {
   } else {
     own ? lan_.claims.release(vip) : lan_.claims.retire(vip, turn.now);
   }
+  look_at_locals();
   if (is_own_vip(vip) != was_own_vip) own_changed(vip, !was_own_vip, turn.out);
   places_.place_those_at(vip);
 }
@@ -266,9 +268,28 @@ void Surroundings::route_found(const Route& route, Turn turn) {
 }
 
 void Surroundings::host_addresses(std::vector<Ip> all, Turn turn) {
+  if (!std::exchange(knows_host_, true)) look_at_locals();
   if (!lan_.claims.set_host_addresses(std::move(all))) return;
+  look_at_locals();
   places_.place_all_later();  // those of this host
   settle(turn);
+}
+
+// Servers reply to these: what nobody takes is lost. Said once, and when it is mended. (There are at most 256.)
+void Surroundings::tell_missing_locals(Outbox& out) {
+  if (!knows_host_ || !std::exchange(locals_stale_, false)) return;
+  const std::vector<Ip> before = std::exchange(missing_locals_, {});
+  const auto among = [](const std::vector<Ip>& all, Ip addr) { return std::ranges::find(all, addr) != all.end(); };
+  for (const Ip addr : settings_.local_addresses) {
+    if (lan_.claims.on_host(addr) || in_use(addr)) continue;
+    missing_locals_.push_back(addr);
+    if (among(before, addr)) continue;
+    out.say(Severity::warning, LocalAddresses::missing_words(addr));
+  }
+  for (const Ip addr : before) {
+    if (among(missing_locals_, addr) || !among(settings_.local_addresses, addr)) continue;
+    out.say(Severity::notice, formatted("local_address {} is an address of this host now", text(addr)));
+  }
 }
 
 void Surroundings::settle(Turn turn) {
@@ -281,6 +302,7 @@ void Surroundings::time_passed(Turn turn) {
   places_.place_some(turn.now);
   places_.tidy(turn.now);
   end_leaving(turn);
+  tell_missing_locals(turn.out);
   note_claims();
   send_due(turn);
 }

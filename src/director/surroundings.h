@@ -87,9 +87,12 @@ class Surroundings {
     places_.place_all_later();  // full NAT is possible now, or no longer
   }
   void hold_arp(bool hold) { arp_held_ = hold; }
-  void settings_changed(Instant now) { lan_.claims.settings_changed(now); }
+  void settings_changed(Instant now) {
+    lan_.claims.settings_changed(now);
+    look_at_locals();
+  }
   void time_passed(Turn turn);
-  bool more_work() const { return places_.more() || lan_.neighbors.sweeping(); }
+  bool more_work() const { return places_.more() || lan_.neighbors.sweeping() || locals_stale_; }
   Instant next_deadline() const;
 
   // Operators' changes. Call settle() after each: it updates next hops, the Watch and the LAN.
@@ -123,6 +126,8 @@ class Surroundings {
   template <class One>
   void for_each_vip(One&& one);
   void note_claims();
+  void look_at_locals() { locals_stale_ = !settings_.local_addresses.empty() || !missing_locals_.empty(); }
+  void tell_missing_locals(Outbox& out);
   const Shared* shared_as(Ip vip) const;  // null: not shared
   void send_due(Turn turn);
   void ask(const Ask& question, Outbox& out);
@@ -146,6 +151,9 @@ class Surroundings {
   std::vector<Shared> shared_;      // sorted by address
   std::optional<Shared> others_{};  // how VIPs outside shared_ are shared
   bool arp_held_ = false;
+  bool knows_host_ = false;  // its addresses
+  bool locals_stale_ = false;
+  std::vector<Ip> missing_locals_;  // local addresses of full NAT that are neither the host's nor VIPs; said
   std::vector<Ask> asks_;
   std::vector<Say> says_;
   std::vector<Conflict> conflicts_;

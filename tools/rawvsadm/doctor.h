@@ -169,6 +169,7 @@ struct DaemonFacts {
   }
   std::map<std::string, uint64_t, std::less<>> exits;
   std::map<std::string, std::string, std::less<>> settings;  // of [director]
+  std::vector<Ip> locals;                                    // local addresses of full NAT, by [director]
   std::vector<SectionFacts> sections;                        // all but [director]
   std::vector<VrrpFacts> vrrps;
   std::vector<std::string> unwritable;  // why no file gives the present tables
@@ -246,6 +247,8 @@ std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
 
 // doctor_own.cpp
 std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings);
+std::string look_at_locals(const DoctorFacts& facts, Findings& findings);
+bool replies_lost(const DoctorFacts& facts, const ServerFacts& server);  // to a local address that the host lacks
 
 // doctor_ha.cpp
 std::string look_at_checks(const DoctorFacts& facts, Findings& findings);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_own.cpp: the doctor's checks of VIPs that are addresses of this host: the services' ports are the director's,
-// and must be nobody else's.
+// doctor_own.cpp: the doctor's checks of this host's own addresses. Of those that are VIPs, the services' ports are the
+// director's, and must be nobody else's; full NAT's local addresses must be there.
 #include <algorithm>
 
 #include "doctor.h"
@@ -78,7 +78,36 @@ void look_at_every_port(const VipFacts& vip, const DaemonFacts& daemon, Findings
   }
 }
 
+bool takes(const DoctorFacts& facts, Ip address) {
+  const auto is = [&](const VipFacts& vip) { return !vip.retired && vip.address == address; };
+  return facts.host.with(address) != nullptr || std::ranges::any_of(facts.daemon.vips, is);
+}
+
 }  // namespace
+
+bool replies_lost(const DoctorFacts& facts, const ServerFacts& server) {
+  return facts.host.known && server.method == "fullnat" && std::ranges::any_of(facts.daemon.locals, [&](Ip local) {
+           return local.family() == server.at.addr.family() && !takes(facts, local);
+         });
+}
+
+std::string look_at_locals(const DoctorFacts& facts, Findings& findings) {
+  if (!facts.host.known || facts.daemon.locals.empty()) return "";
+  for (const Ip local : facts.daemon.locals) {
+    if (takes(facts, local)) continue;
+    const auto concerned = [&](const ServerFacts& server) {
+      return server.method == "fullnat" && server.at.addr.family() == local.family();
+    };
+    const bool used = std::ranges::any_of(facts.daemon.servers, concerned);
+    findings.push_back({used ? Urgency::error : Urgency::warning, "local-address",
+                        "local_address " + text(local) + " is no address of this host",
+                        used ? "full NAT's servers reply to it, and nobody takes that: their clients get no answer"
+                             : "full NAT's servers would reply to it in vain; there is none now",
+                        "ip addr add " + text(local) + "/BITS dev INTERFACE; or correct it in " + facts.daemon.config +
+                            " and type: rawvsadm reload"});
+  }
+  return "local_address: " + plural(facts.daemon.locals.size(), "address") + " of full NAT, all of them here";
+}
 
 std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings) {
   std::string vips;

@@ -115,6 +115,7 @@ void note_line(std::string_view line, DaemonFacts& daemon) {
   const std::string key = bare(line.substr(0, sign)), value = bare(line.substr(sign + 1, line.find(" ;") - sign - 1));
   if (daemon.sections.empty()) {
     daemon.settings.emplace(key, value);
+    if (const auto local = key == "local_address" ? parse_ip(value) : std::nullopt) daemon.locals.push_back(*local);
   } else {
     daemon.sections.back().keys[key].push_back(value);
   }

@@ -287,6 +287,7 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     ++looked;
     const bool nat = server.method == "masq" || server.method == "fullnat";
     if (server.method == "masq" && (no_nat_reply(server) || server.near >= kFewConnections)) continue;  // reported
+    if (replies_lost(facts, server)) continue;                                                          // reported
     // Connections in any other state got a reply. (As in IPVS, SYN_RECV counts as active.)
     const bool many = server.stuck >= kFewConnections && server.syns >= server.active + server.inactive;
     if (!many && !server.never_answered()) continue;

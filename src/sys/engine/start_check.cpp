@@ -6,15 +6,19 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "core/connection.h"
+#include "core/local_addresses.h"
 #include "core/reassembly.h"
 #include "core/service.h"
 #include "rawvs/settings.h"
 #include "sys/engine/control_socket.h"
+#include "sys/net/netlink.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -63,6 +67,14 @@ bool kernel_gives(size_t bytes) {
   return true;
 }
 
+bool is_vip(const Config& config, Ip addr) {
+  const auto serves = [&](const VirtualConfig& v) { return v.address && v.address->now == addr; };
+  const auto matches = [&](const GroupConfig& group) {
+    return std::ranges::find(group.matches, addr, &GroupConfig::Match::vip) != group.matches.end();
+  };
+  return std::ranges::any_of(config.virtuals, serves) || std::ranges::any_of(config.groups, matches);
+}
+
 }  // namespace
 
 Result<Done> has_memory_to_read(const std::string& path) {
@@ -93,6 +105,20 @@ std::vector<Error> start_faults(const Config& config) {
     faults.push_back(place.error());
   check_tables(config, faults);
   return faults;
+}
+
+std::vector<std::string> start_warnings(const Config& config) {
+  std::vector<std::string> warnings;
+  const std::vector<Ip>& locals = config.settings.local_addresses;
+  auto netlink = locals.empty() ? Result<std::unique_ptr<Netlink>>(std::unique_ptr<Netlink>()) : Netlink::open();
+  if (locals.empty() || !netlink) return warnings;
+  const auto hosts = (*netlink)->host_addresses();
+  if (!hosts) return warnings;
+  for (const Ip addr : locals) {
+    if (std::ranges::binary_search(*hosts, addr) || is_vip(config, addr)) continue;
+    warnings.push_back(LocalAddresses::missing_words(addr));
+  }
+  return warnings;
 }
 
 }  // namespace rawvs

@@ -15,6 +15,9 @@ namespace rawvs {
 
 std::vector<Error> start_faults(const Config& config);
 
+// What does not prevent it, but is probably not meant: local addresses that the host lacks.
+std::vector<std::string> start_warnings(const Config& config);
+
 // Checks that the director got the memory for these settings.
 Result<Done> has_memory(const Director& director, const Settings& settings);
 
