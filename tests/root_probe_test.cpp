@@ -31,6 +31,34 @@ TEST_F(ProbeTest, ConnectsAndLeavesNothingBehind) {
   EXPECT_EQ(output_of("ss -Htan state time-wait"), "");
 }
 
+TEST_F(ProbeTest, SendsTheProxyHeaderWithoutAClientFirst) {
+  const std::string header("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+  ProbeTarget target = at(kHere, 80);
+  target.proxy = true;
+  {
+    SlowServer server(80, {"HTTP/1.0 200 OK\r\n\r\n"}, true);
+    EXPECT_TRUE(ask(spec_of(CheckKind::http), target, [&] { server.go_on(); }).well);
+    EXPECT_EQ(server.heard().substr(0, header.size() + 4), header + "GET ");
+  }
+  target.to.port = target.server.port = Port(81);
+  {
+    SlowServer server(81, {}, false);
+    start(spec_of(CheckKind::tls), target);
+    EXPECT_TRUE(quiet([&] { server.go_on(); }));
+    EXPECT_EQ(server.heard().substr(0, header.size() + 1), header + '\x16') << "and a handshake";
+    EXPECT_FALSE(at_timeout().well);
+  }
+  const Fd server = listener(82, SOCK_STREAM);
+  target.to.port = target.server.port = Port(82);
+  const ProbeFinding finding = ask(spec_of(CheckKind::tcp), target);
+  EXPECT_EQ(finding.text, "connected");
+  const Fd connection(accept4(server.get(), nullptr, nullptr, 0));
+  std::array<char, 64> heard{};
+  // The reset that follows may discard it.
+  const ssize_t got = recv(connection.get(), heard.data(), heard.size(), 0);
+  EXPECT_TRUE(got == -1 || std::string(heard.data(), static_cast<size_t>(got)) == header) << got;
+}
+
 TEST_F(ProbeTest, SaysWhyItCouldNotConnect) {
   const struct {
     Ip to;

@@ -3,19 +3,17 @@
 #include "wire/proxy_header.h"
 
 #include <algorithm>
-#include <array>
 
 #include "wire/ip_bytes.h"
 
 namespace rawvs {
 
 void write_proxy_header(MutableBytes out, Endpoint client, Endpoint vip) {
-  constexpr std::array<uint8_t, 12> kSignature{0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
   constexpr uint8_t kVersion2Proxy = 0x21, kTcp4 = 0x11, kTcp6 = 0x21;
-  constexpr size_t kAddressesAt = kSignature.size() + 4;
+  constexpr size_t kAddressesAt = kLocalProxyHeader.size();
   const Family family = client.addr.family();
   const size_t address = ip_bytes(family);
-  std::ranges::copy(kSignature, out.begin());
+  std::ranges::copy(kLocalProxyHeader, out.begin());  // its signature
   out[12] = kVersion2Proxy;
   out[13] = family == Family::ipv4 ? kTcp4 : kTcp6;
   store_be16(out, 14, static_cast<uint16_t>(proxy_header_size(family) - kAddressesAt));

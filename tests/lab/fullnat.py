@@ -6,6 +6,7 @@ import socket
 import sys
 
 from case import all_answered, case, over_ipv6, same, true
+from health import check
 from lab.director import Director, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually
@@ -205,7 +206,10 @@ def nginx_sees_the_clients_address(lab):
     file.write_text(NGINX.format(folder=lab.directory, where=f"{lab.everywhere}:8080"))
     server = lab["in1"].start("nginx", "-c", str(file))
     eventually(lambda: server.listens_on(8080), 10, "nginx")
-    Director(lab, fullnat("in1", words="proxy_protocol=2", family=lab.family), inside="eth1").start()
+    director = Director(lab, check(type="http", path="/"),
+                        fullnat("in1", words="proxy_protocol=2", family=lab.family, check="well"),
+                        inside="eth1").start()
+    director.wait_for_health("in1", "up")
     same(set(lab.request("client", 50, parallel=5).of), {lab.family.address["client"]}, "nginx's clients")
 
 

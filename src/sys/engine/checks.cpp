@@ -81,12 +81,24 @@ void Checks::ask() {
   if (const auto quorums = checked_.take_quorums(); !quorums.empty()) mastership_.quorums_changed(quorums);
 }
 
+namespace {
+
+// A check at another port of the server, such as a status page's, gets no header.
+bool expects_header(const CheckedServers::ToAsk& ask) {
+  if (!ask.server || !ask.server->spec.proxy) return false;
+  const Port its = ask.server->spec.at.port;
+  return its.value == 0 || its == ask.at.port;
+}
+
+}  // namespace
+
 void Checks::start_probe(const CheckedServers::ToAsk& ask) {
   const bool to_vip = ask.check->via == CheckSpec::Via::vip;
   ProbeTarget target;
   target.server = target.to = ask.at;
   target.vip = ask.vip.addr;
   target.service = ask.service;
+  target.proxy = expects_header(ask);
   if (to_vip) {
     if (const auto obstacle = lead_probe(ask, target)) {
       checked_.postponed(ask.id, context_.now);

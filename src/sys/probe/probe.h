@@ -90,6 +90,7 @@ class TcpProbe : public SocketProbe {
  private:
   std::optional<ProbeOutcome> talk();
   std::optional<ProbeOutcome> write();
+  bool asks_ = false;  // there is a question, beside the PROXY protocol's header
 };
 
 class DatagramProbe : public SocketProbe {  // one message, one answer

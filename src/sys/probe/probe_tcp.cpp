@@ -7,11 +7,14 @@
 #include <cerrno>
 
 #include "sys/probe/probe.h"
+#include "wire/proxy_header.h"
 
 namespace rawvs {
 
 std::optional<ProbeOutcome> TcpProbe::begin() {
   if (auto outcome = open(SOCK_STREAM, IPPROTO_TCP)) return outcome;
+  asks_ = !question_.empty();
+  if (job_->target.proxy) question_.insert(0, std::string(kLocalProxyHeader.begin(), kLocalProxyHeader.end()));
   // Closes with RST: a check every few seconds for each server must not leave connections in TIME_WAIT on either side.
   const linger at_once{1, 0};
   static_cast<void>(setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
@@ -32,7 +35,7 @@ std::optional<ProbeOutcome> TcpProbe::write() {
   const ssize_t sent = send(socket_.get(), question_.data(), question_.size(), MSG_NOSIGNAL);
   if (sent < 0 && errno != EAGAIN && errno != EINTR) return failed(errno);
   if (sent > 0) question_.erase(0, static_cast<size_t>(sent));
-  return std::nullopt;
+  return question_.empty() && !asks_ ? std::optional(well("connected")) : std::nullopt;
 }
 
 std::optional<ProbeOutcome> TcpProbe::talk() {

@@ -26,6 +26,7 @@ struct ProbeTarget {
   Endpoint server{};      // the server that is checked, for exec programs
   Ip vip{};               // for exec programs
   std::string service{};  // as in messages, for exec programs
+  bool proxy = false;     // tcp, tls, http: the server expects the PROXY protocol's header first
   Ip source{};            // unspecified: the kernel's choice
   uint32_t mark = 0;      // SO_MARK; 0: none. With a mark, answers of this host are ignored: check_path.h
 };
