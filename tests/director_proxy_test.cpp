@@ -156,6 +156,24 @@ TEST_F(ProxyTest, OnlyTcpOfFullNatHasIt) {
   EXPECT_EQ(director_->add_server(dns, server, {now_, out_}), Refusal::unsupported);
 }
 
+TEST_F(ProxyTest, AProbeComesWhereTheServerExpectsItWhileTheHeaderIsNotAcknowledged) {
+  shake_hands();
+  client("A", kIsn + 1);  // lost
+  EXPECT_EQ(client("A", kIsn), (std::vector<Sent>{{kIsn - kHeader, kServerIsn + 1, "A", "", true}}));
+  EXPECT_EQ(client("A", kIsn, kServerIsn + 1, "x"),
+            (std::vector<Sent>{{kIsn - kHeader, kServerIsn + 1, "A", "x", true}}));
+  server("A", kServerIsn + 1, kIsn + 1);
+  EXPECT_EQ(client("A", kIsn), (std::vector<Sent>{{kIsn, kServerIsn + 1, "A", "", true}}));
+}
+
+TEST_F(ProxyTest, ABareResetComesWhereTheServerExpectsIt) {
+  shake_hands();
+  EXPECT_EQ(client("R", kIsn + 1, 0), (std::vector<Sent>{{kIsn + 1 - kHeader, 0, "R", "", true}}));
+  EXPECT_EQ(server("A", kServerIsn + 1, kIsn + 1), (std::vector<Sent>{{kServerIsn + 1, kIsn + 1, "A", "", true}}))
+      << "it had the header already";
+  EXPECT_EQ(client("R", kIsn + 1, 0), (std::vector<Sent>{{kIsn + 1, 0, "R", "", true}}));
+}
+
 TEST_F(ProxyTest, AClientThatUsesItsPortAgainInAnEntryThatPersistenceKeepsGetsTheHeaderAgain) {
   ServiceSpec spec{.key = key_, .scheduler = Scheduler::rr};
   spec.persistence = 300s;

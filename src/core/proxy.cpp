@@ -37,9 +37,11 @@ void set_size(Frame& frame, Packet& p, uint32_t payload) {
 
 }  // namespace
 
-bool from_client(ProxyState& state, Frame& frame, Packet& p, Family family) {
+bool from_client(ProxyState& state, Frame& frame, Packet& p, Family family, bool begins) {
+  const bool syn = all_set(p, TcpFlags::syn);
+  if (state.stage == Proxy::done && syn && begins) state.stage = Proxy::wanted;
   if (state.stage == Proxy::none || state.stage == Proxy::done) return false;
-  if (all_set(p, TcpFlags::syn)) {
+  if (syn) {
     state = {p.tcp_seq + 1, Proxy::due};
     if (p.tcp_payload != 0 && l4_checksum_right(frame, p)) {
       set_size(frame, p, 0);
@@ -48,7 +50,14 @@ bool from_client(ProxyState& state, Frame& frame, Packet& p, Family family) {
     store_number(frame, p, kTcpSeqAt, p.tcp_seq - proxy_header_size(family));
     return false;
   }
-  return state.stage == Proxy::due && p.tcp_seq == state.first && all_set(p, TcpFlags::ack);
+  if (state.stage != Proxy::due) return false;
+  const bool acks = all_set(p, TcpFlags::ack);
+  // A keepalive probe, and a reset that acknowledges nothing, have to be where the server expects them: it has not got
+  // the header yet. (Where it has, it answers such a reset with an acknowledgement, and the client repeats it.)
+  const bool probe = p.tcp_seq == state.first - 1;
+  const bool reset = p.tcp_seq == state.first && !acks && all_set(p, TcpFlags::rst);
+  if (probe || reset) store_number(frame, p, kTcpSeqAt, p.tcp_seq - proxy_header_size(family));
+  return p.tcp_seq == state.first && acks;
 }
 
 void from_server(ProxyState& state, const Frame& frame, Packet& p, Family family) {

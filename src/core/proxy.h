@@ -30,8 +30,9 @@ struct ProxyState {  // of a connection
 };
 
 // A segment from the client, before it is translated. True: the header is to be sent before it (proxy_segment()).
-// A SYN with data (TCP Fast Open) loses them: the client repeats them.
-bool from_client(ProxyState& state, Frame& frame, Packet& packet, Family family);
+// A SYN with data (TCP Fast Open) loses them: the client repeats them. begins: a SYN begins a connection, perhaps
+// another one in the same entry, whose server expects the header anew.
+bool from_client(ProxyState& state, Frame& frame, Packet& packet, Family family, bool begins);
 
 // A segment from the server.
 void from_server(ProxyState& state, const Frame& frame, Packet& packet, Family family);

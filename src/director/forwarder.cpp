@@ -175,11 +175,8 @@ Exit Forwarder::forward(Arrival& a, Connection& c, Server& server, Turn turn) {
   }
   bool header_due = false;
   if (c.is_full() && a.role == Role::request && p.protocol == Protocol::tcp) {
-    ProxyState& proxy = c.full().proxy;
-    // The client's port begins another connection in the same entry: its server expects the header anew.
-    const bool anew = (p.tcp_flags & TcpFlags::syn) != 0 && c.state == static_cast<uint8_t>(TcpState::syn_recv);
-    if (anew && proxy.stage == Proxy::done) proxy.stage = Proxy::wanted;
-    header_due = from_client(proxy, *a.frame, p, c.client().addr.family());
+    const bool begins = c.state == static_cast<uint8_t>(TcpState::syn_recv);
+    header_due = from_client(c.full().proxy, *a.frame, p, c.client().addr.family(), begins);
   }
   if (translates(method) && !translate(a, c, turn)) return Exit::bad_length;
   if (header_due) return depart_with_header(a, c, hop, turn);
