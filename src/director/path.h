@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// path.h: the director's parts, in the order of construction; director.cpp has the path of a frame through them.
+// path.h: the director's parts, in the order of construction; classify.cpp and director.cpp have the path of a frame
+// through them.
 #pragma once
 
 #include <array>

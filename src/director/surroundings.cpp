@@ -232,7 +232,9 @@ void Surroundings::for_each_vip(One&& one) {
 void Surroundings::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
   const std::vector<Shared> before = std::exchange(shared_, std::move(shared));
   for (const Shared& s : shared_) follow_claim(s.vip, turn);
-  for (const Shared& s : before) follow_claim(s.vip, turn);
+  for (const Shared& s : before) {
+    if (!std::ranges::binary_search(shared_, s.vip, {}, &Shared::vip)) follow_claim(s.vip, turn);
+  }
   if (std::exchange(others_, others) != others) {
     for_each_vip([&](Ip vip) { follow_claim(vip, turn); });
   }
