@@ -12,7 +12,7 @@ namespace rawvs {
 namespace {
 
 constexpr Duration kRewatchPause = 200ms;
-constexpr Duration kRetryGuard = 5s;
+constexpr Duration kRetry = 5s;  // what the kernel refused: the guard, the socket's filter, multicast groups
 
 }  // namespace
 
@@ -122,7 +122,7 @@ void Interface::protect(const std::vector<Ip>& hosts) {
   told_.hosts = hosts;
   if (!guard_) return;
   const auto done = guard_->protect(told_.watch, told_.macs, hosts);
-  if (!done) told_.again = std::min(told_.again, context_.now + kRetryGuard);
+  if (!done) told_.again = std::min(told_.again, context_.now + kRetry);
   if (std::exchange(told_.partly, !done) == !done) return;
   const std::string how_many =
       formatted("{}: {} of {} VIPs guarded ({})", name_, guard_->guarded_vips(), told_.watch.all_vips(), guard_->way());
@@ -159,9 +159,11 @@ void Interface::say_groups() {
 void Interface::watch_all(const std::vector<Ip>& hosts) {
   told_.again = kNever;
   protect(hosts);
-  if (const auto done = io_->watch(told_.watch, told_.macs); !done) {
-    context_.log.write(Severity::error, done.error().text);
-  } else if (io_->filter_is_wide() && !std::exchange(told_.wide, true)) {
+  const auto done = io_->watch(told_.watch, told_.macs);
+  const std::string problem = done ? "" : done.error().text;
+  if (std::exchange(told_.problem, problem) != problem && !done) context_.log.write(Severity::error, problem);
+  if (!done || io_->missing().groups != 0) told_.again = std::min(told_.again, context_.now + kRetry);
+  if (done && io_->filter_is_wide() && !std::exchange(told_.wide, true)) {
     context_.log.write(Severity::info,
                        name_ + ": too many addresses for a socket filter: all IP and ARP frames are looked at");
   }

@@ -70,6 +70,7 @@ class Interface {
     std::optional<uint32_t> version{};
     Instant again = kNever;  // when the filter is to be exact again
     bool wide = false;       // the filter is too long for the kernel and admits everything; logged
+    std::string problem{};   // why the filter is not exact; logged
     bool partly = false;     // the guard has no room for everything; logged
     bool ungrouped = false;  // groups of IPv6 VIPs are missing; logged
   } told_;
