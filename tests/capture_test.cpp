@@ -228,6 +228,24 @@ TEST(Rules, NameFileAndLineOfWhatIsRefused) {
   EXPECT_EQ(bad.error().text, "saved:4: error exists service tcp:192.0.2.100:80 is already there");
 }
 
+TEST(Replay, AVirtualAtAnInterfaceHasTheAddressThatIsSimulatedThere) {
+  const auto begin = [](const std::string& text) {
+    const auto config = parse_config(text, "x.ini");
+    EXPECT_TRUE(config) << (config ? "" : config.error().text);
+    const replay::Setup setup{
+        .config = config ? *config : Config{}, .rules = {}, .rules_name = {}, .links = default_links()};
+    return Replay::begin(setup, Stamp{}, [](Stamp, Bytes) {});
+  };
+  const std::string web = "ports = tcp/80\nserver = 203.0.113.11 forward=nat\n";
+  const auto own = begin("[director]\ninterface = eth0 eth1\n[virtual web]\naddress = eth0\n" + web);
+  ASSERT_TRUE(own) << own.error().text;
+  EXPECT_NE((*own)->counters().find("service tcp 192.0.2.10:80"), std::string::npos) << (*own)->counters();
+  EXPECT_NE((*own)->counters().find("interface eth1 is not simulated: its frames count as eth0's"), std::string::npos);
+  const auto other = begin("[director]\ninterface = eth0 eth1\n[virtual web]\naddress = eth1\n" + web);
+  ASSERT_FALSE(other);
+  EXPECT_TRUE(other.error().text.starts_with("[virtual web] address = eth1: only the first interface of each list"));
+}
+
 TEST(Replay, RefusesATimeThatCannotBeRight) {
   const auto config = parse_config("[director]\ninterface = eth0\n", "x.ini");
   ASSERT_TRUE(config);

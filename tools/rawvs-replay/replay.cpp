@@ -5,6 +5,7 @@
 //   inside, if it was sent to the inside interface's MAC address; outside, if to the outside interface's;
 //   with another destination (such as broadcast) inside, if its IPv4 or ARP sender is in the inside interface's subnet.
 #include "replay.h"
+#include "config/config_tables.h"
 #include "core/connection.h"
 #include "core/link_names.h"
 #include "core/service.h"
@@ -93,9 +94,20 @@ Result<std::unique_ptr<Replay>> Replay::begin(const Setup& setup, Stamp start, L
   return replay;
 }
 
+// The address of a virtual with address = INTERFACE. One of each role is simulated.
+std::optional<Ip> Replay::address_of(std::string_view interface, Family family) const {
+  for (const Link link : {kOutLink, kInLink}) {
+    if (index(link) >= director_.links() || director_.link(link).name != interface) continue;
+    for (const LinkAddress& a : director_.link(link).addresses) {
+      if (a.addr.family() == family) return a.addr;
+    }
+  }
+  return std::nullopt;
+}
+
 // In the daemon's order: first the interfaces, then the tables.
 Result<Done> Replay::load() {
-  const Config& config = setup_.config;
+  Config config = setup_.config;
   if (director_.connections().capacity() == 0) {
     return Error{"no memory for max_connections=" + std::to_string(config.settings.max_connections) +
                  ": set a smaller one"};
@@ -108,6 +120,19 @@ Result<Done> Replay::load() {
     facts.name = named == names.named().end() ? config.interface : named->name;
     director_.link_changed(link, facts, {instant(), outbox_});
     dispatch();
+  }
+  for (const LinkName& one : names.named()) {
+    const Link link = one.role == LinkRole::clients ? kOutLink : kInLink;
+    if (one.name == director_.link(link).name) continue;
+    log_ += "log " + seconds(Stamp{}) + " warning interface " + one.name + " is not simulated: its frames count as " +
+            director_.link(link).name + "'s\n";
+  }
+  set_present_addresses(config, [this](const auto&... of) { return address_of(of...); });
+  for (const VirtualConfig& v : config.virtuals) {
+    if (!v.address || v.address->now) continue;
+    return Error{"[virtual " + v.name + "] address = " + v.address->interface +
+                 ": only the first interface of each list is simulated, and has the addresses of --address and "
+                 "--inside-address"};
   }
   const WantedTables tables = wanted_tables(config);
   director_.set_groups(tables.groups, {instant(), outbox_});

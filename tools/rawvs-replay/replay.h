@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,7 @@ class Replay {
  private:
   Replay(const Setup& setup, Stamp start, Leave leave);
   Result<Done> load();
+  std::optional<Ip> address_of(std::string_view interface, Family family) const;
   Result<Done> load_rules();
   Result<Done> run_until(Stamp end);
   Link link_of(const Captured& frame) const;
