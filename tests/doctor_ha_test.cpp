@@ -44,6 +44,14 @@ TEST(DoctorOfChecks, SaysWhereAllServersOfAServiceAreOutThatTheirCheckSaysSo) {
         "or their check in /etc/rawvs.ini");
 }
 
+TEST(DoctorOfChecks, DoNotJudgeServersBeforeTheirFirstCheckHasEnded) {
+  Illness early = checked("unknown for=5 flaps=0", "", 0);
+  early.changed.push_back(
+      {"server=203.0.113.21:8080 method=masq weight=1", "server=203.0.113.21:8080 method=masq weight=0"});
+  finds(early, "note:not-checked-yet", "the servers of tcp:192.0.2.100:80 have not been checked yet",
+        "rawvsadm status, in a few seconds");
+}
+
 TEST(DoctorOfChecks, AreContentWithServersThatAreWell) {
   const Diagnosis diagnosis = examined(checked("up for=70 flaps=2", "tcp 192.0.2.11:80: well", 1));
   EXPECT_EQ(checks(diagnosis), "");

@@ -105,5 +105,26 @@ TEST(DoctorLocal, BlamesTheServerWhereEveryLocalAddressIsHere) {
         "on 203.0.113.21: ss -ltn");
 }
 
+TEST(DoctorOwn, SaysThatAnInterfaceHasNoAddressForItsService) {
+  Illness none;
+  none.host = [](HostFacts& host) { host.links[1].addresses.clear(); };
+  none.added = {"line text=[virtual shop]", "line text=address = eth0", "line text=ports = tcp/80"};
+  const Diagnosis d = examined(none);
+  EXPECT_NE(checks(d).find("error:interface-without-address"), std::string::npos) << checks(d);
+  EXPECT_NE(diagnosis_text(d).find("[virtual shop] has address = eth0, and eth0 has no IPv4 address"),
+            std::string::npos);
+  none.changed = {{"service service", "x"}, {"server service", "x"}};
+  EXPECT_EQ(checks(examined(none)).find("no-service"), std::string::npos) << checks(examined(none));
+}
+
+TEST(DoctorLan, TakesTheTwoAddressesOfOneMachineForRight) {
+  Illness both;
+  both.added = {"service service=tcp:[2001:db8::100]:80 scheduler=wlc",
+                "server service=tcp:[2001:db8::100]:80 server=[2001:db8::11]:80 method=route weight=1 reach=ready "
+                "via=2001:db8::11",
+                "neighbor address=2001:db8::11 link=eth0 state=fresh mac=02:00:00:00:00:11 servers=1"};
+  EXPECT_EQ(checks(examined(both)), "");
+}
+
 }  // namespace
 }  // namespace rawvs::adm::test

@@ -359,7 +359,8 @@ std::unique_ptr<RowSource> link_rows() {
   return rows_from([at = size_t{0}](std::string& row, Director& director, Instant) mutable {
     while (at < director.links()) {
       const auto link = static_cast<Link>(at++);
-      if (director.link(link).name.empty()) continue;
+      const LinkFacts& facts = director.link(link);
+      if (facts.name.empty() || (facts.ifindex == 0 && !facts.named)) continue;
       write_link(row, director, link);
       return Next::row;
     }

@@ -55,6 +55,7 @@ struct LinkFacts {
   std::string name;
   LinkRole role = LinkRole::clients;  // as configured
   int ifindex = 0;                    // 0: no such interface now
+  bool named = true;                  // false: found by a pattern or a route; nobody misses it when it is gone
   bool up = false;                    // administratively up: frames can be read and sent
   bool carrier = false;               // the cable is plugged in
   // False: frames are bare IP packets, as of PPP, tun, WireGuard and tunnels; all of them go to and come from the other

@@ -27,7 +27,8 @@ const char* discovery(Ip address) { return address.is_v4() ? "ARP" : "ND"; }
 
 std::string why_not(const Server& s) {
   if (!s.reachable) return "cannot be reached by forwarding: see its route";
-  if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0) return "down, as its check says";
+  if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0)
+    return "out: its check failed, or has not ended yet";
   if (s.spec.weight == 0) return "weight 0: no new connections";
   if (s.overloaded) {
     return formatted("full: {} connections, upper={}", uint64_t{s.active} + s.inactive, s.spec.upper);
@@ -211,9 +212,25 @@ class Explainer {
       return settle(Exit::server_silent,
                     formatted("It is dropped: the server does not answer {}.", discovery(next.addr)));
     }
+    if (method == Method::masq && same_network(flow_.client, at.addr)) {
+      step(formatted(
+          "But {} is in the network of {}, which answers it directly: not from the VIP, so the client discards "
+          "that. forward=fullnat serves such clients.",
+          text(flow_.client), text(at.addr)));
+    }
     settle(hop.knows_mac ? Exit::forwarded : Exit::held,
            formatted("It is {} to real server {} by {}.", hop.knows_mac ? "sent on" : held(next.addr), text(at),
                      name(method)));
+  }
+
+  // Both are in one subnet of this host's.
+  bool same_network(Ip client, Ip server) const {
+    for (const Link link : first_links(d_.surroundings.links())) {
+      for (const LinkAddress& own : d_.surroundings.link(link).addresses) {
+        if (own.network().holds(client) && own.network().holds(server)) return true;
+      }
+    }
+    return false;
   }
 
   void to_itself(Method method, Endpoint at) {

@@ -233,13 +233,13 @@ std::string look_at_redirects(const DoctorFacts& facts, Findings& findings);
 std::string look_at_offloads(const DoctorFacts& facts, Findings& findings);
 std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings);
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings);
+std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_losses(const DoctorFacts& facts, Findings& findings);
 
 // doctor_servers.cpp
 std::string look_at_marks(const DoctorFacts& facts, Findings& findings);
 std::string look_at_services(const DoctorFacts& facts, Findings& findings);
 std::string look_at_ways(const DoctorFacts& facts, Findings& findings);
-std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings);
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings);
 std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings);
@@ -247,6 +247,9 @@ std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
 
 // doctor_own.cpp
 std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings);
+std::string look_at_waiting(const DoctorFacts& facts, Findings& findings);
+// The interface without the address that this [virtual] would have; empty: it does not wait.
+std::string waits_for(const DoctorFacts& facts, const SectionFacts& section);
 std::string look_at_locals(const DoctorFacts& facts, Findings& findings);
 bool replies_lost(const DoctorFacts& facts, const ServerFacts& server);  // to a local address that the host lacks
 

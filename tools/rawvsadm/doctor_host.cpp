@@ -255,6 +255,30 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
                             " for " + names_of(vips);
 }
 
+std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
+  const auto& all = facts.daemon.neighbors;
+  const auto direct = [&](Ip address) {  // by direct routing, without a gateway
+    return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
+      return s.at.addr == address && s.method == "route" && s.via.value_or(address) == address;
+    });
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = i + 1; j < all.size(); ++j) {
+      if (all[i].mac.empty() || all[i].mac != all[j].mac || all[i].link != all[j].link) continue;
+      if (all[i].address.family() != all[j].address.family()) continue;  // the two addresses of one machine
+      if (!direct(all[i].address) || !direct(all[j].address)) continue;
+      findings.push_back(
+          {Urgency::warning, "same-mac",
+           text(all[i].address) + " and " + text(all[j].address) + " have the same MAC address, " + all[i].mac,
+           "one machine gets both shares; or a router answers for both (proxy_arp), and direct routing "
+           "does not pass one",
+           "ip neigh | grep " + all[i].mac + "; switch proxy_arp off at that router, or use forward=tun"});
+      return "";  // a router answers for all of them: one finding suffices
+    }
+  }
+  return "";
+}
+
 namespace {
 
 // A few lost frames among many are from the past or a burst; more show a setting that is too small.

@@ -85,6 +85,30 @@ bool takes(const DoctorFacts& facts, Ip address) {
 
 }  // namespace
 
+std::string waits_for(const DoctorFacts& facts, const SectionFacts& section) {
+  const std::string address = section.kind == "virtual" ? section.value("address") : "";
+  if (!facts.host.known || address.empty() || parse_ip(address)) return "";
+  const HostLink* const link = facts.host.link(address);
+  if (!link) return "";  // reported as missing
+  const bool v6 = section.value("family") == "ipv6";
+  const auto fits = [&](const LinkAddress& a) { return a.addr.is_v6() == v6 && !(v6 && a.addr.link_local()); };
+  return std::ranges::any_of(link->addresses, fits) ? "" : address;
+}
+
+std::string look_at_waiting(const DoctorFacts& facts, Findings& findings) {
+  for (const SectionFacts& section : facts.daemon.sections) {
+    const std::string interface = waits_for(facts, section);
+    if (interface.empty()) continue;
+    const std::string family = section.value("family") == "ipv6" ? "IPv6" : "IPv4";
+    findings.push_back({Urgency::error, "interface-without-address",
+                        "[virtual " + section.name + "] has address = " + interface + ", and " + interface +
+                            " has no " + family + " address",
+                        "there is no such service until it gets one",
+                        "ip addr show dev " + interface + "; then see to its DHCP or PPP client"});
+  }
+  return "";
+}
+
 bool replies_lost(const DoctorFacts& facts, const ServerFacts& server) {
   return facts.host.known && server.method == "fullnat" && std::ranges::any_of(facts.daemon.locals, [&](Ip local) {
            return local.family() == server.at.addr.family() && !takes(facts, local);

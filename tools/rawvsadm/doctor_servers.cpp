@@ -161,6 +161,9 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
                  way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
 }
 
+// Its first check has not ended: rawvsd, or the server in its table, is new.
+bool unjudged(const ServerFacts* server) { return server->out() && server->health == "unknown"; }
+
 // Nine packets may be in transit; a first client's connection without any reply is a fault.
 bool no_nat_reply(const ServerFacts& server) {
   return server.out_packets == 0 && (server.in_packets >= kFewPackets || server.never_answered());
@@ -183,6 +186,10 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
     if (servers.empty()) {
       findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
+    } else if (weighty == servers.end() && std::ranges::any_of(servers, unjudged)) {
+      findings.push_back({Urgency::note, "not-checked-yet",
+                          "the servers of " + service.key + " have not been checked yet", "until then " + why,
+                          "rawvsadm status, in a few seconds"});
     } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::out)) {
       const ServerFacts& out = **std::ranges::find_if(servers, &ServerFacts::out);
       findings.push_back(
@@ -210,6 +217,7 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
   if (!daemon.services.empty()) {
     return plural(daemon.services.size(), "service") + ": each has a server that takes new connections";
   }
+  if (std::ranges::any_of(daemon.sections, [&](const auto& s) { return !waits_for(facts, s).empty(); })) return "";
   findings.push_back({Urgency::note, "no-service", "there is no virtual service", "nothing is balanced",
                       "rawvsadm -A -t VIP:PORT -s wlc; rawvsadm -a -t VIP:PORT -r SERVER"});
   return "";
@@ -224,29 +232,6 @@ std::string look_at_ways(const DoctorFacts& facts, Findings& findings) {
     if (bad && said.emplace(bad->check, server.at.addr).second) findings.push_back(std::move(*bad));
   }
   return addresses.empty() ? "" : plural(addresses.size(), "real server") + ": none is silent or without a way to it";
-}
-
-std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings) {
-  const auto& all = facts.daemon.neighbors;
-  const auto direct = [&](Ip address) {  // by direct routing, without a gateway
-    return std::ranges::any_of(facts.daemon.servers, [&](const ServerFacts& s) {
-      return s.at.addr == address && s.method == "route" && s.via.value_or(address) == address;
-    });
-  };
-  for (size_t i = 0; i < all.size(); ++i) {
-    for (size_t j = i + 1; j < all.size(); ++j) {
-      if (all[i].mac.empty() || all[i].mac != all[j].mac || all[i].link != all[j].link) continue;
-      if (!direct(all[i].address) || !direct(all[j].address)) continue;
-      findings.push_back(
-          {Urgency::warning, "same-mac",
-           text(all[i].address) + " and " + text(all[j].address) + " have the same MAC address, " + all[i].mac,
-           "one machine gets both shares; or a router answers for both (proxy_arp), and direct routing "
-           "does not pass one",
-           "ip neigh | grep " + all[i].mac + "; switch proxy_arp off at that router, or use forward=tun"});
-      return "";  // a router answers for all of them: one finding suffices
-    }
-  }
-  return "";
 }
 
 std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings) {

@@ -108,7 +108,7 @@ Result<Done> Ports::know(Link link) {
 
 Result<LinkFacts> Ports::query(Link link) {
   auto facts = context_.netlink->query(name(link));
-  if (facts) facts->role = ports_[index(link)]->role;
+  if (facts) facts->role = ports_[index(link)]->role, facts->named = ports_[index(link)]->named;
   return facts;
 }
 
