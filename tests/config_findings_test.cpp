@@ -185,5 +185,13 @@ TEST(ConfigFindings, WhatIsUsualIsNotWarnedOf) {
   EXPECT_EQ(found.lines(), Texts{});
 }
 
+TEST(ConfigFindings, APrintedFileHasNoWarningThatItsSourceHasNot) {
+  const auto config = parse_config(
+      "[director]\ninterface = eth0\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\nserver = 192.0.2.11\n",
+      "x.ini");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(findings_of(print_config(*config)).warnings, Texts{});
+}
+
 }  // namespace
 }  // namespace rawvs

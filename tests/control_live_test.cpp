@@ -83,6 +83,38 @@ TEST_F(LiveTest, ExplainKnowsEveryWayOut) {
   EXPECT_TRUE(has(explained("198.51.100.1:1001", "192.0.2.100:80"), "exit=server-gone"));
 }
 
+TEST_F(LiveTest, ExplainSaysThatANatServerAnswersItsNeighboursDirectly) {
+  key_ = {Protocol::tcp, {ip("192.0.2.100"), Port(80)}, {}};
+  ASSERT_FALSE(director_->add({.key = key_}, {now_, out_}));
+  const ServerSpec nat{.at = {ip("203.0.113.11"), Port(8080)}, .method = Method::masq};
+  ASSERT_FALSE(director_->add_server(key_, nat, {now_, out_}));
+  resolve_inside(1);
+  const std::string said = "But 203.0.113.77 is in the network of 203.0.113.11, which answers it directly: ";
+  const std::string near = explained("203.0.113.77:1", "192.0.2.100:80");
+  EXPECT_TRUE(has(near, said)) << near;
+  EXPECT_FALSE(has(explained("198.51.100.1:1", "192.0.2.100:80"), "answers it directly"));
+}
+
+TEST_F(LiveTest, SaysWhichServersWillNotGetWhatWasMeant) {
+  ask("add-service service=tcp:192.0.2.100:80");
+  EXPECT_EQ(ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.12"), "ok\nend\n");
+  const std::string other = ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:8080");
+  EXPECT_TRUE(has(other, "tcp 192.0.2.100:80: server 192.0.2.11: port 8080 is ignored: DR keeps the service's, 80"))
+      << other;
+  const std::string vip = ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.100");
+  EXPECT_TRUE(has(vip, "server 192.0.2.100:80 is a VIP of this director, and no address of this host")) << vip;
+}
+
+TEST_F(LiveTest, AnInterfaceThatAPatternFoundIsNotListedWhenItIsGone) {
+  LinkFacts facts = director_->link(kInLink);
+  facts.ifindex = 0, facts.up = false;
+  director_->link_changed(kInLink, facts, {now_, out_});
+  EXPECT_TRUE(has(ask("exits"), "link name=eth1 ") || has(ask("list"), "link name=eth1 ")) << "it is missed";
+  facts.named = false;
+  director_->link_changed(kInLink, facts, {now_, out_});
+  EXPECT_FALSE(has(ask("exits"), "link name=eth1 ") || has(ask("list"), "link name=eth1 "));
+}
+
 TEST_F(LiveTest, ExplainKnowsPersistence) {
   web(2, Scheduler::rr);
   ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::rr, .persistence = 300s}, {now_, out_}));
@@ -223,6 +255,11 @@ TEST_F(LiveTest, ConnectionsAreListedByClientVipServerAndState) {
   EXPECT_EQ(rows(" protocol=udp"), 0u);
   EXPECT_EQ(rows(" state=SYN_RECV"), 11u);
   EXPECT_EQ(rows(" state=ESTABLISHED"), 0u);
+  EXPECT_EQ(rows(" state=syn_recv"), 11u);
+  const std::string unknown = ask("connections state=estab");
+  EXPECT_TRUE(unknown.starts_with("error usage ")) << unknown;
+  EXPECT_NE(unknown.find("did you mean \"ESTABLISHED\"?; there are "), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find(", TIME_WAIT, "), std::string::npos) << unknown;
   EXPECT_TRUE(ask("connections client=198.51.100.1/24").starts_with("error usage "));
 }
 

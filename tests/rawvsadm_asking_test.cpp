@@ -206,10 +206,10 @@ TEST(Asking, DrainSaysHowToUndoItWhenTimeIsUp) {
   Peer peer(Script{{"list", table("weight=2 active=1")}, {kQuiesce, ""}, {"list", table("weight=0 active=1")}});
   const Said said = say(peer.path(), "drain", {"192.0.2.11:80", "--timeout", "0"});
   EXPECT_EQ(said.status, 1);
-  EXPECT_TRUE(said.out.ends_with(std::string("Time is up: 1 connection left (1 active, 0 inactive)\nTo give it "
-                                             "connections again:\n") +
-                                 kUndo))
-      << said.out;
+  EXPECT_TRUE(said.out.ends_with("Time is up: 1 connection left (1 active, 0 inactive)\n")) << said.out;
+  const size_t undo = said.out.find(kUndo);
+  EXPECT_NE(undo, std::string::npos) << said.out;
+  EXPECT_EQ(said.out.find(kUndo, undo + 1), std::string::npos) << "once: " << said.out;
 }
 
 TEST(Asking, DrainEndsWhenSomebodyGivesTheServerAWeightAgain) {

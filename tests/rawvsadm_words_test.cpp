@@ -264,6 +264,12 @@ TEST(Words, ChangesAreALineEachAndWhatTakesARestartSaysSo) {
   EXPECT_EQ(changes_text({}), "Nothing to change.\n");
 }
 
+TEST(Words, DrainingKeepsTheProxyProtocol) {
+  EXPECT_EQ(
+      quiesce_command(Row("server service=tcp:192.0.2.100:80 server=203.0.113.11:80 method=fullnat weight=1 proxy=2")),
+      "edit-server service=tcp:192.0.2.100:80 server=203.0.113.11:80 method=fullnat proxy=2 weight=0");
+}
+
 TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
   const std::string tunnel =
       "server service=mark:10 server=192.0.2.11:0 method=tunnel tun-type=gue tun-port=6080 tun-checksum=remote "

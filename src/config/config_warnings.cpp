@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_warnings.cpp: warns of settings that are allowed but probably not meant (rawvsd -t, rawvsadm check).
 //
-// To add one: a text here that names the consequence, and a line in tests/config_warnings_test.cpp.
+// To add one: a text here that names the consequence, and a line in tests/config_findings_test.cpp.
 
 #include <algorithm>
 #include <memory>
@@ -48,14 +48,19 @@ void warn_group(Checking& c, size_t i) {
                           mark.value, family == Family::ipv6 ? " -6" : ""));
 }
 
-// Settings about checks in a virtual whose servers have none.
+// Settings about checks in a virtual whose servers have none. Defaults are not meant to have an effect: a file that was
+// printed names them all.
 void warn_unchecked(Checking& c, size_t i) {
   const VirtualConfig& v = c.config.virtuals[i];
   const Place& place = c.places.virtuals[i];
   const auto has_check = [](const ServerConfig& s) { return !s.check.empty() && s.check != "none"; };
   if (!v.check.empty() || place.bad("check") || std::ranges::any_of(v.servers, has_check)) return;
-  for (const char* const key : {"sorry", "on_down", "inhibit", "slow_start", "quorum", "hysteresis"}) {
-    if (place.has(key)) c.report.warn(place, key, "is without effect: no server of this virtual has a check");
+  constexpr std::string_view kAboutChecks[] = {"sorry", "on_down", "inhibit", "slow_start", "quorum", "hysteresis"};
+  const VirtualConfig untouched;
+  for (const Row<VirtualConfig>& row : virtual_rows()) {
+    if (std::ranges::find(kAboutChecks, row.key) == std::end(kAboutChecks) || !place.find(row.key)) continue;
+    if (row.texts(v) == row.texts(untouched)) continue;
+    c.report.warn(place, row.key.data(), "is without effect: no server of this virtual has a check");
   }
   if (c.tracked.contains(v.name)) {
     c.report.warn(place, "check", "none, so the track of this virtual in [vrrp] never changes anything");

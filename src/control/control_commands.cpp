@@ -2,6 +2,7 @@
 // control_commands.cpp: the commands of the control protocol, and the table of them.
 #include "control/control_commands.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -11,8 +12,10 @@
 #include "control/control_changes.h"
 #include "control/control_rows.h"
 #include "control/control_sync.h"
+#include "control/control_warnings.h"
 #include "control/control_words.h"
 #include "core/service.h"
+#include "core/track.h"
 #include "director/explain.h"
 #include "director/observer.h"
 #include "rawvs/settings.h"
@@ -100,19 +103,6 @@ Objection check_family(const ServiceKey& key, const ServerSpec& spec) {
                            text(spec.at), name(spec.at.addr.family()), text(key), name(key.family())));
 }
 
-// IPVS gets marks from a firewall; here only the file's groups define them.
-void warn_of_mark(const Call& call, const ServiceKey& key) {
-  if (key.mark.value == 0) return;
-  const auto carries = [&](const GroupMatch& match) {
-    return match.mark == key.mark && match.vip.family() == key.family();
-  };
-  if (std::ranges::any_of(call.director.services().groups(), carries)) return;
-  std::string text = formatted(
-      "{}: no [group] of the configuration says which packets carry it: this service gets none", rawvs::text(key));
-  call.turn.out.say(Severity::warning, text);
-  call.rows.push_back(text_rows("warning", {std::move(text)}));
-}
-
 Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   ServiceSpec spec;
   if (auto fault = read_service_key(call.values, spec.key)) return fault;
@@ -159,6 +149,7 @@ Objection add_server(const Call& call) {
   if (auto fault = check_family(key, spec)) return fault;
   if (auto fault = verdict(call, call.director.add_server(key, spec, call.turn))) return fault;
   call.changed(formatted("{}: server {}: added", text(key), text(spec)));
+  warn_of_server(call, key, spec);
   return std::nullopt;
 }
 
@@ -176,6 +167,7 @@ Objection edit_server(const Call& call) {
   const Server* const now = services.find(key, spec.at);  // values that were not given may have been kept
   const std::string what = now ? difference(was, now->wanted()) : "";
   if (!what.empty()) call.changed(formatted("{}: server {}: {}", text(key), text(spec.at), what));
+  warn_of_server(call, key, spec);
   return std::nullopt;
 }
 
@@ -258,7 +250,14 @@ Objection list(const Call& call) {
 Objection connections(const Call& call) {
   FlowFilter filter;
   if (auto fault = read_flow(call.values, false, filter)) return fault;
-  return call.rows.push_back(connection_rows(filter, call.values.text(Key::state))), std::nullopt;
+  std::string state(call.values.text(Key::state));
+  for (char& c : state) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  const std::vector<std::string_view> known = state_names();
+  if (!state.empty() && std::ranges::find(known, state) == known.end()) {
+    return usage(formatted("state={}: no connection has such a state{}; there are {}", shortly_quoted(state),
+                           did_you_mean(state, known), listed(known)));
+  }
+  return call.rows.push_back(connection_rows(filter, state)), std::nullopt;
 }
 
 Objection explain(const Call& call) {

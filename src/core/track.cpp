@@ -2,6 +2,8 @@
 // track.cpp: a connection's state and its server's counters, changed together.
 #include "core/track.h"
 
+#include <algorithm>
+
 namespace rawvs {
 
 namespace {
@@ -119,6 +121,16 @@ const char* state_name(const Connection& c) {
     case Protocol::sctp: return name(static_cast<SctpState>(c.state));
     default: return "NONE";
   }
+}
+
+std::vector<std::string_view> state_names() {
+  std::vector<std::string_view> all{"UDP", "ASSURED"};
+  const auto add = [&](std::string_view one) {
+    if (std::ranges::find(all, one) == all.end()) all.push_back(one);
+  };
+  for (uint8_t n = 0; n < static_cast<uint8_t>(TcpState::count_); ++n) add(name(static_cast<TcpState>(n)));
+  for (uint8_t n = 0; n < static_cast<uint8_t>(SctpState::count_); ++n) add(name(static_cast<SctpState>(n)));
+  return all;
 }
 
 }  // namespace rawvs

@@ -5,6 +5,9 @@
 // Not: finding the connection (connection.h), choosing the server (scheduler.h).
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "core/connection.h"
 #include "core/sctp_state.h"
 #include "core/tcp_state.h"
@@ -39,5 +42,6 @@ Duration listen(Connection& c, const Timeouts& timeouts);
 bool reusable(const Connection& c, uint8_t conn_reuse_mode);
 
 const char* state_name(const Connection& c);  // as ipvsadm -Lc prints it
+std::vector<std::string_view> state_names();  // all of them
 
 }  // namespace rawvs

@@ -57,7 +57,7 @@ uint64_t given_weight(const Row& server) { return server.number(server.has("want
 // Leaves out the MAC address: rawvsd keeps a fixed one, and one learned by ARP must not become fixed.
 std::string quiesce_command(const Row& server) {
   std::string command = "edit-server service=" + value(server, "service") + " server=" + value(server, "server");
-  for (const char* const key : {"method", "upper", "lower", "tun-type", "tun-port", "tun-checksum"}) {
+  for (const char* const key : {"method", "upper", "lower", "tun-type", "tun-port", "tun-checksum", "proxy"}) {
     const bool of_gue_only = std::string_view(key) == "tun-port" && server.number(key) == 0;
     if (server.has(key) && !of_gue_only) command += ' ' + std::string(key) + '=' + value(server, key);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "config/config_values.h"
 #include "rawvs/control.h"
 #include "word_args.h"
 
@@ -104,9 +105,9 @@ std::string words_text(const std::string& program) {
 }
 
 std::string no_such_word(const std::string& name) {
-  std::string known;
-  for (const Word& word : kWords) known += (known.empty() ? "" : ", ") + std::string(word.name);
-  return "rawvsadm: " + name + ": no such word; expected one of " + known +
+  std::vector<std::string_view> known;
+  for (const Word& word : kWords) known.emplace_back(word.name);
+  return "rawvsadm: " + name + ": no such word" + did_you_mean(name, known) + "; expected one of " + listed(known) +
          ", or ipvsadm's options (rawvsadm --help)\n";
 }
 

@@ -62,6 +62,7 @@ std::string undo_text(const Rows& servers) {
   return out.empty() ? "" : "To give it connections again:\n" + out;
 }
 
+// The text about undoing it has been printed.
 int ended(const WordCall& call, const Asked& asked, const Drained& now, const Rows& before, const std::string& why) {
   const bool done = now.left() == 0 && why.empty();
   if (call.json) {
@@ -74,7 +75,7 @@ int ended(const WordCall& call, const Asked& asked, const Drained& now, const Ro
     print(out.line());
   } else {
     print(templates_text(now, asked.server));
-    if (!done) print(why + ": " + left_text(now) + '\n' + undo_text(before));
+    if (!done) print(why + ": " + left_text(now) + '\n');
   }
   return done ? 0 : kAnswerIsNo;
 }
