@@ -6,18 +6,6 @@
 #include "sys/io/link_socket.h"
 
 namespace rawvs {
-namespace {
-
-VnetHeader vnet_header(const Offload& o) {  // "checksum valid" is for receivers only
-  return {static_cast<uint8_t>(o.flags & Offload::needs_checksum),
-          o.segmentation,
-          o.header_size,
-          o.segment_size,
-          o.checksum_start,
-          o.checksum_offset};
-}
-
-}  // namespace
 
 void LinkSocket::send(std::span<const Frame> frames) {
   if (bare_) {
@@ -38,7 +26,7 @@ size_t LinkSocket::gather(std::span<const Frame> frames) {
       ++counters_.send_failed;
       continue;
     }
-    headers_[n] = vnet_header(frame.offload);
+    headers_[n] = VnetHeader::of(frame.offload);
     parts_[n] = {{{&headers_[n], vnet_size_}, {frame.data, frame.size}}};
     messages_[n] = {};
     messages_[n].msg_hdr.msg_iov = parts_[n].data();

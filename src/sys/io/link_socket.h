@@ -15,22 +15,10 @@
 #include "side/capture_filter.h"
 #include "sys/io/bare_link.h"
 #include "sys/io/frame_io.h"
+#include "sys/io/vnet_header.h"
 #include "sys/net/solicited_nodes.h"
 
 namespace rawvs {
-
-// struct virtio_net_hdr of linux/virtio_net.h, whose older versions are no valid C++ (a member is called "class").
-// PACKET_VNET_HDR uses the machine's byte order.
-struct VnetHeader {
-  uint8_t flags = 0;
-  uint8_t gso_type = 0;
-  uint16_t hdr_len = 0;
-  uint16_t gso_size = 0;
-  uint16_t csum_start = 0;
-  uint16_t csum_offset = 0;
-  Offload offload() const { return {flags, gso_type, hdr_len, gso_size, csum_start, csum_offset}; }
-};
-static_assert(sizeof(VnetHeader) == 10);
 
 class LinkSocket : public FrameIo {
  public:

@@ -16,11 +16,6 @@ namespace {
 
 constexpr int kMostRemains = 16;  // rules that killed processes may have left
 
-void put_address(nlmsghdr* h, uint16_t type, Ip address) {
-  const WireAddress wire(address);
-  mnl_attr_put(h, type, wire.size(), wire.data());
-}
-
 }  // namespace
 
 NetlinkRequest MarkedRoute::rule_request(uint16_t type, unsigned flags) const {
@@ -95,8 +90,8 @@ Result<MarkedRoute::Where> MarkedRoute::ask(Ip to, Ip from) {
   auto& wanted = request.extra<rtmsg>();
   wanted.rtm_family = static_cast<uint8_t>(kernel_family(way_.family));
   wanted.rtm_dst_len = wanted.rtm_src_len = address_bits(way_.family);
-  put_address(request.header(), RTA_DST, to);
-  put_address(request.header(), RTA_SRC, from);
+  request.put_address(RTA_DST, to);
+  request.put_address(RTA_SRC, from);
   mnl_attr_put_u32(request.header(), RTA_MARK, way_.mark);
   Where where = Where::elsewhere;
   const int problem = rtnetlink_.ask(request, [&](const nlmsghdr* message) {

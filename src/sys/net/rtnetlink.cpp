@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "sys/net/socket_address.h"
+
 namespace rawvs {
 namespace {
 
@@ -42,12 +44,23 @@ NetlinkRequest::NetlinkRequest(uint16_t type, unsigned flags) {
   h->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
 }
 
+void NetlinkRequest::put_address(uint16_t type, Ip address) {
+  const WireAddress wire(address);
+  mnl_attr_put(header(), type, wire.size(), wire.data());
+}
+
 std::optional<Rtnetlink> Rtnetlink::open() {
   MnlSocket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
   if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) return std::nullopt;
   const timeval patience{2, 0};  // the kernel answers at once; the limit keeps a fault from blocking the loop
   setsockopt(mnl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return Rtnetlink(std::move(socket));
+}
+
+void Rtnetlink::filter_dumps() {
+  constexpr int kStrict = 12;  // NETLINK_GET_STRICT_CHK, which older headers lack
+  int on = 1;
+  mnl_socket_setsockopt(socket_.get(), kStrict, &on, sizeof on);
 }
 
 int Rtnetlink::ask(NetlinkRequest& request, const Answer& answer) {

@@ -10,6 +10,8 @@
 #include <memory>
 #include <optional>
 
+#include "rawvs/addr.h"
+
 namespace rawvs {
 
 struct MnlClose {
@@ -26,6 +28,7 @@ class NetlinkRequest {
   T& extra() {  // the fixed part after the header; call it once, before any attribute
     return *static_cast<T*>(mnl_nlmsg_put_extra_header(header(), sizeof(T)));
   }
+  void put_address(uint16_t type, Ip address);  // an attribute
 
  private:
   static constexpr size_t kSize = 40960;  // holds the longest classic BPF program
@@ -49,6 +52,9 @@ using Answer = std::function<void(const nlmsghdr*)>;  // called for every messag
 class Rtnetlink {
  public:
   static std::optional<Rtnetlink> open();  // empty: errno says why
+
+  // From now on a request for a list is answered with what it names (Linux 4.20); before, with everything.
+  void filter_dumps();
 
   // Sends the request and waits for the answer's messages or the acknowledgement. REQUIRES: NLM_F_ACK or NLM_F_DUMP is
   // set. Returns 0 or an errno.
