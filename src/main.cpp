@@ -22,6 +22,7 @@
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
 #include "sys/ha/state_file.h"
+#include "sys/net/tun.h"
 #include "sys/sys.h"
 
 namespace {
@@ -129,6 +130,7 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
   if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
   GuardLinks guards = engine.guard_links();
   if (const auto done = guards.hand_over(); !done) log.write(Severity::warning, done.error().text);
+  const TunHandOver tun(engine.tun_fd());
   std::vector<std::string> words = successor(options, path, false);
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);

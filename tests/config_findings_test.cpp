@@ -175,6 +175,15 @@ TEST(ConfigFindings, UnlikelySettingsAreWarnedOf) {
   }
 }
 
+TEST(ConfigFindings, LocalClientsWithoutAGuardAreWarnedOf) {
+  const Findings found = findings_of("[director]\ninterface = eth0\nguard = off\nlocal_clients = 1\n");
+  ASSERT_EQ(found.warnings.size(), 2u);
+  EXPECT_EQ(
+      found.warnings[1],
+      "x.ini:4: [director] local_clients: with guard = off: this host's kernel routes the clients' packets to the "
+      "VIPs, too, and they come to the director twice, unless something else keeps it from them");
+}
+
 TEST(ConfigFindings, WhatIsUsualIsNotWarnedOf) {
   const Findings found = findings_of(
       "[director]\ninterface = eth0\nstate = /run/rawvs.state\nstate_interval = 60s\n"

@@ -110,6 +110,7 @@ Config random_config(Random& r) {
   Config c;
   c.interface = r.coin() ? "eth0" : "eth0 wan*";
   c.auto_interfaces = r.coin();
+  c.local_clients = r.coin();
   if (r.coin()) c.inside = "br-lan." + std::to_string(r.below(4095));
   if (r.coin()) c.control = "/tmp/" + std::string(r.from(1, 100), 'c');
   if (r.coin()) c.control_group = "adm";

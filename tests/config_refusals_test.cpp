@@ -76,7 +76,8 @@ constexpr Wrong kWrong[] = {
      ":7: [virtual web] server: 192.0.2.11 is a local_address (line 3), so it is this host itself, whose answers "
      "forward=fullnat cannot translate; use forward=dr, or correct local_address"},
     {kDirector, "colour = red\n",
-     ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, control, control_group, "
+     ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, local_clients, control, "
+     "control_group, "
      "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "

@@ -59,10 +59,10 @@ inline bool same(const GroupConfig& a, const GroupConfig& b) {
 }
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
-  return std::tie(a.interface, a.inside, a.auto_interfaces, a.control, a.control_group, a.guard, a.io, a.state,
-                  a.state_interval, a.ring_frames) == std::tie(b.interface, b.inside, b.auto_interfaces, b.control,
-                                                               b.control_group, b.guard, b.io, b.state,
-                                                               b.state_interval, b.ring_frames) &&
+  return std::tie(a.interface, a.inside, a.auto_interfaces, a.local_clients, a.control, a.control_group, a.guard, a.io,
+                  a.state, a.state_interval, a.ring_frames) ==
+             std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control, b.control_group, b.guard,
+                      b.io, b.state, b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) && a.sync == b.sync &&
@@ -78,7 +78,8 @@ inline void expect_survives_printing(const Config& config) {
 }
 
 inline constexpr std::string_view kEverything =
-    "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\nmss_clamp = 1400\ncontrol = "
+    "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\nlocal_clients = 1\nmss_clamp = "
+    "1400\ncontrol = "
     "/run/x.sock\ncontrol_group = "
     "adm\nguard = classic\n"
     "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "

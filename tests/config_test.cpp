@@ -39,7 +39,7 @@ TEST(Config, PutsEveryKeyIntoItsField) {
                       std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)}, LocalPorts{1024, 65535}, 4u,
                       Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 38));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 39));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));

@@ -134,6 +134,7 @@ struct Config {
   std::string interface;                    // on the clients' side; ARP for VIPs is answered here (core/link_names.h)
   std::string inside;                       // on the real servers' side, if others
   bool auto_interfaces = true;              // an interface by which a server's route leaves is used, too
+  bool local_clients = false;               // what this host sends to a VIP is balanced, too
   std::string control = "/run/rawvs.sock";  // control socket
   std::string control_group;                // group that may use it (mode 0660); empty: root only
   GuardMode guard = GuardMode::automatic;

@@ -41,6 +41,7 @@ class Engine {
   Result<StateMemory> state_for_successor();
   // The guards' links, to keep between this program and the next one.
   GuardLinks guard_links() const;
+  int tun_fd() const;  // of local_clients' interface, for TunHandOver; -1: there is none
   // The command that SIGUSR2 tries before it requests a replacement: the program's absolute path, arguments with -t.
   void set_trial(std::vector<std::string> argv);
 

@@ -34,6 +34,8 @@ constexpr Row<Config> kDirectorRows[] = {
                                   "where real servers are, if elsewhere, blanks between. Default: none")),
     on_off<&Config::auto_interfaces>("auto_interfaces",
                                      "1: an interface by which the route to a server leaves is used, too. Default 1"),
+    at_start(on_off<&Config::local_clients>("local_clients",
+                                            "1: what this host sends to a VIP is balanced, too. Default 0")),
     at_start(row<&Config::control>("control", kSocketPath, "path of the control socket. Default /run/rawvs.sock")),
     at_start(row<&Config::control_group>("control_group", kUserGroup,
                                          "user group that may use the control socket. Default: none, root's")),

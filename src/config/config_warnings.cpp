@@ -25,6 +25,11 @@ void warn_director(Checking& c) {
   if (c.config.guard == GuardMode::off) {
     warn("guard", "off: the host's kernel answers clients, too, unless something else keeps it from the VIPs");
   }
+  if (c.config.local_clients && c.config.guard == GuardMode::off) {
+    warn("local_clients",
+         "with guard = off: this host's kernel routes the clients' packets to the VIPs, too, and they "
+         "come to the director twice, unless something else keeps it from them");
+  }
   if (c.config.settings.arp_defend && c.config.settings.arp_probe_interval == Duration::zero()) {
     warn("arp_defend", "with arp_probe_interval = 0, a real server that answers for a VIP is found by chance only");
   }

@@ -134,8 +134,9 @@ void IniWriter::Work::prepare() {
   walks_.each(vrrps, [this](size_t i) { write_vrrp(i); });
   walks_.once([this] {
     const auto copy = [this](auto... fields) { ((live_.*fields = config_.*fields), ...); };
-    copy(&Config::interface, &Config::inside, &Config::auto_interfaces, &Config::control, &Config::control_group,
-         &Config::guard, &Config::io, &Config::state, &Config::state_interval, &Config::ring_frames, &Config::sync);
+    copy(&Config::interface, &Config::inside, &Config::auto_interfaces, &Config::local_clients, &Config::control,
+         &Config::control_group, &Config::guard, &Config::io, &Config::state, &Config::state_interval,
+         &Config::ring_frames, &Config::sync);
     live_.settings = director_->settings();
   });
 }

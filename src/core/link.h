@@ -19,6 +19,9 @@ struct LinkAddress {
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
+// The guard of a link whose packets the kernel has given away.
+inline constexpr const char* kNoGuardNeeded = "none-needed";
+
 struct LinkCounters {           // frames since the start
   uint64_t received = 0;        // given to the director
   uint64_t kernel_dropped = 0;  // lost: the ring, or the socket's queue for large frames, was full
@@ -30,7 +33,7 @@ struct LinkCounters {           // frames since the start
   uint64_t return_failed = 0;  // lost: no route, too long, a firewall's OUTPUT chain, time to live over
   uint64_t unguarded = 0;      // NAT connections for which the guard has no room: the kernel routes their replies, too
   // Not counts of frames: the VIPs on this link, and how many of them the guard keeps from the host's kernel; and how
-  // it does: tcx, clsact, classic; off: not at all.
+  // it does: tcx, clsact, classic, none-needed; off: not at all.
   uint64_t vips = 0, guarded_vips = 0;
   const char* guard = "off";
   uint64_t missing_groups = 0;  // solicited-node groups of IPv6 VIPs that the kernel did not let us join

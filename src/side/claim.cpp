@@ -88,6 +88,7 @@ void Claims::begin(Claim& claim, LinkSet links, Instant now) {
 void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
   Claim* claim = claim_of(vip);
   if (claim && !claim->retired_until && claim->as == as) return;
+  ++version_;
   const bool was_ours = claim && !claim->as.own;
   if (claim && claim->answered() && !as.standby && !as.own && claim->as.mac == as.mac &&
       claim->as.mac_link == as.mac_link) {
@@ -113,6 +114,7 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
 bool Claims::set_host_addresses(std::vector<Ip> all) {
   if (all == host_addresses_) return false;
   host_addresses_ = std::move(all);
+  ++version_;
   for (const auto& [vip, slot] : order_) {
     const ClaimedAs& as = claims_[slot].as;
     claimed_.put({vip, slot, as.standby, on_host(vip), as.own});
@@ -124,6 +126,7 @@ void Claims::retire(Ip vip, Instant now) {
   Claim* const claim = claim_of(vip);
   if (!claim || claim->retired_until) return;
   if (claim->as.own) return forget(*claim);
+  ++version_;
   *claim = Claim{.vip = vip, .as = claim->as, .retired_until = now + kRetirement};
   schedule(*claim);
 }
@@ -133,6 +136,7 @@ void Claims::release(Ip vip) {
 }
 
 void Claims::forget(Claim& claim) {
+  ++version_;
   const Slot slot = slot_of(claim);
   if (!claim.as.own) changes_.emplace_back(claim.vip, false);
   order_.erase(claim.vip);

@@ -145,6 +145,7 @@ class Claims {
   const Claim* find(Ip vip) const;
   size_t size() const { return order_.size(); }
   const Claim* first_after(std::optional<Ip> vip) const;  // by address, with retired ones; null: there is none
+  uint32_t version() const { return version_; }  // changes with the claims, but not with their deadlines and rivals
   // Addresses whose frames became the director's alone (true), or are so no longer (false), since the last call.
   std::vector<std::pair<Ip, bool>> take_changes() { return std::exchange(changes_, {}); }
 
@@ -170,6 +171,7 @@ class Claims {
   Deadlines due_;
   Defence defence_;
   std::vector<std::pair<Ip, bool>> changes_;
+  uint32_t version_ = 0;
 };
 
 }  // namespace rawvs

@@ -9,6 +9,7 @@
 #include "sys/engine/checks.h"
 #include "sys/engine/engine_context.h"
 #include "sys/engine/jobs.h"
+#include "sys/engine/local_clients.h"
 #include "sys/engine/mastership.h"
 #include "sys/engine/ports.h"
 #include "sys/engine/replacement.h"
@@ -25,6 +26,7 @@ struct Engine::Parts {
       : context(config, log),
         ports(context),
         routes(context, ports),
+        local_clients(context, ports),
         mastership(context, ports),
         checks(context, mastership),
         syncing(context, ports, mastership),
@@ -49,6 +51,7 @@ struct Engine::Parts {
   EngineContext context;
   Ports ports;
   Routes routes;
+  LocalClients local_clients;
   Mastership mastership;
   Checks checks;
   Syncing syncing;
@@ -60,8 +63,8 @@ struct Engine::Parts {
   // The order of service in a turn: adverts first, for which others wait; frames; requests after jobs, because a reply
   // may wait for the end of a job, and nothing else may end the next wait; the ports last, so that filter and guard
   // follow the other parts' changes.
-  std::array<Part*, 11> all{&mastership, &context.frames, &signals,  &checks, &jobs, &syncing,
-                            &saving,     &replacement,    &requests, &routes, &ports};
+  std::array<Part*, 12> all{&mastership, &context.frames, &signals,       &checks,   &jobs,   &syncing,
+                            &saving,     &replacement,    &local_clients, &requests, &routes, &ports};
 };
 
 }  // namespace rawvs

@@ -22,6 +22,7 @@ Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::s
 }
 
 Result<StateMemory> Engine::state_for_successor() { return parts_->saving.for_successor(); }
+int Engine::tun_fd() const { return parts_->local_clients.tun_fd(); }
 GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
 void Engine::set_trial(std::vector<std::string> argv) { parts_->replacement.set_trial(std::move(argv)); }
 
@@ -34,6 +35,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
   context.netlink = std::move(*netlink);
   if (const auto opened = context.frames.open(); !opened) return opened.error();
   if (const auto opened = signals.open(signals_fd); !opened) return opened.error();
+  if (const auto opened = local_clients.open(); !opened) return opened.error();
   // Services before interfaces: filter and guard are made once for all services.
   if (const auto known = ports.know_all(); !known) return known.error();
   if (const auto opened = routes.open(); !opened) return opened.error();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/link.h"
+#include "sys/io/tun_io.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -20,6 +21,7 @@ LinkCounters Interface::counters() const {
   LinkCounters counters = past_;
   if (io_) counters += io_->counters(), counters.missing_groups = io_->missing().groups;
   counters.vips = told_.watch.all_vips();
+  if (tun_) counters.guard = kNoGuardNeeded;
   if (guard_) counters.guard = guard_->way(), counters.guarded_vips = guard_->guarded_vips();
   return counters;
 }
@@ -32,7 +34,17 @@ Result<Done> Interface::take(const LinkFacts& facts) {
   return Done{};
 }
 
+// The kernel has no copy of what it sends there.
+Result<Done> Interface::open_tun() {
+  io_ = std::make_unique<TunIo>(tun_->fd(), link_);
+  context_.frames.set_io(link_, io_.get());
+  context_.frames.set_guarded(link_, true);
+  context_.log.write(Severity::info, formatted("{}: what this host sends to VIPs is read there", name_));
+  return Done{};
+}
+
 Result<Done> Interface::open(Duration patience) {
+  if (tun_) return open_tun();
   auto opened = open_frame_io(context_.config.io,
                               {.ifindex = facts_.ifindex,
                                .name = name_,

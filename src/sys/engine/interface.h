@@ -16,12 +16,15 @@
 #include "sys/guard/guard.h"
 #include "sys/io/frame_io.h"
 #include "sys/net/interface_lock.h"
+#include "sys/net/tun.h"
 
 namespace rawvs {
 
 class Interface {
  public:
-  Interface(EngineContext& context, Link link, const std::string& name) : context_(context), link_(link), name_(name) {}
+  // tun: it is that interface, of this host's own packets, which needs no guard; REQUIRES: tun outlives it.
+  Interface(EngineContext& context, Link link, const std::string& name, const Tun* tun = nullptr)
+      : context_(context), link_(link), name_(name), tun_(tun) {}
   ~Interface() { close(); }
   Interface(const Interface&) = delete;
   Interface& operator=(const Interface&) = delete;
@@ -30,6 +33,7 @@ class Interface {
   const LinkFacts& facts() const { return facts_; }  // as last read from the kernel
   bool is_open() const { return io_ != nullptr; }
   const Guard* guard() const { return guard_.get(); }
+  bool of_host() const { return tun_ != nullptr; }
   // Since the start, with those of closed sockets.
   LinkCounters counters() const;
 
@@ -47,6 +51,7 @@ class Interface {
   Instant deadline() const { return told_.again; }
 
  private:
+  Result<Done> open_tun();
   void say_io(const std::string& skipped) const;
   void attach_guard();
   void watch_all(const std::vector<Ip>& hosts);
@@ -59,6 +64,7 @@ class Interface {
   EngineContext& context_;
   Link link_;
   std::string name_;
+  const Tun* tun_;  // null: an interface like any other
   LinkFacts facts_;
   InterfaceLock lock_;
   std::unique_ptr<FrameIo> io_;

@@ -35,7 +35,7 @@ std::unique_ptr<Ports::Port>* Ports::place_for_one() {
   return gone == ports_.end() ? nullptr : &*gone;
 }
 
-std::optional<Link> Ports::add(const std::string& name, LinkRole role, bool named) {
+std::optional<Link> Ports::add(const std::string& name, LinkRole role, bool named, const Tun* tun) {
   std::unique_ptr<Port>* const place = place_for_one();
   if (!place) {
     if (!std::exchange(full_, true)) {
@@ -46,13 +46,15 @@ std::optional<Link> Ports::add(const std::string& name, LinkRole role, bool name
     return std::nullopt;
   }
   const auto link = static_cast<Link>(place - ports_.data());
-  place->reset(new Port{Interface(context_, link, name), role, named});
+  place->reset(new Port{Interface(context_, link, name, tun), role, named});
   return link;
 }
 
 bool Ports::knows(const std::string& name) const {
   return std::ranges::any_of(ports_, [&](const auto& port) { return port->interface.name() == name; });
 }
+
+void Ports::serve_host(const Tun& tun) { add(tun.name(), LinkRole::clients, false, &tun); }
 
 // Adds the interfaces that match a pattern and are new.
 void Ports::find_matching() {
@@ -223,6 +225,7 @@ void Ports::count() {
     counters.returned = back.sent;
     counters.return_failed = back.expired + back.too_long + back.failed;
     const bool by_flow = interface.guard() && interface.guard()->knows_flows();
+    if (interface.of_host()) counters.vips = counters.guarded_vips = host_vips_;
     if (by_flow) counters.unguarded = context_.frames.flows().refused();
     context_.director.link_counted(link, counters);
   }

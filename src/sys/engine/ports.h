@@ -30,6 +30,10 @@ class Ports final : public Part {
   // among them; when the services exist, filter and guard are made once for all.
   Result<Done> know_all();
   Result<Done> open_all();
+  // Adds the interface of this host's own packets, a clients' link. REQUIRES: called before know_all(); tun outlives
+  // close().
+  void serve_host(const Tun& tun);
+  void note_host_vips(size_t count) { host_vips_ = count; }  // those with a route by it, for listings
   void close();
   void try_all();  // after a possible change of any interface
   // The route to a server leaves by an interface that is not used yet. False: it cannot be, or must not
@@ -59,7 +63,7 @@ class Ports final : public Part {
     Instant again = kNever;  // when to try to open it again
     std::string problem{};   // why it could not be opened; logged
   };
-  std::optional<Link> add(const std::string& name, LinkRole role, bool named);
+  std::optional<Link> add(const std::string& name, LinkRole role, bool named, const Tun* tun = nullptr);
   std::unique_ptr<Port>* place_for_one();
   bool knows(const std::string& name) const;
   void find_matching();
@@ -76,6 +80,7 @@ class Ports final : public Part {
   std::set<std::string> useless_;             // interfaces of routes that cannot be used, until something changes
   bool full_ = false;                         // kMostLinks are in use, and another one is wanted; logged
   std::vector<Ip> own_addresses_;
+  size_t host_vips_ = 0;
   bool at_start_ = true;
 };
 
