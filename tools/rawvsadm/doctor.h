@@ -164,6 +164,7 @@ struct DaemonFacts {
   std::vector<RivalFacts> rivals;
   std::vector<NeighborFacts> neighbors;
   std::vector<PortFacts> ports;
+  std::string host_port;  // the interface of this host's own packets (local_clients); empty: none
   bool of_clients(const PortFacts& port) const {  // without roles: the first one
     return port.role.empty() ? &port == ports.data() : port.role == "clients";
   }
@@ -252,6 +253,9 @@ std::string look_at_waiting(const DoctorFacts& facts, Findings& findings);
 std::string waits_for(const DoctorFacts& facts, const SectionFacts& section);
 std::string look_at_locals(const DoctorFacts& facts, Findings& findings);
 bool replies_lost(const DoctorFacts& facts, const ServerFacts& server);  // to a local address that the host lacks
+
+// doctor_local.cpp
+std::string look_at_local_clients(const DoctorFacts& facts, Findings& findings);
 
 // doctor_ha.cpp
 std::string look_at_checks(const DoctorFacts& facts, Findings& findings);

@@ -183,7 +183,11 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "server" && !daemon.services.empty()) daemon.servers.push_back(server(row, daemon.services.size() - 1));
   if (word == "connection") note_connection(row, facts);
   if (word == "exit") daemon.exits[cell(row, "name")] = row.number("count");
-  if (word == "link") daemon.ports.push_back(port(row));
+  if (word == "link" && row.get("guard") == kNoGuardNeeded) {
+    daemon.host_port = cell(row, "name");
+  } else if (word == "link") {
+    daemon.ports.push_back(port(row));
+  }
   if (word == "part") daemon.part += row.tail("text");
   if (word == "line") note_line(std::exchange(daemon.part, {}).append(row.tail("text")), daemon);
   if (word == "unwritable") daemon.unwritable.emplace_back(row.tail("text"));

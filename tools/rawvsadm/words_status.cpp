@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/link.h"
 #include "json.h"
 #include "texts.h"
 #include "wire/sync_message.h"
@@ -180,7 +181,7 @@ std::string drops_part(const Rows& rows) {
   return out;
 }
 
-// Of the interfaces: frames that were lost, VIPs that the guard has no room for.
+// Of the interfaces: frames that were lost, VIPs that the guard has no room for, and that this host is a client.
 std::string links_part(const Rows& rows) {
   constexpr std::pair<const char*, const char*> kLosses[] = {
       {"kernel_dropped", "came faster than they were read (more ring_frames may help)"},
@@ -194,6 +195,10 @@ std::string links_part(const Rows& rows) {
     for (const auto& [key, meaning] : kLosses) {
       if (row.number(key) == 0) continue;
       out += std::string(row.get("name")) + " lost " + plural(row.number(key), "frame") + ", which " + meaning + '\n';
+    }
+    if (row.get("guard") == kNoGuardNeeded) {
+      out += "this host is a client, too: " + plural(row.number("vips"), "VIP") + " routed by " +
+             std::string(row.get("name")) + '\n';
     }
     if (row.get("guard") == "off" || row.number("guarded") >= row.number("vips")) continue;
     out += std::string(row.get("name")) + ": " + std::to_string(row.number("guarded")) + " of " +
