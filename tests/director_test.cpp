@@ -282,7 +282,7 @@ TEST_F(DirectorTest, ReschedulesForARemovedServerWhenTold) {
 }
 
 TEST_F(DirectorTest, CountsAFullTable) {
-  make({.max_connections = 2});
+  make({.max_connections = 2, .drop_entry = 0});
   web(1);
   for (uint16_t i = 1; i <= 5; ++i) arrive(frame(Tcp{.sport = i}));
   EXPECT_EQ(count(Exit::forwarded), 2u);

@@ -186,7 +186,7 @@ TEST_F(FtpDirectorTest, AForgedResetEndsNoSession) {
 }
 
 TEST_F(FtpDirectorTest, ALostExpectationIsCountedAndComesWithTheRepetition) {
-  ftp({.max_connections = 2, .max_ftp = 4});
+  ftp({.max_connections = 2, .max_ftp = 4, .drop_entry = 0});
   log_in(1001);
   says(1002, "S");
   const uint32_t at = numbers_[1001].server;
@@ -220,7 +220,7 @@ TEST_F(FtpDirectorTest, AnotherHostsAddressGoesOnAndIsCounted) {
 }
 
 TEST_F(FtpDirectorTest, AFullTableIsNoClosedPort) {
-  make({.max_connections = 1});
+  make({.max_connections = 1, .drop_entry = 0});
   ServiceSpec spec{.key = {Protocol::tcp, {ip("192.0.2.100"), Port(21)}, {}}};
   spec.persistence = 300s;
   nat(1, 21, spec);

@@ -378,7 +378,7 @@ def the_memory_of_the_connection_table_is_what_the_readme_says():
     for text in (read("README.md"), page("rawvs.7")):
         for number, megabytes in re.findall(r"([\d,]+) connections(?:[^.]*?)\(([\d.]+) MB\)", text):
             assert int(number.replace(",", "")) == default, f"{number} connections; the default is {default}"
-            assert abs(default * 64 / 1e6 - float(megabytes)) < 0.1, f"{megabytes} MB for {number} times 64 bytes"
+            assert abs(default * 72 / 1e6 - float(megabytes)) < 0.1, f"{megabytes} MB for {number} times 72 bytes"
 
 
 TESTS = [mandoc_finds_nothing_to_warn_of, every_manual_that_another_one_names_is_there_or_is_another_programs,

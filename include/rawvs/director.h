@@ -43,6 +43,7 @@ struct Ip;
 struct LinkCounters;
 struct LinkFacts;
 struct Mac;
+struct Pressure;
 struct Route;
 struct Server;
 struct ServerSpec;
@@ -169,6 +170,7 @@ class Director {
   const Services& services() const;
   const ConnectionTable& connections() const;
   Endpoint local(const Connection& c) const;  // of full NAT: what its server sees as the client
+  Pressure pressure() const;                  // on the connection table (core/pressure.h)
   const Neighbors& neighbors() const;
   const Claims& claims() const;
   const Reassembly& reassembly() const;

@@ -27,7 +27,7 @@ struct LocalPorts {  // full NAT: both ends included
 
 struct Settings {
   // Memory, fixed at the start.
-  uint32_t max_connections = 262144;  // entries of the connection table, 64 to 80 bytes each
+  uint32_t max_connections = 262144;  // entries of the connection table, 72 to 88 bytes each
   uint32_t max_servers = 1024;        // real servers of all services, and removed ones that still have connections
   uint32_t max_services = 16384;      // virtual services
   uint32_t max_fragmented = 1024;     // fragmented datagrams waiting for fragments; reassembly.h has their memory
@@ -50,6 +50,19 @@ struct Settings {
   Duration lblcr_expiration =
       24h;  // lblcr: the same; a set of servers that did not change for this long shrinks by one
   Timeouts timeouts{};
+
+  // A connection table that fills. An unproven connection is one that no client need be behind (core/unproven.h).
+  // IPVS's sysctls, which there depend on the host's free memory, and are 0 by default: 0 off; 1, 2 from three quarters
+  // on; 3 always.
+  uint8_t drop_entry = 1;   // unproven connections live shorter; 0: also none gives way when the table is full
+  uint8_t drop_packet = 0;  // of new connections' packets one in so many is dropped, the fuller the more; 3: one in ten
+  uint8_t secure_tcp = 1;   // IPVS's other table of TCP states: a client's ACK alone does not establish a connection
+  // What unproven connections may take of the table, percent; beyond that they give way to each other.
+  uint8_t protocol_share = 75;  // those of UDP, those of TCP and SCTP
+  uint8_t service_share = 75;   // those of a service
+  uint8_t client_share = 10;    // those of a client's network, /24 or /64: the ones beyond it give way first
+  // DR and TUN: half-open connections; from three quarters on new ones are dropped early, at random. 0: no limit.
+  uint32_t server_half_open = 0, service_half_open = 0;
 
   // Full NAT: what its servers see as the client.
   std::vector<Ip> local_addresses{};  // none of a server's family: the host's own on the route to it

@@ -309,19 +309,6 @@ class TraceRows final : public RowSource {
 
 }  // namespace
 
-std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
-  return rows_from([&context, told = false](std::string& row, Director& director, Instant now) mutable {
-    if (std::exchange(told, true)) return Next::end;
-    row = "daemon";
-    put(row, "version", kVersion);
-    put(row, "uptime", now - context.started);
-    put(row, "size", director.connections().cells());
-    put(row, "pid", context.pid);
-    put(row, "config", context.file.empty() ? "-" : context.file);
-    return Next::row;
-  });
-}
-
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first, size_t end) {
   return std::make_unique<ServiceRows>(context, first, end);
 }

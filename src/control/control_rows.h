@@ -13,7 +13,7 @@
 
 namespace rawvs {
 
-std::unique_ptr<RowSource> daemon_row(const ControlContext& context);
+std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
 // Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);
 std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state);  // empty state: any

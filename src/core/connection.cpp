@@ -43,7 +43,8 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   last_ = last_id(capacity_);
   const size_t entry_bytes = (size_t{last_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
-  bytes_ = cells_at + 2 * cells * sizeof(uint32_t);
+  const size_t links_at = cells_at + 2 * cells * sizeof(uint32_t);
+  bytes_ = links_at + (size_t{last_} + 1) * sizeof(Links);
   // calloc: the kernel's zero pages take no memory until an entry is used.
   memory_.reset(std::calloc(1, bytes_));
   if (!memory_) {  // capacity() is 0 then; the daemon refuses to start
@@ -54,6 +55,7 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   entries_ = reinterpret_cast<Connection*>(base);
   cells_[0] = reinterpret_cast<uint32_t*>(base + cells_at);
   cells_[1] = cells_[0] + cells;
+  links_ = reinterpret_cast<Links*>(base + links_at);
   cell_mask_ = cells - 1;
   entries_[1].state = Connection::kFree;
   link_free(free_places_, 1);

@@ -4,13 +4,14 @@
 // Out: entries; the entries whose deadline has passed.
 // Not: what a packet changes in its connection (track.h), which server it gets (scheduler.h).
 //
-// An entry takes one place of 48 bytes, its cells in the two indexes 16 to 32 (they double at powers of two): 64 to 80
-// bytes per IPv4 connection. A wide entry, with an IPv6 address or of full NAT, takes two adjacent places: its
-// addresses are in the second one. A table of n places holds n narrow or n/2 wide connections, in any mix. All of it is
-// reserved at the start and touched when used (the second index by NAT only). Persistence templates are entries, too,
-// with the client's address masked and no client port. The indexes use open addressing over 4-byte cells and a keyed
-// hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A timing wheel holds the
-// deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at the old deadline.
+// An entry takes one place of 48 bytes, its cells in the two indexes 16 to 32 (they double at powers of two), its links
+// in unproven.h's lists 8: 72 to 88 bytes per IPv4 connection. A wide entry, with an IPv6 address or of full NAT, takes
+// two adjacent places: its addresses are in the second one. A table of n places holds n narrow or n/2 wide connections,
+// in any mix. All of it is reserved at the start and touched when used (the second index by NAT only). Persistence
+// templates are entries, too, with the client's address masked and no client port. The indexes use open addressing over
+// 4-byte cells and a keyed hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A
+// timing wheel holds the deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at
+// the old deadline.
 #pragma once
 
 #include <array>
@@ -75,7 +76,9 @@ struct alignas(16) Connection {
     Narrow v4_;
     Full full_;
   };
-  uint32_t next_and_link_;  // timer_next() in the upper 24 bits, link() in the others
+  uint32_t next_and_link_;  // timer_next() in the upper 24 bits, then is_unproven() in one and link() in the others
+  static constexpr uint32_t kUnproven = 0x80, kLinkMask = 0x7f;
+  static_assert(kMostLinks <= kLinkMask + 1);
 
  public:
   Port cport, vport, rport;  // rport: the server's
@@ -121,8 +124,12 @@ struct alignas(16) Connection {
   Endpoint client() const { return {client_address(), cport}; }
   Endpoint vip() const { return {vip_address(), vport}; }
   Endpoint real_server() const { return {server_address(), rport}; }
-  Link link() const { return static_cast<Link>(next_and_link_ & 0xff); }  // by which the client's packets come
-  void set_link(Link link) { next_and_link_ = (next_and_link_ & ~0xffu) | static_cast<uint8_t>(link); }
+  Link link() const { return static_cast<Link>(next_and_link_ & kLinkMask); }  // by which the client's packets come
+  void set_link(Link link) { next_and_link_ = (next_and_link_ & ~kLinkMask) | static_cast<uint8_t>(link); }
+  bool is_unproven() const {
+    return (next_and_link_ & kUnproven) != 0;
+  }  // it may give way, and is in unproven.h's lists
+  void set_unproven(bool is) { next_and_link_ = (next_and_link_ & ~kUnproven) | (is ? kUnproven : 0); }
   ConnectionId timer_next() const { return next_and_link_ >> 8; }
   void set_timer_next(ConnectionId id) { next_and_link_ = id << 8 | (next_and_link_ & 0xff); }
   // REQUIRES: it is not of full NAT, whose server does not reply to the client's address (Flows::reply_flow()).
@@ -143,6 +150,10 @@ constexpr bool needs_wide(const FlowKey& key, Ip server, Method method) {
 
 // A new entry in these places: the second is used if it is wide. It has no server, and no deadline.
 void begin_entry(Connection places[2], const FlowKey& key, Ip server, Method method);
+
+struct Links {  // of a place, for the lists that unproven.h keeps
+  uint32_t older, newer;
+};
 
 class LooseConnection {  // a connection outside of the table
  public:
@@ -203,6 +214,7 @@ class ConnectionTable {
   const Connection* at(ConnectionId id) const;  // null: no entry in use has this id, or its first place another
   Connection* at(ConnectionId id) { return const_cast<Connection*>(std::as_const(*this).at(id)); }
   ConnectionId id_limit() const { return fresh_; }  // entries in use have ids below this
+  Links* links() const { return links_; }           // by id
 
  private:
   static constexpr uint32_t kLevels = 3, kSlots = 256;
@@ -230,6 +242,7 @@ class ConnectionTable {
   std::unique_ptr<void, Free> memory_;
   Connection* entries_ = nullptr;     // entries_[0] is never used: id 0 means none. Pairs begin at even ids
   std::array<uint32_t*, 2> cells_{};  // by Side; a cell: 0 = empty, else tag (8 bits) and id (24 bits)
+  Links* links_ = nullptr;
   uint64_t cell_mask_ = 0;
   size_t bytes_ = 0;
   uint32_t capacity_ = 0, used_ = 0, places_ = 0, two_sided_ = 0;

@@ -18,8 +18,8 @@ namespace rawvs {
 class LossLog {
  public:
   static constexpr Duration kPause = 60s;
-  static constexpr Exit kLosses[] = {Exit::table_full, Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full,
-                                     Exit::local_ports_full};
+  static constexpr Exit kLosses[] = {Exit::table_full,       Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full,
+                                     Exit::local_ports_full, Exit::shed,     Exit::half_open_full};
 
   void look(const ExitCounters& exits, Turn turn);
   Instant next_deadline() const;  // when counted packets are to be logged

@@ -138,6 +138,9 @@ std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
 }
 
 void Services::release(Server& server, ServerSlot slot, Instant now) {
+  Service& service = services_[server.service];
+  service.unproven -= server.unproven;
+  service.half_open -= server.half_open;
   server.service = kNoService;
   server.taken_out = false;
   server.removed = now;
@@ -229,6 +232,7 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.reachable = true;
   server.share = kFullShare;
   server.standing = Standing::serves;
+  if (!server.in_service()) service->unproven += server.unproven, service->half_open += server.half_open;
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
   server.was_nat |= translates(spec.method);

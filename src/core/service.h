@@ -122,6 +122,7 @@ struct Server {
   bool was_nat = false;                               // translates, or did before an edit: connections may remain
   int32_t last_weight = 0;                            // the last full_weight() that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
+  uint32_t unproven = 0, half_open = 0;               // places of its unproven entries (unproven.h); half-open ones
   uint16_t neighbor = kNoNeighbor;                    // of its next hop (neighbor.h)
   Ip source{};                                        // our address on the route to it: the outer source of a tunnel
   uint16_t route_mtu = 0;                             // of the host's route, bytes; 0: the link's
@@ -195,6 +196,7 @@ struct Service {
   SchedulerState state{};
   Traffic traffic{};
   Rates rates{};
+  uint32_t unproven = 0, half_open = 0;  // of its servers
 };
 
 class Services {

@@ -164,7 +164,8 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   row[14] = static_cast<uint8_t>(c.protocol);
   row[15] = c.state;
   row[16] = saved_flags(c);
-  row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0));
+  row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0) |
+                                 (c.is_unproven() ? Notes::unproven : 0));
   row[18] = c.packets;
   row[19] = static_cast<uint8_t>(c.link());
   store_be32(row, 20, server);

@@ -50,6 +50,7 @@ struct Restoration {  // an entry that was read: its service and server are here
   bool no_output = false;
   uint8_t state = 0, packets = 0;
   bool behind = false;                      // from the server's side another is found first
+  bool proven = true;                       // unproven.h
   Duration left{};                          // until its deadline
   uint32_t seconds = 0;                     // of a template: its timeout
   std::array<uint8_t, 6> client_mac{};      // of a connection

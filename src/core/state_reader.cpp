@@ -299,6 +299,7 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
                     .state = e.state,
                     .packets = e.packets,
                     .behind = (e.notes & Notes::behind) != 0,
+                    .proven = (e.notes & Notes::unproven) == 0,
                     .left = e.left,
                     .seconds = e.seconds,
                     .client_mac = e.client_mac,

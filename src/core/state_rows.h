@@ -77,6 +77,7 @@ struct Notes {  // of an entry
   enum : uint8_t {
     behind = 1,    // a look-up from the server's side finds another entry first
     controls = 2,  // it controls other connections
+    unproven = 4,  // it may give way to others
   };
 };
 struct ServerNotes {

@@ -16,12 +16,13 @@ enum Event : uint8_t { kSyn, kFin, kAck, kRst, kEvents };
 
 constexpr TcpState sES = TcpState::established, sSS = TcpState::syn_sent, sSR = TcpState::syn_recv,
                    sFW = TcpState::fin_wait, sTW = TcpState::time_wait, sCL = TcpState::close,
-                   sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen;
+                   sCW = TcpState::close_wait, sLA = TcpState::last_ack, sLI = TcpState::listen, sSA = TcpState::synack;
 
 using Targets = std::array<TcpState, kStates>;
+using Table = std::array<std::array<Targets, kEvents>, 3>;
 // clang-format off
 // [direction][event][state]         none est  ssnt srcv finw timw clos clsw lack list sack
-constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
+constexpr Table kTable = {{
     {{  // input: from the client, when the server's packets are seen, too (NAT)
         /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
         /* fin */ {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sTW},
@@ -41,12 +42,33 @@ constexpr std::array<std::array<Targets, kEvents>, 3> kTable = {{
         /* rst */ {sCL, sCL, sCL, sSR, sCL, sCL, sCL, sCL, sLA, sLI, sCL},
     }},
 }};
+// Of secure_tcp.
+constexpr Table kSecure = {{
+    {{
+        /* syn */ {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSA},
+        /* fin */ {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sSA},
+        /* ack */ {sES, sES, sSS, sSR, sFW, sTW, sCL, sCW, sCL, sLI, sSA},
+        /* rst */ {sCL, sCL, sCL, sSR, sCL, sCL, sCL, sCL, sLA, sLI, sCL},
+    }},
+    {{
+        /* syn */ {sSS, sES, sSS, sSA, sSS, sSS, sSS, sSS, sSS, sLI, sSA},
+        /* fin */ {sTW, sFW, sSS, sTW, sFW, sTW, sCL, sTW, sLA, sLI, sTW},
+        /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sLA, sES, sES},
+        /* rst */ {sCL, sCL, sSS, sCL, sCL, sTW, sCL, sCL, sCL, sCL, sCL},
+    }},
+    {{
+        /* syn */ {sSA, sES, sES, sSR, sSA, sSA, sSA, sSA, sSA, sSA, sSA},
+        /* fin */ {sCL, sFW, sSS, sTW, sFW, sTW, sCL, sCW, sLA, sLI, sTW},
+        /* ack */ {sES, sES, sSS, sES, sFW, sTW, sCL, sCW, sCL, sLI, sES},
+        /* rst */ {sCL, sCL, sCL, sSR, sCL, sCL, sCL, sCL, sLA, sLI, sCL},
+    }},
+}};
 // clang-format on
 
 }  // namespace
 
-TcpState step(TcpState state, Direction direction, uint8_t tcp_flags) {
-  const std::array<Targets, kEvents>& rows = kTable[static_cast<size_t>(direction)];
+TcpState step(TcpState state, Direction direction, uint8_t tcp_flags, bool secure) {
+  const std::array<Targets, kEvents>& rows = (secure ? kSecure : kTable)[static_cast<size_t>(direction)];
   const auto at = static_cast<size_t>(state);
   // The first of these flags decides; a segment with none of them closes the connection.
   if (tcp_flags & TcpFlags::rst) return rows[kRst][at];

@@ -30,7 +30,8 @@ enum class TcpState : uint8_t {  // in the order and with the numbers of IPVS: i
 
 enum class Direction : uint8_t { input, output, input_only };
 
-TcpState step(TcpState state, Direction direction, uint8_t tcp_flags);
+// secure: by IPVS's table for secure_tcp: a client's ACK alone establishes no connection whose server is seen.
+TcpState step(TcpState state, Direction direction, uint8_t tcp_flags, bool secure = false);
 Duration timeout(TcpState state, const Timeouts& timeouts);
 const char* name(TcpState state);        // as ipvsadm -Lc prints it: ESTABLISHED
 constexpr bool active(TcpState state) {  // counted in ActiveConn, else in InActConn

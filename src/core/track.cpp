@@ -70,7 +70,8 @@ Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts) 
   }
 }
 
-Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts) {
+Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts,
+                 bool secure) {
   if (c.protocol == Protocol::udp) return timeouts.udp;
   // A packet from the server shows that both directions are seen, whatever the method.
   if (direction == Direction::output) c.flags &= static_cast<uint8_t>(~Connection::no_output);
@@ -81,7 +82,7 @@ Duration advance(Connection& c, Server& server, const Packet& packet, Direction 
     c.state = static_cast<uint8_t>(next);
     return timeout(next);
   }
-  const TcpState next = step(static_cast<TcpState>(c.state), direction, packet.tcp_flags);
+  const TcpState next = step(static_cast<TcpState>(c.state), direction, packet.tcp_flags, secure);
   if (next != static_cast<TcpState>(c.state)) {
     count_as(c, server, active(next));
     c.state = static_cast<uint8_t>(next);

@@ -30,7 +30,9 @@ void count_as(Connection& c, Server& server, bool active_now);
 Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts);
 
 // Applies a packet to the connection: state, active or inactive. Returns the timeout of the new state.
-Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts);
+// secure: TCP goes by secure_tcp's table (tcp_state.h).
+Duration advance(Connection& c, Server& server, const Packet& packet, Direction direction, const Timeouts& timeouts,
+                 bool secure = false);
 
 // True if this packet, after advance(), assures the connection's template: the connection was more than an attempt.
 bool assures(const Connection& c, Direction direction);

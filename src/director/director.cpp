@@ -68,7 +68,7 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
   if (a.packet.protocol == Protocol::icmp) {
     if (const Exit exit = forwarder.tunnel_error(a, turn); exit != Exit::not_vip) return exit;
   }
-  if (Service* const service = flows.schedulable(a)) return new_flow(a, *service, turn);
+  if (Service* const service = flows.schedulable(a, turn.now)) return new_flow(a, *service, turn);
   return host.answer(a, turn);
 }
 
@@ -83,14 +83,21 @@ Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
     return others_port ? host.answer(a, turn) : host.error(a, why, turn);
   }
   Server& server = services.server(choice->server);
-  if (service.spec.one_packet && a.packet.protocol == Protocol::udp) {
-    LooseConnection c = flows.begin_once(a, service, *choice);
-    const Exit exit = forwarder.once(a, *c, server, turn);
-    flows.end_once(*c);
-    return exit;
-  }
+  if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return once(a, service, *choice, turn);
+  if (const auto shed = flows.sheds(a, choice->server)) return *shed;
   Connection* const c = flows.begin(a, service, *choice, turn, why);
-  return c ? forwarder.to_server(a, *c, server, turn) : why;
+  if (c) return forwarder.to_server(a, *c, server, turn);
+  if (why != Exit::table_full || !flows.can_do_without(service, choice->server)) return why;
+  flows.does_without(turn.now);
+  return once(a, service, *choice, turn);
+}
+
+// A packet without an entry in the table.
+Exit Director::Path::once(Arrival& a, Service& service, const Choice& choice, Turn turn) {
+  LooseConnection c = flows.begin_once(a, service, choice);
+  const Exit exit = forwarder.once(a, *c, services.server(choice.server), turn);
+  flows.end_once(*c);
+  return exit;
 }
 
 // Not to a VIP: a NAT server's reply, an error about a forwarded packet, or a packet that is not for the director.
@@ -150,11 +157,14 @@ void Director::Path::time_passed(Turn turn) {
   }
   if (estimates.more()) estimates.run(services, turn.now);
   surroundings.time_passed(turn);
+  pressure_log.look(flows.pressure(), turn);
 }
 
 Instant Director::Path::next_deadline() const {
   if (flows.searching() || estimates.more() || surroundings.more_work()) return Instant();  // at once
-  return std::min({flows.next_deadline(), surroundings.next_deadline(), reassembly.next_deadline()});
+  const Pressure pressure = flows.pressure();
+  return std::min({flows.next_deadline(), surroundings.next_deadline(), reassembly.next_deadline(),
+                   pressure_log.next_deadline(pressure.on, gave_way(pressure))});
 }
 
 }  // namespace rawvs

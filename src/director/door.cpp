@@ -67,6 +67,7 @@ const Settings& Director::settings() const { return path_->settings; }
 const Services& Director::services() const { return path_->services; }
 const ConnectionTable& Director::connections() const { return path_->flows.connections(); }
 Endpoint Director::local(const Connection& c) const { return path_->flows.local(c); }
+Pressure Director::pressure() const { return path_->flows.pressure(); }
 const Neighbors& Director::neighbors() const { return path_->surroundings.neighbors(); }
 const Claims& Director::claims() const { return path_->surroundings.claims(); }
 const Reassembly& Director::reassembly() const { return path_->reassembly; }

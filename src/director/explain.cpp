@@ -175,9 +175,15 @@ class Explainer {
     step(formatted("The scheduler {} takes {}.", name(service.spec.scheduler),
                    text(d_.services.server(service.servers[*index]).spec.at)));
     const ServerSpec& server = d_.services.server(service.servers[*index]).spec;
-    if (!service.spec.one_packet &&
-        !d_.flows.connections().has_room(needs_wide(flow_, server.at.addr, server.method))) {
-      return end(Exit::table_full, "It is dropped: the connection table is full (max_connections).");
+    const bool wide = needs_wide(flow_, server.at.addr, server.method);
+    if (!service.spec.one_packet && !d_.flows.connections().has_room(wide)) {
+      if (d_.flows.has_room(wide)) {
+        step("The connection table is full: the oldest unproven connection gives way (drop_entry).");
+      } else if (d_.flows.can_do_without(service, service.servers[*index])) {
+        step("The connection table is full: it is forwarded without an entry.");
+      } else {
+        return end(Exit::table_full, "It is dropped: the connection table is full (max_connections).");
+      }
     }
     chosen(service.servers[*index], service);
     return std::move(e_);

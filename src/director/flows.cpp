@@ -20,6 +20,8 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
     : settings_(settings),
       services_(services),
       connections_(settings.max_connections, secret, now),
+      unproven_(connections_, std::min<uint32_t>(settings.max_servers, kNoServer)),
+      clients_(settings.max_connections, secret),
       ftp_(static_cast<uint16_t>(settings.max_ftp)),
       local_turns_(std::min<uint32_t>(settings.max_servers, kNoServer)) {
   // Not at the first port again after a restart: servers may remember the connections from it.
@@ -69,7 +71,9 @@ Connection* Flows::track_reply(const Arrival& a, Turn turn) {
 
 void Flows::age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now) {
   const uint8_t before = c.state;
-  connections_.arm(c, now, advance(c, server, p, direction, settings_.timeouts));
+  Duration timeout = advance(c, server, p, direction, settings_.timeouts, active(settings_.secure_tcp));
+  if (c.is_unproven()) timeout = judge(c, p, direction, timeout, now);
+  connections_.arm(c, now, timeout);
   if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
   if (!assures(c, direction)) return;
   Connection* const parent = connections_.at(c.controlled_by);
@@ -108,7 +112,19 @@ std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Outbox& ou
 
 void Flows::control(Connection& parent, Connection& c) {
   c.controlled_by = connections_.id(parent);
+  hold(parent);
+}
+
+// An entry that controls others does not give way.
+void Flows::hold(Connection& parent) {
   ++*children(parent);
+  if (parent.is_unproven()) believe(parent);
+}
+
+void Flows::let_go(Connection& parent) {
+  --*children(parent);
+  release_ftp(parent);
+  if (parent.is_template() && parent.state == 0 && parent.stay.children == 0) doubt(parent);
 }
 
 // The number of connections that this one controls; null: it cannot control any.
@@ -135,6 +151,7 @@ void Flows::expire(Connection& c, Turn turn) {
 }
 
 void Flows::end(Connection& c, Outbox& out) {
+  if (c.is_unproven()) believe(c);
   leave(c, services_.server(c.server));
   const bool two_sided = (c.flags & Connection::two_sided) != 0;
   const ReplyFlow reply = two_sided ? reply_flow(c) : ReplyFlow{};
@@ -143,13 +160,11 @@ void Flows::end(Connection& c, Outbox& out) {
     if (c.cport.value == 0) --unknown_ports_;
     if (c.peer.ftp != 0) ftp_.release(c.peer.ftp);
   }
-  if (Connection* const parent = connections_.at(c.controlled_by)) {
-    --*children(*parent);
-    release_ftp(*parent);
-  }
+  if (Connection* const parent = connections_.at(c.controlled_by)) let_go(*parent);
   if (told_) told_->ended(connections_.id(c));
   if (c.is_full() && c.full().port != 0) locals_.leave(c.full().local);
   connections_.remove(c);
+  look_at_room();
   // Two VIPs may have the same server for one client's port: then their replies have the same addresses and ports.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {
     out.change_reply(reply, false);

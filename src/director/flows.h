@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// flows.h: finds, begins, adopts, restores and ends connections; no other code does.
+// flows.h: finds, begins, adopts, restores and ends connections, also before their time; no other code does.
 // In:  packets (Arrival), connections of other directors and of an earlier process, the time.
 // Out: entries of the table; flows of NAT that the guard must know (Outbox::change_reply).
 // Not: classifying packets (director.cpp), forwarding them (forwarder.h).
@@ -7,14 +7,18 @@
 
 #include <optional>
 
+#include "core/client_counts.h"
 #include "core/connection.h"
 #include "core/ftp.h"
 #include "core/local_addresses.h"
+#include "core/pressure.h"
+#include "core/proof.h"
 #include "core/state.h"
 #include "core/sync.h"
 #include "core/tcp_state.h"
 #include "core/track.h"
 #include "core/turn.h"
+#include "core/unproven.h"
 #include "director/arrival.h"
 #include "rawvs/settings.h"
 
@@ -48,12 +52,18 @@ class Flows {
 
   // A new connection. schedulable(): the service that may begin one with this packet. choose(): its server, or why
   // there is none. begin(): the connection, or why not.
-  Service* schedulable(const Arrival& a);
+  Service* schedulable(const Arrival& a, Instant now);
+  // An exit: this packet begins no connection, because too many are half-open or the table fills (drop_packet).
+  std::optional<Exit> sheds(const Arrival& a, ServerSlot server);
   std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
   Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why);
   // One-packet scheduling: a connection for one packet, outside the table.
   LooseConnection begin_once(Arrival& a, Service& service, const Choice& choice);
   void end_once(const Connection& c);
+  // begin() found no room: whether the packet can be forwarded by begin_once() nevertheless, because the scheduler
+  // finds the same server for each packet of the client and no reply is to be translated.
+  bool can_do_without(const Service& service, ServerSlot server) const;
+  void does_without(Instant now);  // it is
 
   // For a packet of the connection. False, or an exit: drop the packet, because there is no room for what it needs.
   bool follow_ftp(const Packet& p, Connection& c, Direction direction);
@@ -98,6 +108,12 @@ class Flows {
   }
   FlowKey reply_key(Endpoint client, Endpoint server, Protocol protocol) const;
 
+  // A table that fills (flows_room.cpp).
+  Pressure pressure() const;
+  bool has_room(bool wide) const {  // or makes it
+    return connections_.has_room(wide) || (settings_.drop_entry != 0 && unproven_.count() != 0);
+  }
+
   // For explanations and listings.
   const ConnectionTable& connections() const { return connections_; }
   bool has_unknown_ports() const { return unknown_ports_ != 0; }
@@ -114,6 +130,7 @@ class Flows {
     Port port{};                   // the server's
     Connection* parent = nullptr;  // the connection that controls it
     Method method = Method::masq;  // the server's; or fill() sets another, as it was when the connection began
+    bool proven = false;           // unproven.h
   };
   template <class Fill>
   Connection* enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill);
@@ -121,7 +138,20 @@ class Flows {
   ReplyFlow reply_flow(const Connection& c) const;
   bool take_local(Connection& c);
   bool try_local(Connection& c, uint16_t number, Port port);
+  void hold(Connection& parent);
+  void let_go(Connection& parent);
   void control(Connection& parent, Connection& c);
+  void doubt(Connection& c);
+  void believe(Connection& c);
+  void count_unproven(const Connection& c, Unproven kind, bool more);
+  Duration judge(Connection& c, const Packet& p, Direction direction, Duration timeout, Instant now);
+  Duration longest_life(Unproven kind) const;
+  uint32_t part(uint32_t percent) const;  // of the table, places
+  bool active(uint8_t mode) const { return mode == 3 || (mode != 0 && pressed_); }
+  void look_at_room();
+  bool make_room(bool wide, Outbox& out);
+  void keep_shares(const Entry& entry, Turn turn);
+  void give_way(Connection& c, Outbox& out);
   uint32_t* children(Connection& c);
   bool controls(Connection& c);
   void expire(Connection& c, Turn turn);
@@ -138,27 +168,43 @@ class Flows {
   const Settings& settings_;
   Services& services_;
   ConnectionTable connections_;
+  UnprovenEntries unproven_;
+  ClientCounts clients_;
   FtpSessions ftp_;
   LocalAddresses locals_;
   std::vector<uint32_t> local_turns_;          // by server slot: which of its local addresses and ports was tried last
   SyncSender* told_ = nullptr;                 // null: no sync
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
+  bool pressed_ = false;
+  std::array<uint64_t, kUnprovenKinds> gave_way_{};
+  uint64_t without_ = 0;     // packets that were forwarded without an entry
+  Instant without_until_{};  // until then their connections may go on
+  uint32_t shed_turn_ = 0;   // drop_packet, half-open limits: which new connection is dropped
 };
 
 // The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its
-// server; it has a deadline; its parent counts it; while its client's port is not known, unknown_ports_ counts it; and
-// else, under NAT, its server's answers are expected. end() takes all of that back. fill(c, server) makes of the entry
-// what it is beyond that and returns its timeout. Null: there is no room for it, `why` says of which kind, and nothing
-// is left of it.
+// server; it has a deadline; its parent counts it; it is listed as unproven unless it is not; while its client's port
+// is not known, unknown_ports_ counts it; and else, under NAT, its server's answers are expected. end() takes all of
+// that back. fill(c, server) makes of the entry what it is beyond that and returns its timeout. Null: there is no room
+// for it, `why` says of which kind, and nothing is left of it.
 template <class Fill>
 Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) {
   Server& server = services_.server(entry.server);
+  if (entry.parent) hold(*entry.parent);  // it does not give way to its own connection
+  const bool wide = needs_wide(entry.key, server.spec.at.addr, entry.method);
+  if (!connections_.has_room(wide)) make_room(wide, turn.out);
   Connection* const c = connections_.create(entry.key, entry.hash, server.spec.at.addr, entry.method);
-  if (!c) return why = Exit::table_full, nullptr;
+  if (!c) {
+    if (entry.parent) let_go(*entry.parent);
+    return why = Exit::table_full, nullptr;
+  }
   join(*c, entry.server, server, entry.port);
   connections_.arm(*c, turn.now, fill(*c, server));
-  if (entry.parent) control(*entry.parent, *c);
+  if (entry.parent) c->controlled_by = connections_.id(*entry.parent);
+  const bool of_ftp = entry.parent && !entry.parent->is_template();  // its control connection shows the client
+  if (c->is_template() ? c->state == 0 : !entry.proven && !of_ftp) doubt(*c);
+  look_at_room();
   if (c->is_template()) return c;
   if (c->cport.value == 0) {
     ++unknown_ports_;

@@ -40,6 +40,8 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   Connection* const parent = connections_.at(heard.parent);
   if (c) {
     heard.update(*c, services_.server(heard.server));
+    const bool shown = c->is_template() ? c->state != 0 : !is_half_open(c->protocol, c->state);
+    if (shown && c->is_unproven()) believe(*c);
     connections_.arm(*c, turn.now, heard.left);
     if (parent && c->controlled_by == kNoConnection) control(*parent, *c);
   } else {
@@ -49,7 +51,10 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
     };
     const Method method = services_.server(heard.server).spec.method;
     Exit why{};
-    c = enter({heard.key, connections_.hash(heard.key), heard.server, heard.port, parent, method}, turn, why, fill);
+    // Another director tells of a connection after several packets.
+    const bool proven = !is_half_open(heard.key.protocol, heard.state);
+    c = enter({heard.key, connections_.hash(heard.key), heard.server, heard.port, parent, method, proven}, turn, why,
+              fill);
     if (!c) return false;
   }
   if (heard.shifts && !c->is_template()) take_over_ftp(*c, *heard.shifts);
@@ -84,8 +89,8 @@ Restored Flows::restore(const Restoration& entry, Turn turn) {
   bool begun = false;
   Exit why{};
   // A server's edit does not change its existing connections.
-  Connection* const c = enter({entry.key, hash, entry.server, entry.port, parent, entry.method}, turn, why,
-                              [&](Connection& made, Server& server) {
+  Connection* const c = enter({entry.key, hash, entry.server, entry.port, parent, entry.method, entry.proven}, turn,
+                              why, [&](Connection& made, Server& server) {
                                 begun = true;
                                 made.set_method(entry.method);
                                 if (made.is_full()) made.full().proxy = entry.proxy;

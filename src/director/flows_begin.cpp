@@ -11,14 +11,24 @@ constexpr Duration kNewConnection = 3s;  // IPVS: until the first transition set
 
 bool is(const Packet& p, uint8_t flag) { return (p.tcp_flags & flag) != 0; }
 
+// Whether the scheduler finds the same server for each packet of a client, as long as the servers stay the same.
+bool finds_again(const ServiceSpec& s) {
+  const bool hashes = s.scheduler == Scheduler::sh || s.scheduler == Scheduler::mh || s.scheduler == Scheduler::dh;
+  return hashes && s.persistence == Duration::zero();
+}
+
 }  // namespace
 
-Service* Flows::schedulable(const Arrival& a) {
+Service* Flows::schedulable(const Arrival& a, Instant now) {
   const Packet& p = a.packet;
   if (a.role == Role::other || a.key.cport == kFtpData) return nullptr;  // IPVS never schedules FTP's data port
   if (a.role == Role::client_error) return settings_.schedule_icmp ? services_.classify(a.key) : nullptr;
   switch (p.protocol) {
     case Protocol::tcp:
+      if (!is(p, TcpFlags::syn) && now < without_until_) {  // perhaps of a connection without an entry
+        Service* const service = services_.classify(a.key);
+        if (service && finds_again(service->spec)) return service;
+      }
       if (is(p, TcpFlags::rst) || !(is(p, TcpFlags::syn) || settings_.sloppy_tcp)) return nullptr;
       break;
     case Protocol::sctp:
@@ -50,12 +60,13 @@ std::optional<size_t> Flows::schedule(const FlowKey& flow, Service& service, Ins
 
 Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why) {
   const Method method = services_.server(choice.server).spec.method;
-  Connection* const c = enter({a.key, a.hash, choice.server, choice.port, choice.parent, method}, turn, why,
-                              [](Connection& made, Server& server) {
-                                const bool proxy = server.spec.proxy && made.is_full();
-                                if (proxy && made.protocol == Protocol::tcp) made.full().proxy = {0, Proxy::wanted};
-                                return kNewConnection;
-                              });
+  const Entry entry{a.key, a.hash, choice.server, choice.port, choice.parent, method};
+  keep_shares(entry, turn);
+  Connection* const c = enter(entry, turn, why, [](Connection& made, Server& server) {
+    const bool proxy = server.spec.proxy && made.is_full();
+    if (proxy && made.protocol == Protocol::tcp) made.full().proxy = {0, Proxy::wanted};
+    return kNewConnection;
+  });
   if (!c) return nullptr;
   a.opened = true;
   ++service.traffic.connections;
@@ -67,11 +78,21 @@ LooseConnection Flows::begin_once(Arrival& a, Service& service, const Choice& ch
   Server& server = services_.server(choice.server);
   LooseConnection c(a.key, server.spec.at.addr, server.spec.method);
   join(*c, choice.server, server, choice.port);
-  a.opened = true;
   a.served_by = choice.server;
+  if (a.packet.protocol == Protocol::tcp && !begins(a.packet)) return c;  // of a connection that has no entry
+  a.opened = true;
   ++service.traffic.connections;
   ++server.traffic.connections;
   return c;
+}
+
+bool Flows::can_do_without(const Service& service, ServerSlot server) const {
+  return finds_again(service.spec) && !translates(services_.server(server).spec.method);
+}
+
+void Flows::does_without(Instant now) {
+  ++without_;
+  without_until_ = now + settings_.timeouts.tcp;
 }
 
 void Flows::end_once(const Connection& c) { leave(c, services_.server(c.server)); }

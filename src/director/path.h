@@ -6,6 +6,7 @@
 #include <array>
 #include <span>
 
+#include "core/pressure.h"
 #include "core/reassembly.h"
 #include "core/service.h"
 #include "core/touched.h"
@@ -55,6 +56,7 @@ struct Director::Path {
   Onlookers onlookers;
   Reassembly reassembly;
   Estimates estimates;
+  PressureLog pressure_log{};
   std::array<LinkCounters, kMostLinks> counters{};  // for listings
 
  private:
@@ -64,6 +66,7 @@ struct Director::Path {
   Exit ip_arrived(Arrival& a, Turn turn);
   Exit vip_packet(Arrival& a, Turn turn);
   Exit new_flow(Arrival& a, Service& service, Turn turn);
+  Exit once(Arrival& a, Service& service, const Choice& choice, Turn turn);
   Exit passing_packet(Arrival& a, Turn turn);
   Exit fragment_arrived(Arrival& a, Turn turn);
   void join_atomic(Arrival& a);

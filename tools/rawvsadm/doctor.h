@@ -156,6 +156,8 @@ struct SectionFacts {  // of the configuration: [check shop]
 
 struct DaemonFacts {
   uint64_t pid = 0, uptime = 0;
+  uint64_t gave_way = 0;       // unproven connections that made room for others
+  std::string gave_way_kinds;  // half-open:12
   std::string config = "rawvsd's file";
   std::string part;  // of a long line: the beginning of the next line
   std::vector<ServiceFacts> services;

@@ -298,6 +298,11 @@ struct Trouble {  // an exit that should not be taken
 constexpr Trouble kTroubles[] = {
     {"table-full", "there was no room for another connection", "new clients get no answer", "max_connections", 262144,
      16777214, nullptr},
+    {"shed", "new connections were dropped because the table was filling", "these clients try again, and wait",
+     "max_connections", 262144, 16777214, nullptr},
+    {"half-open-full", "there were more half-open connections than server_half_open or service_half_open allows",
+     "new clients wait, or get no answer", nullptr, 0, 0,
+     "rawvsadm connections --state SYN_RECV; if these are clients, raise the limit, and type: rawvsadm reload"},
     {"hold-full", "too many packets waited for a server's MAC address", "new connections begin a second late",
      "arp_hold", 8, 64, nullptr},
     {"fragment-flood", "there were more fragments than are put together at once", "large datagrams are lost",
@@ -367,6 +372,16 @@ std::string look_at_losses(const DoctorFacts& facts, Findings& findings) {
   for (const PortFacts& port : daemon.ports) {
     received += port.received;
     look_at_port(daemon, port, findings);
+  }
+  if (daemon.gave_way > 0) {
+    findings.push_back({Urgency::warning, "gave-way",
+                        std::to_string(daemon.gave_way) +
+                            " unproven connections gave way to others since rawvsd's "
+                            "start, " +
+                            std::to_string(daemon.uptime) + " s ago (" + daemon.gave_way_kinds + ")",
+                        "a flood from forged addresses, or a table that is too small: slow clients do not get through",
+                        "rawvsadm connections --state SYN_RECV; if these are clients: " +
+                            raised(daemon, "max_connections", 262144, 16777214)});
   }
   for (const Trouble& trouble : kTroubles) {
     const auto counted = daemon.exits.find(std::string_view(trouble.exit));

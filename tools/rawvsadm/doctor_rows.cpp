@@ -124,6 +124,8 @@ void note_line(std::string_view line, DaemonFacts& daemon) {
 void note_daemon(const Row& row, DaemonFacts& daemon) {
   daemon.pid = row.number("pid");
   daemon.uptime = row.number("uptime");
+  daemon.gave_way = row.number("gave-way");
+  daemon.gave_way_kinds = row.get("gave-way-kinds");
   if (!cell(row, "config").empty()) daemon.config = cell(row, "config");
 }
 

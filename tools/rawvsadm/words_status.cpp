@@ -42,6 +42,45 @@ std::string first_line(const Rows& rows, time_t now) {
   return out + interfaces + '\n';
 }
 
+std::string grouped(uint64_t n) {  // 262,144
+  std::string digits = std::to_string(n);
+  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+// "half-open:12,quiet:3" as "12 half-open, 3 quiet".
+std::string kinds_text(std::string_view kinds) {
+  std::string out;
+  while (!kinds.empty()) {
+    const std::string_view one = kinds.substr(0, kinds.find(','));
+    kinds.remove_prefix(std::min(kinds.size(), one.size() + 1));
+    const size_t colon = std::min(one.find(':'), one.size());
+    const uint64_t count = parse_number(one.substr(std::min(colon + 1, one.size())), UINT64_MAX).value_or(0);
+    out += (out.empty() ? "" : ", ") + grouped(count) + ' ' + std::string(one.substr(0, colon));
+  }
+  return out;
+}
+
+// "Connections: 1,204 of 262,144"; persistence templates and wide entries counted as the places that they take.
+std::string table_part(const Rows& rows) {
+  for (const std::string& line : rows) {
+    const Row row(line);
+    if (row.word() != "daemon" || !row.has("entries-most")) continue;
+    std::string out = "Connections: " + grouped(row.number("entries-used")) + " of " +
+                      grouped(row.number("entries-most")) + ", " + grouped(row.number("entries-unproven")) +
+                      " of them unproven";
+    if (row.number("filling") != 0) out += ", which live shorter now";
+    if (row.number("gave-way") != 0) {
+      out += "; " + grouped(row.number("gave-way")) + " gave way to others: " + kinds_text(row.get("gave-way-kinds"));
+    }
+    if (row.number("without-entry") != 0) {
+      out += "; " + grouped(row.number("without-entry")) + " packets forwarded without an entry";
+    }
+    return out + '\n';
+  }
+  return "";
+}
+
 Cells server_cells(const Row& row, uint64_t of_service) {
   const uint64_t own = row.number("active") + row.number("inactive");
   const std::string share = of_service == 0 ? "-" : std::to_string((own * 100 + of_service / 2) / of_service) + '%';
@@ -294,8 +333,8 @@ std::string_view most_of(std::string_view kinds, std::string_view but) {
 }
 
 std::string status_text(const Rows& rows, time_t now) {
-  std::string out = first_line(rows, now) + vrrp_part(rows) + sync_part(rows) + '\n' + services_part(rows) +
-                    reasons_part(rows) + '\n' + drops_part(rows) + links_part(rows);
+  std::string out = first_line(rows, now) + table_part(rows) + vrrp_part(rows) + sync_part(rows) + '\n' +
+                    services_part(rows) + reasons_part(rows) + '\n' + drops_part(rows) + links_part(rows);
   for (const std::string& line : rows) {
     if (Row(line).word() == "rival") out += rival_advice(Row(line));
   }
