@@ -291,6 +291,7 @@ bench: setup-bench  ## rawvsd compared with other forwarders: rates, latency, me
 	@test -n "$(QUICK)" || RAWVS_BIN=$(BUILD) tools/bench-listing
 	@RAWVS_BIN=$(BUILD) tools/bench-small
 	@RAWVS_BIN=$(BUILD) tools/bench-tables
+	@RAWVS_BIN=$(BUILD) tools/bench-flood
 	@$(BUILD)/bench-expiry
 	@$(BUILD)/bench-state
 
