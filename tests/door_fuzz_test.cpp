@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // door_fuzz_test.cpp: the invariants after every call. The seed is fixed: a failure names its round and is repeatable.
+#include <numeric>
+
+#include "core/pressure.h"
 #include "door_fuzz.h"
 #include "links.h"
 
@@ -134,7 +137,9 @@ void DoorFuzz::check_found(const Connection& c, Side side) {
 
 void DoorFuzz::check_counts() {
   const ConnectionTable& table = director_->connections();
-  std::array<uint32_t, kMostServers> active{}, inactive{}, persistent{};
+  std::array<uint32_t, kMostServers> active{}, inactive{}, persistent{}, unproven{};
+  std::map<ServiceSlot, uint32_t> of_service;
+  uint32_t listed = 0;
   std::map<ConnectionId, uint32_t> children;
   std::map<ConnectionId, Known> now_known;
   uint32_t used = 0, two_sided = 0;
@@ -155,6 +160,7 @@ void DoorFuzz::check_counts() {
     ++(c.is_template() ? persistent : (c.flags & Connection::inactive) != 0 ? inactive : active)[c.server];
     check_found(c, Side::client);
     if ((c.flags & Connection::two_sided) != 0) ++two_sided, check_found(c, Side::server);
+    if (c.is_unproven()) ++listed, unproven[c.server] += c.is_wide() ? 2 : 1;
     if (c.controlled_by == kNoConnection) continue;
     ++children[c.controlled_by];
     const Connection* const parent = table.at(c.controlled_by);
@@ -164,6 +170,9 @@ void DoorFuzz::check_counts() {
     const Connection& c = *table.at(id);
     if (c.is_template()) {
       EXPECT_EQ(c.stay.children, children[id]) << "round " << round_;
+      EXPECT_EQ(c.is_unproven(), c.state == 0 && c.stay.children == 0) << "round " << round_;
+    } else if (c.is_unproven()) {
+      EXPECT_EQ(children[id], 0u) << "round " << round_;
     }
   }
   EXPECT_EQ(table.size(), used) << "round " << round_;
@@ -175,7 +184,15 @@ void DoorFuzz::check_counts() {
     EXPECT_EQ(server.inactive, inactive[slot]) << "round " << round_;
     EXPECT_EQ(server.persistent, persistent[slot]) << "round " << round_;
     EXPECT_TRUE(server.used || server.references() == 0) << "round " << round_;
+    EXPECT_EQ(server.unproven, unproven[slot]) << "round " << round_;
+    if (server.in_service()) of_service[server.service] += server.unproven;
   }
+  const auto services = director_->services().services();
+  for (ServiceSlot slot = 0; slot < services.size(); ++slot) {
+    if (services[slot].used) EXPECT_EQ(services[slot].unproven, of_service[slot]) << "round " << round_;
+  }
+  const Pressure pressure = director_->pressure();
+  EXPECT_EQ(std::accumulate(pressure.unproven.begin(), pressure.unproven.end(), 0u), listed) << "round " << round_;
 }
 
 // The guard learns every flow that begins and every flow that ends.

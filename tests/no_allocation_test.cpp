@@ -53,7 +53,10 @@ using namespace test;
 class NoAllocation : public testing::Test {
  protected:
   // Without the director's own ARP: its own frames are rare, and libnet allocates for them.
-  NoAllocation() : director_({.garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms}, HashKey{1, 2}, now_) {
+  static Settings quiet(uint32_t connections) {
+    return {.max_connections = connections, .garp_count = 0, .garp_interval = 0ms, .arp_probe_interval = 0ms};
+  }
+  explicit NoAllocation(uint32_t connections = 262144) : director_(quiet(connections), HashKey{1, 2}, now_) {
     LinkFacts facts;
     facts.name = "eth0";
     facts.ifindex = 1;
@@ -137,6 +140,20 @@ TEST_F(NoAllocation, ForAHundredThousandNewConnectionsAndTheirEnd) {
   }
   EXPECT_EQ(director_.connections().size(), 0u);
   EXPECT_EQ(allocations, before);
+}
+
+class NoAllocationInAFullTable : public NoAllocation {
+ protected:
+  NoAllocationInAFullTable() : NoAllocation(2000) {}
+};
+
+TEST_F(NoAllocationInAFullTable, ForAHundredThousandNewConnectionsThatMakeOthersGiveWay) {
+  constexpr uint32_t kConnections = 1'600 * Director::kBatch;
+  const uint64_t before = allocations;
+  for (uint32_t n = 0; n < kConnections; n += Director::kBatch) arrive(n, true, kConnections);
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(sent_, kConnections) << "none was refused";
+  EXPECT_EQ(director_.connections().size(), 1500u) << "the share of a protocol";
 }
 
 // Every other step of the path a few hundred times, in memory allocated before.

@@ -90,6 +90,22 @@ TEST(Words, StatusOfAnEmptyTableSaysSoAndOlderRowsAreNoTrouble) {
       << text;
 }
 
+TEST(Words, StatusShowsHowFullTheConnectionTableIsAndWhatGaveWay) {
+  const Utc utc;
+  const std::string daemon = "daemon version=0.1.0 uptime=4 size=64 entries-used=1204 entries-most=262144 ";
+  EXPECT_NE(status_text({daemon + "entries-unproven=12 filling=0 gave-way=0 gave-way-kinds=-"}, kNow)
+                .find("\nConnections: 1,204 of 262,144, 12 of them unproven\n"),
+            std::string::npos);
+  const std::string full =
+      status_text({daemon + "entries-unproven=1000 filling=1 gave-way=70001 gave-way-kinds=half-open:70000,quiet:1 "
+                            "without-entry=5"},
+                  kNow);
+  EXPECT_NE(full.find("\nConnections: 1,204 of 262,144, 1,000 of them unproven, which live shorter now; 70,001 gave way "
+                      "to others: 70,000 half-open, 1 quiet; 5 packets forwarded without an entry\n"),
+            std::string::npos)
+      << full;
+}
+
 TEST(Words, StatusShowsTheFiveLargestReasonsForDrops) {
   Rows rows;
   for (int i = 1; i <= 7; ++i) {

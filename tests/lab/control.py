@@ -75,7 +75,7 @@ def the_log_names_who_changed_what(lab):
 @case()
 def a_full_table_is_in_the_log(lab):
     lab.serve_web("rs1")
-    director = Director(lab, virtual(servers=("rs1",)), max_connections=2).start()
+    director = Director(lab, virtual(servers=("rs1",)), max_connections=2, drop_entry=0).start()
     for _ in range(4):
         lab["client"].start("curl", "-sS", "--max-time", "10", "-o", "/dev/null", f"http://{VIP}/")
     director.wait_for_log("table-full: ")

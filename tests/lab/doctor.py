@@ -323,7 +323,7 @@ def what_a_tunnel_leaves_is_noted_and_a_narrow_one_is_warned_of(lab):
 @case()
 def a_full_connection_table_is_found(lab):
     lab.serve_web()
-    director = Director(lab, max_connections=4).start()
+    director = Director(lab, max_connections=4, drop_entry=0).start()
     lab.request("client", 20, patience=0.3)
     finding = next(one for one in examine(director)["findings"] if one["check"] == "table-full")
     same(finding["severity"], "warning", "severity")

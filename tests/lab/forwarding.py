@@ -188,7 +188,7 @@ def connect(host, seconds=60):
 @case(seconds=60)
 def a_full_connection_table_is_counted_and_recovers(lab):
     lab.serve_web()
-    director = Director(lab, max_connections=10).start()
+    director = Director(lab, max_connections=10, drop_entry=0).start()
     director.admin("--set", "0", "2", "0")  # a closed connection is forgotten after two seconds
     held = [connect(lab["local"]) for _ in range(10)]
     try:
