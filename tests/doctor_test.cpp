@@ -361,15 +361,6 @@ TEST(Doctor, FindsFullTablesAndRingsAndSaysWhichSettingToRaise) {
         "rawvsadm reload");
 }
 
-TEST(Doctor, FindsThatUnprovenConnectionsGaveWay) {
-  finds({.changed = {{"pid=0 config", "pid=0 gave-way=70 gave-way-kinds=half-open:60,quiet:10 config"}}},
-        "warning:gave-way",
-        "70 unproven connections gave way to others since rawvsd's start, 3600 s ago (half-open:60,quiet:10)",
-        "if these are clients: set max_connections = 2000");
-  finds({.added = {"exit name=half-open-full fate=dropped count=300 meaning=x"}}, "warning:half-open-full",
-        "more half-open connections than server_half_open", "raise the limit");
-}
-
 TEST(Doctor, SaysHowToGetIntoRawvsdsNetworkNamespace) {
   const auto elsewhere = [](HostFacts& host) { host = {.known = false, .links = {}}; };
   const Diagnosis diagnosis = examined({.changed = {{"pid=0", "pid=4711"}}, .host = elsewhere});

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// doctor_room_test.cpp: what doctor says of a connection table that fills.
+#include <gtest/gtest.h>
+
+#include "doctor_fixture.h"
+
+namespace rawvs::adm::test {
+namespace {
+
+TEST(DoctorRoom, FindsThatUnprovenConnectionsGaveWay) {
+  finds({.changed = {{"pid=0 config", "pid=0 gave-way=70 gave-way-kinds=half-open:60,quiet:10 config"}}},
+        "warning:gave-way",
+        "70 unproven connections gave way to others since rawvsd's start, 3600 s ago (half-open:60,quiet:10)",
+        "if these are clients: set max_connections = 2000");
+  finds({.added = {"exit name=half-open-full fate=dropped count=300 meaning=x"}}, "warning:half-open-full",
+        "more half-open connections than server_half_open", "raise the limit");
+}
+
+}  // namespace
+}  // namespace rawvs::adm::test
