@@ -83,7 +83,7 @@ constexpr Wrong kWrong[] = {
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "
      "lblcr_expiration, drop_entry, drop_packet, secure_tcp, protocol_share, service_share, client_share, "
-     "server_half_open, service_half_open, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, "
+     "half_open_server, half_open_service, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, "
      "arp_timeout, arp_hold, "
      "arp_probe_interval, arp_defend, reply_rate, reply_burst"},
     {kVirtual, "colour = red\n",

@@ -88,7 +88,7 @@ inline constexpr std::string_view kEverything =
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"
     "drop_entry = 3\ndrop_packet = 2\nsecure_tcp = 0\nprotocol_share = 60\nservice_share = 50\nclient_share = 5\n"
-    "server_half_open = 4096\nservice_half_open = 8192\n"
+    "half_open_server = 4096\nhalf_open_service = 8192\n"
     "timeout_tcp = 1m\ntimeout_tcpfin = 2h\n"
     "local_address = 203.0.113.5 2001:db8::5\nlocal_ports = 1024-65535\n"
     "timeout_udp = 3\ngarp_count = 4\ngarp_interval = 5500ms\narp_timeout = 6s\narp_hold = 7\n"

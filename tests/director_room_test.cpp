@@ -244,15 +244,15 @@ TEST_F(RoomTest, DropPacketDropsMoreTheFewerPlacesAreLeft) {
 
 TEST_F(RoomTest, HalfOpenConnectionsOfAServerAreLimited) {
   Settings s = small(1000);
-  s.server_half_open = 100;
+  s.half_open_server = 100;
   make(s);
   web(1);
   for (uint32_t n = 1; n <= 75; ++n) ASSERT_TRUE(forge(n));
   for (uint32_t n = 76; n <= 5000; ++n) forge(n);
   EXPECT_EQ(director_->services().servers()[0].half_open, 100u);
   EXPECT_EQ(count(Exit::half_open_full), 5000u - 100);
-  s.server_half_open = 0;
-  s.service_half_open = 50;
+  s.half_open_server = 0;
+  s.half_open_service = 50;
   director_->set_settings(s, now_);
   EXPECT_FALSE(forge(6000));
   EXPECT_EQ(director_->remove_server(key_, server(1).at, {now_, out_}), std::nullopt);

@@ -13,7 +13,7 @@ TEST(DoctorRoom, FindsThatUnprovenConnectionsGaveWay) {
         "70 unproven connections gave way to others since rawvsd's start, 3600 s ago (half-open:60,quiet:10)",
         "if these are clients: set max_connections = 2000");
   finds({.added = {"exit name=half-open-full fate=dropped count=300 meaning=x"}}, "warning:half-open-full",
-        "more half-open connections than server_half_open", "raise the limit");
+        "more half-open connections than half_open_server", "raise the limit");
 }
 
 }  // namespace

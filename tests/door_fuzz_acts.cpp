@@ -23,8 +23,8 @@ void DoorFuzz::begin(bool honest) {
   s.drop_packet = one_in(4) ? s.drop_packet : uint8_t{0};
   for (uint8_t* const share : {&s.protocol_share, &s.service_share, &s.client_share})
     *share = one_of<uint8_t>({5, 75, 100});
-  s.server_half_open = one_of({0u, 0u, 4u});
-  s.service_half_open = one_of({0u, 0u, 8u});
+  s.half_open_server = one_of({0u, 0u, 4u});
+  s.half_open_service = one_of({0u, 0u, 8u});
   s.pmtu_disc = !one_in(3);
   s.schedule_icmp = one_in(3);
   s.arp_hold = one_of({0u, 1u, 8u});

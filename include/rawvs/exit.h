@@ -80,7 +80,7 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(ftp_full,            dropped,   "ftp-full",            "no room for another FTP control connection with NAT: see max_ftp") \
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \
   X(shed,                dropped,   "shed",                "one of the new connections that drop_packet drops while the table fills") \
-  X(half_open_full,      dropped,   "half-open-full",      "its real server or service has too many half-open connections: see server_half_open, service_half_open") \
+  X(half_open_full,      dropped,   "half-open-full",      "its real server or service has too many half-open connections: see half_open_server, half_open_service") \
   X(local_ports_full,    dropped,   "local-ports-full",    "full NAT: no local port is free for another connection to this real server: see local_ports") \
   X(answer_limited,      dropped,   "answer-limited",      "not answered: reply_rate was reached")                    \
   X(replies_off,         dropped,   "replies-off",         "not answered: reply_rate is 0")

@@ -62,7 +62,7 @@ struct Settings {
   uint8_t service_share = 75;   // those of a service
   uint8_t client_share = 10;    // those of a client's network, /24 or /64: the ones beyond it give way first
   // DR and TUN: half-open connections; from three quarters on new ones are dropped early, at random. 0: no limit.
-  uint32_t server_half_open = 0, service_half_open = 0;
+  uint32_t half_open_server = 0, half_open_service = 0;
 
   // Full NAT: what its servers see as the client.
   std::vector<Ip> local_addresses{};  // none of a server's family: the host's own on the route to it

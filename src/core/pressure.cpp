@@ -36,8 +36,12 @@ void PressureLog::look(const Pressure& p, Turn turn) {
   }
   if (p.on == told_on_) return;
   told_on_ = p.on;
-  const char* const what = p.on ? "three quarters full; unproven connections live shorter" : "it has room again";
-  turn.out.say(p.on ? Severity::warning : Severity::notice, formatted("connection table: {} ({})", what, filled));
+  if (p.on) {
+    turn.out.say(Severity::warning,
+                 formatted("connection table: three quarters full ({}): see drop_entry in rawvs.ini(5)", filled));
+  } else {
+    turn.out.say(Severity::notice, formatted("connection table: it has room again ({})", filled));
+  }
 }
 
 Instant PressureLog::next_deadline(bool on, uint64_t given_way) const {

@@ -152,6 +152,7 @@ class Flows {
   bool make_room(bool wide, Outbox& out);
   void keep_shares(const Entry& entry, Turn turn);
   void give_way(Connection& c, Outbox& out);
+  bool one_of(uint64_t part, uint64_t whole);
   uint32_t* children(Connection& c);
   bool controls(Connection& c);
   void expire(Connection& c, Turn turn);
@@ -180,7 +181,7 @@ class Flows {
   std::array<uint64_t, kUnprovenKinds> gave_way_{};
   uint64_t without_ = 0;     // packets that were forwarded without an entry
   Instant without_until_{};  // until then their connections may go on
-  uint32_t shed_turn_ = 0;   // drop_packet, half-open limits: which new connection is dropped
+  uint32_t shed_turn_ = 0;   // drop_packet, half-open limits: when the next new connection is dropped
 };
 
 // The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its

@@ -15,9 +15,9 @@ namespace {
 // With drop_entry in force, unproven connections that are silent live so long: when the table is three quarters full,
 // and when it is full. IPVS drops half-open ones after half a minute on average. Quiet ones: as IPVS, a minute.
 constexpr Duration kLongLife = 30s, kShortLife = 3s, kQuietLife = 60s;
-constexpr uint32_t kPairsTried = 64;      // a wide entry needs two neighbouring places
-constexpr uint32_t kDropRate = 10;        // IPVS's am_droprate: drop_packet = 3 drops one in so many
-constexpr uint32_t kMostKept = 1u << 16;  // of so many new connections one is dropped at least
+constexpr uint32_t kPairsTried = 64;  // a wide entry needs two neighbouring places
+constexpr uint32_t kDropRate = 10;    // IPVS's am_droprate: drop_packet = 3 drops one in so many
+constexpr uint64_t kTurn = 1u << 16;  // one_of() counts in parts of this
 
 }  // namespace
 
@@ -137,26 +137,32 @@ void Flows::keep_shares(const Entry& entry, Turn turn) {
   if (entry.parent) let_go(*entry.parent);
 }
 
-// One in so many new connections is dropped: the fewer places are left of the last quarter, the more of them, as IPVS's
+// True for `part` of `whole` calls, evenly.
+bool Flows::one_of(uint64_t part, uint64_t whole) {
+  shed_turn_ += static_cast<uint32_t>(std::min((part * kTurn + whole - 1) / whole, kTurn));
+  if (shed_turn_ < kTurn) return false;
+  return shed_turn_ -= kTurn, true;
+}
+
+// So many new connections are dropped: the fewer places are left of the last quarter, the more of them, as IPVS's
 // drop_packet does by the host's memory. Unproven entries count as room, since they give way.
 std::optional<Exit> Flows::sheds(const Arrival& a, ServerSlot slot) {
-  const auto one_of = [&](uint64_t n) { return n <= 1 || ++shed_turn_ % std::min<uint64_t>(n, kMostKept) == 0; };
   const Server& server = services_.server(slot);
   if (!translates(server.spec.method) && begins(a.packet) && server.in_service()) {
     const auto early = [&](uint64_t now, uint64_t limit) {  // from three quarters of the limit on
       const uint64_t from = limit - limit / 4;
-      return limit != 0 && now >= from && one_of((limit - from + 1) / (now - from + 1));
+      return limit != 0 && now >= from && one_of(now - from + 1, limit - from + 1);
     };
-    if (early(server.half_open, settings_.server_half_open) ||
-        early(services_.service(server.service).half_open, settings_.service_half_open)) {
+    if (early(server.half_open, settings_.half_open_server) ||
+        early(services_.service(server.service).half_open, settings_.half_open_service)) {
       return Exit::half_open_full;
     }
   }
   if (settings_.drop_packet == 0) return std::nullopt;
-  if (settings_.drop_packet == 3) return one_of(kDropRate) ? std::optional(Exit::shed) : std::nullopt;
+  if (settings_.drop_packet == 3) return one_of(1, kDropRate) ? std::optional(Exit::shed) : std::nullopt;
   const uint64_t quarter = std::max(connections_.capacity() / 4, 1u);
   const uint64_t room = connections_.capacity() - connections_.places() + unproven_.places(UnprovenKinds::all());
-  if (room >= quarter || !one_of(quarter / (quarter - room))) return std::nullopt;
+  if (room >= quarter || !one_of(quarter - room, quarter)) return std::nullopt;
   return Exit::shed;
 }
 

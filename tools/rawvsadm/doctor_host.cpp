@@ -300,7 +300,7 @@ constexpr Trouble kTroubles[] = {
      16777214, nullptr},
     {"shed", "new connections were dropped because the table was filling", "these clients try again, and wait",
      "max_connections", 262144, 16777214, nullptr},
-    {"half-open-full", "there were more half-open connections than server_half_open or service_half_open allows",
+    {"half-open-full", "there were more half-open connections than half_open_server or half_open_service allows",
      "new clients wait, or get no answer", nullptr, 0, 0,
      "rawvsadm connections --state SYN_RECV; if these are clients, raise the limit, and type: rawvsadm reload"},
     {"hold-full", "too many packets waited for a server's MAC address", "new connections begin a second late",

@@ -67,9 +67,8 @@ std::string table_part(const Rows& rows) {
     const Row row(line);
     if (row.word() != "daemon" || !row.has("entries-most")) continue;
     std::string out = "Connections: " + grouped(row.number("entries-used")) + " of " +
-                      grouped(row.number("entries-most")) + ", " + grouped(row.number("entries-unproven")) +
-                      " of them unproven";
-    if (row.number("filling") != 0) out += ", which live shorter now";
+                      grouped(row.number("entries-most")) + (row.number("filling") != 0 ? " (it fills), " : ", ") +
+                      grouped(row.number("entries-unproven")) + " of them unproven";
     if (row.number("gave-way") != 0) {
       out += "; " + grouped(row.number("gave-way")) + " gave way to others: " + kinds_text(row.get("gave-way-kinds"));
     }
