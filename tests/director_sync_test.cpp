@@ -179,6 +179,7 @@ TEST_F(DirectorSyncTest, ATableThatIsFullSaysSo) {
   swap();
   Settings small;
   small.max_connections = 1;
+  small.drop_entry = 0;
   make(small);
   web(1);
   arrive(frame(Tcp{.sport = 999}));

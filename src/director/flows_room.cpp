@@ -17,7 +17,7 @@ namespace {
 constexpr Duration kLongLife = 30s, kShortLife = 3s, kQuietLife = 60s;
 constexpr uint32_t kPairsTried = 64;  // a wide entry needs two neighbouring places
 constexpr uint32_t kDropRate = 10;    // IPVS's am_droprate: drop_packet = 3 drops one in so many
-constexpr uint64_t kTurn = 1u << 16;  // one_of() counts in parts of this
+constexpr uint32_t kTurn = 1u << 16;  // one_of() counts in parts of this
 
 }  // namespace
 
@@ -139,9 +139,10 @@ void Flows::keep_shares(const Entry& entry, Turn turn) {
 
 // True for `part` of `whole` calls, evenly.
 bool Flows::one_of(uint64_t part, uint64_t whole) {
-  shed_turn_ += static_cast<uint32_t>(std::min((part * kTurn + whole - 1) / whole, kTurn));
+  shed_turn_ += static_cast<uint32_t>(std::min<uint64_t>((part * kTurn + whole - 1) / whole, kTurn));
   if (shed_turn_ < kTurn) return false;
-  return shed_turn_ -= kTurn, true;
+  shed_turn_ -= kTurn;
+  return true;
 }
 
 // So many new connections are dropped: the fewer places are left of the last quarter, the more of them, as IPVS's
