@@ -300,15 +300,17 @@ TEST_F(RoomTest, TheLogSaysWhenItBeginsAndEnds) {
   web(1);
   for (uint32_t n = 1; n <= 20; ++n) forge(n);
   pass(1s);
-  EXPECT_EQ(notices(), "connection table: 12 unproven connections gave way to others (half-open:12); 8 of 8 entries");
+  EXPECT_EQ(notices(),
+            "connection table: three quarters full (8 of 8 entries): see drop_entry in rawvs.ini(5)"
+            "connection table: 12 unproven connections gave way to others (half-open:12); 8 of 8 entries");
   for (uint32_t n = 21; n <= 30; ++n) forge(n);
   pass(1s);
   EXPECT_EQ(notices(), "") << "at most once a minute";
   EXPECT_LE(director_->next_deadline(), now_ + 60s);
   pass(60s);
   EXPECT_EQ(notices(),
-            "connection table: 10 unproven connections gave way to others (half-open:10); 0 of 8 entries"
-            "connection table: it has room again (0 of 8 entries)");
+            "connection table: it has room again (0 of 8 entries)"
+            "connection table: 10 unproven connections gave way to others (half-open:10); 0 of 8 entries");
 }
 
 }  // namespace

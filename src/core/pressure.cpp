@@ -2,6 +2,7 @@
 // pressure.cpp: compares the numbers with what was logged.
 #include "core/pressure.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "wire/formatted.h"
@@ -20,32 +21,31 @@ std::string text(const std::array<uint64_t, kUnprovenKinds>& by_kind) {
 }
 
 void PressureLog::look(const Pressure& p, Turn turn) {
-  const uint64_t total = gave_way(p);
-  if (turn.now < next_deadline(p.on, total)) return;
-  again_ = turn.now + kPause;
+  if (turn.now < next_deadline(p.on, gave_way(p))) return;
   const std::string filled = formatted("{} of {} entries", p.places, p.capacity);
-  if (total != told_) {
-    std::array<uint64_t, kUnprovenKinds> news{};
-    for (size_t k = 0; k < kUnprovenKinds; ++k) news[k] = p.gave_way[k] - told_of_[k];
-    turn.out.say(Severity::warning,
-                 formatted("connection table: {} unproven {} gave way to others ({}); {}", total - told_,
-                           total - told_ == 1 ? "connection" : "connections", text(news), filled));
-    told_ = total;
-    told_of_ = p.gave_way;
-    if (p.on) told_on_ = true;
+  if (p.on != told_on_ && turn.now >= again_) {
+    told_on_ = p.on;
+    again_ = turn.now + kPause;
+    if (p.on) {
+      turn.out.say(Severity::warning,
+                   formatted("connection table: three quarters full ({}): see drop_entry in rawvs.ini(5)", filled));
+    } else {
+      turn.out.say(Severity::notice, formatted("connection table: it has room again ({})", filled));
+    }
   }
-  if (p.on == told_on_) return;
-  told_on_ = p.on;
-  if (p.on) {
-    turn.out.say(Severity::warning,
-                 formatted("connection table: three quarters full ({}): see drop_entry in rawvs.ini(5)", filled));
-  } else {
-    turn.out.say(Severity::notice, formatted("connection table: it has room again ({})", filled));
-  }
+  const uint64_t total = gave_way(p), more = total - told_;
+  if (more == 0 || turn.now < again_of_) return;
+  std::array<uint64_t, kUnprovenKinds> of{};
+  for (size_t k = 0; k < kUnprovenKinds; ++k) of[k] = p.gave_way[k] - told_of_[k];
+  turn.out.say(Severity::warning, formatted("connection table: {} unproven {} gave way to others ({}); {}", more,
+                                            more == 1 ? "connection" : "connections", text(of), filled));
+  told_ = total;
+  told_of_ = p.gave_way;
+  again_of_ = turn.now + kPause;
 }
 
 Instant PressureLog::next_deadline(bool on, uint64_t given_way) const {
-  return on != told_on_ || given_way != told_ ? again_ : kNever;
+  return std::min(on != told_on_ ? again_ : kNever, given_way != told_ ? again_of_ : kNever);
 }
 
 }  // namespace rawvs

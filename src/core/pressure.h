@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // pressure.h: how full the connection table is, and what gave way; logs when that begins and ends.
 // In:  the numbers, whenever the time passes.
-// Out: notices, at most one a minute.
+// Out: notices, of each kind at most one a minute.
 // Not: the numbers themselves (flows_room.cpp), packets that were dropped (loss_log.h).
 #pragma once
 
@@ -36,7 +36,7 @@ class PressureLog {
   bool told_on_ = false;
   uint64_t told_ = 0;  // how many had given way
   std::array<uint64_t, kUnprovenKinds> told_of_{};
-  Instant again_{};
+  Instant again_{}, again_of_{};  // the earliest next notice: that it fills or has room; what gave way
 };
 
 }  // namespace rawvs

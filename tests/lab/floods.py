@@ -4,7 +4,7 @@ import json
 
 from case import case, same, true
 from lab.director import Director, virtual
-from lab.flood import DRIP, FORGED, begin, result
+from lab.flood import FORGED, begin, result, serve
 from lab.topology import VIP, mac_of
 
 COUNT = 30000  # frames: the table has 2,000 entries
@@ -13,7 +13,7 @@ COUNT = 30000  # frames: the table has 2,000 entries
 def through_a_flood(lab, kind, *sections, server, rate=10000, **settings):
     """A flood of this kind while 20 downloads go on and 40 new clients come."""
     lab["router"].ip(f"route add blackhole {FORGED}")  # where servers send their replies to forgers
-    lab[server].start("python3", "-c", DRIP)
+    serve(lab[server])
     director = Director(lab, *sections, max_connections=2000, **settings).start()
     end = lab.directory / "end"
     held = begin(lab["client"], "downloads", VIP, 20, end)
@@ -34,7 +34,7 @@ def unharmed(director, new, held, sent, kind):
     director.wait_for_log("unproven connections gave way to others")
     status = director.admin("status")
     true("gave way to others" in status and " of 2,000" in status, status)
-    findings = json.loads(director.admin("--json", "doctor", check=False).stdout)["findings"]
+    findings = json.loads(director.admin("doctor", "--json", check=False).stdout)["findings"]
     true(any(one["check"] == "gave-way" for one in findings), findings)
 
 

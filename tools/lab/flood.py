@@ -155,6 +155,12 @@ def newcomers(address, count, seconds):
     print(json.dumps({"served": served, "of": count}), flush=True)
 
 
+def serve(host):
+    """Starts the server of the downloads in a host."""
+    program = host.start("python3", "-c", DRIP)
+    eventually(lambda: program.listens_on(DRIP_PORT), 20, "the server of the downloads")
+
+
 def begin(host, *words):
     """Starts one of these programs in a host; returns when it is ready."""
     program = host.start("env", f"PYTHONPATH={TOOLS}", "python3", "-B", "-m", "lab.flood", *map(str, words))
