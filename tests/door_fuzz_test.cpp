@@ -189,7 +189,8 @@ void DoorFuzz::check_counts() {
   }
   const auto services = director_->services().services();
   for (ServiceSlot slot = 0; slot < services.size(); ++slot) {
-    if (services[slot].used) EXPECT_EQ(services[slot].unproven, of_service[slot]) << "round " << round_;
+    const uint32_t expected = services[slot].used ? of_service[slot] : 0;
+    EXPECT_EQ(services[slot].unproven, expected) << "round " << round_;
   }
   const Pressure pressure = director_->pressure();
   EXPECT_EQ(std::accumulate(pressure.unproven.begin(), pressure.unproven.end(), 0u), listed) << "round " << round_;
