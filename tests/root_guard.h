@@ -18,7 +18,7 @@
 
 namespace rawvs::test {
 
-inline constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kDirector{{2, 0, 0, 0, 0, 0xd0}}, kStranger{{2, 0, 0, 0, 0, 0x77}},
+inline constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kOutsideMac{{2, 0, 0, 0, 0, 0xd0}}, kStranger{{2, 0, 0, 0, 0, 0x77}},
     kInside{{2, 0, 0, 0, 0, 0xd1}}, kServer{{2, 0, 0, 0, 0, 5}};
 inline bool kernel_has_tcx() {  // by its version: a broken tcx guard must not pass for a missing one
   utsname names{};
@@ -72,16 +72,16 @@ class GuardOnRouter : public RootNet {
     Watch watch;
     for (const std::string& vip : vips) watch.vips.push_back(ip(vip));
     std::sort(watch.vips.begin(), watch.vips.end());
-    const auto done = guard.protect(watch, {&kDirector, 1}, {});
+    const auto done = guard.protect(watch, {&kOutsideMac, 1}, {});
     EXPECT_TRUE(done) << done.error().text;
   }
 
   void from_client(const FrameBytes& bytes) { ASSERT_TRUE(send_bytes(*at_client_, bytes)); }
-  static FrameBytes datagram(const char* to, Mac mac = kDirector) {
+  static FrameBytes datagram(const char* to, Mac mac = kOutsideMac) {
     return frame(Udp{.src = "192.0.2.10", .dst = to, .from = kClient, .to = mac});
   }
   static FrameBytes syn(const char* to) {
-    return frame(Tcp{.src = "192.0.2.10", .dst = to, .dport = 81, .from = kClient, .to = kDirector});
+    return frame(Tcp{.src = "192.0.2.10", .dst = to, .dport = 81, .from = kClient, .to = kOutsideMac});
   }
   static FrameBytes who_has(const char* address) {
     return frame(ArpFrame{.sender_mac = kClient, .sender = "192.0.2.10", .target = address});

@@ -68,7 +68,7 @@ class EveryGuard6 : public EveryGuard {
   void guard_vips(const std::vector<const char*>& vips) {
     Watch watch;
     for (const char* vip : vips) watch.vips.push_back(ip(vip));
-    guard(*guard_, kDirector, watch);
+    guard(*guard_, kOutsideMac, watch);
   }
   void guard_nat_servers(const std::vector<const char*>& servers) {
     Watch watch;
@@ -77,8 +77,8 @@ class EveryGuard6 : public EveryGuard {
   }
   // True if the director's kernel routes it to the server.
   bool routed_inwards(const char* to, uint16_t port = 53) {
-    from_client(frame(Udp{.src = kAsker, .dst = to, .dport = port, .from = kClient, .to = kDirector}));
-    from_client(frame(Udp{.src = kAsker, .dst = kRoutedHost, .dport = kMarker, .from = kClient, .to = kDirector}));
+    from_client(frame(Udp{.src = kAsker, .dst = to, .dport = port, .from = kClient, .to = kOutsideMac}));
+    from_client(frame(Udp{.src = kAsker, .dst = kRoutedHost, .dport = kMarker, .from = kClient, .to = kOutsideMac}));
     const bool routed = destination_port(next_frame(*seen_by_server_).bytes) == port;
     return routed && destination_port(next_frame(*seen_by_server_).bytes) == kMarker;
   }
@@ -122,7 +122,7 @@ TEST_P(EveryGuard6, KeepsTheKernelFromAnsweringSolicitationsForAVip) {
   EXPECT_EQ(first_of({question(kLocalVip)}), kLocalVip) << "this test's director does not answer";
   guard_vips({kLocalVip});
   NdFrame unicast = question(kLocalVip), probe = question(kLocalVip);
-  unicast.dst = kLocalVip, unicast.to = kDirector;
+  unicast.dst = kLocalVip, unicast.to = kOutsideMac;
   probe.src = "::", probe.option = {};
   EXPECT_EQ(first_of({question(kLocalVip), unicast, probe, question(kLocalHost)}), kLocalHost);
 }
@@ -131,7 +131,7 @@ TEST_P(EveryGuard6, GuardsBothFamilies) {
   Watch watch;
   watch.vips = {ip("203.0.113.100"), ip(kRoutedVip)};
   std::ranges::sort(watch.vips);
-  guard(*guard_, kDirector, watch);
+  guard(*guard_, kOutsideMac, watch);
   EXPECT_FALSE(routed_inwards(kRoutedVip));
   server_->enter();
   const auto of_ipv4 = open_socket("s0", "ip");

@@ -177,11 +177,11 @@ TEST_P(GuardThatKnowsFlows, HasOneMapForBothLinksThatOutlivesTheGuards) {
   EXPECT_FALSE(routed(answer(Protocol::tcp)));
   EXPECT_FALSE(routed(answer(Protocol::udp)));
 
-  ASSERT_TRUE(other->protect(watch_, {&kDirector, 1}, {}));
-  FrameBytes from_outside = answer(Protocol::tcp, 8080, 1001, 0, kNatServer, kDirector);
+  ASSERT_TRUE(other->protect(watch_, {&kOutsideMac, 1}, {}));
+  FrameBytes from_outside = answer(Protocol::tcp, 8080, 1001, 0, kNatServer, kOutsideMac);
   shell("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.d0.rp_filter=0");
   from_client(from_outside);
-  from_client(answer(Protocol::tcp, 8080, 1002, 0, kNatServer, kDirector));
+  from_client(answer(Protocol::tcp, 8080, 1002, 0, kNatServer, kOutsideMac));
   EXPECT_EQ(load_be16(next_frame(*at_client_).bytes, 36), 1002);
 }
 

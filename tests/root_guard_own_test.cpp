@@ -13,13 +13,13 @@ class GuardOfOwnPorts : public EveryGuard {
     Watch watch;
     watch.vips = std::move(vips);
     watch.own = std::move(ports);
-    const auto done = guard.protect(watch, {&kDirector, 1}, {});
+    const auto done = guard.protect(watch, {&kOutsideMac, 1}, {});
     EXPECT_TRUE(done) << done.error().text;
     EXPECT_EQ(guard.guarded_vips(), watch.all_vips());
   }
   static VipPorts ports(Protocol protocol, uint16_t first, uint16_t last) { return {ip(kOwn), protocol, first, last}; }
   static FrameBytes syn_to(uint16_t port, uint16_t from = 1001) {
-    return frame(Tcp{.src = "192.0.2.10", .dst = kOwn, .sport = from, .dport = port, .from = kClient, .to = kDirector});
+    return frame(Tcp{.src = "192.0.2.10", .dst = kOwn, .sport = from, .dport = port, .from = kClient, .to = kOutsideMac});
   }
   static std::string refused(uint16_t port) {
     return "02:00:00:00:00:d0>02:00:00:00:00:0c 192.0.2.1:" + std::to_string(port) + " > 192.0.2.10:1001 RA ttl 64";
@@ -37,10 +37,10 @@ TEST_P(GuardOfOwnPorts, KeepsTheseFromTheKernelAndNothingElse) {
   EXPECT_EQ(next_at_client(), refused(83));
   from_client(who_has(kOwn));
   EXPECT_EQ(next_at_client(), arp_of(kOwn));
-  from_client(frame(Ping{.src = "192.0.2.10", .dst = kOwn, .from = kClient, .to = kDirector}));
+  from_client(frame(Ping{.src = "192.0.2.10", .dst = kOwn, .from = kClient, .to = kOutsideMac}));
   EXPECT_NE(next_at_client().find("icmp 0/0"), std::string::npos) << "ping";
   own(*guard, {ports(Protocol::udp, 53, 53)});
-  from_client(frame(Udp{.src = "192.0.2.10", .dst = kOwn, .from = kClient, .to = kDirector}));
+  from_client(frame(Udp{.src = "192.0.2.10", .dst = kOwn, .from = kClient, .to = kOutsideMac}));
   from_client(syn_to(80));
   EXPECT_EQ(next_at_client(), refused(80)) << "given back to the host";
 }
@@ -48,7 +48,7 @@ TEST_P(GuardOfOwnPorts, KeepsTheseFromTheKernelAndNothingElse) {
 TEST_P(GuardOfOwnPorts, TheFirstFragmentIsEnough) {
   const FrameBytes whole = frame(Udp{.src = "192.0.2.10", .dst = kOwn, .data = std::string(64, 'x')});
   const auto piece = [&](std::ptrdiff_t from, std::ptrdiff_t to, uint16_t word) {
-    return ipv4_frame(kClient, kDirector, "192.0.2.10", kOwn, 17, 64, word,
+    return ipv4_frame(kClient, kOutsideMac, "192.0.2.10", kOwn, 17, 64, word,
                       {whole.begin() + 34 + from, whole.begin() + 34 + to});
   };
   const auto both = [&] { from_client(piece(0, 32, 0x2000)), from_client(piece(32, 72, 4)); };
@@ -96,7 +96,7 @@ class GuardOfOwnPorts6 : public EveryGuard {
   }
   static FrameBytes syn6(uint16_t port, const Extensions& extensions = {}) {
     return frame(
-        Tcp{.src = kAsker6, .dst = kOwn6, .dport = port, .from = kClient, .to = kDirector, .extensions = extensions});
+        Tcp{.src = kAsker6, .dst = kOwn6, .dport = port, .from = kClient, .to = kOutsideMac, .extensions = extensions});
   }
   static std::string refused(uint16_t port) {
     return "02:00:00:00:00:d0>02:00:00:00:00:0c [2001:db8::1]:" + std::to_string(port) +
@@ -111,14 +111,14 @@ TEST_P(GuardOfOwnPorts6, KeepsTheseFromTheKernelAndNothingElse) {
   EXPECT_EQ(answer(), refused(80)) << "nothing is protected yet";
   Watch watch;
   watch.own = {{ip(kOwn6), Protocol::tcp, 80, 80}};
-  ASSERT_TRUE(guard->protect(watch, {&kDirector, 1}, {}));
+  ASSERT_TRUE(guard->protect(watch, {&kOutsideMac, 1}, {}));
   from_client(syn6(80));
   from_client(syn6(80, {fragment_header(0, false)}));
   from_client(syn6(83));
   EXPECT_EQ(answer(), refused(83));
   from_client(syn6(83, {fragment_header(0, false)}));
   EXPECT_EQ(answer(), refused(83));
-  ASSERT_TRUE(guard->protect({}, {&kDirector, 1}, {}));
+  ASSERT_TRUE(guard->protect({}, {&kOutsideMac, 1}, {}));
   from_client(syn6(80));
   EXPECT_EQ(answer(), refused(80));
 }

@@ -67,7 +67,7 @@ TEST_P(EveryGuard, FollowsTheVips) {
 
 // Frames to a virtual MAC address are another host's for the kernel, until the guard says otherwise.
 TEST_P(EveryGuard, LetsTheKernelRouteWhatWasSentToAVirtualMacAddressOfOurs) {
-  constexpr std::array kMacs{kDirector, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
+  constexpr std::array kMacs{kOutsideMac, Mac{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33}}};
   constexpr Mac kAnotherRouters{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}};
   auto guard = attach(GetParam());
   ASSERT_TRUE(guard);
@@ -199,7 +199,7 @@ TEST_P(EveryGuard, HoldsTenThousandScatteredVips) {
   const pid_t child = fork();
   if (child == 0) {
     auto guard = attach(GetParam());
-    _exit(guard && guard->protect(watch, {&kDirector, 1}, {}) ? 0 : 1);
+    _exit(guard && guard->protect(watch, {&kOutsideMac, 1}, {}) ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
@@ -208,13 +208,13 @@ TEST_P(EveryGuard, HoldsTenThousandScatteredVips) {
   ASSERT_TRUE(guard);
   from_client(datagram(kRoutedVip));
   EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "the child's guard is there still";
-  ASSERT_TRUE(guard->protect(watch, {&kDirector, 1}, {}));
+  ASSERT_TRUE(guard->protect(watch, {&kOutsideMac, 1}, {}));
   EXPECT_EQ(guard->guarded_vips(), watch.vips.size());
   from_client(datagram(kRoutedVip));
   from_client(datagram(kRoutedHost));
   EXPECT_EQ(next_at_server(), routed(kRoutedHost));
   watch.vips.erase(watch.vips.begin());
-  ASSERT_TRUE(guard->protect(watch, {&kDirector, 1}, {}));
+  ASSERT_TRUE(guard->protect(watch, {&kOutsideMac, 1}, {}));
   from_client(datagram(kRoutedVip));
   EXPECT_EQ(next_at_server(), routed(kRoutedVip));
   guard.reset();
@@ -257,7 +257,7 @@ TEST_F(GuardOnRouter, SaysThatItIsFullAndFollowsTheVipsAllTheSame) {
   ASSERT_TRUE(guard);
   Watch watch;  // nobody sends to any of these but the first
   for (uint32_t i = 0; i <= 131072; ++i) watch.vips.push_back(Ip(ip(kRoutedVip).v4() + i));
-  const auto done = guard->protect(watch, {&kDirector, 1}, {});
+  const auto done = guard->protect(watch, {&kOutsideMac, 1}, {});
   ASSERT_FALSE(done);
   EXPECT_EQ(guard->guarded_vips(), 131072u);
   EXPECT_EQ(done.error().text,
