@@ -76,10 +76,10 @@ TEST(ConnectionTable, SaysWhenItIsFullAndTakesAgainAfterwards) {
   EXPECT_EQ(table.size(), 3u);
 }
 
-TEST(ConnectionTable, TakesSixtyFourToEightyBytesPerConnection) {
+TEST(ConnectionTable, TakesSeventyTwoToEightyEightBytesPerConnection) {
   const ConnectionTable table(1u << 18, {7, 8}, kStart), worst((1u << 18) + 1, {7, 8}, kStart);
-  EXPECT_LE(table.reserved_bytes(), (size_t{1} << 18) * 64 + 128);
-  EXPECT_LE(worst.reserved_bytes(), (size_t{1} << 18) * 80 + 256);
+  EXPECT_LE(table.reserved_bytes(), (size_t{1} << 18) * 72 + 256);
+  EXPECT_LE(worst.reserved_bytes(), (size_t{1} << 18) * 88 + 512);
 }
 
 TEST(ConnectionTable, ATemplateIsNoConnectionWithoutAClientPort) {

@@ -52,6 +52,8 @@ class World {
     return kNoServer;
   }
 
+  uint64_t gave_way() const { return rawvs::gave_way(flows_.pressure()); }  // unproven entries, to others
+
   Connection& open_from(uint8_t service, uint32_t server, Ip client, Port cport, Connection* parent = nullptr,
                         Port vport = Port(80), Duration timeout = 900s) {
     const ServiceKey& key = keys.at(service);
