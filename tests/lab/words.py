@@ -273,4 +273,5 @@ def called_as_ipvsadm_it_has_no_words_of_its_own(lab):
     same((done.returncode, done.stdout), (255, ""), "exit status and output of a word")
     done = director.admin("stats", check=False)
     same(done.returncode, 2, "exit status of a word that there is not")
-    true(done.stderr.startswith("rawvsadm: stats: no such word; expected one of status, top, "), done.stderr)
+    expected = 'rawvsadm: stats: no such word; did you mean "status"?; expected one of status, top, '
+    true(done.stderr.startswith(expected), done.stderr)

@@ -94,6 +94,8 @@ struct ServerFacts {
   std::string why;
   uint64_t seconds = 0, flaps = 0;  // in this condition; how often it went down recently
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
+  static constexpr uint64_t kFirstCheck = 60;  // seconds by which the first check should have ended
+  bool unjudged() const { return out() && health == "unknown" && seconds < kFirstCheck; }
   bool unreachable() const {  // it gets no connection, whatever its weight
     return reach == "no-route" || reach == "own-address" || reach == "other-interface" || reach == "vip-missing" ||
            reach == "local-nat" || reach == "no-ethernet" || reach == "no-flows";

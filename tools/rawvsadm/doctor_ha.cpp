@@ -12,7 +12,6 @@
 namespace rawvs::adm {
 namespace {
 
-constexpr uint64_t kLongUnknown = 60;  // seconds; the first check should have ended
 constexpr uint64_t kManyFlaps = 3;     // within ten minutes
 
 // A command that repeats the check; the first word of the reason is the check's kind.
@@ -39,7 +38,7 @@ std::optional<Finding> illness(const DoctorFacts& facts, const ServerFacts& serv
         "it gets no new clients until it has been well for a while",
         ask_again(server) + "; or, if it is only slow, a longer timeout, more retries or fall = 2 in its check"};
   }
-  if (server.health == "unknown" && server.seconds >= kLongUnknown) {
+  if (server.health == "unknown" && server.seconds >= ServerFacts::kFirstCheck) {
     return Finding{Urgency::warning, "not-checked",
                    who + "was not checked yet in " + std::to_string(server.seconds) + " s",
                    "it gets no clients before its first success, unless its check has start = up",

@@ -161,9 +161,6 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
                  way + " -i, and a tunnel's end on that server; or -m, and this host as its gateway"};
 }
 
-// Its first check has not ended: rawvsd, or the server in its table, is new.
-bool unjudged(const ServerFacts* server) { return server->out() && server->health == "unknown"; }
-
 // Nine packets may be in transit; a first client's connection without any reply is a fault.
 bool no_nat_reply(const ServerFacts& server) {
   return server.out_packets == 0 && (server.in_packets >= kFewPackets || server.never_answered());
@@ -186,7 +183,7 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
     if (servers.empty()) {
       findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
-    } else if (weighty == servers.end() && std::ranges::any_of(servers, unjudged)) {
+    } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::unjudged)) {
       findings.push_back({Urgency::note, "not-checked-yet",
                           "the servers of " + service.key + " have not been checked yet", "until then " + why,
                           "rawvsadm status, in a few seconds"});
