@@ -116,14 +116,15 @@ PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(REP
 # pkg-config's output; the plain name of a library that it does not know (before set-up, or libnet, which has no .pc
 # file).
 flags       = $(or $(shell $(PKG_CONFIG) $(1) 2>/dev/null),$(2))
-override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl nettle inih popt json-c)
+override CPPFLAGS := $(CPPFLAGS) $(call flags,--cflags libpcap libmnl nettle inih popt json-c libcap-ng)
 ifeq ($(XDP),yes)
 override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
 LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIBS_XDP)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) \
+              $(call flags,--libs libcap-ng,-lcap-ng) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked statically, except with sanitizers.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)

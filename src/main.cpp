@@ -8,14 +8,17 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/ini_writer.h"
 #include "rawvs/config.h"
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
+#include "sys/engine/control_socket.h"
 #include "sys/engine/ini_file.h"
 #include "sys/engine/pid_file.h"
 #include "sys/engine/start_check.h"
@@ -23,6 +26,8 @@
 #include "sys/guard/guard_links.h"
 #include "sys/ha/state_file.h"
 #include "sys/net/tun.h"
+#include "sys/rights/outside.h"
+#include "sys/rights/rights.h"
 #include "sys/sys.h"
 
 namespace {
@@ -136,11 +141,51 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  Rights::keep_over_exec(true);
   execv(path.c_str(), argv.data());
-  log.write(Severity::error, system_error(path, errno) + "; this program goes on");
+  const int error = errno;
+  Rights::keep_over_exec(false);
+  log.write(Severity::error, system_error(path, error) + "; this program goes on");
+}
+
+// What a start as root does before it becomes the user: the files in folders where the user may write nothing.
+struct Prepared {
+  std::unique_ptr<ControlSocket> control;  // null: the engine makes it
+  std::vector<std::string> warnings;
+};
+Result<Prepared> prepare(const Config& config, const Rights& rights, PidFile& pidfile) {
+  Prepared out{nullptr, rights.warnings()};
+  lift_memory_limit();
+  for (std::string& line : hand_over_files(config, pidfile.path(), rights)) out.warnings.push_back(std::move(line));
+  if (!rights.may_write(folder_of(pidfile.path()))) {
+    if (const auto written = pidfile.write(); !written) return written.error();
+  }
+  if (!rights.may_write(folder_of(config.control))) {
+    auto control = ControlSocket::listen(config.control, config.control_group);
+    if (!control) return control.error();
+    out.control = std::move(*control);
+  }
+  if (const auto given_up = rights.give_up(); !given_up) return given_up.error();
+  return out;
+}
+
+// Gives up root's rights, and opens everything else.
+Result<std::unique_ptr<Engine>> start(const Options& options, const Config& config, const Log& log, int signals,
+                                      PidFile& pidfile) {
+  const Rights rights = Rights::find(config);
+  auto prepared = prepare(config, rights, pidfile);
+  if (!prepared) return prepared.error();
+  for (const std::string& line : prepared->warnings) log.write(Severity::warning, line);
+  const std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
+  auto engine = Engine::start(config, options.config, log, signals, std::move(prepared->control));
+  if (!engine) return engine;
+  if (const auto written = pidfile.write(); !written) return written.error();
+  return engine;
 }
 
 int run(const Options& options, const Config& config, const std::string& exposed) {
+  close_inherited();
+  clean_environment();
   const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // replaces a daemon, which has detached already
   const std::string path = own_path();
   const int ready = options.foreground || inherits ? -1 : detach();
@@ -149,20 +194,18 @@ int run(const Options& options, const Config& config, const std::string& exposed
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
-  std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
-  auto engine = Engine::start(config, options.config, log, signals);
-  earlier.reset();
   PidFile pidfile(options.pidfile);
-  const Result<Done> written = engine ? pidfile.write() : engine.error();
-  if (!written) {
-    if (!options.foreground) log.write(Severity::error, written.error().text);
-    fail(written.error().text, kFailed);
+  auto engine = start(options, config, log, signals, pidfile);
+  if (!engine) {
+    if (!options.foreground) log.write(Severity::error, engine.error().text);
+    fail(engine.error().text, kFailed);
     say_ready(kFailed);
     return kFailed;
   }
   if (!options.foreground) leave_terminal();
   log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                   (config.inside.empty() ? "" : " and " + config.inside));
+  log.write(Severity::notice, "rights: " + rights_held());
   if (!exposed.empty()) log.write(Severity::warning, exposed);
   say_ready(kOk);
   (*engine)->set_trial(successor(options, path, true));
@@ -179,11 +222,28 @@ int test(const Options& options, const Config& config) {
   const auto faults = start_faults(config);
   for (const Error& fault : faults) fail(options.config + ": " + fault.text, kNotConfigured);
   if (!faults.empty()) return kNotConfigured;
-  if (const auto place = PidFile(options.pidfile).check(); !place) return fail(place.error().text, kFailed);
+  const Rights rights = Rights::find(config);
+  for (const std::string& line : rights.warnings()) fail("warning: " + line, 0);
+  const auto user = rights.user() ? std::optional(rights.user()->uid) : std::nullopt;
+  if (const auto place = PidFile(options.pidfile, user).check(); !place) return fail(place.error().text, kFailed);
   for (const std::string& warning : start_warnings(config)) fail(options.config + ": warning: " + warning, 0);
   std::fputs(print_config(config, Secrets::hidden).c_str(), stdout);
   std::fprintf(stderr, "rawvsd: %s%s\n", options.config.c_str(), kValid);
   return kOk;
+}
+
+struct ReadConfig {
+  Result<Config> config;
+  std::string exposed;  // as in IniFile
+};
+ReadConfig read_config(const Options& options) {
+  IniFile file(options.config);
+  while (!file.step(kAtOnce)) continue;
+  auto config = file.take();
+  if (!config || options.test) {
+    for (const std::string& line : file.findings().lines()) fail(line, 0);
+  }
+  return {std::move(config), file.exposed()};
 }
 
 // glibc keeps small pieces of memory that were freed, and joins all of them in one go when a large one is freed: 18 ms
@@ -213,14 +273,9 @@ int main(int argc, char** argv) {
     }
   }
   if (optind < argc) return fail("unexpected argument " + std::string(argv[optind]) + "\n" + kUsage, kUsageError);
-  IniFile file(options.config);
-  while (!file.step(kAtOnce)) continue;
-  const auto config = file.take();
-  if (!config || options.test) {
-    for (const std::string& line : file.findings().lines()) fail(line, 0);
-  }
+  const auto [config, exposed] = read_config(options);
   if (!config) return kNotConfigured;
   if (options.test) return test(options, *config);
   options.config = absolute(options.config), options.pidfile = absolute(options.pidfile);
-  return run(options, *config, file.exposed());
+  return run(options, *config, exposed);
 }

@@ -140,7 +140,7 @@ constexpr Unlikely kUnlikely[] = {
     {kDirector, "guard = off\n",
      ":3: [director] guard: off: the host's kernel answers clients, too, unless something else keeps it from the VIPs"},
     {kDirector, "state = /etc/rawvs.state\n",
-     ":3: [director] state: /etc/rawvs.state may lie on a disk: use a file in RAM, such as /run/rawvs.state"},
+     ":3: [director] state: /etc/rawvs.state may lie on a disk: use a file in RAM, such as /run/rawvs/state"},
     {kDirector, "state_interval = 5s\n", ":3: [director] state_interval: is without effect: there is no state = FILE"},
     {kDirector, "arp_defend = 1\narp_probe_interval = 0\n",
      ":3: [director] arp_defend: with arp_probe_interval = 0, a real server that answers for a VIP is found by chance "
@@ -186,7 +186,7 @@ TEST(ConfigFindings, LocalClientsWithoutAGuardAreWarnedOf) {
 
 TEST(ConfigFindings, WhatIsUsualIsNotWarnedOf) {
   const Findings found = findings_of(
-      "[director]\ninterface = eth0\nstate = /run/rawvs.state\nstate_interval = 60s\n"
+      "[director]\ninterface = eth0\nstate = /run/rawvs/state\nstate_interval = 60s\n"
       "[check page]\ntype = http\n"
       "[virtual web]\naddress = 192.0.2.100\nports = tcp/80,443\npersistence = 360\ncheck = page\n"
       "server = 192.0.2.11 weight=2\nserver = 192.0.2.12\nsorry = 192.0.2.13\n"

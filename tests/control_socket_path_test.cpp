@@ -107,7 +107,7 @@ TEST_F(ControlSocketTest, RefusesPathsAndGroupsThatCannotBeAndLeavesNothing) {
   const std::string long_path = folder_ + "/" + std::string(100, 'a');
   EXPECT_EQ(refusal(long_path), "control socket " + long_path + ": a path of " + std::to_string(long_path.size()) +
                                     " bytes: expected at most 107");
-  EXPECT_EQ(refusal(""), "control socket: the path is empty: expected something like /run/rawvs.sock");
+  EXPECT_EQ(refusal(""), "control socket: the path is empty: expected something like /run/rawvs/control.sock");
   EXPECT_EQ(refusal(path_, "no-such-group"), "control socket " + path_ + ": there is no group \"no-such-group\"");
   EXPECT_EQ(access(path_.c_str(), F_OK), -1);
   const std::string nowhere = folder_ + "/none/rawvs.sock";

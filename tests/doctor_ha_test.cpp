@@ -180,32 +180,32 @@ TEST(DoctorOfVrrp, KnowsWhatKeepalivedCannotShare) {
 // --- state --------------------------------------------------------------------------------------------------------
 
 Illness kept(const std::function<void(StatePlace&)>& place, const std::string& interval = "0s") {
-  return {.changed = {{"line text=guard = auto", "line text=state = /run/rawvs.state"},
+  return {.changed = {{"line text=guard = auto", "line text=state = /run/rawvs/state"},
                       {"line text=interface = eth0", "line text=state_interval = " + interval}},
           .files = [place](FileFacts& files) { place(files.state); }};
 }
 
 TEST(DoctorOfState, FindsAPlaceThatCannotKeepConnections) {
   finds(kept([](StatePlace& p) { p.there = false; }), "error:state-directory", "whose directory is not there",
-        "state = /run/rawvs.state in /etc/rawvs.ini");
+        "state = /run/rawvs/state in /etc/rawvs.ini");
   finds(kept([](StatePlace& p) { p.writable = false; }), "error:state-directory", "whose directory cannot be written",
         "mount -o remount,rw");
   finds(kept([](StatePlace& p) { p.strange = true; }), "warning:state-strange", "it will not be believed",
-        "rm /run/rawvs.state");
+        "rm /run/rawvs/state");
   finds(kept([](StatePlace& p) { p.free = 100; }), "warning:state-room", "would need 0 MB, and there are 0 MB free",
-        "df /run/rawvs.state");
+        "df /run/rawvs/state");
 }
 
 TEST(DoctorOfState, FindsAPlaceThatIsNotInRam) {
   const auto disk = [](StatePlace& p) { p.in_ram = false; };
-  finds(kept(disk), "note:state-on-disk", "/run/rawvs.state is not in RAM", "state = /run/rawvs.state");
+  finds(kept(disk), "note:state-on-disk", "/run/rawvs/state is not in RAM", "state = /run/rawvs/state");
   finds(kept(disk, "10s"), "warning:state-on-disk", "is not in RAM, and is written every 10s", "restart rawvsd");
 }
 
 TEST(DoctorOfState, IsContentWithAFileInRamAndDoesNotLookWhereItMayNot) {
   const Diagnosis diagnosis = examined(kept([](StatePlace&) {}));
   EXPECT_EQ(checks(diagnosis), "");
-  EXPECT_NE(diagnosis_text(diagnosis).find("state: /run/rawvs.state can be written, and is in RAM"), std::string::npos);
+  EXPECT_NE(diagnosis_text(diagnosis).find("state: /run/rawvs/state can be written, and is in RAM"), std::string::npos);
   Illness unknown = kept([](StatePlace& p) { p = {}; });
   unknown.files = [](FileFacts& files) { files = {}; };
   EXPECT_EQ(checks(examined(unknown)), "");

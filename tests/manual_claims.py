@@ -311,8 +311,8 @@ def every_path_in_the_documents_is_one_that_the_programs_or_scripts_use():
              re.search(r"else (/\S+?)\)", program("rawvsadm", "--help")).group(1),
              *keys_of_the_program()["director"]["control"],
              *re.findall(r":-(/(?:run|etc)/[\w./-]+)\}", script + realserver + read("init/ipvsadm"))}
-    assert {"/run/rawvs.sock", "/etc/rawvs.ini"} <= known, known
-    known |= {"/run/rawvs.state"}  # the suggestion for state =, which has no default
+    assert {"/run/rawvs/control.sock", "/etc/rawvs.ini"} <= known, known
+    known |= {"/run/rawvs/state"}  # the suggestion for state =, which has no default
     known |= {f"/etc/init.d/{name}" for name in ("rawvs", "rawvs-realserver", "ipvsadm")}
     for name, text in documents().items():
         paths = set(re.findall(r"(?<![\w/.])(/(?:run|etc)/(?:[\w-]+/)*rawvs[\w.-]*\w)", text))

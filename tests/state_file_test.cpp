@@ -135,10 +135,10 @@ TEST_F(StateFileTest, SaysWhyItCannotBeWritten) {
     return file ? "" : file.error().text;
   };
   EXPECT_EQ(refusal("/nowhere/state"), "state /nowhere/state: its directory: No such file or directory");
-  EXPECT_EQ(refusal("/tmp/"), "state /tmp/: expected a file, something like /run/rawvs.state");
-  EXPECT_EQ(refusal(""), "state : expected a file, something like /run/rawvs.state");
+  EXPECT_EQ(refusal("/tmp/"), "state /tmp/: expected a file, something like /run/rawvs/state");
+  EXPECT_EQ(refusal(""), "state : expected a file, something like /run/rawvs/state");
   EXPECT_EQ(refusal(directory_ + "/.."),
-            "state " + directory_ + "/..: expected a file, something like /run/rawvs.state");
+            "state " + directory_ + "/..: expected a file, something like /run/rawvs/state");
 }
 
 TEST_F(StateFileTest, AFullDiskLeavesTheOldOne) {

@@ -130,13 +130,17 @@ struct SyncConfig {  // [sync]
 };
 const char* name(SyncRole role);  // auto, master, backup, both
 
+// The folder for sockets and files, which a start as root makes, and gives to the user it goes on as.
+inline constexpr char kRunFolder[] = "/run/rawvs";
+
 struct Config {
-  std::string interface;                    // on the clients' side; ARP for VIPs is answered here (core/link_names.h)
-  std::string inside;                       // on the real servers' side, if others
-  bool auto_interfaces = true;              // an interface by which a server's route leaves is used, too
-  bool local_clients = false;               // what this host sends to a VIP is balanced, too
-  std::string control = "/run/rawvs.sock";  // control socket
-  std::string control_group;                // group that may use it (mode 0660); empty: root only
+  std::string interface;        // on the clients' side; ARP for VIPs is answered here (core/link_names.h)
+  std::string inside;           // on the real servers' side, if others
+  bool auto_interfaces = true;  // an interface by which a server's route leaves is used, too
+  bool local_clients = false;   // what this host sends to a VIP is balanced, too
+  std::string control = "/run/rawvs/control.sock";  // control socket
+  std::string control_group;                        // group that may use it (mode 0660); empty: root only
+  std::string user = "rawvs";  // as whom a start as root goes on; empty or root: as root, with every right
   GuardMode guard = GuardMode::automatic;
   IoMode io = IoMode::automatic;  // how frames are read and sent
   std::string state;              // file in RAM that keeps connections across a restart; empty: none

@@ -19,6 +19,7 @@
 namespace rawvs {
 
 struct Config;
+class ControlSocket;
 class GuardLinks;
 class Log;
 class StateMemory;
@@ -28,8 +29,9 @@ class Engine {
   // Detects everything that can be wrong at the start: a daemon fails before it detaches.
   // signals: a signalfd; SIGTERM and SIGINT end run(), SIGHUP reloads, SIGUSR2 requests a replacement.
   // file: the configuration's absolute path, for reloads.
+  // control: the control socket, if it is open already; else null.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
-                                               int signals);
+                                               int signals, std::unique_ptr<ControlSocket> control);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

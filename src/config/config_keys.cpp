@@ -21,6 +21,7 @@ constexpr auto kOptionalInterfaces = some_text(optional_interfaces_fault);
 constexpr auto kMss = kValue<uint16_t, read_mss, mss_word>;
 constexpr auto kSocketPath = some_text(socket_path_fault);
 constexpr auto kUserGroup = some_text(group_name_fault);
+constexpr auto kUser = some_text(user_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
 constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
@@ -36,16 +37,20 @@ constexpr Row<Config> kDirectorRows[] = {
                                      "1: an interface by which the route to a server leaves is used, too. Default 1"),
     at_start(on_off<&Config::local_clients>("local_clients",
                                             "1: what this host sends to a VIP is balanced, too. Default 0")),
-    at_start(row<&Config::control>("control", kSocketPath, "path of the control socket. Default /run/rawvs.sock")),
+    at_start(
+        row<&Config::control>("control", kSocketPath, "path of the control socket. Default /run/rawvs/control.sock")),
     at_start(row<&Config::control_group>("control_group", kUserGroup,
                                          "user group that may use the control socket. Default: none, root's")),
+    at_start(row<&Config::user>("user", kUser,
+                                "as whom rawvsd goes on when it has opened what needs root; root: as root. "
+                                "Default rawvs")),
     at_start(row<&Config::guard>("guard", kGuard,
                                  "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto")),
     at_start(row<&Config::io>("io", kValue<IoMode, read_io, io_word>,
                               "how frames are read and sent: auto, ring, socket or xdp. Default auto")),
     at_start(row<&Config::state>(
         "state", kStatePath,
-        "file in RAM where connections survive a restart, such as /run/rawvs.state. Default: none")),
+        "file in RAM where connections survive a restart, such as /run/rawvs/state. Default: none")),
     at_start(duration<&Config::state_interval>(
         "state_interval", {kSecond, kDay, true},
         "how often it is written, for a crash, 1s-24h; 0 = at the end only. Default 0s")),

@@ -136,11 +136,23 @@ std::optional<Error> state_path_fault(std::string_view text) {
                " is not a path for a file: it begins with \"/\", has no blank, and at most 150 characters"};
 }
 
+namespace {
+
+bool is_account_name(std::string_view text) {
+  return text.size() <= kGroupNameMost && printable(text) && text.find_first_of(":,;/") == std::string_view::npos &&
+         !has_quotes(text);
+}
+
+}  // namespace
+
 std::optional<Error> group_name_fault(std::string_view text) {
-  const bool sound = text.size() <= kGroupNameMost && printable(text) &&
-                     text.find_first_of(":,;/") == std::string_view::npos && !has_quotes(text);
-  if (sound) return std::nullopt;
+  if (is_account_name(text)) return std::nullopt;
   return Error{quoted(text) + " is not the name of a user group"};
+}
+
+std::optional<Error> user_name_fault(std::string_view text) {
+  if (is_account_name(text)) return std::nullopt;
+  return Error{quoted(text) + " is not the name of a user"};
 }
 
 Result<IoMode> read_io(std::string_view text) {

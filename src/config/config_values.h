@@ -63,6 +63,7 @@ std::optional<Error> link_word_fault(std::string_view text);  // outside, inside
 std::optional<Error> socket_path_fault(std::string_view text);
 std::optional<Error> state_path_fault(std::string_view text);  // or nothing
 std::optional<Error> group_name_fault(std::string_view text);
+std::optional<Error> user_name_fault(std::string_view text);
 std::optional<Error> hidden_secret(std::string_view text);  // it is the text printed in place of a secret
 
 // Checks (config_keys_check.cpp)

@@ -37,7 +37,7 @@ void warn_director(Checking& c) {
     constexpr std::string_view kInMemory[] = {"/run/", "/var/run/", "/dev/shm/", "/tmp/"};
     const auto in = [&](std::string_view folder) { return c.config.state.starts_with(folder); };
     if (std::ranges::none_of(kInMemory, in)) {
-      warn("state", c.config.state + " may lie on a disk: use a file in RAM, such as /run/rawvs.state");
+      warn("state", c.config.state + " may lie on a disk: use a file in RAM, such as /run/rawvs/state");
     }
   } else if (c.config.state_interval != Duration::zero()) {
     warn("state_interval", "is without effect: there is no state = FILE");

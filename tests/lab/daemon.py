@@ -164,7 +164,7 @@ def an_interface_that_appears_later_is_served_by_one_alone(lab):
 @case(seconds=60)
 def a_reload_without_memory_is_refused_and_changes_nothing(lab):
     lab.serve_web()
-    director = Director(lab).start()
+    director = Director(lab, user="root").start()  # whose limits root may set
     right, table = director.ini.read_text(), director.admin("-S", "-n")
     director.ini.write_text(right + "\n" + virtual("more", ports="tcp/81") + "; a long comment\n" * 50_000)
     pid = director.program.pid

@@ -18,7 +18,7 @@ def a_director_starts_with_the_example(lab, file):
     text = file.read_text()
     # Only the control socket has another path: hosts of the lab share one file system.
     text = text.replace("[director]\n", f"[director]\ncontrol = {director.control}\n")
-    director.ini.write_text(text.replace("/run/rawvs.state", str(lab.directory / "rawvs.state")))
+    director.ini.write_text(text.replace("/run/rawvs/state", str(lab.directory / "rawvs.state")))
     director.start()
     services = [row["service"] for row in director.ask("list") if row["row"] == "service"]
     same(len(services), len(re.findall(r"^\[virtual ", text, re.M)), "services")

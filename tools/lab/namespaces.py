@@ -234,7 +234,7 @@ class Network:
             self.handlers[number] = signal.signal(number, interrupted)
         remove_remains()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
-        self.directory.chmod(0o755)  # servers that drop their privileges read here
+        self.directory.chmod(0o1777)  # programs that drop their privileges read and write here
         try:
             self.switch = self.host("switch")
             self.switch.ip(*[f"link add {lan} up type bridge mcast_snooping 0" for lan in ("lan", "inside")])

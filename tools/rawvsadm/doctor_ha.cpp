@@ -293,7 +293,7 @@ std::string look_at_state(const DoctorFacts& facts, Findings& findings) {
   const StatePlace& place = facts.files.state;
   if (path.empty() || !facts.files.known) return "";
   const std::string lost = "every connection is lost when rawvsd is restarted",
-                    elsewhere = "state = /run/rawvs.state in ";
+                    elsewhere = "state = /run/rawvs/state in ";
   uint64_t needed = 0;
   for (const ServerFacts& s : facts.daemon.servers) needed += (s.active + s.inactive) * kEntry;
   if (!place.there || !place.writable) {

@@ -148,7 +148,7 @@ Result<std::optional<std::string>> take_option(std::vector<std::string>& args, s
 Result<Way> way(std::vector<std::string>& args, bool ipvsadm) {
   constexpr uint64_t kMostSeconds = 86'400;
   const char* const known = std::getenv("RAWVS_SOCKET");
-  Way way{known && *known != '\0' ? known : "/run/rawvs.sock"};
+  Way way{known && *known != '\0' ? known : "/run/rawvs/control.sock"};
   for (bool more = !ipvsadm; more;) {
     const auto socket = take_option(args, "--socket"), wait = socket ? take_option(args, "--wait") : socket;
     if (!wait) return wait.error();

@@ -96,7 +96,7 @@ Daemon Options:
 
 constexpr std::string_view kOwnUsage = R"(
 Beyond ipvsadm (more: @ help WORD; most take --json):
-  @ [--socket PATH] ...  talk to the rawvsd behind PATH (default $RAWVS_SOCKET, else /run/rawvs.sock)
+  @ [--socket PATH] ...  talk to the rawvsd behind PATH (default $RAWVS_SOCKET, else /run/rawvs/control.sock)
   @ [--wait SECONDS] ... give up when nothing of an answer came for so long (default 30)
   @ -a|-e ... --fullnat [--proxy-protocol]
                          full NAT; and the server is told the client's address (PROXY protocol, version 2)

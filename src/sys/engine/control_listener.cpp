@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sys/rights/outside.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -23,11 +24,6 @@ namespace rawvs {
 namespace {
 
 constexpr mode_t kMode = 0660;
-
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
 
 std::string place(const std::string& path) { return "control socket " + path; }
 
@@ -39,7 +35,7 @@ Error failed(const std::string& path, std::string_view call) {
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   constexpr size_t kMost = sizeof address.sun_path - 1;
-  if (path.empty()) return Error{"control socket: the path is empty: expected something like /run/rawvs.sock"};
+  if (path.empty()) return Error{"control socket: the path is empty: expected something like /run/rawvs/control.sock"};
   if (path.find('\0') != std::string::npos) return Error{"control socket: the path holds a zero byte"};
   if (path.size() > kMost) {
     return Error{formatted("{}: a path of {} bytes: expected at most {}", place(path), path.size(), kMost)};
@@ -88,6 +84,11 @@ Result<std::optional<gid_t>> find_group(const std::string& path, const std::stri
   const struct group* const entry = getgrnam(group.c_str());
   if (!entry) return Error{formatted("{}: there is no group \"{}\"", place(path), group)};
   return std::optional<gid_t>(entry->gr_gid);
+}
+
+Result<Done> group_known(const std::string& path, const std::string& group) {
+  const auto gid = find_group(path, group);
+  return gid ? Result<Done>(Done{}) : gid.error();
 }
 
 struct MadeSocket {
@@ -139,13 +140,13 @@ Result<Done> ControlListener::could_listen(const std::string& path, const std::s
   if (const auto address = address_of(path); !address) return address.error();
   struct stat facts {};
   const std::string folder = folder_of(path);
+  if (is_run_folder(folder) && access(folder.c_str(), F_OK) != 0) return group_known(path, group);
   if (stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
     return Error{place(path) + ": there is no folder " + folder};
   if (access(folder.c_str(), W_OK) != 0 && (errno == EROFS || geteuid() == 0)) return failed(path, "its folder");
   if (lstat(path.c_str(), &facts) == 0 && !S_ISSOCK(facts.st_mode))
     return Error{place(path) + ": there is something that is not a socket: not replaced"};
-  const auto gid = find_group(path, group);
-  return gid ? Result<Done>(Done{}) : gid.error();
+  return group_known(path, group);
 }
 
 Result<ControlListener> ControlListener::listen(const std::string& path, const std::string& group) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 
 #include "rawvs/engine.h"
@@ -44,7 +45,8 @@ struct Engine::Parts {
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
-  Result<Done> open(int signals_fd);  // opens all parts, in the order of a start
+  // Opens all parts, in the order of a start. control: as in Engine::start().
+  Result<Done> open(int signals_fd, std::unique_ptr<ControlSocket> control);
   Result<Done> load_tables();
   void follow_config();  // applies a changed configuration to everything but the tables
 

@@ -15,9 +15,9 @@ Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
-                                              int signals) {
+                                              int signals, std::unique_ptr<ControlSocket> control) {
   auto parts = std::make_unique<Parts>(config, file, log);
-  if (const auto opened = parts->open(signals); !opened) return opened.error();
+  if (const auto opened = parts->open(signals, std::move(control)); !opened) return opened.error();
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
@@ -26,10 +26,11 @@ int Engine::tun_fd() const { return parts_->local_clients.tun_fd(); }
 GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
 void Engine::set_trial(std::vector<std::string> argv) { parts_->replacement.set_trial(std::move(argv)); }
 
-Result<Done> Engine::Parts::open(int signals_fd) {
+Result<Done> Engine::Parts::open(int signals_fd, std::unique_ptr<ControlSocket> control) {
   if (const auto memory = has_memory(context.director, context.config.settings); !memory) return memory.error();
   if (const auto opened = context.poller.open(); !opened) return opened.error();
-  if (const auto way = ControlSocket::make_way(context.config.control); !way) return way.error();
+  const auto way = control ? Result<Done>(Done{}) : ControlSocket::make_way(context.config.control);
+  if (!way) return way.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
   context.netlink = std::move(*netlink);
@@ -46,7 +47,7 @@ Result<Done> Engine::Parts::open(int signals_fd) {
   saving.restore();
   mastership.start(checks.wanted(), checks.checked());
   if (const auto followed = syncing.follow(); !followed) return followed.error();
-  return requests.open();  // last: clients take the socket's existence for "ready"
+  return requests.open(std::move(control));  // last: clients take the socket's existence for "ready"
 }
 
 Result<Done> Engine::Parts::load_tables() {

@@ -3,28 +3,17 @@
 #include "sys/engine/peer.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <memory>
 
 #include "sys/fd.h"
+#include "sys/rights/account.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
-
-std::string user_name(uid_t uid) {
-  if (uid == 0) return "root";
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/etc/passwd", "re"), &std::fclose);
-  while (const passwd* const entry = file ? fgetpwent(file.get()) : nullptr) {
-    if (entry->pw_uid == uid) return entry->pw_name;
-  }
-  return formatted("uid {}", uid);
-}
 
 std::string program_name(pid_t pid) {  // empty: unknown
   const std::string path = formatted("/proc/{}/comm", pid);

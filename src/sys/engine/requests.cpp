@@ -29,10 +29,13 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
   control_.log = &operators_;
 }
 
-Result<Done> Requests::open() {
-  auto socket = ControlSocket::listen(context_.config.control, context_.config.control_group);
-  if (!socket) return socket.error();
-  socket_ = std::move(*socket);
+Result<Done> Requests::open(std::unique_ptr<ControlSocket> made) {
+  socket_ = std::move(made);
+  if (!socket_) {
+    auto socket = ControlSocket::listen(context_.config.control, context_.config.control_group);
+    if (!socket) return socket.error();
+    socket_ = std::move(*socket);
+  }
   return context_.poller.add(socket_->fd(), &ready_);
 }
 

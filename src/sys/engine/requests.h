@@ -16,7 +16,8 @@ class Requests final : public Part {
  public:
   Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& syncing, const Checks& checks,
            const Mastership& mastership);
-  Result<Done> open();  // last: clients take the socket's existence for "ready"
+  // Last: clients take the socket's existence for "ready". Null: makes the socket.
+  Result<Done> open(std::unique_ptr<ControlSocket> made);
   void renew();         // creates the socket's file again if it was deleted
   void end();           // no further changes follow: logs the rest
 

@@ -66,7 +66,8 @@ std::array<uint8_t, 16> boot_id() {
 std::optional<Error> unfit(int fd, const std::string& place) {
   struct stat facts {};
   if (fstat(fd, &facts) != 0) return failed(place, "no such descriptor");
-  if (!S_ISREG(facts.st_mode) || facts.st_uid != geteuid()) return Error{place + ": it is no memory file of ours"};
+  // Root's: made before a start that went on as another user.
+  if (!S_ISREG(facts.st_mode) || (facts.st_uid != geteuid() && facts.st_uid != 0)) return Error{place + ": it is no memory file of ours"};
   const int seals = fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) return Error{place + ": it is no sealed memory file"};
   std::array<char, sizeof kMemoryLink + 1> target{};
@@ -94,7 +95,7 @@ Result<StateFile> StateFile::create(const std::string& path) {
   const size_t slash = path.rfind('/');
   file.name_ = slash == std::string::npos ? path : path.substr(slash + 1);
   if (file.name_.empty() || file.name_ == "." || file.name_ == "..") {
-    return Error{file.path_ + ": expected a file, something like /run/rawvs.state"};
+    return Error{file.path_ + ": expected a file, something like /run/rawvs/state"};
   }
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   file.directory_.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -4,7 +4,6 @@
 #include "sys/probe/probe_program.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,7 +16,6 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -120,20 +118,7 @@ std::optional<Error> others_may_change(const std::string& program, const std::st
   return Error{program + ": not run as root: others than root can write " + (place == program ? "it" : place)};
 }
 
-struct FileClose {
-  void operator()(FILE* file) const { fclose(file); }
-};
-
 }  // namespace
-
-Result<User> find_user(const std::string& name) {
-  const std::unique_ptr<FILE, FileClose> file(fopen("/etc/passwd", "re"));
-  if (!file) return Error{system_error("/etc/passwd", errno)};
-  while (const passwd* const entry = fgetpwent(file.get())) {
-    if (name == entry->pw_name) return User{name, entry->pw_uid, entry->pw_gid};
-  }
-  return Error{"there is no user \"" + name + "\" in /etc/passwd"};
-}
 
 std::optional<Error> untrusted(const std::string& path) {
   const std::unique_ptr<char, MemoryFree> real(realpath(path.c_str(), nullptr));

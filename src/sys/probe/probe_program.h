@@ -11,16 +11,9 @@
 
 #include "rawvs/result.h"
 #include "sys/fd.h"
+#include "sys/rights/account.h"
 
 namespace rawvs {
-
-struct User {
-  std::string name;
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
-// Reads /etc/passwd only: other sources of users may ask the network, which would block.
-Result<User> find_user(const std::string& name);
 
 struct RunningProgram {
   pid_t pid = -1;  // also the number of its session and process group
