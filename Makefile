@@ -64,6 +64,7 @@ LIB_SRC    := $(filter-out src/main.cpp src/no_exceptions.cpp,$(call sources,src
 SYS_SRC    := $(foreach file,$(filter src/sys/%,$(LIB_SRC)),$(if $(filter no/xdp_%,$(XDP)/$(notdir $(file))),,$(file)))
 PURE_SRC   := $(filter-out src/sys/%,$(LIB_SRC))
 ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm))
+HELPER_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-helper))
 REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
 TEST_SRC   := $(wildcard tests/*.cpp)
 
@@ -105,13 +106,16 @@ objects     = $(call object,$(alone_of)) $(call together,$(filter-out $(alone_of
 PURE_OBJ   := $(call objects,$(PURE_SRC))
 SYS_OBJ    := $(call objects,$(SYS_SRC))
 ADM_OBJ    := $(call objects,$(ADM_SRC))
+HELPER_OBJ := $(call objects,$(HELPER_SRC))
 REPLAY_OBJ := $(call objects,$(REPLAY_SRC))
 TEST_OBJ   := $(call objects,$(TEST_SRC))
 # no_exceptions.cpp not with sanitizers, which have their own allocation.
 DAEMON_OBJ := $(call object,src/main.cpp $(if $(SANITIZE),,src/no_exceptions.cpp))
 ADM_MAIN   := $(call object,tools/rawvsadm/main.cpp)
+HELPER_MAIN := $(call object,tools/rawvs-helper/main.cpp)
 REPLAY_MAIN := $(call object,tools/rawvs-replay/main.cpp)
-PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(REPLAY_MAIN) $(REPLAY_OBJ)
+PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(HELPER_MAIN) $(HELPER_OBJ) \
+               $(REPLAY_MAIN) $(REPLAY_OBJ)
 
 # pkg-config's output; the plain name of a library that it does not know (before set-up, or libnet, which has no .pc
 # file).
@@ -139,9 +143,9 @@ ifeq ($(LTO),yes)
 LINK_LEAN  += -flto=auto -flto-partition=one
 endif
 
-PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
+PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvs-helper $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
 
-all: $(PROGRAMS)  ## build the three programs (build/)
+all: $(PROGRAMS)  ## build the programs (build/)
 
 $(BUILD)/rawvsd: $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
@@ -153,11 +157,15 @@ $(BUILD)/modules.a: $(PURE_OBJ) $(SYS_OBJ)
 $(BUILD)/rawvsadm: $(ADM_MAIN) $(ADM_OBJ) $(BUILD)/modules.a
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_ADM) $(LIBS_PURE) $(if $(SANITIZE),$(LIBS_SYS))
 
+# As rawvsadm, it contains the configuration reader.
+$(BUILD)/rawvs-helper: $(HELPER_MAIN) $(HELPER_OBJ) $(BUILD)/modules.a
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS)
+
 $(BUILD)/rawvs-replay: $(REPLAY_MAIN) $(REPLAY_OBJ) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
 
 # The unit tests link the same objects as the programs.
-$(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(REPLAY_OBJ)
+$(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(HELPER_OBJ) $(REPLAY_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(if $(filter yes,$(LTO)),-fno-lto) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
 
 $(filter-out $(BUILD)/obj/unit/hot-% $(call object,$(HOT)),$(PROGRAM_OBJ)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
@@ -190,7 +198,7 @@ $(PROGRAM_OBJ): $(BUILD)/xdp-$(XDP)
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # Checks that each file compiles without the files before it in its unit.
-ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(REPLAY_SRC) $(TEST_SRC)))
+ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(HELPER_SRC) $(REPLAY_SRC) $(TEST_SRC)))
 alone: setup-test  ## check the syntax of each file by itself; the build compiles eight at a time
 	@$(MAKE) --no-print-directory $(ALONE_OK)
 $(BUILD)/alone/%.ok: %.cpp

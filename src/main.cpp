@@ -25,6 +25,7 @@
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
 #include "sys/ha/state_file.h"
+#include "sys/helper/helper.h"
 #include "sys/net/tun.h"
 #include "sys/rights/outside.h"
 #include "sys/rights/rights.h"
@@ -130,7 +131,7 @@ std::vector<std::string> successor(const Options& options, const std::string& pa
 }
 
 // Returns only when it failed.
-void replace(Engine& engine, const Options& options, const std::string& path, const Log& log) {
+void replace(Engine& engine, Helper& helper, const Options& options, const std::string& path, const Log& log) {
   const auto memory = engine.state_for_successor();
   if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
   GuardLinks guards = engine.guard_links();
@@ -141,49 +142,74 @@ void replace(Engine& engine, const Options& options, const std::string& path, co
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  helper.hand_over();
   Rights::keep_over_exec(true);
   execv(path.c_str(), argv.data());
   const int error = errno;
   Rights::keep_over_exec(false);
+  helper.take_back();
   log.write(Severity::error, system_error(path, error) + "; this program goes on");
 }
 
-// What a start as root does before it becomes the user: the files in folders where the user may write nothing.
+// What a start as root does before it becomes the user: starts the program that keeps other rights, and makes the files
+// in folders where the user may write nothing, which that program removes.
 struct Prepared {
-  std::unique_ptr<ControlSocket> control;  // null: the engine makes it
-  std::vector<std::string> warnings;
+  Helper helper;
+  std::unique_ptr<ControlSocket> control{};  // null: the engine makes it
+  std::vector<std::string> warnings{};
 };
-Result<Prepared> prepare(const Config& config, const Rights& rights, PidFile& pidfile) {
-  Prepared out{nullptr, rights.warnings()};
-  lift_memory_limit();
-  for (std::string& line : hand_over_files(config, pidfile.path(), rights)) out.warnings.push_back(std::move(line));
+
+Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pidfile, Prepared& prepared) {
+  for (std::string& line : hand_over_files(config, pidfile.path(), rights)) {
+    prepared.warnings.push_back(std::move(line));
+  }
   if (!rights.may_write(folder_of(pidfile.path()))) {
-    if (const auto written = pidfile.write(); !written) return written.error();
+    if (const auto written = pidfile.write(); !written) return written;
   }
-  if (!rights.may_write(folder_of(config.control))) {
-    auto control = ControlSocket::listen(config.control, config.control_group);
-    if (!control) return control.error();
-    out.control = std::move(*control);
+  if (rights.may_write(folder_of(config.control))) return Done{};
+  auto control = ControlSocket::listen(config.control, config.control_group);
+  if (!control) return control.error();
+  prepared.control = std::move(*control);
+  return Done{};
+}
+
+// The predecessor's, unless this is root, which starts its own.
+Result<Helper> find_helper(Helper inherited, const Options& options, const Config& config, const Rights& rights) {
+  if (inherited && geteuid() != 0) {
+    inherited.renew();
+    return inherited;
   }
+  const std::string path = own_path();
+  HelperCommand command{path.substr(0, path.rfind('/') + 1) + "rawvs-helper", options.config, rights.keeps_all()};
+  for (const std::string& file : {options.pidfile, config.control}) {
+    if (!file.empty() && !rights.may_write(folder_of(file))) command.to_remove.push_back(file);
+  }
+  return Helper::start(command);
+}
+
+Result<Prepared> prepare(const Options& options, const Config& config, Helper inherited, PidFile& pidfile) {
+  lift_memory_limit();
+  const Rights rights = Rights::find(config);
+  auto helper = find_helper(std::move(inherited), options, config, rights);
+  Prepared out{helper ? std::move(*helper) : Helper(), nullptr, rights.warnings()};
+  if (!helper) out.warnings.push_back(helper.error().text + ": programs (exec checks, notify) cannot be run");
+  if (const auto made = make_files(config, rights, pidfile, out); !made) return made.error();
   if (const auto given_up = rights.give_up(); !given_up) return given_up.error();
   return out;
 }
 
-// Gives up root's rights, and opens everything else.
+// Opens everything else. The pid file is written last: init scripts take it for "ready".
 Result<std::unique_ptr<Engine>> start(const Options& options, const Config& config, const Log& log, int signals,
-                                      PidFile& pidfile) {
-  const Rights rights = Rights::find(config);
-  auto prepared = prepare(config, rights, pidfile);
-  if (!prepared) return prepared.error();
-  for (const std::string& line : prepared->warnings) log.write(Severity::warning, line);
+                                      Prepared& prepared, PidFile& pidfile) {
+  for (const std::string& line : prepared.warnings) log.write(Severity::warning, line);
   const std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
-  auto engine = Engine::start(config, options.config, log, signals, std::move(prepared->control));
+  auto engine = Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.control));
   if (!engine) return engine;
   if (const auto written = pidfile.write(); !written) return written.error();
   return engine;
 }
 
-int run(const Options& options, const Config& config, const std::string& exposed) {
+int run(const Options& options, const Config& config, const std::string& exposed, Helper inherited) {
   close_inherited();
   clean_environment();
   const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // replaces a daemon, which has detached already
@@ -195,7 +221,8 @@ int run(const Options& options, const Config& config, const std::string& exposed
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
   PidFile pidfile(options.pidfile);
-  auto engine = start(options, config, log, signals, pidfile);
+  auto prepared = prepare(options, config, std::move(inherited), pidfile);
+  auto engine = prepared ? start(options, config, log, signals, *prepared, pidfile) : prepared.error();
   if (!engine) {
     if (!options.foreground) log.write(Severity::error, engine.error().text);
     fail(engine.error().text, kFailed);
@@ -209,7 +236,7 @@ int run(const Options& options, const Config& config, const std::string& exposed
   if (!exposed.empty()) log.write(Severity::warning, exposed);
   say_ready(kOk);
   (*engine)->set_trial(successor(options, path, true));
-  while ((*engine)->run() == Engine::End::replace) replace(**engine, options, path, log);
+  while ((*engine)->run() == Engine::End::replace) replace(**engine, prepared->helper, options, path, log);
   const GuardLinks guards = (*engine)->guard_links();
   engine->reset();  // the process that keeps the guards must not keep anything else
   if (!config.state.empty()) guards.keep_a_while();
@@ -236,8 +263,11 @@ struct ReadConfig {
   Result<Config> config;
   std::string exposed;  // as in IniFile
 };
-ReadConfig read_config(const Options& options) {
-  IniFile file(options.config);
+ReadConfig read_config(const Options& options, const Helper& helper) {
+  const bool forbidden = access(options.config.c_str(), R_OK) != 0 && errno == EACCES;
+  const auto asked = forbidden && helper ? helper.open_config() : Result<Fd>(Error{});
+  auto opened = asked ? wait_for_file(*asked) : asked.error();  // as a program that replaces another
+  IniFile file = opened ? IniFile(options.config, std::move(*opened)) : IniFile(options.config);
   while (!file.step(kAtOnce)) continue;
   auto config = file.take();
   if (!config || options.test) {
@@ -273,9 +303,10 @@ int main(int argc, char** argv) {
     }
   }
   if (optind < argc) return fail("unexpected argument " + std::string(argv[optind]) + "\n" + kUsage, kUsageError);
-  const auto [config, exposed] = read_config(options);
+  Helper helper = Helper::inherited();
+  const auto [config, exposed] = read_config(options, helper);
   if (!config) return kNotConfigured;
   if (options.test) return test(options, *config);
   options.config = absolute(options.config), options.pidfile = absolute(options.pidfile);
-  return run(options, *config, exposed);
+  return run(options, *config, exposed, std::move(helper));
 }

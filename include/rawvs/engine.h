@@ -21,6 +21,7 @@ namespace rawvs {
 struct Config;
 class ControlSocket;
 class GuardLinks;
+class Helper;
 class Log;
 class StateMemory;
 
@@ -29,9 +30,10 @@ class Engine {
   // Detects everything that can be wrong at the start: a daemon fails before it detaches.
   // signals: a signalfd; SIGTERM and SIGINT end run(), SIGHUP reloads, SIGUSR2 requests a replacement.
   // file: the configuration's absolute path, for reloads.
-  // control: the control socket, if it is open already; else null.
+  // control: the control socket, if it is open already; else null. log and helper must outlive the engine.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
-                                               int signals, std::unique_ptr<ControlSocket> control);
+                                               const Helper& helper, int signals,
+                                               std::unique_ptr<ControlSocket> control);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -36,7 +36,7 @@ Result<Done> Checks::follow(bool at_start) {
 }
 
 Result<Done> Checks::open_probes() {
-  auto opened = Probes::open();
+  auto opened = Probes::open(context_.helper);
   if (!opened) return opened.error();
   probes_ = std::move(*opened);
   return context_.poller.add(probes_->fd(), nullptr);

@@ -12,21 +12,24 @@
 #include "sys/engine/frame_exchange.h"
 #include "sys/engine/part.h"
 #include "sys/engine/poller.h"
+#include "sys/helper/helper.h"
 #include "sys/net/netlink.h"
 #include "sys/sys.h"
 
 namespace rawvs {
 
 struct EngineContext {
-  EngineContext(const Config& its_config, const Log& its_log)
+  EngineContext(const Config& its_config, const Log& its_log, const Helper& its_helper)
       : config(its_config),
         log(its_log),
+        helper(its_helper),
         now(clock_now()),
         director(config.settings, random_hash_key(), now),
         frames(config.settings.max_connections, director, outbox, poller, log) {}
 
   Config config;  // in effect
   const Log& log;
+  const Helper& helper;
   Instant now;  // start of this turn of the loop
   Director director;
   Outbox outbox;

@@ -23,8 +23,8 @@
 namespace rawvs {
 
 struct Engine::Parts {
-  Parts(const Config& config, const std::string& file, const Log& log)
-      : context(config, log),
+  Parts(const Config& config, const std::string& file, const Log& log, const Helper& helper)
+      : context(config, log, helper),
         ports(context),
         routes(context, ports),
         local_clients(context, ports),

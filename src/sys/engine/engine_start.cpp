@@ -15,8 +15,9 @@ Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
-                                              int signals, std::unique_ptr<ControlSocket> control) {
-  auto parts = std::make_unique<Parts>(config, file, log);
+                                              const Helper& helper, int signals,
+                                              std::unique_ptr<ControlSocket> control) {
+  auto parts = std::make_unique<Parts>(config, file, log, helper);
   if (const auto opened = parts->open(signals, std::move(control)); !opened) return opened.error();
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }

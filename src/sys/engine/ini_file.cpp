@@ -26,15 +26,12 @@ bool has_secret(const Config& config) {
 
 }  // namespace
 
-IniFile::IniFile(std::string path) : path_(std::move(path)), reader_(path_) {
-  fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat facts {};
-  if (fd_ < 0 || fstat(fd_, &facts) != 0) fail(system_error(path_, errno));
-  open_to_all_ = (facts.st_mode & S_IROTH) != 0;
-}
+IniFile::IniFile(std::string path) : IniFile(path, Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC))) {}
 
-IniFile::~IniFile() {
-  if (fd_ >= 0) close(fd_);
+IniFile::IniFile(std::string path, Fd opened) : path_(std::move(path)), fd_(std::move(opened)), reader_(path_) {
+  struct stat facts {};
+  if (!fd_ || fstat(fd_.get(), &facts) != 0) fail(system_error(path_, errno));
+  open_to_all_ = (facts.st_mode & S_IROTH) != 0;
 }
 
 void IniFile::fail(const std::string& text) {
@@ -47,7 +44,8 @@ bool IniFile::read_some() {
   std::array<char, kPiece> piece;
   ssize_t got = -1;
   do {
-    got = read(fd_, piece.data(), piece.size());
+    got = pread(fd_.get(), piece.data(), piece.size(), static_cast<off_t>(size_));
+    if (got < 0 && errno == ESPIPE) got = read(fd_.get(), piece.data(), piece.size());  // a pipe
   } while (got < 0 && errno == EINTR);
   if (got < 0) return fail(system_error(path_, errno)), false;
   if (got == 0) return reader_.end(), true;

@@ -8,13 +8,15 @@
 #include <string>
 
 #include "config/config_reader.h"
+#include "sys/fd.h"
 
 namespace rawvs {
 
 class IniFile {
  public:
   explicit IniFile(std::string path);
-  ~IniFile();
+  IniFile(std::string path, Fd opened);  // path: for messages. Others may read the same descriptor
+  ~IniFile() = default;
   IniFile(const IniFile&) = delete;
   IniFile& operator=(const IniFile&) = delete;
 
@@ -29,7 +31,7 @@ class IniFile {
   void fail(const std::string& text);
 
   std::string path_;
-  int fd_ = -1;
+  Fd fd_;
   size_t size_ = 0;
   bool open_to_all_ = false;  // users other than the owner and the file's group can read it
   ConfigReader reader_;

@@ -8,6 +8,7 @@
 #include "config/config_tables.h"
 #include "sys/engine/ini_file.h"
 #include "sys/engine/start_check.h"
+#include "sys/helper/helper.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -15,13 +16,16 @@ namespace {
 
 constexpr size_t kLinesAtOnce = 1024;  // of a file: about a millisecond
 constexpr size_t kItemsAtOnce = 1024;  // of a configuration
+constexpr Duration kHelperPatience = 2s, kBetweenLooks = 1ms;
 
 }  // namespace
 
 struct Jobs::Reloading {
   std::shared_ptr<ReloadTask> task;
   bool reset = false;
-  std::optional<IniFile> file{};  // none: only addresses of interfaces changed
+  Fd answers{};                   // rawvs-helper is asked to open the file
+  Instant until = kNever;         // no longer
+  std::optional<IniFile> file{};  // none: it is not open yet, or only addresses of interfaces changed
   Config copy{};                  // then: of the configuration in effect
   Portions copying{};
   const char* why = "reload";
@@ -54,8 +58,8 @@ void Jobs::change(const std::function<void()>& changes) {
   routes_.follow();
 }
 
-void Jobs::serve(Instant) {
-  if (idle()) return;
+void Jobs::serve(Instant now) {
+  if (idle() || now < pause_) return;
   const std::shared_ptr<Job> job = jobs_.front();
   bool last = false;
   change([&] {
@@ -76,7 +80,13 @@ std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
     return task;
   }
   const std::shared_ptr<Reloading> reloading(new Reloading{task, reset});
-  reloading->file.emplace(file_);
+  auto asked = context_.helper.open_config();
+  if (asked) {
+    reloading->answers = std::move(*asked);
+    reloading->until = context_.now + kHelperPatience;
+  } else {
+    reloading->file.emplace(file_);
+  }
   add(reloading);
   return task;
 }
@@ -110,6 +120,20 @@ bool Jobs::copy_config(Reloading& r) {
   return true;
 }
 
+// rawvs-helper may open files that this process's user may not. False: it has not answered yet.
+bool Jobs::open_file(Reloading& r) {
+  auto heard = hear(r.answers);
+  if (!heard && context_.now < r.until) return pause_ = context_.now + kBetweenLooks, false;
+  r.answers.reset();
+  pause_ = kOverdue;
+  if (heard && *heard && (*heard)->file) {
+    r.file.emplace(file_, std::move((*heard)->file));
+  } else {
+    r.file.emplace(file_);
+  }
+  return true;
+}
+
 // Called when the file is read. False: it has faults, and nothing changes.
 bool Jobs::begin_changes(Reloading& r) {
   auto next = r.file->take();
@@ -134,6 +158,7 @@ bool Jobs::begin_changes(Reloading& r) {
 // All changes are logged, whoever asked for the reload.
 bool Jobs::reload_some(Reloading& r) {
   if (r.applied) return end_reload(r);
+  if (r.answers && !open_file(r)) return false;
   if (!r.work && !r.file) return copy_config(r), false;
   if (!r.work) {
     if (!r.file->step(kLinesAtOnce)) return false;

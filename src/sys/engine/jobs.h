@@ -36,10 +36,11 @@ class Jobs final : public Part {
 
   void serve(Instant now) override;
   void link_changed(Link link) override;  // virtuals that follow an interface's address move to its present one
-  Instant deadline() const override { return idle() ? kNever : kOverdue; }
+  Instant deadline() const override { return idle() ? kNever : pause_; }
 
  private:
   struct Reloading;
+  bool open_file(Reloading& r);
   bool reload_some(Reloading& r);
   void add(const std::shared_ptr<Reloading>& reloading);
   bool copy_config(Reloading& r);
@@ -52,6 +53,7 @@ class Jobs final : public Part {
   Routes& routes_;
   std::string file_;
   std::function<void()> configured_;
+  Instant pause_ = kOverdue;               // when the first job goes on
   bool moving_ = false;                    // a job follows the present addresses, and has not read them yet
   std::optional<SyncConfig> file_sync_;    // as in the file; rawvsadm may have changed it since
   std::deque<std::shared_ptr<Job>> jobs_;  // the first one is in progress

@@ -2,8 +2,6 @@
 // mastership.cpp: receives and sends adverts, and carries out transitions.
 #include "sys/engine/mastership.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -11,7 +9,6 @@
 #include "core/link.h"
 #include "core/sort.h"
 #include "side/claim.h"
-#include "sys/probe/probe_program.h"
 
 namespace rawvs {
 namespace {
@@ -85,6 +82,7 @@ void Mastership::join(Link link) {
 }
 
 void Mastership::serve(Instant now) {
+  if (answers_wait_.take()) hear_notified();
   if (!opened() || (!adverts_wait_.take() && now < vrrp_.next_deadline())) return;
   bool all = true;  // received adverts precede the clock (vrrp.h)
   for (const auto& socket : sockets_) {
@@ -161,26 +159,38 @@ void Mastership::share_addresses() {
   context_.dispatch();
 }
 
-// Runs PROGRAM NAME STATE PRIORITY, as keepalived runs notify scripts, without waiting for it.
+// Has PROGRAM NAME STATE PRIORITY run, as keepalived runs notify scripts, without waiting for it.
 void Mastership::notify(const VrrpTransition& t) {
   const auto config = std::ranges::find(context_.config.vrrps, t.name, &VrrpConfig::name);
   if (config == context_.config.vrrps.end() || config->notify.empty()) return;
-  std::erase_if(notifiers_, [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
-  if (notifiers_.size() >= kMostNotifiers) {
+  hear_notified();
+  if (notified_.size() >= kMostNotifiers) {
     return context_.log.write(Severity::warning,
                               "vrrp " + t.name + ": " + config->notify + ": too many of them still run: not told");
   }
-  std::string state = name(t.to);
-  std::ranges::transform(state, state.begin(),
-                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  const auto root = find_user("root");
-  if (!root) return;
   const auto instance = std::ranges::find(vrrp_.all(), t.name, [](const Vrrp::Instance& i) { return i.spec.name; });
-  const uint8_t priority = instance == vrrp_.all().end() ? config->spec.priority : instance->priority;
-  auto run = run_program({config->notify, t.name, state, std::to_string(priority)},
-                         {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, &*root);
-  if (!run) return warnings_.warn("vrrp " + t.name + ": notify: " + run.error().text);
-  notifiers_.push_back(run->pid);
+  HelperRequest request;
+  request.ask = HelperAsk::notify;
+  request.state = static_cast<uint8_t>(t.to);
+  request.priority = instance == vrrp_.all().end() ? config->spec.priority : instance->priority;
+  put_cut(request.name, t.name);
+  auto asked = context_.helper.ask(request);
+  if (!asked) return not_notified(t.name, asked.error().text);
+  static_cast<void>(context_.poller.add(asked->get(), &answers_wait_));
+  notified_.push_back({t.name, std::move(*asked)});
+}
+
+void Mastership::not_notified(const std::string& name, const std::string& why) {
+  warnings_.warn("vrrp " + name + ": notify: " + why);
+}
+
+// Forgets the programs that have ended.
+void Mastership::hear_notified() {
+  std::erase_if(notified_, [this](const Notified& one) {
+    const auto heard = rawvs::hear(one.answers);
+    if (heard && *heard && (*heard)->answer.what == HelperAnswer::What::failed) not_notified(one.name, (*heard)->text());
+    return heard.has_value();
+  });
 }
 
 }  // namespace rawvs

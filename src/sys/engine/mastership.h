@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mastership.h: VRRP in the loop: which of several directors is master.
 // In:  adverts received, links that change, virtuals that gain or lose their quorum.
-// Out: adverts sent, VIPs shared and announced, notify programs started.
+// Out: adverts sent, VIPs shared and announced, notify programs run.
 #pragma once
-
-#include <sys/types.h>
 
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "control/tracks.h"
@@ -47,6 +46,8 @@ class Mastership final : public Part {
   void send(const VrrpSend& advert);
   void share_addresses();
   void notify(const VrrpTransition& transition);
+  void not_notified(const std::string& name, const std::string& why);
+  void hear_notified();
 
   EngineContext& context_;
   Ports& ports_;
@@ -54,7 +55,12 @@ class Mastership final : public Part {
   VrrpOutbox outbox_;
   Tracks tracks_;
   std::array<std::unique_ptr<VrrpSocket>, 2> sockets_;  // by family; null: no instance of it so far
-  std::vector<pid_t> notifiers_;                        // programs that may still run
+  struct Notified {
+    std::string name;  // of the instance
+    Fd answers;        // rawvs-helper's
+  };
+  std::vector<Notified> notified_;  // programs that may still run
+  Ready answers_wait_;
   WarnOnce warnings_;
   Ready adverts_wait_;
   bool started_ = false, warned_ = false;

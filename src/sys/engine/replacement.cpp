@@ -10,7 +10,7 @@ namespace rawvs {
 
 void Replacement::begin() {
   if (trial_) return;
-  auto begun = Trial::begin(argv_, context_.now);
+  auto begun = Trial::begin(argv_, context_.now, context_.helper.fd());
   if (begun) {
     trial_ = std::make_unique<Trial>(std::move(*begun));
   } else {

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "sys/helper/helper.h"
 #include "sys/probe/probe_program.h"
 #include "wire/formatted.h"
 
@@ -27,8 +28,10 @@ std::vector<std::string> own_environment() {
 
 }  // namespace
 
-Result<Trial> Trial::begin(const std::vector<std::string>& argv, Instant now) {
-  auto program = run_program(argv, own_environment(), nullptr, Heard::errors);
+Result<Trial> Trial::begin(const std::vector<std::string>& argv, Instant now, int helper) {
+  ProgramCall call{.argv = argv, .environment = own_environment(), .heard = Heard::errors, .input = helper};
+  if (helper >= 0) call.environment.push_back(std::string(kHelperVariable) + "=0");
+  auto program = run_program(call);
   if (!program) return program.error();
   return Trial(program->pid, std::move(program->output), now);
 }

@@ -19,8 +19,9 @@ inline constexpr char kValid[] = ": the configuration is valid";
 
 class Trial {
  public:
-  // argv[0]: the program's absolute path.
-  static Result<Trial> begin(const std::vector<std::string>& argv, Instant now);
+  // argv[0]: the program's absolute path. helper: the socket of rawvs-helper, which opens the configuration where the
+  // program's user must not read it; -1: none.
+  static Result<Trial> begin(const std::vector<std::string>& argv, Instant now, int helper = -1);
   Trial(Trial&& other) noexcept;
   Trial& operator=(Trial&&) = delete;
   ~Trial();  // kills it

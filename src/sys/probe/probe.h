@@ -18,6 +18,8 @@
 
 namespace rawvs {
 
+class Helper;
+
 struct ProbeJob {  // a copy: the configuration may change meanwhile
   CheckSpec spec;
   ProbeTarget target;
@@ -103,25 +105,12 @@ class DatagramProbe : public SocketProbe {  // one message, one answer
   virtual std::optional<ProbeOutcome> hear(Bytes message) = 0;  // empty: not the expected answer
 };
 
-// Killed programs that have not ended yet: their exit status has to be collected.
-class Departed {
- public:
-  ~Departed();
-  void add(pid_t pid) { pids_.push_back(pid); }
-  void collect();
-  bool empty() const { return pids_.empty(); }
-  size_t size() const { return pids_.size(); }
-
- private:
-  std::vector<pid_t> pids_;
-};
-
 std::unique_ptr<Probe> make_tcp_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_http_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_udp_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_dns_probe(ProbeJobPtr job);
 std::unique_ptr<Probe> make_icmp_probe(ProbeJobPtr job);
-std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, Departed& departed);  // departed must outlive the probe
+std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, const Helper& helper);
 std::unique_ptr<Probe> make_tls_probe(ProbeJobPtr job);
 
 uint16_t random_number();                           // for ids of messages

@@ -1,42 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // probe_exec.cpp: checks by a program: its exit status is the verdict, its last line the reason.
 //
-// It runs in its own session and process group, and all of the group is killed when the probe ends; only a process that
-// makes its own session escapes. A pidfd (Linux 5.3) reports its end, otherwise it is polled: SIGCHLD is not handled.
-#include <sys/syscall.h>
+// rawvs-helper runs it, and writes its end to a socket. When that is closed here, it kills the program and its process
+// group; only a process that makes its own session escapes.
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstring>
 
+#include "sys/helper/helper.h"
 #include "sys/probe/probe.h"
-#include "sys/probe/probe_program.h"
 #include "sys/sys.h"
 
 namespace rawvs {
 namespace {
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434  // missing from older headers; equal on all supported architectures
-#endif
-
-constexpr Duration kLooking = 20ms;  // between polls for its end without a pidfd
-constexpr int kPiecesAtEnd = 64;     // read after its end: a pipe holds no more
-
-std::vector<std::string> words_of_line(std::string_view line) {
-  std::vector<std::string> words;
-  while (!line.empty()) {
-    const size_t blank = line.find(' ');
-    if (blank != 0) words.emplace_back(line.substr(0, blank));
-    line.remove_prefix(blank == std::string_view::npos ? line.size() : blank + 1);
-  }
-  return words;
-}
-
-void kill_group(pid_t leader) { static_cast<void>(kill(-leader, SIGKILL)); }
+constexpr int kPiecesAtEnd = 64;  // read after its end: a pipe holds no more
 
 class LastLine {  // of a program's output
  public:
@@ -59,13 +40,11 @@ class LastLine {  // of a program's output
 
 class ExecProbe final : public Probe {
  public:
-  ExecProbe(ProbeJobPtr job, Departed& departed) : Probe(std::move(job)), departed_(departed) {}
-  ~ExecProbe() override;
+  ExecProbe(ProbeJobPtr job, const Helper& helper) : Probe(std::move(job)), helper_(helper) {}
   std::optional<ProbeOutcome> begin() override;
   std::optional<ProbeOutcome> go_on() override;
   ProbeOutcome late() override;
   int fd() const override { return epoll_.get(); }
-  Duration look_again() const override { return pidfd_ ? Duration::max() : kLooking; }
 
  private:
   bool watch(int fd);
@@ -73,19 +52,11 @@ class ExecProbe final : public Probe {
   std::string with_line(const std::string& text) const;
   ProbeOutcome verdict(int status) const;
 
-  Departed& departed_;
-  Fd epoll_;  // for output and pidfd
-  Fd pipe_, pidfd_;
-  pid_t pid_ = -1;
+  const Helper& helper_;
+  Fd epoll_;  // for output and answers
+  Fd pipe_, answers_;
   LastLine said_;
 };
-
-ExecProbe::~ExecProbe() {
-  if (pid_ < 0) return;
-  kill_group(pid_);
-  departed_.add(pid_);
-  departed_.collect();
-}
 
 bool ExecProbe::watch(int fd) {
   epoll_event event{};
@@ -94,24 +65,25 @@ bool ExecProbe::watch(int fd) {
 }
 
 std::optional<ProbeOutcome> ExecProbe::begin() {
-  const auto user = find_user(job_->spec.user);
-  if (!user) return not_asked(user.error().text);
   const ProbeTarget& target = job_->target;
-  const std::vector<std::string> environment = {
-      "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-      "RAWVS_SERVER=" + text(target.server.addr),
-      "RAWVS_PORT=" + std::to_string(target.server.port.value),
-      "RAWVS_VIP=" + text(target.vip),
-      "RAWVS_SERVICE=" + target.service,
-  };
-  auto program = run_program(words_of_line(job_->spec.program), environment, &*user);
-  if (!program) return not_asked(program.error().text);
-  pid_ = program->pid;
-  pipe_ = std::move(program->output);
-  pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));  // close-on-exec by definition
+  HelperRequest request;
+  request.ask = HelperAsk::check;
+  request.port = target.server.port.value;
+  request.server = {target.server.addr.hi(), target.server.addr.lo()};
+  request.vip = {target.vip.hi(), target.vip.lo()};
+  if (!put_text(request.program, job_->spec.program) || !put_text(request.user, job_->spec.user))
+    return not_asked("program or user: the name is too long");
+  put_cut(request.name, target.service);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return not_asked(system_error("pipe", errno));
+  pipe_ = Fd(ends[0]);
+  const Fd output(ends[1]);
+  fcntl(output.get(), F_SETFL, 0);  // the program's end waits for room
+  auto asked = helper_.ask(request, output.get());
+  if (!asked) return not_asked(asked.error().text);
+  answers_ = std::move(*asked);
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_ || !watch(pipe_.get()) || (pidfd_ && !watch(pidfd_.get())))
-    return not_asked(system_error("epoll", errno));
+  if (!epoll_ || !watch(pipe_.get()) || !watch(answers_.get())) return not_asked(system_error("epoll", errno));
   return std::nullopt;
 }
 
@@ -128,16 +100,12 @@ bool ExecProbe::read_piece() {
 
 std::optional<ProbeOutcome> ExecProbe::go_on() {
   read_piece();
-  siginfo_t info{};
-  // Does not collect the status: until then no other process gets this number, and the group can be killed by it.
-  const int asked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-  if (asked == 0 && info.si_pid == 0) return std::nullopt;
+  const auto heard = hear(answers_);
+  if (!heard) return std::nullopt;
+  if (!*heard) return not_asked(heard->error().text);
+  if ((*heard)->answer.what != HelperAnswer::What::ended) return not_asked((*heard)->text());
   for (int i = 0; i < kPiecesAtEnd && read_piece(); ++i) continue;
-  kill_group(pid_);
-  int status = 0;
-  const bool known = asked == 0 && waitpid(pid_, &status, 0) == pid_;
-  pid_ = -1;
-  return known ? verdict(status) : not_asked("how it ended is not known: SIGCHLD is ignored");
+  return verdict((*heard)->answer.status);
 }
 
 std::string ExecProbe::with_line(const std::string& text) const {
@@ -158,19 +126,8 @@ ProbeOutcome ExecProbe::late() {
 
 }  // namespace
 
-Departed::~Departed() {
-  for (int tries = 0; tries < 20 && !pids_.empty(); ++tries) {
-    collect();
-    if (!pids_.empty()) usleep(1000);  // already killed: a program waiting for a disk is left to init
-  }
-}
-
-void Departed::collect() {
-  std::erase_if(pids_, [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
-}
-
-std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, Departed& departed) {
-  return std::make_unique<ExecProbe>(std::move(job), departed);
+std::unique_ptr<Probe> make_exec_probe(ProbeJobPtr job, const Helper& helper) {
+  return std::make_unique<ExecProbe>(std::move(job), helper);
 }
 
 }  // namespace rawvs

@@ -44,7 +44,7 @@ struct Start {  // arguments for the child, and its error
   const char* path;
   char* const* argv;
   char* const* environment;
-  int null, output;
+  int input, null, output;
   bool output_too;  // not standard error alone
   bool drop;        // drop rights
   uid_t uid;
@@ -66,20 +66,14 @@ void forget_signals() {  // the program must not inherit blocked and ignored sig
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Our descriptors are close-on-exec; a library may have opened others.
-void close_others() {
-  if (syscall(SYS_close_range, 3, UINT_MAX, 0) == 0) return;
-  for (int fd = 3; fd < kOldestDescriptors; ++fd) close(fd);
-}
-
 // Runs in the child, on a stack that the sanitizers do not know.
 __attribute__((no_sanitize("address", "undefined"))) int become_program(void* argument) {
   Start& start = *static_cast<Start*>(argument);
   forget_signals();
   if (setsid() < 0) return fail(start, "setsid");
   const int output = start.output_too ? start.output : start.null;
-  if (dup2(start.null, 0) < 0 || dup2(output, 1) < 0 || dup2(start.output, 2) < 0) return fail(start, "dup2");
-  close_others();
+  if (dup2(start.input, 0) < 0 || dup2(output, 1) < 0 || dup2(start.output, 2) < 0) return fail(start, "dup2");
+  close_descriptors_from(STDERR_FILENO + 1);  // ours are close-on-exec; a library may have opened others
   if (chdir("/") != 0) return fail(start, "chdir /");
   if (start.drop) {
     if (syscall(kSetGroups, 0, nullptr) != 0) return fail(start, "setgroups");
@@ -103,54 +97,71 @@ struct MemoryFree {
   void operator()(char* text) const { std::free(text); }
 };
 
-std::string folder_of(const std::string& path) {  // nothing is above /
+std::string parent_of(const std::string& path) {  // nothing is above /
   const size_t slash = path.rfind('/');
   return path == "/" || slash == std::string::npos ? "" : path.substr(0, std::max<size_t>(slash, 1));
 }
 
 // place: the program, or a folder on its path. In a folder with the sticky bit only owners remove or replace files.
-std::optional<Error> others_may_change(const std::string& program, const std::string& place) {
+std::optional<Error> others_may_change(const std::string& program, const std::string& place, const User& user) {
   struct stat facts {};
   if (stat(place.c_str(), &facts) != 0) return Error{system_error(place, errno)};
-  const bool others_write = (facts.st_mode & S_IWOTH) != 0 || ((facts.st_mode & S_IWGRP) != 0 && facts.st_gid != 0);
+  const bool of_group = facts.st_gid != 0 && facts.st_gid != user.gid;
+  const bool others_write = (facts.st_mode & S_IWOTH) != 0 || ((facts.st_mode & S_IWGRP) != 0 && of_group);
   const bool kept_apart = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
-  if (facts.st_uid == 0 && (!others_write || kept_apart)) return std::nullopt;
-  return Error{program + ": not run as root: others than root can write " + (place == program ? "it" : place)};
+  if ((facts.st_uid == 0 || facts.st_uid == user.uid) && (!others_write || kept_apart)) return std::nullopt;
+  const std::string who = user.uid == 0 ? "root" : "root and " + user.name;
+  return Error{program + ": not run as " + user.name + ": others than " + who + " can write " +
+               (place == program ? "it" : place)};
 }
 
 }  // namespace
 
-std::optional<Error> untrusted(const std::string& path) {
+std::optional<Error> untrusted(const std::string& path, const User& user) {
   const std::unique_ptr<char, MemoryFree> real(realpath(path.c_str(), nullptr));
   if (!real) return Error{system_error(path, errno)};
+  if (user.uid != 0) return others_may_change(real.get(), real.get(), user);
   for (const std::string& name : {path, std::string(real.get())}) {
-    for (std::string place = name; !place.empty(); place = folder_of(place)) {
-      if (auto why = others_may_change(name, place)) return why;
+    for (std::string place = name; !place.empty(); place = parent_of(place)) {
+      if (auto why = others_may_change(name, place, user)) return why;
     }
   }
   return std::nullopt;
 }
 
-Result<RunningProgram> run_program(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                                   const User* user, Heard heard) {
-  if (argv.empty() || !argv[0].starts_with('/'))
-    return Error{"not an absolute path: \"" + (argv.empty() ? "" : argv[0]) + '"'};
-  if (user != nullptr && user->uid == 0 && geteuid() == 0) {
-    if (auto why = untrusted(argv[0])) return *why;
+void close_descriptors_from(int first) {
+  if (syscall(SYS_close_range, first, UINT_MAX, 0) == 0) return;
+  for (int fd = first; fd < kOldestDescriptors; ++fd) close(fd);
+}
+
+Result<RunningProgram> run_program(const ProgramCall& call) {
+  const User* const user = call.user;
+  if (call.argv.empty() || !call.argv[0].starts_with('/'))
+    return Error{"not an absolute path: \"" + (call.argv.empty() ? "" : call.argv[0]) + '"'};
+  if (user != nullptr && geteuid() == 0) {
+    if (auto why = untrusted(call.argv[0], *user)) return *why;
   }
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return Error{system_error("pipe", errno)};
+  int ends[2] = {-1, -1};
+  if (call.output < 0 && pipe2(ends, O_CLOEXEC) != 0) return Error{system_error("pipe", errno)};
   RunningProgram program{-1, Fd(ends[0])};
   const Fd output(ends[1]);  // closed here when the child has its own
   const Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return Error{system_error("/dev/null", errno)};
-  if (fcntl(program.output.get(), F_SETFL, O_NONBLOCK) != 0) return Error{system_error("pipe", errno)};
+  if (program.output && fcntl(program.output.get(), F_SETFL, O_NONBLOCK) != 0)
+    return Error{system_error("pipe", errno)};
 
-  const std::vector<char*> arguments = pointers(argv), variables = pointers(environment);
+  const std::vector<char*> arguments = pointers(call.argv), variables = pointers(call.environment);
   const bool drop = user != nullptr && (geteuid() == 0 || geteuid() != user->uid);
-  Start start{
-      argv[0].c_str(),      arguments.data(),    variables.data(), null.get(), output.get(), heard == Heard::all, drop,
-      drop ? user->uid : 0, drop ? user->gid : 0};
+  Start start{call.argv[0].c_str(),
+              arguments.data(),
+              variables.data(),
+              call.input < 0 ? null.get() : call.input,
+              null.get(),
+              output ? output.get() : call.output,
+              call.heard == Heard::all,
+              drop,
+              drop ? user->uid : 0,
+              drop ? user->gid : 0};
   const auto stack = std::make_unique<std::array<char, kStack>>();
   // No signal handler may run in the child, which shares our memory.
   sigset_t all, before;

@@ -17,7 +17,6 @@ namespace rawvs {
 namespace {
 
 constexpr int kPerTurn = 32;            // events per call of serve(): packets have precedence
-constexpr Duration kCollecting = 50ms;  // between polls of killed programs
 
 struct Place {
   std::unique_ptr<Probe> probe;  // null: free
@@ -28,7 +27,7 @@ struct Place {
   Instant look = kNever;      // for states that no descriptor reports
 };
 
-std::unique_ptr<Probe> make_probe(ProbeJobPtr job, Departed& departed) {
+std::unique_ptr<Probe> make_probe(ProbeJobPtr job, const Helper& helper) {
   switch (job->spec.kind) {
     case CheckKind::arp: return nullptr;
     case CheckKind::icmp: return make_icmp_probe(std::move(job));
@@ -37,7 +36,7 @@ std::unique_ptr<Probe> make_probe(ProbeJobPtr job, Departed& departed) {
     case CheckKind::http: return make_http_probe(std::move(job));
     case CheckKind::udp: return make_udp_probe(std::move(job));
     case CheckKind::dns: return make_dns_probe(std::move(job));
-    case CheckKind::exec: return make_exec_probe(std::move(job), departed);
+    case CheckKind::exec: return make_exec_probe(std::move(job), helper);
   }
   return nullptr;
 }
@@ -46,13 +45,13 @@ std::unique_ptr<Probe> make_probe(ProbeJobPtr job, Departed& departed) {
 
 struct Probes::Impl {
   Fd epoll;
-  Departed departed;  // before places, whose probes use it
+  explicit Impl(const Helper& its_helper) : helper(its_helper) {}
+  const Helper& helper;
   std::vector<Place> places{kMost};
   std::vector<ProbeFinding> findings;  // not yet returned
   size_t running = 0;
   Instant next = kNever;     // the earliest time of all places
   bool stale = false;        // next has to be computed anew
-  Instant collect = kNever;  // when to poll killed programs again
 
   size_t number_of(const Place& place) const { return static_cast<size_t>(&place - places.data()); }
   Place* find(ProbeId id);
@@ -60,7 +59,6 @@ struct Probes::Impl {
   void finish(Place& place, const ProbeOutcome& outcome);
   bool watch(Place& place);
   void note(Place& place, std::optional<ProbeOutcome> outcome, Instant now);
-  void note_departed(Instant now);
   void serve_events(Instant now);
   void serve_deadlines(Instant now);
   void find_next();
@@ -105,15 +103,6 @@ void Probes::Impl::note(Place& place, std::optional<ProbeOutcome> outcome, Insta
   next = std::min({next, place.deadline, place.look});
 }
 
-void Probes::Impl::note_departed(Instant now) {
-  if (departed.empty()) {
-    collect = kNever;
-  } else if (collect == kNever || collect <= now) {
-    departed.collect();
-    collect = departed.empty() ? kNever : now + kCollecting;
-  }
-}
-
 void Probes::Impl::serve_events(Instant now) {
   std::array<epoll_event, kPerTurn> events;
   const int ready = epoll_wait(epoll.get(), events.data(), kPerTurn, 0);
@@ -147,8 +136,8 @@ Probes::Probes(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Probes::~Probes() = default;
 
-Result<std::unique_ptr<Probes>> Probes::open() {
-  auto impl = std::make_unique<Impl>();
+Result<std::unique_ptr<Probes>> Probes::open(const Helper& helper) {
+  auto impl = std::make_unique<Impl>(helper);
   impl->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!impl->epoll) return Error{system_error("probes: epoll", errno)};
   return std::unique_ptr<Probes>(new Probes(std::move(impl)));
@@ -157,18 +146,15 @@ Result<std::unique_ptr<Probes>> Probes::open() {
 int Probes::fd() const { return impl_->epoll.get(); }
 
 Instant Probes::next_deadline() const {
-  const bool killed = !impl_->departed.empty() && impl_->collect == kNever;
-  if (!impl_->findings.empty() || killed) return kOverdue;  // known already
-  return std::min(impl_->next, impl_->collect);
+  return impl_->findings.empty() ? impl_->next : kOverdue;  // known already
 }
 
 bool Probes::start(ProbeId id, const CheckSpec& spec, const ProbeTarget& target, Instant now) {
   cancel(id);
   const auto free = std::ranges::find_if(impl_->places, [](const Place& place) { return !place.probe; });
-  // Programs that cannot be killed because they wait for a disk must not accumulate.
-  if (free == impl_->places.end() || impl_->departed.size() >= kMost) return false;
+  if (free == impl_->places.end()) return false;
   Place& place = *free;
-  place.probe = make_probe(std::make_unique<const ProbeJob>(ProbeJob{spec, target}), impl_->departed);
+  place.probe = make_probe(std::make_unique<const ProbeJob>(ProbeJob{spec, target}), impl_->helper);
   if (!place.probe) {
     impl_->findings.push_back({id, false, false, "the neighbour table asks"});
     return true;
@@ -197,7 +183,6 @@ Endpoint Probes::source(ProbeId id) const {
 std::vector<ProbeFinding> Probes::serve(Instant now) {
   impl_->serve_events(now);
   impl_->serve_deadlines(now);
-  impl_->note_departed(now);
   impl_->find_next();
   return std::exchange(impl_->findings, {});
 }

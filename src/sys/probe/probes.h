@@ -4,9 +4,8 @@
 // Out: findings: well or not, and the reason as text.
 // Not: when to check, and what a finding means (health.h); ARP checks, which the neighbour table does; host names.
 //
-// One attempt is one probe; retries, jitter, rise and fall are elsewhere. An exec probe blocks the caller until its
-// program has started, as vfork(2) does: a fraction of a millisecond, longer on a busy machine. A TLS probe exchanges
-// one hello each way (tls_hello.h).
+// One attempt is one probe; retries, jitter, rise and fall are elsewhere. An exec probe has rawvs-helper run its program.
+// A TLS probe exchanges one hello each way (tls_hello.h).
 #pragma once
 
 #include <memory>
@@ -20,6 +19,8 @@
 #include "side/health_types.h"
 
 namespace rawvs {
+
+class Helper;
 
 struct ProbeTarget {
   Endpoint to{};          // destination; with via = vip the VIP and its port. icmp has no port, exec ignores it
@@ -43,8 +44,8 @@ class Probes {
  public:
   static constexpr size_t kMost = 256;  // probes in progress
 
-  static Result<std::unique_ptr<Probes>> open();
-  ~Probes();  // kills programs that still run
+  static Result<std::unique_ptr<Probes>> open(const Helper& helper);  // helper must outlive it
+  ~Probes();  // has programs that still run killed
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 

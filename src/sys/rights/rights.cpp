@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "rawvs/addr.h"
+#include "sys/helper/helper.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -37,12 +38,17 @@ constexpr uint64_t kMostFd = 1 << 20;
 
 // What the environment may hold: time zone of the log's lines, and what one rawvsd tells the next.
 constexpr std::array kVariables = {"TZ", "RAWVS_STATE_FD", "RAWVS_GUARD_FDS"};
-constexpr std::array kDescriptors = {"RAWVS_STATE_FD", "RAWVS_GUARD_FDS"};
+constexpr std::array kDescriptors = {"RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kHelperVariable};
 
 bool kernel_knows(unsigned capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; }
 
 bool loads_programs(const Config& config) {  // eBPF programs and maps: of the guard, or of AF_XDP
   return (config.guard != GuardMode::off && config.guard != GuardMode::classic) || config.io == IoMode::xdp;
+}
+
+bool memory_unlimited() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
 }
 
 Error failed(const char* call) {
@@ -76,7 +82,8 @@ Rights Rights::find(const Config& config) {
   Rights rights;
   rights.keeps_all_ = geteuid() == 0 && (config.user.empty() || config.user == "root");
   if (rights.keeps_all_) return rights;
-  rights.wanted_ = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_DAC_READ_SEARCH};
+  rights.wanted_ = {CAP_NET_ADMIN, CAP_NET_RAW};
+  if (config.io == IoMode::xdp && !memory_unlimited()) rights.wanted_.push_back(CAP_IPC_LOCK);
   if (loads_programs(config) && kernel_knows(kBpf)) {
     rights.wanted_.insert(rights.wanted_.end(), {kPerfmon, kBpf});
   } else if (loads_programs(config)) {
@@ -133,6 +140,26 @@ Result<Done> Rights::give_up() const {
     return failed("capset");
   }
   keep_over_exec(false);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("no_new_privs");
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed("dumpable");
+  return Done{};
+}
+
+Result<Done> keep_for_programs() {
+  constexpr std::array kOwn = {CAP_SETUID, CAP_SETGID, CAP_KILL};
+  constexpr std::array kPrograms = {CAP_NET_ADMIN, CAP_NET_RAW};
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  if (geteuid() == 0) {
+    capng_clear(CAPNG_SELECT_ALL);
+    const auto add = [](int kind, int capability) {
+      capng_update(CAPNG_ADD, static_cast<capng_type_t>(kind), static_cast<unsigned>(capability));
+    };
+    for (const int one : kOwn) add(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, one);
+    for (const int one : kPrograms) add(CAPNG_PERMITTED | CAPNG_BOUNDING_SET, one);
+    if (setgroups(0, nullptr) != 0) return failed("setgroups");
+    if (capng_apply(CAPNG_SELECT_BOUNDS) != 0 || capng_apply(CAPNG_SELECT_CAPS) != 0) return failed("capset");
+  }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("no_new_privs");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed("dumpable");
   return Done{};

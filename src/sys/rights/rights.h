@@ -49,6 +49,10 @@ class Rights {
   std::vector<std::string> warnings_;
 };
 
+// rawvs-helper's: root's user id, and the capabilities to become another user, and to end its processes; what programs
+// get that run as root: these, and those that change the network. Without root, no rights beyond the user's.
+Result<Done> keep_for_programs();
+
 // "user rawvs; capabilities net_admin, net_raw": what this process holds.
 std::string rights_held();
 
