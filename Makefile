@@ -321,7 +321,8 @@ lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashis
 	+@BUILD=$(BUILD) tools/lint
 
 # MODE:FROM:TO. Files that an operator edits, SETTINGS, are neither overwritten nor removed once they differ.
-INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvsadm:$(sbindir)/rawvsadm \
+INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvs-helper:$(sbindir)/rawvs-helper \
+              755:$(BUILD)/rawvsadm:$(sbindir)/rawvsadm \
               755:$(BUILD)/rawvs-replay:$(bindir)/rawvs-replay \
               755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \
               $(foreach part,$(wildcard init/*.sh),644:$(part):$(datadir)/rawvs/$(notdir $(part))) \

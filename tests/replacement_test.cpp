@@ -142,7 +142,7 @@ TEST_F(Replacement, RootRunsWhatOnlyRootCanWrite) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   const std::string program = script("exit 0");
   const auto why = [](const std::string& path) {
-    const auto refused = untrusted(path);
+    const auto refused = untrusted(path, User{"root", 0, 0});
     return refused ? refused->text : "";
   };
   EXPECT_EQ(why(program), "");
@@ -163,12 +163,13 @@ TEST_F(Replacement, RootRunsWhatOnlyRootCanWrite) {
   fs::create_symlink(program, elsewhere + "/link");
   EXPECT_EQ(why(elsewhere + "/link"), elsewhere + "/link: not run as root: others than root can write " + elsewhere);
   const User root{"root", 0, 0};
-  EXPECT_FALSE(run_program({elsewhere + "/link"}, {}, &root));
+  EXPECT_FALSE(run_program({.argv = {elsewhere + "/link"}, .user = &root}));
 }
 
 TEST_F(Replacement, AProgramGainsNoRights) {
   const std::string out = folder_ + "/out";
-  auto program = run_program({script("grep NoNewPrivs /proc/self/status >" + out)}, {"PATH=/usr/bin:/bin"}, nullptr);
+  auto program = run_program(
+      {.argv = {script("grep NoNewPrivs /proc/self/status >" + out)}, .environment = {"PATH=/usr/bin:/bin"}});
   ASSERT_TRUE(program) << program.error().text;
   ASSERT_EQ(waitpid(program->pid, nullptr, 0), program->pid);
   std::string key, value;

@@ -14,10 +14,43 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
+#include "tools/rawvs-helper/service.h"
 #include "sys/net/socket_address.h"
 
 namespace rawvs::test {
+
+void OwnHelper::start() {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (fork() != 0) _exit(0);
+    setsid();
+    close(ends[0]);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    helper::Service service(Fd(ends[1]), helper::children_signals(), folder_.at("rawvs.ini"));
+    while (service.run() != helper::Service::End::daemon_gone) continue;
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  close(ends[1]);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  setenv(kHelperVariable, std::to_string(ends[0]).c_str(), 1);
+  client_ = std::make_unique<Helper>(Helper::inherited());
+  unsetenv(kHelperVariable);
+  ASSERT_TRUE(*client_);
+}
+
+void OwnHelper::allow(const CheckSpec& spec) {
+  named_ += "[check c" + std::to_string(++count_) + "]\nkind = exec\nprogram = " + spec.program +
+            "\nuser = " + spec.user + '\n';
+  std::ofstream(folder_.at("rawvs.ini")) << named_;
+  const auto asked = client_->open_config();
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(wait_for_file(*asked));
+}
 
 void ProbeTest::SetUp() {
   RootNet::SetUp();
@@ -28,7 +61,8 @@ void ProbeTest::SetUp() {
       "ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 198.51.100.1/24 dev d0 && ip link set "
       "d0 up && "
       "ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev d0 && ip route add unreachable 203.0.113.0/24");
-  auto opened = Probes::open();
+  helper_.start();
+  auto opened = Probes::open(helper_.client());
   ASSERT_TRUE(opened) << opened.error().text;
   probes_ = std::move(*opened);
 }
@@ -43,6 +77,7 @@ void ProbeTest::ipv6() {
 }
 
 void ProbeTest::start(const CheckSpec& spec, const ProbeTarget& target, uint64_t id) {
+  if (spec.kind == CheckKind::exec) helper_.allow(spec);
   EXPECT_TRUE(probes_->start(ProbeId(id), spec, target, kStart));
 }
 

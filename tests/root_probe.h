@@ -6,11 +6,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "own_folder.h"
 #include "root_net.h"
 #include "sys/fd.h"
+#include "sys/helper/helper.h"
 #include "sys/probe/probes.h"
 
 namespace rawvs::test {
@@ -20,6 +23,20 @@ inline constexpr Ip kHere{0xc0000201}, kAlsoHere{0xc0000202}, kSilent{0xc6336409
 
 inline constexpr Ip kHere6{0x20010db800000000, 1}, kAlsoHere6{0x20010db800000000, 2}, kSilent6{0x20010db800090000, 9},
     kUnreachable6{0x20010db801130000, 1}, kNowhere6{0x20010db801140000, 1};
+
+// rawvs-helper's service in a process that is not this one's child, with a file that names whatever a test runs.
+class OwnHelper {
+ public:
+  void start();
+  void allow(const CheckSpec& spec);
+  const Helper& client() const { return *client_; }
+
+ private:
+  OwnFolder folder_;
+  std::string named_ = "[director]\ninterface = eth0\n";
+  int count_ = 0;
+  std::unique_ptr<Helper> client_;
+};
 
 class ProbeTest : public RootNet {
  protected:
@@ -36,6 +53,7 @@ class ProbeTest : public RootNet {
   ProbeFinding ask(const CheckSpec& spec, const ProbeTarget& target, const Meanwhile& meanwhile = {});
   ProbeFinding at_timeout();  // the only finding when two seconds have passed
 
+  OwnHelper helper_;
   std::unique_ptr<Probes> probes_;
 
  private:

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sys/helper/helper.h"
 #include "sys/probe/probes.h"
 
 namespace rawvs {
@@ -31,7 +32,8 @@ TEST(Time, TheTimeThatIsLeftDoesNotWrap) {
 }
 
 TEST(Time, AResultThatIsKnownIsCollectedAtOnce) {
-  auto probes = Probes::open();
+  const Helper none;
+  auto probes = Probes::open(none);
   ASSERT_TRUE(probes);
   EXPECT_EQ(left_until((*probes)->next_deadline(), kNow), Duration::max());
   CheckSpec spec;

@@ -2,11 +2,9 @@
 // main.cpp: rawvs-helper, which rawvsd starts before it gives up root's rights. See rawvs-helper(8).
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -41,16 +39,6 @@ bool read_arguments(int argc, char** argv, Arguments& out) {
   return true;
 }
 
-Fd children_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGCHLD, SIG_DFL);
-  std::signal(SIGPIPE, SIG_IGN);
-  return Fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
-}
-
 // What is installed now is run in this process's place, if only root can have written it.
 void renew(char** argv) {
   if (geteuid() == 0 && untrusted(argv[0], User{"root", 0, 0})) return;
@@ -70,7 +58,7 @@ int main(int argc, char** argv) {
   }
   fcntl(kHelperFd, F_SETFD, FD_CLOEXEC);
   fcntl(kHelperFd, F_SETFL, O_NONBLOCK);
-  helper::Service service(Fd(kHelperFd), children_signals(), arguments.config);
+  helper::Service service(Fd(kHelperFd), helper::children_signals(), arguments.config);
   service.read_config();
   if (!arguments.keeps_all && !keep_for_programs()) return 1;
   while (service.run() == helper::Service::End::renew) renew(argv);

@@ -199,6 +199,16 @@ void Service::open_config(Fd answers) {
   if (auto allowed = Allowed::read(config_, std::move(file))) allowed_ = std::move(*allowed);
 }
 
+Fd children_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGCHLD, SIG_DFL);
+  std::signal(SIGPIPE, SIG_IGN);
+  return Fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
 void remove_left(const std::string& path, pid_t daemon) {
   struct stat facts {};
   if (lstat(path.c_str(), &facts) != 0) return;

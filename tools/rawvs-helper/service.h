@@ -51,6 +51,8 @@ class Service {
   bool requests_wait_ = false;
 };
 
+Fd children_signals();  // a signalfd of SIGCHLD; SIGPIPE is ignored
+
 // Removes what rawvsd could not remove itself: a pid file of this process, a socket that nobody listens on.
 void remove_left(const std::string& path, pid_t daemon);
 

@@ -37,7 +37,7 @@ Result<Pair> socket_pair() {
   return Pair{Fd(ends[0]), Fd(ends[1])};
 }
 
-// Closes everything but the common socket.
+// Keeps nothing but the common socket: whoever reads the daemon's output is to find its end.
 [[noreturn]] void become_helper(int socket, const HelperCommand& command, pid_t daemon) {
   std::vector<std::string> words{command.program, command.config, command.keeps_all ? "keep" : "drop",
                                  std::to_string(daemon)};
@@ -52,6 +52,8 @@ Result<Pair> socket_pair() {
   // Not dup2() alone: were the two equal, the descriptor would stay close-on-exec.
   if (socket != kHelperFd ? dup2(socket, kHelperFd) < 0 : fcntl(socket, F_SETFD, 0) != 0) _exit(127);
   close_descriptors_from(kHelperFd + 1);
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
   if (chdir("/") != 0) _exit(127);
   char* const environment[] = {nullptr};
   execve(command.program.c_str(), argv.data(), environment);
