@@ -16,8 +16,8 @@
 #include <cstring>
 #include <fstream>
 
-#include "tools/rawvs-helper/service.h"
 #include "sys/net/socket_address.h"
+#include "tools/rawvs-helper/service.h"
 
 namespace rawvs::test {
 
@@ -44,7 +44,7 @@ void OwnHelper::start() {
 }
 
 void OwnHelper::allow(const CheckSpec& spec) {
-  named_ += "[check c" + std::to_string(++count_) + "]\nkind = exec\nprogram = " + spec.program +
+  named_ += "[check c" + std::to_string(++count_) + "]\ntype = exec\nprogram = " + spec.program +
             "\nuser = " + spec.user + '\n';
   std::ofstream(folder_.at("rawvs.ini")) << named_;
   const auto asked = client_->open_config();

@@ -278,8 +278,8 @@ bool set_present_addresses(
 void add_copy(const Config& config, Config& to, Portions& walks) {
   walks.once([&config, &to] {
     const auto copy = [&](auto... fields) { ((to.*fields = config.*fields), ...); };
-    copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::user, &Config::guard, &Config::io,
-         &Config::state, &Config::state_interval, &Config::ring_frames, &Config::settings, &Config::sync);
+    copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::user, &Config::guard,
+         &Config::io, &Config::state, &Config::state_interval, &Config::ring_frames, &Config::settings, &Config::sync);
   });
   walks.each([&config] { return most_sections(config); },
              [&config, &to, &walks](size_t i) {

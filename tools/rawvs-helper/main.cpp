@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// main.cpp: rawvs-helper, which rawvsd starts before it gives up root's rights. See rawvs-helper(8).
+// main.cpp: rawvs-helper, which rawvsd starts before it gives up root's rights. rawvs-helper(8).
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>

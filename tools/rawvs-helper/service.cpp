@@ -151,8 +151,7 @@ void Service::answer(const HelperRequest& request, std::vector<Fd>& fds) {
 
 void Service::run_check(const HelperRequest& request, Fd answers, Fd output) {
   const auto program = text_of(request.program), name = text_of(request.user), service = text_of(request.name);
-  if (!program || !name || !service || !printable(*service))
-    return tell_failed(answers, "rawvs-helper: not a request");
+  if (!program || !name || !service || !printable(*service)) return tell_failed(answers, "rawvs-helper: not a request");
   if (!allowed_.check(*program, *name)) {
     return tell_failed(answers, *program + ": not run as " + *name + ": no check in " + config_ + " names it");
   }
@@ -222,8 +221,8 @@ void remove_left(const std::string& path, pid_t daemon) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
   const Fd probe(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const bool refused = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
-                       errno == ECONNREFUSED;
+  const bool refused =
+      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
   if (refused) unlink(path.c_str());
 }
 

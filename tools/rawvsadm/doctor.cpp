@@ -12,11 +12,11 @@ namespace rawvs::adm {
 namespace {
 
 constexpr Look kLooks[] = {
-    look_at_interfaces, look_at_vips,     look_at_rivals,      look_at_guards,    look_at_rp_filter,
-    look_at_redirects,  look_at_offloads, look_at_services,    look_at_marks,     look_at_ways,
-    look_at_neighbors,  look_at_answers,  look_at_nat_replies, look_at_tunnels,   look_at_mtus,
-    look_at_losses,     look_at_checks,   look_at_vrrp,        look_at_vrrp_vips, look_at_sync,
-    look_at_state,      look_at_own_vips, look_at_locals,      look_at_waiting,   look_at_local_clients,
+    look_at_interfaces,    look_at_vips,     look_at_rivals, look_at_guards,   look_at_rp_filter, look_at_redirects,
+    look_at_offloads,      look_at_services, look_at_marks,  look_at_ways,     look_at_neighbors, look_at_answers,
+    look_at_nat_replies,   look_at_tunnels,  look_at_mtus,   look_at_losses,   look_at_checks,    look_at_vrrp,
+    look_at_vrrp_vips,     look_at_sync,     look_at_state,  look_at_own_vips, look_at_locals,    look_at_waiting,
+    look_at_local_clients, look_at_rights,
 };
 
 std::vector<std::string> unseen(const DoctorFacts& facts) {
@@ -72,7 +72,8 @@ Result<Done> ask_rawvsd(WordCall& call, DoctorFacts& facts) {
   for (const char* const command : {"arp", "exits", "ini", "vrrp", "sync"}) {
     if (const auto asked = ask_if_known(call, command, facts); !asked) return asked.error();
   }
-  facts.files = file_facts(facts.daemon);
+  facts.rights = rights_facts(facts.daemon.pid);
+  facts.files = file_facts(facts.daemon, facts.rights);
   if (!wants_connections(facts)) return Done{};
   auto asked = ask_if_known(call, "connections state=SYN_RECV", facts);
   if (asked && !*asked) asked = ask_if_known(call, "connections", facts);

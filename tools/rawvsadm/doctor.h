@@ -182,9 +182,21 @@ struct DaemonFacts {
   std::string setting(std::string_view key) const;  // of [director]; empty: not reported
 };
 
+struct ProcessRights {
+  std::string name;
+  uint64_t parent = 0;
+  uint32_t uid = 0;
+  uint64_t capabilities = 0;  // effective
+  bool no_new_privs = false;
+};
+struct RightsFacts {
+  std::optional<ProcessRights> daemon, helper;  // none: unknown; it does not run
+};
+
 struct DoctorFacts {
   HostFacts host;
   FileFacts files;
+  RightsFacts rights{};
   DaemonFacts daemon;
 };
 
@@ -198,10 +210,12 @@ bool sendable(const DaemonFacts& daemon,
 void note_row(const Row& row, DoctorFacts& facts);
 bool wants_connections(const DoctorFacts& facts);  // false: "connections" would show no fault
 
-void add_sockets(HostFacts& host);                // doctor_sockets.cpp
-HostFacts host_facts(uint64_t daemon_pid);        // pid 0: unknown
-FileFacts file_facts(const DaemonFacts& daemon);  // as root only
-std::string root_of(uint64_t pid);                // the root of rawvsd's files; empty: the same as ours
+void add_sockets(HostFacts& host);                                           // doctor_sockets.cpp
+HostFacts host_facts(uint64_t daemon_pid);                                   // pid 0: unknown
+FileFacts file_facts(const DaemonFacts& daemon, const RightsFacts& rights);  // as root only
+ProcessRights rights_in(std::string_view status);                            // of /proc/PID/status
+RightsFacts rights_facts(uint64_t daemon_pid);
+std::string root_of(uint64_t pid);  // the root of rawvsd's files; empty: the same as ours
 
 // Findings.
 
@@ -267,6 +281,9 @@ std::string look_at_vrrp(const DoctorFacts& facts, Findings& findings);
 std::string look_at_vrrp_vips(const DoctorFacts& facts, Findings& findings);
 std::string look_at_sync(const DoctorFacts& facts, Findings& findings);
 std::string look_at_state(const DoctorFacts& facts, Findings& findings);
+
+// doctor_rights.cpp
+std::string look_at_rights(const DoctorFacts& facts, Findings& findings);
 
 struct Diagnosis {
   Findings findings;               // the most urgent first

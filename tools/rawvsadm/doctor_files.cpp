@@ -46,7 +46,7 @@ void note_program(const std::string& root, const std::string& command, const std
   files.programs.push_back({path, user, whose, runnable(root, path, *found)});
 }
 
-StatePlace state_place(const std::string& path) {
+StatePlace state_place(const std::string& path, uid_t user) {
   StatePlace out;
   const std::string directory = path.substr(0, path.rfind('/') + 1);
   struct stat facts {};
@@ -59,14 +59,15 @@ StatePlace state_place(const std::string& path) {
     out.in_ram = type == kTmpfs || type == kRamfs;
     out.free = static_cast<uint64_t>(system.f_bavail) * static_cast<uint64_t>(system.f_bsize);
   }
-  out.strange = lstat(path.c_str(), &facts) == 0 &&
-                (!S_ISREG(facts.st_mode) || facts.st_uid != 0 || (facts.st_mode & kOthers) != 0);
+  out.strange =
+      lstat(path.c_str(), &facts) == 0 &&
+      (!S_ISREG(facts.st_mode) || (facts.st_uid != 0 && facts.st_uid != user) || (facts.st_mode & kOthers) != 0);
   return out;
 }
 
 }  // namespace
 
-FileFacts file_facts(const DaemonFacts& daemon) {
+FileFacts file_facts(const DaemonFacts& daemon, const RightsFacts& rights) {
   FileFacts out;
   if (geteuid() != 0) return out;
   out.known = true;
@@ -78,7 +79,8 @@ FileFacts file_facts(const DaemonFacts& daemon) {
       note_program(root, section.value("program"), user.empty() ? "nobody" : user, whose, out);
     if (section.kind == "vrrp") note_program(root, section.value("notify"), "root", whose, out);
   }
-  if (const std::string path = daemon.setting("state"); !path.empty()) out.state = state_place(root + path);
+  if (const std::string path = daemon.setting("state"); !path.empty())
+    out.state = state_place(root + path, rights.daemon ? rights.daemon->uid : 0);
   return out;
 }
 

@@ -188,7 +188,8 @@ void Mastership::not_notified(const std::string& name, const std::string& why) {
 void Mastership::hear_notified() {
   std::erase_if(notified_, [this](const Notified& one) {
     const auto heard = rawvs::hear(one.answers);
-    if (heard && *heard && (*heard)->answer.what == HelperAnswer::What::failed) not_notified(one.name, (*heard)->text());
+    if (heard && *heard && (*heard)->answer.what == HelperAnswer::What::failed)
+      not_notified(one.name, (*heard)->text());
     return heard.has_value();
   });
 }

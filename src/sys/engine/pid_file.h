@@ -16,14 +16,13 @@ namespace rawvs {
 class PidFile {  // empty path: no file
  public:
   // user: another one whose file may be overwritten, for check().
-  explicit PidFile(std::string path, std::optional<uid_t> user = std::nullopt)
-      : path_(std::move(path)), user_(user) {}
+  explicit PidFile(std::string path, std::optional<uid_t> user = std::nullopt) : path_(std::move(path)), user_(user) {}
   ~PidFile();  // removes the file if it was written
   PidFile(const PidFile&) = delete;
   PidFile& operator=(const PidFile&) = delete;
 
   Result<Done> check() const;  // whether write() would work, as far as possible; changes nothing
-  Result<Done> write();                // done already: does nothing
+  Result<Done> write();        // done already: does nothing
   const std::string& path() const { return path_; }
 
  private:

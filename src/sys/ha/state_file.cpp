@@ -67,7 +67,8 @@ std::optional<Error> unfit(int fd, const std::string& place) {
   struct stat facts {};
   if (fstat(fd, &facts) != 0) return failed(place, "no such descriptor");
   // Root's: made before a start that went on as another user.
-  if (!S_ISREG(facts.st_mode) || (facts.st_uid != geteuid() && facts.st_uid != 0)) return Error{place + ": it is no memory file of ours"};
+  if (!S_ISREG(facts.st_mode) || (facts.st_uid != geteuid() && facts.st_uid != 0))
+    return Error{place + ": it is no memory file of ours"};
   const int seals = fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) return Error{place + ": it is no sealed memory file"};
   std::array<char, sizeof kMemoryLink + 1> target{};

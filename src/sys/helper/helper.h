@@ -23,8 +23,8 @@ inline constexpr char kHelperVariable[] = "RAWVS_HELPER_FD";
 inline constexpr int kHelperFd = 3;  // of rawvs-helper's common socket
 
 struct HelperCommand {
-  std::string program;  // absolute path
-  std::string config;   // the configuration's absolute path
+  std::string program;                   // absolute path
+  std::string config;                    // the configuration's absolute path
   bool keeps_all = false;                // root's rights, as the configuration says
   std::vector<std::string> to_remove{};  // files that this process cannot remove: when it has ended
 };

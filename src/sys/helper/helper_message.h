@@ -28,11 +28,11 @@ struct HelperRequest {
   uint32_t version = 1;
   HelperAsk ask{};
   uint16_t port = 0;
-  uint8_t state = 0, priority = 0;              // notify
-  std::array<uint64_t, 2> server{}, vip{};      // check: Ip::hi(), Ip::lo()
-  std::array<char, 136> program{};              // check: as the file has it. Texts end with a zero byte
-  std::array<char, 64> user{};                  // check
-  std::array<char, 128> name{};                 // check: the service; notify: the instance
+  uint8_t state = 0, priority = 0;          // notify
+  std::array<uint64_t, 2> server{}, vip{};  // check: Ip::hi(), Ip::lo()
+  std::array<char, 136> program{};          // check: as the file has it. Texts end with a zero byte
+  std::array<char, 64> user{};              // check
+  std::array<char, 128> name{};             // check: the service; notify: the instance
 };
 
 struct HelperAnswer {

@@ -16,7 +16,7 @@
 namespace rawvs {
 namespace {
 
-constexpr int kPerTurn = 32;            // events per call of serve(): packets have precedence
+constexpr int kPerTurn = 32;  // events per call of serve(): packets have precedence
 
 struct Place {
   std::unique_ptr<Probe> probe;  // null: free
@@ -50,8 +50,8 @@ struct Probes::Impl {
   std::vector<Place> places{kMost};
   std::vector<ProbeFinding> findings;  // not yet returned
   size_t running = 0;
-  Instant next = kNever;     // the earliest time of all places
-  bool stale = false;        // next has to be computed anew
+  Instant next = kNever;  // the earliest time of all places
+  bool stale = false;     // next has to be computed anew
 
   size_t number_of(const Place& place) const { return static_cast<size_t>(&place - places.data()); }
   Place* find(ProbeId id);

@@ -4,8 +4,8 @@
 // Out: findings: well or not, and the reason as text.
 // Not: when to check, and what a finding means (health.h); ARP checks, which the neighbour table does; host names.
 //
-// One attempt is one probe; retries, jitter, rise and fall are elsewhere. An exec probe has rawvs-helper run its program.
-// A TLS probe exchanges one hello each way (tls_hello.h).
+// One attempt is one probe; retries, jitter, rise and fall are elsewhere. An exec probe has rawvs-helper run its
+// program. A TLS probe exchanges one hello each way (tls_hello.h).
 #pragma once
 
 #include <memory>
@@ -45,7 +45,7 @@ class Probes {
   static constexpr size_t kMost = 256;  // probes in progress
 
   static Result<std::unique_ptr<Probes>> open(const Helper& helper);  // helper must outlive it
-  ~Probes();  // has programs that still run killed
+  ~Probes();                                                          // has programs that still run killed
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 

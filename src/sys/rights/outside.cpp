@@ -49,7 +49,8 @@ std::vector<std::string> hand_over_files(const Config& config, const std::string
   if (!rights.user()) return warnings;
   const User& user = *rights.user();
   const auto in_run_folder = [](const std::string& path) { return is_run_folder(folder_of(path)); };
-  if (in_run_folder(config.control) || in_run_folder(config.state) || in_run_folder(pidfile)) give_run_folder(user, warnings);
+  if (in_run_folder(config.control) || in_run_folder(config.state) || in_run_folder(pidfile))
+    give_run_folder(user, warnings);
   if (!config.state.empty()) give_state(config.state, user);
   const auto warn = [&](const char* key, const std::string& path, const char* what) {
     if (path.empty() || rights.may_write(folder_of(path))) return;

@@ -111,7 +111,7 @@ Rights Rights::find(const Config& config) {
 bool Rights::may_write(const std::string& folder) const {
   struct stat facts {};
   if (!user_ || stat(folder.c_str(), &facts) != 0) return true;  // what uses the folder will tell
-  constexpr mode_t kEnter = 3;  // write and search
+  constexpr mode_t kEnter = 3;                                   // write and search
   const bool in_group = facts.st_gid == user_->gid || std::ranges::find(groups_, facts.st_gid) != groups_.end();
   const mode_t mode = facts.st_mode >> (facts.st_uid == user_->uid ? 6 : in_group ? 3 : 0);
   return (mode & kEnter) == kEnter;

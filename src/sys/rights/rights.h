@@ -5,7 +5,8 @@
 // Not: files that the user cannot open later (outside.h).
 //
 // A start as root goes on as the user that the configuration names. Without root (file capabilities, ambient ones, a
-// container) the user stays, and of the capabilities all but the wanted ones are given up. user = root keeps everything.
+// container) the user stays, and of the capabilities all but the wanted ones are given up. user = root keeps
+// everything.
 //
 // capabilities(7), prctl(2).
 #pragma once
