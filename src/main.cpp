@@ -143,10 +143,12 @@ void replace(Engine& engine, Helper& helper, const Options& options, const std::
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   helper.hand_over();
+  engine.hand_over_control(true);
   Rights::keep_over_exec(true);
   execv(path.c_str(), argv.data());
   const int error = errno;
   Rights::keep_over_exec(false);
+  engine.hand_over_control(false);
   helper.take_back();
   log.write(Severity::error, system_error(path, error) + "; this program goes on");
 }
@@ -166,8 +168,9 @@ Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pid
   if (!rights.may_write(folder_of(pidfile.path()))) {
     if (const auto written = pidfile.write(); !written) return written;
   }
-  if (rights.may_write(folder_of(config.control))) return Done{};
-  auto control = ControlSocket::listen(config.control, config.control_group);
+  const bool ours = rights.may_write(folder_of(config.control));
+  auto control = ours ? ControlSocket::inherited(config.control, config.control_group)
+                      : ControlSocket::listen(config.control, config.control_group);
   if (!control) return control.error();
   prepared.control = std::move(*control);
   return Done{};

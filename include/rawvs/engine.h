@@ -43,6 +43,8 @@ class Engine {
   // After End::replace, right before exec(): the connections for the program that replaces this one. If exec() fails,
   // drop the memory and call run() again.
   Result<StateMemory> state_for_successor();
+  // And its control socket, where the next one could not make another. False: exec() has failed.
+  void hand_over_control(bool on) const;
   // The guards' links, to keep between this program and the next one.
   GuardLinks guard_links() const;
   int tun_fd() const;  // of local_clients' interface, for TunHandOver; -1: there is none

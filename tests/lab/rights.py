@@ -129,7 +129,7 @@ def a_file_of_root_alone_is_read_again_and_the_program_replaced(lab):
     all_answered(lab.request("client", 10), 10)
 
 
-@case()
+@case(seconds=60)
 def what_root_made_where_its_user_cannot_write_is_removed(lab):
     place = lab.directory / "roots"
     place.mkdir(mode=0o755)
@@ -139,6 +139,9 @@ def what_root_made_where_its_user_cannot_write_is_removed(lab):
     same((place / "pid").read_text(), f"{director.program.pid}\n", "the pid file")
     true(f"state {place}/state: user {user().pw_name} cannot write in {place}/: connections will not be saved" in
          director.log(), director.log())
+    os.kill(director.program.pid, signal.SIGUSR2)
+    eventually(lambda: director.log().count("runs on eth0") == 2, 20, "the replacement")
+    same(director.ready(), True, "an answer on the same socket after the replacement")
     director.stop()
     same(sorted(entry.name for entry in place.iterdir()), [], "what is left")
 

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
+#include "rawvs/addr.h"
 #include "sys/rights/outside.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
@@ -24,6 +26,7 @@ namespace rawvs {
 namespace {
 
 constexpr mode_t kMode = 0660;
+constexpr uint64_t kMostFd = 1 << 20;
 
 std::string place(const std::string& path) { return "control socket " + path; }
 
@@ -164,6 +167,32 @@ Result<ControlListener> ControlListener::listen(const std::string& path, const s
   listener.file_ = made->file;
   listener.fd_ = std::move(made->fd);
   return listener;
+}
+
+std::optional<ControlListener> ControlListener::inherited(const std::string& path, const std::string& group) {
+  const char* const said = getenv(kControlVariable);
+  const auto number = said ? parse_number(said, kMostFd) : std::nullopt;
+  unsetenv(kControlVariable);
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  struct stat there {};
+  if (!number || *number <= STDERR_FILENO) return std::nullopt;
+  const int fd = static_cast<int>(*number);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
+      path != address.sun_path || lstat(path.c_str(), &there) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+    return std::nullopt;
+  ControlListener listener;
+  listener.path_ = path;
+  if (const auto gid = find_group(path, group)) listener.group_ = *gid;
+  listener.file_ = {there.st_dev, there.st_ino};
+  listener.fd_ = Fd(fd);
+  return listener;
+}
+
+void ControlListener::hand_over(bool on) const {
+  if (!on) unsetenv(kControlVariable);
+  if (access(folder_of(path_).c_str(), W_OK) == 0) return;  // the next program makes its own
+  if (fcntl(fd(), F_SETFD, on ? 0 : FD_CLOEXEC) == 0 && on) setenv(kControlVariable, formatted("{}", fd()).c_str(), 1);
 }
 
 Result<bool> ControlListener::renew() {

@@ -17,6 +17,8 @@
 
 namespace rawvs {
 
+inline constexpr char kControlVariable[] = "RAWVS_CONTROL_FD";
+
 class ControlListener {
  public:
   struct File {  // identifies our socket's file
@@ -27,6 +29,10 @@ class ControlListener {
   static Result<Done> make_way(const std::string& path);
   static Result<Done> could_listen(const std::string& path, const std::string& group);
   static Result<ControlListener> listen(const std::string& path, const std::string& group);
+  // The predecessor's, which kControlVariable names; removes the variable. Empty: there is none at this path.
+  static std::optional<ControlListener> inherited(const std::string& path, const std::string& group);
+  // Where this process could not make the file again: exec(2) follows, and keeps the socket. False: it has failed.
+  void hand_over(bool on) const;
   ControlListener(ControlListener&& other) noexcept
       : path_(std::exchange(other.path_, {})), group_(other.group_), file_(other.file_), fd_(std::move(other.fd_)) {}
   ControlListener& operator=(ControlListener&&) = delete;

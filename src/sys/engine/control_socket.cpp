@@ -187,7 +187,19 @@ Result<Done> ControlSocket::could_listen(const std::string& path, const std::str
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
   auto listener = ControlListener::listen(path, group);
   if (!listener) return listener.error();
-  auto impl = std::make_unique<Impl>(std::move(*listener));
+  return around(std::move(*listener));
+}
+
+Result<std::unique_ptr<ControlSocket>> ControlSocket::inherited(const std::string& path, const std::string& group) {
+  auto listener = ControlListener::inherited(path, group);
+  if (!listener) return std::unique_ptr<ControlSocket>();
+  return around(std::move(*listener));
+}
+
+void ControlSocket::hand_over(bool on) const { impl_->listener.hand_over(on); }
+
+Result<std::unique_ptr<ControlSocket>> ControlSocket::around(ControlListener listener) {
+  auto impl = std::make_unique<Impl>(std::move(listener));
   impl->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!impl->epoll) return impl->listener.failed_call("epoll_create1");
   if (!impl->watch(impl->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD)) {

@@ -20,6 +20,8 @@
 
 namespace rawvs {
 
+class ControlListener;
+
 class ControlSocket {
  public:
   static constexpr size_t kClients = 128, kRootClients = 16;
@@ -34,6 +36,9 @@ class ControlSocket {
 
   // As make_way(), then listens: clients take the socket's existence for "ready". Empty group: unchanged.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
+  // As in ControlListener. Null: none.
+  static Result<std::unique_ptr<ControlSocket>> inherited(const std::string& path, const std::string& group);
+  void hand_over(bool on) const;
   // Creates the socket's file again if it was deleted; true: it did. An Error: that failed, or another file is there.
   Result<bool> renew();
   ~ControlSocket();  // closes, and removes the path if it is still ours
@@ -53,6 +58,7 @@ class ControlSocket {
  private:
   struct Impl;
   explicit ControlSocket(std::unique_ptr<Impl> impl);
+  static Result<std::unique_ptr<ControlSocket>> around(ControlListener listener);
   std::unique_ptr<Impl> impl_;
 };
 

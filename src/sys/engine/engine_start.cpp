@@ -24,6 +24,7 @@ Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::s
 
 Result<StateMemory> Engine::state_for_successor() { return parts_->saving.for_successor(); }
 int Engine::tun_fd() const { return parts_->local_clients.tun_fd(); }
+void Engine::hand_over_control(bool on) const { parts_->requests.hand_over(on); }
 GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
 void Engine::set_trial(std::vector<std::string> argv) { parts_->replacement.set_trial(std::move(argv)); }
 

@@ -18,8 +18,9 @@ class Requests final : public Part {
            const Mastership& mastership);
   // Last: clients take the socket's existence for "ready". Null: makes the socket.
   Result<Done> open(std::unique_ptr<ControlSocket> made);
-  void renew();  // creates the socket's file again if it was deleted
-  void end();    // no further changes follow: logs the rest
+  void hand_over(bool on) const { socket_->hand_over(on); }  // as in ControlSocket
+  void renew();                                              // creates the socket's file again if it was deleted
+  void end();                                                // no further changes follow: logs the rest
 
   void serve(Instant now) override;
   Instant deadline() const override;
