@@ -127,8 +127,8 @@ LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) \
-              $(call flags,--libs libcap-ng,-lcap-ng) $(LIBS_XDP)
+LIB_CAP_NG := $(call flags,--libs libcap-ng,-lcap-ng)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIB_CAP_NG) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked statically, except with sanitizers.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
