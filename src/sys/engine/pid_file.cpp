@@ -62,6 +62,7 @@ PidFile::~PidFile() {
 
 Result<Done> PidFile::check() const {
   if (path_.empty()) return Done{};
+  if (is_ours_already(path_, std::to_string(getppid()) + '\n')) return Done{};  // asked by the program that it replaces
   const Fd fd(open(path_.c_str(), O_RDONLY | kHow));
   if (fd) return judge(fd.get(), path_, user_);
   if (errno != ENOENT) return failed(path_);
