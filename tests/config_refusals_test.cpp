@@ -78,7 +78,7 @@ constexpr Wrong kWrong[] = {
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, local_clients, control, "
      "control_group, "
-     "guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
+     "user, guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "

@@ -88,7 +88,7 @@ TEST_F(ExecProbeTest, ShortensALongLine) {
 
 TEST_F(ExecProbeTest, PassesArguments) {
   CheckSpec spec = script("echo $#:$1:$2; exit 0");
-  spec.program += "  one   two ";
+  spec.program += "  one   two";
   EXPECT_EQ(ask(spec, at(kHere, 80)).text, "exit status 0: 2:one:two");
 }
 
