@@ -171,7 +171,7 @@ Result<ControlListener> ControlListener::listen(const std::string& path, const s
 
 std::optional<ControlListener> ControlListener::inherited(const std::string& path, const std::string& group) {
   const char* const said = getenv(kControlVariable);
-  const auto number = said ? parse_number(said, kMostFd) : std::nullopt;
+  const auto number = parse_number(said ? said : "", kMostFd);
   unsetenv(kControlVariable);
   sockaddr_un address{};
   socklen_t size = sizeof address;
