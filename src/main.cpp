@@ -20,6 +20,7 @@
 #include "rawvs/engine.h"
 #include "sys/engine/control_socket.h"
 #include "sys/engine/ini_file.h"
+#include "sys/engine/opened.h"
 #include "sys/engine/pid_file.h"
 #include "sys/engine/start_check.h"
 #include "sys/engine/trial.h"
@@ -157,7 +158,7 @@ void replace(Engine& engine, Helper& helper, const Options& options, const std::
 // in folders where the user may write nothing, which that program removes.
 struct Prepared {
   Helper helper;
-  std::unique_ptr<ControlSocket> control{};  // null: the engine makes it
+  Opened opened{};
   std::vector<std::string> warnings{};
 };
 
@@ -172,7 +173,7 @@ Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pid
   auto control = ours ? ControlSocket::inherited(config.control, config.control_group)
                       : ControlSocket::listen(config.control, config.control_group);
   if (!control) return control.error();
-  prepared.control = std::move(*control);
+  prepared.opened.control = std::move(*control);
   return Done{};
 }
 
@@ -194,9 +195,12 @@ Result<Prepared> prepare(const Options& options, const Config& config, Helper in
   lift_memory_limit();
   const Rights rights = Rights::find(config);
   auto helper = find_helper(std::move(inherited), options, config, rights);
-  Prepared out{helper ? std::move(*helper) : Helper(), nullptr, rights.warnings()};
+  Prepared out{helper ? std::move(*helper) : Helper(), {}, rights.warnings()};
   if (!helper) out.warnings.push_back(helper.error().text + ": programs (exec checks, notify) cannot be run");
   if (const auto made = make_files(config, rights, pidfile, out); !made) return made.error();
+  if (config.local_clients && geteuid() == 0) {
+    if (auto tun = Tun::open(TunHandOver::inherited())) out.opened.tun = std::move(*tun);  // else the engine says why
+  }
   if (const auto given_up = rights.give_up(); !given_up) return given_up.error();
   return out;
 }
@@ -206,7 +210,7 @@ Result<std::unique_ptr<Engine>> start(const Options& options, const Config& conf
                                       Prepared& prepared, PidFile& pidfile) {
   for (const std::string& line : prepared.warnings) log.write(Severity::warning, line);
   const std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
-  auto engine = Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.control));
+  auto engine = Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.opened));
   if (!engine) return engine;
   if (const auto written = pidfile.write(); !written) return written.error();
   return engine;

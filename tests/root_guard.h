@@ -18,8 +18,8 @@
 
 namespace rawvs::test {
 
-inline constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kOutsideMac{{2, 0, 0, 0, 0, 0xd0}}, kStranger{{2, 0, 0, 0, 0, 0x77}},
-    kInside{{2, 0, 0, 0, 0, 0xd1}}, kServer{{2, 0, 0, 0, 0, 5}};
+inline constexpr Mac kClient{{2, 0, 0, 0, 0, 0x0c}}, kOutsideMac{{2, 0, 0, 0, 0, 0xd0}},
+    kStranger{{2, 0, 0, 0, 0, 0x77}}, kInside{{2, 0, 0, 0, 0, 0xd1}}, kServer{{2, 0, 0, 0, 0, 5}};
 inline bool kernel_has_tcx() {  // by its version: a broken tcx guard must not pass for a missing one
   utsname names{};
   int major = 0, minor = 0;

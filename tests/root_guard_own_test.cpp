@@ -19,7 +19,8 @@ class GuardOfOwnPorts : public EveryGuard {
   }
   static VipPorts ports(Protocol protocol, uint16_t first, uint16_t last) { return {ip(kOwn), protocol, first, last}; }
   static FrameBytes syn_to(uint16_t port, uint16_t from = 1001) {
-    return frame(Tcp{.src = "192.0.2.10", .dst = kOwn, .sport = from, .dport = port, .from = kClient, .to = kOutsideMac});
+    return frame(
+        Tcp{.src = "192.0.2.10", .dst = kOwn, .sport = from, .dport = port, .from = kClient, .to = kOutsideMac});
   }
   static std::string refused(uint16_t port) {
     return "02:00:00:00:00:d0>02:00:00:00:00:0c 192.0.2.1:" + std::to_string(port) + " > 192.0.2.10:1001 RA ttl 64";

@@ -19,10 +19,10 @@
 namespace rawvs {
 
 struct Config;
-class ControlSocket;
 class GuardLinks;
 class Helper;
 class Log;
+struct Opened;
 class StateMemory;
 
 class Engine {
@@ -30,10 +30,9 @@ class Engine {
   // Detects everything that can be wrong at the start: a daemon fails before it detaches.
   // signals: a signalfd; SIGTERM and SIGINT end run(), SIGHUP reloads, SIGUSR2 requests a replacement.
   // file: the configuration's absolute path, for reloads.
-  // control: the control socket, if it is open already; else null. log and helper must outlive the engine.
+  // opened: what is open already. log and helper must outlive the engine.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
-                                               const Helper& helper, int signals,
-                                               std::unique_ptr<ControlSocket> control);
+                                               const Helper& helper, int signals, Opened opened);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -12,7 +12,7 @@
 namespace rawvs::adm {
 namespace {
 
-constexpr uint64_t kManyFlaps = 3;     // within ten minutes
+constexpr uint64_t kManyFlaps = 3;  // within ten minutes
 
 // A command that repeats the check; the first word of the reason is the check's kind.
 std::string ask_again(const ServerFacts& server) {

@@ -12,6 +12,7 @@
 #include "sys/engine/jobs.h"
 #include "sys/engine/local_clients.h"
 #include "sys/engine/mastership.h"
+#include "sys/engine/opened.h"
 #include "sys/engine/ports.h"
 #include "sys/engine/replacement.h"
 #include "sys/engine/requests.h"
@@ -45,8 +46,8 @@ struct Engine::Parts {
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
-  // Opens all parts, in the order of a start. control: as in Engine::start().
-  Result<Done> open(int signals_fd, std::unique_ptr<ControlSocket> control);
+  // Opens all parts, in the order of a start.
+  Result<Done> open(int signals_fd, Opened opened);
   Result<Done> load_tables();
   void follow_config();  // applies a changed configuration to everything but the tables
 

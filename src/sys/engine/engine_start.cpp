@@ -15,10 +15,9 @@ Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
-                                              const Helper& helper, int signals,
-                                              std::unique_ptr<ControlSocket> control) {
+                                              const Helper& helper, int signals, Opened opened) {
   auto parts = std::make_unique<Parts>(config, file, log, helper);
-  if (const auto opened = parts->open(signals, std::move(control)); !opened) return opened.error();
+  if (const auto done = parts->open(signals, std::move(opened)); !done) return done.error();
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
@@ -28,17 +27,17 @@ void Engine::hand_over_control(bool on) const { parts_->requests.hand_over(on); 
 GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
 void Engine::set_trial(std::vector<std::string> argv) { parts_->replacement.set_trial(std::move(argv)); }
 
-Result<Done> Engine::Parts::open(int signals_fd, std::unique_ptr<ControlSocket> control) {
+Result<Done> Engine::Parts::open(int signals_fd, Opened already) {
   if (const auto memory = has_memory(context.director, context.config.settings); !memory) return memory.error();
   if (const auto opened = context.poller.open(); !opened) return opened.error();
-  const auto way = control ? Result<Done>(Done{}) : ControlSocket::make_way(context.config.control);
+  const auto way = already.control ? Result<Done>(Done{}) : ControlSocket::make_way(context.config.control);
   if (!way) return way.error();
   auto netlink = Netlink::open();
   if (!netlink) return netlink.error();
   context.netlink = std::move(*netlink);
   if (const auto opened = context.frames.open(); !opened) return opened.error();
   if (const auto opened = signals.open(signals_fd); !opened) return opened.error();
-  if (const auto opened = local_clients.open(); !opened) return opened.error();
+  if (const auto opened = local_clients.open(std::move(already.tun)); !opened) return opened.error();
   // Services before interfaces: filter and guard are made once for all services.
   if (const auto known = ports.know_all(); !known) return known.error();
   if (const auto opened = routes.open(); !opened) return opened.error();
@@ -49,7 +48,7 @@ Result<Done> Engine::Parts::open(int signals_fd, std::unique_ptr<ControlSocket> 
   saving.restore();
   mastership.start(checks.wanted(), checks.checked());
   if (const auto followed = syncing.follow(); !followed) return followed.error();
-  return requests.open(std::move(control));  // last: clients take the socket's existence for "ready"
+  return requests.open(std::move(already.control));  // last: clients take the socket's existence for "ready"
 }
 
 Result<Done> Engine::Parts::load_tables() {

@@ -17,10 +17,10 @@ constexpr Duration kBetweenWalks = 30s;
 
 }  // namespace
 
-Result<Done> LocalClients::open() {
+Result<Done> LocalClients::open(std::unique_ptr<Tun> opened) {
   Fd inherited = TunHandOver::inherited();  // ends with this function if it is not wanted any more
   if (!context_.config.local_clients) return Done{};
-  auto tun = Tun::open(std::move(inherited));
+  auto tun = opened ? Result(std::move(opened)) : Tun::open(std::move(inherited));
   auto routes = tun ? VipRoutes::open((*tun)->ifindex()) : tun.error();
   if (!tun || !routes) {
     context_.log.write(Severity::error, "local_clients: what this host sends to a VIP is not balanced: " +

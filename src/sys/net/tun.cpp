@@ -19,7 +19,7 @@
 namespace rawvs {
 namespace {
 
-constexpr char kDevice[] = "/dev/net/tun", kVariable[] = "RAWVS_TUN_FD", kNames[] = "rawvs%d";
+constexpr char kDevice[] = "/dev/net/tun", kNames[] = "rawvs%d";
 constexpr int kQueue = 2000;  // packets that wait for the director
 constexpr uint64_t kMostFd = 1 << 20;
 
@@ -58,14 +58,22 @@ Result<std::unique_ptr<Tun>> Tun::open(Fd inherited) {
   return tun;
 }
 
-Result<Done> Tun::renew() { return make(name_); }
+// The descriptor has outlived its interface: no other one is needed, and opening it may need rights that are given up.
+Result<Done> Tun::renew() {
+  if (attach(name_)) return set_up();
+  return make(name_);
+}
+
+bool Tun::attach(const std::string& name) const {
+  ifreq request = request_about(name);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  return ioctl(fd_.get(), TUNSETIFF, &request) == 0;
+}
 
 Result<Done> Tun::make(const std::string& name) {
   fd_ = Fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd_) return no_device(errno);
-  ifreq request = request_about(name);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  if (ioctl(fd_.get(), TUNSETIFF, &request) != 0) return no_device(errno);
+  if (!attach(name)) return no_device(errno);
   return set_up();
 }
 
@@ -99,18 +107,18 @@ bool Tun::set_mtu(uint32_t mtu) const {
 TunHandOver::TunHandOver(int fd) {
   if (fd < 0) return;
   copy_ = Fd(fcntl(fd, F_DUPFD, STDERR_FILENO + 1));  // stays open through exec()
-  if (copy_) setenv(kVariable, std::to_string(copy_.get()).c_str(), 1);
+  if (copy_) setenv(kTunVariable, std::to_string(copy_.get()).c_str(), 1);
 }
 
 TunHandOver::~TunHandOver() {
-  if (copy_) unsetenv(kVariable);
+  if (copy_) unsetenv(kTunVariable);
 }
 
 Fd TunHandOver::inherited() {
-  const char* const said = getenv(kVariable);
+  const char* const said = getenv(kTunVariable);
   if (said == nullptr) return Fd();
   const auto number = parse_number(said, kMostFd);
-  unsetenv(kVariable);  // child programs must not use it
+  unsetenv(kTunVariable);  // child programs must not use it
   const int fd = number ? static_cast<int>(*number) : -1;
   // A descriptor of anything else is left open.
   if (fd <= STDERR_FILENO || !tun_name(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return Fd();

@@ -16,6 +16,8 @@
 
 namespace rawvs {
 
+inline constexpr char kTunVariable[] = "RAWVS_TUN_FD";
+
 class Tun {
  public:
   // Makes rawvs0, or the first free number, and sets it up. inherited: the one of the program before (TunHandOver);
@@ -32,6 +34,7 @@ class Tun {
 
  private:
   explicit Tun(Fd inherited) : fd_(std::move(inherited)), inherited_(static_cast<bool>(fd_)) {}
+  bool attach(const std::string& name) const;
   Result<Done> make(const std::string& name);
   Result<Done> set_up();
 

@@ -20,6 +20,7 @@
 #include "rawvs/addr.h"
 #include "sys/engine/control_listener.h"
 #include "sys/helper/helper.h"
+#include "sys/net/tun.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -38,8 +39,9 @@ constexpr int kOldestDescriptors = 1024;  // closed one by one, before Linux 5.9
 constexpr uint64_t kMostFd = 1 << 20;
 
 // What the environment may hold: time zone of the log's lines, and what one rawvsd tells the next.
-constexpr std::array kVariables = {"TZ", "RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable};
-constexpr std::array kDescriptors = {"RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable, kHelperVariable};
+constexpr std::array kVariables = {"TZ", "RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable, kTunVariable};
+constexpr std::array kDescriptors = {"RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable, kHelperVariable,
+                                     kTunVariable};
 
 bool kernel_knows(unsigned capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; }
 
