@@ -6,6 +6,7 @@
 
 #include "frames.h"
 #include "wire/compose.h"
+#include "wire/tcp_segment.h"
 
 namespace rawvs::test {
 

@@ -133,12 +133,12 @@ TEST_F(Ipv6ComposeTest, AnswersAPingWithItsOwnData) {
 
 TEST_F(Ipv6ComposeTest, ResetsAsRfc9293Says) {
   FrameBytes syn = frame(Tcp{.src = kClient, .dst = kVip, .flags = "S", .seq = 1000});
-  FrameBytes rst = composed(composer_.tcp_reset(buffer_, view(syn), packet_of(syn)));
+  FrameBytes rst = composed(write_tcp_segment(buffer_, tcp_reset(view(syn), packet_of(syn))));
   EXPECT_EQ(describe(rst), kBack + "[2001:db8::100]:80 > [2001:db8:1::1]:1001 RA ttl 64");
   EXPECT_EQ(load_be32(rst, 58), 0u);
   EXPECT_EQ(load_be32(rst, 62), 1001u);
   FrameBytes ack = frame(Tcp{.src = kClient, .dst = kVip, .flags = "A", .seq = 5, .ack = 77});
-  rst = composed(composer_.tcp_reset(buffer_, view(ack), packet_of(ack)));
+  rst = composed(write_tcp_segment(buffer_, tcp_reset(view(ack), packet_of(ack))));
   EXPECT_EQ(describe(rst), kBack + "[2001:db8::100]:80 > [2001:db8:1::1]:1001 R ttl 64");
   EXPECT_EQ(load_be32(rst, 58), 77u);
 }

@@ -294,15 +294,15 @@ TEST_F(ComposeTest, SendsAnAdvertToTheGroupFromAVirtualMacAddress) {
 
 TEST_F(ComposeTest, ResetsAsRfc9293Says) {
   FrameBytes syn = frame(Tcp{.flags = "S", .seq = 1000});
-  FrameBytes rst = composed(composer_.tcp_reset(buffer_, view(syn), packet_of(syn)));
+  FrameBytes rst = composed(write_tcp_segment(buffer_, tcp_reset(view(syn), packet_of(syn))));
   EXPECT_EQ(describe(rst), "02:00:00:00:00:10>02:00:00:00:00:01 192.0.2.100:80 > 198.51.100.1:1001 RA ttl 64");
   EXPECT_EQ(load_be32(rst, 38), 0u);
   EXPECT_EQ(load_be32(rst, 42), 1001u);  // SYN counts one
   FrameBytes fin = frame(Tcp{.flags = "F", .data = "abc", .seq = 1000});
-  rst = composed(composer_.tcp_reset(buffer_, view(fin), packet_of(fin)));
+  rst = composed(write_tcp_segment(buffer_, tcp_reset(view(fin), packet_of(fin))));
   EXPECT_EQ(load_be32(rst, 42), 1004u);  // three bytes and FIN
   FrameBytes ack = frame(Tcp{.flags = "A", .seq = 5, .ack = 77});
-  rst = composed(composer_.tcp_reset(buffer_, view(ack), packet_of(ack)));
+  rst = composed(write_tcp_segment(buffer_, tcp_reset(view(ack), packet_of(ack))));
   EXPECT_EQ(describe(rst), "02:00:00:00:00:10>02:00:00:00:00:01 192.0.2.100:80 > 198.51.100.1:1001 R ttl 64");
   EXPECT_EQ(load_be32(rst, 38), 77u);
 }

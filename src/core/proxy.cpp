@@ -78,13 +78,8 @@ void from_server(ProxyState& state, const Frame& frame, Packet& p, Family family
 
 void from_server_side(const ProxyState& state, const Frame& frame, const Packet& p, const Quote& quote, Family family) {
   if (state.stage != Proxy::due || quote.protocol != Protocol::tcp || quote.l4_size() < kTcpSeqAt + 4) return;
-  const MutableBytes seq = frame.bytes().subspan(quote.l4_at + kTcpSeqAt, 4),
-                     check = frame.bytes().subspan(p.l4_at + kIcmpChecksumAt, 2);
-  const uint32_t size = proxy_header_size(family);
-  if (load_be32(seq, 0) != state.first - 1 - size) return;
-  const uint16_t before = checksum_fold(checksum_add(seq));
-  store_be32(seq, 0, state.first - 1);
-  store_be16(check, 0, checksum_update(load_be16(check, 0), before, checksum_fold(checksum_add(seq))));
+  const uint32_t seq = load_be32(frame.bytes(), quote.l4_at + kTcpSeqAt);
+  if (seq == state.first - 1 - proxy_header_size(family)) store_quoted_seq(frame, p, quote, state.first - 1);
 }
 
 bool proxy_segment(const Frame& like, const Packet& packet, Endpoint client, Endpoint vip, MutableBytes out,

@@ -3,7 +3,9 @@
 #include "core/rewrite.h"
 
 #include <algorithm>
+#include <array>
 
+#include "core/tcp_numbers.h"
 #include "wire/checksum.h"
 #include "wire/crc32c.h"
 #include "wire/ethernet.h"
@@ -153,25 +155,15 @@ void rewrite_error_source(Frame& frame, Packet& packet, const Quote& quote, Ip a
 }
 
 void lower_mss(const Frame& frame, const Packet& packet, uint32_t most) {
-  constexpr uint8_t kEnd = 0, kNothing = 1, kMss = 2, kMssSize = 4;
+  constexpr size_t kMssSize = 4;
   if (packet.protocol != Protocol::tcp || (packet.tcp_flags & TcpFlags::syn) == 0) return;
-  const MutableBytes l4 = frame.bytes().subspan(packet.l4_at, packet.l4_size());
-  const size_t end = std::min<size_t>(TcpHeader(l4).header_size(), l4.size());
-  for (size_t at = kTcpOptionsAt; at + 1 < end && l4[at] != kEnd;) {
-    const size_t size = l4[at] == kNothing ? 1 : l4[at + 1];
-    if (size == 0 || at + size > end) return;
-    if (l4[at] == kMss && size == kMssSize && load_be16(l4, at + 2) > most) {
-      const size_t words = at & ~size_t{1};  // the sum is of even words
-      const bool odd = words != at;
-      const uint64_t before = uint64_t{load_be32(l4, words)} << 16 | (odd ? load_be16(l4, words + 4) : 0);
-      store_be16(l4, at + 2, static_cast<uint16_t>(most));
-      const uint64_t after = uint64_t{load_be32(l4, words)} << 16 | (odd ? load_be16(l4, words + 4) : 0);
-      if (frame.offload.partial_checksum()) return;  // it covers addresses alone
-      store_be16(l4, kTcpChecksumAt, update(load_be16(l4, kTcpChecksumAt), before, after));
-      return;
-    }
-    at += size;
-  }
+  const Bytes tcp = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
+  each_tcp_option(tcp, [&](uint8_t kind, size_t at, size_t size) {
+    if (kind != TcpOption::mss || size != kMssSize || load_be16(tcp, at + 2) <= most) return;
+    std::array<uint8_t, 2> lower;
+    store_be16(lower, 0, static_cast<uint16_t>(most));
+    store_header(frame, packet, at + 2, lower);
+  });
 }
 
 void settle_sctp_checksum(Frame& frame, const Packet& packet) {

@@ -6,6 +6,7 @@
 
 #include "director/pieces.h"
 #include "wire/ip_header.h"
+#include "wire/tcp_segment.h"
 
 namespace rawvs {
 
@@ -73,7 +74,7 @@ Exit Host::echo(const Arrival& a, Turn turn) {
 
 Exit Host::reset(const Arrival& a, Turn turn) {
   return reply(a, Exit::reset_sent, resets_, turn,
-               [&](MutableBytes buffer) { return composer_.tcp_reset(buffer, *a.frame, a.packet); });
+               [&](MutableBytes buffer) { return write_tcp_segment(buffer, tcp_reset(*a.frame, a.packet)); });
 }
 
 Exit Host::error(const Arrival& a, Exit exit, Turn turn, uint16_t mtu) {

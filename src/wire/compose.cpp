@@ -135,32 +135,6 @@ size_t Composer::echo_reply(MutableBytes out, const Frame& asked, const Packet& 
                ping.tos});
 }
 
-size_t Composer::tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment) {
-  if (!net_) return 0;
-  const bool acked = (segment.tcp_flags & TcpFlags::ack) != 0;
-  const uint32_t flags_length =
-      ((segment.tcp_flags & TcpFlags::syn) ? 1u : 0u) + ((segment.tcp_flags & TcpFlags::fin) ? 1u : 0u);
-  const uint32_t seq = acked ? segment.tcp_ack : 0;
-  const uint32_t ack = acked ? 0 : segment.tcp_seq + segment.tcp_payload + flags_length;
-  const uint8_t control = acked ? TcpFlags::rst : TcpFlags::rst | TcpFlags::ack;
-  if (segment.family() == Family::ipv6) {
-    std::array<uint8_t, kTcpSize> tcp{};
-    store_be16(tcp, kSourcePortAt, segment.dport.value);
-    store_be16(tcp, kDestinationPortAt, segment.sport.value);
-    store_be32(tcp, kTcpSeqAt, seq);
-    store_be32(tcp, kTcpAckAt, ack);
-    tcp[kTcpHeaderSizeAt] = kTcpSize / 4 << 4;
-    tcp[kTcpFlagsAt] = control;
-    Ipv6Packet back = back_to_sender(asked, segment, Protocol::tcp, segment.tos);
-    back.checksum_at = kTcpChecksumAt;
-    return ipv6(out, back, tcp);
-  }
-  const bool built = libnet_build_tcp(segment.dport.value, segment.sport.value, seq, ack, control, 0, 0, 0, kTcpSize,
-                                      nullptr, 0, net_.get(), 0) != -1 &&
-                     back_to_sender(asked, segment, Protocol::tcp, kTcpSize, segment.tos);
-  return finish(out, built);
-}
-
 size_t Composer::icmp_error(MutableBytes out, const Frame& about, const Packet& packet, const IcmpAnswer& error) {
   if (error.what == Icmp::other_error) return 0;  // what it says is not known
   const bool v6 = packet.family() == Family::ipv6;
@@ -203,11 +177,8 @@ size_t Composer::icmp(MutableBytes out, const Frame& asked, const Packet& packet
 
 bool Composer::back_to_sender(const Frame& asked, const Packet& packet, Protocol protocol, size_t l4_size,
                               uint8_t tos) {
-  // Linux sends an RST as an atomic datagram (RFC 6864): its identification has no meaning.
-  const bool atomic = protocol == Protocol::tcp;
-  const uint16_t id = atomic ? 0 : next_id_++;
   const uint8_t* const macs = asked.data;  // the frame that is answered: its source is the new destination
-  return libnet_build_ipv4(static_cast<uint16_t>(kIpv4Size + l4_size), tos, id, atomic ? kDontFragment : 0, kTtl,
+  return libnet_build_ipv4(static_cast<uint16_t>(kIpv4Size + l4_size), tos, next_id_++, 0, kTtl,
                            static_cast<uint8_t>(protocol), 0, NetworkOrder(packet.dst).number(),
                            NetworkOrder(packet.src).number(), nullptr, 0, net_.get(), 0) != -1 &&
          libnet_build_ethernet(macs + kEthernetSourceAt, macs + kEthernetDestinationAt, kEtherTypeIpv4, nullptr, 0,

@@ -3,7 +3,7 @@
 // In:  the message and the MAC addresses.
 // Out: a whole Ethernet frame in the caller's buffer, and its size in bytes; 0 when libnet refuses or the buffer is
 // small.
-// Not: frames that are forwarded: libnet allocates while it builds.
+// Not: frames that are forwarded: libnet allocates while it builds; TCP (tcp_segment.h).
 //
 // libnet runs with LIBNET_NONE: it needs no privilege and opens no socket.
 #pragma once
@@ -34,9 +34,6 @@ class Composer {
 
   // The reply to a ping: same identifier, sequence number and data (RFC 792, RFC 4443 section 4.2).
   size_t echo_reply(MutableBytes out, const Frame& asked, const Packet& ping);
-
-  // The RST that a closed port sends (RFC 9293 section 3.10.7.1).
-  size_t tcp_reset(MutableBytes out, const Frame& asked, const Packet& segment);
 
   // An ICMP error about a packet, sent from the packet's destination address. Quotes as much of the packet as fits into
   // 576 bytes in all (RFC 1812 section 4.3.2.3), or into 1,280 with IPv6 (RFC 4443 section 2.4). None for a source

@@ -18,8 +18,8 @@ inline constexpr uint32_t kTcpSize = 20, kUdpSize = 8, kSctpSize = 12;  // witho
 inline constexpr size_t kSourcePortAt = 0, kDestinationPortAt = 2;
 inline constexpr uint32_t kPortsSize = 4;
 
-inline constexpr size_t kTcpSeqAt = 4, kTcpAckAt = 8, kTcpHeaderSizeAt = 12, kTcpFlagsAt = 13, kTcpChecksumAt = 16,
-                        kTcpUrgentAt = 18, kTcpOptionsAt = 20;
+inline constexpr size_t kTcpSeqAt = 4, kTcpAckAt = 8, kTcpHeaderSizeAt = 12, kTcpFlagsAt = 13, kTcpWindowAt = 14,
+                        kTcpChecksumAt = 16, kTcpUrgentAt = 18, kTcpOptionsAt = 20;
 inline constexpr size_t kUdpLengthAt = 4, kUdpChecksumAt = 6;
 inline constexpr size_t kSctpChecksumAt = 8;
 
