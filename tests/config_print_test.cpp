@@ -50,6 +50,7 @@ Settings random_settings(Random& r) {
           static_cast<uint8_t>(r.from(1, 100)),
           r.from(0, 16777214),
           r.from(0, 16777214),
+          static_cast<SynCookieMode>(r.below(3)),
           r.coin() ? std::vector<Ip>{} : std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)},
           LocalPorts{static_cast<uint16_t>(r.from(1024, 9999)), static_cast<uint16_t>(r.from(9999, 65535))},
           r.from(0, 100),

@@ -82,7 +82,7 @@ constexpr Wrong kWrong[] = {
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "
-     "lblcr_expiration, drop_entry, drop_packet, secure_tcp, protocol_share, service_share, client_share, "
+     "lblcr_expiration, drop_entry, drop_packet, secure_tcp, syn_cookies, protocol_share, service_share, client_share, "
      "half_open_server, half_open_service, timeout_tcp, timeout_tcpfin, timeout_udp, garp_count, garp_interval, "
      "arp_timeout, arp_hold, "
      "arp_probe_interval, arp_defend, reply_rate, reply_burst"},

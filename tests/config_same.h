@@ -22,11 +22,12 @@ inline Config parsed(std::string_view text) {
 inline auto fields(const Settings& s) {
   const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
                errors, lblc, lblcr, timeouts, entry, packet, secure, of_protocol, of_service, of_client, server_open,
-               service_open, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst] = s;
+               service_open, cookies, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst] = s;
   const auto& [tcp, fin, udp] = timeouts;
   return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
                   errors, lblc, lblcr, tcp, fin, udp, entry, packet, secure, of_protocol, of_service, of_client,
-                  server_open, service_open, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst);
+                  server_open, service_open, cookies, locals, local_ports, garps, garp, arp, hold, probe, defend, rate,
+                  burst);
 }
 inline auto fields(const ServerSpec& s) {
   const auto& [at, method, weight, upper, lower, tunnel, proxy, mac] = s;
@@ -87,7 +88,8 @@ inline constexpr std::string_view kEverything =
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "
     "= 12h\n"
-    "drop_entry = 3\ndrop_packet = 2\nsecure_tcp = 0\nprotocol_share = 60\nservice_share = 50\nclient_share = 5\n"
+    "drop_entry = 3\ndrop_packet = 2\nsecure_tcp = 0\nsyn_cookies = on\n"
+    "protocol_share = 60\nservice_share = 50\nclient_share = 5\n"
     "half_open_server = 4096\nhalf_open_service = 8192\n"
     "timeout_tcp = 1m\ntimeout_tcpfin = 2h\n"
     "local_address = 203.0.113.5 2001:db8::5\nlocal_ports = 1024-65535\n"

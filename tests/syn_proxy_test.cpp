@@ -86,7 +86,7 @@ TEST(SynProxy, TheSynIsTheClients) {
 TEST(SynProxy, TheServersSynAckOpensBothHalves) {
   const SynProxy before = waiting(kAll);
   Segment s(syn_ack(kServerOptions));
-  const SynProxy now = opened(before, s.frame, s.packet);
+  SynProxy now = opened(before, s.frame, s.packet);
   EXPECT_EQ(now.stage, SynStage::open);
   const TcpSegment ack = ack_of(now, s.frame, s.packet);
   EXPECT_EQ(ack.seq, kClientIsn + 1);
@@ -106,7 +106,7 @@ TEST(SynProxy, TheServersSynAckOpensBothHalves) {
 TEST(SynProxy, ASynAckWithoutOptionsOpensToo) {
   const SynProxy before = waiting({1460, {}, 0, false, false});
   Segment s(syn_ack({}));
-  const SynProxy now = opened(before, s.frame, s.packet);
+  SynProxy now = opened(before, s.frame, s.packet);
   EXPECT_EQ(ack_of(now, s.frame, s.packet).options, TcpOptions{});
   show_open(now, s.frame, s.packet);
   const TcpSegment shown = s.read();

@@ -64,10 +64,11 @@
 // Rows
 //   daemon      version= uptime= size= pid= config=            uptime in seconds; size: cells of the connection index;
 //                                                              config: the file that reload reads, or -
-//               entries-used= entries-most= entries-unproven= filling= gave-way= gave-way-kinds= without-entry=
+//               entries-used= entries-most= entries-unproven= filling= syn-cookies= gave-way= gave-way-kinds=
+//               without-entry=
 //               of the connection table: places in use and in all, unproven entries; filling=1: it is three quarters
-//               full; gave-way: unproven entries that made room, and how many of each kind (half-open:5), or -;
-//               without-entry: packets that were forwarded without one
+//               full; syn-cookies=1: SYNs are answered with them; gave-way: unproven entries that made room, and how
+//               many of each kind (half-open:5), or -; without-entry: packets that were forwarded without one
 //   service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them

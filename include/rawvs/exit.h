@@ -26,6 +26,8 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(held,                forwarded, "held",                "kept until its real server's MAC address is known") \
   X(echo_answered,       answered,  "echo-answered",       "ping of a VIP: echo reply sent")                          \
   X(reset_sent,          answered,  "reset-sent",          "TCP to a closed port, or without a connection: RST sent") \
+  X(cookie_sent,         answered,  "cookie-sent",         "TCP SYN while half-open connections fill the table: answered with a SYN cookie") \
+  X(cookie_right,        forwarded, "cookie-right",        "from a client that has answered a SYN cookie: its SYN was sent to a real server") \
   X(port_unreachable,    answered,  "port-unreachable",    "UDP to a closed port: ICMP port unreachable sent")        \
   X(no_server,           answered,  "no-server",           "the service has no available server: ICMP port unreachable sent") \
   X(protocol_unreachable, answered, "protocol-unreachable", "a protocol that no service has: ICMP protocol unreachable sent") \
@@ -76,6 +78,8 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(no_route,            dropped,   "no-route",            "the host has no route to its real server, or one through another interface") \
   X(no_local,            dropped,   "no-local",            "its real server is this host itself, and cannot take it: the VIP is no address of the host, or NAT would have to translate") \
   X(outbox_full,         dropped,   "outbox-full",         "it needs more pieces than can be sent at once") \
+  X(half_waits,          dropped,   "half-waits",          "began with a SYN cookie, and its real server has not answered the SYN yet: the SYN was repeated") \
+  X(half_repeated,       dropped,   "half-repeated",       "of the handshake of a connection that began with a SYN cookie, and not the first of its kind") \
   X(ftp_disorder,        dropped,   "ftp-disorder",        "FTP commands with NAT are read in order: its sender repeats it") \
   X(ftp_full,            dropped,   "ftp-full",            "no room for another FTP control connection with NAT: see max_ftp") \
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \

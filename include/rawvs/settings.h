@@ -25,6 +25,8 @@ struct LocalPorts {  // full NAT: both ends included
   friend bool operator==(const LocalPorts&, const LocalPorts&) = default;
 };
 
+enum class SynCookieMode : uint8_t { automatic, on, off };
+
 struct Settings {
   // Memory, fixed at the start.
   uint32_t max_connections = 262144;  // entries of the connection table, 72 to 88 bytes each
@@ -63,6 +65,10 @@ struct Settings {
   uint8_t client_share = 10;    // those of a client's network, /24 or /64: the ones beyond it give way first
   // DR and TUN: half-open connections; from three quarters on new ones are dropped early, at random. 0: no limit.
   uint32_t half_open_server = 0, half_open_service = 0;
+
+  // SYNs are answered with cookies where replies pass the director: while half-open connections take a quarter of the
+  // table (core/syn_alarm.h); always; never.
+  SynCookieMode syn_cookies = SynCookieMode::automatic;
 
   // Full NAT: what its servers see as the client.
   std::vector<Ip> local_addresses{};  // none of a server's family: the host's own on the route to it

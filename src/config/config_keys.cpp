@@ -24,6 +24,7 @@ constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kUser = some_text(user_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
+constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords, " is not auto, on or off: ");
 constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
 
 constexpr Row<Config> kDirectorRows[] = {
@@ -98,6 +99,9 @@ constexpr Row<Config> kDirectorRows[] = {
     number<&Settings::secure_tcp>("secure_tcp", {0, 3},
                                   "NAT: only the server's answer establishes a TCP connection: 0 off; 1, 2 as the "
                                   "table fills; 3 always. Default 1"),
+    row<&Settings::syn_cookies>("syn_cookies", kSynCookies,
+                                "NAT, full NAT: SYNs are answered with cookies: auto (while half-open connections take "
+                                "a quarter of the table), on or off. Default auto"),
     number<&Settings::protocol_share>("protocol_share", {1, 100},
                                       "most of the table for a protocol's unproven connections, percent. Default 75"),
     number<&Settings::service_share>("service_share", {1, 100}, "for those of a service, percent. Default 75"),

@@ -19,6 +19,7 @@ void put_pressure(std::string& row, const Pressure& p) {
   put(row, "entries-most", p.capacity);
   put(row, "entries-unproven", std::accumulate(p.unproven.begin(), p.unproven.end(), 0u));
   put(row, "filling", p.on);
+  put(row, "syn-cookies", p.cookies);
   put(row, "gave-way", gave_way(p));
   put(row, "gave-way-kinds", text(p.gave_way));
   put(row, "without-entry", p.without);

@@ -76,8 +76,9 @@ struct alignas(16) Connection {
     Narrow v4_;
     Full full_;
   };
-  uint32_t next_and_link_;  // timer_next() in the upper 24 bits, then is_unproven() in one and link() in the others
-  static constexpr uint32_t kUnproven = 0x80, kLinkMask = 0x7f;
+  // timer_next() in the upper 24 bits, then is_unproven() and is_proxied() in one each, and link() in the others.
+  uint32_t next_and_link_;
+  static constexpr uint32_t kUnproven = 0x80, kProxied = 0x40, kLinkMask = 0x3f;
   static_assert(kMostLinks <= kLinkMask + 1);
 
  public:
@@ -130,6 +131,9 @@ struct alignas(16) Connection {
     return (next_and_link_ & kUnproven) != 0;
   }  // it may give way, and is in unproven.h's lists
   void set_unproven(bool is) { next_and_link_ = (next_and_link_ & ~kUnproven) | (is ? kUnproven : 0); }
+  // Its halves began one after the other, with different numbers (syn_proxy.h).
+  bool is_proxied() const { return (next_and_link_ & kProxied) != 0; }
+  void set_proxied(bool is) { next_and_link_ = (next_and_link_ & ~kProxied) | (is ? kProxied : 0); }
   ConnectionId timer_next() const { return next_and_link_ >> 8; }
   void set_timer_next(ConnectionId id) { next_and_link_ = id << 8 | (next_and_link_ & 0xff); }
   // REQUIRES: it is not of full NAT, whose server does not reply to the client's address (Flows::reply_flow()).

@@ -50,6 +50,8 @@ bool allows(const ServiceSpec& service, const ServerSpec& server) {
   return !service.one_packet || server.method != Method::fullnat;
 }
 
+bool goes_around(const Server& s) { return !translates(s.spec.method) || s.local; }
+
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
 
 }  // namespace
@@ -250,6 +252,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   if (slot == kNoServer) return Refusal::no_server;
   Server& server = servers_[slot];
   const Weighed was(server);
+  const bool went_around = goes_around(server);
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no option for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
@@ -258,6 +261,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   decide_overload(server);
   server.was_nat |= translates(spec.method);
   if (server.taken_out) return std::nullopt;
+  service->around += goes_around(server) - went_around;
   server_changed(service->spec.scheduler, service->state, was, Weighed(server));
   return std::nullopt;
 }
@@ -316,10 +320,18 @@ bool Services::set_reachable(ServerSlot slot, bool reachable) {
   return true;
 }
 
+void Services::set_local(ServerSlot slot, bool local) {
+  Server& server = servers_[slot];
+  const bool went_around = goes_around(server);
+  server.local = local;
+  if (server.in_table()) services_[server.service].around += goes_around(server) - went_around;
+}
+
 // Puts the server first in the schedulers' order.
 void Services::list(Service& service, ServerSlot slot) {
   servers_[slot].listed = next_listed_++;
   service.servers.insert(service.servers.begin(), slot);
+  service.around += goes_around(servers_[slot]);
   server_added(service.spec.scheduler, pool_of(servers_, service), service.state);
 }
 
@@ -329,6 +341,7 @@ void Services::unlist(Service& service, ServerSlot slot) {
   const auto at = std::ranges::lower_bound(service.servers, servers_[slot].listed, std::ranges::greater(), number);
   const auto was_at = static_cast<size_t>(at - service.servers.begin());
   service.servers.erase(at);
+  service.around -= goes_around(servers_[slot]);
   server_removed(service.spec.scheduler, service.state, was_at, Weighed(servers_[slot]));
 }
 
@@ -352,20 +365,6 @@ std::optional<Refusal> Services::remove_server(const ServiceKey& key, Endpoint s
   return std::nullopt;
 }
 
-bool Services::estimate(uint32_t intervals, uint32_t from, uint32_t most) {
-  const auto tick = [&](auto& counted) {
-    counted.rates.tick(counted.traffic);
-    counted.rates.idle_ticks(intervals - 1);
-  };
-  const auto end = std::max<size_t>(services_.size(), free_servers_.used());
-  const size_t until = std::min<size_t>(from + most, end);
-  for (size_t slot = from; slot < until; ++slot) {
-    if (slot < services_.size() && services_[slot].used) tick(services_[slot]);
-    if (slot < servers_.size() && servers_[slot].used) tick(servers_[slot]);
-  }
-  return until == end;
-}
-
 // A server that stays moves to the end of the queue: the next call examines others.
 void Services::forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone) {
   for (size_t left = std::min(removed_.size(), most); left > 0; --left) {
@@ -380,16 +379,6 @@ void Services::forget_removed(Instant now, size_t most, std::vector<ServerSlot>&
     removed_.remove(first);
     removed_.push(first);
   }
-}
-
-std::optional<Refusal> Services::zero(const ServiceKey& key) {
-  Service* const service = find(key);
-  if (!service) return Refusal::no_service;
-  service->traffic = {}, service->rates = {};
-  for (const std::vector<ServerSlot>* const slots : {&service->servers, &service->taken_out}) {
-    for (const ServerSlot slot : *slots) servers_[slot].traffic = {}, servers_[slot].rates = {};
-  }
-  return std::nullopt;
 }
 
 }  // namespace rawvs

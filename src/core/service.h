@@ -186,6 +186,13 @@ struct SchedulerState {                             // scheduler.h explains the 
   uint64_t random = 0;               // twos
 };
 
+// What a SYN cookie promises in the name of a service's servers, by what their SYN-ACKs have shown.
+struct SynPromise {
+  uint16_t mss = 0;                 // the smallest; 0: none was seen
+  uint8_t scale = 7;                // of windows: the last one seen
+  bool sack = true, stamps = true;  // false: a server did not take the client's offer
+};
+
 struct Service {
   ServiceSpec spec{};
   bool used = false;
@@ -197,6 +204,8 @@ struct Service {
   Traffic traffic{};
   Rates rates{};
   uint32_t unproven = 0, half_open = 0;  // of its servers
+  uint32_t around = 0;                   // of `servers`: those whose replies do not pass the director; the host itself
+  SynPromise promise{};
 };
 
 class Services {
@@ -223,6 +232,7 @@ class Services {
   std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server);
   // Sets whether packets can be sent to the server. True: it changed.
   bool set_reachable(ServerSlot slot, bool reachable);
+  void set_local(ServerSlot slot, bool local);  // whether the server is the host itself
   std::optional<Refusal> zero(const ServiceKey& key);
   void set_groups(std::vector<GroupMatch> groups);
   // Ends `intervals` intervals of Rates, all but the first without traffic, for the services and servers in slots

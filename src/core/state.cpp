@@ -59,7 +59,8 @@ StateWriter::StateWriter(const StateClock& clock) : clock_(clock) {
   constexpr size_t kServer = row_size(wide_server_rows), kControl = row_size(full_control_rows);
   for (std::vector<uint8_t>* const rows : {&servers_, &wide_servers_}) rows->reserve(kRowsPerBlock * kServer);
   for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_, &full_rows_}) rows->reserve(kRowsPerBlock * kControl);
-  portion_.reserve(kHeaderSize + 6 * kBlockSize + kRowsPerBlock * (kServer + kControl) + kEndSize);
+  proxied_.reserve(kRowsPerBlock * kProxiedSize);
+  portion_.reserve(kHeaderSize + 7 * kBlockSize + kRowsPerBlock * (kServer + kProxiedSize + kControl) + kEndSize);
 }
 
 Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places) {
@@ -78,6 +79,7 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   }
   put_rows(server_rows, servers_, now);
   put_rows(wide_server_rows, wide_servers_, now);
+  put_rows(proxied_rows, proxied_, now);
   put_rows(pass == Pass::controls ? control_rows : entry_rows, rows_, now);
   put_rows(pass == Pass::controls ? wide_control_rows : wide_entry_rows, wide_rows_, now);
   put_rows(pass == Pass::controls ? full_control_rows : full_entry_rows, full_rows_, now);
@@ -144,6 +146,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
                                   : wide ? wide_rows_
                                          : rows_,
                                   (session ? kControlSize : kEntrySize) + more);
+  const bool proxied = c.is_proxied() && tables.proxies;
   const bool is_behind = (c.flags & Connection::two_sided) != 0 && behind(tables, c, Side::server);
   if (wide) {
     store_ipv6(row, kEntrySize, key.client);
@@ -165,7 +168,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   row[15] = c.state;
   row[16] = saved_flags(c);
   row[17] = static_cast<uint8_t>((is_behind ? Notes::behind : 0) | (controls(tables, c) ? Notes::controls : 0) |
-                                 (c.is_unproven() ? Notes::unproven : 0));
+                                 (c.is_unproven() ? Notes::unproven : 0) | (proxied ? Notes::proxied : 0));
   row[18] = c.packets;
   row[19] = static_cast<uint8_t>(c.link());
   store_be32(row, 20, server);
@@ -178,6 +181,11 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
     std::ranges::copy(c.peer.client_mac, row.begin() + 36);
   }
   if (session) save(*session, row.last(kFtpSessionSaved));
+  if (proxied) {
+    const MutableBytes numbers = append(proxied_, kProxiedSize);
+    store_be32(numbers, 0, tables.connections.id(c));
+    save((*tables.proxies)[tables.connections.id(c)], numbers.subspan(4));
+  }
   ++written_;
 }
 

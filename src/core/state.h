@@ -21,6 +21,7 @@
 #include "core/ftp.h"
 #include "core/local_addresses.h"
 #include "core/outbox.h"
+#include "core/syn_proxy.h"
 #include "core/turn.h"
 #include "rawvs/bytes.h"
 #include "rawvs/settings.h"
@@ -57,6 +58,7 @@ struct Restoration {  // an entry that was read: its service and server are here
   Bytes session{};                          // of a control connection: FTP's, as it was saved
   Endpoint local{};                         // of full NAT; port 0: its client's port is not known yet
   ProxyState proxy{};                       // of full NAT
+  std::optional<SynProxy> numbers{};        // of one that began with a SYN cookie
   ConnectionId controller = kNoConnection;  // here; none: it has none, or that was not restored
 };
 
@@ -74,6 +76,7 @@ struct StateTables {  // the director's tables
   std::function<Restored(const Restoration& entry, Turn turn)> restore;
   const Timeouts* timeouts = nullptr;      // with persistence, limits the lifetime of restored entries; null: no limit
   const LocalAddresses* locals = nullptr;  // of full NAT's connections
+  const SynProxies* proxies = nullptr;     // of connections that began with a SYN cookie
 };
 
 struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
@@ -113,7 +116,7 @@ class StateWriter {
   ConnectionId at_ = 1;
   uint32_t written_ = 0, blocks_ = 0, servers_written_ = 0;
   std::vector<Known> known_;  // by slot
-  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, full_rows_, portion_;
+  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, full_rows_, proxied_, portion_;
 };
 
 // Why a state is refused as a whole.
@@ -163,6 +166,8 @@ class StateReader {
   std::optional<Untaken> read_entry(const Entry& read, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
   std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);
+  void read_proxied(Bytes rows);
+  bool find_numbers(const Entry& e, std::optional<SynProxy>& numbers) const;
   void remember(const Entry& e, ConnectionId now);
   void finish(const StateTables& tables);
   void count(Untaken why, uint32_t entries = 1) { report_.untaken[static_cast<size_t>(why)] += entries; }
@@ -174,6 +179,11 @@ class StateReader {
   ConnectionId id_limit_ = 0;
   uint32_t next_block_ = 0, entries_seen_ = 0, entries_written_ = 0;
   bool finished_ = false;
+  struct Proxied {
+    ConnectionId id;
+    SynProxy numbers;
+  };
+  std::vector<Proxied> proxied_;           // of the entries of the next blocks, by id
   std::vector<Origin> origins_;            // by number
   std::vector<ConnectionId> controllers_;  // by former id: the present id
   StateReport report_;

@@ -184,6 +184,7 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
   const Duration passed = std::max<Duration>(turn.now - (written_ + block.at), Duration::zero());
   const size_t size = row_size(block.kind);
   const bool wide = is_wide(block.kind);
+  if (block.kind == proxied_rows) return read_proxied(block.rows);
   for (Bytes rest = block.rows; !rest.empty(); rest = rest.subspan(size)) {
     const Bytes row = rest.first(size);
     if (block.kind == server_rows || block.kind == wide_server_rows) {
@@ -200,6 +201,24 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
       if (const auto why = read_entry(Entry(row, block.kind), passed, tables, turn)) count(*why);
     }
   }
+}
+
+void StateReader::read_proxied(Bytes rows) {
+  proxied_.clear();
+  for (; !rows.empty(); rows = rows.subspan(kProxiedSize)) {
+    Proxied p{load_be32(rows, 0), {}};
+    const bool in_order = proxied_.empty() || proxied_.back().id < p.id;
+    if (restore(p.numbers, rows.subspan(4, kSynProxySaved)) && in_order) proxied_.push_back(p);
+  }
+}
+
+// The numbers of an entry that began with a SYN cookie; false: they are missing.
+bool StateReader::find_numbers(const Entry& e, std::optional<SynProxy>& numbers) const {
+  if ((e.notes & Notes::proxied) == 0) return true;
+  const auto at = std::ranges::lower_bound(proxied_, e.id, {}, &Proxied::id);
+  if (at == proxied_.end() || at->id != e.id) return false;
+  numbers = at->numbers;
+  return e.key.protocol == Protocol::tcp && !e.is_template() && translates(e.method());
 }
 
 void StateReader::read_server(Bytes row, bool wide, Duration passed, const StateTables& tables, Instant now) {
@@ -306,6 +325,7 @@ std::optional<Untaken> StateReader::take(const Entry& e, const StateTables& tabl
                     .session = e.session,
                     .local = e.local,
                     .proxy = e.proxy};
+  if (!find_numbers(e, entry.numbers)) return Untaken::malformed;
   const bool controlled = e.controller != kNoConnection && !e.is_template();
   if (controlled && e.controller < controllers_.size()) entry.controller = controllers_[e.controller];
   const Restored restored = tables.restore(entry, turn);

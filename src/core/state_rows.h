@@ -17,6 +17,7 @@
 //                mark: ::) and server; client and VIP. A director without IPv6 skips these blocks as damaged
 //   full rows: an entry or control connection of full NAT: a wide row (of IPv4, too), with 24 bytes more before an FTP
 //                session: local address 16, its port 2, PROXY protocol's stage 1, zero 1, and number 4
+//   proxied  36: of an entry of the next blocks: id 4; its numbers, laid out by syn_proxy.cpp
 //   end       4: entries written
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "core/connection.h"
 #include "core/ftp.h"
 #include "core/state.h"
+#include "core/syn_proxy.h"
 #include "rawvs/bytes.h"
 #include "wire/ip_bytes.h"
 
@@ -37,6 +39,7 @@ inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEn
                         kControlSize = kEntrySize + kFtpSessionSaved, kEndSize = 4;
 inline constexpr size_t kAddresses = 32;  // of a wide row
 inline constexpr size_t kLocal = 24;      // of a full row
+inline constexpr size_t kProxiedSize = 4 + kSynProxySaved;
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
@@ -54,16 +57,18 @@ enum Kind : uint8_t {
   wide_entry_rows,
   wide_control_rows,
   full_entry_rows,
-  full_control_rows
+  full_control_rows,
+  proxied_rows
 };
-constexpr bool is_wide(uint8_t kind) { return kind >= wide_server_rows; }
-constexpr bool is_full(uint8_t kind) { return kind >= full_entry_rows; }
+constexpr bool is_wide(uint8_t kind) { return kind >= wide_server_rows && kind <= full_control_rows; }
+constexpr bool is_full(uint8_t kind) { return kind == full_entry_rows || kind == full_control_rows; }
 constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
   switch (kind) {
     case server_rows: return kServerSize;
     case entry_rows: return kEntrySize;
     case control_rows: return kControlSize;
     case end_row: return kEndSize;
+    case proxied_rows: return kProxiedSize;
     case wide_server_rows: return kServerSize + kAddresses;
     case wide_entry_rows: return kEntrySize + kAddresses;
     case wide_control_rows: return kControlSize + kAddresses;
@@ -78,6 +83,7 @@ struct Notes {  // of an entry
     behind = 1,    // a look-up from the server's side finds another entry first
     controls = 2,  // it controls other connections
     unproven = 4,  // it may give way to others
+    proxied = 8,   // it began with a SYN cookie: its numbers are in a proxied row
   };
 };
 struct ServerNotes {

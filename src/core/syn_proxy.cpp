@@ -94,6 +94,30 @@ TcpSegment ack_of(const SynProxy& s, const Frame& frame, const Packet& syn_ack) 
   return ack;
 }
 
+bool is_probe(const SynProxy& s, const Packet& p) {
+  return s.stage == SynStage::open && p.tcp_seq == s.client && p.tcp_flags == TcpFlags::ack;
+}
+
+TcpSegment ack_again(const SynProxy& s, const Frame& frame, const Packet& probe) {
+  const Bytes tcp = tcp_of(frame, probe);
+  TcpSegment ack{.seq = s.client + 1, .ack = probe.tcp_ack - s.number, .flags = TcpFlags::ack};
+  ack.window = shifted(load_be16(tcp, kTcpWindowAt), -s.to_server);
+  if (const auto stamps = read_tcp_options(tcp).stamps)
+    ack.options.stamps = TcpStamps{stamps->value, stamps->echo - s.stamp};
+  return ack;
+}
+
+TcpSegment show_again(const SynProxy& s, const Frame& frame, const Packet& probe) {
+  TcpSegment shown = tcp_reply(frame, probe);
+  shown.seq = probe.tcp_ack;
+  shown.ack = s.client + 1;
+  shown.flags = TcpFlags::ack;
+  shown.window = s.shown;
+  if (const auto stamps = read_tcp_options(tcp_of(frame, probe)).stamps)
+    shown.options.stamps = TcpStamps{stamps->echo, stamps->value};
+  return shown;
+}
+
 SynProxy opened(const SynProxy& waiting, const Frame& frame, const Packet& syn_ack) {
   const TcpOptions theirs = read_tcp_options(tcp_of(frame, syn_ack));
   SynProxy s = waiting;
@@ -107,14 +131,15 @@ SynProxy opened(const SynProxy& waiting, const Frame& frame, const Packet& syn_a
   return s;
 }
 
-void show_open(const SynProxy& s, const Frame& frame, Packet& p) {
+void show_open(SynProxy& s, const Frame& frame, Packet& p) {
   set_seq(frame, p, load_be32(tcp_of(frame, p), kTcpSeqAt) + 1 + s.number);
   set_flags(frame, p, TcpFlags::ack);
   blank_options(frame, p, s.offer.stamps);
   add_to_stamp(frame, p, kValueAt, s.stamp);
   // A SYN-ACK's window is not scaled.
   const uint16_t window = load_be16(tcp_of(frame, p), kTcpWindowAt);
-  store_window(frame, p, shifted(window, s.offer.scale ? s.offer.promised : 0));
+  s.shown = shifted(window, s.offer.scale ? s.offer.promised : 0);
+  store_window(frame, p, s.shown);
 }
 
 void show_refused(const SynProxy& s, const Frame& frame, Packet& p) {
@@ -167,6 +192,7 @@ void save(const SynProxy& s, MutableBytes out) {
   out[24] = static_cast<uint8_t>((o.sack ? kSack : 0) | (o.stamps ? kStamps : 0) | (o.scale ? kScale : 0));
   out[25] = o.scale.value_or(0);
   out[26] = o.promised;
+  store_be16(out, 28, s.shown);
 }
 
 bool restore(SynProxy& s, Bytes in) {
@@ -183,7 +209,8 @@ bool restore(SynProxy& s, Bytes in) {
   s.asked = in[21];
   s.to_client = static_cast<int8_t>(in[22]);
   s.to_server = in[23];
-  const bool staged = s.stage == SynStage::waiting || s.stage == SynStage::open;
+  s.shown = load_be16(in, 28);
+  const bool staged = s.stage != SynStage::none && s.stage < SynStage::count_;
   const bool scales = std::max({s.to_server, in[25], s.offer.promised}) <= kMostScale && s.to_client >= -kMostScale &&
                       s.to_client <= kMostScale;
   return staged && scales && s.offer.mss != 0 && (in[24] & ~kAllOffers) == 0;

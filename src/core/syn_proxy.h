@@ -27,7 +27,8 @@ namespace rawvs {
 enum class SynStage : uint8_t {
   none,
   waiting,  // for the server's SYN-ACK
-  open,
+  open,     // it came, and was acknowledged; nothing else has come from the server since
+  heard,    // the server has sent more
   count_
 };
 
@@ -42,6 +43,7 @@ struct SynProxy {
   int8_t to_client;   // open: the server's windows are shifted so many bits to the right, or to the left if negative
   uint8_t to_server;  // the client's, to the left: it scales, and the server does not
   SynOffer offer;
+  uint16_t shown;  // open: the server's window, as the client was told
 };
 
 // The connection of a client whose ACK, or a later segment before its half was open, had a right cookie.
@@ -54,20 +56,27 @@ void remember(SynProxy& s, const Frame& frame, const Packet& packet);
 TcpSegment syn_of(const SynProxy& s);
 TcpSegment ack_of(const SynProxy& s, const Frame& frame, const Packet& syn_ack);
 
+// Open: the client still sees a window of 0, and probes it (RFC 9293 section 3.8.6.1), from the number before its first
+// byte on. ack_again(): the server's handshake may lack its ACK, and a server that itself uses SYN cookies resets such
+// a connection when it gets the probe. show_again(): the segment that opens the window.
+bool is_probe(const SynProxy& s, const Packet& packet);
+TcpSegment ack_again(const SynProxy& s, const Frame& frame, const Packet& probe);
+TcpSegment show_again(const SynProxy& s, const Frame& frame, const Packet& probe);
+
 // The server's SYN-ACK opens its half: opened() says with which numbers, and show_open() makes of it, when everything
 // else of it was rewritten for the client, the segment that opens the client's window.
 SynProxy opened(const SynProxy& waiting, const Frame& frame, const Packet& syn_ack);
-void show_open(const SynProxy& s, const Frame& frame, Packet& syn_ack);
+void show_open(SynProxy& s, const Frame& frame, Packet& syn_ack);
 // Waiting: the server's RST becomes one that the client accepts.
 void show_refused(const SynProxy& s, const Frame& frame, Packet& reset);
 
-// Open: of segments, and of an ICMP error that quotes a segment of the server to its client.
+// Open, heard: of segments, and of an ICMP error that quotes a segment of the server to its client.
 void to_server(const SynProxy& s, const Frame& frame, Packet& packet);
 void to_client(const SynProxy& s, const Frame& frame, Packet& packet);
 void to_server_error(const SynProxy& s, const Frame& frame, const Packet& error, const Quote& quote);
 
 // As bytes, for another process. False: the bytes are of no possible one.
-inline constexpr size_t kSynProxySaved = 28;
+inline constexpr size_t kSynProxySaved = 32;
 void save(const SynProxy& s, MutableBytes out);  // out: kSynProxySaved bytes, all 0
 [[nodiscard]] bool restore(SynProxy& s, Bytes in);
 

@@ -119,6 +119,7 @@ bool SyncSender::wanted(const Connection& c) const {
   if (c.method() == Method::fullnat) return false;
   if (c.is_wide() && c.client_address().family() != c.server_address().family()) return false;
   if (c.is_template()) return c.rport != kNoPort;
+  if (c.is_proxied()) return false;  // no message holds its numbers: its client is better reset than kept guessing
   if (c.cport.value == 0) return false;
   if (c.protocol == Protocol::tcp) return (kTcpTold & bit(c.state)) != 0;
   if (c.protocol == Protocol::sctp) return (kSctpTold & bit(c.state)) != 0;

@@ -10,8 +10,8 @@
 // waits up to 2 s; what is not yet sent is lost with the master). Unlike IPVS, an entry is written when its message
 // leaves, so it has the newest state, and a message has each connection once; a template is sent again after 10 s, not
 // with each packet; a connection whose server has another family than its client is not sent, since no message can hold
-// it; and all connections are sent, a portion every 10 ms, on request, every `full_every`, and when the
-// queue has overflowed.
+// it, nor one that began with a SYN cookie; and all connections are sent, a portion every 10 ms, on request, every
+// `full_every`, and when the queue has overflowed.
 //
 // A backup asks for all connections when it starts, and when message numbers are missing. It adopts only connections of
 // servers that it knows. (A kernel's backup also keeps others, and sends their packets to the address in the message.)

@@ -31,8 +31,9 @@ struct Arrival {
   Role role = Role::other;
   FlowKey key{};  // unless the role is `other`; with its hash
   uint64_t hash = 0;
-  Quote quote{};  // of an ICMP error
-  Cuts cuts{};    // of a reassembled datagram
+  Quote quote{};        // of an ICMP error
+  Cuts cuts{};          // of a reassembled datagram
+  bool proven = false;  // a SYN that the director sends in the name of a client which has answered a SYN cookie
   // For observers.
   bool opened = false;               // it began a connection
   ServerSlot served_by = kNoServer;  // the server that got it, if there is no connection afterwards

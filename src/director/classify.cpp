@@ -8,6 +8,7 @@ void Director::Path::parse(Arrival& a) {
   const Frame& frame = *a.frame;
   a.role = Role::other;
   a.opened = false;
+  a.proven = false;
   a.served_by = kNoServer;
   a.whole = nullptr;
   a.exit = parse_ethernet(frame, a.ethernet);

@@ -8,8 +8,15 @@
 #include "core/outbox.h"
 #include "director/path.h"
 #include "wire/ipv6_header.h"
+#include "wire/tcp_segment.h"
 
 namespace rawvs {
+
+namespace {
+
+bool passes_both_ways(const Server& server) { return translates(server.spec.method) && !server.local; }
+
+}  // namespace
 
 // Three passes over the batch: memory is prefetched while other frames are processed. Otherwise a look-up in a table of
 // a million connections costs two cache misses.
@@ -68,28 +75,54 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
   if (a.packet.protocol == Protocol::icmp) {
     if (const Exit exit = forwarder.tunnel_error(a, turn); exit != Exit::not_vip) return exit;
   }
-  if (Service* const service = flows.schedulable(a, turn.now)) return new_flow(a, *service, turn);
-  return host.answer(a, turn);
+  if (const auto proxy = handshakes.proof(a, turn.now)) return cookie_came_back(a, *proxy, turn);
+  Service* const service = flows.schedulable(a, turn.now);
+  if (!service) return host.answer(a, turn);
+  return handshakes.wants(a, *service, turn) ? handshakes.answer(a, *service, turn) : new_flow(a, *service, turn);
 }
 
 // The first packet of a connection to a VIP.
 Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
   Exit why = Exit::no_server;
   const auto choice = flows.choose(a.key, service, turn, why);
+  if (a.proven && choice && !passes_both_ways(services.server(choice->server))) return Exit::no_server;
   if (!choice) {
-    if (why != Exit::no_server) return why;
+    if (a.proven || why != Exit::no_server) return why;
     // An FTP service is also looked up for other ports, but does not decide about them.
     const bool others_port = service.spec.key.vip.port == kFtp && a.key.vport != kFtp;
     return others_port ? host.answer(a, turn) : host.error(a, why, turn);
   }
   Server& server = services.server(choice->server);
   if (service.spec.one_packet && a.packet.protocol == Protocol::udp) return once(a, service, *choice, turn);
-  if (const auto shed = flows.sheds(a, choice->server)) return *shed;
+  const auto shed = a.proven ? std::nullopt : flows.sheds(a, choice->server);
+  if (shed) return *shed;
   Connection* const c = flows.begin(a, service, *choice, turn, why);
   if (c) return forwarder.to_server(a, *c, server, turn);
   if (why != Exit::table_full || !flows.can_do_without(service, choice->server)) return why;
   flows.does_without(turn.now);
   return once(a, service, *choice, turn);
+}
+
+// A client has answered a SYN cookie: the SYN that began its half goes to a server now, by the usual path.
+Exit Director::Path::cookie_came_back(Arrival& a, const SynProxy& proxy, Turn turn) {
+  const MutableBytes buffer = turn.out.buffer();
+  const size_t size = write_tcp_segment(buffer, Handshakes::syn(proxy, a));
+  if (size == 0) return Exit::outbox_full;
+  turn.out.keep_buffer();
+  syn_frame_ = {};
+  syn_frame_.data = buffer.data();
+  syn_frame_.size = static_cast<uint32_t>(size);
+  syn_frame_.headroom = Outbox::kBufferRoom;
+  syn_frame_.link = a.frame->link;
+  syn_.frame = &syn_frame_;
+  parse(syn_);
+  if (syn_.exit) return *syn_.exit;
+  syn_.proven = true;
+  Service* const service = flows.schedulable(syn_, turn.now);
+  const Exit exit = service ? new_flow(syn_, *service, turn) : Exit::no_server;
+  a.opened = syn_.opened && flows.begin_proxy(syn_, proxy, turn.now);
+  if (a.opened) return exit == Exit::forwarded || exit == Exit::held ? Exit::cookie_right : exit;
+  return exit == Exit::no_server ? host.answer(a, turn) : exit;  // an RST; or it comes again with its next packet
 }
 
 // A packet without an entry in the table.
@@ -149,7 +182,7 @@ bool Director::Path::kept_from_kernel(const Arrival& a) const {
 
 void Director::Path::time_passed(Turn turn) {
   surroundings.recycle();
-  flows.expire_due(turn);
+  flows.expire_due(turn, [&](Connection& c) { forwarder.ask_again(c, turn); });
   flows.end_orphans(turn.out);
   for (Frame first; reassembly.timed_out(turn.now, first);) {
     exits.count(Exit::fragment_expired);
@@ -158,13 +191,14 @@ void Director::Path::time_passed(Turn turn) {
   if (estimates.more()) estimates.run(services, turn.now);
   surroundings.time_passed(turn);
   pressure_log.look(flows.pressure(), turn);
+  handshakes.time_passed(turn);
 }
 
 Instant Director::Path::next_deadline() const {
   if (flows.searching() || estimates.more() || surroundings.more_work()) return Instant();  // at once
   const Pressure pressure = flows.pressure();
   return std::min({flows.next_deadline(), surroundings.next_deadline(), reassembly.next_deadline(),
-                   pressure_log.next_deadline(pressure.on, gave_way(pressure))});
+                   handshakes.next_deadline(), pressure_log.next_deadline(pressure.on, gave_way(pressure))});
 }
 
 }  // namespace rawvs

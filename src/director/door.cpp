@@ -55,7 +55,8 @@ bool Director::adopt(const Adoption& heard, Turn turn) { return path_->flows.ado
 bool Director::observe(const std::shared_ptr<Observer>& observer) { return path_->onlookers.add(observer); }
 void Director::estimate(Instant now) { path_->estimates.run(path_->services, now); }
 Explanation Director::explain(const FlowKey& flow, Instant now) const {
-  return rawvs::explain({path_->settings, path_->services, path_->flows, path_->surroundings}, flow, now);
+  return rawvs::explain({path_->settings, path_->services, path_->flows, path_->surroundings, path_->handshakes}, flow,
+                        now);
 }
 Director::Reach Director::reach(const Server& server) const { return path_->surroundings.reach(server); }
 const Watch& Director::watch() const { return path_->surroundings.watch(); }
@@ -67,7 +68,11 @@ const Settings& Director::settings() const { return path_->settings; }
 const Services& Director::services() const { return path_->services; }
 const ConnectionTable& Director::connections() const { return path_->flows.connections(); }
 Endpoint Director::local(const Connection& c) const { return path_->flows.local(c); }
-Pressure Director::pressure() const { return path_->flows.pressure(); }
+Pressure Director::pressure() const {
+  Pressure p = path_->flows.pressure();
+  p.cookies = path_->handshakes.in_force();
+  return p;
+}
 const Neighbors& Director::neighbors() const { return path_->surroundings.neighbors(); }
 const Claims& Director::claims() const { return path_->surroundings.claims(); }
 const Reassembly& Director::reassembly() const { return path_->reassembly; }

@@ -5,6 +5,7 @@
 #include "core/scheduler.h"
 #include "core/track.h"
 #include "director/flows.h"
+#include "director/handshakes.h"
 #include "director/surroundings.h"
 #include "wire/formatted.h"
 
@@ -138,6 +139,8 @@ class Explainer {
                    name(s.scheduler),
                    s.persistence > Duration::zero() ? formatted(", persistence {} s", s.persistence / 1s) : "",
                    s.one_packet ? ", one-packet scheduling" : "", service->servers.size()));
+    if (d_.handshakes.in_force(*service, flow_))
+      step("SYN cookies: the director answers the SYN; what follows happens when the client has come back.");
     if (s.persistence > Duration::zero()) {
       const FlowKey key = template_key(flow_, service->spec);
       const Connection* const client_template = find(key);

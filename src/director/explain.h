@@ -16,6 +16,7 @@
 namespace rawvs {
 
 class Flows;
+class Handshakes;
 class Surroundings;
 struct Settings;
 
@@ -32,6 +33,7 @@ struct Explained {  // the parts of the director that decide
   const Services& services;
   const Flows& flows;
   const Surroundings& surroundings;
+  const Handshakes& handshakes;
 };
 Explanation explain(const Explained& of, const FlowKey& flow, Instant now);
 

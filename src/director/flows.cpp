@@ -10,9 +10,6 @@ namespace {
 
 constexpr Duration kStillControls = 60s;  // IPVS: an expired entry stays as long as it controls others
 constexpr uint32_t kOrphanWork = 512;     // entries examined per call
-// Wheel entries per call, however many are due. With NAT, each also costs a system call that removes it from the
-// guard's map: about 200 microseconds in all, for which packets wait.
-constexpr uint32_t kExpireWork = 128;
 
 }  // namespace
 
@@ -23,6 +20,7 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
       unproven_(connections_, std::min<uint32_t>(settings.max_servers, kNoServer)),
       clients_(settings.max_connections, secret),
       ftp_(static_cast<uint16_t>(settings.max_ftp)),
+      proxies_(ConnectionTable::last_id(connections_.capacity()) + 1),
       local_turns_(std::min<uint32_t>(settings.max_servers, kNoServer)) {
   // Not at the first port again after a restart: servers may remember the connections from it.
   for (size_t i = 0; i < local_turns_.size(); ++i) local_turns_[i] = static_cast<uint32_t>(mixed(secret.k0 + i));
@@ -37,7 +35,7 @@ Connection* Flows::track(const Arrival& a, Turn turn) {
     c = connections_.find(Side::client, any_port, connections_.hash(any_port));
   }
   if (!c) return nullptr;
-  if (connections_.expired(*c, turn.now)) {
+  if (connections_.expired(*c, turn.now) && !waits(*c)) {
     if (!controls(*c)) return end(*c, turn.out), nullptr;
     expire(*c, turn);
   }
@@ -52,6 +50,7 @@ bool Flows::over(const Arrival& a, const Connection& c) const {
   if (settings_.expire_nodest_conn && !server.in_table()) return true;
   if (server.standing == Standing::resets) return true;
   if (a.role != Role::request || !begins(a.packet)) return false;
+  if (waits(c)) return a.packet.tcp_seq != proxies_[connections_.id(c)].client;  // its client has begun anew
   return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);
 }
 
@@ -63,7 +62,7 @@ Connection* Flows::track_reply(const Arrival& a, Turn turn) {
     const FlowKey key{a.client_address(), a.key.vip, a.key.cport, a.key.vport, a.key.protocol, false};
     c = connections_.find(Side::server, key, connections_.hash(key));
   }
-  if (!c || !connections_.expired(*c, turn.now)) return c;
+  if (!c || !connections_.expired(*c, turn.now) || waits(*c)) return c;
   if (controls(*c)) return c;
   end(*c, turn.out);
   return nullptr;
@@ -136,11 +135,6 @@ uint32_t* Flows::children(Connection& c) {
 bool Flows::controls(Connection& c) {
   const uint32_t* const controlled = children(c);
   return controlled && *controlled != 0;
-}
-
-void Flows::expire_due(Turn turn) {
-  uint32_t work = kExpireWork;
-  while (Connection* const c = connections_.due(turn.now, work)) expire(*c, turn);
 }
 
 // At the end of its timeout; as in IPVS it stays, a minute at a time, while it controls others.

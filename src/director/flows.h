@@ -14,6 +14,7 @@
 #include "core/pressure.h"
 #include "core/proof.h"
 #include "core/state.h"
+#include "core/syn_proxy.h"
 #include "core/sync.h"
 #include "core/tcp_state.h"
 #include "core/track.h"
@@ -83,8 +84,19 @@ class Flows {
   StateTables state_tables();
   SyncView sync_view() const;
 
-  // Time.
-  void expire_due(Turn turn);
+  // SYN cookies (flows_proxy.cpp): connections whose halves begin one after the other. begin_proxy(): the one that this
+  // SYN has begun, in the client's name. end_proxy(): both halves have the same numbers again, because a new connection
+  // begins in the entry, or it ends. wait(): until the SYN is to be repeated. half_open(): places of the table.
+  bool can_proxy() const { return proxies_.reserved(); }
+  SynProxy& proxy(const Connection& c) { return proxies_[connections_.id(c)]; }  // REQUIRES: c.is_proxied()
+  bool begin_proxy(const Arrival& syn, const SynProxy& proxy, Instant now);      // false: there is no such connection
+  void end_proxy(Connection& c) { c.set_proxied(false); }
+  void wait(Connection& c, Instant now);
+  uint32_t half_open() const { return unproven_.places(UnprovenKinds::one(Unproven::half_open)); }
+
+  // Time. again(c): for a connection that waits for its server's SYN-ACK: repeats the SYN, and calls wait().
+  template <class Again>
+  void expire_due(Turn turn, Again&& again);
   // expire_nodest_conn: one step of the search for connections of removed servers.
   void end_orphans(Outbox& out);
   void search_orphans() {
@@ -155,6 +167,7 @@ class Flows {
   bool one_of(uint64_t part, uint64_t whole);
   uint32_t* children(Connection& c);
   bool controls(Connection& c);
+  bool waits(const Connection& c) const;
   void expire(Connection& c, Turn turn);
   void end(Connection& c, Outbox& out);
 
@@ -172,6 +185,7 @@ class Flows {
   UnprovenEntries unproven_;
   ClientCounts clients_;
   FtpSessions ftp_;
+  SynProxies proxies_;
   LocalAddresses locals_;
   std::vector<uint32_t> local_turns_;          // by server slot: which of its local addresses and ports was tried last
   SyncSender* told_ = nullptr;                 // null: no sync
@@ -183,6 +197,15 @@ class Flows {
   Instant without_until_{};  // until then their connections may go on
   uint32_t shed_turn_ = 0;   // drop_packet, half-open limits: when the next new connection is dropped
 };
+
+template <class Again>
+void Flows::expire_due(Turn turn, Again&& again) {
+  // Wheel entries per call, however many are due. With NAT, each also costs a system call that removes it from the
+  // guard's map: about 200 microseconds in all, for which packets wait.
+  constexpr uint32_t kExpireWork = 128;
+  uint32_t work = kExpireWork;
+  while (Connection* const c = connections_.due(turn.now, work)) waits(*c) ? again(*c) : expire(*c, turn);
+}
 
 // The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its
 // server; it has a deadline; its parent counts it; it is listed as unproven unless it is not; while its client's port

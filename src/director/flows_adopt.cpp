@@ -21,7 +21,8 @@ StateTables Flows::state_tables() {
           ftp_,
           [this](const Restoration& entry, Turn turn) { return restore(entry, turn); },
           &settings_.timeouts,
-          &locals_};
+          &locals_,
+          &proxies_};
 }
 
 SyncView Flows::sync_view() const { return {connections_, services_, &ftp_, settings_.timeouts}; }
@@ -121,6 +122,10 @@ Restored Flows::restore(const Restoration& entry, Turn turn) {
   }
   // A look-up finds the newest entry, which is now this one; before the restart it was another.
   if (first && (c->flags & Connection::two_sided) != 0) connections_.rename(*first, first->key());
+  if (entry.numbers && can_proxy()) {
+    c->set_proxied(true);
+    proxies_[connections_.id(*c)] = *entry.numbers;
+  }
   services_.server(entry.server).was_nat |= translates(c->method()) && !is_template;
   return {std::nullopt, connections_.id(*c), parent != nullptr};
 }

@@ -60,7 +60,7 @@ std::optional<size_t> Flows::schedule(const FlowKey& flow, Service& service, Ins
 
 Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why) {
   const Method method = services_.server(choice.server).spec.method;
-  const Entry entry{a.key, a.hash, choice.server, choice.port, choice.parent, method};
+  const Entry entry{a.key, a.hash, choice.server, choice.port, choice.parent, method, a.proven};
   keep_shares(entry, turn);
   Connection* const c = enter(entry, turn, why, [](Connection& made, Server& server) {
     const bool proxy = server.spec.proxy && made.is_full();

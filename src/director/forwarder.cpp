@@ -36,6 +36,9 @@ Forwarder::Forwarder(const Settings& settings, Services& services, Flows& flows,
     : settings_(settings), services_(services), flows_(flows), surroundings_(surroundings), host_(host) {}
 
 Exit Forwarder::to_server(Arrival& a, Connection& c, Server& server, Turn turn) {
+  if (c.is_proxied()) {
+    if (const auto exit = from_proxied_client(a, c, server, turn)) return *exit;
+  }
   return a.role == Role::client_error ? carry_client_error(a, c, server, turn) : carry(a, c, server, turn);
 }
 
@@ -88,6 +91,9 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
   if (mixed) mtu = room_in_other_family(mtu, a.packet.family());
   if (a.packet.ttl <= 1) return host_.error(a, Exit::ttl_exceeded, turn);
   if (const auto refused = too_long(a, mtu, true, turn)) return *refused;
+  if (c.is_proxied()) {
+    if (const auto exit = from_proxied_server(a, c, server, turn)) return *exit;
+  }
   count_out(a, server);
   if (!flows_.follow_ftp(a.packet, c, Direction::output)) return Exit::ftp_full;
   flows_.age(a.packet, c, server, Direction::output, turn.now);
@@ -98,9 +104,13 @@ Exit Forwarder::carry_reply(Arrival& a, Connection& c, Server& server, Turn turn
     if (const auto refused = read_ftp_reply(a, c, mtu, found, turn)) return *refused;
   }
   clamp_mss(a, c, server, surroundings_.link(a.frame->link).mtu_of(a.packet.family()));
+  learn_promise(a, c, server);
   if (mixed && !change_family(a, c.vip().addr, c.client().addr, turn)) return Exit::bad_length;
   rewrite_source(*a.frame, a.packet, c.vip().addr, c.vport);
   if (c.is_full()) rewrite_destination(*a.frame, a.packet, c.client().addr, c.cport);
+  if (c.is_proxied()) {
+    if (const auto exit = show_proxied(a, c, server, turn)) return *exit;
+  }
   // A connection from sync with a Linux director: until the client sends, only the host's routes know the way to it.
   if (c.peer.client_mac == Mac{}.bytes) {
     const Exit exit = give_back(a, turn.out);

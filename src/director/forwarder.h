@@ -27,6 +27,8 @@ class Forwarder {
   Exit to_client(Arrival& a, Connection& c, Server& server, Turn turn);
   // The only packet of a connection of one-packet scheduling.
   Exit once(Arrival& a, Connection& c, Server& server, Turn turn);
+  // A connection that began with a SYN cookie and waits for its server's half: time has passed, the SYN is repeated.
+  void ask_again(Connection& c, Turn turn);
   // A router's ICMP error about one of our tunnel packets; Exit::not_vip: it is something else.
   Exit tunnel_error(const Arrival& a, Turn turn);
   // To the host's kernel, which routes it; what came in fragments, in the same ones.
@@ -57,6 +59,15 @@ class Forwarder {
   Exit back(Arrival& a, const Connection& c, Turn turn);
   void clamp_mss(const Arrival& a, const Connection& c, const Server& server, uint32_t server_mtu) const;
   std::optional<Exit> too_long(const Arrival& a, uint32_t mtu, bool df_counts, Turn turn);
+  // forwarder_handshakes.cpp
+  std::optional<Exit> from_proxied_client(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<Exit> from_proxied_server(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<Exit> show_proxied(Arrival& a, Connection& c, Server& server, Turn turn);
+  std::optional<Exit> open_half(Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit answer_probe(const Arrival& a, Connection& c, Server& server, Turn turn);
+  Exit ask(Connection& c, Server& server, Turn turn);
+  Exit send_for_client(const TcpSegment& segment, Connection& c, Server& server, Turn turn);
+  void learn_promise(const Arrival& syn_ack, const Connection& c, Server& server);
   // forwarder_families.cpp
   bool change_family(Arrival& a, Ip src, Ip dst, Turn turn);
   Exit tell_in_family(const Arrival& a, Endpoint src, Endpoint dst, const Hop& hop, Turn turn);

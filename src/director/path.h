@@ -15,6 +15,7 @@
 #include "director/estimates.h"
 #include "director/flows.h"
 #include "director/forwarder.h"
+#include "director/handshakes.h"
 #include "director/host.h"
 #include "director/onlookers.h"
 #include "director/surroundings.h"
@@ -33,6 +34,7 @@ struct Director::Path {
         flows(settings, services, secret, now),
         host(settings, surroundings, composer),
         forwarder(settings, services, flows, surroundings, host),
+        handshakes(settings, services, flows, surroundings, secret),
         onlookers(services, flows, surroundings),
         reassembly(s.max_fragmented, secret),
         estimates(now) {}
@@ -53,6 +55,7 @@ struct Director::Path {
   Flows flows;
   Host host;
   Forwarder forwarder;
+  Handshakes handshakes;
   Onlookers onlookers;
   Reassembly reassembly;
   Estimates estimates;
@@ -66,6 +69,7 @@ struct Director::Path {
   Exit ip_arrived(Arrival& a, Turn turn);
   Exit vip_packet(Arrival& a, Turn turn);
   Exit new_flow(Arrival& a, Service& service, Turn turn);
+  Exit cookie_came_back(Arrival& a, const SynProxy& proxy, Turn turn);
   Exit once(Arrival& a, Service& service, const Choice& choice, Turn turn);
   Exit passing_packet(Arrival& a, Turn turn);
   Exit fragment_arrived(Arrival& a, Turn turn);
@@ -76,6 +80,8 @@ struct Director::Path {
   std::array<Arrival, kBatch> batch_{};
   Arrival whole_{};  // reassembled from fragments
   Frame whole_frame_{};
+  Arrival syn_{};  // made in the name of a client that has answered a SYN cookie
+  Frame syn_frame_{};
 };
 
 }  // namespace rawvs

@@ -55,7 +55,7 @@ void ServerPlaces::place(ServerSlot slot, Instant now) {
   const bool serves = server.in_service();
   follow_way(places_[slot], serves ? std::optional(server.spec.at.addr) : std::nullopt);
   const Route route = serves ? route_to(server.spec.at.addr) : Route{};
-  server.local = serves && route.kind == Route::Kind::local;
+  services_.set_local(slot, serves && route.kind == Route::Kind::local);
   const bool reachable = serves && by_route(server, route) == Director::Reach::ready;
   if (serves) server.source = route.source, server.route_mtu = route.mtu;
   if (serves && services_.set_reachable(slot, reachable)) touched_.add(server.key, server.spec.at);

@@ -69,6 +69,7 @@ std::string table_part(const Rows& rows) {
     std::string out = "Connections: " + grouped(row.number("entries-used")) + " of " +
                       grouped(row.number("entries-most")) + (row.number("filling") != 0 ? " (it fills), " : ", ") +
                       grouped(row.number("entries-unproven")) + " of them unproven";
+    if (row.number("syn-cookies") != 0) out += "; SYNs are answered with SYN cookies where replies pass";
     if (row.number("gave-way") != 0) {
       out += "; " + grouped(row.number("gave-way")) + " gave way to others: " + kinds_text(row.get("gave-way-kinds"));
     }
