@@ -50,6 +50,7 @@ class DoorFuzz : public testing::Test {
   void offload_some(Made& m);
   void cut(const Made& m);
   Made addressed(Made m);
+  void shake_hands(const Departure& d, const Packet& packet);
   const Connection* some_connection();
   const Service* some_service();
   FrameBytes mutated(FrameBytes b);
@@ -99,6 +100,7 @@ class DoorFuzz : public testing::Test {
   std::unique_ptr<Reassembly> joined_;  // of the fragments that leave
   std::vector<Arrived> arrived_;        // the last call's
   std::vector<Made> pieces_;            // of datagrams, still to come
+  std::vector<Made> handshakes_;        // replies to SYNs and SYN-ACKs that left, still to come
   std::vector<FrameBytes> tunnelled_;   // some that left in a tunnel, to be quoted
   std::map<std::pair<std::string, uint16_t>, std::pair<uint32_t, uint32_t>> numbers_;  // of FTP's two streams
   std::map<ConnectionId, Known> known_;

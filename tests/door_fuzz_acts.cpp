@@ -23,6 +23,7 @@ void DoorFuzz::begin(bool honest) {
   s.drop_packet = one_in(4) ? s.drop_packet : uint8_t{0};
   for (uint8_t* const share : {&s.protocol_share, &s.service_share, &s.client_share})
     *share = one_of<uint8_t>({5, 75, 100});
+  s.syn_cookies = one_of({SynCookieMode::automatic, SynCookieMode::on, SynCookieMode::off});
   s.half_open_server = one_of({0u, 0u, 4u});
   s.half_open_service = one_of({0u, 0u, 8u});
   s.pmtu_disc = !one_in(3);
@@ -31,7 +32,8 @@ void DoorFuzz::begin(bool honest) {
   s.arp_defend = !one_in(3);
   s.reply_rate = one_of({0u, 1u, 1000u, 1000u});
   out_.clear();
-  arrived_.clear(), pieces_.clear(), tunnelled_.clear(), numbers_.clear(), known_.clear(), expected_.clear();
+  arrived_.clear(), pieces_.clear(), tunnelled_.clear(), numbers_.clear(), handshakes_.clear(), known_.clear(),
+      expected_.clear();
   frames_ = outbox_full_ = 0;
   director_ = std::make_unique<Director>(s, HashKey{3, 4}, now_);
   joined_ = std::make_unique<Reassembly>(256, HashKey{5, 6});

@@ -5,6 +5,7 @@
 
 #include "door_fuzz.h"
 #include "links.h"
+#include "wire/tcp_segment.h"
 
 namespace rawvs::test {
 
@@ -52,7 +53,15 @@ FrameBytes DoorFuzz::l4_frame(Protocol protocol, Endpoint from, Endpoint to, uin
     return ipv4_frame(kClientMac, kDirectorMac, src, dst, 132, ttl, df ? 0x4000 : 0, l4);
   }
   const char* const flags[] = {"S", "S", "A", "PA", "FA", "R", "SA", ""};
-  return frame(Tcp{src, dst, from.port.value, to.port.value, flags[kind % 8], data, below(5000), below(5000), ttl, df});
+  FrameBytes b =
+      frame(Tcp{src, dst, from.port.value, to.port.value, flags[kind % 8], data, below(5000), below(5000), ttl, df});
+  if (size != 0 || !one_in(2)) return b;
+  const FrameBytes options{2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 1, static_cast<uint8_t>(below(256)),
+                           0, 0, 0, 0,   1, 3, 3, 7};
+  b.resize(54), b.insert(b.end(), options.begin(), options.end());
+  put_be16(b.data() + 16, 60), b[46] = 10 << 4;
+  fix_ip_checksum(b), fix_l4_checksum(b);
+  return b;
 }
 
 const Connection* DoorFuzz::some_connection() {
@@ -213,7 +222,34 @@ DoorFuzz::Made DoorFuzz::addressed(Made m) {
   return m;
 }
 
+// What a host that gets this SYN or SYN-ACK sends back, to come some time later.
+void DoorFuzz::shake_hands(const Departure& d, const Packet& p) {
+  if (p.protocol != Protocol::tcp || p.fragmented() || (p.tcp_flags & TcpFlags::syn) == 0) return;
+  TcpSegment reply = tcp_reply(d.frame, p);
+  const bool asked = (p.tcp_flags & TcpFlags::ack) == 0;
+  reply.seq = asked ? below(5000) : p.tcp_ack;
+  reply.ack = p.tcp_seq + 1;
+  reply.flags = asked ? TcpFlags::syn | TcpFlags::ack : TcpFlags::ack;
+  if (asked && one_in(8)) reply.flags = TcpFlags::rst | TcpFlags::ack;
+  if (!asked && one_in(8)) --reply.seq;
+  reply.window = static_cast<uint16_t>(below(65536));
+  reply.from = kClientMac;
+  const auto theirs = read_tcp_options(Bytes(d.frame.bytes()).subspan(p.l4_at, p.l4_size())).stamps;
+  if (theirs && !one_in(8)) reply.options.stamps = TcpStamps{below(5000), theirs->value};
+  if (asked) reply.options.mss = 1400, reply.options.scale = static_cast<uint8_t>(below(15));
+  Made m{FrameBytes(200), d.out};
+  m.bytes.resize(write_tcp_segment(m.bytes, reply));
+  if (handshakes_.size() == 32) handshakes_.erase(handshakes_.begin());
+  handshakes_.push_back(std::move(m));
+}
+
 DoorFuzz::Made DoorFuzz::make() {
+  if (!handshakes_.empty() && one_in(4)) {
+    const uint32_t i = below(static_cast<uint32_t>(handshakes_.size()));
+    Made m = handshakes_[i];
+    if (!one_in(3)) handshakes_.erase(handshakes_.begin() + i);
+    return m;
+  }
   if (!pieces_.empty() && one_in(pieces_.size() > 10 ? 3 : 6)) {
     std::swap(pieces_[below(static_cast<uint32_t>(pieces_.size()))], pieces_.back());
     Made piece = pieces_.back();

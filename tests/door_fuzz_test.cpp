@@ -38,6 +38,7 @@ void DoorFuzz::check_departures() {
     ASSERT_FALSE(wrong) << "round " << round_ << ": " << words(*wrong).name;
     EXPECT_GE(packet.ttl, 1) << "round " << round_;
     if (honest_) check_departure(d, packet);
+    shake_hands(d, packet);
   }
 }
 
