@@ -349,7 +349,7 @@ def a_check_whose_program_is_missing_or_may_not_be_run_is_found_with_the_servers
     eventually(lambda: sorted(checks(director)) == ["no-program", "not-checked-yet"], 15, "no program")
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o700)
-    eventually(lambda: sorted(checks(director)) == ["not-checked-yet", "not-executable"], 15, "a program for root alone")
+    eventually(lambda: sorted(checks(director)) == ["not-checked-yet", "not-executable"], 15, "a program for root")
     finding = next(one for one in examine(director)["findings"] if one["check"] == "not-executable")
     true("may not be executed by nobody" in finding["what"], finding["what"])
     type_it(lab, finding)

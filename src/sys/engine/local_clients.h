@@ -24,8 +24,8 @@ class LocalClients final : public Part {
  public:
   LocalClients(EngineContext& context, Ports& ports) : context_(context), ports_(ports), warnings_(context.log) {}
 
-  // Makes the interface, unless it is open already, or takes that of the program before; where that is not possible, the log says why, and the
-  // LAN's clients are served nevertheless. REQUIRES: called before Ports::know_all().
+  // Makes the interface, unless it is open already, or takes that of the program before. Where that is not possible,
+  // the log says why, and the LAN's clients are served nevertheless. REQUIRES: called before Ports::know_all().
   Result<Done> open(std::unique_ptr<Tun> opened);
   int tun_fd() const { return tun_ ? tun_->fd() : -1; }
 
