@@ -58,6 +58,7 @@ constexpr Wrong kWrong[] = {
     {kDirector, "[group g]\nmark = 1\nmatch = 192.0.2.100 tcp/80\n[group g]\n", ":6: [group g]: already on line 3"},
     {kVirtual, "schduler = wlc\n", ":4: [virtual web] schduler: no such key; did you mean \"scheduler\"?"},
     {kDirector, "timeout = 5\n", ":3: [director] timeout: no such key; did you mean \"timeout_tcp\"?"},
+    {kDirector, "syn_cookies = maybe\n", ":3: [director] syn_cookies: \"maybe\" is not one of auto, on, off"},
     {kDirector, "local_ports = 80-1000\n", ":3: [director] local_ports: \"80-1000\" begins below 1024"},
     {kDirector, "local_ports = 5000-4000\n", ":3: [director] local_ports: \"5000-4000\": the range runs backwards"},
     {kDirector, "local_address = 224.0.0.1\n",

@@ -24,7 +24,7 @@ constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kUser = some_text(user_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
-constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords, " is not auto, on or off: ");
+constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords);
 constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
 
 constexpr Row<Config> kDirectorRows[] = {
