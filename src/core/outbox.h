@@ -52,22 +52,23 @@ class Outbox {
     departures_.push_back({out, frame});
     return true;
   }
-  // A buffer for a frame that the director originates; empty: none is left. Call send_buffer(size), or keep_buffer()
-  // and send() with a frame that lies in it.
+  // A buffer for a frame that the director originates; empty: none is left. Call send_buffer(size); or
+  // take_buffer(size), or keep_buffer(), and send() with a frame that lies in it.
   MutableBytes buffer() {
     if (buffers_used_ == kBuffers || full()) return {};
     return {buffers_.get() + buffers_used_ * kStride + kBufferRoom, kBufferSize};
   }
   size_t buffers_left() const { return std::min(kBuffers - buffers_used_, kDepartures - departures_.size()); }
   void keep_buffer() { ++buffers_used_; }
-  void send_buffer(Link out, size_t size) {
+  Frame take_buffer(size_t size) {  // keeps it; the frame in its first bytes
     Frame f;
     f.data = buffer().data();
     f.size = static_cast<uint32_t>(size);
     f.headroom = kBufferRoom;
     keep_buffer();
-    departures_.push_back({out, f});
+    return f;
   }
+  void send_buffer(Link out, size_t size) { departures_.push_back({out, take_buffer(size)}); }
   // A frame that the guard kept from the host's kernel, but that is the kernel's: the kernel routes it.
   bool give_back(const Frame& frame) {
     if (returned_.size() == kDepartures) return false;

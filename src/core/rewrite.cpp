@@ -155,11 +155,10 @@ void rewrite_error_source(Frame& frame, Packet& packet, const Quote& quote, Ip a
 }
 
 void lower_mss(const Frame& frame, const Packet& packet, uint32_t most) {
-  constexpr size_t kMssSize = 4;
   if (packet.protocol != Protocol::tcp || (packet.tcp_flags & TcpFlags::syn) == 0) return;
   const Bytes tcp = Bytes(frame.bytes()).subspan(packet.l4_at, packet.l4_size());
   each_tcp_option(tcp, [&](uint8_t kind, size_t at, size_t size) {
-    if (kind != TcpOption::mss || size != kMssSize || load_be16(tcp, at + 2) <= most) return;
+    if (kind != TcpOption::mss || size != kTcpMssSize || load_be16(tcp, at + 2) <= most) return;
     std::array<uint8_t, 2> lower;
     store_be16(lower, 0, static_cast<uint16_t>(most));
     store_header(frame, packet, at + 2, lower);

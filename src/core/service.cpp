@@ -50,8 +50,6 @@ bool allows(const ServiceSpec& service, const ServerSpec& server) {
   return !service.one_packet || server.method != Method::fullnat;
 }
 
-bool goes_around(const Server& s) { return !translates(s.spec.method) || s.local; }
-
 Pool pool_of(std::span<const Server> servers, const Service& service) { return {servers, service.servers}; }
 
 }  // namespace
@@ -252,7 +250,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   if (slot == kNoServer) return Refusal::no_server;
   Server& server = servers_[slot];
   const Weighed was(server);
-  const bool went_around = goes_around(server);
+  const bool passed = server.replies_pass();
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no option for it: an edit keeps it
   server.spec = spec;
   server.spec.mac = fixed_mac;
@@ -261,7 +259,7 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   decide_overload(server);
   server.was_nat |= translates(spec.method);
   if (server.taken_out) return std::nullopt;
-  service->around += goes_around(server) - went_around;
+  service->around += passed - server.replies_pass();
   server_changed(service->spec.scheduler, service->state, was, Weighed(server));
   return std::nullopt;
 }
@@ -322,16 +320,16 @@ bool Services::set_reachable(ServerSlot slot, bool reachable) {
 
 void Services::set_local(ServerSlot slot, bool local) {
   Server& server = servers_[slot];
-  const bool went_around = goes_around(server);
+  const bool passed = server.replies_pass();
   server.local = local;
-  if (server.in_table()) services_[server.service].around += goes_around(server) - went_around;
+  if (server.in_table()) services_[server.service].around += passed - server.replies_pass();
 }
 
 // Puts the server first in the schedulers' order.
 void Services::list(Service& service, ServerSlot slot) {
   servers_[slot].listed = next_listed_++;
   service.servers.insert(service.servers.begin(), slot);
-  service.around += goes_around(servers_[slot]);
+  service.around += !servers_[slot].replies_pass();
   server_added(service.spec.scheduler, pool_of(servers_, service), service.state);
 }
 
@@ -341,7 +339,7 @@ void Services::unlist(Service& service, ServerSlot slot) {
   const auto at = std::ranges::lower_bound(service.servers, servers_[slot].listed, std::ranges::greater(), number);
   const auto was_at = static_cast<size_t>(at - service.servers.begin());
   service.servers.erase(at);
-  service.around -= goes_around(servers_[slot]);
+  service.around -= !servers_[slot].replies_pass();
   server_removed(service.spec.scheduler, service.state, was_at, Weighed(servers_[slot]));
 }
 

@@ -134,6 +134,7 @@ struct Server {
   Traffic traffic{};
   Rates rates{};
   bool in_service() const { return service != kNoService; }
+  bool replies_pass() const { return translates(spec.method) && !local; }  // the director
   bool in_table() const { return in_service() && !taken_out; }
   // The weight without the slow start.
   int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }

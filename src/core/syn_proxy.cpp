@@ -18,14 +18,12 @@ uint16_t shifted(uint32_t window, int right) {
   return static_cast<uint16_t>(std::min<uint32_t>(moved, UINT16_MAX));
 }
 
-constexpr size_t kValueAt = 2, kEchoAt = 6, kStampsSize = 10;  // in the option
-
 // Adds to one of the numbers of the timestamps option.
 void add_to_stamp(const Frame& frame, const Packet& p, size_t which, uint32_t by) {
   if (by == 0) return;
   const Bytes tcp = tcp_of(frame, p);
   each_tcp_option(tcp, [&](uint8_t kind, size_t at, size_t size) {
-    if (kind == TcpOption::stamps && size == kStampsSize)
+    if (kind == TcpOption::stamps && size == kTcpStampsSize)
       store_number(frame, p, at + which, load_be32(tcp, at + which) + by);
   });
 }
@@ -53,7 +51,7 @@ void blank_options(const Frame& frame, const Packet& p, bool stamps) {
   size_t done = kTcpOptionsAt;
   const auto blank = [&](size_t end) { store_header(frame, p, done, Bytes(kPadding).first(end - done)); };
   each_tcp_option(tcp, [&](uint8_t kind, size_t at, size_t size) {
-    if (!stamps || kind != TcpOption::stamps || size != kStampsSize) return;
+    if (!stamps || kind != TcpOption::stamps || size != kTcpStampsSize) return;
     blank(at);
     done = at + size;
   });
@@ -135,7 +133,7 @@ void show_open(SynProxy& s, const Frame& frame, Packet& p) {
   set_seq(frame, p, load_be32(tcp_of(frame, p), kTcpSeqAt) + 1 + s.number);
   set_flags(frame, p, TcpFlags::ack);
   blank_options(frame, p, s.offer.stamps);
-  add_to_stamp(frame, p, kValueAt, s.stamp);
+  add_to_stamp(frame, p, kTcpStampValueAt, s.stamp);
   // A SYN-ACK's window is not scaled.
   const uint16_t window = load_be16(tcp_of(frame, p), kTcpWindowAt);
   s.shown = shifted(window, s.offer.scale ? s.offer.promised : 0);
@@ -145,14 +143,14 @@ void show_open(SynProxy& s, const Frame& frame, Packet& p) {
 void show_refused(const SynProxy& s, const Frame& frame, Packet& p) {
   set_seq(frame, p, s.number + 1);
   const auto stamps = read_tcp_options(tcp_of(frame, p)).stamps;
-  if (stamps) add_to_stamp(frame, p, kValueAt, s.stamp - stamps->value);
+  if (stamps) add_to_stamp(frame, p, kTcpStampValueAt, s.stamp - stamps->value);
 }
 
 void to_server(const SynProxy& s, const Frame& frame, Packet& p) {
   if ((p.tcp_flags & TcpFlags::ack) != 0) {
     p.tcp_ack -= s.number;
     store_number(frame, p, kTcpAckAt, p.tcp_ack);
-    add_to_stamp(frame, p, kEchoAt, 0u - s.stamp);
+    add_to_stamp(frame, p, kTcpStampEchoAt, 0u - s.stamp);
   }
   map_sack(frame, p, [&](uint32_t& left, uint32_t& right) { left -= s.number, right -= s.number; });
   const bool scaled = (p.tcp_flags & TcpFlags::syn) == 0 && s.to_server != 0;
@@ -161,7 +159,7 @@ void to_server(const SynProxy& s, const Frame& frame, Packet& p) {
 
 void to_client(const SynProxy& s, const Frame& frame, Packet& p) {
   set_seq(frame, p, load_be32(tcp_of(frame, p), kTcpSeqAt) + s.number);  // FTP may have changed it
-  add_to_stamp(frame, p, kValueAt, s.stamp);
+  add_to_stamp(frame, p, kTcpStampValueAt, s.stamp);
   if (s.to_client != 0) store_window(frame, p, shifted(load_be16(tcp_of(frame, p), kTcpWindowAt), s.to_client));
 }
 

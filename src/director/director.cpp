@@ -12,12 +12,6 @@
 
 namespace rawvs {
 
-namespace {
-
-bool passes_both_ways(const Server& server) { return translates(server.spec.method) && !server.local; }
-
-}  // namespace
-
 // Three passes over the batch: memory is prefetched while other frames are processed. Otherwise a look-up in a table of
 // a million connections costs two cache misses.
 void Director::Path::frames_arrived(std::span<Frame> frames, Turn turn) {
@@ -85,7 +79,7 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
 Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
   Exit why = Exit::no_server;
   const auto choice = flows.choose(a.key, service, turn, why);
-  if (a.proven && choice && !passes_both_ways(services.server(choice->server))) return Exit::no_server;
+  if (a.proven && choice && !services.server(choice->server).replies_pass()) return Exit::no_server;
   if (!choice) {
     if (a.proven || why != Exit::no_server) return why;
     // An FTP service is also looked up for other ports, but does not decide about them.
@@ -105,14 +99,9 @@ Exit Director::Path::new_flow(Arrival& a, Service& service, Turn turn) {
 
 // A client has answered a SYN cookie: the SYN that began its half goes to a server now, by the usual path.
 Exit Director::Path::cookie_came_back(Arrival& a, const SynProxy& proxy, Turn turn) {
-  const MutableBytes buffer = turn.out.buffer();
-  const size_t size = write_tcp_segment(buffer, Handshakes::syn(proxy, a));
+  const size_t size = write_tcp_segment(turn.out.buffer(), Handshakes::syn(proxy, a));
   if (size == 0) return Exit::outbox_full;
-  turn.out.keep_buffer();
-  syn_frame_ = {};
-  syn_frame_.data = buffer.data();
-  syn_frame_.size = static_cast<uint32_t>(size);
-  syn_frame_.headroom = Outbox::kBufferRoom;
+  syn_frame_ = turn.out.take_buffer(size);
   syn_frame_.link = a.frame->link;
   syn_.frame = &syn_frame_;
   parse(syn_);

@@ -120,19 +120,14 @@ Exit Forwarder::ask(Connection& c, Server& server, Turn turn) {
 
 // As if the client had sent it.
 Exit Forwarder::send_for_client(const TcpSegment& segment, Connection& c, Server& server, Turn turn) {
-  const MutableBytes buffer = turn.out.buffer();
   TcpSegment whole = segment;
   whole.from = Mac{c.peer.client_mac};
   whole.to = surroundings_.link(c.link()).mac;
   whole.src = c.client();
   whole.dst = c.vip();
-  const size_t size = write_tcp_segment(buffer, whole);
+  const size_t size = write_tcp_segment(turn.out.buffer(), whole);
   if (size == 0) return Exit::outbox_full;
-  turn.out.keep_buffer();
-  Frame frame;
-  frame.data = buffer.data();
-  frame.size = static_cast<uint32_t>(size);
-  frame.headroom = Outbox::kBufferRoom;
+  Frame frame = turn.out.take_buffer(size);
   frame.link = c.link();
   Arrival a;
   a.frame = &frame;

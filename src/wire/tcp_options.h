@@ -17,8 +17,10 @@ namespace rawvs {
 struct TcpOption {
   enum : uint8_t { end = 0, nothing = 1, mss = 2, scale = 3, sack_permitted = 4, sack = 5, stamps = 8 };
 };
-inline constexpr size_t kMostTcpOptions = 40;  // bytes
-inline constexpr uint8_t kMostScale = 14;      // RFC 7323 section 2.3
+inline constexpr size_t kMostTcpOptions = 40;                       // bytes
+inline constexpr size_t kTcpMssSize = 4, kTcpStampsSize = 10;       // of the whole option, bytes
+inline constexpr size_t kTcpStampValueAt = 2, kTcpStampEchoAt = 6;  // in it
+inline constexpr uint8_t kMostScale = 14;                           // RFC 7323 section 2.3
 
 struct TcpStamps {
   uint32_t value = 0, echo = 0;
