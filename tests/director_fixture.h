@@ -50,6 +50,15 @@ class DirectorTest : public testing::Test {
     out_.clear();
     for (int i = 1; i <= servers; ++i) resolve(i);
   }
+  // The TCP sequence number that the one departed frame quotes, an ICMP error with a right checksum; none: it is not.
+  std::optional<uint32_t> quoted_number() const {
+    if (out_.departures().size() != 1) return std::nullopt;
+    const Frame& told = out_.departures()[0].frame;
+    Packet p;
+    if (parse_ip(told, p) || !l4_checksum_right(told, p)) return std::nullopt;
+    const auto quote = parse_quote(told, p);
+    return quote ? std::optional(load_be32(told.bytes(), quote->l4_at + kTcpSeqAt)) : std::nullopt;
+  }
   ServerGate& gate() { return gate_.emplace(*director_); }  // for CheckedServers; the last one is gone then
   ServerSpec server(int i, int32_t weight = 1) {
     return {.at = {ip("192.0.2.1" + std::to_string(i)), key_.vip.port}, .weight = weight};

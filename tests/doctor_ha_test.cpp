@@ -36,20 +36,21 @@ TEST(DoctorOfChecks, FindsAServerThatIsNeverAsked) {
   EXPECT_EQ(checks(examined(checked("unknown for=59 flaps=0", "", 0))), "") << "the first check may be on its way";
 }
 
-TEST(DoctorOfChecks, SaysWhereAllServersOfAServiceAreOutThatTheirCheckSaysSo) {
-  Illness all = checked("down for=70 flaps=1", "tcp 192.0.2.11:80: timeout, 3 of 3", 0);
-  all.changed.push_back(
+// The service's other server takes no clients either.
+Illness alone(Illness illness) {
+  illness.changed.push_back(
       {"server=203.0.113.21:8080 method=masq weight=1", "server=203.0.113.21:8080 method=masq weight=0"});
-  finds(all, "error:all-down", "192.0.2.11:80 is down: tcp 192.0.2.11:80: timeout, 3 of 3",
-        "or their check in /etc/rawvs.ini");
+  return illness;
+}
+
+TEST(DoctorOfChecks, SaysWhereAllServersOfAServiceAreOutThatTheirCheckSaysSo) {
+  finds(alone(checked("down for=70 flaps=1", "tcp 192.0.2.11:80: timeout, 3 of 3", 0)), "error:all-down",
+        "192.0.2.11:80 is down: tcp 192.0.2.11:80: timeout, 3 of 3", "or their check in /etc/rawvs.ini");
 }
 
 TEST(DoctorOfChecks, DoNotJudgeServersBeforeTheirFirstCheckHasEnded) {
-  Illness early = checked("unknown for=5 flaps=0", "", 0);
-  early.changed.push_back(
-      {"server=203.0.113.21:8080 method=masq weight=1", "server=203.0.113.21:8080 method=masq weight=0"});
-  finds(early, "note:not-checked-yet", "the servers of tcp:192.0.2.100:80 have not been checked yet",
-        "rawvsadm status, in a few seconds");
+  finds(alone(checked("unknown for=5 flaps=0", "", 0)), "note:not-checked-yet",
+        "the servers of tcp:192.0.2.100:80 have not been checked yet", "rawvsadm status, in a few seconds");
 }
 
 TEST(DoctorOfChecks, AreContentWithServersThatAreWell) {

@@ -6,7 +6,7 @@ import sys
 from case import all_answered, case, over_ipv6, same, true
 from floods import COUNT, through_a_flood
 from ftp import fetch_and_send, modes, vsftpd
-from fullnat import NGINX, fullnat
+from fullnat import fullnat, serve_behind_proxy
 from lab.director import Director, virtual
 from lab.namespaces import eventually
 from nat import IN, inside_web, nat
@@ -101,10 +101,7 @@ def ftp_passes_nat(lab):
 @case(seconds=60, needs=("nginx",))
 def nginx_sees_the_clients_address_by_the_proxy_protocol(lab):
     lab.add_inside("in1")
-    file = lab.directory / "nginx.conf"
-    file.write_text(NGINX.format(folder=lab.directory, where=f"{lab.everywhere}:8080"))
-    server = lab["in1"].start("nginx", "-c", str(file))
-    eventually(lambda: server.listens_on(8080), 10, "nginx")
+    serve_behind_proxy(lab, "in1")
     director = director_with_cookies(lab, fullnat("in1", words="proxy_protocol=2", family=lab.family))
     same(set(lab.request("client", 50, parallel=5).of), {lab.family.address["client"]}, "nginx's clients")
     every_syn_had_one(director, 50)

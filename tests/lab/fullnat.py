@@ -199,13 +199,18 @@ location / {{ return 200 "$proxy_protocol_addr\n"; }} }} }}
 """
 
 
+def serve_behind_proxy(lab, host):
+    """nginx at port 8080: it takes the PROXY protocol alone, and answers with the client's address."""
+    file = lab.directory / "nginx.conf"
+    file.write_text(NGINX.format(folder=lab.directory, where=f"{lab.everywhere}:8080"))
+    server = lab[host].start("nginx", "-c", str(file))
+    eventually(lambda: server.listens_on(8080), 10, "nginx")
+
+
 @case(seconds=60, needs=("nginx",))
 def nginx_sees_the_clients_address(lab):
     lab.add_inside("in1")
-    file = lab.directory / "nginx.conf"
-    file.write_text(NGINX.format(folder=lab.directory, where=f"{lab.everywhere}:8080"))
-    server = lab["in1"].start("nginx", "-c", str(file))
-    eventually(lambda: server.listens_on(8080), 10, "nginx")
+    serve_behind_proxy(lab, "in1")
     director = Director(lab, check(type="http", path="/"),
                         fullnat("in1", words="proxy_protocol=2", family=lab.family, check="well"),
                         inside="eth1").start()

@@ -51,6 +51,11 @@ def wait_for_routes(lab, *vips):
     eventually(lambda: routed(lab) == wanted, 10, f"routes to {vips}")
 
 
+def served_again(lab):
+    wait_for_routes(lab, lab.family.vip)
+    all_answered(lab.request("director", 10), 10)
+
+
 def interfaces(lab):
     return lab["director"].run("ip", "-o", "link").stdout
 
@@ -118,8 +123,7 @@ def a_killed_director_leaves_neither_interface_nor_route(lab):
     same(routed(lab), {}, "routes that are left")
     true(TUN not in interfaces(lab), interfaces(lab))
     director.start()
-    wait_for_routes(lab, lab.family.vip)
-    all_answered(lab.request("director", 10), 10)
+    served_again(lab)
 
 
 @case(seconds=60)
@@ -200,8 +204,7 @@ def an_address_of_the_host_stays_its_own(lab):
     true("local-own" in director.admin("doctor", "--json", check=False).stdout,
          director.admin("doctor", check=False).stdout)
     lab["director"].ip(f"addr del {lab.family.vip}/32 dev lo")
-    wait_for_routes(lab, lab.family.vip)
-    all_answered(lab.request("director", 10), 10)
+    served_again(lab)
 
 
 @case(seconds=60)
@@ -212,8 +215,7 @@ def routes_that_others_removed_come_back_with_the_interface(lab):
     lab["director"].ip(f"link set {TUN} down")
     same(routed(lab), {}, "routes of an interface that is down")
     lab["director"].ip(f"link set {TUN} up")
-    wait_for_routes(lab, lab.family.vip)
-    all_answered(lab.request("director", 10), 10)
+    served_again(lab)
 
 
 @case(seconds=60)
@@ -222,8 +224,7 @@ def a_deleted_interface_is_made_again(lab):
     servers_for(lab, "dr")
     start(lab, virtual(family=lab.family))
     lab["director"].ip(f"link del {TUN}")
-    wait_for_routes(lab, lab.family.vip)
-    all_answered(lab.request("director", 10), 10)
+    served_again(lab)
 
 
 @case(seconds=60)
