@@ -26,6 +26,7 @@
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
 #include "sys/ha/state_file.h"
+#include "sys/handed_over.h"
 #include "sys/helper/helper.h"
 #include "sys/net/tun.h"
 #include "sys/rights/outside.h"
@@ -219,7 +220,7 @@ Result<std::unique_ptr<Engine>> start(const Options& options, const Config& conf
 int run(const Options& options, const Config& config, const std::string& exposed, Helper inherited) {
   close_inherited();
   clean_environment();
-  const bool inherits = std::getenv("RAWVS_STATE_FD") != nullptr;  // replaces a daemon, which has detached already
+  const bool inherits = std::getenv(kStateVariable) != nullptr;  // replaces a daemon, which has detached already
   const std::string path = own_path();
   const int ready = options.foreground || inherits ? -1 : detach();
   const auto say_ready = [&](char code) {  // the parent may have gone

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-#include "rawvs/addr.h"
+#include "sys/handed_over.h"
 #include "sys/rights/outside.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
@@ -26,7 +26,6 @@ namespace rawvs {
 namespace {
 
 constexpr mode_t kMode = 0660;
-constexpr uint64_t kMostFd = 1 << 20;
 
 std::string place(const std::string& path) { return "control socket " + path; }
 
@@ -170,14 +169,11 @@ Result<ControlListener> ControlListener::listen(const std::string& path, const s
 }
 
 std::optional<ControlListener> ControlListener::inherited(const std::string& path, const std::string& group) {
-  const char* const said = getenv(kControlVariable);
-  const auto number = parse_number(said ? said : "", kMostFd);
-  unsetenv(kControlVariable);
+  const int fd = descriptor_in(take_variable(kControlVariable).value_or("")).value_or(-1);
   sockaddr_un address{};
   socklen_t size = sizeof address;
   struct stat there {};
-  if (!number || *number <= STDERR_FILENO) return std::nullopt;
-  const int fd = static_cast<int>(*number);
+  if (fd <= STDERR_FILENO) return std::nullopt;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
       path != address.sun_path || lstat(path.c_str(), &there) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
     return std::nullopt;

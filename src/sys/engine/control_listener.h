@@ -17,8 +17,6 @@
 
 namespace rawvs {
 
-inline constexpr char kControlVariable[] = "RAWVS_CONTROL_FD";
-
 class ControlListener {
  public:
   struct File {  // identifies our socket's file

@@ -13,16 +13,14 @@
 #include <string>
 #include <utility>
 
-#include "rawvs/addr.h"
+#include "sys/handed_over.h"
 #include "sys/sys.h"
 
 namespace rawvs {
 namespace {
 
-constexpr char kVariable[] = "RAWVS_GUARD_FDS";
 constexpr unsigned kKept = 10;   // seconds
 constexpr int kMostOpen = 4096;  // descriptors
-constexpr uint64_t kMostFd = 1 << 20;
 
 bool is_bpf_link(int fd) {
   std::array<char, 64> target{};
@@ -42,7 +40,7 @@ GuardLinks::GuardLinks(GuardLinks&& other) noexcept
     : links_(std::move(other.links_)), handed_over_(std::exchange(other.handed_over_, false)) {}
 
 GuardLinks::~GuardLinks() {
-  if (handed_over_) unsetenv(kVariable);
+  if (handed_over_) unsetenv(kGuardVariable);
 }
 
 Result<Done> GuardLinks::hand_over() {
@@ -52,23 +50,15 @@ Result<Done> GuardLinks::hand_over() {
     numbers += (numbers.empty() ? "" : ",") + std::to_string(link.get());
   }
   if (numbers.empty()) return Done{};
-  if (setenv(kVariable, numbers.c_str(), 1) != 0) return Error{system_error("the guards: setenv", errno)};
+  if (setenv(kGuardVariable, numbers.c_str(), 1) != 0) return Error{system_error("the guards: setenv", errno)};
   handed_over_ = true;
   return Done{};
 }
 
 GuardLinks GuardLinks::inherited() {
   GuardLinks out;
-  const char* const said = getenv(kVariable);
-  if (said == nullptr) return out;
-  const std::string text = said;
-  unsetenv(kVariable);  // child programs must not use it
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t comma = std::min(rest.find(','), rest.size());
-    const auto number = parse_number(rest.substr(0, comma), kMostFd);
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  for (const int fd : descriptors_in(take_variable(kGuardVariable).value_or(""))) {
     // A descriptor that is no such link is left open.
-    const int fd = number ? static_cast<int>(*number) : -1;
     if (fd > STDERR_FILENO && is_bpf_link(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.links_.emplace_back(fd);
   }
   return out;

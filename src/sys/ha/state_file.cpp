@@ -12,18 +12,17 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sys/handed_over.h"
 #include "sys/sys.h"
 
 namespace rawvs {
 namespace {
 
-constexpr char kVariable[] = "RAWVS_STATE_FD";
 constexpr char kMemoryName[] = "rawvs-state";
 constexpr char kMemoryLink[] = "/memfd:rawvs-state (deleted)";  // the link's target in proc(5)
 constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 constexpr unsigned kNoExec = 0x0008U;  // MFD_NOEXEC_SEAL, Linux 6.3; some hosts require it
 constexpr mode_t kOthers = S_IWGRP | S_IWOTH;
-constexpr uint64_t kMostFd = 1 << 20;
 constexpr off_t kMost = off_t{1} << 30;  // bytes; larger than the largest table's state
 
 Error failed(const std::string& place, const char* call) {
@@ -132,8 +131,8 @@ Result<StateMemory> StateMemory::create() {
 }
 
 StateMemory::~StateMemory() {
-  const char* const said = fd_ ? getenv(kVariable) : nullptr;
-  if (said && said == std::to_string(fd_.get())) unsetenv(kVariable);
+  const char* const said = fd_ ? getenv(kStateVariable) : nullptr;
+  if (said && said == std::to_string(fd_.get())) unsetenv(kStateVariable);
 }
 
 Result<Done> StateMemory::append(Bytes bytes) { return write_all(fd_.get(), bytes, "state in memory"); }
@@ -141,7 +140,7 @@ Result<Done> StateMemory::append(Bytes bytes) { return write_all(fd_.get(), byte
 Result<Done> StateMemory::hand_over() {
   if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) return failed("state in memory", "F_ADD_SEALS");
   if (fcntl(fd_.get(), F_SETFD, 0) != 0) return failed("state in memory", "F_SETFD");
-  if (setenv(kVariable, std::to_string(fd_.get()).c_str(), 1) != 0) return failed("state in memory", "setenv");
+  if (setenv(kStateVariable, std::to_string(fd_.get()).c_str(), 1) != 0) return failed("state in memory", "setenv");
   return Done{};
 }
 
@@ -162,14 +161,11 @@ Result<std::optional<StateImage>> StateImage::open(const std::string& path) {
 }
 
 Result<std::optional<StateImage>> StateImage::inherited() {
-  const char* const said = getenv(kVariable);
-  if (!said) return std::optional<StateImage>();
-  const std::string text = said;
-  unsetenv(kVariable);  // child programs must not use it
-  const std::string place = std::string(kVariable) + '=' + text;
-  const auto number = parse_number(text, kMostFd);
-  if (!number || *number <= STDERR_FILENO) return Error{place + ": expected a descriptor's number"};
-  const int fd = static_cast<int>(*number);
+  const auto text = take_variable(kStateVariable);
+  if (!text) return std::optional<StateImage>();
+  const std::string place = std::string(kStateVariable) + '=' + *text;
+  const int fd = descriptor_in(*text).value_or(-1);
+  if (fd <= STDERR_FILENO) return Error{place + ": expected a descriptor's number"};
   if (auto why = unfit(fd, place)) return *why;  // then the descriptor is not ours to close
   const Fd ours(fd);
   return map(fd, place);

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <utility>
 
-#include "rawvs/addr.h"
 #include "sys/helper/passing.h"
 #include "sys/probe/probe_program.h"
 #include "sys/sys.h"
@@ -23,7 +22,6 @@ namespace rawvs {
 namespace {
 
 constexpr int kFileWait = 5000, kEndWait = 1000;  // milliseconds
-constexpr uint64_t kMostFd = 1 << 20;
 
 Error ended() { return {"rawvs-helper has ended: restart rawvsd"}; }
 
@@ -75,14 +73,13 @@ Result<Helper> Helper::start(const HelperCommand& command) {
 
 Helper Helper::inherited() {
   const char* const said = getenv(kHelperVariable);
-  const auto number = said ? parse_number(said, kMostFd) : std::nullopt;
+  const auto fd = descriptor_in(said ? said : "");
   int type = 0;
   socklen_t size = sizeof type;
-  if (!number) return {};
-  const int fd = static_cast<int>(*number);
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) return {};
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return Helper(Fd(fd));
+  if (!fd) return {};
+  if (getsockopt(*fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) return {};
+  fcntl(*fd, F_SETFD, FD_CLOEXEC);
+  return Helper(Fd(*fd));
 }
 
 Helper::~Helper() {

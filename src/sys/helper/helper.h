@@ -15,11 +15,11 @@
 #include "rawvs/result.h"
 #include "rawvs/time.h"
 #include "sys/fd.h"
+#include "sys/handed_over.h"
 #include "sys/helper/helper_message.h"
 
 namespace rawvs {
 
-inline constexpr char kHelperVariable[] = "RAWVS_HELPER_FD";
 inline constexpr int kHelperFd = 3;  // of rawvs-helper's common socket
 
 struct HelperCommand {

@@ -13,7 +13,7 @@
 #include <optional>
 #include <utility>
 
-#include "rawvs/addr.h"
+#include "sys/handed_over.h"
 #include "sys/sys.h"
 
 namespace rawvs {
@@ -21,7 +21,6 @@ namespace {
 
 constexpr char kDevice[] = "/dev/net/tun", kNames[] = "rawvs%d";
 constexpr int kQueue = 2000;  // packets that wait for the director
-constexpr uint64_t kMostFd = 1 << 20;
 
 ifreq request_about(const std::string& name) {
   ifreq request{};
@@ -115,11 +114,7 @@ TunHandOver::~TunHandOver() {
 }
 
 Fd TunHandOver::inherited() {
-  const char* const said = getenv(kTunVariable);
-  if (said == nullptr) return Fd();
-  const auto number = parse_number(said, kMostFd);
-  unsetenv(kTunVariable);  // child programs must not use it
-  const int fd = number ? static_cast<int>(*number) : -1;
+  const int fd = descriptor_in(take_variable(kTunVariable).value_or("")).value_or(-1);
   // A descriptor of anything else is left open.
   if (fd <= STDERR_FILENO || !tun_name(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return Fd();
   return Fd(fd);

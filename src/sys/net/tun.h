@@ -16,8 +16,6 @@
 
 namespace rawvs {
 
-inline constexpr char kTunVariable[] = "RAWVS_TUN_FD";
-
 class Tun {
  public:
   // Makes rawvs0, or the first free number, and sets it up. inherited: the one of the program before (TunHandOver);

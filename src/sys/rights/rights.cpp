@@ -17,10 +17,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "rawvs/addr.h"
-#include "sys/engine/control_listener.h"
-#include "sys/helper/helper.h"
-#include "sys/net/tun.h"
+#include "sys/handed_over.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -36,12 +33,13 @@ constexpr unsigned kPerfmon = 38, kBpf = 39;
 
 constexpr char kFallback[] = "nobody";
 constexpr int kOldestDescriptors = 1024;  // closed one by one, before Linux 5.9
-constexpr uint64_t kMostFd = 1 << 20;
 
-// What the environment may hold: time zone of the log's lines, and what one rawvsd tells the next.
-constexpr std::array kVariables = {"TZ", "RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable, kTunVariable};
-constexpr std::array kDescriptors = {"RAWVS_STATE_FD", "RAWVS_GUARD_FDS", kControlVariable, kHelperVariable,
-                                     kTunVariable};
+// What the environment may hold: the time zone of the log's lines, and what one rawvsd tells the next. The helper's
+// socket is taken before.
+bool is_kept(std::string_view variable) {
+  const bool told = std::ranges::find(kHandedOver, variable) != kHandedOver.end() && variable != kHelperVariable;
+  return told || variable == "TZ";
+}
 
 bool kernel_knows(unsigned capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; }
 
@@ -59,16 +57,12 @@ Error failed(const char* call) {
   return {system_error(std::string("giving up rights: ") + call, error)};
 }
 
-// Numbers between commas, in the values of the variables.
 std::vector<int> named_descriptors() {
   std::vector<int> out;
-  for (const char* const variable : kDescriptors) {
+  for (const char* const variable : kHandedOver) {
     const char* const value = getenv(variable);
-    for (std::string_view rest = value ? value : ""; !rest.empty();) {
-      const size_t comma = std::min(rest.find(','), rest.size());
-      if (const auto number = parse_number(rest.substr(0, comma), kMostFd)) out.push_back(static_cast<int>(*number));
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
-    }
+    const std::vector<int> named = descriptors_in(value ? value : "");
+    out.insert(out.end(), named.begin(), named.end());
   }
   std::ranges::sort(out);
   return out;
@@ -203,7 +197,7 @@ void clean_environment() {
     names.emplace_back(text.substr(0, text.find('=')));
   }
   for (const std::string& name : names) {
-    if (std::ranges::find(kVariables, std::string_view(name)) == kVariables.end()) unsetenv(name.c_str());
+    if (!is_kept(name)) unsetenv(name.c_str());
   }
 }
 
