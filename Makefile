@@ -67,6 +67,8 @@ ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm))
 HELPER_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-helper))
 REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
 TEST_SRC   := $(wildcard tests/*.cpp)
+FUZZ_SRC   := $(wildcard tests/fuzz/*.cpp)
+FUZZ_SHARED := tests/fuzz/packets.cpp
 
 # Files that every packet passes are optimised for speed, and listed here; all others for size. Not if OPTIMIZE is
 # given.
@@ -174,6 +176,15 @@ $(filter-out $(BUILD)/obj/unit/hot-% $(call object,$(HOT)),$(PROGRAM_OBJ)): CXXF
 $(TEST_OBJ): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-O1)
 $(TEST_OBJ): OWN := -Itests
 
+# Fuzz targets: a program for each file. They need clang: make fuzz builds them, in a folder of its own.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.cpp,$(BUILD)/fuzz/%,$(filter-out $(FUZZ_SHARED),$(FUZZ_SRC)))
+$(BUILD)/fuzz.a: $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(REPLAY_OBJ) $(call object,$(FUZZ_SHARED) tests/frames.cpp)
+	$(call SHOW,AR   $@)rm -f $@ && $(AR) crs $@ $^
+$(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/fuzz.a
+	@mkdir -p $(@D)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM)
+$(call object,$(FUZZ_SRC)): OWN := -Itests
+
 # A unit is written again when its list of files changes.
 $(UNITS): FORCE
 	@mkdir -p $(@D)
@@ -183,7 +194,7 @@ FORCE:
 # A class Impl may have members of its file's unnamed namespace: no other file sees it.
 $(BUILD)/obj/unit/%.o: $(BUILD)/unit/%.cpp
 	@mkdir -p $(@D)
-	$(COMPILE) -Wno-subobject-linkage $(OWN) -o $@ $<
+	$(COMPILE) $(if $(findstring clang,$(CXX)),,-Wno-subobject-linkage) $(OWN) -o $@ $<
 
 $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
@@ -233,8 +244,8 @@ $(BUILD)/tidy/%.ok: %.cpp .clang-tidy
 -include $(shell find $(BUILD)/tidy -name '*.d' 2>/dev/null)
 
 PURE_MODULES := $(PURE_OBJ)
-SCRIPTS    := tools/setup tools/check-layers tests/run .ci/run
-CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h src/*/*/*.cpp src/*/*/*.h include/rawvs/*.h tools/*/*.cpp tools/*/*.h tools/*.cpp tests/*.cpp tests/*.h tests/*/*.h)
+SCRIPTS    := tools/setup tools/check-layers tests/run tests/fuzz/run .ci/run
+CXX_FILES  := $(wildcard src/*.cpp src/*/*.cpp src/*/*.h src/*/*/*.cpp src/*/*/*.h include/rawvs/*.h tools/*/*.cpp tools/*/*.h tools/*.cpp tests/*.cpp tests/*.h tests/*/*.h tests/*/*.cpp)
 
 setup-build:
 	@tools/setup build
@@ -244,6 +255,8 @@ setup-test:
 	@tools/setup test
 setup-bench:
 	@tools/setup bench
+setup-fuzz:
+	@tools/setup fuzz
 setup-lint:
 	@tools/setup lint
 setup-record:
@@ -258,7 +271,8 @@ demo: setup-demo  ## the main job on real packets: network namespaces, two serve
 
 test: setup-test  ## every test (those that need root say so when they are skipped)
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) tests/run $(PURE_MODULES)
+	+@$(if $(FUZZ_BUILD),$(FUZZ_MAKE) fuzz-targets)
+	@BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) tests/run $(PURE_MODULES)
 
 unit: setup-test  ## the tests that need no root
 	@$(MAKE) --no-print-directory $(BUILD)/unit-tests
@@ -288,8 +302,19 @@ conformance-record: setup-record  ## record the kernel's IPVS again: a Debian ke
 
 # Not vptr, which needs the run-time type information that the programs are built without.
 asan:  ## every test, with the address and undefined behaviour sanitizers
-	@$(MAKE) --no-print-directory test BUILD=build-asan OPTIMIZE="-O1 -g" WERROR=-Werror \
+	@$(MAKE) --no-print-directory test BUILD=build-asan FUZZ_BUILD= OPTIMIZE="-O1 -g" WERROR=-Werror \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all"
+
+# FUZZ_BUILD= (nothing): make test without fuzzing. FUZZ_CXX="ccache clang++" is quicker the second time.
+FUZZ_BUILD ?= build-fuzz
+FUZZ_CXX   ?= clang++
+FUZZ_MAKE   = $(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CXX="$(FUZZ_CXX)" OPTIMIZE="-O2 -g1" LTO=no RELR=no \
+  SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all"
+# FUZZ_SECONDS=N: for all targets together. FUZZ_TARGET=NAME: one of them.
+fuzz: setup-fuzz  ## libFuzzer on every door, with clang: frames, sockets, files, answers (two minutes; FUZZ_SECONDS=N)
+	+@$(FUZZ_MAKE) fuzz-targets
+	@FUZZ_BUILD=$(FUZZ_BUILD) tests/fuzz/run $(FUZZ_TARGET)
+fuzz-targets: $(FUZZ_TARGETS)
 
 # QUICK=1: three minutes instead of twenty. IO=ring,xdp: each of these back ends. ROUNDS=N. BENCH_REALTIME=1: for a
 # shared machine.
@@ -374,10 +399,10 @@ deb: setup-deb  ## Debian packages; they start nothing until configured (build/d
 	@ls $(BUILD)/deb/*.deb
 
 clean:  ## remove what was built
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan build-fuzz
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
 
-.PHONY: all FORCE alone tidy setup-build setup-demo setup-test setup-bench setup-lint setup-record setup-deb demo test unit lab lab-kernel conformance conformance-sync conformance-record asan bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
+.PHONY: all FORCE alone tidy setup-build setup-demo setup-test setup-bench setup-fuzz setup-lint setup-record setup-deb demo test unit lab lab-kernel conformance conformance-sync conformance-record asan fuzz fuzz-targets bench bench-ipvs format lint install install-ipvsadm uninstall deb clean help
 .DELETE_ON_ERROR:

@@ -22,6 +22,7 @@ namespace rawvs {
 class Claims;
 class ConnectionTable;
 class ExitCounters;
+class Ip;
 class Neighbors;
 class Observer;
 class Reassembly;
@@ -39,7 +40,6 @@ struct FlowKey;
 struct Frame;
 struct GroupMatch;
 struct HashKey;
-struct Ip;
 struct LinkCounters;
 struct LinkFacts;
 struct Mac;
