@@ -81,6 +81,19 @@ TEST_F(CookieServerTest, WithoutAServerTheClientIsReset) {
   EXPECT_EQ(reset.seq, cookie_ + 1);
 }
 
+TEST_F(CookieServerTest, ARemovedServerGetsNothingInTheClientsName) {
+  serve();
+  begin();
+  ASSERT_EQ(client(last()).size(), 1u) << "the SYN to the server";
+  ASSERT_FALSE(director_->remove_server(key_, server_, {now_, out_}));
+  out_.clear();
+  EXPECT_TRUE(server(syn_ack()).empty());
+  EXPECT_EQ(count(Exit::server_gone), 1u);
+  ASSERT_FALSE(director_->remove(key_, {now_, out_}));
+  out_.clear();
+  EXPECT_TRUE(server(syn_ack()).empty());
+}
+
 TEST_F(CookieServerTest, FullNatHasBothHalves) {
   serve(Method::fullnat);
   open();

@@ -120,6 +120,7 @@ Exit Forwarder::ask(Connection& c, Server& server, Turn turn) {
 
 // As if the client had sent it.
 Exit Forwarder::send_for_client(const TcpSegment& segment, Connection& c, Server& server, Turn turn) {
+  if (!server.in_service()) return Exit::server_gone;
   TcpSegment whole = segment;
   whole.from = Mac{c.peer.client_mac};
   whole.to = surroundings_.link(c.link()).mac;
