@@ -54,8 +54,9 @@ Reassembly::Reassembly(uint32_t datagrams, HashKey secret, uint32_t memory) : se
   constexpr uint32_t kPageCost = kPageSize + sizeof(Marks) + sizeof(Id);
   constexpr size_t kWholeSize = kHeadroom + kMostHeader + 65535;
   const size_t limit = std::clamp(datagrams, kLeast, kMost);
-  // One source's share must hold the largest datagram.
-  const size_t pages = std::clamp(memory / kPageCost, kShare * kPagesOfOne, 65535u);
+  // One source's share must hold the largest datagram; more than all datagrams fill is never used.
+  const auto most = static_cast<uint32_t>(limit * kPagesOfOne);
+  const size_t pages = std::clamp(std::min(memory / kPageCost, most), kShare * kPagesOfOne, 65535u);
   const size_t buckets = std::bit_ceil(limit);
   size_t size = 0;
   const auto place = [&](size_t bytes) {  // each table begins a cache line
