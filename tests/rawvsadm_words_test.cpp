@@ -98,10 +98,11 @@ TEST(Words, StatusShowsHowFullTheConnectionTableIsAndWhatGaveWay) {
             std::string::npos);
   const std::string full =
       status_text({daemon + "entries-unproven=1000 filling=1 gave-way=70001 gave-way-kinds=half-open:70000,quiet:1 "
-                            "without-entry=5"},
+                            "without-entry=5 implausible=12"},
                   kNow);
   EXPECT_NE(full.find("\nConnections: 1,204 of 262,144 (it fills), 1,000 of them unproven; 70,001 gave way to others: "
-                      "70,000 half-open, 1 quiet; 5 packets forwarded without an entry\n"),
+                      "70,000 half-open, 1 quiet; 5 packets forwarded without an entry; 12 forged or stray TCP "
+                      "segments ended nothing\n"),
             std::string::npos)
       << full;
 }

@@ -23,6 +23,7 @@ void put_pressure(std::string& row, const Pressure& p) {
   put(row, "gave-way", gave_way(p));
   put(row, "gave-way-kinds", text(p.gave_way));
   put(row, "without-entry", p.without);
+  put(row, "implausible", p.implausible);
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   last_ = last_id(capacity_);
   const size_t entry_bytes = (size_t{last_} + 1) * sizeof(Connection);
   const size_t cells_at = (entry_bytes + 63) / 64 * 64;
-  const size_t links_at = cells_at + 2 * cells * sizeof(uint32_t);
-  bytes_ = links_at + (size_t{last_} + 1) * sizeof(Links);
+  const size_t beside_at = cells_at + 2 * cells * sizeof(uint32_t);
+  bytes_ = beside_at + (size_t{last_} + 1) * sizeof(Beside);
   // calloc: the kernel's zero pages take no memory until an entry is used.
   memory_.reset(std::calloc(1, bytes_));
   if (!memory_) {  // capacity() is 0 then; the daemon refuses to start
@@ -55,7 +55,7 @@ ConnectionTable::ConnectionTable(uint32_t capacity, HashKey secret, Instant epoc
   entries_ = reinterpret_cast<Connection*>(base);
   cells_[0] = reinterpret_cast<uint32_t*>(base + cells_at);
   cells_[1] = cells_[0] + cells;
-  links_ = reinterpret_cast<Links*>(base + links_at);
+  beside_ = reinterpret_cast<Beside*>(base + beside_at);
   cell_mask_ = cells - 1;
   entries_[1].state = Connection::kFree;
   link_free(free_places_, 1);
@@ -98,6 +98,7 @@ void ConnectionTable::prefetch_entry(Side side, uint64_t hash, bool wide) const 
   __builtin_prefetch(entry, 1);
   __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + sizeof(Connection) - 1, 1);
   if (wide) __builtin_prefetch(reinterpret_cast<const uint8_t*>(entry) + 2 * sizeof(Connection) - 1);
+  __builtin_prefetch(&beside_[id(*entry)], 1);
 }
 
 const Connection* ConnectionTable::find(Side side, const FlowKey& key, uint64_t hash) const {
@@ -207,6 +208,7 @@ Connection* ConnectionTable::create(const FlowKey& key, uint64_t hash, Ip server
   if (!has_room(wide) || crowded(Side::client, key, hash)) return nullptr;
   const ConnectionId id = wide ? take_pair() : take_place();
   begin_entry(entries_ + id, key, server, method);
+  beside_[id].next = {};
   insert(Side::client, id, hash);
   ++used_;
   places_ += wide ? 2 : 1;

@@ -5,13 +5,13 @@
 // Not: what a packet changes in its connection (track.h), which server it gets (scheduler.h).
 //
 // An entry takes one place of 48 bytes, its cells in the two indexes 16 to 32 (they double at powers of two), its links
-// in unproven.h's lists 8: 72 to 88 bytes per IPv4 connection. A wide entry, with an IPv6 address or of full NAT, takes
-// two adjacent places: its addresses are in the second one. A table of n places holds n narrow or n/2 wide connections,
-// in any mix. All of it is reserved at the start and touched when used (the second index by NAT only). Persistence
-// templates are entries, too, with the client's address masked and no client port. The indexes use open addressing over
-// 4-byte cells and a keyed hash (SipHash-1-3): clients choose their ports and must not be able to choose collisions. A
-// timing wheel holds the deadlines; a packet only changes the deadline in its entry, and the wheel checks it again at
-// the old deadline.
+// in unproven.h's lists, or its TCP numbers once it is proven, 8: 72 to 88 bytes per IPv4 connection. A wide entry,
+// with an IPv6 address or of full NAT, takes two adjacent places: its addresses are in the second one. A table of n
+// places holds n narrow or n/2 wide connections, in any mix. All of it is reserved at the start and touched when used
+// (the second index by NAT only). Persistence templates are entries, too, with the client's address masked and no
+// client port. The indexes use open addressing over 4-byte cells and a keyed hash (SipHash-1-3): clients choose their
+// ports and must not be able to choose collisions. A timing wheel holds the deadlines; a packet only changes the
+// deadline in its entry, and the wheel checks it again at the old deadline.
 #pragma once
 
 #include <array>
@@ -155,8 +155,15 @@ constexpr bool needs_wide(const FlowKey& key, Ip server, Method method) {
 // A new entry in these places: the second is used if it is wide. It has no server, and no deadline.
 void begin_entry(Connection places[2], const FlowKey& key, Ip server, Method method);
 
-struct Links {  // of a place, for the lists that unproven.h keeps
+struct Links {  // of an unproven entry, for the lists that unproven.h keeps
   uint32_t older, newer;
+};
+struct NextNumbers {  // of a proven TCP connection: the next sequence number of each side (next_numbers.h)
+  uint32_t client = 0, server = 0;  // 0: not known
+};
+union Beside {  // what a place has beside its entry: links while the entry is unproven, numbers otherwise
+  Links links;
+  NextNumbers next;
 };
 
 class LooseConnection {  // a connection outside of the table
@@ -218,7 +225,7 @@ class ConnectionTable {
   const Connection* at(ConnectionId id) const;  // null: no entry in use has this id, or its first place another
   Connection* at(ConnectionId id) { return const_cast<Connection*>(std::as_const(*this).at(id)); }
   ConnectionId id_limit() const { return fresh_; }  // entries in use have ids below this
-  Links* links() const { return links_; }           // by id
+  Beside* beside() const { return beside_; }        // by id
 
  private:
   static constexpr uint32_t kLevels = 3, kSlots = 256;
@@ -246,7 +253,7 @@ class ConnectionTable {
   std::unique_ptr<void, Free> memory_;
   Connection* entries_ = nullptr;     // entries_[0] is never used: id 0 means none. Pairs begin at even ids
   std::array<uint32_t*, 2> cells_{};  // by Side; a cell: 0 = empty, else tag (8 bits) and id (24 bits)
-  Links* links_ = nullptr;
+  Beside* beside_ = nullptr;
   uint64_t cell_mask_ = 0;
   size_t bytes_ = 0;
   uint32_t capacity_ = 0, used_ = 0, places_ = 0, two_sided_ = 0;

@@ -20,8 +20,9 @@ struct Pressure {   // on the connection table, since the start
   uint32_t places = 0, capacity = 0;
   std::array<uint32_t, kUnprovenKinds> unproven{};  // entries, by Unproven
   std::array<uint64_t, kUnprovenKinds> gave_way{};
-  uint64_t without = 0;  // packets that were forwarded without an entry
-  bool cookies = false;  // SYNs are answered with SYN cookies now, where that is possible
+  uint64_t without = 0;      // packets that were forwarded without an entry
+  uint64_t implausible = 0;  // TCP segments that ended no connection: their numbers cannot be their sender's
+  bool cookies = false;      // SYNs are answered with SYN cookies now, where that is possible
 };
 uint64_t gave_way(const Pressure& p);                                   // of all kinds
 std::string text(const std::array<uint64_t, kUnprovenKinds>& by_kind);  // half-open:12,quiet:3; -: none

@@ -54,15 +54,15 @@ void UnprovenEntries::add(Connection& c, Unproven kind, bool first) {
   const uint32_t share = share_of(c.server, kind);
   Share& s = shares_[share];
   const ConnectionId older = first ? kNoConnection : s.newest, newer = first ? s.oldest : kNoConnection;
-  Links* const all = table_->links();
-  all[id] = {older | static_cast<uint32_t>(kind) << kNotes, newer};
+  Beside* const all = table_->beside();
+  all[id].links = {older | static_cast<uint32_t>(kind) << kNotes, newer};
   // An end of the list is 0: no entry.
   if (first) {
     s.oldest = id;
-    newer != kNoConnection ? void(all[newer].older |= id) : void(s.newest = id);
+    newer != kNoConnection ? void(all[newer].links.older |= id) : void(s.newest = id);
   } else {
     s.newest = id;
-    older != kNoConnection ? void(all[older].newer |= id) : void(s.oldest = id);
+    older != kNoConnection ? void(all[older].links.newer |= id) : void(s.oldest = id);
   }
   c.set_unproven(true);
   resize(share, kind, s.size + 1);
@@ -74,19 +74,20 @@ void UnprovenEntries::remove(Connection& c) {
   const Unproven its = kind(c);
   const uint32_t share = share_of(c.server, its);
   Share& s = shares_[share];
-  Links* const all = table_->links();
+  Beside* const all = table_->beside();
   const ConnectionId older = links(c).older & kIdMask, newer = links(c).newer & kIdMask;
   if (older != kNoConnection) {
-    all[older].newer = (all[older].newer & ~kIdMask) | newer;
+    all[older].links.newer = (all[older].links.newer & ~kIdMask) | newer;
   } else {
     s.oldest = newer;
   }
   if (newer != kNoConnection) {
-    all[newer].older = (all[newer].older & ~kIdMask) | older;
+    all[newer].links.older = (all[newer].links.older & ~kIdMask) | older;
   } else {
     s.newest = older;
   }
   c.set_unproven(false);
+  all[table_->id(c)].next = {};
   resize(share, its, s.size - 1);
   --counts_[static_cast<size_t>(its)];
   places_[static_cast<size_t>(its)] -= c.is_wide() ? 2 : 1;

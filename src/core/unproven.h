@@ -49,7 +49,7 @@ class UnprovenEntries {
   // REQUIRES: the entry is in no list; from now on it is marked as unproven. first: it gives way before all others of
   // its share, instead of after them.
   void add(Connection& c, Unproven kind, bool first);
-  void remove(Connection& c);  // REQUIRES: c.is_unproven()
+  void remove(Connection& c);  // REQUIRES: c.is_unproven(). Its numbers (NextNumbers) are not known then
   Unproven kind(const Connection& c) const { return static_cast<Unproven>(links(c).older >> kNotes & 3); }
 
   // Which gives way next; null: none. after(): the next one of the same share.
@@ -76,7 +76,7 @@ class UnprovenEntries {
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };
-  Links& links(const Connection& c) const { return table_->links()[table_->id(c)]; }
+  Links& links(const Connection& c) const { return table_->beside()[table_->id(c)].links; }
   static uint32_t share_of(ServerSlot server, Unproven kind) {
     return server * static_cast<uint32_t>(kUnprovenKinds) + static_cast<uint32_t>(kind);
   }

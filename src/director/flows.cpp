@@ -2,6 +2,7 @@
 // flows.cpp: finds, ages and ends connections.
 #include "director/flows.h"
 
+#include "core/next_numbers.h"
 #include "core/outbox.h"
 
 namespace rawvs {
@@ -68,10 +69,31 @@ Connection* Flows::track_reply(const Arrival& a, Turn turn) {
   return nullptr;
 }
 
+// The next sequence number of the packet's sender; null: none is kept of this connection.
+uint32_t* Flows::next_of(const Connection& c, Direction direction) const {
+  if (c.protocol != Protocol::tcp || c.is_unproven()) return nullptr;
+  NextNumbers& next = connections_.beside()[connections_.id(c)].next;
+  return direction == Direction::output ? &next.server : &next.client;
+}
+
+bool Flows::can_be_clients(const Connection& c, uint32_t number) const {
+  const uint32_t* const next = next_of(c, Direction::input);
+  return !next || near_number(*next, number);
+}
+
 void Flows::age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now) {
   const uint8_t before = c.state;
+  if (const uint32_t* const next = next_of(c, direction); next && ends(p) && !near_number(*next, p.tcp_seq)) {
+    ++implausible_;
+    return;
+  }
   Duration timeout = advance(c, server, p, direction, settings_.timeouts, active(settings_.secure_tcp));
   if (c.is_unproven()) timeout = judge(c, p, direction, timeout, now);
+  if (uint32_t* const next = next_of(c, direction)) {
+    // A SYN on an established connection begins none: its receiver will say so (RFC 5961 section 4).
+    const bool anew = (p.tcp_flags & TcpFlags::syn) != 0 && c.state != static_cast<uint8_t>(TcpState::established);
+    *next = next_number(*next, p, anew);
+  }
   connections_.arm(c, now, timeout);
   if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
   if (!assures(c, direction)) return;

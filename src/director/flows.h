@@ -69,7 +69,10 @@ class Flows {
   // For a packet of the connection. False, or an exit: drop the packet, because there is no room for what it needs.
   bool follow_ftp(const Packet& p, Connection& c, Direction direction);
   std::optional<Exit> know_client_port(Connection& c, Port port, Outbox& out);
+  // An RST, a FIN or a segment without flags whose number cannot be its sender's changes nothing (next_numbers.h).
   void age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now);
+  bool can_be_clients(const Connection& c, uint32_t number) const;  // the TCP sequence number of a quoted packet
+  uint64_t implausible() const { return implausible_; }             // segments that changed nothing
   void came_from_client(const Arrival& a, Connection& c, Instant now);
   // The FTP session that follow_ftp() began. REQUIRES: c.peer.ftp != 0.
   FtpSession& session(const Connection& c) { return *ftp_.at(c.peer.ftp); }
@@ -158,6 +161,7 @@ class Flows {
   void count_unproven(const Connection& c, Unproven kind, bool more);
   Duration judge(Connection& c, const Packet& p, Direction direction, Duration timeout, Instant now);
   Duration longest_life(Unproven kind) const;
+  uint32_t* next_of(const Connection& c, Direction direction) const;
   uint32_t part(uint32_t percent) const;  // of the table, places
   bool active(uint8_t mode) const { return mode == 3 || (mode != 0 && pressed_); }
   void look_at_room();
@@ -193,6 +197,7 @@ class Flows {
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
   bool pressed_ = false;
   std::array<uint64_t, kUnprovenKinds> gave_way_{};
+  uint64_t implausible_ = 0;
   uint64_t without_ = 0;     // packets that were forwarded without an entry
   Instant without_until_{};  // until then their connections may go on
   uint32_t shed_turn_ = 0;   // drop_packet, half-open limits: when the next new connection is dropped

@@ -32,7 +32,7 @@ void Flows::look_at_room() {
 }
 
 Pressure Flows::pressure() const {
-  Pressure p{pressed_, connections_.places(), connections_.capacity(), {}, gave_way_, without_};
+  Pressure p{pressed_, connections_.places(), connections_.capacity(), {}, gave_way_, without_, implausible_};
   for (size_t k = 0; k < kUnprovenKinds; ++k) p.unproven[k] = unproven_.count(static_cast<Unproven>(k));
   return p;
 }

@@ -65,7 +65,8 @@ constexpr std::array kNumbers = {"uptime",
                                  "entries-unproven",
                                  "filling",
                                  "gave-way",
-                                 "without-entry"};
+                                 "without-entry",
+                                 "implausible"};
 constexpr std::array kNumbersOfCare = {"wanted",
                                        "for",
                                        "flaps",

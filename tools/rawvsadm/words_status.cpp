@@ -76,6 +76,9 @@ std::string table_part(const Rows& rows) {
     if (row.number("without-entry") != 0) {
       out += "; " + grouped(row.number("without-entry")) + " packets forwarded without an entry";
     }
+    if (row.number("implausible") != 0) {
+      out += "; " + grouped(row.number("implausible")) + " forged or stray TCP segments ended nothing";
+    }
     return out + '\n';
   }
   return "";
