@@ -35,6 +35,14 @@ std::optional<Error> notify_fault(std::string_view text) {
   return Error{quoted(text) + " is not an absolute path"};
 }
 
+using MinTtl = std::optional<uint8_t>;
+Result<MinTtl> read_min_ttl(std::string_view text) {
+  if (text == "auto") return MinTtl{};
+  if (const auto number = read_number(text, 0, 255)) return MinTtl{static_cast<uint8_t>(*number)};
+  return Error{quoted(text) + " is neither auto nor a number between 0 and 255"};
+}
+std::string min_ttl_text(const MinTtl& ttl) { return ttl ? std::to_string(*ttl) : "auto"; }
+
 constexpr auto kPassword = text_or_none(password_fault);
 constexpr auto kGroup = text_or_none(group_fault);
 constexpr auto kNotify = text_or_none(notify_fault);
@@ -97,7 +105,9 @@ constexpr Row<VrrpConfig> kRows[] = {
     row<&VrrpSpec::peers>("peer", kAddresses,
                           "other directors: adverts by unicast; repeatable. Default: none, multicast"),
     row<&VrrpSpec::source>("source", kAddress, "adverts' source address. Default: the interface's first"),
-    number<&VrrpSpec::min_ttl>("min_ttl", {0, 255}, "unicast: least TTL of adverts heard, 0-255. Default 0"),
+    row<&VrrpSpec::min_ttl>(
+        "min_ttl", kValue<MinTtl, read_min_ttl, min_ttl_text>,
+        "unicast: least TTL of adverts heard, 0-255, or auto: 255 from peers on the link's networks. Default auto"),
     secret(row<&VrrpSpec::password>("password", kPassword,
                                     "version 2: at most 8 characters, readable for all on the LAN. Default: none")),
     row<&VrrpSpec::checksum>("checksum", kChecksum,

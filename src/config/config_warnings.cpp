@@ -127,7 +127,7 @@ void warn_vrrp(Checking& c, size_t i) {
   if (!spec.preempt && spec.preempt_delay != Duration::zero()) {
     warn("preempt_delay", "is without effect with preempt = 0");
   }
-  if (spec.peers.empty() && spec.min_ttl != 0) warn("min_ttl", "is without effect without peer; multicast needs 255");
+  if (spec.peers.empty() && spec.min_ttl) warn("min_ttl", "is without effect without peer; multicast needs 255");
   if (!spec.password.empty())
     warn("password", "everybody on the LAN can read it: it keeps mistakes out, not attackers");
 }

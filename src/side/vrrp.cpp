@@ -151,7 +151,10 @@ void Vrrp::enter(Instance& i, VrrpState next, std::string reason, VrrpTurn turn)
   i.interval = i.spec.interval;
   i.wants_master = i.waited_again = false;
   i.master.reset(), i.ended.reset();
-  turn.out.transitions_.push_back({i.spec.name, i.spec.link, i.spec.vrid, before, next, i.reason});
+  // A stopped instance may be gone when it would be told later.
+  const bool told = i.telling.take(next, next == VrrpState::initialize, turn.now);
+  if (!told) earliest_ = std::min(earliest_, i.telling.due());
+  turn.out.transitions_.push_back({i.spec.name, i.spec.link, i.spec.vrid, before, next, i.reason, told, told});
   if (next == VrrpState::backup) {
     const bool short_listening = before == VrrpState::initialize && i.spec.begins_as_master;
     const Duration skew = vrrp_skew(i.spec.version, i.priority, i.interval);
@@ -168,7 +171,7 @@ void Vrrp::perform(Instance& i, VrrpAct act, const Cause& cause, VrrpTurn turn) 
   switch (act) {
     case VrrpAct::nothing: break;
     case VrrpAct::follow:
-      if (i.spec.version == 3) i.interval = cause.interval;
+      if (i.spec.version == 3) i.interval = vrrp_learned(cause.interval, i.spec.interval);
       listen(i, vrrp_down(i.spec.version, i.priority, i.interval), turn.now);
       break;
     case VrrpAct::hasten: listen(i, vrrp_skew(i.spec.version, i.priority, i.interval), turn.now); break;
@@ -238,6 +241,7 @@ void Vrrp::time_passed(VrrpTurn turn) {
   if (turn.now < earliest_) return;
   for (Instance& i : instances_) {
     if (i.timers.announce <= turn.now) announce(i, turn);
+    if (i.telling.due() <= turn.now) tell_late(i, turn);
     if (i.timers.advert <= turn.now) {
       const Duration silence = turn.now - i.last_sent;
       apply(i, VrrpEvent::advert_due, {}, turn);
@@ -247,7 +251,14 @@ void Vrrp::time_passed(VrrpTurn turn) {
     }
   }
   earliest_ = kNever;
-  for (const Instance& i : instances_) earliest_ = std::min(earliest_, i.timers.next());
+  for (const Instance& i : instances_) earliest_ = std::min({earliest_, i.timers.next(), i.telling.due()});
+}
+
+void Vrrp::tell_late(Instance& i, VrrpTurn turn) {
+  const auto late = i.telling.settle(i.state, turn.now);
+  turn.out.late_.push_back({i.spec.name, i.spec.link, i.spec.vrid, late.told, i.state,
+                            formatted("{} changes came too fast to be told; the last: {}", late.untold, i.reason), true,
+                            late.told != i.state});
 }
 
 // The master's time has passed. If this turn is so late that adverts may have been lost in the full socket, the master

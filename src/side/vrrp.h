@@ -22,6 +22,7 @@
 #include "core/outbox.h"
 #include "core/tell_once.h"
 #include "rawvs/result.h"
+#include "side/vrrp_telling.h"
 #include "wire/vrrp_packet.h"
 
 namespace rawvs {
@@ -58,7 +59,9 @@ struct VrrpSpec {  // one instance as configured; REQUIRES: check_vrrp() accepts
   std::vector<Ip> addresses{};  // the VIPs, 1-255, of one family
   std::vector<Ip> peers{};      // unicast: adverts are exchanged with these; empty: multicast
   Ip source{};  // source address of adverts; unspecified: the interface's first that is no VIP, of IPv6 link-local
-  uint8_t min_ttl = 0;  // of received unicast adverts; multicast ones always need 255
+  // Of received unicast adverts; multicast ones always need 255. None: 255 if the peer is on a network of the link, so
+  // that no router can be on the way, else any.
+  std::optional<uint8_t> min_ttl{};
   std::string group{};  // instances of one group are master together or not at all; empty: none
   std::vector<VrrpTrack> tracks{};
   Family family() const { return addresses.empty() ? Family::ipv4 : addresses[0].family(); }
@@ -105,6 +108,13 @@ VrrpStep vrrp_step(VrrpState state, VrrpEvent event, bool preempts);
 const char* name(VrrpState state);
 std::string seconds_text(Duration d);  // 3.610 s
 
+// A backup takes over its master's interval (version 3) within these bounds: one forged advert with 40.95 s would leave
+// the VIPs with nobody for two minutes.
+inline constexpr int kVrrpIntervalRatio = 10;  // to its own interval, up and down
+constexpr Duration vrrp_learned(Duration told, Duration own) {
+  return std::clamp(told, own / kVrrpIntervalRatio, std::max<Duration>(own * kVrrpIntervalRatio, 1s));
+}
+
 // The skew time: shorter for higher priorities. Exact: (256 - priority) / 256 of a second (version 2), or of the
 // master's interval (version 3). Rounded up to milliseconds: a higher priority never times out later, and sooner by at
 // least 1 ms if the priorities differ by 256 ms / interval (10 ms: 26; 100 ms: 3). Closer ones may time out in the same
@@ -129,7 +139,8 @@ struct VrrpTransition {
   Link link{};
   uint8_t vrid = 0;
   VrrpState from = VrrpState::initialize, to = VrrpState::initialize;
-  std::string reason;  // "192.0.2.2 (priority 50) was silent for 3.610 s"
+  std::string reason;                   // "192.0.2.2 (priority 50) was silent for 3.610 s"
+  bool logged = true, notified = true;  // not when they come too fast (vrrp_telling.h)
 };
 std::string text(const VrrpTransition& t);  // "vrrp web: backup -> master: ..."
 
@@ -138,12 +149,14 @@ class VrrpOutbox {  // read, act, clear() before the next turn; several calls ma
   const std::vector<VrrpSend>& sends() const { return sends_; }
   Bytes payload(const VrrpSend& s) const { return Bytes(bytes_).subspan(s.at, s.size); }
   const std::vector<VrrpTransition>& transitions() const { return transitions_; }
+  // What to tell of transitions that came too fast to be told: from the last state that was told to the present one.
+  const std::vector<VrrpTransition>& late() const { return late_; }
   // VIPs of masters that remained masters, to announce again: another host may have been believed.
   const std::vector<Ip>& announce() const { return announce_; }
   bool announce_others() const { return announce_others_; }  // and those that no instance names
   const std::vector<Notice>& notices() const { return notices_; }
   void clear() {
-    sends_.clear(), bytes_.clear(), transitions_.clear(), announce_.clear(), notices_.clear();
+    sends_.clear(), bytes_.clear(), transitions_.clear(), late_.clear(), announce_.clear(), notices_.clear();
     announce_others_ = false;
   }
 
@@ -151,7 +164,7 @@ class VrrpOutbox {  // read, act, clear() before the next turn; several calls ma
   friend class Vrrp;
   std::vector<VrrpSend> sends_;
   std::vector<uint8_t> bytes_;  // keeps its memory: regular adverts allocate nothing after a while
-  std::vector<VrrpTransition> transitions_;
+  std::vector<VrrpTransition> transitions_, late_;
   std::vector<Ip> announce_;
   bool announce_others_ = false;
   std::vector<Notice> notices_;
@@ -219,7 +232,8 @@ class Vrrp {
     uint16_t group = 0;                                    // 0: none
     std::vector<Ip> sorted{};                              // its addresses
     std::array<Instant, kVrrpTold> told = kVrrpNeverTold;  // when each oddity was last logged
-    bool may_tell(size_t oddity, Instant now);             // false: logged a short while ago
+    VrrpTelling<VrrpState> telling{};
+    bool may_tell(size_t oddity, Instant now);  // false: logged a short while ago
     Mac mac() const {
       return spec.virtual_mac ? virtual_router_mac(spec.vrid, spec.family()) : Mac{};
     }  // of its VIPs; 0: the link's
@@ -272,10 +286,12 @@ class Vrrp {
   void advertise(Instance& i, uint8_t priority, VrrpTurn turn);
   void announce(Instance& i, VrrpTurn turn);
   void silent(Instance& i, VrrpTurn turn);
+  void tell_late(Instance& i, VrrpTurn turn);
   void woke_late(Instance& i, Duration silence, VrrpTurn turn);
   void due(Instant& timer, Instant when) { timer = when, earliest_ = std::min(earliest_, when); }
 
   // Received adverts: vrrp_heard.cpp.
+  uint8_t least_ttl(const Instance& i, Ip peer) const;
   std::optional<VrrpRefusal> broken_rule(const Instance& i, const VrrpDatagram& in, const VrrpAdvert& advert) const;
   void compare(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn);
   void accept(Instance& i, const VrrpAdvert& advert, Ip from, VrrpTurn turn);

@@ -52,6 +52,13 @@ std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, VrrpTu
   return refusal;
 }
 
+uint8_t Vrrp::least_ttl(const Instance& i, Ip peer) const {
+  if (i.spec.min_ttl) return *i.spec.min_ttl;
+  const auto holds = [&](const LinkAddress& a) { return a.network().holds(peer); };
+  const bool near = peer.link_local() || std::ranges::any_of(links_[index(i.spec.link)].addresses, holds);
+  return near ? kVrrpTtl : uint8_t{0};
+}
+
 std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagram& in, const VrrpAdvert& a) const {
   const VrrpSpec& spec = i.spec;
   if (in.source == source_of(i)) return VrrpRefusal::own_address;
@@ -59,7 +66,7 @@ std::optional<VrrpRefusal> Vrrp::broken_rule(const Instance& i, const VrrpDatagr
   if (in.destination.multicast() != spec.peers.empty()) return VrrpRefusal::destination;
   if (!spec.peers.empty()) {
     if (std::ranges::find(spec.peers, in.source) == spec.peers.end()) return VrrpRefusal::peer;
-    if (in.ttl < spec.min_ttl) return VrrpRefusal::ttl;
+    if (in.ttl < least_ttl(i, in.source)) return VrrpRefusal::ttl;
   }
   if (spec.version == 2) {
     if (a.auth != (spec.password.empty() ? VrrpAuth::none : VrrpAuth::password)) return VrrpRefusal::auth_type;

@@ -111,9 +111,11 @@ Instant Mastership::deadline() const { return opened() ? vrrp_.next_deadline() :
 // Carries out VRRP's results. Adverts first: others wait for them.
 void Mastership::act() {
   for (const VrrpSend& advert : outbox_.sends()) send(advert);
-  for (const VrrpTransition& t : outbox_.transitions()) {
-    context_.log.write(t.to == VrrpState::fault ? Severity::warning : Severity::notice, text(t));
-    notify(t);
+  for (const std::vector<VrrpTransition>* const some : {&outbox_.transitions(), &outbox_.late()}) {
+    for (const VrrpTransition& t : *some) {
+      if (t.logged) context_.log.write(t.to == VrrpState::fault ? Severity::warning : Severity::notice, text(t));
+      if (t.notified) notify(t);
+    }
   }
   for (const Notice& notice : outbox_.notices()) context_.log.write(notice.severity, notice.text);
   if (!outbox_.transitions().empty()) {
