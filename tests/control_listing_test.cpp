@@ -150,8 +150,14 @@ TEST(Control, ListsVipsAndNeighbors) {
   const std::string arp = t.ask("arp");
   EXPECT_EQ(count(arp, "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0 standby=0 repeats=0\n"), 1u)
       << arp;
-  EXPECT_EQ(count(arp, "neighbor address=192.0.2.11 link=eth0 state=asking mac=- servers=1\n"), 1u) << arp;
-  EXPECT_EQ(count(arp, "neighbor address=192.0.2.12 link=eth0 state=fixed mac=02:00:00:00:00:12 servers=1\n"), 1u)
+  EXPECT_EQ(count(arp, "neighbor address=192.0.2.11 link=eth0 state=asking mac=- servers=1 disputed=0 disputant=-\n"),
+            1u)
+      << arp;
+  EXPECT_EQ(
+      count(
+          arp,
+          "neighbor address=192.0.2.12 link=eth0 state=fixed mac=02:00:00:00:00:12 servers=1 disputed=0 disputant=-\n"),
+      1u)
       << arp;
 }
 

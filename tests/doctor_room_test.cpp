@@ -16,5 +16,13 @@ TEST(DoctorRoom, FindsThatUnprovenConnectionsGaveWay) {
         "more half-open connections than half_open_server", "raise the limit");
 }
 
+TEST(DoctorRoom, FindsThatAnotherHostSaysThatItHasAServersAddress) {
+  finds({.added = {"neighbor address=192.0.2.31 link=eth0 state=fresh mac=02:00:00:00:00:31 servers=1 disputed=3 "
+                   "disputant=02:00:00:00:00:66"}},
+        "warning:disputed",
+        "02:00:00:00:00:66 said 3 times that it has the address 192.0.2.31, which 02:00:00:00:00:31 has",
+        "ip neigh | grep 02:00:00:00:00:66");
+}
+
 }  // namespace
 }  // namespace rawvs::adm::test

@@ -152,6 +152,8 @@ TEST_F(NeighborTest, AForgedAnnouncementChangesNothingWhileTheServerAnswers) {
   }
   EXPECT_EQ(log,
             "real server 192.0.2.11 is 02:00:00:00:00:11 still, but 02:00:00:00:00:22 says that it has its address\n");
+  EXPECT_GE(table_.at(slot_).disputes, 10u);
+  EXPECT_EQ(table_.at(slot_).disputant, kOtherMac);
 }
 
 TEST_F(NeighborTest, BelievesOnlyOneOtherMacPerSecondHoweverOftenTwoMachinesAnswer) {

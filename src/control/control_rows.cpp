@@ -369,6 +369,8 @@ std::unique_ptr<RowSource> neighbor_rows() {
       put(row, "state", name(n.state));
       put(row, "mac", n.knows_mac() ? text(n.mac) : "-");
       put(row, "servers", n.wanted);
+      put(row, "disputed", n.disputes);
+      put(row, "disputant", n.disputes != 0 ? text(n.disputant) : "-");
       return Next::row;
     }
     return Next::end;

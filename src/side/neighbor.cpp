@@ -197,6 +197,7 @@ void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
 void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
   const std::string who = text(n.addr);
   const Mac rival = std::exchange(n.rival, Mac{});
+  if (!rival.zero() && n.mac == mac) ++n.disputes, n.disputant = rival;
   if (n.state == State::silent) {
     turn.out.say(Severity::notice,
                  formatted("real server {} answers {} again: {}", who, what_is_answered(n.addr), text(mac)));

@@ -44,11 +44,13 @@ class Neighbors {
     Ip addr{};
     Link link{};
     State state = State::asking;
-    uint32_t wanted = 0;  // number of servers that need it; 0 = the slot is free
-    Mac mac{};            // valid in fresh, refreshing, fixed
-    Instant moved{};      // when a new MAC address was last accepted
-    Mac rival{};          // another host that claims the address, until that is settled; zero: none
-    uint32_t asked = 0;   // requests since the last reply
+    uint32_t wanted = 0;    // number of servers that need it; 0 = the slot is free
+    Mac mac{};              // valid in fresh, refreshing, fixed
+    Instant moved{};        // when a new MAC address was last accepted
+    Mac rival{};            // another host that claims the address, until that is settled; zero: none
+    uint32_t disputes = 0;  // claims by other hosts while this one still answered
+    Mac disputant{};        // the last of them
+    uint32_t asked = 0;     // requests since the last reply
     Instant last_asked{};
     Instant next = kNever;  // the next action: ask again, refresh
     Instant valid_until{};  // when the reply ages out

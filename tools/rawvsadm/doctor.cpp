@@ -12,11 +12,11 @@ namespace rawvs::adm {
 namespace {
 
 constexpr Look kLooks[] = {
-    look_at_interfaces,    look_at_vips,     look_at_rivals, look_at_guards,   look_at_rp_filter, look_at_redirects,
-    look_at_offloads,      look_at_services, look_at_marks,  look_at_ways,     look_at_neighbors, look_at_answers,
-    look_at_nat_replies,   look_at_tunnels,  look_at_mtus,   look_at_losses,   look_at_checks,    look_at_vrrp,
-    look_at_vrrp_vips,     look_at_sync,     look_at_state,  look_at_own_vips, look_at_locals,    look_at_waiting,
-    look_at_local_clients, look_at_rights,
+    look_at_interfaces,    look_at_vips,     look_at_rivals,   look_at_guards,   look_at_rp_filter, look_at_redirects,
+    look_at_offloads,      look_at_services, look_at_marks,    look_at_ways,     look_at_neighbors, look_at_answers,
+    look_at_nat_replies,   look_at_tunnels,  look_at_mtus,     look_at_losses,   look_at_checks,    look_at_vrrp,
+    look_at_vrrp_vips,     look_at_sync,     look_at_state,    look_at_own_vips, look_at_locals,    look_at_waiting,
+    look_at_local_clients, look_at_rights,   look_at_disputes,
 };
 
 std::vector<std::string> unseen(const DoctorFacts& facts) {

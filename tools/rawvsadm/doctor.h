@@ -127,6 +127,8 @@ struct RivalFacts {
 struct NeighborFacts {
   Ip address;
   std::string link, state, mac;
+  uint64_t disputed = 0;  // how often another host said that it has the address
+  std::string disputant;  // its MAC address
 };
 struct PortFacts {  // a link row
   std::string name;
@@ -254,6 +256,9 @@ std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings);
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings);
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_losses(const DoctorFacts& facts, Findings& findings);
+
+// doctor_forged.cpp
+std::string look_at_disputes(const DoctorFacts& facts, Findings& findings);
 
 // doctor_servers.cpp
 std::string look_at_marks(const DoctorFacts& facts, Findings& findings);

@@ -200,7 +200,8 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "vip") daemon.vips.push_back(vip(row, *address));
   if (word == "rival") daemon.rivals.push_back({*address, cell(row, "mac"), cell(row, "server")});
   if (word == "neighbor")
-    daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac")});
+    daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac"),
+                                row.number("disputed"), cell(row, "disputant")});
 }
 
 std::string SectionFacts::value(std::string_view key) const {

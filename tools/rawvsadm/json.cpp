@@ -66,7 +66,8 @@ constexpr std::array kNumbers = {"uptime",
                                  "filling",
                                  "gave-way",
                                  "without-entry",
-                                 "implausible"};
+                                 "implausible",
+                                 "disputed"};
 constexpr std::array kNumbersOfCare = {"wanted",
                                        "for",
                                        "flaps",
