@@ -113,8 +113,8 @@ TEST_F(TunnelTest, LearnsLittleFromAnErrorAboutAPacketThatWasNotTooBig) {
     return director_->services().servers()[0].path_mtu;
   };
   EXPECT_EQ(learned(large, 1400), 1400) << "it has 1400 bytes, but IPVS believes it, and it does little harm";
-  EXPECT_EQ(learned(small, 552), 1280);
-  EXPECT_EQ(learned(small, 40), 1280);
+  EXPECT_EQ(learned(small, 552), 1400) << "it was not that large";
+  EXPECT_EQ(learned(small, 40), 1400);
   FrameBytes forged = small;
   store_be16(forged, 14 + 2, 1500);  // says that it is larger, but what is in it does not
   fix_ip_checksum(forged);
@@ -124,6 +124,20 @@ TEST_F(TunnelTest, LearnsLittleFromAnErrorAboutAPacketThatWasNotTooBig) {
   fix_ip_checksum(cut);
   EXPECT_EQ(learned(cut, 552), 1280);
   EXPECT_EQ(learned(large, 600), 600);
+}
+
+TEST_F(TunnelTest, LearnsNothingFromAnErrorAboutASegmentThatItsClientHasNotSent) {
+  tun();
+  arrive(frame(Tcp{}));
+  for (uint32_t ack = 5001; ack < 5011; ++ack) arrive(frame(Tcp{.flags = "A", .seq = 1001, .ack = ack}));
+  arrive(frame(Tcp{.flags = "A", .data = std::string(1440, 'x'), .seq = 1001}));
+  const FrameBytes sent = departed();
+  FrameBytes forged = sent;
+  store_be32(forged, 14 + 20 + 20 + kTcpSeqAt, 0x70000000);
+  too_big(forged, 1400);
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 0);
+  too_big(sent, 1400);
+  EXPECT_EQ(director_->services().servers()[0].path_mtu, 1400);
 }
 
 TEST_F(TunnelTest, AFloodOfClosedPortsDoesNotHideWhatPathMtuDiscoveryNeeds) {

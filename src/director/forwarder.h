@@ -47,8 +47,9 @@ class Forwarder {
   std::optional<Exit> read_ftp_reply(Arrival& a, Connection& c, uint32_t mtu, FtpFound& found, Turn turn);
   Exit carry_client_error(Arrival& a, Connection& c, Server& server, Turn turn);
   Exit carry_server_error(Arrival& a, Connection& c, Server& server, Turn turn);
-  std::optional<uint16_t> narrower(const Arrival& a, const Server& server, const Quote& outer, const Quote& inner,
-                                   Turn turn);
+  bool quotes_client(const Frame& frame, const Connection& c, const Quote& inner) const;
+  std::optional<uint16_t> narrower(const Arrival& a, const Connection& c, const Server& server, const Quote& outer,
+                                   const Quote& inner, Turn turn);
   void learn_path_mtu(const Server& server, uint16_t mtu, Instant now);
   Exit tell_client(const Arrival& a, const Connection& c, const Quote& inner, uint16_t mtu, Turn turn);
   Exit forward_local(Arrival& a, const Connection& c, Turn turn);

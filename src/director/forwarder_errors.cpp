@@ -102,16 +102,22 @@ Exit Forwarder::tunnel_error(const Arrival& a, Turn turn) {
 
   uint16_t mtu = 0;
   if (a.packet.icmp == Icmp::too_big) {
-    const auto narrow = narrower(a, server, *outer, *inner, turn);
+    const auto narrow = narrower(a, *c, server, *outer, *inner, turn);
     if (!narrow) return Exit::tunnel_error;
     mtu = *narrow;
   }
   return tell_client(a, *c, *inner, mtu, turn);
 }
 
+// Whether the client can have sent the quoted packet, by the sequence number, if it has one.
+bool Forwarder::quotes_client(const Frame& frame, const Connection& c, const Quote& inner) const {
+  if (inner.protocol != Protocol::tcp || inner.l4_size() < kTcpSeqAt + 4) return true;
+  return flows_.can_be_clients(c, load_be32(frame.bytes(), inner.l4_at + kTcpSeqAt));
+}
+
 // Learns the lower path MTU. Returns the MTU for the client's ICMP error; none: no error is sent.
-std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Server& server, const Quote& outer,
-                                            const Quote& inner, Turn turn) {
+std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Connection& c, const Server& server,
+                                            const Quote& outer, const Quote& inner, Turn turn) {
   // As IPVS: the first error is translated with the MTU known before; the client's next packet gets the learned one.
   Hop hop, learned;
   const bool nowhere = surroundings_.hop_to(server, hop, turn.now).has_value();
@@ -121,9 +127,11 @@ std::optional<uint16_t> Forwarder::narrower(const Arrival& a, const Server& serv
   uint32_t sent_at_most = nowhere ? 0 : surroundings_.link(hop.link).mtu_of(outer.dst.family());
   if (server.route_mtu != 0) sent_at_most = std::min<uint32_t>(sent_at_most, server.route_mtu);
   // IPVS accepts an error about any packet of a connection: one forged error lowers the MTU of all. Here, an error
-  // without proof lowers it at most to 1,280, which tunnels and access lines have.
+  // without proof lowers it at most to 1,280, which tunnels and access lines have. An error that tells less about
+  // a packet that is shorter than that, or any error about one that its client cannot have sent, lowers nothing.
   if (!nowhere && !was_too_big(outer, inner, told, sent_at_most)) told = std::max(told, kLeastUnprovenMtu);
-  learn_path_mtu(server, told, turn.now);
+  const bool large = outer.total >= told || a.packet.icmp_mtu >= kLeastUnprovenMtu;
+  if (large && quotes_client(*a.frame, c, inner)) learn_path_mtu(server, told, turn.now);
   if (surroundings_.hop_to(server, learned, turn.now) || !outer.dont_fragment) return std::nullopt;
   const uint32_t overhead = tunnel_overhead(server.spec.tunnel, outer.dst.family());
   return static_cast<uint16_t>(room_in_tunnel((first ? hop : learned).mtu, overhead, inner.src.family()));
