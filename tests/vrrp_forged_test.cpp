@@ -39,17 +39,18 @@ TEST_F(VrrpTest, FromAPeerNextDoorOnlyTheFullTtlIsBelieved) {
   EXPECT_EQ(hear(advert(150), "203.0.113.9", self, 63), "ttl");
 }
 
-TEST_F(VrrpTest, OfIpv6ALinkLocalPeerIsNextDoor) {
+TEST_F(VrrpTest, OfIpv6APeerWithAGlobalAddressNeedsTheFullHopLimitAndALinkLocalOneIsNextDoorAnyway) {
   VrrpSpec spec = vrrp_spec(100);
   spec.addresses = {ip("2001:db8::100")};
-  spec.peers = {ip("fe80::9"), ip("2001:db8:1::9")};
+  spec.peers = {ip("fe80::9"), ip("2001:db8::9"), ip("2001:db8:1::9")};
   LinkFacts facts = link_facts("");
   facts.addresses = {{ip("fe80::10"), 64}, {ip("2001:db8::10"), 64}};
   vrrp_.link_changed(kOutLink, facts, {now_, out_});
   vrrp_.configure({spec}, {now_, out_});
   vrrp_.start({now_, out_});
-  EXPECT_EQ(hear(advert(255), "fe80::9", ip("fe80::10"), 64), "ttl");
-  EXPECT_EQ(hear(advert(150), "fe80::9", ip("fe80::10"), 255), "");
+  EXPECT_EQ(hear(advert(150), "fe80::9", ip("fe80::10"), 64), "");
+  EXPECT_EQ(hear(advert(255), "2001:db8::9", ip("2001:db8::10"), 64), "ttl");
+  EXPECT_EQ(hear(advert(150), "2001:db8::9", ip("2001:db8::10"), 255), "");
   EXPECT_EQ(hear(advert(150), "2001:db8:1::9", ip("2001:db8::10"), 64), "");
 }
 

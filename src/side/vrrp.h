@@ -60,7 +60,7 @@ struct VrrpSpec {  // one instance as configured; REQUIRES: check_vrrp() accepts
   std::vector<Ip> peers{};      // unicast: adverts are exchanged with these; empty: multicast
   Ip source{};  // source address of adverts; unspecified: the interface's first that is no VIP, of IPv6 link-local
   // Of received unicast adverts; multicast ones always need 255. None: 255 if the peer is on a network of the link, so
-  // that no router can be on the way, else any.
+  // that no router can be on the way, else any; any, too, from link-local ones, which no router forwards.
   std::optional<uint8_t> min_ttl{};
   std::string group{};  // instances of one group are master together or not at all; empty: none
   std::vector<VrrpTrack> tracks{};

@@ -55,7 +55,8 @@ std::optional<VrrpRefusal> Vrrp::heard(Link link, const VrrpDatagram& in, VrrpTu
 uint8_t Vrrp::least_ttl(const Instance& i, Ip peer) const {
   if (i.spec.min_ttl) return *i.spec.min_ttl;
   const auto holds = [&](const LinkAddress& a) { return a.network().holds(peer); };
-  const bool near = peer.link_local() || std::ranges::any_of(links_[index(i.spec.link)].addresses, holds);
+  // No router forwards what comes from a link-local address (RFC 4291 section 2.5.6); keepalived sends it with 64.
+  const bool near = !peer.link_local() && std::ranges::any_of(links_[index(i.spec.link)].addresses, holds);
   return near ? kVrrpTtl : uint8_t{0};
 }
 

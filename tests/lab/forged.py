@@ -189,8 +189,8 @@ def keepalived_as_a_unicast_peer_sends_what_is_believed(lab):
     file.write_text(UNICAST.format(own=own, peer=peer, vip=lab.family.vip))
     service = virtual(family=lab.family)
     director = Director(lab, service, instance(150, peer=own, interval="200ms", **of_family(lab))).start()
-    other = lab["other"].start("keepalived", "-n", "-l", "-P", "-f", str(file), "-p", str(lab.directory / "k.pid"), "-r",
-                               str(lab.directory / "kv.pid"))
+    other = lab["other"].start("keepalived", "-n", "-l", "-P", "-f", str(file), "-p", str(lab.directory / "k.pid"),
+                               "-r", str(lab.directory / "kv.pid"))
     eventually(lambda: int(row_of(director)["heard"]) > 5, 20, f"adverts: {other.text()} {director.log()}")
     same(row_of(director)["refused"], "0", "adverts of keepalived that were refused")
     wait_for_state(director, "backup")

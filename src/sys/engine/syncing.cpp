@@ -56,10 +56,11 @@ Result<Done> Syncing::follow() {
   if (session_->tells()) context_.director.tell(&session_->sender);
   if (session_->hears()) session_->receiver.start(context_.now);
   if (session_->hears() && wanted.key.empty()) {
-    context_.log.write(Severity::warning,
-                       formatted("sync: there is no key: whoever reaches port {} can put connections into the table, up "
-                                 "to {} % of it; set key in [sync]",
-                                 wanted.port, wanted.settings.share));
+    context_.log.write(
+        Severity::warning,
+        formatted("sync: there is no key: whoever reaches port {} can put connections into the table, up "
+                  "to {} % of it; set key in [sync]",
+                  wanted.port, wanted.settings.share));
   }
   link_changed(wanted.link);
   masters_changed();
