@@ -19,13 +19,14 @@
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
 #include "sys/engine/control_socket.h"
+#include "sys/engine/handover.h"
 #include "sys/engine/ini_file.h"
+#include "sys/engine/next_program.h"
 #include "sys/engine/opened.h"
 #include "sys/engine/pid_file.h"
 #include "sys/engine/start_check.h"
 #include "sys/engine/trial.h"
 #include "sys/guard/guard_links.h"
-#include "sys/ha/state_file.h"
 #include "sys/handed_over.h"
 #include "sys/helper/helper.h"
 #include "sys/net/tun.h"
@@ -122,37 +123,13 @@ std::string own_path() {
 }
 
 // The command line of the program that replaces this one. Paths are absolute: a daemon has left its directory.
-std::vector<std::string> successor(const Options& options, const std::string& path, bool test) {
+std::vector<std::string> successor(const Options& options, const std::string& path) {
   std::vector<std::string> out{path};
-  if (test) out.emplace_back("-t");
   if (options.foreground) out.emplace_back("-f");
   if (options.details) out.emplace_back("-d");
   out.insert(out.end(), {"-c", options.config});
   if (!options.pidfile.empty()) out.insert(out.end(), {"-p", options.pidfile});
   return out;
-}
-
-// Returns only when it failed.
-void replace(Engine& engine, Helper& helper, const Options& options, const std::string& path, const Log& log) {
-  const auto memory = engine.state_for_successor();
-  if (!memory) return log.write(Severity::error, "connections cannot be handed over: " + memory.error().text);
-  GuardLinks guards = engine.guard_links();
-  if (const auto done = guards.hand_over(); !done) log.write(Severity::warning, done.error().text);
-  const TunHandOver tun(engine.tun_fd());
-  std::vector<std::string> words = successor(options, path, false);
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  helper.hand_over();
-  engine.hand_over_control(true);
-  Rights::keep_over_exec(true);
-  execv(path.c_str(), argv.data());
-  const int error = errno;
-  Rights::keep_over_exec(false);
-  engine.hand_over_control(false);
-  helper.take_back();
-  log.write(Severity::error, system_error(path, error) + "; this program goes on");
 }
 
 // What a start as root does before it becomes the user: starts the program that keeps other rights, and makes the files
@@ -179,9 +156,10 @@ Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pid
 }
 
 // The predecessor's, unless this is root, which starts its own.
-Result<Helper> find_helper(Helper inherited, const Options& options, const Config& config, const Rights& rights) {
+Result<Helper> find_helper(Helper inherited, const Options& options, const Config& config, const Rights& rights,
+                           bool interim) {
   if (inherited && geteuid() != 0) {
-    inherited.renew();
+    if (!interim) inherited.renew();
     return inherited;
   }
   const std::string path = own_path();
@@ -192,10 +170,11 @@ Result<Helper> find_helper(Helper inherited, const Options& options, const Confi
   return Helper::start(command);
 }
 
-Result<Prepared> prepare(const Options& options, const Config& config, Helper inherited, PidFile& pidfile) {
+Result<Prepared> prepare(const Options& options, const Config& config, Helper inherited, PidFile& pidfile,
+                         bool interim) {
   lift_memory_limit();
   const Rights rights = Rights::find(config);
-  auto helper = find_helper(std::move(inherited), options, config, rights);
+  auto helper = find_helper(std::move(inherited), options, config, rights, interim);
   Prepared out{helper ? std::move(*helper) : Helper(), {}, rights.warnings()};
   if (!helper) out.warnings.push_back(helper.error().text + ": programs (exec checks, notify) cannot be run");
   if (const auto made = make_files(config, rights, pidfile, out); !made) return made.error();
@@ -208,43 +187,69 @@ Result<Prepared> prepare(const Options& options, const Config& config, Helper in
 
 // Opens everything else. The pid file is written last: init scripts take it for "ready".
 Result<std::unique_ptr<Engine>> start(const Options& options, const Config& config, const Log& log, int signals,
-                                      Prepared& prepared, PidFile& pidfile) {
+                                      Prepared& prepared, PidFile& pidfile, Predecessor& predecessor) {
   for (const std::string& line : prepared.warnings) log.write(Severity::warning, line);
   const std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
-  auto engine = Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.opened));
+  auto engine =
+      Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.opened), predecessor);
   if (!engine) return engine;
   if (const auto written = pidfile.write(); !written) return written.error();
   return engine;
 }
 
+// Returns when the program is to end. passes_on: to the process that started this one. Where another one has taken
+// over, this process ends here, or executes it: with destructors it would close and remove what the other one uses now.
+void serve(Engine& engine, const NextProgram& next, const Log& log, const bool& passes_on) {
+  while (engine.run() == Engine::End::replace) {
+    if (!engine.hand_over()) continue;
+    if (passes_on) _exit(kOk);
+    const Error failed = next.become(engine.successor());
+    log.write(Severity::error, failed.text + ": the interim process goes on");
+    _exit(kFailed);
+  }
+}
+
 int run(const Options& options, const Config& config, const std::string& exposed, Helper inherited) {
   close_inherited();
   clean_environment();
-  const bool inherits = std::getenv(kStateVariable) != nullptr;  // replaces a daemon, which has detached already
+  Predecessor predecessor = Predecessor::inherited();
+  const bool interim = predecessor.is_interim();
+  const bool replaces = predecessor || std::getenv(kStateVariable) != nullptr;  // a daemon, which has detached already
   const std::string path = own_path();
-  const int ready = options.foreground || inherits ? -1 : detach();
+  const int ready = options.foreground || replaces ? -1 : detach();
   const auto say_ready = [&](char code) {  // the parent may have gone
     [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
-  PidFile pidfile(options.pidfile);
-  auto prepared = prepare(options, config, std::move(inherited), pidfile);
-  auto engine = prepared ? start(options, config, log, signals, *prepared, pidfile) : prepared.error();
+  PidFile pidfile(interim ? "" : options.pidfile), later(options.pidfile);
+  auto prepared = prepare(options, config, std::move(inherited), pidfile, interim);
+  auto engine = prepared ? start(options, config, log, signals, *prepared, pidfile, predecessor) : prepared.error();
   if (!engine) {
+    if (predecessor) predecessor.say_failed(engine.error().text);  // and it goes on
+    if (interim) _exit(kFailed);
     if (!options.foreground) log.write(Severity::error, engine.error().text);
     fail(engine.error().text, kFailed);
+    if (predecessor) _exit(kFailed);
     say_ready(kFailed);
     return kFailed;
   }
   if (!options.foreground) leave_terminal();
-  log.write(Severity::notice, "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
-                                  (config.inside.empty() ? "" : " and " + config.inside));
-  log.write(Severity::notice, "rights: " + rights_held());
-  if (!exposed.empty()) log.write(Severity::warning, exposed);
+  log.write(Severity::notice, interim ? "the new program forwards: the process that started it becomes the same"
+                                      : "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
+                                            (config.inside.empty() ? "" : " and " + config.inside));
+  if (!interim) log.write(Severity::notice, "rights: " + rights_held());
+  if (!exposed.empty() && !interim) log.write(Severity::warning, exposed);
   say_ready(kOk);
-  (*engine)->set_trial(successor(options, path, true));
-  while ((*engine)->run() == Engine::End::replace) replace(**engine, prepared->helper, options, path, log);
+  const NextProgram next(**engine, prepared->helper, successor(options, path));
+  bool passes_on = interim;
+  (*engine)->set_next(
+      next.trial(), [&](const HandOver& socket) { return next.start(socket); },
+      [&] {
+        passes_on = false;
+        if (const auto written = later.write(); !written) log.write(Severity::warning, written.error().text);
+      });
+  serve(**engine, next, log, passes_on);
   const GuardLinks guards = (*engine)->guard_links();
   engine->reset();  // the process that keeps the guards must not keep anything else
   if (!config.state.empty()) guards.keep_a_while();

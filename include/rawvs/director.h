@@ -130,8 +130,9 @@ class Director {
   bool observe(const std::shared_ptr<Observer>& observer);
 
   // The tables of the state that survives a restart (core/state.h), to write and to restore. After StateReader has read
-  // everything, call state_restored().
-  StateTables state_tables();
+  // everything, call state_restored(). renews: a connection that is here already becomes what the state says, because
+  // the state continues one that was read before.
+  StateTables state_tables(bool renews = false);
   void state_restored(Turn turn);
 
   // Connection sync with other directors (core/sync.h). tell(): the sender gets every change of a connection; null:

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ namespace rawvs {
 struct Config;
 class GuardLinks;
 class Helper;
+class HandOver;
 class Log;
 struct Opened;
-class StateMemory;
+class Predecessor;
 
 class Engine {
  public:
@@ -31,24 +33,29 @@ class Engine {
   // signals: a signalfd; SIGTERM and SIGINT end run(), SIGHUP reloads, SIGUSR2 requests a replacement.
   // file: the configuration's absolute path, for reloads.
   // opened: what is open already. log and helper must outlive the engine.
+  // predecessor: another rawvsd, which forwards until this one is ready to; none: a start like any other. To the
+  // interim process it becomes the next one.
   static Result<std::unique_ptr<Engine>> start(const Config& config, const std::string& file, const Log& log,
-                                               const Helper& helper, int signals, Opened opened);
+                                               const Helper& helper, int signals, Opened opened,
+                                               Predecessor& predecessor);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   enum class End : uint8_t { stop, replace };
   End run();
-  // After End::replace, right before exec(): the connections for the program that replaces this one. If exec() fails,
-  // drop the memory and call run() again.
-  Result<StateMemory> state_for_successor();
-  // And its control socket, where the next one could not make another. False: exec() has failed.
+  // After End::replace: passes everything on. An Error: the other program did not take over, which was logged; call
+  // run() again. Else the other one forwards: only a process without destructors may end, or execute it.
+  Result<Done> hand_over();
+  const HandOver& successor() const;  // the socket to the process that has taken over
+  // For another program, which gets it by exec(2). False: it has got it, or failed.
   void hand_over_control(bool on) const;
-  // The guards' links, to keep between this program and the next one.
-  GuardLinks guard_links() const;
   int tun_fd() const;  // of local_clients' interface, for TunHandOver; -1: there is none
-  // The command that SIGUSR2 tries before it requests a replacement: the program's absolute path, arguments with -t.
-  void set_trial(std::vector<std::string> argv);
+  // The guards' links, to keep for a restart.
+  GuardLinks guard_links() const;
+  // How SIGUSR2 tries and starts another program: replacement.h. stay: this process was the interim one, and goes on.
+  void set_next(std::vector<std::string> trial, std::function<Result<int>(const HandOver&)> start,
+                std::function<void()> stay);
 
  private:
   struct Parts;

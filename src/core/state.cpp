@@ -8,6 +8,7 @@
 
 #include "core/state_marks.h"
 #include "core/state_rows.h"
+#include "core/track.h"
 #include "wire/crc32c.h"
 #include "wire/formatted.h"
 
@@ -25,7 +26,8 @@ uint8_t saved_flags(const Connection& c) {
 }
 
 constexpr uint32_t kNoNumber = 0xffffffff;
-constexpr ConnectionId kAhead = 8;  // entries whose index cells are fetched in advance: the look-up is the slow part
+constexpr Duration kTickSlack = 1s;  // more than a tick of the deadlines
+constexpr ConnectionId kAhead = 8;   // entries whose index cells are fetched in advance: the look-up is the slow part
 
 // Appends a row of this size, all zero.
 MutableBytes append(std::vector<uint8_t>& rows, size_t size) {
@@ -55,7 +57,7 @@ bool controls(const StateTables& tables, const Connection& c) {
 
 }  // namespace
 
-StateWriter::StateWriter(const StateClock& clock) : clock_(clock) {
+StateWriter::StateWriter(const StateClock& clock, Instant since) : clock_(clock), since_(since) {
   constexpr size_t kServer = row_size(wide_server_rows), kControl = row_size(full_control_rows);
   for (std::vector<uint8_t>* const rows : {&servers_, &wide_servers_}) rows->reserve(kRowsPerBlock * kServer);
   for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_, &full_rows_}) rows->reserve(kRowsPerBlock * kControl);
@@ -132,7 +134,16 @@ void StateWriter::look(const StateTables& tables, ConnectionId id, Instant now) 
   // serves only the connections that it controls, and they work without it.
   if (tables.connections.expired(*c, now) && !controls(tables, *c)) return;
   if (control && behind(tables, *c, Side::client)) return;
+  if (pass_ == Pass::others && is_old(tables, *c, now)) return;
   put(tables, *c, now);
+}
+
+// Whether its last packet came before since_. Each packet sets the deadline by the timeout of the state; an unproven
+// entry's is shorter, so that it could seem older than it is: it is written.
+bool StateWriter::is_old(const StateTables& tables, const Connection& c, Instant now) const {
+  if (since_ == Instant{} || !tables.timeouts || c.is_unproven()) return false;
+  const Duration timeout = timeout_of(c.protocol, c.state, *tables.timeouts);
+  return now + tables.connections.left(c, now) < since_ + timeout - kTickSlack;
 }
 
 void StateWriter::put(const StateTables& tables, const Connection& c, Instant now) {

@@ -36,7 +36,7 @@ enum class Untaken : uint8_t {
   no_service,   // its service is not configured
   no_server,    // its service is configured, its server is not
   lost_server,  // its server was in a damaged block
-  newer,        // a connection with the same key has begun since
+  newer,        // a connection with the same key has begun since; or it is here already
   no_room,      // the table, or FTP's table, is full
   count_
 };
@@ -87,11 +87,13 @@ struct StateClock {                // the time in terms that another process und
 
 // Writes the tables. Packets may flow between two portions: an entry that changes after it was written changes in the
 // next state.
+// since: leaves out connections whose last packet came before. Those that control others are written nevertheless: what
+// they control may be new.
 class StateWriter {
  public:
   static constexpr uint32_t kPlaces = 4096;  // places of the table examined per portion by default
 
-  explicit StateWriter(const StateClock& clock);
+  explicit StateWriter(const StateClock& clock, Instant since = {});
   bool done() const { return pass_ == Pass::over; }
   // The next bytes, valid until the next call; empty if nothing was to be written for these places.
   Bytes next(const StateTables& tables, Instant now, uint32_t places = kPlaces);
@@ -106,12 +108,14 @@ class StateWriter {
   };
   void put_header(const StateTables& tables);
   void look(const StateTables& tables, ConnectionId id, Instant now);
+  bool is_old(const StateTables& tables, const Connection& c, Instant now) const;
   void put(const StateTables& tables, const Connection& c, Instant now);
   uint32_t server_number(const StateTables& tables, ServerSlot slot, Instant now);
   void end_pass(const StateTables& tables);
   void put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now);
 
   StateClock clock_;
+  Instant since_;
   Pass pass_ = Pass::header;
   ConnectionId at_ = 1;
   uint32_t written_ = 0, blocks_ = 0, servers_written_ = 0;

@@ -83,8 +83,8 @@ class Flows {
   // Connections of other directors and of an earlier process.
   void tell(SyncSender* sender) { told_ = sender; }
   bool adopt(const Adoption& heard, Turn turn);  // false: there is no room for it
-  Restored restore(const Restoration& entry, Turn turn);
-  StateTables state_tables();
+  Restored restore(const Restoration& entry, bool renews, Turn turn);
+  StateTables state_tables(bool renews = false);
   SyncView sync_view() const;
 
   // SYN cookies (flows_proxy.cpp): connections whose halves begin one after the other. begin_proxy(): the one that this
@@ -177,6 +177,7 @@ class Flows {
 
   bool over(const Arrival& a, const Connection& c) const;
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
+  Restored renew(Connection& there, const Restoration& entry, Turn turn);
   void retire(Connection& client_template);
   bool expect_data(Connection& control, const FtpFound& found, Turn turn);
   void release_ftp(Connection& control);

@@ -15,11 +15,11 @@ bool is_active(Protocol protocol, uint8_t state) {
 
 }  // namespace
 
-StateTables Flows::state_tables() {
+StateTables Flows::state_tables(bool renews) {
   return {services_,
           connections_,
           ftp_,
-          [this](const Restoration& entry, Turn turn) { return restore(entry, turn); },
+          [this, renews](const Restoration& entry, Turn turn) { return restore(entry, renews, turn); },
           &settings_.timeouts,
           &locals_,
           &proxies_};
@@ -72,11 +72,48 @@ Connection* Flows::controller_of(const Restoration& entry) {
   return arranged ? c : nullptr;
 }
 
-Restored Flows::restore(const Restoration& entry, Turn turn) {
+// The entry that an earlier state made: what has changed since.
+Restored Flows::renew(Connection& there, const Restoration& entry, Turn turn) {
+  if (entry.proven && there.is_unproven()) believe(there);
+  there.state = entry.state;
+  there.packets = entry.packets;
+  if (there.is_template()) {
+    there.stay.seconds = entry.seconds;
+  } else {
+    there.peer.client_mac = entry.client_mac;
+    there.set_link(entry.link);
+    count_as(there, services_.server(there.server), is_active(there.protocol, there.state));
+  }
+  if (there.is_full()) there.full().proxy = entry.proxy;
+  if (entry.numbers && can_proxy()) {
+    there.set_proxied(true);
+    proxy(there) = *entry.numbers;
+  }
+  if (!there.is_template() && there.peer.ftp != 0 && !entry.session.empty() &&
+      !rawvs::restore(session(there), entry.session)) {
+    return {Untaken::malformed};
+  }
+  connections_.arm(there, turn.now, entry.left);
+  return {std::nullopt, connections_.id(there), connections_.at(there.controlled_by) != nullptr};
+}
+
+Restored Flows::restore(const Restoration& entry, bool renews, Turn turn) {
   const bool is_template = entry.key.persistence;
   const uint64_t hash = connections_.hash(entry.key);
   const bool retired = is_template && entry.key.vport == kNoPort;  // many may have this key: it is never looked up
-  if (const Connection* const there = retired ? nullptr : find(entry.key)) {
+  Connection* there = retired ? nullptr : connections_.find(Side::client, entry.key, hash);
+  if (there && renews) {
+    const bool session_too = is_template || (there->peer.ftp != 0) == !entry.session.empty();
+    const bool same = there->server == entry.server && there->method() == entry.method && session_too;
+    if (same) return renew(*there, entry, turn);
+    if (!controls(*there)) {
+      end(*there, turn.out);
+    } else if (is_template) {
+      retire(*there);
+    }
+    there = nullptr;  // a newer one is found first
+  }
+  if (there) {
     const bool stands_for_it = is_template && there->server == entry.server;
     return {Untaken::newer, stands_for_it ? connections_.id(*there) : kNoConnection};
   }

@@ -245,7 +245,9 @@ class Vrrp {
   void configure(std::vector<VrrpSpec> specs, VrrpTurn turn);
 
   // REQUIRES: link_changed() was called for each link, and track() for conditions that are not met.
-  void start(VrrpTurn turn);
+  // masters: the instances that the program before this one was master of goes on as such. With a value, none of the
+  // states at the start is news.
+  void start(VrrpTurn turn, const std::optional<std::vector<std::string>>& masters = {});
   void stop(VrrpTurn turn);  // every master resigns; REQUIRES: the adverts are sent
 
   // An IP packet of protocol 112 to vrrp_group() or to this host, received on this link. Refusals are counted.

@@ -225,11 +225,20 @@ bool Vrrp::may_answer(Ip vip) const {
   return !i || i->state == VrrpState::master;
 }
 
-void Vrrp::start(VrrpTurn turn) {
+void Vrrp::start(VrrpTurn turn, const std::optional<std::vector<std::string>>& masters) {
   started_ = true;
+  const size_t before = turn.out.transitions_.size();
   for (Instance& i : instances_) {
-    if (i.state == VrrpState::initialize) set_off(i, turn);
+    const bool was_master = masters && std::ranges::find(*masters, i.spec.name) != masters->end();
+    if (i.state != VrrpState::initialize) continue;
+    if (was_master && !reason_to_stop(i)) {
+      enter(i, VrrpState::master, "taken over from the program before", turn);
+    } else {
+      set_off(i, turn);
+    }
   }
+  if (!masters) return;
+  for (VrrpTransition& t : std::span(turn.out.transitions_).subspan(before)) t.notified = false;
 }
 
 void Vrrp::stop(VrrpTurn turn) {

@@ -14,13 +14,16 @@
 
 namespace rawvs {
 
+inline constexpr const char* kPredecessorVariable = "RAWVS_PREDECESSOR_FD";  // its socket (engine/handover.h)
+inline constexpr const char* kInterimVariable = "RAWVS_INTERIM";  // no descriptor: present for the interim process
+// Of versions that executed the next one without a socket:
 inline constexpr const char* kStateVariable = "RAWVS_STATE_FD";      // connections (ha/state_file.h)
 inline constexpr const char* kGuardVariable = "RAWVS_GUARD_FDS";     // guards' links (guard/guard_links.h)
 inline constexpr const char* kControlVariable = "RAWVS_CONTROL_FD";  // the control socket (engine/control_listener.h)
 inline constexpr const char* kTunVariable = "RAWVS_TUN_FD";          // local_clients' interface (net/tun.h)
 inline constexpr const char* kHelperVariable = "RAWVS_HELPER_FD";    // rawvs-helper's socket (helper/helper.h)
-inline constexpr std::array kHandedOver = {kStateVariable, kGuardVariable, kControlVariable, kTunVariable,
-                                           kHelperVariable};
+inline constexpr std::array kHandedOver = {kPredecessorVariable, kInterimVariable, kStateVariable, kGuardVariable,
+                                           kControlVariable,     kTunVariable,     kHelperVariable};
 
 std::optional<int> descriptor_in(std::string_view text);
 std::vector<int> descriptors_in(std::string_view text);  // between commas; what is no number is left out

@@ -182,12 +182,12 @@ std::optional<ControlListener> ControlListener::inherited(const std::string& pat
   if (const auto gid = find_group(path, group)) listener.group_ = *gid;
   listener.file_ = {there.st_dev, there.st_ino};
   listener.fd_ = Fd(fd);
+  static_cast<void>(::listen(fd, SOMAXCONN));  // clients see this process's id
   return listener;
 }
 
 void ControlListener::hand_over(bool on) const {
   if (!on) unsetenv(kControlVariable);
-  if (access(folder_of(path_).c_str(), W_OK) == 0) return;  // the next program makes its own
   if (fcntl(fd(), F_SETFD, on ? 0 : FD_CLOEXEC) == 0 && on) setenv(kControlVariable, formatted("{}", fd()).c_str(), 1);
 }
 

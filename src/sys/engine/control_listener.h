@@ -29,7 +29,7 @@ class ControlListener {
   static Result<ControlListener> listen(const std::string& path, const std::string& group);
   // The predecessor's, which kControlVariable names; removes the variable. Empty: there is none at this path.
   static std::optional<ControlListener> inherited(const std::string& path, const std::string& group);
-  // Where this process could not make the file again: exec(2) follows, and keeps the socket. False: it has failed.
+  // For another program: it gets the socket by exec(2), here or in a child process. False: it has got it, or failed.
   void hand_over(bool on) const;
   ControlListener(ControlListener&& other) noexcept
       : path_(std::exchange(other.path_, {})), group_(other.group_), file_(other.file_), fd_(std::move(other.fd_)) {}

@@ -22,13 +22,20 @@ void turn(EngineContext& context) {
 
 Engine::End Engine::run() {
   Parts& p = *parts_;
-  p.replacement.give_up();
   while (!p.signals.stopping() && !p.replacement.is_due()) turn(p.context);
   if (!p.signals.stopping()) return End::replace;
   p.requests.end();
   p.mastership.stop();
   p.saving.save_all();
   return End::stop;
+}
+
+Result<Done> Engine::hand_over() {
+  Parts& p = *parts_;
+  p.stop_forwarding();
+  auto done = p.replacement.hand_over(p.mastership.masters());
+  if (!done) p.go_on();
+  return done;
 }
 
 }  // namespace rawvs

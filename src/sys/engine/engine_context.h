@@ -36,6 +36,9 @@ struct EngineContext {
   Poller poller;
   FrameExchange frames;
   std::unique_ptr<Netlink> netlink{};
+  // Another rawvsd forwards, from which this one takes over, or which takes over from this one: what only one of them
+  // may have is not opened.
+  bool another_serves = false;
   std::span<Part* const> parts{};  // in the order in which they are served
 
   void dispatch() { frames.dispatch(); }  // after every call of the director

@@ -46,12 +46,17 @@ struct Engine::Parts {
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
-  // Opens all parts, in the order of a start.
-  Result<Done> open(int signals_fd, Opened opened);
+  // Opens all parts, in the order of a start. predecessor: the rawvsd that forwards until this one can.
+  Result<Done> open(int signals_fd, Opened opened, const Predecessor& predecessor);
+  Result<Done> load(int signals_fd, Opened& opened);  // what can be done while another one forwards
+  Result<std::optional<std::string>> take_over(const Predecessor& predecessor);
+  void stop_forwarding();  // another rawvsd takes over
+  void go_on();            // it did not
   Result<Done> load_tables();
   void follow_config();  // applies a changed configuration to everything but the tables
 
   EngineContext context;
+  pid_t other = -1;  // the process from which this one took over
   Ports ports;
   Routes routes;
   LocalClients local_clients;

@@ -15,19 +15,32 @@ Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::string& file, const Log& log,
-                                              const Helper& helper, int signals, Opened opened) {
+                                              const Helper& helper, int signals, Opened opened,
+                                              Predecessor& predecessor) {
   auto parts = std::make_unique<Parts>(config, file, log, helper);
-  if (const auto done = parts->open(signals, std::move(opened)); !done) return done.error();
+  if (const auto done = parts->open(signals, std::move(opened), predecessor); !done) {
+    // Destructors would close and remove what the predecessor goes on with: the process has to end without them.
+    if (predecessor) static_cast<void>(parts.release());
+    return done.error();
+  }
+  if (predecessor) predecessor.say_in_charge();
+  if (predecessor.is_interim()) {
+    if (const auto added = parts->replacement.expect(predecessor.take_socket(), parts->other); !added)
+      return added.error();
+  }
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
-Result<StateMemory> Engine::state_for_successor() { return parts_->saving.for_successor(); }
 int Engine::tun_fd() const { return parts_->local_clients.tun_fd(); }
 void Engine::hand_over_control(bool on) const { parts_->requests.hand_over(on); }
 GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
-void Engine::set_trial(std::vector<std::string> argv) { parts_->replacement.set_trial(std::move(argv)); }
+void Engine::set_next(std::vector<std::string> trial, std::function<Result<int>(const HandOver&)> start,
+                      std::function<void()> stay) {
+  parts_->replacement.set_next({std::move(trial), std::move(start), std::move(stay)});
+}
+const HandOver& Engine::successor() const { return parts_->replacement.socket(); }
 
-Result<Done> Engine::Parts::open(int signals_fd, Opened already) {
+Result<Done> Engine::Parts::load(int signals_fd, Opened& already) {
   if (const auto memory = has_memory(context.director, context.config.settings); !memory) return memory.error();
   if (const auto opened = context.poller.open(); !opened) return opened.error();
   const auto way = already.control ? Result<Done>(Done{}) : ControlSocket::make_way(context.config.control);
@@ -42,13 +55,59 @@ Result<Done> Engine::Parts::open(int signals_fd, Opened already) {
   if (const auto known = ports.know_all(); !known) return known.error();
   if (const auto opened = routes.open(); !opened) return opened.error();
   if (const auto followed = mastership.follow(); !followed) return followed.error();
-  if (const auto loaded = load_tables(); !loaded) return loaded.error();
+  return load_tables();
+}
+
+// Takes over what the other rawvsd does, which ends it. Returns what its Mastership::masters() said; none: it has ended
+// by itself, which leaves this process alone; the interim one must not stay alone.
+Result<std::optional<std::string>> Engine::Parts::take_over(const Predecessor& predecessor) {
+  const auto state = predecessor.state();
+  if (state) saving.take(*state, false);
+  const auto changes = state ? predecessor.take() : state.error();
+  context.now = clock_now();
+  context.another_serves = false;
+  if (!changes && predecessor.is_interim()) return changes.error();
+  if (!changes) {
+    context.log.write(Severity::warning, "the rawvsd before this one: " + changes.error().text);
+    if (!state) saving.restore();
+    return std::optional<std::string>();
+  }
+  saving.take(changes->file, true);
+  other = changes->process;
+  if (!predecessor.is_interim()) replacement.collect(other);
+  return std::optional(changes->text);
+}
+
+Result<Done> Engine::Parts::open(int signals_fd, Opened already, const Predecessor& predecessor) {
+  context.another_serves = static_cast<bool>(predecessor);
+  if (const auto loaded = load(signals_fd, already); !loaded) return loaded;
+  std::optional<std::string> masters;
+  if (predecessor) {
+    auto taken = take_over(predecessor);
+    if (!taken) return taken.error();
+    masters = std::move(*taken);
+  }
   if (const auto followed = checks.follow(true); !followed) return followed.error();
   if (const auto opened = ports.open_all(); !opened) return opened.error();
-  saving.restore();
-  mastership.start(checks.wanted(), checks.checked());
+  if (!predecessor) saving.restore();
+  mastership.start(checks.wanted(), checks.checked(), masters);
   if (const auto followed = syncing.follow(); !followed) return followed.error();
   return requests.open(std::move(already.control));  // last: clients take the socket's existence for "ready"
+}
+
+void Engine::Parts::stop_forwarding() {
+  context.now = clock_now();
+  context.frames.drain(context.now);
+  context.another_serves = true;
+  ports.release();
+  syncing.release();
+}
+
+void Engine::Parts::go_on() {
+  context.now = clock_now();
+  context.another_serves = false;
+  ports.take_back();
+  if (const auto followed = syncing.follow(); !followed) context.log.write(Severity::error, followed.error().text);
 }
 
 Result<Done> Engine::Parts::load_tables() {

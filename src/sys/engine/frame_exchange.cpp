@@ -69,7 +69,7 @@ void FrameExchange::serve(Instant now) {
 Instant FrameExchange::deadline() const { return std::min(director_.next_deadline(), losses_.next_deadline()); }
 
 // Until none is left: more arrive during sending, and looking for them costs less than waiting.
-void FrameExchange::receive_all(Instant now) {
+size_t FrameExchange::receive_all(Instant now) {
   size_t served = 0, last = 0;
   do {
     last = 0;
@@ -78,6 +78,12 @@ void FrameExchange::receive_all(Instant now) {
     }
     served += last;
   } while (last != 0 && served < kFramesPerTurn);
+  return std::min(served, kFramesPerTurn);
+}
+
+void FrameExchange::drain(Instant now) {
+  constexpr int kMostTurns = 32;
+  for (int turns = 0; turns < kMostTurns && receive_all(now) == kFramesPerTurn; ++turns) continue;
 }
 
 // Handles one batch, if there is one; returns the number of frames.

@@ -29,6 +29,8 @@ class FrameExchange final : public Part {
   void serve(Instant now) override;
   Instant deadline() const override;
 
+  void drain(Instant now);  // handles the frames that have arrived until now, a bounded number of them
+
   // Acts on the outbox; to call after every call of the director. A flow enters the guards' map before its first packet
   // leaves: the reply might come earlier.
   void dispatch();
@@ -45,7 +47,7 @@ class FrameExchange final : public Part {
     FrameIo* io = nullptr;
     bool guarded = false;  // the kernel gets no copy of its frames
   };
-  void receive_all(Instant now);
+  size_t receive_all(Instant now);  // kFramesPerTurn: more may wait
   size_t receive_batch(FrameIo& io, Instant now);
   void change_replies();
   void return_to_host();

@@ -28,6 +28,10 @@ LinkCounters Interface::counters() const {
 
 Result<Done> Interface::take(const LinkFacts& facts) {
   facts_ = facts;
+  return context_.another_serves ? Result<Done>(Done{}) : lock();
+}
+
+Result<Done> Interface::lock() {
   const auto remark = lock_.take(name_, facts_.ifindex);
   if (!remark) return remark.error();
   if (*remark) context_.log.write(Severity::warning, **remark);
@@ -44,7 +48,14 @@ Result<Done> Interface::open_tun() {
 }
 
 Result<Done> Interface::open(Duration patience) {
+  if (const auto locked = lock(); !locked) return locked;
   if (tun_) return open_tun();
+  if (const auto opened = open_io(patience); !opened) return opened;
+  attach_guard();
+  return Done{};
+}
+
+Result<Done> Interface::open_io(Duration patience) {
   auto opened = open_frame_io(context_.config.io,
                               {.ifindex = facts_.ifindex,
                                .name = name_,
@@ -58,7 +69,32 @@ Result<Done> Interface::open(Duration patience) {
   io_ = std::move(opened->io);
   context_.frames.set_io(link_, io_.get());
   say_io(opened->skipped);
-  attach_guard();
+  return Done{};
+}
+
+void Interface::release() {
+  static_cast<void>(lock_.take(name_, 0));
+  if (!io_ || !io_->is_exclusive()) return;
+  past_ += io_->counters();
+  context_.frames.set_io(link_, nullptr);
+  io_.reset();
+}
+
+// The other process may have replaced this one's guard, unless it is a link of its own.
+Result<Done> Interface::take_back() {
+  const auto locked = lock();
+  if (!locked || !facts_.usable()) return locked;
+  const bool reopens = !io_ && guard_;
+  if (reopens) {
+    if (const auto opened = open_io(Duration::zero()); !opened) return opened;
+  }
+  if (guard_ && guard_->link_fd() < 0) {
+    guard_.reset();
+    attach_guard();
+  } else if (!reopens) {
+    return Done{};
+  }
+  told_ = {};  // filter and guard get the present addresses
   return Done{};
 }
 

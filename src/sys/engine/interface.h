@@ -42,6 +42,10 @@ class Interface {
   // patience: retry a busy back end for this long: the previous program has just closed it.
   Result<Done> open(Duration patience);
   void close();
+  // What another rawvsd needs to take over: the lock, and a back end that the kernel gives to one process only. The
+  // guard stays. take_back(): it did not take over. An Error: open() is to be called again.
+  void release();
+  Result<Done> take_back();
 
   // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when the request is
   // answered: the filter admits at least what is needed. Narrowing it, and neighbours, may wait until deadline():
@@ -51,6 +55,8 @@ class Interface {
   Instant deadline() const { return told_.again; }
 
  private:
+  Result<Done> lock();
+  Result<Done> open_io(Duration patience);
   Result<Done> open_tun();
   void say_io(const std::string& skipped) const;
   void attach_guard();

@@ -16,6 +16,14 @@ namespace {
 constexpr int kMostAdverts = 256;  // received per turn
 constexpr size_t kMostNotifiers = 32;
 
+std::optional<std::vector<std::string>> lines_of(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  std::vector<std::string> out;
+  for (size_t at = 0, end = 0; (end = text->find('\n', at)) != std::string::npos; at = end + 1)
+    out.push_back(text->substr(at, end - at));
+  return out;
+}
+
 }  // namespace
 
 Result<Done> Mastership::open(Family family) {
@@ -43,12 +51,21 @@ Result<Done> Mastership::follow() {
   return Done{};
 }
 
-void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked) {
+std::string Mastership::masters() const {
+  std::string out;
+  for (const Vrrp::Instance& i : vrrp_.all()) {
+    if (i.state == VrrpState::master) out += i.spec.name + '\n';
+  }
+  return out;
+}
+
+void Mastership::start(std::span<const WantedChecks> checks, const CheckedServers& checked,
+                       const std::optional<std::string>& masters) {
   if (!opened()) return;
   for (const Link link : ports_.links()) link_changed(link);
   tracks_.follow(checks, checked, vrrp_, {context_.now, outbox_});
   act();
-  if (!std::exchange(started_, true)) vrrp_.start({context_.now, outbox_});
+  if (!std::exchange(started_, true)) vrrp_.start({context_.now, outbox_}, lines_of(masters));
   act();
 }
 

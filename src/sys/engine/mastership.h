@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,8 +27,11 @@ class Mastership final : public Part {
   // Applies the configuration: at the start, and after each reload. At the start before the services, so that no VIP is
   // announced whose master is another director.
   Result<Done> follow();
-  // REQUIRES: interfaces and checks are set up.
-  void start(std::span<const WantedChecks> checks, const CheckedServers& checked);
+  // REQUIRES: interfaces and checks are set up. masters: what masters() of the program before said; none: this one
+  // takes over from none.
+  void start(std::span<const WantedChecks> checks, const CheckedServers& checked,
+             const std::optional<std::string>& masters = {});
+  std::string masters() const;  // the instances that are master, a line each
   void stop();
   void quorums_changed(std::span<const CheckedServers::Quorum> quorums);
 

@@ -136,6 +136,18 @@ void Ports::close() {
   note_guards();
 }
 
+void Ports::release() {
+  for (const auto& port : ports_) port->interface.release();
+}
+
+void Ports::take_back() {
+  for (const auto& port : ports_) {
+    if (const auto back = port->interface.take_back(); back) continue;
+    port->interface.close();  // try_all() opens it again
+  }
+  try_all();
+}
+
 void Ports::try_all() {
   useless_.clear(), full_ = false;
   find_matching();

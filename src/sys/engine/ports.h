@@ -35,6 +35,8 @@ class Ports final : public Part {
   void serve_host(const Tun& tun);
   void note_host_vips(size_t count) { host_vips_ = count; }  // those with a route by it, for listings
   void close();
+  void release();  // as in Interface; FrameExchange has no more frames
+  void take_back();
   void try_all();  // after a possible change of any interface
   // The route to a server leaves by an interface that is not used yet. False: it cannot be, or must not
   // (auto_interfaces); the reason was logged.

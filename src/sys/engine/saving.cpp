@@ -30,8 +30,16 @@ Instant Saving::next_state() const {
 }
 
 void Saving::restore() {
-  const auto image = find_state(context_.config.state);
+  read(find_state(context_.config.state), false);
   due_ = next_state();
+}
+
+void Saving::take(const Fd& state, bool renews) {
+  read(StateImage::of(state), renews);
+  due_ = next_state();
+}
+
+void Saving::read(const Result<std::optional<StateImage>>& image, bool renews) {
   if (!image) return context_.log.write(Severity::warning, image.error().text);
   if (!*image) return;
   StateReader reader((*image)->bytes(), state_clock());
@@ -40,12 +48,12 @@ void Saving::restore() {
                                                      name(reader.fault()));
   }
   for (bool more = true; more;) {
-    more = reader.read(context_.director.state_tables(), context_.turn());
+    more = reader.read(context_.director.state_tables(renews), context_.turn());
     context_.dispatch();
   }
   context_.director.state_restored(context_.turn());
   context_.dispatch();
-  context_.log.write(Severity::notice, text(reader.report()));
+  context_.log.write(Severity::notice, (renews ? "changed meanwhile: " : "") + text(reader.report()));
 }
 
 // Writes a portion when it is due.
@@ -86,17 +94,6 @@ void Saving::save_all() {
     serve(context_.now);
   } while (writing_);
   due_ = kNever;
-}
-
-Result<StateMemory> Saving::for_successor() {
-  auto memory = StateMemory::create();
-  if (!memory) return memory.error();
-  for (StateWriter writer(state_clock()); !writer.done();) {
-    const Bytes portion = writer.next(context_.director.state_tables(), context_.now);
-    if (const auto written = memory->append(portion); !written) return written.error();
-  }
-  if (const auto done = memory->hand_over(); !done) return done.error();
-  return memory;
 }
 
 }  // namespace rawvs

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // saving.h: keeps connections across a restart, an upgrade in place, and, up to state_interval, a crash.
 // In:  the director's connections; an earlier process's state.
-// Out: a file, written a portion per turn of the loop; memory for the program that replaces this one.
+// Out: a file, written a portion per turn of the loop.
+// Not: the connections for the program that replaces this one (replacement.h).
 #pragma once
 
 #include <memory>
@@ -16,10 +17,10 @@ class Saving final : public Part {
  public:
   explicit Saving(EngineContext& context) : context_(context) {}
 
-  void restore();   // at the start, after services and interfaces
+  void restore();  // at the start, after services and interfaces: an earlier process's state
+  // That of the process from which this one takes over. renews: the second one, of what has changed since the first.
+  void take(const Fd& state, bool renews);
   void save_all();  // at the end: everything at once
-  // Memory for the program that replaces this one, which inherits its descriptor.
-  Result<StateMemory> for_successor();
 
   void serve(Instant now) override;
   Instant deadline() const override { return due_; }
@@ -31,6 +32,7 @@ class Saving final : public Part {
   };
   Result<Done> write_portion();
   Instant next_state() const;
+  void read(const Result<std::optional<StateImage>>& image, bool renews);
 
   EngineContext& context_;
   std::unique_ptr<Writing> writing_;  // null: none

@@ -41,8 +41,7 @@ Syncing::~Syncing() = default;
 
 Result<Done> Syncing::follow() {
   if (session_ && context_.config.sync && session_->config == *context_.config.sync) return Done{};
-  context_.director.tell(nullptr);
-  session_.reset();  // before another socket binds its port
+  release();  // before another socket binds its port
   if (!context_.config.sync) return Done{};
   const SyncConfig& wanted = *context_.config.sync;
   auto socket = SyncSocket::open(wanted);
@@ -65,6 +64,11 @@ Result<Done> Syncing::follow() {
   link_changed(wanted.link);
   masters_changed();
   return Done{};
+}
+
+void Syncing::release() {
+  context_.director.tell(nullptr);
+  session_.reset();
 }
 
 Result<Done> Syncing::set(const std::optional<SyncConfig>& wanted) {

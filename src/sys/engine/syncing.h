@@ -23,6 +23,7 @@ class Syncing final : public Part {
 
   // Applies the configuration: at the start, and after each reload. Starts over if anything has changed.
   Result<Done> follow();
+  void release();  // another rawvsd takes over and needs the port; follow() opens it again
   // Applies an operator's change. If it fails, the previous state is restored.
   Result<Done> set(const std::optional<SyncConfig>& wanted);
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -34,25 +33,6 @@ bool is_bpf_link(int fd) {
 
 GuardLinks::GuardLinks(std::span<const int> links) {
   for (const int fd : links) links_.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-}
-
-GuardLinks::GuardLinks(GuardLinks&& other) noexcept
-    : links_(std::move(other.links_)), handed_over_(std::exchange(other.handed_over_, false)) {}
-
-GuardLinks::~GuardLinks() {
-  if (handed_over_) unsetenv(kGuardVariable);
-}
-
-Result<Done> GuardLinks::hand_over() {
-  std::string numbers;
-  for (const Fd& link : links_) {
-    if (fcntl(link.get(), F_SETFD, 0) != 0) return Error{system_error("the guards: F_SETFD", errno)};
-    numbers += (numbers.empty() ? "" : ",") + std::to_string(link.get());
-  }
-  if (numbers.empty()) return Done{};
-  if (setenv(kGuardVariable, numbers.c_str(), 1) != 0) return Error{system_error("the guards: setenv", errno)};
-  handed_over_ = true;
-  return Done{};
 }
 
 GuardLinks GuardLinks::inherited() {

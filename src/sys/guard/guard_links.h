@@ -16,14 +16,11 @@ namespace rawvs {
 class GuardLinks {
  public:
   explicit GuardLinks(std::span<const int> links = {});  // duplicates them
-  GuardLinks(GuardLinks&& other) noexcept;
+  GuardLinks(GuardLinks&& other) noexcept = default;
   GuardLinks& operator=(GuardLinks&&) = delete;
-  ~GuardLinks();
 
-  // For the program that replaces this one: exec() keeps the links, RAWVS_GUARD_FDS names them. REQUIRES: exec()
-  // follows; if it fails, the destructor undoes this.
-  Result<Done> hand_over();
-  // The links that RAWVS_GUARD_FDS names, if they are such links. Removes the variable.
+  // The links that RAWVS_GUARD_FDS names, if they are such links: of a version that kept them for this one. Removes the
+  // variable.
   static GuardLinks inherited();
   // For a program that is started soon: a child process keeps the links for some seconds. It is a copy of this process:
   // close and unmap first whatever must not live on in it.
@@ -31,7 +28,6 @@ class GuardLinks {
 
  private:
   std::vector<Fd> links_;
-  bool handed_over_ = false;
 };
 
 }  // namespace rawvs

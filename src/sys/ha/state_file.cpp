@@ -130,18 +130,10 @@ Result<StateMemory> StateMemory::create() {
   return memory;
 }
 
-StateMemory::~StateMemory() {
-  const char* const said = fd_ ? getenv(kStateVariable) : nullptr;
-  if (said && said == std::to_string(fd_.get())) unsetenv(kStateVariable);
-}
-
 Result<Done> StateMemory::append(Bytes bytes) { return write_all(fd_.get(), bytes, "state in memory"); }
 
-Result<Done> StateMemory::hand_over() {
-  if (fcntl(fd_.get(), F_ADD_SEALS, kSeals) != 0) return failed("state in memory", "F_ADD_SEALS");
-  if (fcntl(fd_.get(), F_SETFD, 0) != 0) return failed("state in memory", "F_SETFD");
-  if (setenv(kStateVariable, std::to_string(fd_.get()).c_str(), 1) != 0) return failed("state in memory", "setenv");
-  return Done{};
+Result<Done> StateMemory::seal() {
+  return fcntl(fd_.get(), F_ADD_SEALS, kSeals) == 0 ? Result<Done>(Done{}) : failed("state in memory", "F_ADD_SEALS");
 }
 
 // --- read ---------------------------------------------------------------------------------------------------------
@@ -169,6 +161,12 @@ Result<std::optional<StateImage>> StateImage::inherited() {
   if (auto why = unfit(fd, place)) return *why;  // then the descriptor is not ours to close
   const Fd ours(fd);
   return map(fd, place);
+}
+
+Result<std::optional<StateImage>> StateImage::of(const Fd& file) {
+  const std::string place = "state in memory";
+  if (auto why = unfit(file.get(), place)) return *why;
+  return map(file.get(), place);
 }
 
 Result<std::optional<StateImage>> StateImage::map(int fd, const std::string& place) {

@@ -36,16 +36,12 @@ class StateFile {
   Fd directory_, fd_;
 };
 
-// A memory file for the program that replaces this one, named by the environment variable RAWVS_STATE_FD.
-// REQUIRES: one thread.
+// A memory file for the program that replaces this one.
 class StateMemory {
  public:
   static Result<StateMemory> create();
-  StateMemory(StateMemory&&) = default;
-  StateMemory& operator=(StateMemory&&) = delete;
-  ~StateMemory();  // removes the variable: exec() has failed
   Result<Done> append(Bytes bytes);
-  Result<Done> hand_over();  // seals the file and lets exec() keep it. REQUIRES: exec() follows
+  Result<Done> seal();  // nobody can change it any more
   int fd() const { return fd_.get(); }
 
  private:
@@ -57,6 +53,8 @@ class StateMemory {
 class StateImage {
  public:
   static Result<std::optional<StateImage>> open(const std::string& path);
+  // A memory file that another process has sealed.
+  static Result<std::optional<StateImage>> of(const Fd& file);
   // The file that RAWVS_STATE_FD names, if it is a sealed memory file of this program. Removes the variable.
   static Result<std::optional<StateImage>> inherited();
   StateImage(StateImage&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}

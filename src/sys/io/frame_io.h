@@ -40,9 +40,10 @@ class FrameIo {
   FrameIo(const FrameIo&) = delete;
   FrameIo& operator=(const FrameIo&) = delete;
 
-  virtual const char* name() const = 0;    // "ring", "socket", "xdp"
-  virtual std::string remark() const = 0;  // one line about the back end for the log, or empty
-  virtual int fd() const = 0;              // readable when frames are waiting
+  virtual bool is_exclusive() const { return false; }  // only one process can have it on an interface
+  virtual const char* name() const = 0;                // "ring", "socket", "xdp"
+  virtual std::string remark() const = 0;              // one line about the back end for the log, or empty
+  virtual int fd() const = 0;                          // readable when frames are waiting
 
   // Sets what is delivered from now on; before the first call nothing is. own: our MAC addresses on this interface, its
   // own first; the interface then accepts frames to all of them.

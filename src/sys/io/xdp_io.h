@@ -19,6 +19,7 @@ class XdpIo final : public FrameIo {
   static Result<std::unique_ptr<XdpIo>> open(const Options& options, FlowMap& flows);
   ~XdpIo() override;
 
+  bool is_exclusive() const override { return true; }
   const char* name() const override { return "xdp"; }
   std::string remark() const override;
   int fd() const override { return epoll_.get(); }

@@ -47,6 +47,7 @@ struct Start {  // arguments for the child, and its error
   int input, null, output;
   bool output_too;  // not standard error alone
   bool drop;        // drop rights
+  bool keep;        // descriptors
   uid_t uid;
   gid_t gid;
   const char* failed = nullptr;
@@ -73,7 +74,8 @@ __attribute__((no_sanitize("address", "undefined"))) int become_program(void* ar
   if (setsid() < 0) return fail(start, "setsid");
   const int output = start.output_too ? start.output : start.null;
   if (dup2(start.input, 0) < 0 || dup2(output, 1) < 0 || dup2(start.output, 2) < 0) return fail(start, "dup2");
-  close_descriptors_from(STDERR_FILENO + 1);  // ours are close-on-exec; a library may have opened others
+  // Ours are close-on-exec; a library may have opened others.
+  if (!start.keep) close_descriptors_from(STDERR_FILENO + 1);
   if (chdir("/") != 0) return fail(start, "chdir /");
   if (start.drop) {
     if (syscall(kSetGroups, 0, nullptr) != 0) return fail(start, "setgroups");
@@ -160,6 +162,7 @@ Result<RunningProgram> run_program(const ProgramCall& call) {
               output ? output.get() : call.output,
               call.heard == Heard::all,
               drop,
+              call.keeps_descriptors,
               drop ? user->uid : 0,
               drop ? user->gid : 0};
   const auto stack = std::make_unique<std::array<char, kStack>>();

@@ -28,6 +28,8 @@ struct ProgramCall {
   Heard heard = Heard::all;
   int input = -1;   // standard input; -1: /dev/null
   int output = -1;  // -1: a new pipe
+  // It gets all descriptors that are not close-on-exec.
+  bool keeps_descriptors = false;
 };
 
 // Returns when the program has started, or why it has not. The caller has to collect its exit status (waitpid(2)). It
