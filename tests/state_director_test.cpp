@@ -9,8 +9,8 @@ namespace {
 
 class StateDirectorTest : public DirectorTest {
  protected:
-  std::vector<uint8_t> save() {
-    StateWriter writer(clock());
+  std::vector<uint8_t> save(Instant since = {}) {
+    StateWriter writer(clock(), since);
     std::vector<uint8_t> bytes;
     for (int n = 0; n < 1000 && !writer.done(); ++n) {
       const Bytes portion = writer.next(director_->state_tables(), now_);
@@ -18,10 +18,10 @@ class StateDirectorTest : public DirectorTest {
     }
     return bytes;
   }
-  std::string restore(const std::vector<uint8_t>& bytes) {
+  std::string restore(const std::vector<uint8_t>& bytes, bool renews = false) {
     StateReader reader(bytes, clock());
     bool more = reader.fault() == StateFault::none;
-    while (more) out_.clear(), more = reader.read(director_->state_tables(), {now_, out_});
+    while (more) out_.clear(), more = reader.read(director_->state_tables(renews), {now_, out_});
     director_->state_restored({now_, out_});
     return text(reader.report());
   }
@@ -63,6 +63,56 @@ TEST_F(StateDirectorTest, AConnectionGoesOnWithItsServer) {
   EXPECT_EQ(arrive(frame(Tcp{.sport = 1002, .flags = "A"})),
             to_server(1, "198.51.100.1:1002 > 192.0.2.100:80 A ttl 63"));
   EXPECT_EQ(director_->services().servers()[0].active + director_->services().servers()[1].active, 2u);
+  expect_an_end();
+}
+
+// What changes between a state and the next one: a connection goes on, another begins, and others are as they were.
+TEST_F(StateDirectorTest, AStateContinuesAnother) {
+  nat(2);
+  std::vector<std::string> there;
+  for (const uint16_t port : {uint16_t{1001}, uint16_t{1002}, uint16_t{1003}}) {
+    arrive(frame(Tcp{.sport = port})), arrive(frame(Tcp{.sport = port, .flags = "A"}));
+    there.push_back(arrive(frame(Tcp{.sport = port, .flags = "A"})));
+  }
+  answer("SA"), arrive(frame(Tcp{.flags = "PA", .data = "x"})), answer("PA", 8080, "y");  // of port 1001
+  arrive(frame(Tcp{.flags = "PA", .data = "x"}));
+  pass(60s);
+  const Instant since = now_;
+  const std::vector<uint8_t> first = save();
+  pass(5s);
+  arrive(frame(Tcp{.sport = 1002, .flags = "FA"}));
+  arrive(frame(Tcp{.sport = 1004})), arrive(frame(Tcp{.sport = 1004, .flags = "A"}));
+  const std::vector<uint8_t> changes = save(since);
+  make({});
+  nat(2);
+  EXPECT_EQ(restore(first), "3 connections and 0 templates taken back");
+  EXPECT_EQ(restore(changes, true), "3 connections and 0 templates taken back") << "not the one that is proven";
+  EXPECT_EQ(director_->connections().size(), 4u);
+  const FlowKey ended{ip("198.51.100.1"), ip("192.0.2.100"), Port(1002), Port(80), Protocol::tcp, false};
+  const Connection* const c = director_->connections().find(Side::client, ended, director_->connections().hash(ended));
+  ASSERT_TRUE(c);
+  EXPECT_STREQ(state_name(*c), "CLOSE_WAIT");
+  EXPECT_LE(director_->connections().left(*c, now_), 120s);
+  size_t n = 0;
+  for (const uint16_t port : {uint16_t{1001}, uint16_t{1002}, uint16_t{1003}})
+    EXPECT_EQ(arrive(frame(Tcp{.sport = port, .flags = "A"})), there[n++]) << port;
+  expect_an_end();
+}
+
+TEST_F(StateDirectorTest, AContinuationMayHaveAnotherServerForAConnection) {
+  web(2);
+  arrive(frame(Tcp{.sport = 1001}));
+  const std::vector<uint8_t> first = save();
+  make({});
+  web(2);
+  arrive(frame(Tcp{.sport = 1002})), arrive(frame(Tcp{.sport = 1001}));
+  const std::string there = arrive(frame(Tcp{.sport = 1001, .flags = "A"}));
+  const std::vector<uint8_t> changes = save();
+  make({});
+  web(2);
+  restore(first), restore(changes, true);
+  EXPECT_EQ(director_->connections().size(), 2u);
+  EXPECT_EQ(arrive(frame(Tcp{.sport = 1001, .flags = "A"})), there);
   expect_an_end();
 }
 

@@ -22,7 +22,8 @@ class World {
   World& operator=(const World&) = delete;
 
   StateTables tables() {
-    return {services, connections, ftp, [this](const Restoration& e, Turn turn) { return flows_.restore(e, turn); }};
+    return {services, connections, ftp,
+            [this](const Restoration& e, Turn turn) { return flows_.restore(e, false, turn); }};
   }
 
   // A service with two servers, of which the second is added first, or not at all where `servers` is another service's.

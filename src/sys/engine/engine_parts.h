@@ -47,8 +47,8 @@ struct Engine::Parts {
   Parts& operator=(const Parts&) = delete;
 
   // Opens all parts, in the order of a start. predecessor: the rawvsd that forwards until this one can.
-  Result<Done> open(int signals_fd, Opened opened, const Predecessor& predecessor);
-  Result<Done> load(int signals_fd, Opened& opened);  // what can be done while another one forwards
+  Result<Done> open(int signals_fd, const Predecessor& predecessor);
+  Result<Done> load(int signals_fd);  // what can be done while another one forwards
   Result<std::optional<std::string>> take_over(const Predecessor& predecessor);
   void stop_forwarding();  // another rawvsd takes over
   void go_on();            // it did not
@@ -56,6 +56,7 @@ struct Engine::Parts {
   void follow_config();  // applies a changed configuration to everything but the tables
 
   EngineContext context;
+  Opened already{};  // until its part takes it
   pid_t other = -1;  // the process from which this one took over
   Ports ports;
   Routes routes;

@@ -18,7 +18,8 @@ Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::s
                                               const Helper& helper, int signals, Opened opened,
                                               Predecessor& predecessor) {
   auto parts = std::make_unique<Parts>(config, file, log, helper);
-  if (const auto done = parts->open(signals, std::move(opened), predecessor); !done) {
+  parts->already = std::move(opened);
+  if (const auto done = parts->open(signals, predecessor); !done) {
     // Destructors would close and remove what the predecessor goes on with: the process has to end without them.
     if (predecessor) static_cast<void>(parts.release());
     return done.error();
@@ -40,7 +41,7 @@ void Engine::set_next(std::vector<std::string> trial, std::function<Result<int>(
 }
 const HandOver& Engine::successor() const { return parts_->replacement.socket(); }
 
-Result<Done> Engine::Parts::load(int signals_fd, Opened& already) {
+Result<Done> Engine::Parts::load(int signals_fd) {
   if (const auto memory = has_memory(context.director, context.config.settings); !memory) return memory.error();
   if (const auto opened = context.poller.open(); !opened) return opened.error();
   const auto way = already.control ? Result<Done>(Done{}) : ControlSocket::make_way(context.config.control);
@@ -78,9 +79,9 @@ Result<std::optional<std::string>> Engine::Parts::take_over(const Predecessor& p
   return std::optional(changes->text);
 }
 
-Result<Done> Engine::Parts::open(int signals_fd, Opened already, const Predecessor& predecessor) {
+Result<Done> Engine::Parts::open(int signals_fd, const Predecessor& predecessor) {
   context.another_serves = static_cast<bool>(predecessor);
-  if (const auto loaded = load(signals_fd, already); !loaded) return loaded;
+  if (const auto loaded = load(signals_fd); !loaded) return loaded;
   std::optional<std::string> masters;
   if (predecessor) {
     auto taken = take_over(predecessor);

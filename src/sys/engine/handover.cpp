@@ -37,7 +37,7 @@ static_assert(sizeof(Message) == 4096);
 Result<HandOver::Heard> expect(const HandOver& socket, HandOver::What what, Duration most) {
   auto heard = socket.wait(most);
   if (heard && heard->what != what) return Error{"the other rawvsd does not go on"};
-  if (heard && !heard->file) return Error{"the other rawvsd says nothing of its connections"};
+  if (heard && !heard->file) return Error{"no descriptor is free for the other rawvsd's connections"};
   return heard;
 }
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""SIGUSR2: whatever is wrong with the next program, the one that forwards goes on, and nothing changes."""
+import os
+import signal
+
+from case import all_answered, case, same, true
+from lab.director import Director, program, virtual
+from lab.namespaces import eventually
+from lab.topology import Load
+from nat import IN, inside_web, nat
+from survival import from_a_copy, processes, replaced
+from vrrp import directors, row_of_instance
+
+
+def becomes(copy, text):
+    """The program's file is now a script, which tests a configuration as rawvsd does."""
+    new = copy.with_name("new")
+    new.write_text(f"#!/bin/sh\n[ \"$1\" = -t ] && exec {program('rawvsd')} \"$@\"\n{text}\n")
+    new.chmod(0o755)
+    new.rename(copy)
+
+
+def refused(director, words):
+    before = len(director.log())
+    director.program.send(signal.SIGUSR2)
+    for expected in (words, "the program is not replaced"):
+        eventually(lambda expected=expected: expected in director.log()[before:], 60, f"in the log: {expected}")
+
+
+@case(seconds=150)
+def a_program_that_tests_well_and_does_not_start_costs_nothing(lab):
+    lab.serve_web()
+    director, copy = from_a_copy(lab)
+    pid, before = director.ask("list")[0]["pid"], processes(lab["director"])
+    load = Load(lab, "client", parallel=4)
+    load.wait_for(20)
+    real = f"exec {program('rawvsd')} \"$@\""
+    for text, words in (("exit 3", "it has ended"), ("kill -SEGV $$", "it has ended"),
+                        (f"ulimit -n 10; {real}", "no descriptor is free"),
+                        ("exec sleep 600", "it is not ready in time")):
+        becomes(copy, text)
+        refused(director, words)
+        load.wait_for(20)
+        same(director.ask("list")[0]["pid"], pid, "the process that serves the control socket")
+    load.stop()
+    eventually(lambda: processes(lab["director"]) == before, 10, "no other process is left")
+    same(director.dropped(), {}, "frames dropped")
+    becomes(copy, real)
+    replaced(director)
+    same(director.ask("list")[0]["pid"], pid, "its process id")
+    all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=60)
+def where_the_last_step_fails_the_interim_process_goes_on(lab):
+    inside_web(lab)
+    director, copy = from_a_copy(lab, "-p", str(lab.directory / "pid"), sections=[nat(*IN, family=lab.family)],
+                                 inside="eth1")
+    idle = lab.connect("client")
+    becomes(copy, f"[ -n \"$RAWVS_INTERIM\" ] && exec {program('rawvsd')} \"$@\"\nexit 3")
+    director.program.send(signal.SIGUSR2)
+    director.program.wait(30)
+    eventually(lambda: "did not take over" in director.log(), 20, "the interim process knows")
+    pid = int(director.ask("list")[0]["pid"])
+    try:
+        true(pid != director.program.pid, "the same process")
+        same((lab.directory / "pid").read_text(), f"{pid}\n", "the pid file")
+        idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        true(idle.recv(4096).startswith(b"HTTP/1."), "what an idle connection got")
+        all_answered(lab.request("client", 10), 10)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        eventually(lambda: not director.control.exists(), 10, "its end")
+
+
+@case(seconds=60)
+def a_master_is_replaced_and_the_backup_does_not_notice(lab):
+    one, other = directors(lab, interval="100ms")
+    load = Load(lab, "client", parallel=4)
+    load.wait_for(20)
+    for _ in range(2):
+        replaced(one)
+        same(row_of_instance(one)["state"], "master", "the replaced master's state")
+        load.wait_for(20)
+    load.stop()
+    same(int(row_of_instance(other)["became-master"]), 0, "times that the backup took over")
+    true("taken over from the program before" in one.log(), "the reason in the log")
+
+
+@case(seconds=60)
+def what_only_one_process_can_have_goes_from_one_to_the_next(lab):
+    lab.serve_web()
+    director = Director(lab, virtual(family=lab.family), "[sync]\nkey = between us two\n").start()
+    replaced(director)
+    same([line for line in director.log().splitlines() if "sync" in line and "in use" in line], [], "sync's port")
+    true(any(row["row"] == "sync" for row in director.ask("sync")), f"sync: {director.ask('sync')}")
+    all_answered(lab.request("client", 10), 10)
