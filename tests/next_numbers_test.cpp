@@ -42,6 +42,9 @@ TEST(NextNumbers, GoAheadWithWhatIsSentAndNeverBack) {
   EXPECT_EQ(heard(TcpFlags::ack, 0, 500), 1000u) << "a repeated one";
   EXPECT_EQ(heard(TcpFlags::ack, 0x40000000, 500), 1000u) << "not its own";
   EXPECT_EQ(heard(TcpFlags::ack, 3000, 1000), 4000u) << "what lies between was lost, or comes late";
+  EXPECT_EQ(heard(TcpFlags::ack, 4000 + kNumbersUnseen + 1, 100), 4000u) << "too much to have been lost";
+  EXPECT_EQ(heard(TcpFlags::ack, 4000 + kNumbersUnseen, 100), 4100u + kNumbersUnseen) << "a burst was lost";
+  next = 4000;
   EXPECT_EQ(heard(TcpFlags::fin | TcpFlags::ack, 4000), 4001u);
   EXPECT_EQ(heard(TcpFlags::rst, 4100), 4001u);
   EXPECT_EQ(heard(TcpFlags::syn, 0x40000000, 0, true), 0x40000001u);

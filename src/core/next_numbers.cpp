@@ -17,7 +17,7 @@ uint32_t next_number(uint32_t next, const Packet& segment, bool begins_anew) {
   const uint8_t flags = segment.tcp_flags;
   if ((flags & TcpFlags::rst) != 0) return next;
   if (begins_anew) next = 0;
-  if (!near_number(next, segment.tcp_seq)) return next;
+  if (!near_number(next, segment.tcp_seq) && segment.tcp_seq - next > kNumbersUnseen) return next;
   const bool counts = (flags & (TcpFlags::syn | TcpFlags::fin)) != 0;  // RFC 9293 section 3.4: as one byte
   const uint32_t after = segment.tcp_seq + segment.tcp_payload + (counts ? 1 : 0);
   const bool ahead = next == 0 || static_cast<int32_t>(after - next) > 0;

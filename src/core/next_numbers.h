@@ -17,8 +17,12 @@
 namespace rawvs {
 
 // How far from its sender's next number a segment may be: what is in flight when segments were lost on the way here, or
-// repeated. A forger hits it with one of 8,192 segments.
+// repeated. A forger hits it with one of 8,192 segments,
+// or first moves the number with one of 1,024.
 inline constexpr uint32_t kNumbersApart = 1u << 18;
+// How much of a sender's data may pass unseen, lost when the director was overloaded: sixty super-frames. With more,
+// its number would never be known again, and its own end not be believed.
+inline constexpr uint32_t kNumbersUnseen = 1u << 22;
 
 // Whether the number can be of a sender whose next one is `next`; 0: not known, any can.
 constexpr bool near_number(uint32_t next, uint32_t number) {
