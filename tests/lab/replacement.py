@@ -51,6 +51,48 @@ def a_program_that_tests_well_and_does_not_start_costs_nothing(lab):
     all_answered(lab.request("client", 10), 10)
 
 
+PEER = """
+import os, socket, struct, sys, time
+BEGUN, STATE, LOADED = 1, 2, 3
+peer = socket.socket(fileno=int(os.environ["RAWVS_PREDECESSOR_FD"]))
+peer.setblocking(True)
+def say(what, version=1):
+    peer.send(struct.pack("=IIiI", version, what, os.getpid(), 0).ljust(4096, b"\\0"))
+if sys.argv[1] == "version":
+    say(BEGUN, 2)
+elif sys.argv[1] == "short":
+    peer.send(b"begun")
+elif sys.argv[1] == "what":
+    say(77)
+else:
+    for what in (BEGUN, STATE):
+        say(what)
+    peer.recv(4096)
+    say(LOADED)
+time.sleep(600)
+"""
+
+
+@case(seconds=90)
+def a_program_that_hangs_when_it_should_forward_is_ended(lab):
+    lab.serve_web()
+    director, copy = from_a_copy(lab)
+    (lab.directory / "peer.py").write_text(PEER)
+    before = processes(lab["director"])
+    idle = lab.connect("client")
+    load = Load(lab, "client", parallel=4)
+    load.wait_for(20)
+    for how, words in (("hang", "it does not answer"), ("version", "it speaks another protocol"),
+                       ("short", "it speaks another protocol"), ("what", "it speaks another protocol")):
+        becomes(copy, f"exec /usr/bin/python3 {lab.directory / 'peer.py'} {how}")
+        refused(director, words)
+        load.wait_for(20)
+    load.stop()
+    idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    true(idle.recv(4096).startswith(b"HTTP/1."), "what an idle connection got")
+    eventually(lambda: processes(lab["director"]) == before, 10, "no other process is left")
+
+
 @case(seconds=60)
 def where_the_last_step_fails_the_interim_process_goes_on(lab):
     inside_web(lab)
