@@ -90,10 +90,26 @@ constexpr Wrong kWrong[] = {
     {kVirtual, "colour = red\n",
      ":4: [virtual web] colour: no such key; this section has address, ports, mark, family, scheduler, "
      "scheduler_flags, persistence, netmask, one_packet, server, check, on_down, inhibit, "
-     "slow_start, quorum, hysteresis, flaps_allowed, sorry"},
+     "slow_start, quorum, hysteresis, flaps_allowed, sorry, max_connections, max_rate, client_connections, "
+     "client_rate, allow, deny, allow_file, deny_file"},
     {kDirector, "server = 192.0.2.11\n", ":3: [director] server: no such key here; it belongs in [virtual NAME]"},
-    {kVirtual, "max_connections = 5\n",
-     ":4: [virtual web] max_connections: no such key here; it belongs in [director]"},
+    {kVirtual, "max_servers = 5\n", ":4: [virtual web] max_servers: no such key here; it belongs in [director]"},
+    {kVirtual, "max_connections = 16777215\n",
+     ":4: [virtual web] max_connections: \"16777215\" is not a number from 0 to 16777214"},
+    {kVirtual, "max_rate = -1\n", ":4: [virtual web] max_rate: \"-1\" is not a number from 0 to 1000000"},
+    {kVirtual, "client_rate = 1000001\n",
+     ":4: [virtual web] client_rate: \"1000001\" is not a number from 0 to 1000000"},
+    {kVirtual, "deny = 198.51.100.1/24\n",
+     ":4: [virtual web] deny: \"198.51.100.1/24\" has bits behind the prefix; its network is 198.51.100.0/24"},
+    {kVirtual, "allow = 198.51.100.0/24, 203.0.113.0/24\n",
+     ":4: [virtual web] allow: \"198.51.100.0/24,\" is not a network, such as 198.51.100.0/24 or 2001:db8:1::/64, or "
+     "one address"},
+    {kVirtual, "allow =\n",
+     ":4: [virtual web] allow: no value; expected networks, such as 198.51.100.0/24 2001:db8:1::/64"},
+    {kVirtual, "deny_file = bad\n",
+     ":4: [virtual web] deny_file: \"bad\" is not a path for a file: it begins with \"/\", has no blank, and at most "
+     "150 "
+     "characters"},
     {kVirtual, "Address = 192.0.2.100\n", ":4: [virtual web] Address: no such key; did you mean \"address\"?"},
     {kDirector, "interface = eth1\n", ":3: [director] interface: already on line 2"},
     {kWeb, "ports = tcp/443\n", ":6: [virtual web] ports: already on line 5"},

@@ -35,9 +35,9 @@ inline auto fields(const ServerSpec& s) {
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
   const auto& [name, line, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet,
-               servers, check, health, sorry] = v;
+               servers, check, health, sorry, limits] = v;
   return std::tie(name, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet, check,
-                  health);
+                  health, limits);
 }
 
 inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
@@ -108,7 +108,10 @@ inline constexpr std::string_view kEverything =
     "[virtual dns]\naddress = 192.0.2.104\nports = udp/53\none_packet = 1\n"
     "server = 192.0.2.16:5353 forward=nat\nserver = 192.0.2.16:5354 forward=nat\n"
     "server = 192.0.2.17:53 forward=tun tun_type=gre tun_checksum=on\nserver = 192.0.2.18 forward=tun\n"
-    "[virtual sctp]\naddress = 192.0.2.104\nports = sctp/9\nscheduler = mh\nscheduler_flags = mh-port\n";
+    "[virtual sctp]\naddress = 192.0.2.104\nports = sctp/9\nscheduler = mh\nscheduler_flags = mh-port\n"
+    "max_connections = 5\nmax_rate = 6\nclient_connections = 7\nclient_rate = 8\n"
+    "allow = 198.51.100.0/24 2001:db8::/32\nallow = 203.0.113.9/32\ndeny = 198.51.100.7/32\n"
+    "allow_file = /etc/rawvs/allowed\ndeny_file = /etc/rawvs/denied\ndeny_file = /etc/rawvs/robots\n";
 
 // Keys about servers, programs and the failure of hosts.
 inline constexpr std::string_view kEverythingElse =

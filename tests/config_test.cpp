@@ -247,7 +247,7 @@ TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {
     for (const PortRange r : g.ports) all += ' ' + std::to_string(r.first) + '-' + std::to_string(r.last);
     all += " from " + text(g.clients) + '\n';
   }
-  for (const auto& [spec, servers, waits] : wanted.services) {
+  for (const auto& [spec, servers, waits, limits] : wanted.services) {
     all += text(spec.key) + ' ' + name(spec.scheduler);
     if (spec.flags != 0) all += " flags " + std::to_string(spec.flags);
     if (spec.persistence != Duration(0)) all += " persistence " + std::to_string(spec.persistence / 1s);
@@ -257,6 +257,7 @@ TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {
     if (spec.one_packet) all += " one_packet";
     for (const ServerSpec& s : servers) all += ' ' + text(s.at) + '*' + std::to_string(s.weight);
     EXPECT_EQ(waits.size(), servers.size());
+    EXPECT_EQ(limits != nullptr, spec.key.vip.port == Port(9));
     all += '\n';
   }
   EXPECT_EQ(all,

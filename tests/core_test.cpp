@@ -223,7 +223,7 @@ TEST(Track, LetsASynBeginAnewOnlyWhereTheModeAllows) {
   c.flags = Connection::no_output;
   EXPECT_TRUE(at(TcpState::fin_wait, 2));
   EXPECT_TRUE(at(TcpState::close, 2));
-  c.controlled_by = 5;
+  c.set_controller(5);
   EXPECT_FALSE(at(TcpState::close, 3));
 }
 

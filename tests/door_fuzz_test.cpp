@@ -162,9 +162,9 @@ void DoorFuzz::check_counts() {
     check_found(c, Side::client);
     if ((c.flags & Connection::two_sided) != 0) ++two_sided, check_found(c, Side::server);
     if (c.is_unproven()) ++listed, unproven[c.server] += c.is_wide() ? 2 : 1;
-    if (c.controlled_by == kNoConnection) continue;
-    ++children[c.controlled_by];
-    const Connection* const parent = table.at(c.controlled_by);
+    if (c.controller() == kNoConnection) continue;
+    ++children[c.controller()];
+    const Connection* const parent = table.at(c.controller());
     ASSERT_TRUE(parent && (parent->is_template() || parent->peer.ftp != 0)) << "round " << round_;
   }
   for (const auto& [id, known] : known_) {

@@ -58,7 +58,7 @@ TEST(State, FindsATemplateThatLiesBehindWhatItControls) {
   for (World* const w : {&before, &after}) w->web(Method::route);
   Connection& first = before.open(0, 0, Port(2000));
   Connection& client_template = before.client_template(0, 0, 300);
-  first.controlled_by = before.connections.id(client_template);
+  first.set_controller(before.connections.id(client_template));
   ++client_template.stay.children;
   EXPECT_EQ(text(after.restore(before.state())), "1 connection and 1 template taken back");
   EXPECT_EQ(after.picture(), before.picture());
@@ -100,7 +100,7 @@ TEST(State, OneServerServesATemplateAndWhatItControls) {
   World::change(bytes, kOthers - 1, 32, before.connections.id(other));
   after.restore(bytes);
   EXPECT_EQ(after.report.uncontrolled, 1u);
-  EXPECT_EQ(after.find(0, Port(2000))->controlled_by, kNoConnection);
+  EXPECT_EQ(after.find(0, Port(2000))->controller(), kNoConnection);
 }
 
 TEST(State, NatAnswersAreExpectedAgainAndTheNewestIsFound) {
@@ -143,7 +143,7 @@ TEST(State, TimeGoesOnBetweenTheProcesses) {
   after.now += 100s;
   EXPECT_EQ(text(after.restore(bytes)), "2 connections and 1 template taken back, 2 not: 2 over meanwhile");
   EXPECT_EQ(after.connections.left(*after.find(0, Port(2001)), after.now) / 1s, 800);
-  const Connection& kept = *after.connections.at(after.find(0, Port(2002))->controlled_by);  // as it controls another
+  const Connection& kept = *after.connections.at(after.find(0, Port(2002))->controller());  // as it controls another
   EXPECT_EQ(after.connections.left(kept, after.now) / 1s, 60);
   EXPECT_EQ(kept.stay.seconds, 60u);
 }
@@ -157,7 +157,7 @@ TEST(State, WhatIsOverAndControlsNothingIsNotWritten) {
   after.now += 100s;
   before.clock.now = before.now;
   EXPECT_EQ(text(after.restore(before.state())), "1 connection and 1 template taken back");
-  EXPECT_EQ(after.find(0, Port(2001))->controlled_by, 1u);
+  EXPECT_EQ(after.find(0, Port(2001))->controller(), 1u);
 }
 
 TEST(State, AfterAnotherBootTheWallClockTellsTheTime) {

@@ -70,7 +70,7 @@ class World {
     c.peer.client_mac = {2, 0, 0, 0, 7, static_cast<uint8_t>(cport.value)};
     connections.arm(c, now, timeout);
     if (parent) {
-      c.controlled_by = connections.id(*parent);
+      c.set_controller(connections.id(*parent));
       ++(parent->is_template() ? parent->stay.children : ftp.at(parent->peer.ftp)->children);
     }
     if (cport.value != 0 && c.method() == Method::masq) connections.add_server_side(c);
@@ -153,7 +153,7 @@ class World {
   }
   std::string describe(const Connection& c) {
     std::string s = identity(c);
-    if (const Connection* const parent = connections.at(c.controlled_by)) {
+    if (const Connection* const parent = connections.at(c.controller())) {
       s += " controlled by " + text(parent->client()) + ' ' + text(parent->vip());
     }
     if (c.is_template()) return s + ": " + std::to_string(c.stay.children);
@@ -171,9 +171,9 @@ class World {
     for (Connection* const c : all()) {
       leave(*c, services.server(c->server));
       if (!c->is_template() && c->cport.value == 0) --unknown_ports;
-      if (Connection* const parent = connections.at(c->controlled_by)) {
+      if (Connection* const parent = connections.at(c->controller())) {
         --(parent->is_template() ? parent->stay.children : ftp.at(parent->peer.ftp)->children);
-        c->controlled_by = kNoConnection;
+        c->set_controller(kNoConnection);
       }
     }
     for (Connection* const c : all()) {

@@ -80,7 +80,7 @@ struct Node {
     join(c, slot, services.server(slot), at.value != 0 ? at : key.vport);
     c.peer.client_mac = kClientMac.bytes;
     table.arm(c, now, 3s);
-    if (parent) c.controlled_by = table.id(*parent), ++parent->stay.children;
+    if (parent) c.set_controller(table.id(*parent)), ++parent->stay.children;
     if (c.method() == Method::masq) table.add_server_side(c);
     return c;
   }
@@ -100,7 +100,7 @@ struct Node {
   }
   void end(Connection& c) {
     leave(c, services.server(c.server));
-    if (Connection* const parent = table.at(c.controlled_by)) --parent->stay.children;
+    if (Connection* const parent = table.at(c.controller())) --parent->stay.children;
     sender.ended(table.id(c));
     table.remove(c);
   }
@@ -117,7 +117,7 @@ struct Node {
       if (c->method() == Method::masq && !c->is_template()) table.add_server_side(*c);
     }
     table.arm(*c, now, a.left);
-    if (Connection* const parent = table.at(a.parent)) c->controlled_by = a.parent, ++parent->stay.children;
+    if (Connection* const parent = table.at(a.parent)) c->set_controller(a.parent), ++parent->stay.children;
   }
   // Everything that is due.
   std::vector<Datagram> speak() {
@@ -146,7 +146,7 @@ struct Node {
                       text(c->real_server()) + ' ' + state_name(*c) +
                       (c->flags & Connection::inactive ? " inactive" : "") +
                       (c->is_template() ? " " + std::to_string(c->stay.seconds) : ' ' + text(Mac{c->peer.client_mac})) +
-                      (c->controlled_by != kNoConnection ? " controlled" : "");
+                      (c->controller() != kNoConnection ? " controlled" : "");
       if (with_time) s += ' ' + std::to_string(table.left(*c, now) / 1s);
       lines.insert(s);
     }

@@ -93,7 +93,7 @@ TEST_F(SyncTest, TellsOfTheSameConnectionsInTheSameBytesAsAKernel) {
   const auto [of_mark, of_port] = std::pair(flow(4, Port(90)), flow(5, Port(85)));
   for (const auto& [key, name] : {std::pair(of_mark, "mark_group"), std::pair(of_port, "persistent_netmask")}) {
     Connection& c = master_->open(key);
-    master_->table.at(c.controlled_by)->state = 1;
+    master_->table.at(c.controller())->state = 1;
     master_->established(c);
     EXPECT_EQ(bytes(), kernels(name).substr(72, 144)) << name;
   }
@@ -110,7 +110,7 @@ TEST_F(SyncTest, TellsInTheBytesThatAKernelsBackupHasTaken) {
   n.open(flow(3, Port(53), Protocol::udp));
   Connection& marked = n.open(flow(4, Port(90)));
   n.established(marked);
-  n.table.at(marked.controlled_by)->state = 1;
+  n.table.at(marked.controller())->state = 1;
   for (ConnectionId id = 1; id < n.table.id_limit(); ++id) n.table.arm(*n.table.at(id), n.now, 300s);
   SyncSender sender({.id = 7}, kCapacity, 0x01020304, {}, n.now);
   sender.ask_all();

@@ -83,7 +83,7 @@ TEST_F(SyncTest, FtpsControlConnectionGoesWithItsDataConnectionEveryTenSeconds) 
   master_->established(control);
   EXPECT_EQ(said(), "198.51.100.1:1001 ESTABLISHED");
   Connection& data = master_->open(flow(1));
-  data.controlled_by = master_->table.id(control);
+  data.set_controller(master_->table.id(control));
   master_->established(data);
   EXPECT_EQ(said(), "198.51.100.2:1001 ESTABLISHED");
   std::string seconds;

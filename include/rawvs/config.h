@@ -58,6 +58,14 @@ struct VirtualAddress {      // VIP: a fixed one, or whichever address an interf
   friend bool operator==(const VirtualAddress&, const VirtualAddress&) = default;
 };
 
+struct LimitsConfig {                                // of a virtual's clients (core/limits.h); 0: no limit
+  uint32_t max_connections = 0, max_rate = 0;        // at a time; new ones per second
+  uint32_t client_connections = 0, client_rate = 0;  // the same, for a client's /24 or /64
+  std::vector<Network> allow, deny;
+  std::vector<std::string> allow_files, deny_files;  // their paths; what is in them is in Config::lists
+  friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
+};
+
 struct VirtualConfig {  // [virtual NAME]
   std::string name;
   int line = 0;                           // of the section's header, for messages
@@ -79,6 +87,7 @@ struct VirtualConfig {  // [virtual NAME]
   std::string check;                  // for its servers; empty, or none: no check, all servers are well
   HealthPolicy health;
   std::optional<ServerSpec> sorry;  // in use while too few servers are well
+  LimitsConfig limits;
   Family service_family() const { return address ? address->family : family; }
   std::optional<Ip> vip() const { return address ? address->now : std::nullopt; }  // the present one
 };
@@ -150,6 +159,7 @@ struct Config {
   std::vector<GroupConfig> groups;
   std::vector<CheckConfig> checks;
   std::vector<VirtualConfig> virtuals;
+  NetworkLists lists;  // of the files that virtuals name: each once, under its path
   std::vector<VrrpConfig> vrrps;
   std::optional<SyncConfig> sync;  // none: connections are neither sent nor received
 };
@@ -164,6 +174,7 @@ struct WantedService {
   ServiceSpec spec;
   std::vector<ServerSpec> servers;
   std::vector<bool> waits{};  // of each server: it gets no connections before its check's first success
+  std::shared_ptr<const ServiceLimits> limits{};  // null: none
 };
 struct WantedTables {
   std::vector<GroupMatch> groups;

@@ -72,6 +72,9 @@
 //   service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
+//               [max-connections= max-rate= client-connections= client-rate= allow-lists= allow-networks= deny-lists=
+//               deny-networks= counted= refused= refused-for=]   of a service with limits; 0: none; counted: connections
+//                                                              now; refused: packets, refused-for: by exit (denied:5), or -
 //   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port

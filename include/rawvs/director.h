@@ -48,6 +48,7 @@ struct Route;
 struct Server;
 struct ServerSpec;
 struct ServiceKey;
+struct ServiceLimits;
 struct ServiceSpec;
 struct Settings;
 struct Shared;
@@ -107,6 +108,8 @@ class Director {
   void set_open(const ServiceKey& key, bool open);
   std::optional<Refusal> edit(const ServiceSpec& spec, Turn turn);
   std::optional<Refusal> remove(const ServiceKey& key, Turn turn);
+  // The limits of a service with this key, which may be added later; they outlive its removal. Null: none.
+  void set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits);
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Turn turn);
@@ -171,6 +174,7 @@ class Director {
   const Services& services() const;
   const ConnectionTable& connections() const;
   Endpoint local(const Connection& c) const;  // of full NAT: what its server sees as the client
+  bool counts_clients() const;                // false: it got no memory for that
   Pressure pressure() const;                  // on the connection table (core/pressure.h)
   const Neighbors& neighbors() const;
   const Claims& claims() const;

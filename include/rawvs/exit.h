@@ -85,6 +85,11 @@ enum class Fate : uint8_t { forwarded, answered, noted, passed, dropped };
   X(table_full,          dropped,   "table-full",          "no room for another connection: see max_connections")     \
   X(shed,                dropped,   "shed",                "one of the new connections that drop_packet drops while the table fills") \
   X(half_open_full,      dropped,   "half-open-full",      "its real server or service has too many half-open connections: see half_open_server, half_open_service") \
+  X(denied,              dropped,   "denied",              "its client is in a network that its service denies, or in none that it allows: see allow, deny") \
+  X(service_full,        dropped,   "service-full",        "its service has as many connections as its max_connections allows") \
+  X(service_rate,        dropped,   "service-rate",        "its service began as many connections per second as its max_rate allows") \
+  X(client_full,         dropped,   "client-full",         "its client's network has as many connections of its service as client_connections allows") \
+  X(client_rate,         dropped,   "client-rate",         "its client's network began as many connections per second as client_rate allows") \
   X(local_ports_full,    dropped,   "local-ports-full",    "full NAT: no local port is free for another connection to this real server: see local_ports") \
   X(answer_limited,      dropped,   "answer-limited",      "not answered: reply_rate was reached")                    \
   X(replies_off,         dropped,   "replies-off",         "not answered: reply_rate is 0")

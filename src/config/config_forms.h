@@ -103,6 +103,11 @@ struct In<HealthPolicy> {
   static const HealthPolicy& part(const Section& section) { return section.health; }
 };
 template <>
+struct In<LimitsConfig> {
+  using Section = VirtualConfig;
+  static const LimitsConfig& part(const Section& section) { return section.limits; }
+};
+template <>
 struct In<CheckSpec> {
   using Section = CheckConfig;
   static const CheckSpec& part(const Section& section) { return section.spec; }

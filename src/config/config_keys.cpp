@@ -196,6 +196,20 @@ constexpr FormFor<std::string> kCheck{{.read =
                                        .count = count_text,
                                        .fault = check_name_fault}};
 
+constexpr uint32_t kMostRate = 1'000'000;
+constexpr auto kNetworks = kList<Network, read_networks>;
+using Paths = std::vector<std::string>;
+constexpr FormFor<Paths> kListFiles{
+    {.read = [](const KeyRow&, std::string_view t, void* f) -> std::optional<Error> {
+       if (auto problem = list_path_fault(t)) return problem;
+       static_cast<Paths*>(f)->emplace_back(t);
+       return std::nullopt;
+     },
+     .write = [](const KeyRow&, const void* f, size_t n) { return (*static_cast<const Paths*>(f))[n]; },
+     .count = [](const void* f) { return static_cast<const Paths*>(f)->size(); },
+     .repeatable = true,
+     .clear = [](void* f) { static_cast<Paths*>(f)->clear(); }}};
+
 constexpr Row<VirtualConfig> kVirtualRows[] = {
     row<&VirtualConfig::address>("address", kVip,
                                  "VIP, or an interface, whose address it is. Required, but for a virtual that "
@@ -244,6 +258,26 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
         "how often a server may go in 10 minutes before its return is delayed, 0-15; 0 = any. Default 3"),
     row<&VirtualConfig::sorry>("sorry", kSorry,
                                "server that is used while too few are well: as server=. Default: none"),
+    number<&LimitsConfig::max_connections>("max_connections", {0, kMostConnections},
+                                           "most connections at a time, 0-16777214; 0 = no limit. Default 0"),
+    number<&LimitsConfig::max_rate>("max_rate", {0, kMostRate},
+                                    "most new connections per second, 0-1000000; 0 = no limit. Default 0"),
+    number<&LimitsConfig::client_connections>(
+        "client_connections", {0, kMostConnections},
+        "most connections of a client's /24 or /64, 0-16777214; 0 = no limit. Default 0"),
+    number<&LimitsConfig::client_rate>(
+        "client_rate", {0, kMostRate},
+        "most new connections per second of a client's /24 or /64, 0-1000000; 0 = no limit. Default 0"),
+    row<&LimitsConfig::allow>("allow", kNetworks,
+                              "networks whose clients are taken, and no others, blanks between; repeatable. "
+                              "Default: all"),
+    row<&LimitsConfig::deny>("deny", kNetworks,
+                             "networks whose clients are dropped, blanks between; repeatable. The longest match of "
+                             "allow and deny decides. Default: none"),
+    row<&LimitsConfig::allow_files>("allow_file", kListFiles,
+                                    "file with networks as of allow, one in a line; repeatable. Default: none"),
+    row<&LimitsConfig::deny_files>("deny_file", kListFiles,
+                                   "file with networks as of deny, one in a line; repeatable. Default: none"),
 };
 
 template <class Section>

@@ -135,6 +135,20 @@ Result<std::vector<GroupConfig::Match>> read_match(std::string_view text) {
   return matches;
 }
 
+std::optional<Error> read_networks(std::string_view text, std::vector<Network>& all) {
+  const auto found = words(text);
+  if (found.empty()) return Error{"no value; expected networks, such as 198.51.100.0/24 2001:db8:1::/64"};
+  for (const std::string_view word : found) {
+    const auto network = parse_network(word);
+    if (!network) return network_fault(word);
+    if (all.size() == kMostNetworks) {
+      return Error{formatted("more than {} networks; a file may have more: allow_file, deny_file", kMostNetworks)};
+    }
+    all.push_back(*network);
+  }
+  return std::nullopt;
+}
+
 Result<LocalPorts> read_local_ports(std::string_view text) {
   constexpr uint16_t kLeast = 1024;  // below are services' own
   const auto range = read_range(text);

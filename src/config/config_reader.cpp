@@ -17,6 +17,7 @@
 #include "config/config_check.h"
 #include "config/config_tables.h"
 #include "config/config_values.h"
+#include "config/line_buffer.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -24,7 +25,6 @@ namespace {
 
 constexpr size_t kNameMost = 32;
 constexpr std::array<std::string_view, 6> kSections{"director", "virtual", "group", "check", "vrrp", "sync"};
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 std::string in_hex(char c) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -46,7 +46,7 @@ std::optional<Error> line_fault(std::string_view line, size_t most) {
   if (bad != line.end()) {
     return Error{formatted("control character {} in column {}", in_hex(*bad), bad - line.begin() + 1)};
   }
-  if (line.starts_with(kByteOrderMark)) return Error{"a byte order mark within the file"};
+  if (line.starts_with(LineBuffer::kByteOrderMark)) return Error{"a byte order mark within the file"};
   if (line.size() > most) {
     return Error{formatted("the line has {} bytes; at most {} are allowed", line.size(), most)};
   }
@@ -63,15 +63,9 @@ class ConfigReader::Work {
  public:
   explicit Work(std::string file) : report_(file), file_(std::move(file)) {}
 
-  bool wants_text() const { return !ended_ && text_.find('\n', std::max(scanned_, begin_)) == std::string::npos; }
-  void feed(std::string_view piece) {
-    text_.erase(0, begin_);
-    scanned_ -= std::min(scanned_, begin_);
-    begin_ = 0;
-    if (wants_text()) scanned_ = text_.size();
-    text_.append(piece);
-  }
-  void end() { ended_ = true; }
+  bool wants_text() const { return lines_.wants_text(); }
+  void feed(std::string_view piece) { lines_.feed(piece); }
+  void end() { lines_.end(); }
   bool step(size_t work);
   size_t worked() const { return static_cast<size_t>(line_) + walks_.worked(); }
   const Findings& findings() { return report_.findings(); }
@@ -116,9 +110,8 @@ class ConfigReader::Work {
   };
 
   Report report_;
-  std::string file_, text_;
-  size_t begin_ = 0, scanned_ = 0;  // in text_: the next line; where the search for its end continues
-  bool ended_ = false;
+  std::string file_;
+  LineBuffer lines_;
   std::string_view next_;  // the line for inih
   int line_ = 0;
   SectionKind kind_ = SectionKind::none;
@@ -138,7 +131,7 @@ bool ConfigReader::Work::step(size_t work) {
   while (!done_ && !checking_) {
     if (worked() - before >= work) return false;
     if (!read_line()) {
-      if (!ended_) return false;
+      if (!lines_.ended()) return false;
       begin_checks();
     }
   }
@@ -153,15 +146,9 @@ bool ConfigReader::Work::step(size_t work) {
 
 // False: there is no complete line.
 bool ConfigReader::Work::read_line() {
-  size_t stop = text_.find('\n', std::max(scanned_, begin_));
-  if (stop == std::string::npos) {
-    if (!ended_ || begin_ == text_.size()) return false;
-    stop = text_.size();
-  }
-  std::string_view line = std::string_view(text_).substr(begin_, stop - begin_);
-  begin_ = std::min(stop + 1, text_.size());
-  if (line_++ == 0 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
-  if (line.ends_with('\r')) line.remove_suffix(1);
+  std::string_view line;
+  if (!lines_.next(line)) return false;
+  line_ = lines_.number();
   next_ = line;
   const size_t faults = report_.faults();
   const int broken = ini_parse_stream(copy_line, this, take_pair, this);
@@ -345,7 +332,7 @@ std::string ConfigReader::Work::unknown(std::string_view key) const {
 }
 
 void ConfigReader::Work::begin_checks() {
-  text_ = {};
+  lines_.free();
   checking_ = std::make_unique<Checking>(Checking{config_, places_, report_});
   add_families(config_, places_, report_, walks_);
   add_links(config_, places_, report_, walks_);

@@ -28,6 +28,29 @@ bool has_every_port(const VirtualConfig& v) {
 
 bool chooses_mark(const VirtualConfig& v) { return v.mark.value == 0 && !has_one_port(v) && !has_every_port(v); }
 
+using Lists = std::map<std::string_view, std::shared_ptr<const NetworkList>>;  // of files, by path
+
+// A file that was not read is an empty list: an allow list of nobody.
+std::shared_ptr<const ServiceLimits> wanted_limits(const LimitsConfig& from, const Lists& files) {
+  if (from == LimitsConfig{}) return nullptr;
+  const auto limits = std::shared_ptr<ServiceLimits>(
+      new ServiceLimits{from.max_connections, from.max_rate, from.client_connections, from.client_rate, {}});
+  const auto add = [&](const char* key, const std::vector<Network>& own, const std::vector<std::string>& paths,
+                       NetworkLists& to) {
+    NetworkListBuilder builder;
+    for (const Network& network : own) builder.add(network);
+    while (!builder.step(SIZE_MAX)) continue;
+    if (!own.empty()) to.push_back(builder.take(key));
+    for (const std::string& path : paths) {
+      const auto list = files.find(path);
+      to.push_back(list != files.end() ? list->second : NetworkListBuilder().take(path));
+    }
+  };
+  add("allow", from.allow, from.allow_files, limits->access.allow);
+  add("deny", from.deny, from.deny_files, limits->access.deny);
+  return limits;
+}
+
 using CheckSections = std::map<std::string_view, const CheckSpec*>;
 
 bool is_check(std::string_view name) { return !name.empty() && name != "none"; }
@@ -177,6 +200,9 @@ std::vector<ServiceKey> services_of(const VirtualConfig& v, Mark mark) {
 
 void add_tables(const Config& config, const std::vector<Mark>& marks, WantedTables& wanted, Portions& walks) {
   const auto checks = std::shared_ptr<CheckSections>(new CheckSections());
+  const auto lists = std::shared_ptr<Lists>(new Lists());
+  walks.each([&config] { return config.lists.size(); },
+             [&config, lists](size_t i) { lists->emplace(config.lists[i]->name(), config.lists[i]); });
   walks.each([&config] { return config.checks.size(); },
              [&config, checks](size_t i) { checks->emplace(config.checks[i].name, &config.checks[i].spec); });
   walks.each_of([&config] { return config.groups.size(); },
@@ -190,10 +216,13 @@ void add_tables(const Config& config, const std::vector<Mark>& marks, WantedTabl
         wanted.services.reserve(config.virtuals.size());
         return config.virtuals.size();
       },
-      [&config, &marks, &wanted, &walks, checks](size_t i) {
+      [&config, &marks, &wanted, &walks, checks, lists](size_t i) {
         const VirtualConfig& v = config.virtuals[i];
+        const auto limits = wanted_limits(v.limits, *lists);
+        walks.spend((v.limits.allow.size() + v.limits.deny.size()) / 4);
         for (const ServiceKey& key : services_of(v, marks[i])) {
           wanted.services.push_back(wanted_service(v, key, *checks));
+          wanted.services.back().limits = limits;
           walks.spend(v.servers.size() / 8);
         }
         const auto vip = v.vip();
@@ -279,7 +308,8 @@ void add_copy(const Config& config, Config& to, Portions& walks) {
   walks.once([&config, &to] {
     const auto copy = [&](auto... fields) { ((to.*fields = config.*fields), ...); };
     copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::user, &Config::guard,
-         &Config::io, &Config::state, &Config::state_interval, &Config::ring_frames, &Config::settings, &Config::sync);
+         &Config::io, &Config::state, &Config::state_interval, &Config::ring_frames, &Config::settings, &Config::sync,
+         &Config::lists);
   });
   walks.each([&config] { return most_sections(config); },
              [&config, &to, &walks](size_t i) {

@@ -130,8 +130,24 @@ std::optional<Error> socket_path_fault(std::string_view text) {
 }
 
 std::optional<Error> state_path_fault(std::string_view text) {
+  return text.empty() ? std::nullopt : list_path_fault(text);
+}
+
+Error network_fault(std::string_view found) {
+  const auto slash = found.find('/');
+  const auto base = parse_ip(found.substr(0, slash));
+  const auto length = slash == std::string_view::npos ? std::nullopt : parse_number(found.substr(slash + 1), 128);
+  if (base && length && *length <= address_bits(base->family())) {
+    const Netmask mask(base->family(), static_cast<uint8_t>(*length));
+    return Error{quoted(found) + " has bits behind the prefix; its network is " +
+                 text(Network{mask.of(*base), static_cast<uint8_t>(*length)})};
+  }
+  return Error{quoted(found) + " is not a network, such as 198.51.100.0/24 or 2001:db8:1::/64, or one address"};
+}
+
+std::optional<Error> list_path_fault(std::string_view text) {
   const bool sound = text.starts_with('/') && !text.ends_with('/') && text.size() <= kStatePathMost && printable(text);
-  if (sound || text.empty()) return std::nullopt;
+  if (sound) return std::nullopt;
   return Error{quoted(text) +
                " is not a path for a file: it begins with \"/\", has no blank, and at most 150 characters"};
 }

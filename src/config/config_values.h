@@ -47,6 +47,7 @@ Result<Ip> read_neighbor(std::string_view text);  // of another director or of t
 std::optional<Error> address_fault(std::string_view found, Ip address);
 std::optional<Error> link_local_fault(std::string_view found, Ip address);
 inline constexpr const char* kAddressExpected = "expected an address such as 192.0.2.100 or 2001:db8::100";
+Error network_fault(std::string_view found);  // it is no network, and what one looks like
 Result<Mark> read_mark(std::string_view text);
 Result<Scheduler> read_scheduler(std::string_view text);
 Result<VirtualConfig::Flags> read_flags(std::string_view text);  // sh-port,sh-fallback; or nothing
@@ -63,6 +64,7 @@ std::optional<Error> optional_interfaces_fault(std::string_view text);
 std::optional<Error> link_word_fault(std::string_view text);  // outside, inside or an interface
 std::optional<Error> socket_path_fault(std::string_view text);
 std::optional<Error> state_path_fault(std::string_view text);  // or nothing
+std::optional<Error> list_path_fault(std::string_view text);
 std::optional<Error> group_name_fault(std::string_view text);
 std::optional<Error> user_name_fault(std::string_view text);
 std::optional<Error> hidden_secret(std::string_view text);  // it is the text printed in place of a secret
@@ -89,5 +91,8 @@ std::string text(const ServerConfig& server);
 std::string_view forward_word(Method method);                // dr, tun, nat, fullnat
 Result<LocalPorts> read_local_ports(std::string_view text);  // 10000-32767
 std::string local_ports_text(LocalPorts ports);
+// allow, deny: adds the networks of a line.
+inline constexpr size_t kMostNetworks = 1024;  // of a key; more are read from a file
+std::optional<Error> read_networks(std::string_view text, std::vector<Network>& all);
 
 }  // namespace rawvs

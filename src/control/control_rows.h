@@ -9,10 +9,12 @@
 
 #include "control/ini_writer.h"
 #include "control/trace.h"
+#include "core/service.h"
 #include "rawvs/control.h"
 
 namespace rawvs {
 
+void put_limits(std::string& row, const Service& service);  // REQUIRES: it has limits (control_rows_limits.cpp)
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
 // Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);

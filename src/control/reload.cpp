@@ -25,4 +25,18 @@ void keep_for_restart(const Config& was, Config& next) {
   }
 }
 
+void add_index(const std::vector<WantedService>& services, std::optional<SlotHash>& by_key, Portions& walks) {
+  walks.each(
+      [&services, &by_key] {
+        by_key.emplace(static_cast<uint32_t>(services.size()));
+        return services.size();
+      },
+      [&services, &by_key](size_t i) { by_key->add(Services::hash(services[i].spec.key), static_cast<Slot>(i)); });
+}
+
+WantedService* find(std::vector<WantedService>& services, const SlotHash& by_key, const ServiceKey& key) {
+  const Slot found = by_key.find(Services::hash(key), [&](Slot i) { return services[i].spec.key == key; });
+  return found == kNoSlot ? nullptr : &services[found];
+}
+
 }  // namespace rawvs

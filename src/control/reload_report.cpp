@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "config/config_rows.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 
@@ -78,9 +79,24 @@ void add_check_reports(const Config& was, const Config& next, Lines& lines, Port
              });
 }
 
+void add_kept_lists(const Config& was, Config& next, Lines& lines, Portions& walks) {
+  constexpr size_t kPerItem = 256;  // networks compared in a microsecond
+  walks.each([&next] { return next.lists.size(); },
+             [&was, &next, &lines, &walks](size_t i) {
+               auto& list = next.lists[i];
+               const auto old = std::ranges::find(was.lists, list->name(), [](const auto& l) { return l->name(); });
+               walks.spend(was.lists.size() + list->size() / kPerItem);
+               if (old == was.lists.end() || *old == list) return;
+               if (**old == *list) return void(list = *old);
+               lines.push_back(formatted("{}: {} networks -> {}", list->name(), (*old)->size(), list->size()));
+             });
+}
+
 void report_virtual(const VirtualConfig& was, const VirtualConfig& next, Lines& lines) {
-  constexpr std::array<std::string_view, 8> kReported{"check",  "on_down",    "inhibit",       "slow_start",
-                                                      "quorum", "hysteresis", "flaps_allowed", "sorry"};
+  constexpr std::array<std::string_view, 16> kReported{
+      "check",      "on_down",         "inhibit",  "slow_start",         "quorum",      "hysteresis", "flaps_allowed",
+      "sorry",      "max_connections", "max_rate", "client_connections", "client_rate", "allow",      "deny",
+      "allow_file", "deny_file"};
   for (const Row<VirtualConfig>& row : virtual_rows()) {
     if (std::ranges::find(kReported, row.key) == kReported.end()) continue;
     report_key(row, "virtual " + next.name + ": ", &was, &next, lines);

@@ -14,7 +14,9 @@ namespace rawvs {
 
 // REQUIRES: the Configs and lines outlive the walks.
 void add_check_reports(const Config& was, const Config& next, std::vector<std::string>& lines, Portions& walks);
-// Only the checks and the policy; the rest of a virtual is in the tables.
+// A list whose file has not changed is kept: its services find it the same. REQUIRES: as above.
+void add_kept_lists(const Config& was, Config& next, std::vector<std::string>& lines, Portions& walks);
+// Only the checks, the policy and the limits; the rest of a virtual is in the tables.
 void report_virtual(const VirtualConfig& was, const VirtualConfig& next, std::vector<std::string>& lines);
 // Sections that the engine applies: vrrp, sync.
 void report_sections(const Config& was, const Config& next, std::vector<std::string>& lines);

@@ -37,21 +37,6 @@ std::string text(const ServiceSpec& s) {
   return s.one_packet ? out + " one_packet=1" : out;
 }
 
-// Adds a walk that fills an index of the services by key.
-void add_index(const std::vector<WantedService>& services, std::optional<SlotHash>& by_key, Portions& walks) {
-  walks.each(
-      [&services, &by_key] {
-        by_key.emplace(static_cast<uint32_t>(services.size()));
-        return services.size();
-      },
-      [&services, &by_key](size_t i) { by_key->add(Services::hash(services[i].spec.key), static_cast<Slot>(i)); });
-}
-
-WantedService* find(std::vector<WantedService>& services, const SlotHash& by_key, const ServiceKey& key) {
-  const Slot found = by_key.find(Services::hash(key), [&](Slot i) { return services[i].spec.key == key; });
-  return found == kNoSlot ? nullptr : &services[found];
-}
-
 }  // namespace
 
 struct Reload::Impl {
@@ -78,6 +63,7 @@ struct Reload::Impl {
   bool services(Turn& t);
   void enter(Turn& t, const WantedService& service);
   void put(Turn& t, const WantedService* old, const WantedService& service);
+  static void limits(Turn& t, const WantedService& service);
   bool servers(Turn& t, const WantedService& service);
   void server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits);
   void old_server(Turn& t, const WantedService& service, Endpoint at);
@@ -104,6 +90,7 @@ struct Reload::Impl {
   size_t at = 0;                                       // the next service
   size_t at_server = 0;  // within the service: both kinds of servers are indexed, then new ones, then old ones examined
   bool entered = false;
+  std::optional<ServiceKey> limited{};                  // leftovers: the last service whose limits were looked at
   const WantedService* before = nullptr;                // the service in the old tables
   std::optional<ServerIndex> old_servers, new_servers;  // its servers
 };
@@ -154,6 +141,7 @@ bool Reload::Impl::walk(Turn& t) {
 
 void Reload::Impl::prepare() {
   marks.add_to(walks);
+  add_kept_lists(was, next, said.changes, walks);
   reset ? prepare_present() : add_tables(was, marks.old_marks(), old_tables, walks);
   add_index(old_tables.services, old_services, walks);
   if (reset) {
@@ -271,6 +259,7 @@ void Reload::Impl::enter(Turn& t, const WantedService& service) {
   at_server = 0;
   entered = true;
   t.spend(1);
+  limits(t, service);
   put(t, before, service);
 }
 
@@ -288,6 +277,13 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
   const auto refusal = t.director.add(spec, {t.now, t.out});
   t.director.set_open(spec.key, false);
   changed(t, refusal, name + ": added");
+}
+
+// Nobody but a file sets them: what is in effect is the old file's.
+void Reload::Impl::limits(Turn& t, const WantedService& service) {
+  const auto there = t.director.services().limits_of(service.spec.key);
+  const bool same = there && service.limits ? alike(*there, *service.limits) : there == service.limits;
+  if (!same) t.director.set_limits(service.spec.key, service.limits);
 }
 
 // False: unfinished.
@@ -369,6 +365,12 @@ bool Reload::Impl::leftovers(Turn& t) {
     if (!there || find(new_tables.services, *new_services, key)) continue;
     t.spend(there->servers.size() * 4);
     changed(t, t.director.remove(key, {t.now, t.out}), rawvs::text(key) + ": removed");
+  }
+  while (const auto key = t.director.services().limited_after(limited)) {
+    if (t.left == 0) return false;
+    t.spend(1);
+    if (!find(new_tables.services, *new_services, *key)) t.director.set_limits(*key, nullptr);
+    limited = key;
   }
   return true;
 }

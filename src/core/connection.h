@@ -93,8 +93,22 @@ struct alignas(16) Connection {
     Peer peer;
     Stay stay;
   };
-  uint32_t timer_prev;         // in the wheel, or among free entries
-  ConnectionId controlled_by;  // its persistence template, or FTP's control connection
+  uint32_t timer_prev;  // in the wheel, or among free entries
+
+ private:
+  uint32_t controller_and_limits_;  // controller() in the lower 24 bits, then one for each of the two below
+  static constexpr uint32_t kController = 0xffffff, kCounted = 1u << 24, kClientCounted = 1u << 25;
+
+ public:
+  // Its persistence template, or FTP's control connection.
+  ConnectionId controller() const { return controller_and_limits_ & kController; }
+  void set_controller(ConnectionId id) { controller_and_limits_ = (controller_and_limits_ & ~kController) | id; }
+  // A client began it: it counts in its service's limits; and for its client's network (client_table.h).
+  bool is_counted() const { return (controller_and_limits_ & kCounted) != 0; }
+  bool is_client_counted() const { return (controller_and_limits_ & kClientCounted) != 0; }
+  void set_counted(bool service, bool client) {
+    controller_and_limits_ = controller() | (service ? kCounted : 0) | (client ? kClientCounted : 0);
+  }
   bool is_template() const { return (flags & persistence) != 0; }
   bool is_wide() const { return (flags & wide) != 0; }
   Method method() const { return static_cast<Method>(flags >> method_shift & method_bits); }

@@ -18,8 +18,10 @@ namespace rawvs {
 class LossLog {
  public:
   static constexpr Duration kPause = 60s;
-  static constexpr Exit kLosses[] = {Exit::table_full,       Exit::ftp_full, Exit::fragment_flood, Exit::outbox_full,
-                                     Exit::local_ports_full, Exit::shed,     Exit::half_open_full};
+  static constexpr Exit kLosses[] = {Exit::table_full,     Exit::ftp_full,         Exit::fragment_flood,
+                                     Exit::outbox_full,    Exit::local_ports_full, Exit::shed,
+                                     Exit::half_open_full, Exit::service_full,     Exit::service_rate,
+                                     Exit::client_full,    Exit::client_rate};
 
   void look(const ExitCounters& exits, Turn turn);
   Instant next_deadline() const;  // when counted packets are to be logged

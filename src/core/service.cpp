@@ -100,6 +100,7 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   service.spec = spec;
   service.used = true;
   service.serial = next_serial_++;
+  service.limits = limits_of(spec.key);
   begin(spec.scheduler, pool_of(servers_, service), service.state, service.serial);
   by_key_.add(hash(spec.key), *free);
   ++count_[index(spec.key.family())];
@@ -141,6 +142,7 @@ void Services::release(Server& server, ServerSlot slot, Instant now) {
   Service& service = services_[server.service];
   service.unproven -= server.unproven;
   service.half_open -= server.half_open;
+  service.use.connections -= server.counted;
   server.service = kNoService;
   server.taken_out = false;
   server.removed = now;
@@ -232,7 +234,10 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.reachable = true;
   server.share = kFullShare;
   server.standing = Standing::serves;
-  if (!server.in_service()) service->unproven += server.unproven, service->half_open += server.half_open;
+  if (!server.in_service()) {
+    service->unproven += server.unproven, service->half_open += server.half_open;
+    service->use.connections += server.counted;
+  }
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
   server.was_nat |= translates(spec.method);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/flow.h"
+#include "core/limits.h"
 #include "core/mark_table.h"
 #include "core/slots.h"
 #include "core/traffic.h"
@@ -123,6 +124,7 @@ struct Server {
   int32_t last_weight = 0;                            // the last full_weight() that was not 0
   uint32_t active = 0, inactive = 0, persistent = 0;  // connections; templates
   uint32_t unproven = 0, half_open = 0;               // places of its unproven entries (unproven.h); half-open ones
+  uint32_t counted = 0;                               // connections that count in its service's limits
   uint16_t neighbor = kNoNeighbor;                    // of its next hop (neighbor.h)
   Ip source{};                                        // our address on the route to it: the outer source of a tunnel
   uint16_t route_mtu = 0;                             // of the host's route, bytes; 0: the link's
@@ -207,7 +209,15 @@ struct Service {
   uint32_t unproven = 0, half_open = 0;  // of its servers
   uint32_t around = 0;                   // of `servers`: those whose replies do not pass the director; the host itself
   SynPromise promise{};
+  std::shared_ptr<const ServiceLimits> limits{};  // null: none
+  LimitsUse use{};
 };
+
+// Whether this service decides about a packet that classify() found it for: an FTP service is also found for other
+// ports, and decides about them by persistence alone.
+inline bool decides(const ServiceSpec& spec, const FlowKey& flow) {
+  return spec.key.mark.value != 0 || spec.persistence > Duration::zero() || spec.key.vip.port == flow.vport;
+}
 
 class Services {
  public:
@@ -218,6 +228,10 @@ class Services {
   std::optional<Refusal> add(const ServiceSpec& spec);
   void set_open(const ServiceKey& key, bool open);  // of a service that is being built
   std::optional<Refusal> edit(const ServiceSpec& spec);
+  // The limits of a service with this key, now or later: they outlive its removal. Null: none.
+  void set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits);
+  std::shared_ptr<const ServiceLimits> limits_of(const ServiceKey& key) const;
+  std::optional<ServiceKey> limited_after(std::optional<ServiceKey> key) const;  // the next key with limits, in order
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
   // A server of the other family is unsupported, as in IPVS, unless a tunnel takes the packets there, or full NAT
   // translates them. Full NAT with one-packet scheduling is unsupported.
@@ -307,7 +321,8 @@ class Services {
   SlotQueue removed_;              // servers
   std::array<size_t, 2> count_{};  // services
   std::vector<GroupMatch> groups_;
-  MarkTable marks_;                       // of groups_
+  MarkTable marks_;  // of groups_
+  std::map<ServiceKey, std::shared_ptr<const ServiceLimits>> limits_;
   std::vector<uint32_t> groups_by_mark_;  // indexes into groups_; equals in its order
   mutable uint64_t looked_at_ = 0;
 };

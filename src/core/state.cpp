@@ -185,7 +185,7 @@ void StateWriter::put(const StateTables& tables, const Connection& c, Instant no
   store_be32(row, 20, server);
   store_be32(row, 24, left_units(tables.connections.left(c, now)));
   store_be32(row, 28, tables.connections.id(c));
-  store_be32(row, 32, c.controlled_by);
+  store_be32(row, 32, c.controller());
   if (c.is_template()) {
     store_be32(row, 36, c.stay.seconds);
   } else {

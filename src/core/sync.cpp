@@ -127,8 +127,8 @@ bool SyncSender::wanted(const Connection& c) const {
 }
 
 bool SyncSender::withheld(const Connection& c, const SyncView& view) const {
-  if (!settings_.persist_mode || c.controlled_by == kNoConnection) return false;
-  const Connection* const parent = view.connections.at(c.controlled_by);
+  if (!settings_.persist_mode || c.controller() == kNoConnection) return false;
+  const Connection* const parent = view.connections.at(c.controller());
   return parent && parent->is_template();
 }
 
@@ -154,7 +154,7 @@ bool SyncSender::fresh(const Connection& c, ConnectionId id, Duration least, con
 void SyncSender::packet(const Connection& c, const SyncView& view, Instant now) {
   if (!leads_) return;
   if (!withheld(c, view)) touch(c, view, now);
-  const Connection* const parent = view.connections.at(c.controlled_by);
+  const Connection* const parent = view.connections.at(c.controller());
   if (!parent) return;
   const ConnectionId id = view.connections.id(*parent);
   if (id > last_ || (told_[id] & kQueued) || !wanted(*parent)) return;

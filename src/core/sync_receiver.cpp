@@ -255,7 +255,7 @@ std::optional<SyncRefusal> SyncReceiver::adopt(const SyncEntry& e, const SyncVie
     return SyncRefusal::over_share;
   }
   if (is_template || service->spec.persistence == Duration::zero()) return std::nullopt;
-  if (out.what == Adoption::What::update && view.connections.at(out.old)->controlled_by != kNoConnection) {
+  if (out.what == Adoption::What::update && view.connections.at(out.old)->controller() != kNoConnection) {
     return std::nullopt;
   }
   const FlowKey key = template_key(out.key, service->spec);

@@ -104,7 +104,7 @@ Duration listen(Connection& c, const Timeouts& timeouts) {
 }
 
 bool reusable(const Connection& c, uint8_t conn_reuse_mode) {
-  if (c.controlled_by != kNoConnection) return false;
+  if (c.controller() != kNoConnection) return false;
   if (c.protocol == Protocol::sctp) {
     return conn_reuse_mode != 0 && static_cast<SctpState>(c.state) == SctpState::closed;
   }

@@ -72,6 +72,7 @@ Exit Director::Path::vip_packet(Arrival& a, Turn turn) {
   if (const auto proxy = handshakes.proof(a, turn.now)) return cookie_came_back(a, *proxy, turn);
   Service* const service = flows.schedulable(a, turn.now);
   if (!service) return host.answer(a, turn);
+  if (const auto refused = flows.refuses(a.key, *service, turn.now)) return *refused;
   return handshakes.wants(a, *service, turn) ? handshakes.answer(a, *service, turn) : new_flow(a, *service, turn);
 }
 
@@ -108,7 +109,8 @@ Exit Director::Path::cookie_came_back(Arrival& a, const SynProxy& proxy, Turn tu
   if (syn_.exit) return *syn_.exit;
   syn_.proven = true;
   Service* const service = flows.schedulable(syn_, turn.now);
-  const Exit exit = service ? new_flow(syn_, *service, turn) : Exit::no_server;
+  const auto refused = service ? flows.refuses(a.key, *service, turn.now) : Exit::no_server;
+  const Exit exit = refused ? *refused : new_flow(syn_, *service, turn);
   a.opened = syn_.opened && flows.begin_proxy(syn_, proxy, turn.now);
   if (a.opened) return exit == Exit::forwarded || exit == Exit::held ? Exit::cookie_right : exit;
   return exit == Exit::no_server ? host.answer(a, turn) : exit;  // an RST; or it comes again with its next packet
@@ -116,7 +118,7 @@ Exit Director::Path::cookie_came_back(Arrival& a, const SynProxy& proxy, Turn tu
 
 // A packet without an entry in the table.
 Exit Director::Path::once(Arrival& a, Service& service, const Choice& choice, Turn turn) {
-  LooseConnection c = flows.begin_once(a, service, choice);
+  LooseConnection c = flows.begin_once(a, service, choice, turn.now);
   const Exit exit = forwarder.once(a, *c, services.server(choice.server), turn);
   flows.end_once(*c);
   return exit;

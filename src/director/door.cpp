@@ -68,6 +68,7 @@ const Settings& Director::settings() const { return path_->settings; }
 const Services& Director::services() const { return path_->services; }
 const ConnectionTable& Director::connections() const { return path_->flows.connections(); }
 Endpoint Director::local(const Connection& c) const { return path_->flows.local(c); }
+bool Director::counts_clients() const { return path_->flows.counts_clients(); }
 Pressure Director::pressure() const {
   Pressure p = path_->flows.pressure();
   p.cookies = path_->handshakes.in_force();

@@ -139,6 +139,14 @@ class Explainer {
                    name(s.scheduler),
                    s.persistence > Duration::zero() ? formatted(", persistence {} s", s.persistence / 1s) : "",
                    s.one_packet ? ", one-packet scheduling" : "", service->servers.size()));
+    if (service->limits && decides(s, flow_)) {
+      const Access client = access_of(service->limits->access, flow_.client);
+      if (!service->limits->access.empty()) step(formatted("Its lists: {}.", text(client)));
+      const auto refused = d_.flows.over_limit(flow_, *service, now_);
+      if (refused) return end(*refused, formatted("It is dropped: {}.", limit_words(*refused, *service)));
+      if (const std::string limits = within(*service); !limits.empty())
+        step(formatted("Its limits are kept: {}.", limits));
+    }
     if (d_.handshakes.in_force(*service, flow_))
       step("SYN cookies: the director answers the SYN; what follows happens when the client has come back.");
     if (s.persistence > Duration::zero()) {
@@ -155,6 +163,39 @@ class Explainer {
       step("Persistence: " + who + (client_template ? " had a server that is out now." : " has no server yet."));
     }
     return schedule(*service);
+  }
+
+  std::string limit_words(Exit exit, const Service& service) const {
+    const ServiceLimits& most = *service.limits;
+    const std::string network = text(client_network(flow_.client));
+    switch (exit) {
+      case Exit::service_full:
+        return formatted("the service has {} connections, max_connections={}", service.use.connections,
+                         most.max_connections);
+      case Exit::service_rate:
+        return formatted("the service began max_rate={} connections in the last second", most.max_rate);
+      case Exit::client_full:
+        return formatted("{} has {} connections, client_connections={}", network,
+                         d_.flows.connections_of(flow_.client, service), most.client_connections);
+      case Exit::client_rate:
+        return formatted("{} began client_rate={} connections in the last second", network, most.client_rate);
+      default: return "its client is denied";
+    }
+  }
+
+  // How much of its limits is in use.
+  std::string within(const Service& service) const {
+    const ServiceLimits& most = *service.limits;
+    std::string all;
+    const auto add = [&](const char* key, uint64_t limit, const std::string& used) {
+      if (limit != 0) all += formatted("{}{}={}{}", all.empty() ? "" : ", ", key, limit, used);
+    };
+    const auto of = [](uint32_t n) { return formatted(" ({} now)", n); };
+    add("max_connections", most.max_connections, of(service.use.connections));
+    add("max_rate", most.max_rate, "");
+    add("client_connections", most.client_connections, of(d_.flows.connections_of(flow_.client, service)));
+    add("client_rate", most.client_rate, "");
+    return all;
   }
 
   Explanation schedule(const Service& service) {

@@ -20,6 +20,7 @@ Flows::Flows(const Settings& settings, Services& services, HashKey secret, Insta
       connections_(settings.max_connections, secret, now),
       unproven_(connections_, std::min<uint32_t>(settings.max_servers, kNoServer)),
       clients_(settings.max_connections, secret),
+      client_table_(connections_.capacity(), secret, now),
       ftp_(static_cast<uint16_t>(settings.max_ftp)),
       proxies_(ConnectionTable::last_id(connections_.capacity()) + 1),
       local_turns_(std::min<uint32_t>(settings.max_servers, kNoServer)) {
@@ -97,7 +98,7 @@ void Flows::age(const Packet& p, Connection& c, Server& server, Direction direct
   connections_.arm(c, now, timeout);
   if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
   if (!assures(c, direction)) return;
-  Connection* const parent = connections_.at(c.controlled_by);
+  Connection* const parent = connections_.at(c.controller());
   if (parent && parent->is_template()) parent->state = 1;
 }
 
@@ -132,7 +133,8 @@ std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Outbox& ou
 }
 
 void Flows::control(Connection& parent, Connection& c) {
-  c.controlled_by = connections_.id(parent);
+  c.set_controller(connections_.id(parent));
+  if (!parent.is_template()) uncount(c);  // FTP's data connection
   hold(parent);
 }
 
@@ -168,6 +170,7 @@ void Flows::expire(Connection& c, Turn turn) {
 
 void Flows::end(Connection& c, Outbox& out) {
   if (c.is_unproven()) believe(c);
+  uncount(c);
   leave(c, services_.server(c.server));
   const bool two_sided = (c.flags & Connection::two_sided) != 0;
   const ReplyFlow reply = two_sided ? reply_flow(c) : ReplyFlow{};
@@ -176,7 +179,7 @@ void Flows::end(Connection& c, Outbox& out) {
     if (c.cport.value == 0) --unknown_ports_;
     if (c.peer.ftp != 0) ftp_.release(c.peer.ftp);
   }
-  if (Connection* const parent = connections_.at(c.controlled_by)) let_go(*parent);
+  if (Connection* const parent = connections_.at(c.controller())) let_go(*parent);
   if (told_) told_->ended(connections_.id(c));
   if (c.is_full() && c.full().port != 0) locals_.leave(c.full().local);
   connections_.remove(c);
@@ -196,7 +199,7 @@ void Flows::end_orphans(Outbox& out) {
     Connection* const c = connections_.at(orphans_from_);
     if (!orphan(c)) continue;
     if (controls(*c)) continue;  // it ends with the last of them
-    Connection* const parent = connections_.at(c->controlled_by);
+    Connection* const parent = connections_.at(c->controller());
     end(*c, out);
     if (orphan(parent) && !controls(*parent)) end(*parent, out);
   }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/client_counts.h"
+#include "core/client_table.h"
 #include "core/connection.h"
 #include "core/ftp.h"
 #include "core/local_addresses.h"
@@ -56,10 +57,14 @@ class Flows {
   Service* schedulable(const Arrival& a, Instant now);
   // An exit: this packet begins no connection, because too many are half-open or the table fills (drop_packet).
   std::optional<Exit> sheds(const Arrival& a, ServerSlot server);
+  // Limits of the service (flows_limits.cpp). An exit: this packet may not begin a connection. over_limit() changes
+  // nothing; refuses() counts the packet that is dropped.
+  std::optional<Exit> over_limit(const FlowKey& flow, const Service& service, Instant now) const;
+  std::optional<Exit> refuses(const FlowKey& flow, Service& service, Instant now) const;
   std::optional<Choice> choose(const FlowKey& flow, Service& service, Turn turn, Exit& why);
   Connection* begin(Arrival& a, Service& service, const Choice& choice, Turn turn, Exit& why);
   // One-packet scheduling: a connection for one packet, outside the table.
-  LooseConnection begin_once(Arrival& a, Service& service, const Choice& choice);
+  LooseConnection begin_once(Arrival& a, Service& service, const Choice& choice, Instant now);
   void end_once(const Connection& c);
   // begin() found no room: whether the packet can be forwarded by begin_once() nevertheless, because the scheduler
   // finds the same server for each packet of the client and no reply is to be translated.
@@ -130,6 +135,8 @@ class Flows {
   }
 
   // For explanations and listings.
+  uint32_t connections_of(Ip client, const Service& service) const;  // of the client's network, with client_connections
+  bool counts_clients() const { return client_table_.reserved(); }
   const ConnectionTable& connections() const { return connections_; }
   bool has_unknown_ports() const { return unknown_ports_ != 0; }
   bool keeps(const Connection& client_template) const;  // whether the template's server is still usable
@@ -156,6 +163,13 @@ class Flows {
   void hold(Connection& parent);
   void let_go(Connection& parent);
   void control(Connection& parent, Connection& c);
+  void began(Arrival& a, Service& service, ServerSlot server, Instant now);
+  ClientTable::Id network_of(Ip client, const ServiceKey& service) const {
+    return client_table_.id(Services::hash(service), client);
+  }
+  void count_in_rates(const FlowKey& flow, Service& service, Instant now);
+  void count(Connection& c, Server& server);
+  void uncount(Connection& c);
   void doubt(Connection& c);
   void believe(Connection& c);
   void count_unproven(const Connection& c, Unproven kind, bool more);
@@ -189,6 +203,7 @@ class Flows {
   ConnectionTable connections_;
   UnprovenEntries unproven_;
   ClientCounts clients_;
+  ClientTable client_table_;
   FtpSessions ftp_;
   SynProxies proxies_;
   LocalAddresses locals_;
@@ -214,10 +229,11 @@ void Flows::expire_due(Turn turn, Again&& again) {
 }
 
 // The one place where an entry comes into the table. Of each entry in it is true, whoever began it: it counts at its
-// server; it has a deadline; its parent counts it; it is listed as unproven unless it is not; while its client's port
-// is not known, unknown_ports_ counts it; and else, under NAT, its server's answers are expected. end() takes all of
-// that back. fill(c, server) makes of the entry what it is beyond that and returns its timeout. Null: there is no room
-// for it, `why` says of which kind, and nothing is left of it.
+// server; it has a deadline; its parent counts it; unless it is FTP's data connection, it counts in its service's
+// limits; it is listed as unproven unless it is not; while its client's port is not known, unknown_ports_ counts it;
+// and else, under NAT, its server's answers are expected. end() takes all of that back. fill(c, server) makes of the
+// entry what it is beyond that and returns its timeout. Null: there is no room for it, `why` says of which kind, and
+// nothing is left of it.
 template <class Fill>
 Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) {
   Server& server = services_.server(entry.server);
@@ -231,8 +247,9 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) 
   }
   join(*c, entry.server, server, entry.port);
   connections_.arm(*c, turn.now, fill(*c, server));
-  if (entry.parent) c->controlled_by = connections_.id(*entry.parent);
+  if (entry.parent) c->set_controller(connections_.id(*entry.parent));
   const bool of_ftp = entry.parent && !entry.parent->is_template();  // its control connection shows the client
+  if (!c->is_template() && !of_ftp) count(*c, server);
   if (c->is_template() ? c->state == 0 : !entry.proven && !of_ftp) doubt(*c);
   look_at_room();
   if (c->is_template()) return c;

@@ -45,7 +45,7 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
     const bool shown = c->is_template() ? c->state != 0 : !is_half_open(c->protocol, c->state);
     if (shown && c->is_unproven()) believe(*c);
     connections_.arm(*c, turn.now, heard.left);
-    if (parent && c->controlled_by == kNoConnection) control(*parent, *c);
+    if (parent && c->controller() == kNoConnection) control(*parent, *c);
   } else {
     const auto fill = [&](Connection& entry, Server& server) {
       heard.update(entry, server);

@@ -41,9 +41,8 @@ Service* Flows::schedulable(const Arrival& a, Instant now) {
 }
 
 std::optional<Choice> Flows::choose(const FlowKey& flow, Service& service, Turn turn, Exit& why) {
-  const ServiceKey& key = service.spec.key;
   if (service.spec.persistence > Duration::zero()) return stay(flow, service, turn, why);
-  if (key.mark.value == 0 && key.vip.port != flow.vport) return std::nullopt;
+  if (!decides(service.spec, flow)) return std::nullopt;
   const auto chosen = schedule(flow, service, turn.now);
   if (!chosen) return std::nullopt;
   const ServerSlot slot = service.servers[*chosen];
@@ -67,23 +66,25 @@ Connection* Flows::begin(Arrival& a, Service& service, const Choice& choice, Tur
     if (proxy && made.protocol == Protocol::tcp) made.full().proxy = {0, Proxy::wanted};
     return kNewConnection;
   });
-  if (!c) return nullptr;
-  a.opened = true;
-  ++service.traffic.connections;
-  ++services_.server(choice.server).traffic.connections;
+  if (c) began(a, service, choice.server, turn.now);
   return c;
 }
 
-LooseConnection Flows::begin_once(Arrival& a, Service& service, const Choice& choice) {
+LooseConnection Flows::begin_once(Arrival& a, Service& service, const Choice& choice, Instant now) {
   Server& server = services_.server(choice.server);
   LooseConnection c(a.key, server.spec.at.addr, server.spec.method);
   join(*c, choice.server, server, choice.port);
   a.served_by = choice.server;
   if (a.packet.protocol == Protocol::tcp && !begins(a.packet)) return c;  // of a connection that has no entry
+  began(a, service, choice.server, now);
+  return c;
+}
+
+void Flows::began(Arrival& a, Service& service, ServerSlot server, Instant now) {
   a.opened = true;
   ++service.traffic.connections;
-  ++server.traffic.connections;
-  return c;
+  ++services_.server(server).traffic.connections;
+  if (service.limits) count_in_rates(a.key, service, now);
 }
 
 bool Flows::can_do_without(const Service& service, ServerSlot server) const {

@@ -90,7 +90,7 @@ Duration Flows::longest_life(Unproven kind) const {
 // Ends an unproven entry before its time, and its template with it if that is unproven, too.
 void Flows::give_way(Connection& c, Outbox& out) {
   ++gave_way_[static_cast<size_t>(unproven_.kind(c))];
-  Connection* const parent = connections_.at(c.controlled_by);
+  Connection* const parent = connections_.at(c.controller());
   end(c, out);
   if (!parent || !parent->is_unproven()) return;
   ++gave_way_[static_cast<size_t>(Unproven::unassured)];

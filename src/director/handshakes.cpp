@@ -18,9 +18,7 @@ Bytes tcp_of(const Arrival& a) { return Bytes(a.frame->bytes()).subspan(a.packet
 
 // Whether the service decides about this flow, and all its servers reply through the director.
 bool both_halves_pass(const Service& service, const FlowKey& flow) {
-  const ServiceSpec& s = service.spec;
-  const bool its_own = s.key.mark.value != 0 || s.persistence > Duration::zero() || s.key.vip.port == flow.vport;
-  return its_own && service.around == 0 && !service.servers.empty();
+  return decides(service.spec, flow) && service.around == 0 && !service.servers.empty();
 }
 
 }  // namespace

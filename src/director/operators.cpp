@@ -74,6 +74,10 @@ std::optional<Refusal> Director::edit(const ServiceSpec& spec, Turn turn) {
   return std::nullopt;
 }
 
+void Director::set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits) {
+  path_->services.set_limits(key, std::move(limits));
+}
+
 std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
   const Service* const service = path_->services.find(key);
   if (!service) return Refusal::no_service;

@@ -17,7 +17,7 @@ Allowed::Allowed(const Config& config) {
 
 Result<Allowed> Allowed::read(const std::string& path, Fd file) {
   constexpr size_t kAtOnce = 1 << 20;
-  IniFile ini(path, std::move(file));
+  IniFile ini(path, std::move(file), IniFile::Lists::ignored);
   while (!ini.step(kAtOnce)) continue;
   const auto config = ini.take();
   if (!config) return config.error();

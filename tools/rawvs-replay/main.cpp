@@ -8,6 +8,7 @@
 #include <string>
 
 #include "capture_file.h"
+#include "config/list_reader.h"
 #include "core/link.h"
 #include "rawvs/control.h"
 
@@ -159,6 +160,13 @@ Result<Setup> read_setup(const Options& options) {
   if (!ini) return ini.error();
   auto config = parse_config(*ini, options.config);
   if (!config) return config.error();
+  for (const std::string& path : list_paths(*config)) {
+    const auto text = read_text(path);
+    if (!text) return text.error();
+    auto list = parse_list(*text, path);
+    if (!list) return list.error();
+    config->lists.push_back(std::move(*list));
+  }
   Setup setup{.config = std::move(*config), .rules = {}, .rules_name = options.rules, .links = options.links};
   if (options.rules.empty()) return setup;
   auto rules = read_text(options.rules);

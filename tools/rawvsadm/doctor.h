@@ -74,6 +74,10 @@ struct ServiceFacts {
   std::string key;  // tcp:192.0.2.100:80, mark:10
   Protocol protocol = Protocol::any;
   std::optional<Endpoint> virtual_at;  // none: a mark's service
+  // Its limits; 0: none. counted: its connections now. refused: packets, by exit (service-full:3).
+  uint64_t max_connections = 0, max_rate = 0, client_connections = 0, client_rate = 0, counted = 0;
+  bool takes_nobody = false;  // it has allow lists, and they are empty
+  std::string refused;
 };
 
 struct ServerFacts {
@@ -255,6 +259,7 @@ std::string look_at_offloads(const DoctorFacts& facts, Findings& findings);
 std::string look_at_interfaces(const DoctorFacts& facts, Findings& findings);
 std::string look_at_rivals(const DoctorFacts& facts, Findings& findings);
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
+std::string look_at_limits(const DoctorFacts& facts, Findings& findings);
 std::string look_at_losses(const DoctorFacts& facts, Findings& findings);
 
 // doctor_forged.cpp

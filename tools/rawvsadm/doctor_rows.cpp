@@ -24,6 +24,13 @@ ServiceFacts service(const Row& row) {
     if (protocol == name(p)) out.protocol = p;
   }
   if (out.protocol != Protocol::any) out.virtual_at = parse_endpoint(std::string_view(out.key).substr(colon + 1));
+  out.max_connections = row.number("max-connections");
+  out.max_rate = row.number("max-rate");
+  out.client_connections = row.number("client-connections");
+  out.client_rate = row.number("client-rate");
+  out.counted = row.number("counted");
+  out.takes_nobody = row.number("allow-lists") != 0 && row.number("allow-networks") == 0;
+  out.refused = cell(row, "refused-for");
   return out;
 }
 

@@ -280,13 +280,35 @@ std::string service_name(std::string_view key) {
   return protocol + ' ' + rest;
 }
 
+// ", limits: 3 of 5 connections, ...; refused: ..."; of a service without limits nothing.
+std::string limits_text(const Row& row) {
+  if (!row.has("max-connections")) return "";
+  std::string out;
+  const auto add = [&](const std::string& text) { out += (out.empty() ? ", limits: " : ", ") + text; };
+  const auto limit = [&](const char* key, const char* what) {
+    if (row.number(key) != 0) add(grouped(row.number(key)) + what);
+  };
+  const auto lists = [&](const char* count, const char* networks, const char* what) {
+    if (row.number(count) != 0) add(std::string(what) + grouped(row.number(networks)) + " networks");
+  };
+  if (row.number("max-connections") != 0)
+    add(grouped(row.number("counted")) + " of " + grouped(row.number("max-connections")) + " connections");
+  limit("max-rate", " new ones/s");
+  limit("client-connections", " for a client's network");
+  limit("client-rate", "/s for a client's network");
+  lists("allow-lists", "allow-networks", "allow ");
+  lists("deny-lists", "deny-networks", "deny ");
+  if (row.number("refused") != 0) out += "; refused: " + kinds_text(row.get("refused-for"));
+  return out;
+}
+
 std::string service_text(const Row& row) {
   std::string out = service_name(row.get("service")) + ' ' + std::string(row.get("scheduler"));
   const std::string_view flags = row.get("flags");
   if (!flags.empty() && flags != "-") out += " (" + std::string(flags) + ')';
   if (row.number("persistence") != 0) out += " persistent " + std::string(row.get("persistence"));
   if (row.number("ops") != 0) out += " ops";
-  return out;
+  return out + limits_text(row);
 }
 
 // A condition that stops all packets precedes one that stops new connections only.

@@ -7,7 +7,7 @@
 
 #include "config/config_tables.h"
 #include "sys/engine/ini_file.h"
-#include "sys/engine/start_check.h"
+#include "sys/engine/read_memory.h"
 #include "sys/helper/helper.h"
 #include "wire/formatted.h"
 

@@ -3,11 +3,7 @@
 // it.
 #include "sys/engine/start_check.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +31,7 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
   out.clear();
   for (const WantedService& wanted : tables.services) {
     const std::string place = formatted("service {}: ", text(wanted.spec.key));
+    director.set_limits(wanted.spec.key, wanted.limits);
     const auto refused = director.add(wanted.spec, {now, out});
     out.clear();
     if (refused) faults.push_back({place + name(*refused)});
@@ -44,27 +41,6 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
       if (refusal) faults.push_back({formatted("{}server {}: {}", place, text(server.at), name(*refusal))});
     }
   }
-}
-
-// The memory that the kernel could give without swapping, plus swap; empty if unknown.
-std::optional<uint64_t> available_memory() {
-  const auto text = read_file("/proc/meminfo");
-  if (!text) return std::nullopt;
-  uint64_t bytes = 0;
-  for (const std::string_view key : {"MemAvailable:", "SwapFree:"}) {
-    const size_t found = text->find(key);
-    if (found == std::string::npos) return std::nullopt;
-    bytes += std::strtoull(text->c_str() + found + key.size(), nullptr, 10) * 1024;
-  }
-  return bytes;
-}
-
-// Asks the kernel, not malloc(): limits (RLIMIT_AS, RLIMIT_DATA, vm.overcommit_memory) apply to the kernel's memory.
-bool kernel_gives(size_t bytes) {
-  void* const area = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (area == MAP_FAILED) return false;
-  munmap(area, bytes);
-  return true;
 }
 
 bool is_vip(const Config& config, Ip addr) {
@@ -77,21 +53,12 @@ bool is_vip(const Config& config, Ip addr) {
 
 }  // namespace
 
-Result<Done> has_memory_to_read(const std::string& path) {
-  constexpr size_t kPerByte = 24;  // per byte of the file: its text, values, the tables made of them, messages
-  constexpr size_t kBesides = size_t{2} << 20;
-  struct stat facts {};
-  if (stat(path.c_str(), &facts) != 0 || facts.st_size <= 0) return Done{};  // reading it will report the reason
-  const size_t needed = static_cast<size_t>(facts.st_size) * kPerByte + kBesides;
-  const auto available = available_memory();
-  if (kernel_gives(needed) && (!available || *available >= needed)) return Done{};
-  return Error{
-      formatted("{}: no memory to read it: a file of {} bytes takes up to {} MB", path, facts.st_size, needed >> 20)};
-}
-
 Result<Done> has_memory(const Director& director, const Settings& settings) {
   if (director.connections().capacity() == 0) {
     return Error{formatted("no memory for {} connections: set a smaller max_connections", settings.max_connections)};
+  }
+  if (!director.counts_clients()) {
+    return Error{formatted("no memory for the clients of {} connections", settings.max_connections)};
   }
   if (director.reassembly().capacity() == 0) {
     return Error{formatted("no memory for fragmented datagrams ({} MB)", Reassembly::kMemory >> 20)};

@@ -21,8 +21,4 @@ std::vector<std::string> start_warnings(const Config& config);
 // Checks that the director got the memory for these settings.
 Result<Done> has_memory(const Director& director, const Settings& settings);
 
-// Checks that there is memory to read this configuration besides the present one, by the file's size: without
-// exceptions, reading cannot be abandoned half-way.
-Result<Done> has_memory_to_read(const std::string& path);
-
 }  // namespace rawvs
