@@ -166,6 +166,12 @@ TEST(ReferenceFile, DocumentsEveryKeyAndItsDefault) {
   const Config c = parsed(stripped);
   Config as_it_is = parsed(reference_file()), only_defaults;
   as_it_is.settings.local_addresses = c.settings.local_addresses;  // by default the host's, by the route
+  for (size_t i = 0; i < c.virtuals.size(); ++i) {                 // by default none
+    LimitsConfig& limits = as_it_is.virtuals[i].limits;
+    const LimitsConfig& written = c.virtuals[i].limits;
+    limits.allow = written.allow, limits.deny = written.deny;
+    limits.allow_files = written.allow_files, limits.deny_files = written.deny_files;
+  }
   EXPECT_TRUE(same(c, as_it_is));
   only_defaults.interface = "eth0";
   only_defaults.settings.local_addresses = c.settings.local_addresses;

@@ -108,6 +108,22 @@ TEST_F(LimitsTest, MaxConnectionsLetsTheNextOneInWhenOneHasEnded) {
   EXPECT_TRUE(syn("198.51.100.2"));
 }
 
+TEST_F(LimitsTest, AConnectionThatIsOverCountsNoMore) {
+  web(1);
+  limit({.max_connections = 1, .client_connections = 1});
+  EXPECT_TRUE(syn("198.51.100.1"));
+  arrive(frame(Tcp{.src = "198.51.100.1", .flags = "A"}));
+  EXPECT_FALSE(syn("198.51.100.2"));
+  arrive(frame(Tcp{.src = "198.51.100.1", .flags = "FA"}));
+  EXPECT_EQ(service_now().use.connections, 0u);
+  EXPECT_EQ(director_->connections().size(), 1u) << "its entry waits for late packets";
+  EXPECT_TRUE(syn("198.51.100.2"));
+  EXPECT_EQ(service_now().use.connections, 1u);
+  arrive(frame(Tcp{.src = "198.51.100.2", .flags = "A"}));
+  arrive(frame(Tcp{.src = "198.51.100.2", .flags = "R"}));
+  EXPECT_EQ(service_now().use.connections, 0u);
+}
+
 TEST_F(LimitsTest, MaxRateFillsAgainWithoutDrift) {
   web(1);
   limit({.max_rate = 3});

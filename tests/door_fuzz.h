@@ -28,6 +28,7 @@ class DoorFuzz : public testing::Test {
   T one_of(std::initializer_list<T> all) {
     return all.begin()[below(static_cast<uint32_t>(all.size()))];
   }
+  std::shared_ptr<const ServiceLimits> limits();
   std::string client() { return "198.51.100." + std::to_string(1 + below(6)); }
   std::string vip() { return one_of({"192.0.2.100", "192.0.2.100", "192.0.2.101", "192.0.2.102"}); }
   uint16_t port() { return one_of<uint16_t>({80, 80, 80, 81, 53, 21, 21, 0}); }

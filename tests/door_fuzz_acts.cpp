@@ -196,8 +196,25 @@ void DoorFuzz::operator_acts() {
     case 16:
     case 17:
     case 18: director_->add(service_spec(service_key()), {now_, out_}); break;
+    case 19: director_->set_limits(key, one_in(2) ? nullptr : limits()); break;
     default: director_->add_server(key, server, {now_, out_}); break;
   }
+}
+
+std::shared_ptr<const ServiceLimits> DoorFuzz::limits() {
+  const auto limit = [&] { return one_of({0u, 0u, 1u, 4u}); };
+  ServiceLimits limits{limit(), limit(), limit(), limit(), {}};
+  for (NetworkLists* const lists : {&limits.access.allow, &limits.access.deny}) {
+    if (!one_in(4)) continue;
+    NetworkListBuilder builder;
+    for (uint32_t n = below(8); n > 0; --n) {
+      const auto prefix = static_cast<uint8_t>(below(33));
+      builder.add({Netmask(Family::ipv4, prefix).of(ip(client())), prefix});
+    }
+    while (!builder.step(1 + below(8))) continue;
+    lists->push_back(builder.take("list"));
+  }
+  return std::make_shared<const ServiceLimits>(std::move(limits));
 }
 
 void DoorFuzz::share(Ip vip) {

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/pressure.h"
+#include "core/track.h"
 #include "door_fuzz.h"
 #include "links.h"
 
@@ -138,8 +139,8 @@ void DoorFuzz::check_found(const Connection& c, Side side) {
 
 void DoorFuzz::check_counts() {
   const ConnectionTable& table = director_->connections();
-  std::array<uint32_t, kMostServers> active{}, inactive{}, persistent{}, unproven{};
-  std::map<ServiceSlot, uint32_t> of_service;
+  std::array<uint32_t, kMostServers> active{}, inactive{}, persistent{}, unproven{}, counted{};
+  std::map<ServiceSlot, uint32_t> of_service, counted_of;
   uint32_t listed = 0;
   std::map<ConnectionId, uint32_t> children;
   std::map<ConnectionId, Known> now_known;
@@ -162,6 +163,10 @@ void DoorFuzz::check_counts() {
     check_found(c, Side::client);
     if ((c.flags & Connection::two_sided) != 0) ++two_sided, check_found(c, Side::server);
     if (c.is_unproven()) ++listed, unproven[c.server] += c.is_wide() ? 2 : 1;
+    const Connection* const controller = table.at(c.controller());
+    const bool of_client = !c.is_template() && (!controller || controller->is_template()) && !ending(c);
+    EXPECT_EQ(c.is_counted(), of_client) << "round " << round_;
+    counted[c.server] += of_client;
     if (c.controller() == kNoConnection) continue;
     ++children[c.controller()];
     const Connection* const parent = table.at(c.controller());
@@ -186,12 +191,16 @@ void DoorFuzz::check_counts() {
     EXPECT_EQ(server.persistent, persistent[slot]) << "round " << round_;
     EXPECT_TRUE(server.used || server.references() == 0) << "round " << round_;
     EXPECT_EQ(server.unproven, unproven[slot]) << "round " << round_;
-    if (server.in_service()) of_service[server.service] += server.unproven;
+    EXPECT_EQ(server.counted, counted[slot]) << "round " << round_;
+    if (!server.in_service()) continue;
+    of_service[server.service] += server.unproven;
+    counted_of[server.service] += server.counted;
   }
   const auto services = director_->services().services();
   for (ServiceSlot slot = 0; slot < services.size(); ++slot) {
     const uint32_t expected = services[slot].used ? of_service[slot] : 0;
     EXPECT_EQ(services[slot].unproven, expected) << "round " << round_;
+    EXPECT_EQ(services[slot].use.connections, services[slot].used ? counted_of[slot] : 0) << "round " << round_;
   }
   const Pressure pressure = director_->pressure();
   EXPECT_EQ(std::accumulate(pressure.unproven.begin(), pressure.unproven.end(), 0u), listed) << "round " << round_;

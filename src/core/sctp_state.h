@@ -36,4 +36,6 @@ constexpr bool active(SctpState state) {  // counted in ActiveConn, else in InAc
   return state == SctpState::established;
 }
 
+constexpr bool ending(SctpState state) { return state > SctpState::established; }  // after a SHUTDOWN or an ABORT
+
 }  // namespace rawvs

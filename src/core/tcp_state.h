@@ -39,4 +39,9 @@ constexpr bool active(TcpState state) {  // counted in ActiveConn, else in InAct
          state == TcpState::synack;
 }
 
+constexpr bool ending(TcpState state) {  // after a FIN or an RST
+  return state == TcpState::fin_wait || state == TcpState::time_wait || state == TcpState::close ||
+         state == TcpState::close_wait || state == TcpState::last_ack;
+}
+
 }  // namespace rawvs

@@ -62,6 +62,11 @@ void leave(const Connection& c, Server& server) {
   check_lower(server);
 }
 
+bool ending(const Connection& c) {
+  if (c.protocol == Protocol::tcp) return ending(static_cast<TcpState>(c.state));
+  return c.protocol == Protocol::sctp && ending(static_cast<SctpState>(c.state));
+}
+
 Duration timeout_of(Protocol protocol, uint8_t state, const Timeouts& timeouts) {
   switch (protocol) {
     case Protocol::tcp: return timeout(static_cast<TcpState>(state), timeouts);

@@ -37,6 +37,9 @@ Duration advance(Connection& c, Server& server, const Packet& packet, Direction 
 // True if this packet, after advance(), assures the connection's template: the connection was more than an attempt.
 bool assures(const Connection& c, Direction direction);
 
+// Whether it is over, and waits only for late packets: of UDP never.
+bool ending(const Connection& c);
+
 // Makes FTP's data connection wait for its first packet. Returns its timeout.
 Duration listen(Connection& c, const Timeouts& timeouts);
 

@@ -96,7 +96,10 @@ void Flows::age(const Packet& p, Connection& c, Server& server, Direction direct
     *next = next_number(*next, p, anew);
   }
   connections_.arm(c, now, timeout);
-  if (told_ && c.state != before) told_->state_changed(c, sync_view(), now);
+  if (c.state != before) {
+    recount(c);
+    if (told_) told_->state_changed(c, sync_view(), now);
+  }
   if (!assures(c, direction)) return;
   Connection* const parent = connections_.at(c.controller());
   if (parent && parent->is_template()) parent->state = 1;
@@ -134,7 +137,7 @@ std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Outbox& ou
 
 void Flows::control(Connection& parent, Connection& c) {
   c.set_controller(connections_.id(parent));
-  if (!parent.is_template()) uncount(c);  // FTP's data connection
+  recount(c);
   hold(parent);
 }
 
@@ -170,7 +173,7 @@ void Flows::expire(Connection& c, Turn turn) {
 
 void Flows::end(Connection& c, Outbox& out) {
   if (c.is_unproven()) believe(c);
-  uncount(c);
+  if (c.is_counted()) uncount(c);
   leave(c, services_.server(c.server));
   const bool two_sided = (c.flags & Connection::two_sided) != 0;
   const ReplyFlow reply = two_sided ? reply_flow(c) : ReplyFlow{};

@@ -168,7 +168,8 @@ class Flows {
     return client_table_.id(Services::hash(service), client);
   }
   void count_in_rates(const FlowKey& flow, Service& service, Instant now);
-  void count(Connection& c, Server& server);
+  void recount(Connection& c);  // when it begins, and when its state or its controller changes
+  void count(Connection& c);
   void uncount(Connection& c);
   void doubt(Connection& c);
   void believe(Connection& c);
@@ -249,7 +250,7 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) 
   connections_.arm(*c, turn.now, fill(*c, server));
   if (entry.parent) c->set_controller(connections_.id(*entry.parent));
   const bool of_ftp = entry.parent && !entry.parent->is_template();  // its control connection shows the client
-  if (!c->is_template() && !of_ftp) count(*c, server);
+  recount(*c);
   if (c->is_template() ? c->state == 0 : !entry.proven && !of_ftp) doubt(*c);
   look_at_room();
   if (c->is_template()) return c;

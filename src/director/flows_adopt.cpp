@@ -42,6 +42,7 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   if (c) {
     heard.update(*c, services_.server(heard.server));
     if (!c->is_unproven()) connections_.beside()[connections_.id(*c)].next = {};  // its packets pass elsewhere
+    recount(*c);
     const bool shown = c->is_template() ? c->state != 0 : !is_half_open(c->protocol, c->state);
     if (shown && c->is_unproven()) believe(*c);
     connections_.arm(*c, turn.now, heard.left);

@@ -2,7 +2,8 @@
 // flows_limits.cpp: a service's limits: which packets may not begin a connection, and what counts.
 //
 // Connections that exist go on, whatever a new file says of their clients. Those of other directors and of an earlier
-// process count, and are never refused. A template is no connection, and FTP's data connection belongs to its session.
+// process count, and are never refused. A template is no connection, FTP's data connection belongs to its session, and
+// a connection that is over does not count while its entry waits for late packets.
 #include <algorithm>
 
 #include "director/flows.h"
@@ -42,8 +43,16 @@ void Flows::count_in_rates(const FlowKey& flow, Service& service, Instant now) {
   client_table_.take_token(network, most.client_rate, now);
 }
 
+void Flows::recount(Connection& c) {
+  const Connection* const parent = connections_.at(c.controller());
+  const bool of_ftp = parent && !parent->is_template();
+  const bool counts = !c.is_template() && !of_ftp && !ending(c);
+  if (counts != c.is_counted()) counts ? count(c) : uncount(c);
+}
+
 // By the service's key, which a server keeps when it is removed: its connections go on, and so does their count.
-void Flows::count(Connection& c, Server& server) {
+void Flows::count(Connection& c) {
+  Server& server = services_.server(c.server);
   bool of_client = false;
   ++server.counted;
   if (server.in_service()) {
@@ -57,10 +66,8 @@ void Flows::count(Connection& c, Server& server) {
 
 void Flows::uncount(Connection& c) {
   Server& server = services_.server(c.server);
-  if (c.is_counted()) {
-    --server.counted;
-    if (server.in_service()) --services_.service(server.service).use.connections;
-  }
+  --server.counted;
+  if (server.in_service()) --services_.service(server.service).use.connections;
   if (c.is_client_counted()) client_table_.left(network_of(c.client_address(), server.key));
   c.set_counted(false, false);
 }

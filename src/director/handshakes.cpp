@@ -37,7 +37,13 @@ bool Handshakes::wants(const Arrival& a, const Service& service, Turn turn) {
   if (!both_halves_pass(service, a.key) || !flows_.can_proxy()) return false;
   if (settings_.syn_cookies == SynCookieMode::automatic)
     alarm_.look(flows_.half_open(), flows_.connections().capacity(), turn);
-  return in_force();
+  return in_force() || fills(service);
+}
+
+// A quarter of what max_connections allows is half-open: as with the whole table, forged SYNs must not take it all.
+bool Handshakes::fills(const Service& service) const {
+  const uint32_t most = service.limits ? service.limits->max_connections : 0;
+  return settings_.syn_cookies == SynCookieMode::automatic && most != 0 && service.half_open >= (most + 3) / 4;
 }
 
 bool Handshakes::in_force() const {
@@ -46,7 +52,7 @@ bool Handshakes::in_force() const {
 }
 
 bool Handshakes::in_force(const Service& service, const FlowKey& flow) const {
-  return in_force() && flow.protocol == Protocol::tcp && both_halves_pass(service, flow);
+  return (in_force() || fills(service)) && flow.protocol == Protocol::tcp && both_halves_pass(service, flow);
 }
 
 Exit Handshakes::answer(const Arrival& a, const Service& service, Turn turn) {

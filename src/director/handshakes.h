@@ -40,6 +40,7 @@ class Handshakes {
   bool in_force(const Service& service, const FlowKey& flow) const;
 
  private:
+  bool fills(const Service& service) const;
   uint16_t segment_size(const Arrival& a, const Service& service) const;
 
   const Settings& settings_;
