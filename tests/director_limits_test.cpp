@@ -227,7 +227,7 @@ TEST_F(LimitsTest, ConnectionsOfARemovedServiceCountForTheirNetworkUntilTheyEnd)
   EXPECT_TRUE(syn("198.51.100.1", 1003));
 }
 
-TEST_F(LimitsTest, NeitherLimitsNorListsAllocatePerPacketNorTouchEstablishedOnes) {
+TEST_F(LimitsTest, AnEstablishedConnectionPassesWhateverTheLimitsAre) {
   web(1);
   EXPECT_TRUE(syn("198.51.100.1"));
   limit({.max_connections = 1,

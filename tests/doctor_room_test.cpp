@@ -24,5 +24,21 @@ TEST(DoctorRoom, FindsThatAnotherHostSaysThatItHasAServersAddress) {
         "ip neigh | grep 02:00:00:00:00:66");
 }
 
+TEST(DoctorRoom, FindsServicesThatRefuseClients) {
+  const auto with = [](const std::string& rest) {
+    return std::vector<std::pair<std::string, std::string>>{
+        {"ops=0 conns=9",
+         "ops=0 max-connections=5 max-rate=0 client-connections=0 client-rate=9 " + rest + " conns=9"}};
+  };
+  finds({.changed = with("allow-lists=0 allow-networks=0 counted=5 refused=7 refused-for=denied:3,service-full:4")},
+        "warning:service-full",
+        "tcp:192.0.2.100:80: 4 packets of new connections were dropped: max_connections = 5, as many as there are now",
+        "raise max_connections in its [virtual]");
+  finds({.changed = with("allow-lists=0 allow-networks=0 counted=1 refused=7 refused-for=denied:3,client-rate:4")},
+        "note:client-rate", "4 packets of new connections were dropped: client_rate = 9", "raise client_rate");
+  finds({.changed = with("allow-lists=1 allow-networks=0 counted=1 refused=0 refused-for=-")}, "error:allows-nobody",
+        "its allow lists have no network", "allow_file");
+}
+
 }  // namespace
 }  // namespace rawvs::adm::test

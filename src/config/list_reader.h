@@ -8,6 +8,7 @@
 // as with ConfigReader: feed() while wants_text(), end(), step() until it returns true.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,7 +27,11 @@ Result<std::shared_ptr<const NetworkList>> parse_list(std::string_view text, std
 class ListReader {
  public:
   static constexpr size_t kMostFaults = 20;  // kept; further ones are counted
-  explicit ListReader(std::string file) : file_(std::move(file)) {}
+  // size: of the file, if it is known: a list that grows would be copied in one go.
+  explicit ListReader(std::string file, size_t size = 0) : file_(std::move(file)) {
+    constexpr size_t kShortLine = 8;  // 1.2.3.4; a shorter one only costs a copy
+    builder_.reserve(std::min(size / kShortLine, NetworkListBuilder::kMost));
+  }
 
   bool wants_text() const { return lines_.wants_text(); }
   void feed(std::string_view piece) { lines_.feed(piece); }

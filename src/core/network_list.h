@@ -47,6 +47,7 @@ class NetworkListBuilder {
   static constexpr size_t kMost = 4'000'000;
   // A network that is there already is left out in the end. REQUIRES: size() < kMost.
   void add(const Network& network, uint32_t line = 0);
+  void reserve(size_t networks) { list_.entries_.reserve(networks); }  // so that add() copies nothing
   size_t size() const { return list_.entries_.size(); }
   // About `work` networks; true when the list is ready. REQUIRES: add() is not called any more.
   bool step(size_t work);

@@ -95,7 +95,7 @@ Restored Flows::renew(Connection& there, const Restoration& entry, Turn turn) {
     return {Untaken::malformed};
   }
   connections_.arm(there, turn.now, entry.left);
-  return {std::nullopt, connections_.id(there), connections_.at(there.controlled_by) != nullptr};
+  return {std::nullopt, connections_.id(there), connections_.at(there.controller()) != nullptr};
 }
 
 Restored Flows::restore(const Restoration& entry, bool renews, Turn turn) {

@@ -72,8 +72,8 @@ struct SmallDirector {
       const FlowKey key = c->key(Side::client);
       const Connection* const found = table.find(Side::client, key, table.hash(key));
       MUST(found && found->key(Side::client) == key);
-      if (c->controlled_by == kNoConnection) continue;
-      const Connection* const parent = table.at(c->controlled_by);
+      if (c->controller() == kNoConnection) continue;
+      const Connection* const parent = table.at(c->controller());
       MUST(parent && (parent->is_template() || parent->peer.ftp != 0));
     }
     MUST(table.size() == used);

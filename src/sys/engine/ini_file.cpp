@@ -115,7 +115,13 @@ void IniFile::open_list(const std::string& path) {
   if (!list_.fd || fstat(list_.fd.get(), &facts) != 0) return refuse(system_error(path, errno));
   if (!S_ISREG(facts.st_mode)) return refuse(path + ": not a regular file");
   if (const auto memory = has_memory_to_read(path); !memory) return refuse(memory.error().text);
-  list_reader_.emplace(path);
+  const std::string& user = (*config_)->user;
+  const bool roots = facts.st_uid == 0 && facts.st_gid == 0 && (facts.st_mode & S_IROTH) == 0;
+  if (roots && !user.empty() && user != "root") {
+    findings_.warnings.push_back(path + ": root alone can read it, and a reload reads it as user " + user + ": chgrp " +
+                                 user + ' ' + path + "; chmod g+r " + path);
+  }
+  list_reader_.emplace(path, std::min(static_cast<size_t>(facts.st_size), kMostConfigBytes));
 }
 
 void IniFile::end_list() {
