@@ -192,6 +192,7 @@ class Flows {
 
   bool over(const Arrival& a, const Connection& c) const;
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
+  bool is_the_same(const Connection& there, const Restoration& entry) const;
   Restored renew(Connection& there, const Restoration& entry, Turn turn);
   void retire(Connection& client_template);
   bool expect_data(Connection& control, const FtpFound& found, Turn turn);

@@ -73,6 +73,16 @@ Connection* Flows::controller_of(const Restoration& entry) {
   return arranged ? c : nullptr;
 }
 
+// Whether the entry is the one that an earlier state made, and not of a connection that ended meanwhile.
+bool Flows::is_the_same(const Connection& there, const Restoration& entry) const {
+  if (there.server != entry.server || there.method() != entry.method) return false;
+  if (there.is_template()) return true;
+  if (there.rport != entry.port || (there.peer.ftp != 0) != !entry.session.empty()) return false;
+  if (!there.is_full()) return true;
+  if (there.full().port != entry.local.port.value) return false;
+  return there.full().port == 0 || locals_.at(there.full().local) == entry.local.addr;
+}
+
 // The entry that an earlier state made: what has changed since.
 Restored Flows::renew(Connection& there, const Restoration& entry, Turn turn) {
   if (entry.proven && there.is_unproven()) believe(there);
@@ -84,6 +94,7 @@ Restored Flows::renew(Connection& there, const Restoration& entry, Turn turn) {
     there.peer.client_mac = entry.client_mac;
     there.set_link(entry.link);
     count_as(there, services_.server(there.server), is_active(there.protocol, there.state));
+    recount(there);
   }
   if (there.is_full()) there.full().proxy = entry.proxy;
   if (entry.numbers && can_proxy()) {
@@ -104,9 +115,7 @@ Restored Flows::restore(const Restoration& entry, bool renews, Turn turn) {
   const bool retired = is_template && entry.key.vport == kNoPort;  // many may have this key: it is never looked up
   Connection* there = retired ? nullptr : connections_.find(Side::client, entry.key, hash);
   if (there && renews) {
-    const bool session_too = is_template || (there->peer.ftp != 0) == !entry.session.empty();
-    const bool same = there->server == entry.server && there->method() == entry.method && session_too;
-    if (same) return renew(*there, entry, turn);
+    if (is_the_same(*there, entry)) return renew(*there, entry, turn);
     if (!controls(*there)) {
       end(*there, turn.out);
     } else if (is_template) {
