@@ -189,7 +189,7 @@ Result<Prepared> prepare(const Options& options, const Config& config, Helper in
 Result<std::unique_ptr<Engine>> start(const Options& options, const Config& config, const Log& log, int signals,
                                       Prepared& prepared, PidFile& pidfile, Predecessor& predecessor) {
   for (const std::string& line : prepared.warnings) log.write(Severity::warning, line);
-  const std::optional<GuardLinks> earlier(GuardLinks::inherited());  // until this process has its own
+  const std::vector<Fd> earlier = inherited_guard_links();  // until this process has its own
   auto engine =
       Engine::start(config, options.config, log, prepared.helper, signals, std::move(prepared.opened), predecessor);
   if (!engine) return engine;
@@ -250,9 +250,7 @@ int run(const Options& options, const Config& config, const std::string& exposed
         if (const auto written = later.write(); !written) log.write(Severity::warning, written.error().text);
       });
   serve(**engine, next, log, passes_on);
-  const GuardLinks guards = (*engine)->guard_links();
-  engine->reset();  // the process that keeps the guards must not keep anything else
-  if (!config.state.empty()) guards.keep_a_while();
+  engine->reset();
   log.write(Severity::notice, "rawvsd ends");
   return kOk;
 }

@@ -20,7 +20,6 @@
 namespace rawvs {
 
 struct Config;
-class GuardLinks;
 class Helper;
 class HandOver;
 class Log;
@@ -51,8 +50,6 @@ class Engine {
   // For another program, which gets it by exec(2). False: it has got it, or failed.
   void hand_over_control(bool on) const;
   int tun_fd() const;  // of local_clients' interface, for TunHandOver; -1: there is none
-  // The guards' links, to keep for a restart.
-  GuardLinks guard_links() const;
   // How SIGUSR2 tries and starts another program: replacement.h. stay: this process was the interim one, and goes on.
   void set_next(std::vector<std::string> trial, std::function<Result<int>(const HandOver&)> start,
                 std::function<void()> stay);

@@ -63,5 +63,6 @@ int main(int argc, char** argv) {
   if (!arguments.keeps_all && !keep_for_programs()) return 1;
   while (service.run() == helper::Service::End::renew) renew(argv);
   for (const std::string& path : arguments.to_remove) helper::remove_left(path, arguments.daemon);
+  service.keep_guards();
   return 0;
 }

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "rawvs/addr.h"
+#include "sys/guard/guard_links.h"
 #include "sys/helper/passing.h"
 #include "sys/probe/probe_program.h"
 #include "sys/sys.h"
@@ -28,6 +29,7 @@ namespace rawvs::helper {
 namespace {
 
 constexpr size_t kMostRunning = 512;
+constexpr size_t kMostGuards = 256;  // those of two processes, while one takes over from the other
 constexpr char kPath[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::array kStates = {"INITIALIZE", "BACKUP", "MASTER", "FAULT"};  // by VrrpState
 
@@ -76,6 +78,7 @@ Service::End Service::run() {
     wait();
     kill_unwanted();
     collect();
+    look_at_guards();
     if (!requests_wait_) continue;
     for (Taken taken = Taken::yes; taken != Taken::none;) {
       taken = take_request();
@@ -92,11 +95,17 @@ Service::End Service::run() {
 void Service::wait() {
   std::vector<pollfd> polled{{requests_.get(), POLLIN, 0}, {children_.get(), POLLIN, 0}};
   for (const Running& one : running_) polled.push_back({one.killed_with_it ? one.answers.get() : -1, 0, 0});
+  Instant first = kNever;
+  for (const Guard& one : guards_) {
+    polled.push_back({one.answers.get(), POLLIN, 0});
+    first = std::min(first, one.until);
+  }
   hung_up_.clear();
   requests_wait_ = false;
-  if (poll(polled.data(), polled.size(), -1) < 0) return;
+  const int most = first == kNever ? -1 : static_cast<int>(left_until(first, clock_now()).count());
+  if (poll(polled.data(), polled.size(), most) < 0) return;
   requests_wait_ = polled[0].revents != 0;
-  for (size_t i = 2; i < polled.size(); ++i) {
+  for (size_t i = 2; i < 2 + running_.size(); ++i) {
     if ((polled[i].revents & (POLLHUP | POLLERR)) != 0) hung_up_.push_back(i - 2);
   }
 }
@@ -105,6 +114,26 @@ void Service::kill_unwanted() {
   for (const size_t place : hung_up_) {
     kill(-running_[place].pid, SIGKILL);
     running_[place].answers.reset();
+  }
+}
+
+// A byte: the link is not needed any more. The end without one: rawvsd has crashed, or is to be started again.
+void Service::look_at_guards() {
+  const Instant now = clock_now();
+  std::erase_if(guards_, [now](Guard& one) {
+    char released = 0;
+    const ssize_t got = one.answers ? read(one.answers.get(), &released, sizeof released) : -1;
+    const bool gone = one.answers && (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR));
+    if (gone) one.answers.reset(), one.until = now + kGuardKept;
+    return got > 0 || now >= one.until;
+  });
+}
+
+void Service::keep_guards() {
+  requests_.reset();
+  for (look_at_guards(); !guards_.empty(); look_at_guards()) {
+    wait();
+    collect();
   }
 }
 
@@ -142,6 +171,7 @@ void Service::answer(const HelperRequest& request, std::vector<Fd>& fds) {
   Fd answers = std::move(fds[0]);
   fcntl(answers.get(), F_SETFL, O_NONBLOCK);
   if (request.ask == HelperAsk::config) return open_config(std::move(answers));
+  if (request.ask == HelperAsk::guard && fds.size() == 2) return keep_guard(std::move(answers), std::move(fds[1]));
   if (running_.size() >= kMostRunning) return tell_failed(answers, "too many programs run");
   if (request.ask == HelperAsk::notify) return run_notify(request, std::move(answers));
   if (request.ask != HelperAsk::check || fds.size() < 2 || !is_pipe(fds[1]))
@@ -184,6 +214,10 @@ void Service::run_notify(const HelperRequest& request, Fd answers) {
   const auto run = run_program(call);
   if (!run) return tell_failed(answers, run.error().text);
   begin(run->pid, std::move(answers), false);
+}
+
+void Service::keep_guard(Fd answers, Fd link) {
+  if (guards_.size() < kMostGuards && is_bpf_link(link.get())) guards_.push_back({std::move(answers), std::move(link)});
 }
 
 void Service::begin(pid_t pid, Fd answers, bool killed_with_it) {

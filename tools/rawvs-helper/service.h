@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "allowed.h"
+#include "rawvs/time.h"
 #include "sys/fd.h"
 #include "sys/helper/helper_message.h"
 
@@ -24,12 +25,17 @@ class Service {
   void read_config();  // while all rights are held
   enum class End : uint8_t { daemon_gone, renew };
   End run();
+  void keep_guards();  // rawvsd has ended: returns when no guard has to be kept any more
 
  private:
   struct Running {
     pid_t pid = -1;
     Fd answers;                  // closed: rawvsd does not wait any more
     bool killed_with_it = true;  // a check's; a notify program ends by itself
+  };
+  struct Guard {
+    Fd answers, link;
+    Instant until = kNever;  // rawvsd has gone without releasing it
   };
   enum class Taken : uint8_t { yes, none, gone, renew };
 
@@ -38,15 +44,18 @@ class Service {
   void run_check(const HelperRequest& request, Fd answers, Fd output);
   void run_notify(const HelperRequest& request, Fd answers);
   void open_config(Fd answers);
+  void keep_guard(Fd answers, Fd link);
   void begin(pid_t pid, Fd answers, bool killed_with_it);
   void collect();
   void kill_unwanted();
   void wait();
+  void look_at_guards();
 
   Fd requests_, children_;
   std::string config_;
   Allowed allowed_;
   std::vector<Running> running_;
+  std::vector<Guard> guards_;
   std::vector<size_t> hung_up_;  // of running_, found by wait()
   bool requests_wait_ = false;
 };

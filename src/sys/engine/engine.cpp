@@ -27,6 +27,7 @@ Engine::End Engine::run() {
   p.requests.end();
   p.mastership.stop();
   p.saving.save_all();
+  if (!p.context.config.state.empty()) p.ports.leave_guards(true);
   return End::stop;
 }
 
@@ -34,7 +35,11 @@ Result<Done> Engine::hand_over() {
   Parts& p = *parts_;
   p.stop_forwarding();
   auto done = p.replacement.hand_over(p.mastership.masters());
-  if (!done) p.go_on();
+  if (!done) {
+    p.go_on();
+  } else {
+    p.ports.leave_guards(false);
+  }
   return done;
 }
 

@@ -34,7 +34,6 @@ Result<std::unique_ptr<Engine>> Engine::start(const Config& config, const std::s
 
 int Engine::tun_fd() const { return parts_->local_clients.tun_fd(); }
 void Engine::hand_over_control(bool on) const { parts_->requests.hand_over(on); }
-GuardLinks Engine::guard_links() const { return parts_->ports.guard_links(); }
 void Engine::set_next(std::vector<std::string> trial, std::function<Result<int>(const HandOver&)> start,
                       std::function<void()> stay) {
   parts_->replacement.set_next({std::move(trial), std::move(start), std::move(stay)});

@@ -89,6 +89,7 @@ Result<Done> Interface::take_back() {
     if (const auto opened = open_io(Duration::zero()); !opened) return opened;
   }
   if (guard_ && guard_->link_fd() < 0) {
+    kept_.release();
     guard_.reset();
     attach_guard();
   } else if (!reopens) {
@@ -120,10 +121,24 @@ void Interface::attach_guard() {
   guard_ = std::move(*guard);
   context_.frames.set_guarded(link_, true);
   context_.log.write(Severity::info, formatted("{}: guard attached ({})", name_, guard_->way()));
+  if (guard_->link_fd() < 0 || !context_.helper) return;
+  auto kept = KeptGuard::keep(context_.helper, guard_->link_fd());
+  if (kept) {
+    kept_ = std::move(*kept);
+  } else {
+    context_.log.write(Severity::warning,
+                       formatted("{}: the guard ends with this process: {}", name_, kept.error().text));
+  }
+}
+
+void Interface::leave_guard(bool stays) {
+  if (!stays) return kept_.release();
+  kept_ = {};
 }
 
 void Interface::close() {
   if (io_) past_ += io_->counters();
+  kept_.release();
   guard_.reset();
   context_.frames.set_guarded(link_, false);
   context_.frames.set_io(link_, nullptr);

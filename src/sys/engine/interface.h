@@ -14,6 +14,7 @@
 #include "side/watch.h"
 #include "sys/engine/engine_context.h"
 #include "sys/guard/guard.h"
+#include "sys/guard/guard_links.h"
 #include "sys/io/frame_io.h"
 #include "sys/net/interface_lock.h"
 #include "sys/net/tun.h"
@@ -46,6 +47,8 @@ class Interface {
   // guard stays. take_back(): it did not take over. An Error: open() is to be called again.
   void release();
   Result<Done> take_back();
+  // Whether the guard stays for some seconds, for a start that follows; else it is the next one's matter from now on.
+  void leave_guard(bool stays);
 
   // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when the request is
   // answered: the filter admits at least what is needed. Narrowing it, and neighbours, may wait until deadline():
@@ -75,6 +78,7 @@ class Interface {
   InterfaceLock lock_;
   std::unique_ptr<FrameIo> io_;
   std::unique_ptr<Guard> guard_;
+  KeptGuard kept_;
   struct {  // the last settings of the open socket's filter and guard
     Watch watch{};
     std::vector<Mac> macs{};  // ours, the interface's first

@@ -243,13 +243,8 @@ void Ports::count() {
   }
 }
 
-GuardLinks Ports::guard_links() const {
-  std::vector<int> links;
-  for (const auto& port : ports_) {
-    const Guard* const guard = port->interface.guard();
-    if (guard && guard->link_fd() >= 0) links.push_back(guard->link_fd());
-  }
-  return GuardLinks(links);
+void Ports::leave_guards(bool stay) {
+  for (const auto& port : ports_) port->interface.leave_guard(stay);
 }
 
 // Called last in a turn: filter and guard follow the other parts' changes.

@@ -17,7 +17,6 @@
 #include "core/link_names.h"
 #include "core/route.h"
 #include "sys/engine/interface.h"
-#include "sys/guard/guard_links.h"
 
 namespace rawvs {
 
@@ -48,7 +47,8 @@ class Ports final : public Part {
   // Applies the director's changed Watch. To call before dispatch(): replies to what is sent then must pass the filter.
   void follow_watch();
   void count();  // updates the counters for the director's listings
-  GuardLinks guard_links() const;
+  // Before this process ends. stay: for some seconds, for a start that follows. Else another rawvsd has its own.
+  void leave_guards(bool stay);
 
   std::span<const Link> links() const { return first_links(ports_.size()); }
   const std::string& name(Link link) const { return ports_[index(link)]->interface.name(); }

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// guard_links.cpp: passes descriptors through exec() and fork().
+// guard_links.cpp: passes links to rawvs-helper; takes those of an earlier version.
 #include "sys/guard/guard_links.h"
 
 #include <fcntl.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "sys/handed_over.h"
-#include "sys/sys.h"
 
 namespace rawvs {
-namespace {
-
-constexpr unsigned kKept = 10;   // seconds
-constexpr int kMostOpen = 4096;  // descriptors
 
 bool is_bpf_link(int fd) {
   std::array<char, 64> target{};
@@ -29,35 +23,28 @@ bool is_bpf_link(int fd) {
   return name == "anon_inode:bpf_link" || name == "anon_inode:bpf-link" || name == "anon_inode:[bpf_link]";
 }
 
-}  // namespace
-
-GuardLinks::GuardLinks(std::span<const int> links) {
-  for (const int fd : links) links_.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+Result<KeptGuard> KeptGuard::keep(const Helper& helper, int link) {
+  HelperRequest request;
+  request.ask = HelperAsk::guard;
+  auto socket = helper.ask(request, link);
+  if (!socket) return socket.error();
+  return KeptGuard(std::move(*socket));
 }
 
-GuardLinks GuardLinks::inherited() {
-  GuardLinks out;
+// Where rawvs-helper has ended, or was renewed since, it has no link of this guard.
+void KeptGuard::release() {
+  constexpr char kReleased = 0;
+  if (socket_) static_cast<void>(send(socket_.get(), &kReleased, sizeof kReleased, MSG_NOSIGNAL | MSG_DONTWAIT));
+  socket_.reset();
+}
+
+std::vector<Fd> inherited_guard_links() {
+  std::vector<Fd> out;
   for (const int fd : descriptors_in(take_variable(kGuardVariable).value_or(""))) {
     // A descriptor that is no such link is left open.
-    if (fd > STDERR_FILENO && is_bpf_link(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.links_.emplace_back(fd);
+    if (fd > STDERR_FILENO && is_bpf_link(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) out.emplace_back(fd);
   }
   return out;
-}
-
-// A grandchild, so that nobody has to wait for it.
-void GuardLinks::keep_a_while() const {
-  if (links_.empty()) return;
-  const pid_t child = fork();
-  if (child > 0) waitpid(child, nullptr, 0);
-  if (child != 0) return;
-  setsid();
-  const auto limit = static_cast<int>(sysconf(_SC_OPEN_MAX));
-  for (int fd = 0; fd < std::min(limit, kMostOpen); ++fd) {
-    if (std::ranges::find(links_, fd, [](const Fd& link) { return link.get(); }) == links_.end()) close(fd);
-  }
-  if (fork() != 0) _exit(0);
-  sleep(kKept);
-  _exit(0);
 }
 
 }  // namespace rawvs

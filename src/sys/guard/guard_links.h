@@ -10,24 +10,27 @@
 
 #include "rawvs/result.h"
 #include "sys/fd.h"
+#include "sys/helper/helper.h"
 
 namespace rawvs {
 
-class GuardLinks {
- public:
-  explicit GuardLinks(std::span<const int> links = {});  // duplicates them
-  GuardLinks(GuardLinks&& other) noexcept = default;
-  GuardLinks& operator=(GuardLinks&&) = delete;
+bool is_bpf_link(int fd);
 
-  // The links that RAWVS_GUARD_FDS names, if they are such links: of a version that kept them for this one. Removes the
-  // variable.
-  static GuardLinks inherited();
-  // For a program that is started soon: a child process keeps the links for some seconds. It is a copy of this process:
-  // close and unmap first whatever must not live on in it.
-  void keep_a_while() const;
+// A link that rawvs-helper has open, too. It keeps it for kGuardKept more when this process crashes, or destroys this
+// without release().
+class KeptGuard {
+ public:
+  KeptGuard() = default;  // none
+  static Result<KeptGuard> keep(const Helper& helper, int link);
+  void release();  // the guard is not needed any more
 
  private:
-  std::vector<Fd> links_;
+  explicit KeptGuard(Fd socket) : socket_(std::move(socket)) {}
+  Fd socket_;
 };
+
+// The links that RAWVS_GUARD_FDS names, if they are such links: of a version that kept them for this one. Removes the
+// variable.
+std::vector<Fd> inherited_guard_links();
 
 }  // namespace rawvs

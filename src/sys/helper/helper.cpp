@@ -89,13 +89,13 @@ Helper::~Helper() {
   poll(&end, 1, kEndWait);  // it has removed the files
 }
 
-Result<Fd> Helper::ask(const HelperRequest& request, int output) const {
+Result<Fd> Helper::ask(const HelperRequest& request, int file) const {
   if (!requests_) return Error{"rawvs-helper, which runs programs, was not started"};
   auto pair = socket_pair();
   if (!pair) return pair.error();
   fcntl(pair->ours.get(), F_SETFL, O_NONBLOCK);
-  const std::array<int, 2> fds{pair->its.get(), output};
-  const int problem = send_with(fd(), &request, sizeof request, {fds.data(), output < 0 ? size_t{1} : size_t{2}});
+  const std::array<int, 2> fds{pair->its.get(), file};
+  const int problem = send_with(fd(), &request, sizeof request, {fds.data(), file < 0 ? size_t{1} : size_t{2}});
   if (problem == 0) return std::move(pair->ours);
   if (problem == EAGAIN) return Error{"rawvs-helper has not taken earlier requests yet"};
   return problem == EPIPE || problem == ECONNRESET ? ended() : Error{system_error("rawvs-helper", problem)};

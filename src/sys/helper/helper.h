@@ -4,7 +4,8 @@
 // Out: a socket for the answers to each request. Nothing waits.
 // Not: whether it may run (rawvs-helper decides, by the configuration file); verdicts.
 //
-// It ends when this process does. SIGUSR2's successor goes on with it.
+// It ends when this process does, and keeps the guards for some seconds then (guard/guard_links.h). SIGUSR2's successor
+// goes on with it.
 #pragma once
 
 #include <optional>
@@ -41,8 +42,8 @@ class Helper {
   explicit operator bool() const { return static_cast<bool>(requests_); }
   int fd() const { return requests_.get(); }
 
-  // Sends a request. Out: the socket for hear(). output: a check's; -1: none.
-  Result<Fd> ask(const HelperRequest& request, int output = -1) const;
+  // Sends a request. Out: the socket for hear(). file: a check's output, a guard's link; -1: none.
+  Result<Fd> ask(const HelperRequest& request, int file = -1) const;
   Result<Fd> open_config() const;
   void renew() const;  // what is installed now goes on, after a replacement
 

@@ -3,8 +3,10 @@
 //
 // A request is one message of this fixed size on the common socket (SOCK_SEQPACKET), with descriptors (SCM_RIGHTS): a
 // socket for the answers to it, and for a check a pipe for the program's output. rawvsd closes the answers' socket of
-// a check to have its program killed. rawvs-helper believes no field: a program has to be named in the configuration
-// file, which it reads itself.
+// a check to have its program killed. It writes a byte to that of a guard to have its link closed; if the socket is
+// closed without, rawvsd has crashed, or ends with saved connections: rawvs-helper keeps the link for kGuardKept more,
+// also when it has nothing else to do any more. rawvs-helper believes no field: a program has to be named in the
+// configuration file, which it reads itself.
 //
 // The layout stays the same in all versions: a program that is replaced in place meets its predecessor's helper.
 #pragma once
@@ -15,13 +17,18 @@
 #include <string>
 #include <string_view>
 
+#include "rawvs/time.h"
+
 namespace rawvs {
+
+inline constexpr Duration kGuardKept = 10s;
 
 enum class HelperAsk : uint32_t {
   check = 1,   // run a [check]'s program
   notify = 2,  // run a [vrrp]'s program
   config = 3,  // open the configuration file, and take the programs' names from it again
   renew = 4,   // become the program that is now installed
+  guard = 5,   // keep a guard's link, in the place of a check's pipe
 };
 
 struct HelperRequest {
