@@ -45,6 +45,10 @@ COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLA
 # AF_XDP (io = xdp) is built in if libxdp and libbpf are installed. XDP=no: without it.
 XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)
 
+# The list of allowed system calls (seccomp) is built in if libseccomp is installed; not with sanitizers, which make
+# others. SECCOMP=no: without it.
+SECCOMP    ?= $(if $(SANITIZE),no,$(if $(shell $(PKG_CONFIG) --exists libseccomp 2>/dev/null && echo yes),yes,no))
+
 # Without -j: as many jobs as there are processors. Asks the system for the command line, which make 4.3 does not know
 # before it has read this file. Most goals run one after the other: one may remove what another makes, and those that
 # set up first call make for the same files.
@@ -128,10 +132,14 @@ ifeq ($(XDP),yes)
 override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
 LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
+ifeq ($(SECCOMP),yes)
+override CPPFLAGS += -DRAWVS_SECCOMP $(call flags,--cflags libseccomp)
+LIB_SECCOMP := $(call flags,--libs libseccomp,-lseccomp)
+endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
 LIB_CAP_NG := $(call flags,--libs libcap-ng,-lcap-ng)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIB_CAP_NG) $(LIBS_XDP)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIB_CAP_NG) $(LIB_SECCOMP) $(LIBS_XDP)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked statically, except with sanitizers.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
@@ -200,12 +208,13 @@ $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) $(OWN) -o $@ $<
 
-# Rebuild these objects when XDP= changes.
-$(BUILD)/xdp-$(XDP):
+# Rebuild these objects when XDP= or SECCOMP= changes.
+WITH       := $(BUILD)/with-$(XDP)-$(SECCOMP)
+$(WITH):
 	@mkdir -p $(@D)
-	@rm -f $(BUILD)/xdp-*
+	@rm -f $(BUILD)/with-*
 	@touch $@
-$(PROGRAM_OBJ): $(BUILD)/xdp-$(XDP)
+$(PROGRAM_OBJ): $(WITH)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

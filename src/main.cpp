@@ -30,6 +30,7 @@
 #include "sys/handed_over.h"
 #include "sys/helper/helper.h"
 #include "sys/net/tun.h"
+#include "sys/rights/call_filter.h"
 #include "sys/rights/outside.h"
 #include "sys/rights/rights.h"
 #include "sys/sys.h"
@@ -138,6 +139,7 @@ struct Prepared {
   Helper helper;
   Opened opened{};
   std::vector<std::string> warnings{};
+  std::string seccomp = "seccomp: off with user = root";
 };
 
 Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pidfile, Prepared& prepared) {
@@ -175,13 +177,14 @@ Result<Prepared> prepare(const Options& options, const Config& config, Helper in
   lift_memory_limit();
   const Rights rights = Rights::find(config);
   auto helper = find_helper(std::move(inherited), options, config, rights, interim);
-  Prepared out{helper ? std::move(*helper) : Helper(), {}, rights.warnings()};
+  Prepared out{.helper = helper ? std::move(*helper) : Helper(), .warnings = rights.warnings()};
   if (!helper) out.warnings.push_back(helper.error().text + ": programs (exec checks, notify) cannot be run");
   if (const auto made = make_files(config, rights, pidfile, out); !made) return made.error();
   if (config.local_clients && geteuid() == 0) {
     if (auto tun = Tun::open(TunHandOver::inherited())) out.opened.tun = std::move(*tun);  // else the engine says why
   }
   if (const auto given_up = rights.give_up(); !given_up) return given_up.error();
+  if (!rights.keeps_all()) out.seccomp = allowed_text(config, allow_directors_calls(config));
   return out;
 }
 
@@ -238,7 +241,7 @@ int run(const Options& options, const Config& config, const std::string& exposed
   log.write(Severity::notice, interim ? "the new program forwards: the process that started it becomes the same"
                                       : "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                             (config.inside.empty() ? "" : " and " + config.inside));
-  if (!interim) log.write(Severity::notice, "rights: " + rights_held());
+  if (!interim) log.write(Severity::notice, "rights: " + rights_held() + "; " + prepared->seccomp);
   if (!exposed.empty() && !interim) log.write(Severity::warning, exposed);
   say_ready(kOk);
   const NextProgram next(**engine, prepared->helper, successor(options, path));

@@ -79,7 +79,8 @@ constexpr Wrong kWrong[] = {
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, local_clients, control, "
      "control_group, "
-     "user, guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, max_fragmented, "
+     "user, seccomp, guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, "
+     "max_fragmented, "
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
      "lblc_expiration, "
@@ -186,6 +187,8 @@ constexpr Wrong kWrong[] = {
     {kDirector, "control = rawvs.sock\n",
      ":3: [director] control: \"rawvs.sock\" is not a path for a socket: it begins with \"/\", has no blank, and at "
      "most 107 characters"},
+    {kDirector, "seccomp = maybe\n",
+     ":3: [director] seccomp: \"maybe\" is not 1, yes, on, nor 0, no, off, nor log or kill"},
     {kDirector, "control_group = a:b\n", ":3: [director] control_group: \"a:b\" is not the name of a user group"},
     {kDirector, "io = mmap\n", ":3: [director] io: \"mmap\" is not a way to read frames: auto, ring, socket, xdp"},
     {kDirector, "guard = iptables\n",

@@ -61,9 +61,9 @@ inline bool same(const GroupConfig& a, const GroupConfig& b) {
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
   return std::tie(a.interface, a.inside, a.auto_interfaces, a.local_clients, a.control, a.control_group, a.user,
-                  a.guard, a.io, a.state, a.state_interval, a.ring_frames) ==
+                  a.seccomp, a.guard, a.io, a.state, a.state_interval, a.ring_frames) ==
              std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control, b.control_group, b.user,
-                      b.guard, b.io, b.state, b.state_interval, b.ring_frames) &&
+                      b.seccomp, b.guard, b.io, b.state, b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) && a.sync == b.sync &&

@@ -27,6 +27,7 @@ namespace rawvs {
 
 enum class GuardMode : uint8_t { automatic, tcx, clsact, classic, off };
 enum class IoMode : uint8_t { automatic, ring, socket, xdp };
+enum class SeccompMode : uint8_t { off, on, log, kill };  // what becomes of system calls that are not on the list
 
 struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-65535
   Protocol protocol = Protocol::tcp;
@@ -150,6 +151,7 @@ struct Config {
   std::string control = "/run/rawvs/control.sock";  // control socket
   std::string control_group;                        // group that may use it (mode 0660); empty: root only
   std::string user = "rawvs";  // as whom a start as root goes on; empty or root: as root, with every right
+  SeccompMode seccomp = SeccompMode::on;  // has no effect where root keeps every right
   GuardMode guard = GuardMode::automatic;
   IoMode io = IoMode::automatic;  // how frames are read and sent
   std::string state;              // file in RAM that keeps connections across a restart; empty: none

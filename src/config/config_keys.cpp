@@ -24,6 +24,7 @@ constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kUser = some_text(user_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
+constexpr auto kSeccomp = kValue<SeccompMode, read_seccomp, seccomp_word>;
 constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords);
 constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
 
@@ -45,6 +46,9 @@ constexpr Row<Config> kDirectorRows[] = {
     at_start(row<&Config::user>("user", kUser,
                                 "as whom rawvsd goes on when it has opened what needs root; root: as root. "
                                 "Default rawvs")),
+    at_start(row<&Config::seccomp>("seccomp", kSeccomp,
+                                   "1: system calls that it does not need are refused (libseccomp); 0 not; log: logged "
+                                   "alone; kill: they end it. Default 1")),
     at_start(row<&Config::guard>("guard", kGuard,
                                  "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto")),
     at_start(row<&Config::io>("io", kValue<IoMode, read_io, io_word>,

@@ -86,6 +86,19 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
                " to " + rawvs::text(most)};
 }
 
+Result<SeccompMode> read_seccomp(std::string_view text) {
+  if (text == "log") return SeccompMode::log;
+  if (text == "kill") return SeccompMode::kill;
+  const auto on = read_switch(text);
+  if (!on) return Error{quoted(text) + " is not 1, yes, on, nor 0, no, off, nor log or kill"};
+  return *on ? SeccompMode::on : SeccompMode::off;
+}
+
+std::string seccomp_word(SeccompMode mode) {
+  constexpr std::array<const char*, 4> kWords{"0", "1", "log", "kill"};
+  return kWords[static_cast<size_t>(mode)];
+}
+
 Result<uint16_t> read_mss(std::string_view text) {
   constexpr uint64_t kLeast = 536, kMost = 65495;
   if (text == "auto") return Settings::kMssAuto;

@@ -34,6 +34,8 @@ Result<Duration> read_duration(std::string_view text, Duration least, Duration m
 // In GuardMode's order.
 inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
 inline constexpr std::array<std::string_view, 3> kSynCookieWords{"auto", "on", "off"};
+Result<SeccompMode> read_seccomp(std::string_view text);
+std::string seccomp_word(SeccompMode mode);
 Result<uint16_t> read_mss(std::string_view text);
 std::string mss_word(uint16_t mss);
 Result<IoMode> read_io(std::string_view text);  // xdp only if this program was built with it

@@ -5,7 +5,7 @@ import pathlib
 import pwd
 import signal
 
-from case import all_answered, case, same, true
+from case import Skip, all_answered, case, same, true
 from lab.director import Director, program, virtual
 from lab.namespaces import eventually
 
@@ -43,6 +43,21 @@ def helper_of(pid):
 def sets(pid):
     rows = status(pid)
     return {key: rows[key][0] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+
+
+def is_filtered(director):
+    """False: rawvsd was built without libseccomp."""
+    return "seccomp: not built in" not in director.log()
+
+
+def need_filter(director):
+    if not is_filtered(director):
+        raise Skip("rawvsd was built without libseccomp")
+
+
+def filters(pid):
+    rows = status(pid)
+    return rows["Seccomp"][0], int(rows["Seccomp_filters"][0]) - int(status("self")["Seccomp_filters"][0])
 
 
 def all_sets(held, bounding=None):
@@ -153,6 +168,45 @@ def doctor_says_what_is_held(lab):
     said = director.admin("doctor", check=False).stdout
     true(f"rawvsd runs as {user().pw_name} with net_admin, net_raw, perfmon, bpf, and gains no more; "
          "rawvs-helper as root with setuid, setgid, kill" in " ".join(said.split()), said)
+    if is_filtered(director):
+        true("system calls that are not needed are refused, and to programs those that none needs" in
+             " ".join(said.split()), said)
+    director.stop()
+    director = Director(lab, seccomp=0).start()
+    true("seccomp = 0: every system call is allowed" in " ".join(director.admin("doctor", check=False).stdout.split()),
+         "doctor on a director without a filter")
     director.stop()
     director = Director(lab, user="root").start()
     true("rawvsd runs as root" in director.admin("doctor", check=False).stdout, "doctor on a director that is root")
+
+
+@case()
+def both_have_a_filter_of_system_calls_unless_it_is_off(lab):
+    lab.serve_web()
+    for word, said, ours in ((1, "system calls allowed", 1), ("log", "system calls allowed, others are logged", 1),
+                             (0, "seccomp: off", 0)):
+        director = Director(lab, seccomp=word).start()
+        need_filter(director)
+        true(said in director.log(), director.log())
+        pid = director.program.pid
+        same([filters(one)[1] for one in (pid, helper_of(pid))], [ours] * 2, f"filters with seccomp = {word}")
+        all_answered(lab.request("client", 10), 10)
+        director.stop()
+    director = Director(lab, user="root").start()
+    same([filters(one)[1] for one in (director.program.pid, helper_of(director.program.pid))], [0, 0],
+         "filters with user = root")
+    true("seccomp: off with user = root" in director.log(), director.log())
+
+
+@case(seconds=120)
+def replacements_add_no_filter(lab):
+    lab.serve_web()
+    director = Director(lab).start()
+    need_filter(director)
+    pid = director.program.pid
+    helper, before = helper_of(pid), filters(pid)
+    for count in range(2, 7):
+        os.kill(pid, signal.SIGUSR2)
+        eventually(lambda count=count: director.log().count("runs on eth0") == count, 20, "the replacement")
+    same((filters(pid), filters(helper)), (before, before), "filters after five replacements")
+    all_answered(lab.request("client", 10), 10)

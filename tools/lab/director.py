@@ -40,7 +40,7 @@ class Director:
         self.host = network[host]
         self.control = network.directory / f"{name}.sock"
         self.ini = network.directory / f"{name}.ini"
-        settings = {"interface": "eth0", "control": self.control, **settings}
+        settings = {"interface": "eth0", "control": self.control, "seccomp": "kill", **settings}
         lines = ["[director]", *[f"{key} = {value}" for key, value in settings.items()], ""]
         self.ini.write_text("\n".join(lines) + "\n" + "\n".join(sections or [virtual()]))
         self.folder = folder

@@ -6,7 +6,7 @@
 
 namespace rawvs::helper {
 
-Allowed::Allowed(const Config& config) {
+Allowed::Allowed(const Config& config) : seccomp_(config.seccomp) {
   for (const CheckConfig& check : config.checks) {
     if (check.spec.kind == CheckKind::exec) checks_.emplace(check.spec.program, check.spec.user);
   }

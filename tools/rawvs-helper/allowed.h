@@ -22,10 +22,12 @@ class Allowed {
   explicit Allowed(const Config& config);
   Allowed() = default;  // nothing
 
+  SeccompMode seccomp() const { return seccomp_; }
   bool check(const std::string& program, const std::string& user) const { return checks_.contains({program, user}); }
   const std::string* notify(const std::string& instance) const;  // null: none
 
  private:
+  SeccompMode seccomp_ = SeccompMode::on;
   std::set<std::pair<std::string, std::string>> checks_;  // command line, user
   std::map<std::string, std::string> notify_;             // by instance
 };

@@ -15,6 +15,7 @@
 #include "service.h"
 #include "sys/helper/helper.h"
 #include "sys/probe/probe_program.h"
+#include "sys/rights/call_filter.h"
 #include "sys/rights/rights.h"
 
 namespace {
@@ -43,7 +44,9 @@ bool read_arguments(int argc, char** argv, Arguments& out) {
 void renew(char** argv) {
   if (geteuid() == 0 && untrusted(argv[0], User{"root", 0, 0})) return;
   fcntl(kHelperFd, F_SETFD, 0);
-  char* const environment[] = {nullptr};
+  const char* const filters = getenv(kFiltersVariable);
+  std::string told = std::string(kFiltersVariable) + '=' + (filters ? filters : "");
+  char* const environment[] = {filters ? told.data() : nullptr, nullptr};
   execve(argv[0], argv, environment);
   fcntl(kHelperFd, F_SETFD, FD_CLOEXEC);
 }
@@ -60,7 +63,10 @@ int main(int argc, char** argv) {
   fcntl(kHelperFd, F_SETFL, O_NONBLOCK);
   helper::Service service(Fd(kHelperFd), helper::children_signals(), arguments.config);
   service.read_config();
-  if (!arguments.keeps_all && !keep_for_programs()) return 1;
+  if (!arguments.keeps_all) {
+    if (!keep_for_programs()) return 1;
+    static_cast<void>(refuse_to_programs(service.seccomp()));  // rawvsd logs whether there can be a filter
+  }
   while (service.run() == helper::Service::End::renew) renew(argv);
   for (const std::string& path : arguments.to_remove) helper::remove_left(path, arguments.daemon);
   service.keep_guards();

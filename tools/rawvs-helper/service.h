@@ -23,6 +23,7 @@ class Service {
   Service(Fd requests, Fd children, std::string config);
 
   void read_config();  // while all rights are held
+  SeccompMode seccomp() const { return allowed_.seccomp(); }
   enum class End : uint8_t { daemon_gone, renew };
   End run();
   void keep_guards();  // rawvsd has ended: returns when no guard has to be kept any more

@@ -194,6 +194,7 @@ struct ProcessRights {
   uint32_t uid = 0;
   uint64_t capabilities = 0;  // effective
   bool no_new_privs = false;
+  bool filtered = false;  // its system calls, by seccomp
 };
 struct RightsFacts {
   std::optional<ProcessRights> daemon, helper;  // none: unknown; it does not run

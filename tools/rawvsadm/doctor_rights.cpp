@@ -46,6 +46,15 @@ uint64_t number(const std::string& text, int base) {
   return out;
 }
 
+// Where it is on but missing, the log has the reason: no libseccomp, or a kernel without it.
+std::string filters_of(const RightsFacts& rights, const std::string& setting) {
+  if (setting == "0") return "; seccomp = 0: every system call is allowed";
+  if (!rights.daemon->filtered) return "; every system call is allowed: the log's line \"rights\" says why";
+  const std::string what = setting == "log" ? "logged" : "refused";
+  const bool both = rights.helper && rights.helper->filtered;
+  return "; system calls that are not needed are " + what + (both ? ", and to programs those that none needs" : "");
+}
+
 }  // namespace
 
 ProcessRights rights_in(std::string_view status) {
@@ -55,6 +64,7 @@ ProcessRights rights_in(std::string_view status) {
   out.uid = static_cast<uint32_t>(number(value_of(status, "Uid"), 10));
   out.capabilities = number(value_of(status, "CapEff"), 16);
   out.no_new_privs = value_of(status, "NoNewPrivs") == "1";
+  out.filtered = value_of(status, "Seccomp") == "2";
   return out;
 }
 
@@ -101,7 +111,7 @@ std::string look_at_rights(const DoctorFacts& facts, Findings& findings) {
   if (rights.helper) {
     text += "; rawvs-helper as " + user_name(rights.helper->uid) + " with " + names_of(rights.helper->capabilities);
   }
-  return text;
+  return text + filters_of(rights, facts.daemon.setting("seccomp"));
 }
 
 }  // namespace rawvs::adm

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "sys/handed_over.h"
+#include "sys/rights/call_filter.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -38,14 +39,10 @@ constexpr int kOldestDescriptors = 1024;  // closed one by one, before Linux 5.9
 // socket is taken before.
 bool is_kept(std::string_view variable) {
   const bool told = std::ranges::find(kHandedOver, variable) != kHandedOver.end() && variable != kHelperVariable;
-  return told || variable == "TZ";
+  return told || variable == kFiltersVariable || variable == "TZ";
 }
 
 bool kernel_knows(unsigned capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; }
-
-bool loads_programs(const Config& config) {  // eBPF programs and maps: of the guard, or of AF_XDP
-  return (config.guard != GuardMode::off && config.guard != GuardMode::classic) || config.io == IoMode::xdp;
-}
 
 bool memory_unlimited() {
   rlimit limit{};
@@ -74,6 +71,10 @@ void close_range_of(unsigned first, unsigned last) {
 }
 
 }  // namespace
+
+bool loads_programs(const Config& config) {
+  return (config.guard != GuardMode::off && config.guard != GuardMode::classic) || config.io == IoMode::xdp;
+}
 
 Rights Rights::find(const Config& config) {
   Rights rights;
