@@ -15,7 +15,7 @@ BYTES = 16_000_000
 
 def change(director, *sections, **settings):
     """Writes the file again, as an editor does."""
-    head = {"interface": "eth0", "control": director.control, **settings}
+    head = {"interface": "eth0", "control": director.control, "seccomp": "kill", **settings}
     lines = ["[director]", *[f"{key} = {value}" for key, value in head.items()], ""]
     director.ini.write_text("\n".join(lines) + "\n" + "\n".join(sections))
 
