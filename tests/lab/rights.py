@@ -91,7 +91,8 @@ def the_helper_alone_may_become_others_and_end_them(lab):
     own, programs = ("kill", "setgid", "setuid"), ("kill", "setgid", "setuid", "net_admin", "net_raw")
     same(sets(pid), {**all_sets(programs), "CapEff": mask(*own)}, "the helper's capabilities")
     same(status(pid)["NoNewPrivs"], ["1"], "no_new_privs")
-    same(sorted(os.listdir(f"/proc/{pid}/fd")), ["0", "1", "2", "3", "4"], "its descriptors")
+    same(sorted(os.listdir(f"/proc/{pid}/fd")), ["0", "1", "2", "3", "4", "5", "6"],
+         "its descriptors: the last two are the guard's link, and the socket that says when rawvsd has gone")
     director.stop()
     eventually(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 5, "its end with rawvsd's")
     director.start()
