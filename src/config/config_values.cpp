@@ -149,11 +149,13 @@ std::optional<Error> state_path_fault(std::string_view text) {
 Error network_fault(std::string_view found) {
   const auto slash = found.find('/');
   const auto base = parse_ip(found.substr(0, slash));
-  const auto length = slash == std::string_view::npos ? std::nullopt : parse_number(found.substr(slash + 1), 128);
-  if (base && length && *length <= address_bits(base->family())) {
-    const Netmask mask(base->family(), static_cast<uint8_t>(*length));
+  constexpr uint64_t kNoLength = 255;
+  const uint64_t length =
+      slash == std::string_view::npos ? kNoLength : parse_number(found.substr(slash + 1), 128).value_or(kNoLength);
+  if (base && length <= address_bits(base->family())) {
+    const Netmask mask(base->family(), static_cast<uint8_t>(length));
     return Error{quoted(found) + " has bits behind the prefix; its network is " +
-                 text(Network{mask.of(*base), static_cast<uint8_t>(*length)})};
+                 text(Network{mask.of(*base), static_cast<uint8_t>(length)})};
   }
   return Error{quoted(found) + " is not a network, such as 198.51.100.0/24 or 2001:db8:1::/64, or one address"};
 }
