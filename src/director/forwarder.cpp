@@ -246,7 +246,8 @@ Exit Forwarder::depart_with_header(Arrival& a, const Connection& c, const Hop& h
 Exit Forwarder::forward_tunnelled(Arrival& a, const Server& server, const Hop& hop, Turn turn) {
   const Family outer = server.spec.at.addr.family();
   const uint32_t overhead = tunnel_overhead(server.spec.tunnel, outer, a.frame->offload);
-  if (server.source.unspecified()) return Exit::no_route;  // the host has no address on that route
+  // The host has no address on that route, or none of the server's family.
+  if (server.source.unspecified() || server.source.family() != outer) return Exit::no_route;
   const Family inner = a.packet.family();
   if (surroundings_.link(hop.link).mtu < overhead + least_mtu(inner)) return Exit::tunnel_narrow;
   const uint32_t room = room_in_tunnel(hop.mtu, overhead, inner);  // a path behind the link may be narrower
