@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 
 #include "sys/io/packet_socket.h"
 #include "sys/sys.h"
@@ -38,13 +39,14 @@ Result<Done> PacketSocket::prepare() {
   // May fail: frames longer than a slot are cut then.
   set_option(SOL_PACKET, PACKET_COPY_THRESH, kOn);
   carry_offloads(true);
-  auto made = make_ring();
-  // Before Linux 4.6 a ring and offload facts exclude each other.
-  if (!made && vnet_size_ != 0 && carry_offloads(false)) made = make_ring();
+  int refused = 0;
+  auto made = make_ring(refused);
+  // Before Linux 4.6 a ring and offload facts exclude each other. What lacks memory is another back end's matter.
+  if (!made && refused == EINVAL && vnet_size_ != 0 && carry_offloads(false)) made = make_ring(refused);
   return made;
 }
 
-Result<Done> PacketSocket::make_ring() {
+Result<Done> PacketSocket::make_ring(int& refused) {
   const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   ring_.slot_bytes = slot_size(options_.mtu + header_);
   const uint32_t block = std::max(page, ring_.slot_bytes);
@@ -52,9 +54,11 @@ Result<Done> PacketSocket::make_ring() {
   const uint32_t blocks = (std::max(options_.ring_frames, kFewestSlots) + per_block - 1) / per_block;
   ring_.slots = blocks * per_block;
   const tpacket_req request{block, blocks, ring_.slot_bytes, ring_.slots};
-  if (!set_option(SOL_PACKET, PACKET_RX_RING, request))
+  if (!set_option(SOL_PACKET, PACKET_RX_RING, request)) {
+    refused = errno;
     return error("receive ring of " + std::to_string(ring_.slots) + " frames of " + std::to_string(ring_.slot_bytes) +
                  " bytes (a smaller ring_frames needs less memory)");
+  }
   ring_.bytes = size_t{block} * blocks;
   void* const base = mmap(nullptr, ring_.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
   if (base == MAP_FAILED) return error("receive ring: mmap");

@@ -35,7 +35,7 @@ class PacketSocket final : public LinkSocket {
 
   explicit PacketSocket(const Options& options);
   Result<Done> prepare();
-  Result<Done> make_ring();
+  Result<Done> make_ring(int& refused);  // refused: the errno with which the kernel refused it
   bool fill(Frame& frame, tpacket2_hdr* slot, uint32_t status);
   bool read_whole(Frame& frame);
 
