@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Tests state through director.h: connections of one director continue in another.
 #include "core/state.h"
+#include "core/track.h"
 #include "director_fixture.h"
 #include "links.h"
 
