@@ -46,7 +46,7 @@ bool alike(const ServiceLimits& a, const ServiceLimits& b) {
 
 std::string refused_words(const LimitsUse& use) {
   std::string out;
-  for (size_t i = 0; i < kRefusals.size(); ++i) {
+  for (size_t i = 0; i < std::size(kRefusals); ++i) {
     if (use.refused[i] != 0)
       out += formatted("{}{}:{}", out.empty() ? "" : ",", words(kRefusals[i]).name, use.refused[i]);
   }

@@ -45,14 +45,14 @@ struct ServiceLimits {                               // 0: none
 bool alike(const ServiceLimits& a, const ServiceLimits& b);
 
 // The exits of packets that these limits refuse.
-inline constexpr std::array kRefusals{Exit::denied, Exit::service_full, Exit::service_rate, Exit::client_full,
-                                      Exit::client_rate};
+inline constexpr Exit kRefusals[] = {Exit::denied, Exit::service_full, Exit::service_rate, Exit::client_full,
+                                     Exit::client_rate};
 
 // What counts against a service's limits.
 struct LimitsUse {
   uint32_t connections = 0;  // of its servers: those that clients began
   TokenBucket rate{};
-  std::array<uint64_t, kRefusals.size()> refused{};  // packets, by kRefusals
+  std::array<uint64_t, std::size(kRefusals)> refused{};  // packets, by kRefusals
 };
 std::string refused_words(const LimitsUse& use);  // denied:12,service-full:3; -: none
 

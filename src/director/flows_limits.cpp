@@ -27,7 +27,7 @@ std::optional<Exit> Flows::over_limit(const FlowKey& flow, const Service& servic
 
 std::optional<Exit> Flows::refuses(const FlowKey& flow, Service& service, Instant now) const {
   const auto exit = over_limit(flow, service, now);
-  if (exit) ++service.use.refused[static_cast<size_t>(std::ranges::find(kRefusals, *exit) - kRefusals.begin())];
+  if (exit) ++service.use.refused[static_cast<size_t>(std::ranges::find(kRefusals, *exit) - std::begin(kRefusals))];
   return exit;
 }
 
