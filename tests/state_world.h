@@ -22,8 +22,10 @@ class World {
   World& operator=(const World&) = delete;
 
   StateTables tables() {
-    return {services, connections, ftp,
-            [this](const Restoration& e, Turn turn) { return flows_.restore(e, false, turn); }};
+    return {services, connections,
+            ftp,      [this](const Restoration& e, Turn turn) { return flows_.restore(e, false, turn); },
+            nullptr,  nullptr,
+            nullptr,  events};
   }
 
   // A service with two servers, of which the second is added first, or not at all where `servers` is another service's.
@@ -235,6 +237,7 @@ class World {
   FtpSessions& ftp = FlowsPeer::ftp(flows_);
   uint32_t& unknown_ports = FlowsPeer::unknown_ports(flows_);
   StateClock clock{now, 1'800'000'000'000, {1, 2, 3, 4}};
+  Events* events = nullptr;
   Outbox out;
   std::vector<ServiceKey> keys;
   std::vector<std::string> expected;  // NAT's answers, in the order of their announcement

@@ -33,6 +33,7 @@
 //   stop-sync        role
 //   sync                                      rows: sync, if connections are sent or received
 //   explain          protocol client virtual  rows: step, then verdict; nothing is changed
+//   events           [after]                  rows: event, oldest first: those with a greater number than `after`
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
 //   reload           [reset]                  rows: change, pending: what the new file changed
@@ -58,6 +59,7 @@
 //                    explain takes no network, and needs the ports
 //   state=WORD       as in connection rows      count=N      snap=BYTES of each frame to report: 0 (the default) to 8192
 //   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
+//   after=N          an event's number; 0 (the default), or one that was not given yet: all events
 //   secrets=1        keys and passwords are written as they are, not as (hidden)
 //   reset=1          the tables become the file's, whatever was changed since
 //
@@ -108,6 +110,9 @@
 //               capped: entries received without a key whose lifetime was shortened
 //               leads=1: it sends; entries: sent; taken: entries received; lost: messages whose numbers are missing;
 //               ours: entries about connections whose packets come here; complete=1: all connections were received once
+//   event       number= time= severity=notice|warning|error topic= text=
+//               time: seconds since 1970, with three decimals; topic=daemon|server|service|vrrp|conflict|control|table|
+//               sync|interface|reload
 //   step        text=                                          the director's decisions, in order
 //   verdict     exit= fate= server= method= text=              server, method: - if there is none
 //   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
@@ -139,6 +144,7 @@
 #include "control/control_log.h"
 #include "control/control_reply.h"
 #include "control/reload.h"
+#include "core/events.h"
 #include "core/turn.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
@@ -190,7 +196,8 @@ struct ControlContext {
   std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once
   // From now on so, until the file says otherwise. Empty: cannot.
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
-  ControlLog* log = nullptr;  // records operators' changes; null: none
+  const Events* events = nullptr;  // null: none are kept
+  ControlLog* log = nullptr;       // records operators' changes; null: none
 };
 
 // Must this request wait while a Job is under way? All must that change something.

@@ -286,6 +286,13 @@ Objection explain(const Call& call) {
   return std::nullopt;
 }
 
+Objection events(const Call& call) {
+  uint64_t after = 0;
+  if (auto fault = read_number(call.values, Key::after, UINT64_MAX, after)) return fault;
+  if (call.context.events) call.rows.push_back(event_rows(*call.context.events, after));
+  return std::nullopt;
+}
+
 Objection trace(const Call& call) {
   FlowFilter filter;
   uint64_t count = 0, snap = 0;
@@ -372,6 +379,7 @@ constexpr Command kCommands[] = {
      begin_sync},
     {"stop-sync", bit(Key::role), 0, end_sync},
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
+    {"events", 0, bit(Key::after), events},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
     {"reload", 0, bit(Key::reset), reload},
     {"ini", 0, bit(Key::secrets), ini},

@@ -22,7 +22,8 @@ void ControlLog::tell_counted(Burst& burst, Outbox& out) {
   }
   if (sum == 0) return;
   burst.counted.clear();
-  out.say(Severity::notice, formatted("control: {}: {} more change{}: {}", burst.who, sum, sum == 1 ? "" : "s", kinds));
+  out.say(Severity::notice, formatted("control: {}: {} more change{}: {}", burst.who, sum, sum == 1 ? "" : "s", kinds),
+          Topic::control);
 }
 
 void ControlLog::changed(const Operator& who, std::string_view command, const std::string& text, Turn turn) {
@@ -40,7 +41,7 @@ void ControlLog::changed(const Operator& who, std::string_view command, const st
   burst->last = turn.now;
   if (burst->told < kTold) {
     ++burst->told;
-    return turn.out.say(Severity::notice, formatted("control: {}: {}", who.text, text));
+    return turn.out.say(Severity::notice, formatted("control: {}: {}", who.text, text), Topic::control);
   }
   if (burst->counted.empty()) burst->counted_from = turn.now;
   const auto kind = std::ranges::find(burst->counted, command, &std::pair<std::string, uint64_t>::first);

@@ -24,6 +24,7 @@ std::unique_ptr<RowSource> exit_rows();
 std::unique_ptr<RowSource> link_rows();
 std::unique_ptr<RowSource> vip_rows();
 std::unique_ptr<RowSource> neighbor_rows();
+std::unique_ptr<RowSource> event_rows(const Events& events, uint64_t after);  // REQUIRES: events outlives it
 std::unique_ptr<RowSource> trace_rows(std::shared_ptr<Trace> trace);
 std::unique_ptr<RowSource> vrrp_rows(const ControlContext& context);  // control_rows_ha.cpp
 std::unique_ptr<RowSource> sync_row(const ControlContext& context);

@@ -11,7 +11,7 @@ namespace rawvs {
 namespace {
 
 void warn(const Call& call, std::string text) {
-  call.turn.out.say(Severity::warning, text);
+  call.turn.out.say(Severity::warning, text, Topic::control);
   call.rows.push_back(text_rows("warning", {std::move(text)}));
 }
 

@@ -23,6 +23,7 @@ inline void put(std::string& row, const char* key, Duration d) {
   put(row, key, static_cast<uint64_t>(std::max<Duration::rep>(d / 1s, 0)));  // whole seconds, as in ip_vs_conn
 }
 
+void put_time(std::string& row, int64_t wall);  // milliseconds since 1970: time=SECONDS.mmm
 const char* word(Method method);  // route, tunnel, masq, fullnat, as in the protocol; name() in service.h is for people
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);

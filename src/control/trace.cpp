@@ -73,8 +73,7 @@ void Trace::saw(const PacketView& s) {
   if (!s.server && filter_.wants_server()) return;
   const int64_t at = wall_ + s.at.time_since_epoch().count();
   std::string rows = "packet";
-  const std::string fraction = std::to_string(1000 + at % 1000).substr(1);
-  put(rows, "time", std::to_string(at / 1000) + '.' + fraction);
+  put_time(rows, at);
   put(rows, "link", name_of(s.link));
   put(rows, "exit", words(s.exit).name);
   put(rows, "fate", fate_word(words(s.exit).fate));

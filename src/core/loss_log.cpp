@@ -17,8 +17,10 @@ void LossLog::look(const ExitCounters& exits, Turn turn) {
     if (loss.seen == loss.said || turn.now < loss.again) continue;
     const uint64_t count = loss.seen - loss.said;
     const ExitWords& exit = words(kLosses[i]);
-    turn.out.say(Severity::warning, formatted("{}: {} {} dropped: {}", exit.name, count,
-                                              count == 1 ? "packet was" : "packets were", exit.meaning));
+    turn.out.say(
+        Severity::warning,
+        formatted("{}: {} {} dropped: {}", exit.name, count, count == 1 ? "packet was" : "packets were", exit.meaning),
+        Topic::table);
     loss.said = loss.seen;
     loss.again = turn.now + kPause;
   }

@@ -23,10 +23,17 @@ struct Departure {
 };
 
 enum class Severity : uint8_t { info, notice, warning, error };
+const char* name(Severity severity);
+
+// What a line is about (events.h). daemon: whatever is not about one of the others.
+enum class Topic : uint8_t { daemon, server, service, vrrp, conflict, control, table, sync, interface, reload };
+inline constexpr size_t kTopics = 10;
+const char* name(Topic topic);
 
 struct Notice {  // one line for the log; rare, so it may allocate
   Severity severity = Severity::info;
   std::string text;
+  Topic topic = Topic::daemon;
 };
 
 class Outbox {
@@ -82,7 +89,9 @@ class Outbox {
     return true;
   }
   void change_reply(const ReplyFlow& flow, bool expected) { reply_changes_.push_back({flow, expected}); }
-  void say(Severity severity, std::string text) { notices_.push_back({severity, std::move(text)}); }
+  void say(Severity severity, std::string text, Topic topic = Topic::daemon) {
+    notices_.push_back({severity, std::move(text), topic});
+  }
 
   const std::vector<Departure>& departures() const { return departures_; }
   const std::vector<Notice>& notices() const { return notices_; }

@@ -28,17 +28,20 @@ void PressureLog::look(const Pressure& p, Turn turn) {
     again_ = turn.now + kPause;
     if (p.on) {
       turn.out.say(Severity::warning,
-                   formatted("connection table: three quarters full ({}): see drop_entry in rawvs.ini(5)", filled));
+                   formatted("connection table: three quarters full ({}): see drop_entry in rawvs.ini(5)", filled),
+                   Topic::table);
     } else {
-      turn.out.say(Severity::notice, formatted("connection table: it has room again ({})", filled));
+      turn.out.say(Severity::notice, formatted("connection table: it has room again ({})", filled), Topic::table);
     }
   }
   const uint64_t total = gave_way(p), more = total - told_;
   if (more == 0 || turn.now < again_of_) return;
   std::array<uint64_t, kUnprovenKinds> of{};
   for (size_t k = 0; k < kUnprovenKinds; ++k) of[k] = p.gave_way[k] - told_of_[k];
-  turn.out.say(Severity::warning, formatted("connection table: {} unproven {} gave way to others ({}); {}", more,
-                                            more == 1 ? "connection" : "connections", text(of), filled));
+  turn.out.say(Severity::warning,
+               formatted("connection table: {} unproven {} gave way to others ({}); {}", more,
+                         more == 1 ? "connection" : "connections", text(of), filled),
+               Topic::table);
   told_ = total;
   told_of_ = p.gave_way;
   again_of_ = turn.now + kPause;

@@ -86,11 +86,22 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   put_rows(pass == Pass::controls ? wide_control_rows : wide_entry_rows, wide_rows_, now);
   put_rows(pass == Pass::controls ? full_control_rows : full_entry_rows, full_rows_, now);
   if (pass_ == Pass::end) {
+    if (tables.events) put_events(*tables.events, now);
     store_be32(append(rows_, kEndSize), 0, written_);
     put_rows(end_row, rows_, now);
     pass_ = Pass::over;
   }
   return portion_;
+}
+
+void StateWriter::put_events(const Events& events, Instant now) {
+  const int64_t from = since_ == Instant{} ? 0 : clock_.wall - (clock_.now - since_).count();
+  for (size_t at = 0; at < events.size(); ++at) {
+    if (events[at].wall < from) continue;
+    save(events[at], append(rows_, kEventSize));
+    if (rows_.size() == kRowsPerBlock * kEventSize) put_rows(event_rows, rows_, now);
+  }
+  put_rows(event_rows, rows_, now);
 }
 
 // Skips a walk that would find nothing.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/connection.h"
+#include "core/events.h"
 #include "core/ftp.h"
 #include "core/local_addresses.h"
 #include "core/outbox.h"
@@ -77,6 +78,7 @@ struct StateTables {  // the director's tables
   const Timeouts* timeouts = nullptr;      // with persistence, limits the lifetime of restored entries; null: no limit
   const LocalAddresses* locals = nullptr;  // of full NAT's connections
   const SynProxies* proxies = nullptr;     // of connections that began with a SYN cookie
+  Events* events = nullptr;                // null: they are neither written nor read
 };
 
 struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
@@ -87,8 +89,8 @@ struct StateClock {                // the time in terms that another process und
 
 // Writes the tables. Packets may flow between two portions: an entry that changes after it was written changes in the
 // next state.
-// since: leaves out connections whose last packet came before. Those that control others are written nevertheless: what
-// they control may be new.
+// since: leaves out connections whose last packet came before, and events that did. Connections that control others are
+// written nevertheless: what they control may be new.
 class StateWriter {
  public:
   static constexpr uint32_t kPlaces = 4096;  // places of the table examined per portion by default
@@ -112,6 +114,7 @@ class StateWriter {
   void put(const StateTables& tables, const Connection& c, Instant now);
   uint32_t server_number(const StateTables& tables, ServerSlot slot, Instant now);
   void end_pass(const StateTables& tables);
+  void put_events(const Events& events, Instant now);
   void put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now);
 
   StateClock clock_;

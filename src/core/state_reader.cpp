@@ -189,6 +189,9 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
     const Bytes row = rest.first(size);
     if (block.kind == server_rows || block.kind == wide_server_rows) {
       read_server(row, wide, passed, tables, turn.now);
+    } else if (block.kind == event_rows) {
+      const auto event = read_event(row);
+      if (event && tables.events) tables.events->restore(*event);
     } else if (block.kind == end_row) {
       entries_written_ = load_be32(row, 0);
       report_.complete = true;

@@ -18,12 +18,15 @@
 //   full rows: an entry or control connection of full NAT: a wide row (of IPv4, too), with 24 bytes more before an FTP
 //                session: local address 16, its port 2, PROXY protocol's stage 1, zero 1, and number 4
 //   proxied  36: of an entry of the next blocks: id 4; its numbers, laid out by syn_proxy.cpp
+//   event   256: number 8, milliseconds since 1970 8, severity 1, topic 1, length of the text 2, the text 236
 //   end       4: entries written
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "core/connection.h"
+#include "core/events.h"
 #include "core/ftp.h"
 #include "core/state.h"
 #include "core/syn_proxy.h"
@@ -40,6 +43,8 @@ inline constexpr size_t kHeaderSize = 72, kBlockSize = 28, kServerSize = 48, kEn
 inline constexpr size_t kAddresses = 32;  // of a wide row
 inline constexpr size_t kLocal = 24;      // of a full row
 inline constexpr size_t kProxiedSize = 4 + kSynProxySaved;
+inline constexpr size_t kEventSize = 20 + Event::kTextMost;
+static_assert(kEventSize == 256);
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
@@ -58,7 +63,8 @@ enum Kind : uint8_t {
   wide_control_rows,
   full_entry_rows,
   full_control_rows,
-  proxied_rows
+  proxied_rows,
+  event_rows
 };
 constexpr bool is_wide(uint8_t kind) { return kind >= wide_server_rows && kind <= full_control_rows; }
 constexpr bool is_full(uint8_t kind) { return kind == full_entry_rows || kind == full_control_rows; }
@@ -69,6 +75,7 @@ constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
     case control_rows: return kControlSize;
     case end_row: return kEndSize;
     case proxied_rows: return kProxiedSize;
+    case event_rows: return kEventSize;
     case wide_server_rows: return kServerSize + kAddresses;
     case wide_entry_rows: return kEntrySize + kAddresses;
     case wide_control_rows: return kControlSize + kAddresses;
@@ -93,5 +100,8 @@ struct SavedFlags {  // of an entry; inside: link 1, in states without links
   enum : uint8_t { no_output = 1, inside = 4, persistence = 16, method_shift = 5, method_bits = 7 };
   static constexpr uint8_t kAll = no_output | inside | persistence | method_bits << method_shift;
 };
+
+void save(const Event& event, MutableBytes row);  // kEventSize bytes; state_events.cpp
+std::optional<Event> read_event(Bytes row);       // none: this director writes no such row
 
 }  // namespace rawvs::state

@@ -16,7 +16,8 @@ void SynAlarm::look(uint64_t half_open, uint64_t capacity, Turn turn) {
     period_ends_ = after(turn.now, kPeriod);
     return turn.out.say(Severity::warning,
                         "half-open connections take a quarter of the table: SYNs to services whose replies pass the "
-                        "director are answered with SYN cookies");
+                        "director are answered with SYN cookies",
+                        Topic::table);
   }
   if (turn.now < period_ends_) return;
   const uint64_t unanswered = sent_ > back_ ? sent_ - back_ : 0;
@@ -27,7 +28,8 @@ void SynAlarm::look(uint64_t half_open, uint64_t capacity, Turn turn) {
   if (!calm || turn.now - since_ < kLeast) return;
   on_ = false;
   turn.out.say(Severity::notice,
-               formatted("no more SYN cookies: {} were sent, {} clients came back with theirs", all_sent_, all_back_));
+               formatted("no more SYN cookies: {} were sent, {} clients came back with theirs", all_sent_, all_back_),
+               Topic::table);
 }
 
 }  // namespace rawvs

@@ -113,18 +113,21 @@ void Surroundings::tell(const Conflict& conflict, Outbox& out) const {
   const std::string vip = text(conflict.vip), mac = text(conflict.mac);
   const char* const answers = what_is_answered(conflict.vip);
   if (conflict.over) {
-    out.say(Severity::notice, formatted("nobody else answers {} for VIP {} any more ({} did)", answers, vip, mac));
+    out.say(Severity::notice, formatted("nobody else answers {} for VIP {} any more ({} did)", answers, vip, mac),
+            Topic::conflict);
   } else if (const auto server = lan_.neighbors.who_has(conflict.mac)) {
     out.say(Severity::warning,
             formatted("real server {} ({}) answers {} for VIP {}: {} there, see rawvs-realserver(8){}", text(*server),
                       mac, answers, vip,
                       conflict.vip.is_v4() ? "set arp_ignore=1, arp_announce=2" : "put it on lo, with prefix 128",
-                      settings_.arp_defend ? "; until then the claim is repeated to those who ask (arp_defend)" : ""));
+                      settings_.arp_defend ? "; until then the claim is repeated to those who ask (arp_defend)" : ""),
+            Topic::conflict);
   } else {
     out.say(Severity::warning,
             formatted("another machine ({}) answers {} for VIP {}: clients may reach it instead of this director; find "
                       "it by its MAC address",
-                      mac, answers, vip));
+                      mac, answers, vip),
+            Topic::conflict);
   }
 }
 

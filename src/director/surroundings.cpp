@@ -21,14 +21,18 @@ constexpr size_t kLeavingAtOnce = 1024;
 
 void tell_change(const LinkFacts& facts, bool unfit, bool came, bool was_usable, Outbox& out) {
   if (unfit) {
-    out.say(Severity::error, formatted("interface {} cannot serve: {}: waiting for another", facts.name, facts.unfit));
+    out.say(Severity::error, formatted("interface {} cannot serve: {}: waiting for another", facts.name, facts.unfit),
+            Topic::interface);
   } else if (came) {
     out.say(Severity::notice,
             formatted("interface {} is up: {}, MTU {}{}", facts.name, facts.ethernet ? text(facts.mac) : "no Ethernet",
-                      facts.mtu, facts.carrier ? "" : ", no carrier yet"));
+                      facts.mtu, facts.carrier ? "" : ", no carrier yet"),
+            Topic::interface);
   } else if (was_usable && !facts.usable()) {
-    out.say(Severity::warning, formatted("interface {} is {}: waiting for it to come back", facts.name,
-                                         facts.ifindex == 0 ? "gone" : "down"));
+    out.say(
+        Severity::warning,
+        formatted("interface {} is {}: waiting for it to come back", facts.name, facts.ifindex == 0 ? "gone" : "down"),
+        Topic::interface);
   }
 }
 
@@ -41,21 +45,25 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
         out.say(Severity::warning,
                 server +
                     ": its route leaves through a link without Ethernet, where direct routing is not "
-                    "possible: use forward=tun or forward=nat; it gets no connections");
+                    "possible: use forward=tun or forward=nat; it gets no connections",
+                Topic::server);
       }
       if (why == Director::Reach::no_flows) {
-        out.say(Severity::warning, server + ": full NAT needs eBPF, which this kernel lacks: it gets no connections");
+        out.say(Severity::warning, server + ": full NAT needs eBPF, which this kernel lacks: it gets no connections",
+                Topic::server);
       }
       break;
     case Route::Kind::elsewhere:
       out.say(Severity::warning,
               formatted("{}: its route leaves through {}, which rawvsd does not serve: name it as interface or inside; "
                         "it gets no connections",
-                        server, route.interface.empty() ? "an interface" : route.interface));
+                        server, route.interface.empty() ? "an interface" : route.interface),
+              Topic::server);
       break;
     case Route::Kind::local:
       if (!unready)
-        return out.say(Severity::notice, server + " is this host itself (Local): its kernel gets the packets");
+        return out.say(Severity::notice, server + " is this host itself (Local): its kernel gets the packets",
+                       Topic::server);
       out.say(Severity::warning,
               why == Director::Reach::local_nat
                   ? server +
@@ -63,10 +71,11 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
                         "connections"
                   : formatted("{} is this host itself, but the VIP of {} is none of its addresses: put it on lo, see "
                               "rawvs-realserver(8); it gets no connections",
-                              server, text(unready->key)));
+                              server, text(unready->key)),
+              Topic::server);
       break;
     case Route::Kind::unreachable:
-      out.say(Severity::warning, server + ": this host has no route to it: it gets no connections");
+      out.say(Severity::warning, server + ": this host has no route to it: it gets no connections", Topic::server);
       break;
   }
 }
@@ -148,7 +157,8 @@ void Surroundings::note_own(const VipPorts& ports, bool came, Outbox& out) {
   out.say(Severity::warning,
           formatted("VIP {} is an address of this host: a service of every {} port takes none there: "
                     "name its ports",
-                    text(ports.vip), name(ports.protocol)));
+                    text(ports.vip), name(ports.protocol)),
+          Topic::interface);
 }
 
 // Its ports are the director's from now on, and all else the host's; or it is an address of the host no longer.
@@ -158,7 +168,8 @@ void Surroundings::own_changed(Ip vip, bool own, Outbox& out) {
             own ? formatted("VIP {} is an address of this host: the ports of its services are the director's, all else "
                             "there remains the host's",
                             text(vip))
-                : formatted("VIP {} is no address of this host any more: rawvsd answers for it", text(vip)));
+                : formatted("VIP {} is no address of this host any more: rawvsd answers for it", text(vip)),
+            Topic::interface);
   }
   for (auto at = taken_.lower_bound({.vip = vip}); at != taken_.end() && at->first.vip == vip; ++at)
     note_own(at->first, own, out);
@@ -286,11 +297,12 @@ void Surroundings::tell_missing_locals(Outbox& out) {
     if (lan_.claims.on_host(addr) || in_use(addr)) continue;
     missing_locals_.push_back(addr);
     if (among(before, addr)) continue;
-    out.say(Severity::warning, LocalAddresses::missing_words(addr));
+    out.say(Severity::warning, LocalAddresses::missing_words(addr), Topic::interface);
   }
   for (const Ip addr : before) {
     if (among(missing_locals_, addr) || !among(settings_.local_addresses, addr)) continue;
-    out.say(Severity::notice, formatted("local_address {} is an address of this host now", text(addr)));
+    out.say(Severity::notice, formatted("local_address {} is an address of this host now", text(addr)),
+            Topic::interface);
   }
 }
 

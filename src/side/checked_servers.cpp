@@ -166,8 +166,10 @@ void CheckedServers::note(const TargetChange& change, ServerGate& gate, Turn tur
   if (!checked) return;
   if (change.what != TargetChange::What::ramped) {
     const bool bad = change.what == TargetChange::What::went;
-    turn.out.say(bad ? Severity::warning : Severity::notice, service->name + ": server " + text(checked->at) + " is " +
-                                                                 name(change.condition) + ": " + change.reason);
+    turn.out.say(
+        bad ? Severity::warning : Severity::notice,
+        service->name + ": server " + text(checked->at) + " is " + name(change.condition) + ": " + change.reason,
+        Topic::server);
   }
   apply(*service, *checked, gate, turn.now);
 }
@@ -187,7 +189,8 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
   }
   turn.out.say(change.enough ? Severity::notice : Severity::warning,
                service->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
-                   change.reason + ")" + sorry);
+                   change.reason + ")" + sorry,
+               Topic::service);
   if (change.sorry == sorry_was_used) return;  // no server's share of the work is another one
   if (!service->next) applying_.push(service->id);
   service->next = 0;

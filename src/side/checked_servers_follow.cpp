@@ -122,7 +122,7 @@ bool CheckedServers::enter(const WantedChecks& wanted, Instant now, Outbox& out)
   service.sorry = wanted.sorry;
   service.vip = wanted.vip;
   if (!health_.find_service(service.id) && !health_.set_service(service.id, service.policy, now)) {
-    out.say(Severity::error, service.name + ": its servers are not checked: no room, see max_servers");
+    out.say(Severity::error, service.name + ": its servers are not checked: no room, see max_servers", Topic::server);
     return false;
   }
   health_.hold_quorum(service.id);
@@ -156,7 +156,8 @@ void CheckedServers::set_server(CheckedService& service, const WantedChecks::Ser
   target.weight = server ? server->wanted_weight : 1;
   target.ramps = !at_start_;
   if (!health_.set_target(target, turn.now)) {
-    turn.out.say(Severity::error, service.name + ": server " + text(at) + " is not checked: no room, see max_servers");
+    turn.out.say(Severity::error, service.name + ": server " + text(at) + " is not checked: no room, see max_servers",
+                 Topic::server);
     return leave(service, at, gate);
   }
   if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);

@@ -200,14 +200,18 @@ void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
   if (!rival.zero() && n.mac == mac) ++n.disputes, n.disputant = rival;
   if (n.state == State::silent) {
     turn.out.say(Severity::notice,
-                 formatted("real server {} answers {} again: {}", who, what_is_answered(n.addr), text(mac)));
+                 formatted("real server {} answers {} again: {}", who, what_is_answered(n.addr), text(mac)),
+                 Topic::server);
   } else if (!n.mac.zero() && n.mac != mac) {  // also when the old reply has aged out
     if (moves_told_.take(turn.now))
-      turn.out.say(Severity::notice, formatted("real server {} moved from {} to {}", who, text(n.mac), text(mac)));
+      turn.out.say(Severity::notice, formatted("real server {} moved from {} to {}", who, text(n.mac), text(mac)),
+                   Topic::server);
     n.moved = turn.now;
   } else if (!rival.zero() && rivals_told_.odd(n.addr, 1, turn.now)) {
-    turn.out.say(Severity::warning, formatted("real server {} is {} still, but {} says that it has its address", who,
-                                              text(mac), text(rival)));
+    turn.out.say(
+        Severity::warning,
+        formatted("real server {} is {} still, but {} says that it has its address", who, text(mac), text(rival)),
+        Topic::conflict);
   }
   n.state = State::fresh;
   set_mac(n, mac);
@@ -254,8 +258,10 @@ void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
   } else if (n.state == State::asking && n.asked >= kQuestions) {
     n.state = State::silent;
     discard(slot_of(n));
-    turn.out.say(Severity::warning, formatted("real server {} does not answer {}: packets for it are dropped",
-                                              text(n.addr), what_is_answered(n.addr)));
+    turn.out.say(Severity::warning,
+                 formatted("real server {} does not answer {}: packets for it are dropped", text(n.addr),
+                           what_is_answered(n.addr)),
+                 Topic::server);
   }
   ++n.asked;
   n.last_asked = turn.now;

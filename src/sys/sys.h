@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/events.h"
 #include "core/outbox.h"
 #include "core/siphash.h"
 #include "rawvs/result.h"
@@ -19,7 +20,7 @@ HashKey random_hash_key();                               // getrandom(2); blocks
 Result<std::string> read_file(const std::string& path);  // at most 1 MB
 
 // Syslog for the daemon, standard error in the foreground. Never waits: lines that the log does not take at once are
-// lost; their number is logged before the next line that it takes.
+// lost; their number is logged before the next line that it takes. All lines but infos are events, too.
 class Log {
  public:
   enum class To : uint8_t { syslog, standard_error };
@@ -27,7 +28,9 @@ class Log {
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
-  void write(Severity severity, std::string_view text) const;
+  void write(Severity severity, std::string_view text, Topic topic = Topic::daemon) const;
+  void write(const Notice& notice) const { write(notice.severity, notice.text, notice.topic); }
+  Events& events() const { return *events_; }
   // For a program that is about to abort, perhaps without memory: allocates nothing, and writes to the newest Log.
   static void last_words(std::string_view text);
 
@@ -35,6 +38,7 @@ class Log {
   class Sink;
   static Sink* newest_;  // for last_words()
   std::unique_ptr<Sink> sink_;
+  std::unique_ptr<Events> events_;
   bool verbose_;
 };
 

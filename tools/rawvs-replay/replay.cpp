@@ -28,16 +28,6 @@ constexpr Stamp kLongestPause = 31 * 24h;  // between frames: the longest timeou
 // Limits a loop over deadlines at one moment: a full table expires in steps of some hundred connections.
 constexpr uint32_t kCallsPerMoment = 100'000;
 
-const char* name(Severity severity) {
-  switch (severity) {
-    case Severity::info: return "info";
-    case Severity::notice: return "notice";
-    case Severity::warning: return "warning";
-    case Severity::error: return "error";
-  }
-  return "?";
-}
-
 std::string seconds(Stamp t) {  // 12.345
   std::string digits = std::to_string(std::chrono::floor<Duration>(t).count());
   if (digits.size() < 4) digits.insert(0, 4 - digits.size(), '0');
@@ -174,7 +164,7 @@ void Replay::dispatch() {
   for (const Departure& d : outbox_.departures()) leave_(now_, d.frame.bytes());
   returned_ += outbox_.returned().size() + outbox_.delivered().size();  // no kernel would route them here
   for (const Notice& n : outbox_.notices()) {
-    log_ += "log " + seconds(now_ - start_) + ' ' + name(n.severity) + ' ' + n.text + '\n';
+    log_ += "log " + seconds(now_ - start_) + ' ' + rawvs::name(n.severity) + ' ' + n.text + '\n';
   }
   outbox_.clear();
 }

@@ -76,7 +76,8 @@ constexpr std::array kNumbers = {"uptime",
                                  "allow-networks",
                                  "deny-lists",
                                  "deny-networks",
-                                 "counted"};
+                                 "counted",
+                                 "number"};
 constexpr std::array kNumbersOfCare = {"wanted",
                                        "for",
                                        "flaps",

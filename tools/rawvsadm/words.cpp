@@ -49,6 +49,11 @@ constexpr Word kWords[] = {
      "ARP's and IPv6's neighbour discovery.\n", true, arp_word},
     {"arp", "", "the same; the older name", "", true, arp_word},
     {"vrrp", "", "which director is master of which VIPs, and why", "", true, vrrp_word},
+    {"events", "[--follow] [--count N] [--topic T]", "what changed and when: servers, masters, commands, conflicts",
+     "The last 1000 changes, oldest first; N: so many of them. --follow: also what comes, until Ctrl-C.\n"
+     "T: daemon, server, service, vrrp, conflict, control, table, sync, interface or reload.\n"
+     "With --json and --follow one object per line.\n",
+     true, events_word},
     {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would happen to such a packet, step by step",
      "Changes nothing. Exit status 0: the packet would be forwarded or answered; 1: it would be dropped.\n", true,
      explain_word},

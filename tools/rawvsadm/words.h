@@ -54,6 +54,7 @@ int connections_word(WordCall& call);  // words_tables.cpp
 int drops_word(WordCall& call);
 int arp_word(WordCall& call);
 int vrrp_word(WordCall& call);
+int events_word(WordCall& call);   // words_events.cpp
 int explain_word(WordCall& call);  // words_live.cpp: explain, trace, capture
 int trace_word(WordCall& call);
 int capture_word(WordCall& call);

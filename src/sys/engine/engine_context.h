@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/outbox.h"
+#include "core/state.h"
 #include "core/turn.h"
 #include "rawvs/config.h"
 #include "rawvs/director.h"
@@ -43,6 +44,11 @@ struct EngineContext {
 
   void dispatch() { frames.dispatch(); }  // after every call of the director
   Turn turn() { return {now, outbox}; }
+  StateTables state_tables(bool renews = false) {  // what a process leaves to the next one
+    StateTables tables = director.state_tables(renews);
+    tables.events = &log.events();
+    return tables;
+  }
 };
 
 }  // namespace rawvs

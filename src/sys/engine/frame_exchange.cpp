@@ -115,7 +115,7 @@ void FrameExchange::dispatch() {
     io->send(departing_);
   }
   return_to_host();
-  for (const Notice& notice : outbox_.notices()) log_.write(notice.severity, notice.text);
+  for (const Notice& notice : outbox_.notices()) log_.write(notice);
   outbox_.clear();
 }
 

@@ -34,7 +34,7 @@ Result<Done> Interface::take(const LinkFacts& facts) {
 Result<Done> Interface::lock() {
   const auto remark = lock_.take(name_, facts_.ifindex);
   if (!remark) return remark.error();
-  if (*remark) context_.log.write(Severity::warning, **remark);
+  if (*remark) context_.log.write(Severity::warning, **remark, Topic::interface);
   return Done{};
 }
 
@@ -43,7 +43,8 @@ Result<Done> Interface::open_tun() {
   io_ = std::make_unique<TunIo>(tun_->fd(), link_);
   context_.frames.set_io(link_, io_.get());
   context_.frames.set_guarded(link_, true);
-  context_.log.write(Severity::info, formatted("{}: what this host sends to VIPs is read there", name_));
+  context_.log.write(Severity::info, formatted("{}: what this host sends to VIPs is read there", name_),
+                     Topic::interface);
   return Done{};
 }
 
@@ -102,9 +103,10 @@ Result<Done> Interface::take_back() {
 void Interface::say_io(const std::string& skipped) const {
   context_.log.write(
       skipped.empty() ? Severity::info : Severity::warning,
-      formatted("{}: frames are read by {}{}{}", name_, io_->name(), skipped.empty() ? "" : ": ", skipped));
+      formatted("{}: frames are read by {}{}{}", name_, io_->name(), skipped.empty() ? "" : ": ", skipped),
+      Topic::interface);
   if (const std::string remark = io_->remark(); !remark.empty()) {
-    context_.log.write(Severity::warning, formatted("{}: {}", name_, remark));
+    context_.log.write(Severity::warning, formatted("{}: {}", name_, remark), Topic::interface);
   }
 }
 
@@ -113,21 +115,23 @@ void Interface::attach_guard() {
     context_.log.write(Severity::warning,
                        formatted("{}: guard = off: this host's kernel also handles the frames that rawvsd takes, "
                                  "unless a firewall rule drops them",
-                                 name_));
+                                 name_),
+                       Topic::interface);
     return;
   }
   auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows(), facts_.ethernet);
-  if (!guard) return context_.log.write(Severity::warning, guard.error().text);
+  if (!guard) return context_.log.write(Severity::warning, guard.error().text, Topic::interface);
   guard_ = std::move(*guard);
   context_.frames.set_guarded(link_, true);
-  context_.log.write(Severity::info, formatted("{}: guard attached ({})", name_, guard_->way()));
+  context_.log.write(Severity::info, formatted("{}: guard attached ({})", name_, guard_->way()), Topic::interface);
   if (guard_->link_fd() < 0 || !context_.helper) return;
   auto kept = KeptGuard::keep(context_.helper, guard_->link_fd());
   if (kept) {
     kept_ = std::move(*kept);
   } else {
     context_.log.write(Severity::warning,
-                       formatted("{}: the guard ends with this process: {}", name_, kept.error().text));
+                       formatted("{}: the guard ends with this process: {}", name_, kept.error().text),
+                       Topic::interface);
   }
 }
 
@@ -190,16 +194,16 @@ void Interface::protect(const std::vector<Ip>& hosts) {
   const std::string how_many =
       formatted("{}: {} of {} VIPs guarded ({})", name_, guard_->guarded_vips(), told_.watch.all_vips(), guard_->way());
   if (done) {
-    context_.log.write(Severity::info, how_many);
+    context_.log.write(Severity::info, how_many, Topic::interface);
   } else {
-    context_.log.write(Severity::warning, formatted("{}: {}", how_many, done.error().text));
+    context_.log.write(Severity::warning, formatted("{}: {}", how_many, done.error().text), Topic::interface);
   }
 }
 
 void Interface::widen(const std::vector<Ip>& hosts) {
   protect(hosts);
   if (const auto done = io_->widen(told_.watch, told_.macs); !done) {
-    context_.log.write(Severity::error, done.error().text);
+    context_.log.write(Severity::error, done.error().text, Topic::interface);
   }
 }
 
@@ -208,14 +212,16 @@ void Interface::say_groups() {
   const auto [groups, problem] = io_->missing();
   if (std::exchange(told_.ungrouped, groups != 0) == (groups != 0)) return;
   if (groups == 0) {
-    context_.log.write(Severity::info, formatted("{}: the multicast groups of all IPv6 VIPs were joined", name_));
+    context_.log.write(Severity::info, formatted("{}: the multicast groups of all IPv6 VIPs were joined", name_),
+                       Topic::interface);
     return;
   }
   const std::string what = formatted("{}: {} multicast groups of IPv6 VIPs were not joined", name_, groups);
   context_.log.write(Severity::warning,
                      system_error(what, problem) +
                          ": the interface accepts all multicast frames instead, but a switch that snoops MLD may keep "
-                         "the solicitations for these VIPs from it");
+                         "the solicitations for these VIPs from it",
+                     Topic::interface);
 }
 
 // The guard first: a frame that nobody handles is sent again, one that both handle is not undone.
@@ -224,11 +230,13 @@ void Interface::watch_all(const std::vector<Ip>& hosts) {
   protect(hosts);
   const auto done = io_->watch(told_.watch, told_.macs);
   const std::string problem = done ? "" : done.error().text;
-  if (std::exchange(told_.problem, problem) != problem && !done) context_.log.write(Severity::error, problem);
+  if (std::exchange(told_.problem, problem) != problem && !done)
+    context_.log.write(Severity::error, problem, Topic::interface);
   if (!done || io_->missing().groups != 0) told_.again = std::min(told_.again, context_.now + kRetry);
   if (done && io_->filter_is_wide() && !std::exchange(told_.wide, true)) {
     context_.log.write(Severity::info,
-                       name_ + ": too many addresses for a socket filter: all IP and ARP frames are looked at");
+                       name_ + ": too many addresses for a socket filter: all IP and ARP frames are looked at",
+                       Topic::interface);
   }
   say_groups();
 }

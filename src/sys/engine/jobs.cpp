@@ -74,7 +74,8 @@ void Jobs::serve(Instant now) {
 std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
   const std::shared_ptr<ReloadTask> task(new ReloadTask);
   if (const auto memory = has_memory_to_read(file_); !memory) {
-    context_.log.write(Severity::error, formatted("reload: {}; nothing was changed", memory.error().text));
+    context_.log.write(Severity::error, formatted("reload: {}; nothing was changed", memory.error().text),
+                       Topic::reload);
     task->outcome = memory.error();
     task->done = true;
     return task;
@@ -138,10 +139,10 @@ bool Jobs::open_file(Reloading& r) {
 bool Jobs::begin_changes(Reloading& r) {
   auto next = r.file->take();
   for (const std::string& line : r.file->findings().lines()) {
-    context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line);
+    context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line, Topic::reload);
   }
   if (!next) {
-    context_.log.write(Severity::error, formatted("reload: {} has faults: nothing was changed", file_));
+    context_.log.write(Severity::error, formatted("reload: {} has faults: nothing was changed", file_), Topic::reload);
     r.task->outcome = next.error();
     return false;
   }
@@ -167,12 +168,12 @@ bool Jobs::reload_some(Reloading& r) {
   const bool done = r.work->step(context_.director, context_.turn(), [this] { context_.dispatch(); });
   const Reloaded& said = r.work->so_far();
   for (; r.logged < said.changes.size(); ++r.logged) {
-    context_.log.write(Severity::notice, formatted("{}: {}", r.why, said.changes[r.logged]));
+    context_.log.write(Severity::notice, formatted("{}: {}", r.why, said.changes[r.logged]), Topic::reload);
   }
   if (!done) return false;
-  for (const std::string& line : said.pending) context_.log.write(Severity::warning, "reload: " + line);
+  for (const std::string& line : said.pending) context_.log.write(Severity::warning, "reload: " + line, Topic::reload);
   if (r.file && said.changes.empty() && said.pending.empty()) {
-    context_.log.write(Severity::notice, "reload: nothing is different");
+    context_.log.write(Severity::notice, "reload: nothing is different", Topic::reload);
   }
   r.task->outcome = r.work->take_so_far();
   r.before = std::exchange(context_.config, r.work->take_next());

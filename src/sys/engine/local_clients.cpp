@@ -23,15 +23,17 @@ Result<Done> LocalClients::open(std::unique_ptr<Tun> opened) {
   auto tun = opened ? Result(std::move(opened)) : Tun::open(std::move(inherited));
   auto routes = tun ? VipRoutes::open((*tun)->ifindex()) : tun.error();
   if (!tun || !routes) {
-    context_.log.write(Severity::error, "local_clients: what this host sends to a VIP is not balanced: " +
-                                            (tun ? routes.error() : tun.error()).text);
+    context_.log.write(
+        Severity::error,
+        "local_clients: what this host sends to a VIP is not balanced: " + (tun ? routes.error() : tun.error()).text,
+        Topic::interface);
     return Done{};
   }
   tun_ = std::move(*tun);
   routes_.emplace(std::move(*routes));
   if (tun_->inherited()) {
     const auto present = routes_->present();
-    if (!present) context_.log.write(Severity::warning, "local_clients: " + present.error().text);
+    if (!present) context_.log.write(Severity::warning, "local_clients: " + present.error().text, Topic::interface);
     for (const Ip vip : present ? *present : std::vector<Ip>()) routed_.emplace(vip, Ip());
   }
   ports_.serve_host(*tun_);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -150,7 +151,8 @@ bool Log::Sink::connect_to_syslog() {
   return false;
 }
 
-Log::Log(To to, bool verbose, const char* socket) : sink_(std::make_unique<Sink>(to, socket)), verbose_(verbose) {
+Log::Log(To to, bool verbose, const char* socket)
+    : sink_(std::make_unique<Sink>(to, socket)), events_(std::make_unique<Events>()), verbose_(verbose) {
   newest_ = sink_.get();
 }
 
@@ -158,7 +160,11 @@ Log::~Log() {
   if (newest_ == sink_.get()) newest_ = nullptr;
 }
 
-void Log::write(Severity severity, std::string_view text) const {
+void Log::write(Severity severity, std::string_view text, Topic topic) const {
+  if (severity != Severity::info) {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    events_->add(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(), severity, topic, text);
+  }
   if (severity != Severity::info || verbose_) sink_->write(severity, text);
 }
 

@@ -94,7 +94,8 @@ void Mastership::join(Link link) {
   for (const auto& socket : sockets_) {
     const int problem = socket ? socket->join(facts.ifindex) : 0;
     if (problem == 0) continue;
-    context_.log.write(Severity::error, system_error(ports_.name(link) + ": vrrp: multicast group", problem));
+    context_.log.write(Severity::error, system_error(ports_.name(link) + ": vrrp: multicast group", problem),
+                       Topic::vrrp);
   }
 }
 
@@ -130,11 +131,12 @@ void Mastership::act() {
   for (const VrrpSend& advert : outbox_.sends()) send(advert);
   for (const std::vector<VrrpTransition>* const some : {&outbox_.transitions(), &outbox_.late()}) {
     for (const VrrpTransition& t : *some) {
-      if (t.logged) context_.log.write(t.to == VrrpState::fault ? Severity::warning : Severity::notice, text(t));
+      if (t.logged)
+        context_.log.write(t.to == VrrpState::fault ? Severity::warning : Severity::notice, text(t), Topic::vrrp);
       if (t.notified) notify(t);
     }
   }
-  for (const Notice& notice : outbox_.notices()) context_.log.write(notice.severity, notice.text);
+  for (const Notice& notice : outbox_.notices()) context_.log.write(notice.severity, notice.text, Topic::vrrp);
   if (!outbox_.transitions().empty()) {
     share_addresses();
     for (Part* const part : context_.parts) part->masters_changed();
@@ -157,7 +159,8 @@ void Mastership::send(const VrrpSend& advert) {
                                   : socket->send(ifindex, advert.source, advert.destination, payload);
   if (problem == 0 || std::exchange(warned_, true)) return;
   context_.log.write(Severity::warning,
-                     system_error("vrrp: an advert to " + text(advert.destination) + " was not sent", problem));
+                     system_error("vrrp: an advert to " + text(advert.destination) + " was not sent", problem),
+                     Topic::vrrp);
 }
 
 // Sets the addresses of instances that are not master to standby. Filter and guard first: replies to later requests go
@@ -185,7 +188,8 @@ void Mastership::notify(const VrrpTransition& t) {
   hear_notified();
   if (notified_.size() >= kMostNotifiers) {
     return context_.log.write(Severity::warning,
-                              "vrrp " + t.name + ": " + config->notify + ": too many of them still run: not told");
+                              "vrrp " + t.name + ": " + config->notify + ": too many of them still run: not told",
+                              Topic::vrrp);
   }
   const auto instance = std::ranges::find(vrrp_.all(), t.name, [](const Vrrp::Instance& i) { return i.spec.name; });
   HelperRequest request;

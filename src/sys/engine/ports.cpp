@@ -39,9 +39,11 @@ std::optional<Link> Ports::add(const std::string& name, LinkRole role, bool name
   std::unique_ptr<Port>* const place = place_for_one();
   if (!place) {
     if (!std::exchange(full_, true)) {
-      context_.log.write(Severity::warning, formatted("interface {} is not used: {} are in use, and there is no room "
-                                                      "for more",
-                                                      name, kMostLinks));
+      context_.log.write(Severity::warning,
+                         formatted("interface {} is not used: {} are in use, and there is no room "
+                                   "for more",
+                                   name, kMostLinks),
+                         Topic::interface);
     }
     return std::nullopt;
   }
@@ -74,14 +76,17 @@ bool Ports::open_for(const Route& route) {
   if (!facts || facts->ifindex == 0 || !facts->unfit.empty()) {
     useless_.insert(name);
     if (facts && !facts->unfit.empty()) {
-      context_.log.write(Severity::warning, formatted("interface {} cannot serve: {}", name, facts->unfit));
+      context_.log.write(Severity::warning, formatted("interface {} cannot serve: {}", name, facts->unfit),
+                         Topic::interface);
     }
     return false;
   }
   const auto link = add(name, LinkRole::servers, false);
   if (!link) return useless_.insert(name), false;
-  context_.log.write(Severity::notice, formatted("interface {} is used, too: the route to real server {} leaves by it",
-                                                 name, text(route.to)));
+  context_.log.write(
+      Severity::notice,
+      formatted("interface {} is used, too: the route to real server {} leaves by it", name, text(route.to)),
+      Topic::interface);
   try_one(*link);
   return true;
 }
@@ -118,15 +123,18 @@ Result<Done> Ports::open_all() {
   for (const Link link : links()) {
     const auto followed = follow(link);
     if (!followed && ports_[index(link)]->named) return followed.error();
-    if (!followed) context_.log.write(Severity::error, followed.error().text);
+    if (!followed) context_.log.write(Severity::error, followed.error().text, Topic::interface);
     if (facts(link).usable()) continue;
-    context_.log.write(Severity::warning, formatted("interface {} {}: waiting for it", name(link),
-                                                    facts(link).ifindex == 0 ? "does not exist" : "is down"));
+    context_.log.write(Severity::warning,
+                       formatted("interface {} {}: waiting for it", name(link),
+                                 facts(link).ifindex == 0 ? "does not exist" : "is down"),
+                       Topic::interface);
   }
   at_start_ = false;
   if (ports_.empty()) {
     context_.log.write(Severity::warning,
-                       formatted("no interface matches {} yet: waiting for one", context_.config.interface));
+                       formatted("no interface matches {} yet: waiting for one", context_.config.interface),
+                       Topic::interface);
   }
   return Done{};
 }
@@ -159,7 +167,7 @@ void Ports::try_one(Link link) {
   const auto followed = follow(link);
   const std::string problem = followed ? "" : followed.error().text;
   if (std::exchange(ports_[index(link)]->problem, problem) != problem && !problem.empty()) {
-    context_.log.write(Severity::error, problem);
+    context_.log.write(Severity::error, problem, Topic::interface);
   }
 }
 

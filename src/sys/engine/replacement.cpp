@@ -112,7 +112,7 @@ Result<Done> Replacement::begin_state() {
 
 Result<Done> Replacement::write_portion() {
   portion_ = context_.now + kPortionPause;
-  const Bytes portion = writing_->writer.next(context_.director.state_tables(), context_.now);
+  const Bytes portion = writing_->writer.next(context_.state_tables(), context_.now);
   if (const auto written = writing_->memory.append(portion); !written) return written;
   if (!writing_->writer.done()) return Done{};
   portion_ = kNever;
@@ -147,7 +147,7 @@ Result<Done> Replacement::pass(const std::string& masters) {
   auto memory = StateMemory::create();
   if (!memory) return memory.error();
   for (StateWriter writer(state_clock(), since_); !writer.done();) {
-    const Bytes portion = writer.next(context_.director.state_tables(), context_.now);
+    const Bytes portion = writer.next(context_.state_tables(), context_.now);
     if (const auto written = memory->append(portion); !written) return written;
   }
   if (const auto sealed = memory->seal(); !sealed) return sealed;

@@ -27,6 +27,7 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
     return done;
   };
   control_.log = &operators_;
+  control_.events = &context_.log.events();
 }
 
 Result<Done> Requests::open(std::unique_ptr<ControlSocket> made) {

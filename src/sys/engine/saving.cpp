@@ -48,7 +48,7 @@ void Saving::read(const Result<std::optional<StateImage>>& image, bool renews) {
                                                      name(reader.fault()));
   }
   for (bool more = true; more;) {
-    more = reader.read(context_.director.state_tables(renews), context_.turn());
+    more = reader.read(context_.state_tables(renews), context_.turn());
     context_.dispatch();
   }
   context_.director.state_restored(context_.turn());
@@ -77,7 +77,7 @@ Result<Done> Saving::write_portion() {
     if (!file) return file.error();
     writing_ = std::make_unique<Writing>(Writing{std::move(*file), StateWriter(state_clock())});
   }
-  const auto written = writing_->file.append(writing_->writer.next(context_.director.state_tables(), context_.now));
+  const auto written = writing_->file.append(writing_->writer.next(context_.state_tables(), context_.now));
   if (!written) return written.error();
   if (!writing_->writer.done()) return Done{};
   if (const auto kept = writing_->file.keep(); !kept) return kept.error();

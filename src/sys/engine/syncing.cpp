@@ -59,7 +59,8 @@ Result<Done> Syncing::follow() {
         Severity::warning,
         formatted("sync: there is no key: whoever reaches port {} can put connections into the table, up "
                   "to {} % of it; set key in [sync]",
-                  wanted.port, wanted.settings.share));
+                  wanted.port, wanted.settings.share),
+        Topic::sync);
   }
   link_changed(wanted.link);
   masters_changed();
@@ -92,7 +93,8 @@ void Syncing::link_changed(Link link) {
   if (!facts.usable()) return;
   const int problem = session_->socket->join(facts.ifindex);
   if (problem == 0) return;
-  context_.log.write(Severity::error, system_error(ports_.name(link) + ": sync: multicast group", problem));
+  context_.log.write(Severity::error, system_error(ports_.name(link) + ": sync: multicast group", problem),
+                     Topic::sync);
 }
 
 // With VRRP only a master sends: the others know only what they received. A director that stops being master has not
@@ -121,16 +123,19 @@ void Syncing::Session::judged(Ip from, std::optional<SyncRefusal> why, Instant n
   if (why) {
     counters.refused_from = from;
     if (*why == SyncRefusal::own || !told.odd(from, static_cast<uint16_t>(1 + static_cast<int>(*why)), now)) return;
-    log.write(Severity::warning, formatted("sync: messages from {} are refused: {}: its connections break when it dies",
-                                           who, meaning(*why)));
+    log.write(
+        Severity::warning,
+        formatted("sync: messages from {} are refused: {}: its connections break when it dies", who, meaning(*why)),
+        Topic::sync);
   } else if (receiver.sealed() && config.key.empty()) {
     if (!told.odd(from, kItHasAKey, now)) return;
     log.write(
         Severity::warning,
         formatted("sync: messages from {} are sealed, and no key is set here: it refuses what it is told from here",
-                  who));
+                  who),
+        Topic::sync);
   } else if (told.well(from, now)) {
-    log.write(Severity::notice, formatted("sync: messages from {} are taken now", who));
+    log.write(Severity::notice, formatted("sync: messages from {} are taken now", who), Topic::sync);
   }
 }
 
@@ -150,10 +155,12 @@ bool Syncing::by_peer(const SyncSocket::Heard& heard) {
   if (by_us) return true;
   ++s.counters.strangers;
   if (s.told.odd(heard.from, kStranger, context_.now)) {
-    context_.log.write(Severity::warning, "sync: messages from " + text(heard.from) + " are not heard: " +
-                                              (from_here       ? "a program of this host sends them"
-                                               : peers.empty() ? "they come in by another interface"
-                                                               : "it is no peer"));
+    context_.log.write(Severity::warning,
+                       "sync: messages from " + text(heard.from) + " are not heard: " +
+                           (from_here       ? "a program of this host sends them"
+                            : peers.empty() ? "they come in by another interface"
+                                            : "it is no peer"),
+                       Topic::sync);
   }
   return false;
 }
@@ -199,7 +206,7 @@ void Syncing::tell() {
     if (problem == 0) continue;
     ++s.counters.unsent;  // receivers notice from the next message that one is missing
     if (std::exchange(s.warned, problem) == problem) continue;
-    context_.log.write(Severity::warning, system_error("sync: a message was not sent", problem));
+    context_.log.write(Severity::warning, system_error("sync: a message was not sent", problem), Topic::sync);
   }
 }
 
