@@ -168,6 +168,10 @@ TEST_P(EveryGuard, TakesOverFromAGuardOfAKilledProcess) {
     protect(*guard, {kRoutedHost});
     from_client(datagram(kRoutedHost));
     from_client(datagram(kRoutedVip));
+    EXPECT_EQ(next_at_server(), "nothing") << "until this guard is told everything, both are there";
+    guard->end_former();
+    from_client(datagram(kRoutedHost));
+    from_client(datagram(kRoutedVip));
     EXPECT_EQ(next_at_server(), routed(kRoutedVip));
     guard.reset();
     EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
@@ -206,6 +210,7 @@ TEST_P(EveryGuard, HoldsTenThousandScatteredVips) {
   ASSERT_EQ(status, 0);
   auto guard = attach(GetParam());
   ASSERT_TRUE(guard);
+  guard->end_former();
   from_client(datagram(kRoutedVip));
   EXPECT_EQ(next_at_server(), routed(kRoutedVip)) << "the child's guard is there still";
   ASSERT_TRUE(guard->protect(watch, {&kOutsideMac, 1}, {}));

@@ -91,7 +91,7 @@ Result<Done> Interface::take_back() {
   }
   if (guard_ && guard_->link_fd() < 0) {
     kept_.release();
-    guard_.reset();
+    former_guard_ = std::move(guard_);
     attach_guard();
   } else if (!reopens) {
     return Done{};
@@ -122,6 +122,7 @@ void Interface::attach_guard() {
   auto guard = Guard::attach(name_, facts_.ifindex, context_.config.guard, context_.frames.flows(), facts_.ethernet);
   if (!guard) return context_.log.write(Severity::warning, guard.error().text, Topic::interface);
   guard_ = std::move(*guard);
+  alone_ = false;
   context_.frames.set_guarded(link_, true);
   context_.log.write(Severity::info, formatted("{}: guard attached ({})", name_, guard_->way()), Topic::interface);
   if (guard_->link_fd() < 0 || !context_.helper) return;
@@ -140,9 +141,16 @@ void Interface::leave_guard(bool stays) {
   kept_ = {};
 }
 
+void Interface::end_former_guard() {
+  if (std::exchange(alone_, true)) return;
+  former_guard_.reset();
+  if (guard_) guard_->end_former();
+}
+
 void Interface::close() {
   if (io_) past_ += io_->counters();
   kept_.release();
+  former_guard_.reset();
   guard_.reset();
   context_.frames.set_guarded(link_, false);
   context_.frames.set_io(link_, nullptr);

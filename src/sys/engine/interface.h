@@ -49,6 +49,8 @@ class Interface {
   Result<Done> take_back();
   // Whether the guard stays for some seconds, for a start that follows; else it is the next one's matter from now on.
   void leave_guard(bool stays);
+  // This one's guard knows everything by now: one of an earlier rawvsd, or of before take_back(), goes.
+  void end_former_guard();
 
   // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when the request is
   // answered: the filter admits at least what is needed. Narrowing it, and neighbours, may wait until deadline():
@@ -77,7 +79,8 @@ class Interface {
   LinkFacts facts_;
   InterfaceLock lock_;
   std::unique_ptr<FrameIo> io_;
-  std::unique_ptr<Guard> guard_;
+  std::unique_ptr<Guard> guard_, former_guard_;
+  bool alone_ = false;  // there is no former guard
   KeptGuard kept_;
   struct {  // the last settings of the open socket's filter and guard
     Watch watch{};

@@ -258,6 +258,7 @@ void Ports::leave_guards(bool stay) {
 // Called last in a turn: filter and guard follow the other parts' changes.
 void Ports::serve(Instant now) {
   follow_watch();
+  for (const auto& port : ports_) port->interface.end_former_guard();
   for (const Link link : links()) {
     if (now >= ports_[index(link)]->again) try_one(link);
   }

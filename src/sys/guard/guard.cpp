@@ -141,7 +141,6 @@ Result<Done> Guard::Impl::attach(GuardMode mode) {
       {GuardMode::classic, "classic", &Impl::attach_by_classic},
   };
   hook = IngressHook::open(ifindex);
-  if (hook) hook->take_over();
   std::string failures;
   for (const Way& candidate : kWays) {
     if (mode != GuardMode::automatic && mode != candidate.mode) continue;
@@ -159,7 +158,8 @@ Result<Done> Guard::Impl::attach(GuardMode mode) {
 void Guard::Impl::detach() {
   link.reset();
   if (!hook) return;
-  hook->remove_guards();
+  hook->remove_former();
+  hook->remove_own();
   hook->remove_if_unused();
 }
 
@@ -264,6 +264,10 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
     if (done) done = g.learn(flows_wanted, ports, own.empty() ? own : own.subspan(1));
   }
   return done ? done : at("interface " + g.interface, done.error());
+}
+
+void Guard::end_former() {
+  if (impl_->hook) impl_->hook->remove_former();
 }
 
 size_t Guard::guarded_vips() const { return impl_->guarded; }

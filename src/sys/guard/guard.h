@@ -8,7 +8,7 @@
 // after the packet socket's tap. A map of the translated flows selects the replies of NAT servers.
 //
 // Ways, best first: tcx (a BPF link, Linux 6.6; ends with its file descriptor), clsact (a BPF filter, Linux 4.5;
-// survives a crash: taken over at the start, removed at the stop), classic (the same hook with a classic BPF program,
+// survives a crash: the next start replaces it, a stop removes it), classic (the same hook with a classic BPF program,
 // for kernels without the bpf system call). tc-bpf(8), bpf(2).
 #pragma once
 
@@ -57,7 +57,7 @@ class FlowMap {
 
 class Guard {
  public:
-  // Attaches to the interface, and drops nothing yet. Removes a guard that a killed rawvsd left. An error names the
+  // Attaches to the interface, and drops nothing yet: what an earlier rawvsd left there goes on. An error names the
   // ways that were tried, why each failed, and the command that helps. REQUIRES: flows outlives the guard.
   // ethernet = false: its frames are bare IP packets.
   static Result<std::unique_ptr<Guard>> attach(const std::string& interface, int ifindex, GuardMode mode,
@@ -75,6 +75,9 @@ class Guard {
   // MAC address. (Not with classic, and not before Linux 4.8.) The kernel may not have room for everything: the rest is
   // guarded nevertheless, the error says why, and the next call tries again.
   Result<Done> protect(const Watch& watch, std::span<const Mac> own, const std::vector<Ip>& hosts);
+
+  // This guard knows everything that is to be dropped: what an earlier rawvsd left on the hook is removed.
+  void end_former();
 
   // How many of the VIPs of the last protect() are guarded.
   size_t guarded_vips() const;

@@ -44,13 +44,13 @@ Result<std::unique_ptr<IngressHook>> by_hook(uint32_t mark, int ifindex) {
   };
   auto hook = IngressHook::open(ifindex);
   if (!hook) return Error{system_error("rtnetlink", errno)};
-  hook->take_over();
   if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
   if (const int problem = hook->put_guard(program); problem != 0) {
-    hook->remove_guards();
+    hook->remove_own();
     hook->remove_if_unused();
     return Error{system_error("bpf filter at preference 1", problem)};
   }
+  hook->remove_former();
   return std::make_unique<IngressHook>(std::move(*hook));
 }
 
@@ -60,7 +60,7 @@ LoopbackGuard::LoopbackGuard() = default;
 
 LoopbackGuard::~LoopbackGuard() {
   if (!hook_) return;
-  hook_->remove_guards();
+  hook_->remove_own();
   hook_->remove_if_unused();
 }
 

@@ -6,9 +6,11 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "rawvs/bytes.h"
 
@@ -21,7 +23,15 @@ constexpr uint32_t kIngress = 0xfffffff2, kEgress = 0xfffffff3;
 
 // First in line, so that a filter that accepts a frame does not keep it from the guard.
 constexpr uint32_t kPreference = 1;
-constexpr uint32_t kHandle = 0x72767367;
+constexpr uint32_t kHandle = 0x72767367, kBetweenGuards = 0x200;  // the first guard's first handle, the next one's
+static_assert(kGuardSlots <= kBetweenGuards);
+
+// Which guard has this handle; none: no rawvsd's.
+std::optional<uint32_t> guard_of(uint32_t handle) {
+  const uint32_t behind = handle - kHandle;  // wraps: a smaller handle is far behind
+  const bool known = behind / kBetweenGuards < kGuardsBeside && behind % kBetweenGuards < kGuardSlots;
+  return known ? std::optional(behind / kBetweenGuards) : std::nullopt;
+}
 
 uint32_t filter_info() {  // preference, and the protocol in network order: every one
   std::array<uint8_t, 2> protocol{};
@@ -38,8 +48,21 @@ bool attribute_is(const nlattr* a, const char* text) {
 std::optional<IngressHook> IngressHook::open(int ifindex) {
   auto rtnetlink = Rtnetlink::open();
   if (!rtnetlink) return std::nullopt;
-  return IngressHook(std::move(*rtnetlink), ifindex);
+  IngressHook hook(std::move(*rtnetlink), ifindex);
+  hook.former_ = hook.find(kIngress).guards;
+  hook.ours_ = !hook.former_.empty();
+  // With all of them taken, which no rawvsd leaves, the last one's filters are replaced.
+  const auto taken = [&](uint32_t one) {
+    return std::ranges::any_of(hook.former_, [&](const tcmsg& g) { return guard_of(g.tcm_handle) == one; });
+  };
+  uint32_t free = 0;
+  while (free + 1 < kGuardsBeside && taken(free)) ++free;
+  hook.first_ = kHandle + free * kBetweenGuards;
+  std::erase_if(hook.former_, [&](const tcmsg& g) { return hook.is_own(g); });
+  return hook;
 }
+
+bool IngressHook::is_own(const tcmsg& guard) const { return guard_of(guard.tcm_handle) == guard_of(first_); }
 
 NetlinkRequest IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* kind) const {
   NetlinkRequest request(type, flags | NLM_F_ACK);
@@ -75,7 +98,7 @@ NetlinkRequest IngressHook::filter_request(uint16_t type, unsigned flags, uint32
 
 template <class PutProgram>
 int IngressHook::put(uint32_t slot, PutProgram&& put_program) {
-  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), kHandle + slot);
+  NetlinkRequest request = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_ACK, filter_info(), first_ + slot);
   nlmsghdr* const h = request.header();
   mnl_attr_put_strz(h, TCA_KIND, "bpf");
   nlattr* const options = mnl_attr_nest_start(h, TCA_OPTIONS);
@@ -117,8 +140,7 @@ IngressHook::Found IngressHook::find(uint32_t parent) {
     // A classic program has no name: the kernel keeps one with eBPF only. Its handle says "rvsg".
     const bool classic = options[TCA_BPF_OPS] != nullptr;
     const bool named = attribute_is(options[TCA_BPF_NAME], kGuardName);
-    const bool known = filter->tcm_handle >= kHandle && filter->tcm_handle - kHandle < kGuardSlots;
-    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && known && (classic || named);
+    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && guard_of(filter->tcm_handle) && (classic || named);
     if (!ours) {
       found.others = true;
       return;
@@ -131,27 +153,30 @@ IngressHook::Found IngressHook::find(uint32_t parent) {
   return found;
 }
 
-int IngressHook::take_over() {
-  if (!find(kIngress).guards.empty()) ours_ = true;
-  return remove_guards();
-}
-
-int IngressHook::remove(uint32_t info, uint32_t handle) {
-  NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, info, handle);
+int IngressHook::remove(const tcmsg& guard) {
+  NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
   mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
-  return rtnetlink_.ask(request);
-}
-
-int IngressHook::remove_guard(uint32_t slot) {
-  const int problem = remove(filter_info(), kHandle + slot);
+  const int problem = rtnetlink_.ask(request);
   return problem == ENOENT ? 0 : problem;
 }
 
-int IngressHook::remove_guards() {
+int IngressHook::remove_guard(uint32_t slot) {
+  tcmsg guard{};
+  guard.tcm_info = filter_info();
+  guard.tcm_handle = first_ + slot;
+  return remove(guard);
+}
+
+int IngressHook::remove_former() {
+  int worst = 0;
+  for (const tcmsg& guard : std::exchange(former_, {})) worst = std::max(worst, remove(guard));
+  return worst;
+}
+
+int IngressHook::remove_own() {
   int worst = 0;
   for (const tcmsg& guard : find(kIngress).guards) {
-    const int problem = remove(guard.tcm_info, guard.tcm_handle);
-    if (problem != 0) worst = problem;
+    if (is_own(guard)) worst = std::max(worst, remove(guard));
   }
   return worst;
 }
