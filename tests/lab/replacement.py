@@ -4,6 +4,7 @@ import os
 import signal
 
 from case import all_answered, case, same, true
+from health import check
 from lab.director import Director, program, virtual
 from lab.namespaces import eventually
 from lab.topology import Load
@@ -137,3 +138,20 @@ def what_only_one_process_can_have_goes_from_one_to_the_next(lab):
     same([line for line in director.log().splitlines() if "sync" in line and "in use" in line], [], "sync's port")
     true(any(row["row"] == "sync" for row in director.ask("sync")), f"sync: {director.ask('sync')}")
     all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=60)
+def a_program_of_a_check_that_runs_meanwhile_is_no_reason_to_warn_of_its_helper(lab):
+    lab.serve_web()
+    script = lab.directory / "check-shop"
+    script.write_text("#!/bin/sh\nsleep 1\n")
+    script.chmod(0o755)
+    lab.directory.chmod(0o755)
+    checks = [check(f"slow{n}", type="exec", program=script, interval="100ms") for n in range(4)]
+    director = Director(lab, *checks, *[virtual(f"v{n}", ports=f"tcp/{80 + n}", check=f"slow{n}")
+                                        for n in range(4)]).start()
+    for _ in range(3):
+        director.wait_for_health("rs1", "up")
+        replaced(director)
+    director.wait_for_health("rs1", "up")
+    true("restart rawvsd" not in director.log(), director.log())

@@ -85,7 +85,9 @@ Service::End Service::run() {
       if (taken == Taken::yes) continue;
       if (taken == Taken::none) break;
       for (const Running& one : running_) {
-        if (one.killed_with_it) kill(-one.pid, SIGKILL);
+        if (!one.killed_with_it) continue;
+        kill(-one.pid, SIGKILL);
+        if (taken == Taken::renew && one.answers) tell_failed(one.answers, "rawvs-helper was started again meanwhile");
       }
       return taken == Taken::renew ? End::renew : End::daemon_gone;
     }
@@ -159,7 +161,9 @@ Service::Taken Service::take_request() {
   HelperRequest request;
   std::vector<Fd> fds;
   const ssize_t got = receive_with(requests_.get(), &request, sizeof request, fds);
-  if (got < 0) return errno == EAGAIN || errno == EINTR ? Taken::none : Taken::gone;
+  // Without memory it comes later: poll(2) says again that it waits.
+  const bool later = errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS;
+  if (got < 0) return later ? Taken::none : Taken::gone;
   if (got == 0) return Taken::gone;
   if (got != sizeof request || request.version != HelperRequest().version || fds.empty()) return Taken::yes;
   if (request.ask == HelperAsk::renew) return Taken::renew;

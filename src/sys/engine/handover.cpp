@@ -34,6 +34,11 @@ struct Message {
 };
 static_assert(sizeof(Message) == 4096);
 
+Error broken(int error) {
+  if (error == EPIPE || error == ECONNRESET) return {"it has ended"};
+  return {system_error("the socket between both programs", error)};
+}
+
 Result<HandOver::Heard> expect(const HandOver& socket, HandOver::What what, Duration most) {
   auto heard = socket.wait(most);
   if (heard && heard->what != what) return Error{"the other rawvsd does not go on"};
@@ -60,14 +65,15 @@ HandOver HandOver::inherited() {
   return HandOver(Fd(*fd));
 }
 
-bool HandOver::say(What what, const std::string& text, int file) const {
+Result<Done> HandOver::say(What what, const std::string& text, int file) const {
   Message message;
   message.what = static_cast<uint32_t>(what);
   message.process = getpid();
   message.size = static_cast<uint32_t>(std::min(text.size(), message.text.size()));
   std::memcpy(message.text.data(), text.data(), message.size);
   const std::span<const int> files(&file, file < 0 ? 0U : 1U);
-  return send_with(fd(), &message, sizeof message, files) == 0;
+  const int problem = send_with(fd(), &message, sizeof message, files);
+  return problem == 0 ? Result<Done>(Done{}) : broken(problem);
 }
 
 std::optional<Result<HandOver::Heard>> HandOver::hear() const {
@@ -75,7 +81,7 @@ std::optional<Result<HandOver::Heard>> HandOver::hear() const {
   std::vector<Fd> files;
   const ssize_t got = receive_with(fd(), &message, sizeof message, files);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
-  if (got <= 0) return Error{"it has ended"};
+  if (got <= 0) return broken(got < 0 ? errno : EPIPE);
   const bool known =
       message.what >= static_cast<uint32_t>(What::begun) && message.what <= static_cast<uint32_t>(What::failed);
   if (got != sizeof message || message.version != Message().version || message.size > message.text.size() || !known)
@@ -99,19 +105,19 @@ Predecessor Predecessor::inherited() {
   Predecessor out;
   out.socket_ = HandOver::inherited();
   out.interim_ = take_variable(kInterimVariable).has_value() && out.socket_;
-  if (out.socket_) out.socket_.say(HandOver::What::begun);
+  if (out.socket_) static_cast<void>(out.socket_.say(HandOver::What::begun));  // the other one waits only so long
   return out;
 }
 
 Result<Fd> Predecessor::state() const {
-  socket_.say(HandOver::What::state);
+  if (const auto said = socket_.say(HandOver::What::state); !said) return said.error();
   auto heard = expect(socket_, HandOver::What::state, kSnapshotPatience);
   if (!heard) return heard.error();
   return std::move(heard->file);
 }
 
 Result<HandOver::Heard> Predecessor::take() const {
-  socket_.say(HandOver::What::loaded);
+  if (const auto said = socket_.say(HandOver::What::loaded); !said) return said.error();
   return expect(socket_, HandOver::What::take, kStopPatience);
 }
 

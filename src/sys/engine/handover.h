@@ -47,9 +47,9 @@ class HandOver {  // one end of the socket
   explicit operator bool() const { return static_cast<bool>(socket_); }
   int fd() const { return socket_.get(); }
 
-  // Does not wait. file: -1: none. False: the other end is closed, or does not read.
-  bool say(What what, const std::string& text = "", int file = -1) const;
-  // Empty: nothing yet. An Error: the other end is closed, or speaks another protocol.
+  // Does not wait. file: -1: none. An Error: the other end is closed, or does not read, or sendmsg(2) failed.
+  Result<Done> say(What what, const std::string& text = "", int file = -1) const;
+  // Empty: nothing yet. An Error: the other end is closed, or speaks another protocol, or recvmsg(2) failed.
   std::optional<Result<Heard>> hear() const;
   // As hear(), but waits; an Error also when nothing came. For a process that has nothing else to do.
   Result<Heard> wait(Duration most) const;
@@ -72,8 +72,9 @@ class Predecessor {
   Result<Fd> state() const;
   // "loaded": waits until the other one forwards no more; what has changed since. An Error: it has ended.
   Result<HandOver::Heard> take() const;
-  void say_in_charge() const { socket_.say(HandOver::What::in_charge); }
-  void say_failed(const std::string& why) const { socket_.say(HandOver::What::failed, why); }
+  // Where these are lost, the other process notices it by this one's silence, or its end.
+  void say_in_charge() const { static_cast<void>(socket_.say(HandOver::What::in_charge)); }
+  void say_failed(const std::string& why) const { static_cast<void>(socket_.say(HandOver::What::failed, why)); }
   // For the interim process, whose successor the other one becomes.
   HandOver take_socket() { return std::move(socket_); }
 

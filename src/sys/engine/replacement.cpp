@@ -119,8 +119,7 @@ Result<Done> Replacement::write_portion() {
   const auto writing = std::exchange(writing_, nullptr);
   if (const auto sealed = writing->memory.seal(); !sealed) return sealed;
   given_up_ = context_.now + kLoading;
-  if (!socket_.say(HandOver::What::state, "", writing->memory.fd())) return Error{"it has ended"};
-  return Done{};
+  return socket_.say(HandOver::What::state, "", writing->memory.fd());
 }
 
 Result<Done> Replacement::hand_over(const std::string& masters) {
@@ -151,7 +150,7 @@ Result<Done> Replacement::pass(const std::string& masters) {
     if (const auto written = memory->append(portion); !written) return written;
   }
   if (const auto sealed = memory->seal(); !sealed) return sealed;
-  if (!socket_.say(HandOver::What::take, masters, memory->fd())) return Error{"it has ended"};
+  if (const auto said = socket_.say(HandOver::What::take, masters, memory->fd()); !said) return said;
   const auto heard = socket_.wait(kTakingOver);
   if (!heard) return heard.error();
   return heard->what == HandOver::What::in_charge ? Result<Done>(Done{}) : Error{heard->text};
