@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from case import all_answered, case, same, true
-from injected import ring_call, traced
+from injected import ring_call, stopped, traced
 from lab.director import Director, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually, run
@@ -51,6 +51,7 @@ def where_no_ring_can_be_allocated_the_socket_serves_and_the_reason_is_told(lab)
          "Cannot allocate memory" in director.log(), director.log())
     true("TCP may stall" not in director.log(), director.log())
     all_answered(lab.request("client", 10), 10)
+    stopped(director)
 
 
 @case(seconds=60)
