@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Faults of the box: a full disk, no memory for a ring, a box that sleeps."""
+"""Faults of the box: a full disk, no memory for a ring, no descriptors, no answer of DNS, a box that sleeps."""
 import contextlib
+import pathlib
+import resource
 import signal
+import socket
 import subprocess
 
-from case import all_answered, case, same, true
+from case import Skip, all_answered, case, same, true
+from health import check
 from injected import ring_call, stopped, traced
-from lab.director import Director, virtual
+from lab.director import Director, program, virtual
 from lab.frames import Capture
 from lab.namespaces import eventually, run
+from lab.topology import ADDRESS
 
 
 @contextlib.contextmanager
@@ -67,4 +72,78 @@ def after_a_sleep_of_the_box_connections_go_on_and_new_ones_begin(lab):
     same(client.wait(30), 0, f"what a client got that came meanwhile: {client.text()}")
     idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
     true(idle.recv(4096).startswith(b"HTTP/1."), "what an idle connection got")
+    all_answered(lab.request("client", 10), 10)
+
+
+@case(seconds=60)
+def a_name_server_that_does_not_answer_delays_nobody_but_who_asks(lab):
+    """rawvsd looks up no host; rawvsadm does, without -n.  The file is this test's own: it has a mount namespace."""
+    if not pathlib.Path("/etc/resolv.conf").exists():
+        raise Skip("/etc/resolv.conf is missing")
+    lab.serve_web()
+    (lab.directory / "resolv.conf").write_text(f"nameserver {ADDRESS['local']}\noptions timeout:30\n")
+    run("mount", "--bind", str(lab.directory / "resolv.conf"), "/etc/resolv.conf")
+    with lab["local"].inside():
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind((ADDRESS["local"], 53))
+    silent.setblocking(False)
+
+    def asked():
+        with contextlib.suppress(BlockingIOError):
+            return bool(silent.recv(512))
+        return False
+    with silent:
+        director = Director(lab, check(type="exec", program="/bin/true"), virtual(check="well"),
+                            control_group="root").start()
+        for name in ("rs1", "rs2"):
+            director.wait_for_health(name, "up")
+        director.ini.write_text(director.ini.read_text() + virtual("more", ports="tcp/81"))
+        director.admin("reload")
+        director.admin("-Ln")
+        all_answered(lab.request("client", 10), 10)
+        same(asked(), False, "a question from rawvsd")
+        listing = lab["director"].start(*director.command("-L"))
+        eventually(asked, 10, "a question from rawvsadm -L")
+        all_answered(lab.request("client", 10), 10)
+        true(":81 " in director.admin("-Ln"), "what another client of the control socket gets")
+        true(listing.running(), f"rawvsadm -L has ended: {listing.text()}")
+        listing.stop(signal.SIGKILL)
+
+
+@case(seconds=120)
+def with_few_descriptors_a_start_serves_or_ends_with_a_reason(lab):
+    lab.serve_web()
+    served = []
+    for most in range(4, 32, 2):
+        director = Director(lab, check(), virtual(check="well"))
+        director.program = lab["director"].start("sh", "-c", f'ulimit -n {most}; exec "$0" -f -c "$1"',
+                                                 program("rawvsd"), str(director.ini))
+        eventually(lambda d=director: not d.program.running() or d.control.exists(), 10, "a start or its refusal")
+        if director.program.running():
+            if not lab.request("client", 1, patience=5).failures:
+                served.append(most)
+            true(director.stop() == 0, f"exit status with {most} descriptors:\n{director.log()}")
+        else:
+            status = director.program.process.returncode
+            true(0 < status < 126 and "rawvsd: " in director.log(), f"{most}: exit status {status}: {director.log()}")
+    true(served and served == list(range(served[0], 32, 2)), f"it serves with these numbers of descriptors: {served}")
+    return f"{served[0]} suffice"
+
+
+@case(seconds=60)
+def without_a_descriptor_left_it_forwards_and_answers_when_there_is_one(lab):
+    lab.serve_web()
+    director = Director(lab, check(), virtual(check="well"), user="root").start()
+    for name in ("rs1", "rs2"):
+        director.wait_for_health(name, "up")
+    pid = director.program.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, usual[1]))
+    asking = lab["director"].start(*director.command("--wait", "60", "-Ln"))
+    director.wait_for_log("a check could not be made: socket: Too many open files")
+    all_answered(lab.request("client", 10), 10)
+    same(asking.running(), True, "the client of the control socket waits")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+    same(asking.wait(20), 0, f"its exit status: {asking.text()}")
+    same({health for health, _ in director.health().values()}, {"up"}, "the servers: checks that are not made say nothing")
     all_answered(lab.request("client", 10), 10)
