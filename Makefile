@@ -336,6 +336,7 @@ bench: setup-bench  ## rawvsd compared with other forwarders: rates, latency, me
 	@RAWVS_BIN=$(BUILD) tools/bench-small
 	@RAWVS_BIN=$(BUILD) tools/bench-tables
 	@RAWVS_BIN=$(BUILD) tools/bench-flood
+	@RAWVS_BIN=$(BUILD) tools/bench-checks
 	@$(BUILD)/bench-expiry
 	@$(BUILD)/bench-state
 

@@ -27,8 +27,8 @@ NOT_SEEN = {
         getcwd getdents getegid32 geteuid32 getgid32 getgroups32 getresgid32 getresuid32 getrlimit gettimeofday getuid32
         lchown lchown32 _llseek lseek lstat lstat64 mkdirat mmap2 nanosleep newfstatat open pipe pipe2 poll ppoll
         ppoll_time64 prlimit64 readlink readlinkat readv recv recvmmsg recvmmsg_time64 rename renameat renameat2 rseq
-        send setrlimit set_robust_list signalfd signalfd4 stat stat64 statfs64 statx time tkill ugetrlimit unlink unlinkat
-        vfork waitid waitpid writev""",
+        send setrlimit set_robust_list signalfd signalfd4 stat stat64 statfs64 statx time tkill ugetrlimit unlink
+        unlinkat vfork waitid waitpid writev""",
     "of one kind of machine": """
         breakpoint cacheflush riscv_flush_icache riscv_hwprobe set_thread_area set_tls sigreturn""",
     "at an abort, where a process was stopped, where a lock is not free": """
