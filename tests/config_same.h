@@ -30,8 +30,8 @@ inline auto fields(const Settings& s) {
                   burst);
 }
 inline auto fields(const ServerSpec& s) {
-  const auto& [at, method, weight, upper, lower, tunnel, proxy, mac] = s;
-  return std::tie(at, method, weight, upper, lower, tunnel, proxy, mac);
+  const auto& [at, method, weight, upper, lower, tunnel, proxy, mac, name] = s;
+  return std::tie(at, method, weight, upper, lower, tunnel, proxy, mac, name);
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
   const auto& [name, line, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet,
@@ -98,7 +98,8 @@ inline constexpr std::string_view kEverything =
     "[group media]\nmark = 10\nmatch = 192.0.2.100 tcp/443,8000-8010 udp/443\n"
     "match = 192.0.2.101 udp/1-65535 sctp/* from 198.51.100.0/24\n"
     "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\nscheduler = rr\n"
-    "server = 192.0.2.11:80 weight=0 forward=dr mac=02:00:00:00:00:0a upper=20 lower=10\nserver = 192.0.2.12\n"
+    "server = 192.0.2.11:80 weight=0 forward=dr mac=02:00:00:00:00:0a upper=20 lower=10\nserver = 192.0.2.12 "
+    "name=web-2.b_C\n"
     "[virtual media]\nmark = 0xa\n"
     "[virtual mail]\naddress = 192.0.2.102\nports = tcp/25,465 udp/25\nscheduler = lc\nserver = 192.0.2.13\n"
     "[virtual empty]\naddress = 192.0.2.102\nports = udp/53\nmark = 1381367808\n"  // 0x52560000
@@ -123,7 +124,7 @@ inline constexpr std::string_view kEverythingElse =
     "[check names]\ntype = dns\nquery = www.example.org\nquery_type = TXT\nrcode = 3\n"
     "[check own]\ntype = exec\nprogram = /bin/true -x\nuser = daemon\n"
     "[virtual checked]\naddress = 192.0.2.105\nports = tcp/80\ncheck = page\non_down = reset\ninhibit = 0\n"
-    "slow_start = 30s\nquorum = 2\nhysteresis = 1\nflaps_allowed = 5\nsorry = 192.0.2.19 forward=nat\n"
+    "slow_start = 30s\nquorum = 2\nhysteresis = 1\nflaps_allowed = 5\nsorry = 192.0.2.19 name=sorry forward=nat\n"
     "server = 192.0.2.11 check=own\nserver = 192.0.2.12 check=none\nserver = 192.0.2.13 check=icmp\n"
     "[vrrp shop]\non = inside\nvrid = 51\nversion = 2\npriority = 150\ninterval = 2s\npreempt = 0\n"
     "preempt_delay = 3s\naddress = 192.0.2.100 192.0.2.101\npeer = 203.0.113.2\nsource = 203.0.113.3\n"

@@ -54,9 +54,10 @@ TEST(Config, PutsEveryKeyIntoItsField) {
   ASSERT_EQ(c.virtuals[0].servers.size(), 2u);
   const Mac fixed{{2, 0, 0, 0, 0, 10}};
   EXPECT_EQ(fields(c.virtuals[0].servers[0]), std::make_tuple(Endpoint{Ip(0xc000020b), Port(80)}, Method::route, 0, 20u,
-                                                              10u, Tunnel{}, false, std::optional(fixed)));
-  EXPECT_EQ(fields(c.virtuals[0].servers[1]), std::make_tuple(Endpoint{Ip(0xc000020c), Port(0)}, Method::route, 1, 0u,
-                                                              0u, Tunnel{}, false, std::optional<Mac>()));
+                                                              10u, Tunnel{}, false, std::optional(fixed), ShortName()));
+  EXPECT_EQ(fields(c.virtuals[0].servers[1]),
+            std::make_tuple(Endpoint{Ip(0xc000020c), Port(0)}, Method::route, 1, 0u, 0u, Tunnel{}, false,
+                            std::optional<Mac>(), ShortName::of("web-2.b_C")));
   EXPECT_EQ(c.virtuals[1].mark, Mark(10));
   EXPECT_EQ(c.virtuals[1].scheduler, Scheduler::wlc);
   EXPECT_FALSE(c.virtuals[1].address);
@@ -253,7 +254,7 @@ TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {
     for (const PortRange r : g.ports) all += ' ' + std::to_string(r.first) + '-' + std::to_string(r.last);
     all += " from " + text(g.clients) + '\n';
   }
-  for (const auto& [spec, servers, waits, limits] : wanted.services) {
+  for (const auto& [spec, servers, waits, said] : wanted.services) {
     all += text(spec.key) + ' ' + name(spec.scheduler);
     if (spec.flags != 0) all += " flags " + std::to_string(spec.flags);
     if (spec.persistence != Duration(0)) all += " persistence " + std::to_string(spec.persistence / 1s);
@@ -263,7 +264,8 @@ TEST(WantedTables, AreWhatIpvsadmWouldBeTold) {
     if (spec.one_packet) all += " one_packet";
     for (const ServerSpec& s : servers) all += ' ' + text(s.at) + '*' + std::to_string(s.weight);
     EXPECT_EQ(waits.size(), servers.size());
-    EXPECT_EQ(limits != nullptr, spec.key.vip.port == Port(9));
+    EXPECT_EQ(said.limits != nullptr, spec.key.vip.port == Port(9));
+    EXPECT_FALSE(said.name.empty());
     all += '\n';
   }
   EXPECT_EQ(all,

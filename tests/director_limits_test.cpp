@@ -10,7 +10,7 @@ namespace {
 class LimitsTest : public Ipv6Test {
  protected:
   void limit(const ServiceLimits& limits) {
-    director_->set_limits(key_, std::make_shared<const ServiceLimits>(limits));
+    director_->set_from_file(key_, {std::make_shared<const ServiceLimits>(limits), {}});
   }
   static std::shared_ptr<const NetworkList> list(std::initializer_list<const char*> networks,
                                                  const char* name = "deny") {
@@ -204,7 +204,7 @@ TEST_F(LimitsTest, LimitsOutliveTheRemovalOfTheirService) {
   EXPECT_EQ(count(Exit::denied), 1u);
   ASSERT_FALSE(director_->edit({.key = key_, .scheduler = Scheduler::lc}, {now_, out_}));
   EXPECT_FALSE(syn("198.51.100.1")) << "ipvsadm -E keeps them, too";
-  director_->set_limits(key_, nullptr);
+  director_->set_from_file(key_, {});
   resolve(1);
   EXPECT_TRUE(syn("198.51.100.1"));
 }

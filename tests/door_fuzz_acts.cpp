@@ -196,7 +196,9 @@ void DoorFuzz::operator_acts() {
     case 16:
     case 17:
     case 18: director_->add(service_spec(service_key()), {now_, out_}); break;
-    case 19: director_->set_limits(key, one_in(2) ? nullptr : limits()); break;
+    case 19:
+      director_->set_from_file(key, {one_in(2) ? nullptr : limits(), ShortName::of(one_in(2) ? "web" : "")});
+      break;
     default: director_->add_server(key, server, {now_, out_}); break;
   }
 }

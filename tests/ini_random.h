@@ -42,6 +42,7 @@ inline ServerSpec random_server(Random& r, Ip at, bool either = true) {
     server.at.addr = address_of(other, static_cast<uint32_t>(at.lo()));
   }
   if (server.method == Method::tunnel && r.one_in(2)) server.tunnel = {TunnelType::gue, Port(6080), {}};
+  if (r.one_in(4)) server.name = ShortName::of("s-" + std::to_string(at.lo()));  // unlike all others
   if (r.one_in(4)) server.upper = 20, server.lower = r.below(20);
   if (r.one_in(4)) server.mac = Mac{{2, 0, 0, 0, 1, static_cast<uint8_t>(1 + r.below(250))}};
   return server;

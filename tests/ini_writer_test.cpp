@@ -88,6 +88,7 @@ class Table {  // a director changed by checks and rawvsadm, and the operator's 
 void Table::change_server(Random& r, WantedService& service) {
   const ServiceKey& key = service.spec.key;
   ServerSpec server = random_server(r, address_of(key.family(), 0x0a000000 + (r.below(7) << 8) + r.below(6)));
+  server.name = {};  // which only a file gives
   server.mac.reset(), server.tunnel = {};
   server.at.port = key.vip.port;
   if (!service.servers.empty() && r.one_in(2)) server.at = r.of(service.servers).at;

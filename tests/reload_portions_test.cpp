@@ -83,6 +83,7 @@ size_t portions_of(const std::string& text, bool filled = false) {
   Director director(was.settings, HashKey{1, 2}, now);
   Outbox out;
   for (const WantedService& service : filled ? wanted_tables(was).services : std::vector<WantedService>()) {
+    director.set_from_file(service.spec.key, service.said);
     EXPECT_FALSE(director.add(service.spec, {now, out}));
     for (const ServerSpec& server : service.servers)
       EXPECT_FALSE(director.add_server(service.spec.key, server, {now, out}));
@@ -125,6 +126,7 @@ TEST(IniWriterPortions, MemoryIsFreedAfterTheLastLineInPortions) {
   Director director(config.settings, HashKey{1, 2}, now);
   Outbox out;
   for (const WantedService& service : wanted_tables(config).services) {
+    director.set_from_file(service.spec.key, service.said);
     ASSERT_FALSE(director.add(service.spec, {now, out}));
   }
   IniWriter writer(config, Secrets::shown);

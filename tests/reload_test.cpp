@@ -5,92 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "config_same.h"
-#include "rawvs/control.h"
-#include "whole_director.h"
+#include "reload_fixture.h"
 
 namespace rawvs {
 namespace {
-
-Config parsed(const std::string& text) {
-  auto config = parse_config(text, "test.ini");
-  EXPECT_TRUE(config) << (config ? "" : config.error().text);
-  return config ? *config : Config{};
-}
-
-const std::string kDirector = "[director]\ninterface = eth0\n";
-const std::string kWeb = "[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n";
-const std::string kShop = "[virtual shop]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n";
-
-class ReloadTest : public testing::Test {
- protected:
-  explicit ReloadTest(uint32_t max_servers = 1024)
-      : director_({.max_servers = max_servers, .timeouts = {}}, HashKey{1, 2}, now_) {}
-  void start(const std::string& text) {
-    config_ = parsed(text);
-    const WantedTables tables = wanted_tables(config_);
-    director_.set_groups(tables.groups, {now_, out_});
-    for (const WantedService& service : tables.services) {
-      ASSERT_FALSE(director_.add(service.spec, {now_, out_}));
-      for (const ServerSpec& server : service.servers) {
-        ASSERT_FALSE(director_.add_server(service.spec.key, server, {now_, out_}));
-      }
-    }
-    out_.clear();
-  }
-  // The changes, a line each, and pending ones after "later: ".
-  std::string reload(const std::string& text, bool reset = false) {
-    Reload work(config_, parsed(text), reset);
-    while (!step(work)) {
-    }
-    const Reloaded done = work.so_far();
-    config_ = work.take_next();
-    std::string all;
-    for (const std::string& line : done.changes) all += line + '\n';
-    for (const std::string& line : done.pending) all += "later: " + line + '\n';
-    return all;
-  }
-  bool step(Reload& work, size_t portion = Reload::kPortion) {
-    return work.step(
-        director_, {now_, out_}, [&] { out_.clear(); }, portion);
-  }
-  // The servers that could serve a client's packet: "11 12".
-  std::string decision(const char* vip, uint16_t port) {
-    const Service* const service =
-        director_.services().classify({Ip(0xc6336401), *parse_ip(vip), Port(1000), Port(port), Protocol::tcp, false});
-    if (!service) return "none";
-    std::string all;
-    for (const ServerSlot slot : service->servers) {
-      all += ' ' + text(director_.services().server(slot).spec.at.addr).substr(8);
-    }
-    return all;
-  }
-  std::string table() {
-    std::string all;
-    for (const Service& service : director_.services().services()) {
-      if (!service.used) continue;
-      all += text(service.spec.key) + ' ' + name(service.spec.scheduler) + ':';
-      for (const ServerSlot slot : service.servers) {
-        const ServerSpec& s = director_.services().server(slot).spec;
-        all += ' ' + text(s.at) + '=' + std::to_string(s.weight);
-      }
-      all += '\n';
-    }
-    return all;
-  }
-  std::string ask(const std::string& request) {
-    ControlContext context{.config = &config_};
-    Conversation c = answer("rawvs/1 " + request, director_, {now_, out_}, context);
-    std::string all;
-    for (int i = 0; i < 100 && !c.over(); ++i) all += c.next(director_, now_).text();
-    out_.clear();
-    return all;
-  }
-
-  Instant now_{1000s};
-  Director director_;
-  Outbox out_;
-  Config config_;
-};
 
 TEST_F(ReloadTest, TheSameFileChangesNothing) {
   start(kDirector + kWeb + "server = 192.0.2.11\n" + kShop);
@@ -279,7 +197,7 @@ TEST_F(ReloadTest, BetweenTwoPortionsEveryDecisionIsTheOldFilesOrTheNewOnes) {
   director_.clear({now_, out_});
   start(old_file);
   for (const auto& [vip, port] : asked) before.push_back(decision(vip, port));
-  Reload work(config_, parsed(new_file), false);
+  Reload work(config_, parsed_file(new_file), false);
   int portions = 1;
   for (; !step(work, 1); ++portions) {
     for (size_t i = 0; i < std::size(asked); ++i) {
@@ -306,7 +224,7 @@ TEST_F(ReloadTest, OfAnotherWeightForEveryServerLooksAtEachAFewTimesHoweverManyT
     return text;
   };
   start(file("1"));
-  Reload work(config_, parsed(file("2")), false);
+  Reload work(config_, parsed_file(file("2")), false);
   uint64_t most = 0;
   const uint64_t before = director_.looked_at();
   for (bool done = false; !done;) {
@@ -332,8 +250,8 @@ TEST_F(ReloadTest, TheTableIsWrittenAsAFileThatGivesIt) {
   ask("add-service service=sctp:192.0.2.104:9 scheduler=rr");
   const std::string before = table(), text = ini_text(config_, director_);
   EXPECT_NE(text.find("timeout_tcp = 1234s\n"), std::string::npos);
-  const Config again = parsed(text);
-  EXPECT_EQ(reload(text, true), "") << text;
+  const Config again = parsed_file(text);
+  EXPECT_EQ(reload(text, true), "sctp 192.0.2.104:9: name: none -> sctp-192.0.2.104-9\n") << text;
   Director other(again.settings, HashKey{1, 2}, now_);
   const WantedTables tables = wanted_tables(again);
   other.set_groups(tables.groups, {now_, out_});

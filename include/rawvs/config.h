@@ -176,7 +176,7 @@ struct WantedService {
   ServiceSpec spec;
   std::vector<ServerSpec> servers;
   std::vector<bool> waits{};  // of each server: it gets no connections before its check's first success
-  std::shared_ptr<const ServiceLimits> limits{};  // null: none
+  FromFile said{};
 };
 struct WantedTables {
   std::vector<GroupMatch> groups;

@@ -71,15 +71,17 @@
 //               of the connection table: places in use and in all, unproven entries; filling=1: it is three quarters
 //               full; syn-cookies=1: SYNs are answered with them; gave-way: unproven entries that made room, and how
 //               many of each kind (half-open:5), or -; without-entry: packets that were forwarded without one
-//   service     service= scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
+//   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
+//               name: of the file's virtual; none: the service is not the file's
 //               [max-connections= max-rate= client-connections= client-rate= allow-lists= allow-networks= deny-lists=
 //               deny-networks= counted= refused= refused-for=]   of a service with limits; 0: none; counted: connections
 //                                                              now; refused: packets, refused-for: by exit (denied:5), or -
-//   server      service= server= method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
+//   server      service= server= [name=] method= [tun-type= tun-port= tun-checksum=] weight= upper= lower= active= inactive=
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
+//               name: its own, as the file has it
 //               [wanted=] [slow-start=] [health= for= flaps= why=]
 //               wanted: the operator's weight, if another is in effect; slow-start: the part of its weight in
 //               effect, in percent

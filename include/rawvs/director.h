@@ -27,6 +27,7 @@ class Neighbors;
 class Observer;
 class Reassembly;
 class Services;
+class ShortName;
 class SyncSender;
 enum class Exit : uint8_t;
 enum class Link : uint8_t;
@@ -38,6 +39,7 @@ struct Endpoint;
 struct Explanation;
 struct FlowKey;
 struct Frame;
+struct FromFile;
 struct GroupMatch;
 struct HashKey;
 struct LinkCounters;
@@ -48,7 +50,6 @@ struct Route;
 struct Server;
 struct ServerSpec;
 struct ServiceKey;
-struct ServiceLimits;
 struct ServiceSpec;
 struct Settings;
 struct Shared;
@@ -108,8 +109,9 @@ class Director {
   void set_open(const ServiceKey& key, bool open);
   std::optional<Refusal> edit(const ServiceSpec& spec, Turn turn);
   std::optional<Refusal> remove(const ServiceKey& key, Turn turn);
-  // The limits of a service with this key, which may be added later; they outlive its removal. Null: none.
-  void set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits);
+  // The limits and the name of a service with this key, which may be added later; they outlive its removal.
+  void set_from_file(const ServiceKey& key, FromFile said);
+  void set_name(const ServiceKey& key, Endpoint server, const ShortName& name);
   std::optional<Refusal> add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
   std::optional<Refusal> edit_server(const ServiceKey& key, const ServerSpec& spec, Turn turn);
   std::optional<Refusal> remove_server(const ServiceKey& key, Endpoint server, Turn turn);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// config_check_servers.cpp: checks servers: a VIP as a server, a server named twice, a port without effect, too many
-// servers; and the local addresses by which full NAT's servers know the director.
+// config_check_servers.cpp: checks servers: a VIP as a server, a server or a name twice, a port without effect, too
+// many servers; and the local addresses by which full NAT's servers know the director.
 
 #include <algorithm>
 #include <map>
@@ -51,8 +51,11 @@ class ServerCheck {
   void check(size_t i, size_t n) {
     const VirtualConfig& v = c_.config.virtuals[i];
     const Place& place = c_.places.virtuals[i];
-    if (i != of_) of_ = i, seen_.clear();
+    if (i != of_) of_ = i, seen_.clear(), names_.clear();
     if (std::string why = unfit(i, v.servers[n]); !why.empty()) return c_.report.wrong(place, "server", why, n);
+    if (std::string why = name_fault(v.servers[n].name, place, n); !why.empty()) {
+      return c_.report.wrong(place, "server", why, n);
+    }
     if (!c_.shaped[i]) return;
     const Port own(c_.marks[i].value == 0 ? v.ports[0].ports[0].first : uint16_t{0});
     Endpoint server = v.servers[n].at;
@@ -70,7 +73,9 @@ class ServerCheck {
     const size_t its = c_.marks[i].value == 0 ? v.ports.size() : 1;  // without a mark: a service for each protocol
     if (c_.shaped[i]) c_.services += its, c_.servers += v.servers.size() * its;
     if (!v.sorry) return;
-    if (std::string why = unfit(i, *v.sorry); !why.empty()) c_.report.wrong(place, "sorry", why);
+    std::string why = unfit(i, *v.sorry);
+    if (why.empty()) why = sorry_name_fault(v, place);
+    if (!why.empty()) c_.report.wrong(place, "sorry", why);
   }
 
  private:
@@ -86,6 +91,25 @@ class ServerCheck {
     if (!server.proxy || std::ranges::none_of(v.ports, other)) return {};
     return rawvs::text(server.at.addr) +
            ": proxy_protocol is for TCP, and this virtual has ports = " + rawvs::text(v.ports);
+  }
+
+  std::string name_fault(const ShortName& name, const Place& place, size_t n) {
+    if (name.empty()) return {};
+    const auto [other, fresh] = names_.emplace(name.text(), n);
+    return fresh ? std::string() : name_taken(name, place, other->second);
+  }
+
+  static std::string name_taken(const ShortName& name, const Place& place, size_t by) {
+    return formatted("name={}: the server on line {} has this name", name.text(), place.line_of("server", by));
+  }
+
+  static std::string sorry_name_fault(const VirtualConfig& v, const Place& place) {
+    const auto same = [&](const ServerConfig& server) {
+      return server.name == v.sorry->name && server.at != v.sorry->at;
+    };
+    const auto other = std::ranges::find_if(v.servers, same);
+    if (v.sorry->name.empty() || other == v.servers.end()) return {};
+    return name_taken(other->name, place, static_cast<size_t>(other - v.servers.begin()));
   }
 
   std::string local_fault(const ServerSpec& server) const {
@@ -116,6 +140,7 @@ class ServerCheck {
   Checking& c_;
   size_t of_ = SIZE_MAX;             // the virtual of seen_
   std::map<Endpoint, size_t> seen_;  // its servers
+  std::map<std::string_view, size_t> names_;
 };
 
 // A VIP may be one: packets to it come here, too. Whether the host has the others is known when rawvsd runs.

@@ -23,20 +23,12 @@
 namespace rawvs {
 namespace {
 
-constexpr size_t kNameMost = 32;
 constexpr std::array<std::string_view, 6> kSections{"director", "virtual", "group", "check", "vrrp", "sync"};
 
 std::string in_hex(char c) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
   return {'0', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-}
-
-bool is_name(std::string_view name) {
-  return name.size() <= kNameMost && std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-                  c == '-';
-         });
 }
 
 // The fault of a line, before its meaning is considered.
@@ -223,9 +215,8 @@ void ConfigReader::Work::begin_section(std::string_view line) {
   if (inner.size() != 2) {
     return refuse_section(title, formatted("expected one name, without blanks: [{} NAME]", kind), kind);
   }
-  if (!is_name(inner[1])) {
-    return refuse_section(
-        title, formatted("{} is not a name: at most 32 letters, digits, \".\", \"_\", \"-\"", quoted(inner[1])), kind);
+  if (ShortName::of(inner[1]).empty()) {
+    return refuse_section(title, formatted("{} is not a name: {}", quoted(inner[1]), ShortName::kWhat), kind);
   }
   const std::string plain = formatted("{} {}", kind, inner[1]);
   if (kind == "group") return begin_named(SectionKind::group, plain, inner[1], &Config::groups, &Places::groups);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // config_server.cpp: the grammar of a real server: "IP[:PORT] [weight=N] [forward=dr|tun|nat|fullnat] [mac=M] [upper=N]
-// [lower=N] [proxy_protocol=2]", its tunnel: "[tun_type=ipip|gue|gre] [tun_port=N] [tun_checksum=none|on|remote]", and
-// its health check:
+// [lower=N] [proxy_protocol=2] [name=NAME]", its tunnel: "[tun_type=ipip|gue|gre] [tun_port=N]
+// [tun_checksum=none|on|remote]", and its health check:
 // "[check=NAME]".
 
 #include <array>
@@ -79,6 +79,13 @@ std::optional<Error> set_proxy(ServerConfig& server, std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Error> set_name(ServerConfig& server, std::string_view text) {
+  server.name = ShortName::of(text);
+  if (server.name.empty()) return Error{formatted("{} is not a name: {}", quoted(text), ShortName::kWhat)};
+  if (parse_ip(text)) return Error{quoted(text) + " is an address; a server without name is called by its own"};
+  return std::nullopt;
+}
+
 std::optional<Error> set_check(ServerConfig& server, std::string_view text) {
   if (auto fault = check_name_fault(text)) return fault;
   server.check = text;
@@ -89,7 +96,7 @@ struct Option {
   std::string_view word;
   std::optional<Error> (*set)(ServerConfig& server, std::string_view text);
 };
-constexpr std::array<Option, 10> kOptions{{
+constexpr std::array<Option, 11> kOptions{{
     {"weight", set_weight},
     {"forward", set_forward},
     {"mac", set_mac},
@@ -100,6 +107,7 @@ constexpr std::array<Option, 10> kOptions{{
     {"tun_checksum", set_tunnel_checksum},
     {"proxy_protocol", set_proxy},
     {"check", set_check},
+    {"name", set_name},
 }};
 
 Result<Endpoint> read_endpoint(std::string_view text) {
@@ -178,6 +186,7 @@ std::string_view forward_word(Method method) {
 
 std::string text(const ServerSpec& server) {
   std::string all = server.at.port.value == 0 ? text(server.at.addr) : text(server.at);
+  if (!server.name.empty()) all += formatted(" name={}", server.name.text());
   all += formatted(" weight={} forward={}", server.weight, forward_word(server.method));
   if (server.method == Method::tunnel) all += formatted(" tun_type={}", word(server.tunnel.type));
   if (server.tunnel.port.value != 0) all += formatted(" tun_port={}", server.tunnel.port.value);

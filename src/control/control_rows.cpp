@@ -109,6 +109,7 @@ void write_service(std::string& row, const Service& service) {
   const std::string flags = flags_text(spec.scheduler, spec.flags);
   row = "service";
   put(row, "service", word(spec.key));
+  if (!service.name.empty()) put(row, "name", service.name.text());
   put(row, "scheduler", name(spec.scheduler));
   put(row, "flags", flags.empty() ? "-" : flags);
   put(row, "persistence", spec.persistence);
@@ -123,6 +124,7 @@ void write_server(std::string& row, const Server& server, const Director& direct
   row = "server";
   put(row, "service", word(server.key));
   put(row, "server", text(server.spec.at));
+  if (!server.spec.name.empty()) put(row, "name", server.spec.name.text());
   put(row, "method", word(server.spec.method));
   if (server.spec.method == Method::tunnel) {
     put(row, "tun-type", word(server.spec.tunnel.type));

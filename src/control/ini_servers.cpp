@@ -71,6 +71,7 @@ bool IniServers::is_sorry(Endpoint at) const { return file_ && file_->sorry && p
 void IniServers::write(uint32_t k, const ServerConfig* in_file, std::vector<ServerConfig>& written) const {
   const bool checked = file_ && !file_->check.empty();
   ServerConfig& one = written.emplace_back(ServerConfig{table(k), in_file ? in_file->check : checked ? "none" : ""});
+  one.name = in_file ? in_file->name : ShortName();
   if (one.at.port == own_) one.at.port = in_file ? in_file->at.port : Port();
 }
 

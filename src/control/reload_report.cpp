@@ -20,12 +20,6 @@ constexpr size_t kReportWork = 16;  // comparing all keys of a section takes abo
 
 using Lines = std::vector<std::string>;
 
-std::string all_of(const Lines& values) {
-  std::string out;
-  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
-  return out.empty() ? "none" : out;
-}
-
 // was, next: sections of the row's kind.
 void report_key(const KeyRow& row, const std::string& name, const void* was, const void* next, Lines& lines) {
   const Lines old = row.texts_in(was), after = row.texts_in(next);
@@ -68,6 +62,17 @@ class NamedReport {
 };
 
 }  // namespace
+
+std::string all_of(const Lines& values) {
+  std::string out;
+  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
+  return out.empty() ? "none" : out;
+}
+
+std::string renamed(const ShortName& was, const ShortName& is) {
+  const auto word = [](const ShortName& name) { return name.empty() ? "none" : name.text(); };
+  return formatted("name: {} -> {}", word(was), word(is));
+}
 
 void add_check_reports(const Config& was, const Config& next, Lines& lines, Portions& walks) {
   using Checks = NamedReport<CheckConfig>;

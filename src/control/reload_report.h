@@ -12,6 +12,8 @@
 
 namespace rawvs {
 
+std::string all_of(const std::vector<std::string>& values);  // separated by blanks; none
+std::string renamed(const ShortName& was, const ShortName& is);
 // REQUIRES: the Configs and lines outlive the walks.
 void add_check_reports(const Config& was, const Config& next, std::vector<std::string>& lines, Portions& walks);
 // A list whose file has not changed is kept: its services find it the same. REQUIRES: as above.

@@ -63,9 +63,10 @@ struct Reload::Impl {
   bool services(Turn& t);
   void enter(Turn& t, const WantedService& service);
   void put(Turn& t, const WantedService* old, const WantedService& service);
-  static void limits(Turn& t, const WantedService& service);
+  void from_file(Turn& t, const WantedService& service);
   bool servers(Turn& t, const WantedService& service);
   void server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits);
+  void name_server(Turn& t, const ServiceKey& key, const ServerSpec& wanted);
   void old_server(Turn& t, const WantedService& service, Endpoint at);
   void replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                const std::string& line);
@@ -90,7 +91,7 @@ struct Reload::Impl {
   size_t at = 0;                                       // the next service
   size_t at_server = 0;  // within the service: both kinds of servers are indexed, then new ones, then old ones examined
   bool entered = false;
-  std::optional<ServiceKey> limited{};                  // leftovers: the last service whose limits were looked at
+  std::optional<ServiceKey> said_last{};                // leftovers: the last service that a file said something of
   const WantedService* before = nullptr;                // the service in the old tables
   std::optional<ServerIndex> old_servers, new_servers;  // its servers
 };
@@ -208,16 +209,6 @@ void Reload::Impl::prepare_rest() {
       });
 }
 
-namespace {
-
-std::string listed(const std::vector<std::string>& values) {
-  std::string out;
-  for (const std::string& value : values) out += (out.empty() ? "" : " ") + value;
-  return out.empty() ? "none" : out;
-}
-
-}  // namespace
-
 // Applies each key of [director] that differs, and no other.
 void Reload::Impl::settings(Turn& t) {
   Config live;  // of its settings; tables may be large, and are not copied
@@ -229,7 +220,7 @@ void Reload::Impl::settings(Turn& t) {
     const std::vector<std::string> before_texts = row.texts(reset && !row.at_start ? there : was);
     const std::vector<std::string> after = row.texts(next);
     if (before_texts == after) continue;
-    const std::string line = formatted("{}: {} -> {}", row.key, listed(before_texts), listed(after));
+    const std::string line = formatted("{}: {} -> {}", row.key, all_of(before_texts), all_of(after));
     if (row.at_start) {
       said.pending.push_back(line + ": takes effect at the next start");
     } else if (!row.replace(live, after)) {
@@ -259,7 +250,7 @@ void Reload::Impl::enter(Turn& t, const WantedService& service) {
   at_server = 0;
   entered = true;
   t.spend(1);
-  limits(t, service);
+  from_file(t, service);
   put(t, before, service);
 }
 
@@ -280,10 +271,15 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
 }
 
 // Nobody but a file sets them: what is in effect is the old file's.
-void Reload::Impl::limits(Turn& t, const WantedService& service) {
-  const auto there = t.director.services().limits_of(service.spec.key);
-  const bool same = there && service.limits ? alike(*there, *service.limits) : there == service.limits;
-  if (!same) t.director.set_limits(service.spec.key, service.limits);
+void Reload::Impl::from_file(Turn& t, const WantedService& service) {
+  const ServiceKey& key = service.spec.key;
+  const auto& [limits, name] = service.said;
+  const auto there = t.director.services().from_file(key);
+  const bool same_name = there.name == name;
+  if (!same_name && t.director.services().find(key))
+    note(formatted("{}: {}", rawvs::text(key), renamed(there.name, name)));
+  const bool same_limits = there.limits && limits ? alike(*there.limits, *limits) : there.limits == limits;
+  if (!same_name || !same_limits) t.director.set_from_file(key, service.said);
 }
 
 // False: unfinished.
@@ -312,7 +308,7 @@ bool Reload::Impl::servers(Turn& t, const WantedService& service) {
 // Checks follow when all tables are there. Until then a new server that waits for its check gets no connections.
 void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits) {
   const Slot old = old_servers->find(wanted.at, [this](Slot n) { return before->servers[n].at; });
-  if (old != kNoSlot && alike(before->servers[old], wanted)) return;
+  if (old != kNoSlot && alike(before->servers[old], wanted)) return name_server(t, key, wanted);
   const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
   const std::string line = formatted("{}: server {}", rawvs::text(key), rawvs::text(wanted));
   if (!there) {
@@ -322,12 +318,21 @@ void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& want
   } else if (!alike(*there, wanted)) {
     replace(t, key, *there, wanted, line);
   }
+  name_server(t, key, wanted);
+}
+
+void Reload::Impl::name_server(Turn& t, const ServiceKey& key, const ServerSpec& wanted) {
+  const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
+  if (!there || there->name == wanted.name) return;
+  t.director.set_name(key, wanted.at, wanted.name);
+  note(formatted("{}: server {}: {}", rawvs::text(key), rawvs::text(wanted.at), renamed(there->name, wanted.name)));
 }
 
 void Reload::Impl::old_server(Turn& t, const WantedService& service, Endpoint server) {
   const ServiceKey& key = service.spec.key;
   const Slot kept = new_servers->find(server, [&](Slot n) { return service.servers[n].at; });
   if (kept != kNoSlot || !in_service(t.director, key, server)) return;
+  t.director.set_name(key, server, {});  // another server may have its name now
   changed(t, t.director.remove_server(key, server, {t.now, t.out}),
           formatted("{}: server {}: removed", rawvs::text(key), rawvs::text(server)));
 }
@@ -366,11 +371,11 @@ bool Reload::Impl::leftovers(Turn& t) {
     t.spend(there->servers.size() * 4);
     changed(t, t.director.remove(key, {t.now, t.out}), rawvs::text(key) + ": removed");
   }
-  while (const auto key = t.director.services().limited_after(limited)) {
+  while (const auto key = t.director.services().said_after(said_last)) {
     if (t.left == 0) return false;
     t.spend(1);
-    if (!find(new_tables.services, *new_services, *key)) t.director.set_limits(*key, nullptr);
-    limited = key;
+    if (!find(new_tables.services, *new_services, *key)) t.director.set_from_file(*key, {});
+    said_last = key;
   }
   return true;
 }

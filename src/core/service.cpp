@@ -100,7 +100,9 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   service.spec = spec;
   service.used = true;
   service.serial = next_serial_++;
-  service.limits = limits_of(spec.key);
+  const FromFile said = from_file(spec.key);
+  service.limits = said.limits;
+  service.name = said.name;
   begin(spec.scheduler, pool_of(servers_, service), service.state, service.serial);
   by_key_.add(hash(spec.key), *free);
   ++count_[index(spec.key.family())];
@@ -227,7 +229,9 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   server.used = true;
   server.served = service->serial;
   server.key = key;
+  const ShortName name = spec.name.empty() ? server.spec.name : spec.name;
   server.spec = spec;
+  server.spec.name = name;
   server.wanted_weight = spec.weight;
   server.most_weight = INT32_MAX;
   server.least_weight = 0;
@@ -257,8 +261,10 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   const Weighed was(server);
   const bool passed = server.replies_pass();
   const auto fixed_mac = spec.mac ? spec.mac : server.spec.mac;  // ipvsadm has no option for it: an edit keeps it
+  const ShortName name = server.spec.name;
   server.spec = spec;
   server.spec.mac = fixed_mac;
+  server.spec.name = name;
   server.wanted_weight = spec.weight;
   weigh(server);
   decide_overload(server);

@@ -20,6 +20,7 @@
 #include "core/flow.h"
 #include "core/limits.h"
 #include "core/mark_table.h"
+#include "core/short_name.h"
 #include "core/slots.h"
 #include "core/traffic.h"
 #include "core/tunnel_type.h"
@@ -85,9 +86,10 @@ struct ServerSpec {
   Tunnel tunnel{};           // for method tunnel
   bool proxy = false;        // for method fullnat: it gets the client's address by the PROXY protocol, version 2
   std::optional<Mac> mac{};  // fixed; none: found by ARP. An edit without one keeps the old one
+  ShortName name{};          // as the file has it; an edit keeps the old one
 };
 
-// Whether all but their keys, or places, is the same.
+// Whether all but their keys, or places and names, is the same.
 bool alike(const ServiceSpec& a, const ServiceSpec& b);
 bool alike(const ServerSpec& a, const ServerSpec& b);
 
@@ -210,6 +212,7 @@ struct Service {
   uint32_t around = 0;                   // of `servers`: those whose replies do not pass the director; the host itself
   SynPromise promise{};
   std::shared_ptr<const ServiceLimits> limits{};  // null: none
+  ShortName name{};                               // its section's; empty: no file has it
   LimitsUse use{};
 };
 
@@ -218,6 +221,11 @@ struct Service {
 inline bool decides(const ServiceSpec& spec, const FlowKey& flow) {
   return spec.key.mark.value != 0 || spec.persistence > Duration::zero() || spec.key.vip.port == flow.vport;
 }
+
+struct FromFile {                                 // what only a file says of a service
+  std::shared_ptr<const ServiceLimits> limits{};  // null: none
+  ShortName name{};                               // empty: none
+};
 
 class Services {
  public:
@@ -228,10 +236,12 @@ class Services {
   std::optional<Refusal> add(const ServiceSpec& spec);
   void set_open(const ServiceKey& key, bool open);  // of a service that is being built
   std::optional<Refusal> edit(const ServiceSpec& spec);
-  // The limits of a service with this key, now or later: they outlive its removal. Null: none.
-  void set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits);
-  std::shared_ptr<const ServiceLimits> limits_of(const ServiceKey& key) const;
-  std::optional<ServiceKey> limited_after(std::optional<ServiceKey> key) const;  // the next key with limits, in order
+  // Of a service with this key, now or later: it outlives its removal.
+  void set_from_file(const ServiceKey& key, FromFile said);
+  FromFile from_file(const ServiceKey& key) const;
+  std::optional<ServiceKey> said_after(std::optional<ServiceKey> key) const;  // the next such key, in order
+  // A server that was removed keeps its name while it keeps its slot, and has it again when it is added without one.
+  void set_name(const ServiceKey& key, Endpoint server, const ShortName& name);
   std::optional<Refusal> remove(const ServiceKey& key, Instant now);
   // A server of the other family is unsupported, as in IPVS, unless a tunnel takes the packets there, or full NAT
   // translates them. Full NAT with one-packet scheduling is unsupported.
@@ -322,7 +332,7 @@ class Services {
   std::array<size_t, 2> count_{};  // services
   std::vector<GroupMatch> groups_;
   MarkTable marks_;  // of groups_
-  std::map<ServiceKey, std::shared_ptr<const ServiceLimits>> limits_;
+  std::map<ServiceKey, FromFile> from_file_;
   std::vector<uint32_t> groups_by_mark_;  // indexes into groups_; equals in its order
   mutable uint64_t looked_at_ = 0;
 };

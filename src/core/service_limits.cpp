@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service_limits.cpp: the limits of services, which only a file sets.
+// service_limits.cpp: limits and names, which only a file sets.
 #include "core/service.h"
 
 namespace rawvs {
 
-void Services::set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits) {
-  if (Service* const service = find(key)) service->limits = limits;
-  if (limits) {
-    limits_.insert_or_assign(key, std::move(limits));
+void Services::set_from_file(const ServiceKey& key, FromFile said) {
+  if (Service* const service = find(key)) service->limits = said.limits, service->name = said.name;
+  if (said.limits || !said.name.empty()) {
+    from_file_.insert_or_assign(key, std::move(said));
   } else {
-    limits_.erase(key);
+    from_file_.erase(key);
   }
 }
 
-std::shared_ptr<const ServiceLimits> Services::limits_of(const ServiceKey& key) const {
-  const auto found = limits_.find(key);
-  return found == limits_.end() ? nullptr : found->second;
+FromFile Services::from_file(const ServiceKey& key) const {
+  const auto found = from_file_.find(key);
+  return found == from_file_.end() ? FromFile{} : found->second;
 }
 
-std::optional<ServiceKey> Services::limited_after(std::optional<ServiceKey> key) const {
-  const auto next = key ? limits_.upper_bound(*key) : limits_.begin();
-  return next == limits_.end() ? std::nullopt : std::optional(next->first);
+std::optional<ServiceKey> Services::said_after(std::optional<ServiceKey> key) const {
+  const auto next = key ? from_file_.upper_bound(*key) : from_file_.begin();
+  return next == from_file_.end() ? std::nullopt : std::optional(next->first);
+}
+
+void Services::set_name(const ServiceKey& key, Endpoint server, const ShortName& name) {
+  const ServerSlot slot = known_slot(key, server);
+  if (slot != kNoServer) servers_[slot].spec.name = name;
 }
 
 }  // namespace rawvs

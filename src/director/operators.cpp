@@ -74,8 +74,12 @@ std::optional<Refusal> Director::edit(const ServiceSpec& spec, Turn turn) {
   return std::nullopt;
 }
 
-void Director::set_limits(const ServiceKey& key, std::shared_ptr<const ServiceLimits> limits) {
-  path_->services.set_limits(key, std::move(limits));
+void Director::set_from_file(const ServiceKey& key, FromFile said) {
+  path_->services.set_from_file(key, std::move(said));
+}
+
+void Director::set_name(const ServiceKey& key, Endpoint server, const ShortName& name) {
+  path_->services.set_name(key, server, name);
 }
 
 std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {

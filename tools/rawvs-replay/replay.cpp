@@ -129,7 +129,7 @@ Result<Done> Replay::load() {
   dispatch();
   for (const WantedService& wanted : tables.services) {
     const std::string service = "service " + text(wanted.spec.key) + ": ";
-    director_.set_limits(wanted.spec.key, wanted.limits);
+    director_.set_from_file(wanted.spec.key, wanted.said);
     auto refusal = director_.add(wanted.spec, {instant(), outbox_});
     dispatch();
     if (refusal) return Error{service + rawvs::name(*refusal)};

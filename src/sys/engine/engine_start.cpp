@@ -118,7 +118,7 @@ Result<Done> Engine::Parts::load_tables() {
   context.dispatch();
   for (const WantedService& wanted : tables.services) {
     const ServiceKey& key = wanted.spec.key;
-    director.set_limits(key, wanted.limits);
+    director.set_from_file(key, wanted.said);
     auto refusal = director.add(wanted.spec, context.turn());
     context.dispatch();
     if (refusal) return Error{formatted("service {}: {}", text(key), name(*refusal))};

@@ -31,7 +31,7 @@ void check_tables(const Config& config, std::vector<Error>& faults) {
   out.clear();
   for (const WantedService& wanted : tables.services) {
     const std::string place = formatted("service {}: ", text(wanted.spec.key));
-    director.set_limits(wanted.spec.key, wanted.limits);
+    director.set_from_file(wanted.spec.key, wanted.said);
     const auto refused = director.add(wanted.spec, {now, out});
     out.clear();
     if (refused) faults.push_back({place + name(*refused)});
