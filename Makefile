@@ -365,6 +365,7 @@ INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvs-helper:$(
               644:etc/rawvs.ini:$(docdir)/examples/rawvs.ini \
               $(foreach file,$(wildcard etc/examples/*.ini etc/examples/ecmp/*.ini etc/examples/ecmp/*.conf), \
                 644:$(file):$(docdir)/$(file:etc/%=%)) \
+              755:etc/examples/notify-mail:$(docdir)/examples/notify-mail \
               755:etc/examples/ecmp/rawvs-announce:$(docdir)/examples/ecmp/rawvs-announce \
               644:etc/bash-completion/rawvsadm:$(completiondir)/rawvsadm 644:etc/bash-completion/rawvsd:$(completiondir)/rawvsd \
               $(foreach page,$(wildcard etc/man/*),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))

@@ -91,8 +91,9 @@ constexpr Wrong kWrong[] = {
     {kVirtual, "colour = red\n",
      ":4: [virtual web] colour: no such key; this section has address, ports, mark, family, scheduler, "
      "scheduler_flags, persistence, netmask, one_packet, server, check, on_down, inhibit, "
-     "slow_start, quorum, hysteresis, flaps_allowed, sorry, max_connections, max_rate, client_connections, "
+     "slow_start, quorum, hysteresis, flaps_allowed, sorry, notify, max_connections, max_rate, client_connections, "
      "client_rate, allow, deny, allow_file, deny_file"},
+    {kVirtual, "notify = mail\n", ":4: [virtual web] notify: \"mail\" is not an absolute path"},
     {kDirector, "server = 192.0.2.11\n", ":3: [director] server: no such key here; it belongs in [virtual NAME]"},
     {kVirtual, "max_servers = 5\n", ":4: [virtual web] max_servers: no such key here; it belongs in [director]"},
     {kVirtual, "max_connections = 16777215\n",

@@ -35,9 +35,9 @@ inline auto fields(const ServerSpec& s) {
 }
 inline auto fields(const VirtualConfig& v) {  // but for the line and the servers
   const auto& [name, line, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet,
-               servers, check, health, sorry, limits] = v;
+               servers, check, health, sorry, limits, notify] = v;
   return std::tie(name, address, ports, mark, kept, family, scheduler, flags, persistence, netmask, one_packet, check,
-                  health, limits);
+                  health, limits, notify);
 }
 
 inline bool same(const VirtualConfig& a, const VirtualConfig& b) {
@@ -125,6 +125,7 @@ inline constexpr std::string_view kEverythingElse =
     "[check own]\ntype = exec\nprogram = /bin/true -x\nuser = daemon\n"
     "[virtual checked]\naddress = 192.0.2.105\nports = tcp/80\ncheck = page\non_down = reset\ninhibit = 0\n"
     "slow_start = 30s\nquorum = 2\nhysteresis = 1\nflaps_allowed = 5\nsorry = 192.0.2.19 name=sorry forward=nat\n"
+    "notify = /bin/true\n"
     "server = 192.0.2.11 check=own\nserver = 192.0.2.12 check=none\nserver = 192.0.2.13 check=icmp\n"
     "[vrrp shop]\non = inside\nvrid = 51\nversion = 2\npriority = 150\ninterval = 2s\npreempt = 0\n"
     "preempt_delay = 3s\naddress = 192.0.2.100 192.0.2.101\npeer = 203.0.113.2\nsource = 203.0.113.3\n"

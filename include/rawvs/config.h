@@ -89,6 +89,7 @@ struct VirtualConfig {  // [virtual NAME]
   HealthPolicy health;
   std::optional<ServerSpec> sorry;  // in use while too few servers are well
   LimitsConfig limits;
+  std::string notify;  // program; empty: none
   Family service_family() const { return address ? address->family : family; }
   std::optional<Ip> vip() const { return address ? address->now : std::nullopt; }  // the present one
 };

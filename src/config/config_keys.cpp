@@ -23,6 +23,7 @@ constexpr auto kSocketPath = some_text(socket_path_fault);
 constexpr auto kUserGroup = some_text(group_name_fault);
 constexpr auto kUser = some_text(user_name_fault);
 constexpr auto kStatePath = some_text(state_path_fault);
+constexpr auto kProgramPath = text_or_none(path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
 constexpr auto kSeccomp = kValue<SeccompMode, read_seccomp, seccomp_word>;
 constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords);
@@ -262,6 +263,8 @@ constexpr Row<VirtualConfig> kVirtualRows[] = {
         "how often a server may go in 10 minutes before its return is delayed, 0-15; 0 = any. Default 3"),
     row<&VirtualConfig::sorry>("sorry", kSorry,
                                "server that is used while too few are well: as server=. Default: none"),
+    row<&VirtualConfig::notify>("notify", kProgramPath,
+                                "program that is told: PROGRAM VIRTUAL EVENT SERVER. Default: none"),
     number<&LimitsConfig::max_connections>("max_connections", {0, kMostConnections},
                                            "most connections at a time, 0-16777214; 0 = no limit. Default 0"),
     number<&LimitsConfig::max_rate>("max_rate", {0, kMostRate},

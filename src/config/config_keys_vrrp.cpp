@@ -30,11 +30,6 @@ std::optional<Error> group_fault(std::string_view text) {
   return Error{quoted(text) + " is not the name of a group"};
 }
 
-std::optional<Error> notify_fault(std::string_view text) {
-  if (text.starts_with('/') && words(text).size() == 1) return std::nullopt;
-  return Error{quoted(text) + " is not an absolute path"};
-}
-
 using MinTtl = std::optional<uint8_t>;
 Result<MinTtl> read_min_ttl(std::string_view text) {
   if (text == "auto") return MinTtl{};
@@ -45,7 +40,7 @@ std::string min_ttl_text(const MinTtl& ttl) { return ttl ? std::to_string(*ttl) 
 
 constexpr auto kPassword = text_or_none(password_fault);
 constexpr auto kGroup = text_or_none(group_fault);
-constexpr auto kNotify = text_or_none(notify_fault);
+constexpr auto kNotify = text_or_none(path_fault);
 
 // "web", or "web weight=-20"
 std::optional<Error> add_track(const KeyRow&, std::string_view text, void* field) {

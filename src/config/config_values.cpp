@@ -333,6 +333,11 @@ Result<ClientMask> read_netmask(std::string_view text) {
 
 std::string text(const ClientMask& mask) { return mask.prefix ? '/' + std::to_string(*mask.prefix) : text(mask.v4()); }
 
+std::optional<Error> path_fault(std::string_view text) {
+  if (text.starts_with('/') && words(text).size() == 1) return std::nullopt;
+  return Error{quoted(text) + " is not an absolute path"};
+}
+
 std::optional<Error> hidden_secret(std::string_view text) {
   if (text != kHiddenSecret) return std::nullopt;
   return Error{quoted(text) + " stands for a secret that was not printed: write the secret itself"};

@@ -69,6 +69,7 @@ std::optional<Error> state_path_fault(std::string_view text);  // or nothing
 std::optional<Error> list_path_fault(std::string_view text);
 std::optional<Error> group_name_fault(std::string_view text);
 std::optional<Error> user_name_fault(std::string_view text);
+std::optional<Error> path_fault(std::string_view text);     // it is not one absolute path
 std::optional<Error> hidden_secret(std::string_view text);  // it is the text printed in place of a secret
 
 // Checks (config_keys_check.cpp)

@@ -240,6 +240,7 @@ void IniWriter::Work::write_as(const VirtualConfig& from, std::vector<PortMatch>
   v.health = from.health;
   v.sorry = from.sorry;
   v.limits = from.limits;
+  v.notify = from.notify;
   if (const auto vip = from.vip()) vips_.insert(*vip);
   if (mark.value != 0 && from.mark.value == 0) was_chosen_.emplace_back(live_.virtuals.size() - 1, mark);
   parts_.push_back(

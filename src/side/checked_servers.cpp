@@ -160,11 +160,26 @@ void CheckedServers::carry_out(ServerGate& gate, Turn turn) {
   news_.clear();
 }
 
+namespace {
+
+std::optional<HealthEvent> event_of(Condition condition) {
+  switch (condition) {
+    case Condition::up: return HealthEvent::up;
+    case Condition::down: return HealthEvent::down;
+    case Condition::damped: return HealthEvent::damped;
+    case Condition::unknown: break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 void CheckedServers::note(const TargetChange& change, ServerGate& gate, Turn turn) {
   CheckedService* const service = service_of(change.id.service);
   const CheckedServer* const checked = service ? server_of(*service, change.id) : nullptr;
   if (!checked) return;
   if (change.what != TargetChange::What::ramped) {
+    if (const auto event = event_of(change.condition)) told_.push_back({service->key, *event, checked->at});
     const bool bad = change.what == TargetChange::What::went;
     turn.out.say(
         bad ? Severity::warning : Severity::notice,
@@ -178,7 +193,12 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
   CheckedService* const service = service_of(change.service);
   if (!service) return;
   quorums_.push_back({service->key, change.enough});
+  told_.push_back({service->key, change.enough ? HealthEvent::quorum : HealthEvent::no_quorum, {}});
   const bool sorry_was_used = std::exchange(service->in_use, change.sorry);
+  if (sorry_was_used != change.sorry) {
+    const auto at = service->sorry ? std::optional(service->sorry->at) : std::nullopt;
+    told_.push_back({service->key, change.sorry ? HealthEvent::sorry : HealthEvent::no_sorry, at});
+  }
   std::string sorry;
   if (change.sorry) {
     sorry = ": sorry server " + text(service->sorry->at) + " is used";

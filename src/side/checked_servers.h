@@ -64,6 +64,13 @@ class CheckedServers {
   };
   std::vector<Quorum> take_quorums() { return std::exchange(quorums_, {}); }  // that have changed since the last call
 
+  struct News {  // a change that an operator may want to be told of, by a program
+    ServiceKey service{};
+    HealthEvent what{};
+    std::optional<Endpoint> server{};  // none: it is about the service
+  };
+  std::vector<News> take_news() { return std::exchange(told_, {}); }  // since the last call
+
   const Health& health() const { return health_; }
   const TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
   const ServiceHealth* find(const ServiceKey& service) const;
@@ -144,6 +151,7 @@ class CheckedServers {
   Backlog<uint32_t> applying_;  // services with `next`, by id
   Backlog<Touched> touched_;    // still to be settled
   std::vector<Quorum> quorums_;
+  std::vector<News> told_;
   HealthNews news_;
   std::vector<ProbeToStart> probes_;
   Asking asking_;

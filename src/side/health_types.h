@@ -49,6 +49,11 @@ struct Target {
 enum class Condition : uint8_t { unknown, up, down, damped };  // damped: it works, but has gone down too often
 const char* name(Condition condition);
 
+// What a program may be told of: of a server up, down and damped, of a service the others.
+enum class HealthEvent : uint8_t { up, down, damped, quorum, no_quorum, sorry, no_sorry };
+inline constexpr size_t kHealthEvents = 7;
+const char* name(HealthEvent event);  // no-quorum
+
 struct Verdict {
   bool serves = false;    // it gets new connections (if the operator's weight is not 0)
   bool in_table = false;  // false: it has to be taken out of the table (policy without inhibit)

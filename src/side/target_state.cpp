@@ -55,6 +55,19 @@ const char* name(Condition condition) {
   return "?";
 }
 
+const char* name(HealthEvent event) {
+  switch (event) {
+    case HealthEvent::up: return "up";
+    case HealthEvent::down: return "down";
+    case HealthEvent::damped: return "damped";
+    case HealthEvent::quorum: return "quorum";
+    case HealthEvent::no_quorum: return "no-quorum";
+    case HealthEvent::sorry: return "sorry";
+    case HealthEvent::no_sorry: return "no-sorry";
+  }
+  return "?";
+}
+
 void TargetState::begin(const Target& as, const HealthPolicy& policy, Instant now) {
   target = as;
   weight = as.weight;

@@ -24,12 +24,13 @@ class Allowed {
 
   SeccompMode seccomp() const { return seccomp_; }
   bool check(const std::string& program, const std::string& user) const { return checks_.contains({program, user}); }
-  const std::string* notify(const std::string& instance) const;  // null: none
+  const std::string* notify(const std::string& instance) const;  // of a [vrrp]; null: none
+  const std::string* notify_virtual(const std::string& name) const;
 
  private:
   SeccompMode seccomp_ = SeccompMode::on;
   std::set<std::pair<std::string, std::string>> checks_;  // command line, user
-  std::map<std::string, std::string> notify_;             // by instance
+  std::map<std::string, std::string> notify_, virtuals_;  // by instance, by virtual
 };
 
 }  // namespace rawvs::helper

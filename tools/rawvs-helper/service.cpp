@@ -58,6 +58,14 @@ bool is_pipe(const Fd& fd) {
   return fstat(fd.get(), &facts) == 0 && S_ISFIFO(facts.st_mode);
 }
 
+// A name, an address with a port, or -: nothing that a shell or a program takes for something else.
+bool names_server(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view(".:[]_-").find(c) != std::string_view::npos;
+  });
+}
+
 bool printable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
@@ -178,6 +186,7 @@ void Service::answer(const HelperRequest& request, std::vector<Fd>& fds) {
   if (request.ask == HelperAsk::guard && fds.size() == 2) return keep_guard(std::move(answers), std::move(fds[1]));
   if (running_.size() >= kMostRunning) return tell_failed(answers, "too many programs run");
   if (request.ask == HelperAsk::notify) return run_notify(request, std::move(answers));
+  if (request.ask == HelperAsk::notify_virtual) return run_notify_virtual(request, std::move(answers));
   if (request.ask != HelperAsk::check || fds.size() < 2 || !is_pipe(fds[1]))
     return tell_failed(answers, "rawvs-helper: not a request");
   run_check(request, std::move(answers), std::move(fds[1]));
@@ -209,12 +218,22 @@ void Service::run_notify(const HelperRequest& request, Fd answers) {
   const std::string* const program = name ? allowed_.notify(*name) : nullptr;
   if (!program || request.state >= kStates.size())
     return tell_failed(answers, "no [vrrp] in " + config_ + " names a program for it");
+  run_as_root({*program, *name, kStates[request.state], std::to_string(request.priority)}, std::move(answers));
+}
+
+void Service::run_notify_virtual(const HelperRequest& request, Fd answers) {
+  const auto name = text_of(request.name), server = text_of(request.program);
+  const std::string* const program = name ? allowed_.notify_virtual(*name) : nullptr;
+  if (!program || !server || !names_server(*server) || request.state >= kHealthEvents) {
+    return tell_failed(answers, "no [virtual] in " + config_ + " names a program for it");
+  }
+  run_as_root({*program, *name, rawvs::name(static_cast<HealthEvent>(request.state)), *server}, std::move(answers));
+}
+
+void Service::run_as_root(std::vector<std::string> argv, Fd answers) {
   const User root{"root", 0, 0};
   const std::array<Fd, 1> null{Fd(open("/dev/null", O_WRONLY | O_CLOEXEC))};
-  ProgramCall call{.argv = {*program, *name, kStates[request.state], std::to_string(request.priority)},
-                   .environment = {kPath},
-                   .user = &root,
-                   .output = null[0].get()};
+  ProgramCall call{.argv = std::move(argv), .environment = {kPath}, .user = &root, .output = null[0].get()};
   const auto run = run_program(call);
   if (!run) return tell_failed(answers, run.error().text);
   begin(run->pid, std::move(answers), false);

@@ -44,6 +44,8 @@ class Service {
   void answer(const HelperRequest& request, std::vector<Fd>& fds);
   void run_check(const HelperRequest& request, Fd answers, Fd output);
   void run_notify(const HelperRequest& request, Fd answers);
+  void run_notify_virtual(const HelperRequest& request, Fd answers);
+  void run_as_root(std::vector<std::string> argv, Fd answers);
   void open_config(Fd answers);
   void keep_guard(Fd answers, Fd link);
   void begin(pid_t pid, Fd answers, bool killed_with_it);

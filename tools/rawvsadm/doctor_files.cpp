@@ -77,7 +77,8 @@ FileFacts file_facts(const DaemonFacts& daemon, const RightsFacts& rights) {
     const std::string whose = section.kind + ' ' + section.name;
     if (section.kind == "check")
       note_program(root, section.value("program"), user.empty() ? "nobody" : user, whose, out);
-    if (section.kind == "vrrp") note_program(root, section.value("notify"), "root", whose, out);
+    if (section.kind == "vrrp" || section.kind == "virtual")
+      note_program(root, section.value("notify"), "root", whose, out);
   }
   if (const std::string path = daemon.setting("state"); !path.empty())
     out.state = state_place(root + path, rights.daemon ? rights.daemon->uid : 0);

@@ -9,9 +9,10 @@
 
 namespace rawvs {
 
-Checks::Checks(EngineContext& context, Mastership& mastership)
+Checks::Checks(EngineContext& context, Mastership& mastership, Notifier& notifier)
     : context_(context),
       mastership_(mastership),
+      notifier_(notifier),
       gate_(context.director),
       checked_(context.config.settings.max_servers, random_hash_key().k0),
       warnings_(context.log) {}
@@ -29,6 +30,10 @@ Result<Done> Checks::follow(bool at_start) {
     if (const auto opened = open_probes(); !opened) return opened.error();
   }
   warnings_.forget();
+  notifying_.clear();
+  for (const VirtualConfig& v : context_.config.virtuals) {
+    if (!v.notify.empty()) notifying_.insert(v.name);
+  }
   follow_path();
   checked_.follow(wanted_, at_start, gate_, context_.turn());
   context_.dispatch();
@@ -54,6 +59,7 @@ void Checks::serve(Instant now) {
   if (!probes_) return;
   hear_findings();
   if (now >= checked_.next_deadline()) ask();
+  notify();
 }
 
 Instant Checks::deadline() const {
@@ -79,6 +85,24 @@ void Checks::ask() {
   for (const CheckedServers::ToAsk& ask : asking.start) start_probe(ask);
   context_.dispatch();
   if (const auto quorums = checked_.take_quorums(); !quorums.empty()) mastership_.quorums_changed(quorums);
+}
+
+// Has PROGRAM VIRTUAL EVENT SERVER run for each change of a virtual that names one.
+void Checks::notify() {
+  for (const CheckedServers::News& one : checked_.take_news()) {
+    const Services& services = context_.director.services();
+    const Service* const service = services.find(one.service);
+    if (!service || !notifying_.contains(service->name.text())) continue;
+    const std::string name(service->name.text());
+    const Server* const server = one.server ? services.find(one.service, *one.server) : nullptr;
+    const bool named = server && !server->spec.name.empty();
+    HelperRequest request;
+    request.ask = HelperAsk::notify_virtual;
+    request.state = static_cast<uint8_t>(one.what);
+    put_cut(request.name, name);
+    put_cut(request.program, named ? std::string(server->spec.name.text()) : one.server ? text(*one.server) : "-");
+    notifier_.tell(request, "virtual " + name);
+  }
 }
 
 namespace {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // checks.h: health checks in the loop: probes, and the path of checks with via = vip.
 // In:  the checks of the configuration; findings of probes; packets of checks.
-// Out: verdicts in the director's tables (CheckedServers); changed quorums for Mastership.
+// Out: verdicts in the director's tables (CheckedServers); changed quorums for Mastership; changes for the Notifier.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace rawvs {
 
 class Checks final : public Part {
  public:
-  Checks(EngineContext& context, Mastership& mastership);
+  Checks(EngineContext& context, Mastership& mastership, Notifier& notifier);
 
   // Adds walks that find which checks a new configuration wants, for the next follow().
   void add_wanting(Portions& walks);
@@ -43,6 +44,7 @@ class Checks final : public Part {
   void ask();
   void start_probe(const CheckedServers::ToAsk& ask);
   void probe_not_made(const std::string& reason);
+  void notify();
   // via = vip: checks_via_vip.cpp.
   void follow_path();
   bool open_path(Family family);
@@ -53,6 +55,7 @@ class Checks final : public Part {
 
   EngineContext& context_;
   Mastership& mastership_;
+  Notifier& notifier_;
   DirectorGate gate_;
   CheckedServers checked_;
   std::vector<WantedChecks> wanted_;  // as the configuration wants them
@@ -61,8 +64,9 @@ class Checks final : public Part {
   std::unique_ptr<Probes> probes_;    // null: no check so far
   std::unique_ptr<CheckPath> path_;   // null: no check has via = vip, or it cannot be opened
   Ready path_ready_;
-  Error no_path_{};       // why path_ is null
-  Instant retry_path_{};  // when to try to open it again
+  Error no_path_{};                               // why path_ is null
+  Instant retry_path_{};                          // when to try to open it again
+  std::set<std::string, std::less<>> notifying_;  // virtuals that name a program in notify
   WarnOnce warnings_;
 };
 

@@ -29,8 +29,9 @@ struct Engine::Parts {
         ports(context),
         routes(context, ports),
         local_clients(context, ports),
-        mastership(context, ports),
-        checks(context, mastership),
+        notifier(context),
+        mastership(context, ports, notifier),
+        checks(context, mastership, notifier),
         syncing(context, ports, mastership),
         saving(context),
         jobs(context, checks, ports, routes, file, [this] { follow_config(); }),
@@ -61,6 +62,7 @@ struct Engine::Parts {
   Ports ports;
   Routes routes;
   LocalClients local_clients;
+  Notifier notifier;
   Mastership mastership;
   Checks checks;
   Syncing syncing;
@@ -72,7 +74,7 @@ struct Engine::Parts {
   // The order of service in a turn: adverts first, for which others wait; frames; requests after jobs, because a reply
   // may wait for the end of a job, and nothing else may end the next wait; the ports last, so that filter and guard
   // follow the other parts' changes.
-  std::array<Part*, 12> all{&mastership, &context.frames, &signals,       &checks,   &jobs,   &syncing,
+  std::array<Part*, 13> all{&mastership, &context.frames, &signals,       &checks,   &jobs,   &syncing, &notifier,
                             &saving,     &replacement,    &local_clients, &requests, &routes, &ports};
 };
 

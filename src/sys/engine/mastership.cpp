@@ -14,7 +14,6 @@ namespace rawvs {
 namespace {
 
 constexpr int kMostAdverts = 256;  // received per turn
-constexpr size_t kMostNotifiers = 32;
 
 std::optional<std::vector<std::string>> lines_of(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
@@ -37,7 +36,6 @@ Result<Done> Mastership::open(Family family) {
 }
 
 Result<Done> Mastership::follow() {
-  warnings_.forget();
   // As wanted, with the VIPs of an instance that names none: they tell its family.
   std::vector<VrrpSpec> wanted = wanted_vrrp(context_.config);
   for (const VrrpSpec& spec : wanted) {
@@ -100,7 +98,6 @@ void Mastership::join(Link link) {
 }
 
 void Mastership::serve(Instant now) {
-  if (answers_wait_.take()) hear_notified();
   if (!opened() || (!adverts_wait_.take() && now < vrrp_.next_deadline())) return;
   bool all = true;  // received adverts precede the clock (vrrp.h)
   for (const auto& socket : sockets_) {
@@ -181,40 +178,17 @@ void Mastership::share_addresses() {
   context_.dispatch();
 }
 
-// Has PROGRAM NAME STATE PRIORITY run, as keepalived runs notify scripts, without waiting for it.
+// Has PROGRAM NAME STATE PRIORITY run, as keepalived runs notify scripts.
 void Mastership::notify(const VrrpTransition& t) {
   const auto config = std::ranges::find(context_.config.vrrps, t.name, &VrrpConfig::name);
   if (config == context_.config.vrrps.end() || config->notify.empty()) return;
-  hear_notified();
-  if (notified_.size() >= kMostNotifiers) {
-    return context_.log.write(Severity::warning,
-                              "vrrp " + t.name + ": " + config->notify + ": too many of them still run: not told",
-                              Topic::vrrp);
-  }
   const auto instance = std::ranges::find(vrrp_.all(), t.name, [](const Vrrp::Instance& i) { return i.spec.name; });
   HelperRequest request;
   request.ask = HelperAsk::notify;
   request.state = static_cast<uint8_t>(t.to);
   request.priority = instance == vrrp_.all().end() ? config->spec.priority : instance->priority;
   put_cut(request.name, t.name);
-  auto asked = context_.helper.ask(request);
-  if (!asked) return not_notified(t.name, asked.error().text);
-  static_cast<void>(context_.poller.add(asked->get(), &answers_wait_));
-  notified_.push_back({t.name, std::move(*asked)});
-}
-
-void Mastership::not_notified(const std::string& name, const std::string& why) {
-  warnings_.warn("vrrp " + name + ": notify: " + why);
-}
-
-// Forgets the programs that have ended.
-void Mastership::hear_notified() {
-  std::erase_if(notified_, [this](const Notified& one) {
-    const auto heard = rawvs::hear(one.answers);
-    if (heard && *heard && (*heard)->answer.what == HelperAnswer::What::failed)
-      not_notified(one.name, (*heard)->text());
-    return heard.has_value();
-  });
+  notifier_.tell(request, "vrrp " + t.name);
 }
 
 }  // namespace rawvs

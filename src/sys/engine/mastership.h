@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // mastership.h: VRRP in the loop: which of several directors is master.
 // In:  adverts received, links that change, virtuals that gain or lose their quorum.
-// Out: adverts sent, VIPs shared and announced, notify programs run.
+// Out: adverts sent, VIPs shared and announced, changes for the Notifier.
 #pragma once
 
 #include <array>
@@ -13,16 +13,17 @@
 
 #include "control/tracks.h"
 #include "side/vrrp.h"
+#include "sys/engine/notifier.h"
 #include "sys/engine/poller.h"
 #include "sys/engine/ports.h"
-#include "sys/engine/warn_once.h"
 #include "sys/ha/vrrp_socket.h"
 
 namespace rawvs {
 
 class Mastership final : public Part {
  public:
-  Mastership(EngineContext& context, Ports& ports) : context_(context), ports_(ports), warnings_(context.log) {}
+  Mastership(EngineContext& context, Ports& ports, Notifier& notifier)
+      : context_(context), ports_(ports), notifier_(notifier) {}
 
   // Applies the configuration: at the start, and after each reload. At the start before the services, so that no VIP is
   // announced whose master is another director.
@@ -50,22 +51,14 @@ class Mastership final : public Part {
   void send(const VrrpSend& advert);
   void share_addresses();
   void notify(const VrrpTransition& transition);
-  void not_notified(const std::string& name, const std::string& why);
-  void hear_notified();
 
   EngineContext& context_;
   Ports& ports_;
+  Notifier& notifier_;
   Vrrp vrrp_;
   VrrpOutbox outbox_;
   Tracks tracks_;
   std::array<std::unique_ptr<VrrpSocket>, 2> sockets_;  // by family; null: no instance of it so far
-  struct Notified {
-    std::string name;  // of the instance
-    Fd answers;        // rawvs-helper's
-  };
-  std::vector<Notified> notified_;  // programs that may still run
-  Ready answers_wait_;
-  WarnOnce warnings_;
   Ready adverts_wait_;
   bool started_ = false, warned_ = false;
 };

@@ -24,22 +24,24 @@ namespace rawvs {
 inline constexpr Duration kGuardKept = 10s;
 
 enum class HelperAsk : uint32_t {
-  check = 1,   // run a [check]'s program
-  notify = 2,  // run a [vrrp]'s program
-  config = 3,  // open the configuration file, and take the programs' names from it again
-  renew = 4,   // become the program that is now installed
-  guard = 5,   // keep a guard's link, in the place of a check's pipe
+  check = 1,           // run a [check]'s program
+  notify = 2,          // run a [vrrp]'s program
+  config = 3,          // open the configuration file, and take the programs' names from it again
+  renew = 4,           // become the program that is now installed
+  guard = 5,           // keep a guard's link, in the place of a check's pipe
+  notify_virtual = 6,  // run a [virtual]'s program
 };
 
 struct HelperRequest {
   uint32_t version = 1;
   HelperAsk ask{};
   uint16_t port = 0;
-  uint8_t state = 0, priority = 0;          // notify
+  uint8_t state = 0, priority = 0;          // notify; notify_virtual: the HealthEvent
   std::array<uint64_t, 2> server{}, vip{};  // check: Ip::hi(), Ip::lo()
-  std::array<char, 136> program{};          // check: as the file has it. Texts end with a zero byte
+  std::array<char, 136> program{};          // check: as the file has it; notify_virtual: the server's name or
+                                            // address, or -. Texts end with a zero byte
   std::array<char, 64> user{};              // check
-  std::array<char, 128> name{};             // check: the service; notify: the instance
+  std::array<char, 128> name{};             // check: the service; notify: the instance; notify_virtual: its name
 };
 
 struct HelperAnswer {
