@@ -38,6 +38,7 @@ class ControlListener {
 
   // Creates the file again if it was deleted; true: it did, and fd() has changed.
   Result<bool> renew();
+  void leave_file() { path_.clear(); }  // another process serves there: the destructor removes nothing
   int fd() const { return fd_.get(); }
   Error failed_call(std::string_view call) const;  // with the text of errno
 

@@ -187,23 +187,27 @@ Result<Done> ControlSocket::could_listen(const std::string& path, const std::str
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
   auto listener = ControlListener::listen(path, group);
   if (!listener) return listener.error();
-  return around(std::move(*listener));
+  return around(std::move(*listener), false);
 }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::inherited(const std::string& path, const std::string& group) {
   auto listener = ControlListener::inherited(path, group);
   if (!listener) return std::unique_ptr<ControlSocket>();
-  return around(std::move(*listener));
+  return around(std::move(*listener), true);
 }
 
 void ControlSocket::hand_over(bool on) const { impl_->listener.hand_over(on); }
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::around(ControlListener listener) {
+Result<std::unique_ptr<ControlSocket>> ControlSocket::around(ControlListener listener, bool inherited) {
   auto impl = std::make_unique<Impl>(std::move(listener));
   impl->epoll = Fd(epoll_create1(EPOLL_CLOEXEC));
-  if (!impl->epoll) return impl->listener.failed_call("epoll_create1");
-  if (!impl->watch(impl->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD)) {
-    return impl->listener.failed_call("epoll_ctl");
+  const char* const failed = !impl->epoll                                                             ? "epoll_create1"
+                             : !impl->watch(impl->listener.fd(), kReadable, kListener, EPOLL_CTL_ADD) ? "epoll_ctl"
+                                                                                                      : nullptr;
+  if (failed != nullptr) {
+    Error why = impl->listener.failed_call(failed);
+    if (inherited) impl->listener.leave_file();  // the program before goes on, and serves there
+    return why;
   }
   return std::unique_ptr<ControlSocket>(new ControlSocket(std::move(impl)));
 }

@@ -58,7 +58,7 @@ class ControlSocket {
  private:
   struct Impl;
   explicit ControlSocket(std::unique_ptr<Impl> impl);
-  static Result<std::unique_ptr<ControlSocket>> around(ControlListener listener);
+  static Result<std::unique_ptr<ControlSocket>> around(ControlListener listener, bool inherited);
   std::unique_ptr<Impl> impl_;
 };
 
