@@ -6,13 +6,14 @@ import os
 import signal
 import time
 
-from case import case, same, true
+from case import all_answered, case, same, true
 from health import check
 from injected import ALL, perhaps
-from lab.director import Director, virtual
+from lab.director import Director, program, virtual
 from lab.namespaces import eventually
 from nat import IN, nat
-from survival import processes
+from replacement import becomes
+from survival import from_a_copy, processes
 
 
 def load(lab, _):
@@ -71,7 +72,7 @@ WHILE_SERVING = (
     ("pipe2", ("EMFILE",), wait, "a check could not be made: "),
     ("connect", ("EADDRNOTAVAIL", "ENETUNREACH"), wait, ""),
     ("write", ("ENOSPC", "EINTR", "EIO"), wait, ""),
-    ("renameat", ("ENOSPC", "EROFS"), wait, "connections are not saved: "),
+    ("renameat", ("ENOSPC", "EROFS"), wait, ""),
 )
 
 # As above, where nothing else is under way: which of the calls fail, and with what.
@@ -145,6 +146,8 @@ def fails_now(lab, director, row, error):
         return f"it ended with {director.program.process.returncode}:\n{director.log()[logged:]}"
     if words:
         eventually(lambda: words in director.log()[logged:], 5, f"in the log: {words}")
+    if act is link:  # without a fault it has its guard and ring again
+        act(lab, director)
     eventually(lambda: not lab.request("client", 3, patience=2).failures, 5, "requests that are all answered")
     eventually(lambda: descriptors(pid) <= before, 5, f"{before} descriptors as before")
     if act is replacement:
@@ -195,3 +198,41 @@ def a_reload_or_replacement_whose_calls_fail_changes_nothing_and_says_why(lab):
     idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
     true(idle.recv(4096).startswith(b"HTTP/1."), "what a connection got that is older than all of that")
     return f"{tried} calls failed"
+
+
+# Calls of the next program, before it forwards.
+NEXT_PROGRAM = (
+    ("recvmsg", "1", "ENOMEM"), ("socket", "1", "EMFILE"), ("epoll_create1", "1", "EMFILE"), ("bind", "1", "ENODEV"),
+    ("signalfd4", "1", "EMFILE"), ("setsockopt", "1", "ENOMEM"), ("bpf", "1", "EPERM"), ("sendmsg", "1", "ENOBUFS"),
+    ("sendmsg", "3", "ENOBUFS"), ("getrandom", "1", "ENOSYS"))
+
+
+@case(seconds=120, needs=("strace",))
+def a_next_program_whose_calls_fail_takes_over_all_the_same_or_is_refused_with_a_reason(lab):
+    lab.serve_web()
+    lab.directory.chmod(0o777)
+    real, said, ends = f'{program("rawvsd")} "$@"', lab.directory / "strace", []
+    for name, when, error in NEXT_PROGRAM:
+        director, copy = from_a_copy(lab, seccomp="0")
+        idle = lab.connect("client")
+        said.write_text("")
+        said.chmod(0o666)
+        becomes(copy, f'[ -n "$RAWVS_INTERIM" ] && exec strace -D -o {said} -E ASAN_OPTIONS=detect_leaks=0 '
+                      f"-e trace={name} -e inject={name}:error={error}:when={when} {real}\nexec {real}")
+        pid = director.ask("list")[0]["pid"]
+        director.program.send(signal.SIGUSR2)
+
+        def refused(log):
+            return "the program is not replaced" in log or "did not take over" in log
+        eventually(lambda d=director: refused(d.log()) or d.log().count("runs on eth0") > 1, 40, "an end to it")
+        eventually(director.ready, 10, "an answer")
+        what = f"{name} {when}: {error}:\n{director.log()}"
+        eventually(lambda: "(INJECTED)" in said.read_text(), 5, f"the call: is the table true? {what}")
+        same(director.ask("list")[0]["pid"], pid, f"the process that serves: {what}")
+        all_answered(lab.request("client", 3), 3)
+        idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        true(idle.recv(4096).startswith(b"HTTP/1."), f"what an idle connection got: {what}")
+        ends.append(refused(director.log()))
+        same(director.stop(), 0, f"exit status: {what}")
+        copy.unlink()
+    return f"{sum(ends)} of {len(ends)} refused"
