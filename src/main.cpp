@@ -184,7 +184,11 @@ Result<Prepared> prepare(const Options& options, const Config& config, Helper in
     if (auto tun = Tun::open(TunHandOver::inherited())) out.opened.tun = std::move(*tun);  // else the engine says why
   }
   if (const auto given_up = rights.give_up(); !given_up) return given_up.error();
-  if (!rights.keeps_all()) out.seccomp = allowed_text(config, allow_directors_calls(config));
+  if (!rights.keeps_all()) {
+    const auto filter = allow_directors_calls(config);
+    out.seccomp = allowed_text(config, filter);
+    out.opened.calls = filter ? static_cast<uint32_t>(filter->calls) : 0;
+  }
   return out;
 }
 

@@ -10,9 +10,10 @@ namespace {
 TEST(Control, ListsAnEmptyDirectorAsOneDaemonRow) {
   Table t;
   t.now += 90999ms;
-  EXPECT_EQ(t.ask("list"),
-            "ok\ndaemon version=0.1.0 uptime=90 size=2048 pid=7 entries-used=0 entries-most=1024 entries-unproven=0 "
-            "filling=0 syn-cookies=0 gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 config=-\nend\n");
+  EXPECT_EQ(
+      t.ask("list"),
+      "ok\ndaemon version=0.1.0 uptime=90 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
+      "filling=0 syn-cookies=0 gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 config=-\nend\n");
   EXPECT_EQ(t.ask("connections"), "ok\nend\n");
   EXPECT_EQ(t.ask("timeouts"), "ok\ntimeouts tcp=900 tcpfin=120 udp=300\nend\n");
 }
@@ -28,7 +29,7 @@ TEST(Control, ListsServicesAndTheirServersNewestFirst) {
       "conns=0 inpkts=0 outpkts=0 inbytes=0 outbytes=0 cps=0 inpps=0 outpps=0 inbps=0 outbps=0\n";
   EXPECT_EQ(t.ask("list"),
             "ok\n"
-            "daemon version=0.1.0 uptime=0 size=2048 pid=7 entries-used=0 entries-most=1024 entries-unproven=0 "
+            "daemon version=0.1.0 uptime=0 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
             "filling=0 syn-cookies=0 "
             "gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 config=-\n"
             "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +

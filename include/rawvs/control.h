@@ -64,8 +64,9 @@
 //   reset=1          the tables become the file's, whatever was changed since
 //
 // Rows
-//   daemon      version= uptime= size= pid= config=            uptime in seconds; size: cells of the connection index;
-//                                                              config: the file that reload reads, or -
+//   daemon      version= uptime= size= pid= calls= config=     uptime in seconds; size: cells of the connection index;
+//                                                              calls: system calls that its filter allows, 0: no
+//                                                              filter; config: the file that reload reads, or -
 //               entries-used= entries-most= entries-unproven= filling= syn-cookies= gave-way= gave-way-kinds=
 //               without-entry=
 //               of the connection table: places in use and in all, unproven entries; filling=1: it is three quarters
@@ -189,6 +190,7 @@ struct ControlContext {
   Instant started{};                        // when the daemon began
   int64_t wall = 0;                         // milliseconds since 1970 at Instant{}: the wall clock's offset
   uint32_t pid = 0;                         // of the daemon
+  uint32_t calls = 0;                       // system calls that its filter allows; 0: it has none
   std::string file{};                       // that reload reads; empty: none
   const Config* config = nullptr;           // as it is in effect; null: none
   const CheckedServers* checked = nullptr;  // what checks say; null: there are none

@@ -36,6 +36,7 @@ std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
     put(row, "uptime", now - context.started);
     put(row, "size", director.connections().cells());
     put(row, "pid", context.pid);
+    put(row, "calls", context.calls);
     put_pressure(row, director.pressure());
     put(row, "config", context.file.empty() ? "-" : context.file);
     return Next::row;

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pwd
+import re
 import signal
 
 from case import Skip, all_answered, case, same, true
@@ -170,7 +171,8 @@ def doctor_says_what_is_held(lab):
     true(f"rawvsd runs as {user().pw_name} with net_admin, net_raw, perfmon, bpf, and gains no more; "
          "rawvs-helper as root with setuid, setgid, kill" in " ".join(said.split()), said)
     if is_filtered(director):
-        true("system calls that are not needed are refused, and to programs those that none needs" in
+        count = re.search(r"seccomp: (\d+) system calls allowed", director.log()).group(1)
+        true(f"{count} system calls are allowed, others end it; programs are refused those that none needs" in
              " ".join(said.split()), said)
     director.stop()
     director = Director(lab, seccomp=0).start()

@@ -164,6 +164,7 @@ struct SectionFacts {  // of the configuration: [check shop]
 
 struct DaemonFacts {
   uint64_t pid = 0, uptime = 0;
+  uint64_t calls = 0;          // system calls that its filter allows; 0: it has none, or does not say
   uint64_t gave_way = 0;       // unproven connections that made room for others
   std::string gave_way_kinds;  // half-open:12
   std::string config = "rawvsd's file";

@@ -8,6 +8,7 @@
 #include "doctor.h"
 #include "sys/rights/account.h"
 #include "sys/sys.h"
+#include "wire/formatted.h"
 
 namespace rawvs::adm {
 namespace {
@@ -47,12 +48,14 @@ uint64_t number(const std::string& text, int base) {
 }
 
 // Where it is on but missing, the log has the reason: no libseccomp, or a kernel without it.
-std::string filters_of(const RightsFacts& rights, const std::string& setting) {
+std::string filters_of(const RightsFacts& rights, const std::string& setting, uint64_t calls) {
   if (setting == "0") return "; seccomp = 0: every system call is allowed";
   if (!rights.daemon->filtered) return "; every system call is allowed: the log's line \"rights\" says why";
-  const std::string what = setting == "log" ? "logged" : "refused";
+  const char* const others = setting == "log" ? "are logged" : setting == "kill" ? "end it" : "are refused";
   const bool both = rights.helper && rights.helper->filtered;
-  return "; system calls that are not needed are " + what + (both ? ", and to programs those that none needs" : "");
+  return (calls != 0 ? formatted("; {} system calls are allowed, others {}", calls, others)
+                     : formatted("; system calls that are not needed {}", others)) +
+         (both ? "; programs are refused those that none needs" : "");
 }
 
 }  // namespace
@@ -111,7 +114,7 @@ std::string look_at_rights(const DoctorFacts& facts, Findings& findings) {
   if (rights.helper) {
     text += "; rawvs-helper as " + user_name(rights.helper->uid) + " with " + names_of(rights.helper->capabilities);
   }
-  return text + filters_of(rights, facts.daemon.setting("seccomp"));
+  return text + filters_of(rights, facts.daemon.setting("seccomp"), facts.daemon.calls);
 }
 
 }  // namespace rawvs::adm

@@ -130,6 +130,7 @@ void note_line(std::string_view line, DaemonFacts& daemon) {
 
 void note_daemon(const Row& row, DaemonFacts& daemon) {
   daemon.pid = row.number("pid");
+  daemon.calls = row.number("calls");
   daemon.uptime = row.number("uptime");
   daemon.gave_way = row.number("gave-way");
   daemon.gave_way_kinds = row.get("gave-way-kinds");

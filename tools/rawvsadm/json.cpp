@@ -18,6 +18,7 @@ namespace {
 constexpr std::array kNumbers = {"uptime",
                                  "size",
                                  "pid",
+                                 "calls",
                                  "persistence",
                                  "ops",
                                  "conns",

@@ -92,7 +92,8 @@ Result<Done> Engine::Parts::open(int signals_fd, const Predecessor& predecessor)
   if (!predecessor) saving.restore();
   mastership.start(checks.wanted(), checks.checked(), masters);
   if (const auto followed = syncing.follow(); !followed) return followed.error();
-  return requests.open(std::move(already.control));  // last: clients take the socket's existence for "ready"
+  return requests.open(std::move(already.control),
+                       already.calls);  // last: clients take the socket's existence for "ready"
 }
 
 void Engine::Parts::stop_forwarding() {

@@ -30,7 +30,8 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
   control_.events = &context_.log.events();
 }
 
-Result<Done> Requests::open(std::unique_ptr<ControlSocket> made) {
+Result<Done> Requests::open(std::unique_ptr<ControlSocket> made, uint32_t calls) {
+  control_.calls = calls;
   socket_ = std::move(made);
   if (!socket_) {
     auto socket = ControlSocket::listen(context_.config.control, context_.config.control_group);

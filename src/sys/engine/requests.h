@@ -16,8 +16,8 @@ class Requests final : public Part {
  public:
   Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& syncing, const Checks& checks,
            const Mastership& mastership);
-  // Last: clients take the socket's existence for "ready". Null: makes the socket.
-  Result<Done> open(std::unique_ptr<ControlSocket> made);
+  // Last: clients take the socket's existence for "ready". Null: makes the socket. calls: as in ControlContext.
+  Result<Done> open(std::unique_ptr<ControlSocket> made, uint32_t calls);
   void hand_over(bool on) const { socket_->hand_over(on); }  // as in ControlSocket
   void renew();                                              // creates the socket's file again if it was deleted
   void end();                                                // no further changes follow: logs the rest
