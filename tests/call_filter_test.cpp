@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "sys/engine/start_check.h"
 #include "sys/fd.h"
 #include "sys/rights/calls.h"
 #include "sys/sys.h"
@@ -69,6 +70,13 @@ TEST(Calls, WhatWouldGiveRightsIsNotAllowed) {
         "ipc",      "syscall"}) {
     EXPECT_FALSE(allowed.contains(name)) << name;
   }
+}
+
+TEST(CallFilter, TheTestOfAConfigurationSaysWhereThereIsNone) {
+  Config config;
+  EXPECT_EQ(start_warnings(config).size(), kHasCallFilter ? 0u : 1u);
+  config.seccomp = SeccompMode::off;
+  EXPECT_TRUE(start_warnings(config).empty());
 }
 
 #ifndef RAWVS_SECCOMP

@@ -15,6 +15,7 @@
 #include "rawvs/settings.h"
 #include "sys/engine/control_socket.h"
 #include "sys/net/netlink.h"
+#include "sys/rights/call_filter.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
 
@@ -76,6 +77,9 @@ std::vector<Error> start_faults(const Config& config) {
 
 std::vector<std::string> start_warnings(const Config& config) {
   std::vector<std::string> warnings;
+  if (!kHasCallFilter && config.seccomp != SeccompMode::off) {
+    warnings.emplace_back("seccomp has no effect: rawvsd was built without libseccomp, and may make every system call");
+  }
   const std::vector<Ip>& locals = config.settings.local_addresses;
   auto netlink = locals.empty() ? Result<std::unique_ptr<Netlink>>(std::unique_ptr<Netlink>()) : Netlink::open();
   if (locals.empty() || !netlink) return warnings;

@@ -15,7 +15,8 @@ namespace rawvs {
 
 std::vector<Error> start_faults(const Config& config);
 
-// What does not prevent it, but is probably not meant: local addresses that the host lacks.
+// What does not prevent it, but is probably not meant: local addresses that the host lacks; seccomp where it has no
+// effect.
 std::vector<std::string> start_warnings(const Config& config);
 
 // Checks that the director got the memory for these settings.

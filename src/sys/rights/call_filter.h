@@ -24,6 +24,12 @@ namespace rawvs {
 // Names of filters in force, commas between. It stays in the environment, and passes to every program from there.
 inline constexpr const char* kFiltersVariable = "RAWVS_CALL_FILTERS";
 
+#ifdef RAWVS_SECCOMP
+inline constexpr bool kHasCallFilter = true;
+#else
+inline constexpr bool kHasCallFilter = false;  // built without libseccomp
+#endif
+
 struct CallFilter {
   size_t calls = 0;    // that are on the list, or refused
   bool added = false;  // false: it was in force
