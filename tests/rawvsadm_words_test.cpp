@@ -300,7 +300,10 @@ TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
   EXPECT_EQ(undo_line(Row("server service=sctp:192.0.2.100:9 server=192.0.2.11:9 method=masq weight=1")),
             "rawvsadm -e --sctp-service 192.0.2.100:9 -r 192.0.2.11:9 -m -w 1");
   const Rows rows = {kTable[1], kTable[2], kTable[3], tunnel};
-  const Drained both = drained(rows, *parse_ip("192.0.2.11"), std::nullopt);
+  const auto at = [](const char* address) {
+    return [address](const Row& row) { return row.get("server").starts_with(address); };
+  };
+  const Drained both = drained(rows, at("192.0.2.11:"));
   EXPECT_EQ(both.servers.size(), 2u);
   EXPECT_FALSE(both.quiesced);
   EXPECT_EQ(left_text(both), "5 connections left (2 active, 3 inactive)");
@@ -308,9 +311,9 @@ TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
             std::string::npos);
   // Down, and so without connections; when it is back it would have some.
   const std::string down = "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=0 wanted=3";
-  EXPECT_FALSE(drained({down}, *parse_ip("192.0.2.12"), 80).quiesced);
+  EXPECT_FALSE(drained({down}, at("192.0.2.12:80")).quiesced);
   EXPECT_EQ(undo_line(Row(down)), "rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.12:80 -g -w 3");
-  const Drained one = drained(rows, *parse_ip("192.0.2.11"), 80);
+  const Drained one = drained(rows, at("192.0.2.11:80"));
   EXPECT_EQ(one.servers.size(), 1u);
   EXPECT_TRUE(one.quiesced);
 }

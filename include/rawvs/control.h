@@ -24,7 +24,7 @@
 //   zero             [service]
 //   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
 //   list             [service]                rows: daemon, then service, each followed by its server rows
-//   connections      [flow keys] [state]      rows: connection; only those that match all keys
+//   connections      [flow keys] [state] [service]   rows: connection; only those that match all keys
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit, link
 //   arp                                       rows: vip, each followed by its rival rows, then neighbor
@@ -91,6 +91,7 @@
 //               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can packets be sent to it; with
 //               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
+//               [virtual-name=] [server-name=]                 if they have names
 //               with full NAT: local= as its server sees the client
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0
@@ -118,7 +119,7 @@
 //               sync|interface|reload
 //   step        text=                                          the director's decisions, in order
 //   verdict     exit= fate= server= method= text=              server, method: - if there is none
-//   packet      time= link= exit= fate= protocol= client= virtual= server= method= connection=new|known|none frames= text=
+//   packet      time= link= exit= fate= protocol= client= virtual= server= [server-name=] method= connection=new|known|none frames= text=
 //               time: seconds since 1970, with three decimals; client, virtual, server, method: - if there is none;
 //               frames: the number of frame rows that follow, the received packet first; text: the decision
 //   frame       link= direction=in|out size= bytes= text=      size: of the whole frame; bytes: the first, in hex, or -

@@ -14,6 +14,7 @@
 #include "control/control_sync.h"
 #include "control/control_warnings.h"
 #include "control/control_words.h"
+#include "core/called.h"
 #include "core/service.h"
 #include "core/track.h"
 #include "director/explain.h"
@@ -166,7 +167,11 @@ Objection edit_server(const Call& call) {
   if (auto fault = verdict(call, call.director.edit_server(key, spec, call.turn))) return fault;
   const Server* const now = services.find(key, spec.at);  // values that were not given may have been kept
   const std::string what = now ? difference(was, now->wanted()) : "";
-  if (!what.empty()) call.changed(formatted("{}: server {}: {}", text(key), text(spec.at), what));
+  if (!what.empty()) {
+    const Service* const service = services.find(key);
+    call.changed(formatted("{}: server {}: {}", called(service ? service->name : ShortName(), text(key)),
+                           called(now->spec.name, text(spec.at)), what));
+  }
   warn_of_server(call, key, spec);
   return std::nullopt;
 }
@@ -257,7 +262,11 @@ Objection connections(const Call& call) {
     return usage(formatted("state={}: no connection has such a state{}; there are {}", shortly_quoted(state),
                            did_you_mean(state, known), listed(known)));
   }
-  return call.rows.push_back(connection_rows(filter, state)), std::nullopt;
+  std::optional<ServiceKey> service;
+  if (call.values.of(Key::service)) {
+    if (auto fault = read_service_key(call.values, service.emplace())) return fault;
+  }
+  return call.rows.push_back(connection_rows(filter, state, service)), std::nullopt;
 }
 
 Objection explain(const Call& call) {
@@ -369,7 +378,7 @@ constexpr Command kCommands[] = {
     {"zero", 0, kService, zero},
     {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},
     {"list", 0, kService, list},
-    {"connections", 0, kFlow | bit(Key::state), connections},
+    {"connections", 0, kFlow | bit(Key::state) | kService, connections},
     {"timeouts", 0, 0, timeouts},
     {"exits", 0, 0, exits},
     {"arp", 0, 0, arp},

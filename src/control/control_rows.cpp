@@ -187,6 +187,13 @@ class ServiceRows final : public RowSource {
   ServiceKey service_{};  // the key of that service
 };
 
+// The names of a connection's service and server, where a file gives them.
+void put_names(std::string& row, const Services& services, const Server& server) {
+  const ShortName name = server.in_service() ? services.service(server.service).name : ShortName();
+  if (!name.empty()) put(row, "virtual-name", name.text());
+  if (!server.spec.name.empty()) put(row, "server-name", server.spec.name.text());
+}
+
 void write_connection(std::string& row, const Connection& connection, Duration left) {
   const FlowKey key = connection.key();
   row = "connection";
@@ -200,15 +207,18 @@ void write_connection(std::string& row, const Connection& connection, Duration l
 
 class ConnectionRows final : public RowSource {
  public:
-  ConnectionRows(const FlowFilter& filter, std::string_view state) : filter_(filter), state_(state) {}
+  ConnectionRows(const FlowFilter& filter, std::string_view state, std::optional<ServiceKey> service)
+      : filter_(filter), state_(state), service_(service) {}
 
   Next next(std::string& row, Director& director, Instant now) override {
     const ConnectionTable& connections = director.connections();
     for (; seen_ < kConnectionsSeen; ++seen_) {
       if (next_ >= connections.id_limit()) return Next::end;
       const Connection* const connection = connections.at(next_++);
-      if (!connection || connections.expired(*connection, now) || !fits(*connection)) continue;
+      if (!connection || connections.expired(*connection, now) || !fits(*connection, director)) continue;
       write_connection(row, *connection, connections.left(*connection, now));
+      const Services& services = director.services();
+      if (connection->server != kNoServer) put_names(row, services, services.server(connection->server));
       if (connection->is_full() && connection->full().port != 0) put(row, "local", text(director.local(*connection)));
       return Next::row;
     }
@@ -217,12 +227,14 @@ class ConnectionRows final : public RowSource {
   }
 
  private:
-  bool fits(const Connection& c) const {
+  bool fits(const Connection& c, const Director& director) const {
+    if (service_ && (c.server == kNoServer || director.services().server(c.server).key != *service_)) return false;
     return filter_.fits(c.protocol, c.client(), c.vip()) && filter_.fits_server(c.real_server()) &&
            (state_.empty() || state_ == state_name(c));
   }
   const FlowFilter filter_;
-  const std::string state_;  // empty: any
+  const std::string state_;                  // empty: any
+  const std::optional<ServiceKey> service_;  // none: any
   ConnectionId next_ = 1, seen_ = 0;
 };
 
@@ -316,8 +328,9 @@ std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t fi
   return std::make_unique<ServiceRows>(context, first, end);
 }
 
-std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state) {
-  return std::make_unique<ConnectionRows>(filter, state);
+std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state,
+                                           std::optional<ServiceKey> service) {
+  return std::make_unique<ConnectionRows>(filter, state, service);
 }
 
 std::unique_ptr<RowSource> timeout_row() {

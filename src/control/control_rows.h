@@ -18,7 +18,9 @@ void put_limits(std::string& row, const Service& service);  // REQUIRES: it has 
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
 // Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);
-std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state);  // empty state: any
+// Of this service, if one is given; an empty state is any.
+std::unique_ptr<RowSource> connection_rows(const FlowFilter& filter, std::string_view state,
+                                           std::optional<ServiceKey> service);
 std::unique_ptr<RowSource> timeout_row();
 std::unique_ptr<RowSource> exit_rows();
 std::unique_ptr<RowSource> link_rows();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/control_words.h"
+#include "core/called.h"
 #include "wire/describe.h"
 #include "wire/formatted.h"
 
@@ -21,9 +22,10 @@ std::string decision(const PacketView& s) {
   std::string out = words(s.exit).name;
   const bool forwarded = words(s.exit).fate == Fate::forwarded;
   if (s.server && (s.exit == Exit::answer_forwarded || s.from_server)) {
-    out += formatted(": from {} by {}", text(s.server->spec.at.addr), name(s.method));
+    out += formatted(": from {} by {}", called(s.server->spec.name, text(s.server->spec.at.addr)), name(s.method));
   } else if (s.server) {
-    out += formatted(": {} {} by {}", forwarded ? "to" : "of", text(s.server->spec.at), name(s.method));
+    out += formatted(": {} {} by {}", forwarded ? "to" : "of", called(s.server->spec.name, text(s.server->spec.at)),
+                     name(s.method));
   } else if (!forwarded) {
     out += formatted(": {}", words(s.exit).meaning);
   }
@@ -81,6 +83,7 @@ void Trace::saw(const PacketView& s) {
   put(rows, "client", text(s.client));
   put(rows, "virtual", text(s.vip));
   put(rows, "server", s.server ? text(s.server->spec.at) : "-");
+  if (s.server && !s.server->spec.name.empty()) put(rows, "server-name", s.server->spec.name.text());
   put(rows, "method", s.server ? word(s.method) : "-");
   put(rows, "connection",
       s.flow == PacketView::Flow::none     ? "none"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // service_words.cpp: services, methods and refusals as text.
+#include "core/called.h"
 #include "core/service.h"
 #include "wire/formatted.h"
 
@@ -35,6 +36,10 @@ std::string text(const ServiceKey& key) {
     return formatted("mark {}{}", key.mark.value, key.family() == Family::ipv6 ? " (IPv6)" : "");
   }
   return formatted("{} {}", name(key.protocol), text(key.vip));
+}
+
+std::string called(const ShortName& name, const std::string& address) {
+  return name.empty() ? address : formatted("{} ({})", name.text(), address);
 }
 
 }  // namespace rawvs

@@ -2,6 +2,7 @@
 // explain.cpp: follows a packet's path and describes each step.
 #include "director/explain.h"
 
+#include "core/called.h"
 #include "core/scheduler.h"
 #include "core/track.h"
 #include "director/flows.h"
@@ -110,7 +111,8 @@ class Explainer {
     if (!c) return step("No connection with these addresses and ports is known."), false;
     const Server& server = d_.services.server(c->server);
     step(formatted("A connection is known: {}, to real server {} by {}, expires in {} s.", state_name(*c),
-                   text(c->real_server()), name(c->method()), d_.flows.connections().left(*c, now_) / 1s));
+                   called(server.spec.name, text(c->real_server())), name(c->method()),
+                   d_.flows.connections().left(*c, now_) / 1s));
     if (d_.settings.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
@@ -135,8 +137,8 @@ class Explainer {
       return answered_as_host();
     }
     const ServiceSpec& s = service->spec;
-    step(formatted("It is for the virtual service {}: scheduler {}{}{}, {} real servers.", text(s.key),
-                   name(s.scheduler),
+    step(formatted("It is for the virtual service {}: scheduler {}{}{}, {} real servers.",
+                   called(service->name, text(s.key)), name(s.scheduler),
                    s.persistence > Duration::zero() ? formatted(", persistence {} s", s.persistence / 1s) : "",
                    s.one_packet ? ", one-packet scheduling" : "", service->servers.size()));
     if (service->limits && decides(s, flow_)) {
@@ -154,9 +156,10 @@ class Explainer {
       const Connection* const client_template = find(key);
       const std::string who = text(key.client) + (s.netmask == Netmask{} ? "" : " and its network");
       if (client_template && d_.flows.keeps(*client_template)) {
-        step(formatted("Persistence: {} stays with {} for another {} s or more.", who,
-                       text(client_template->real_server().addr),
-                       d_.flows.connections().left(*client_template, now_) / 1s));
+        step(formatted(
+            "Persistence: {} stays with {} for another {} s or more.", who,
+            called(d_.services.server(client_template->server).spec.name, text(client_template->real_server().addr)),
+            d_.flows.connections().left(*client_template, now_) / 1s));
         chosen(client_template->server, *service);
         return std::move(e_);
       }
@@ -205,7 +208,7 @@ class Explainer {
     for (size_t i = 0; i < std::min(service.servers.size(), kServersNamed); ++i) {
       const Server& s = d_.services.server(service.servers[i]);
       const std::string not_now = why_not(s);
-      servers += formatted("{}{} weight {}", i == 0 ? "" : "; ", text(s.spec.at), s.spec.weight);
+      servers += formatted("{}{} weight {}", i == 0 ? "" : "; ", called(s.spec.name, text(s.spec.at)), s.spec.weight);
       if (s.share != kFullShare) servers += formatted(" (slow start of {})", s.full_weight());
       servers += formatted(", {} active, {} inactive", s.active, s.inactive);
       if (!not_now.empty()) servers += formatted(" ({})", not_now);
@@ -216,9 +219,8 @@ class Explainer {
       step("The scheduler finds none that may have it.");
       return end(Exit::no_server, "ICMP port unreachable is sent to the client.");
     }
-    step(formatted("The scheduler {} takes {}.", name(service.spec.scheduler),
-                   text(d_.services.server(service.servers[*index]).spec.at)));
     const ServerSpec& server = d_.services.server(service.servers[*index]).spec;
+    step(formatted("The scheduler {} takes {}.", name(service.spec.scheduler), called(server.name, text(server.at))));
     const bool wide = needs_wide(flow_, server.at.addr, server.method);
     if (!service.spec.one_packet && !d_.flows.connections().has_room(wide)) {
       if (d_.flows.has_room(wide)) {

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "core/called.h"
 #include "side/slow_start.h"
 #include "wire/discovery.h"
+#include "wire/formatted.h"
 
 namespace rawvs {
 namespace {
@@ -181,10 +183,12 @@ void CheckedServers::note(const TargetChange& change, ServerGate& gate, Turn tur
   if (change.what != TargetChange::What::ramped) {
     if (const auto event = event_of(change.condition)) told_.push_back({service->key, *event, checked->at});
     const bool bad = change.what == TargetChange::What::went;
-    turn.out.say(
-        bad ? Severity::warning : Severity::notice,
-        service->name + ": server " + text(checked->at) + " is " + name(change.condition) + ": " + change.reason,
-        Topic::server);
+    const Server* const server = gate.find(service->key, checked->at);
+    turn.out.say(bad ? Severity::warning : Severity::notice,
+                 formatted("{}: server {} is {}: {}", service->name,
+                           called(server ? server->spec.name : ShortName(), text(checked->at)), name(change.condition),
+                           change.reason),
+                 Topic::server);
   }
   apply(*service, *checked, gate, turn.now);
 }
@@ -201,11 +205,12 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
   }
   std::string sorry;
   if (change.sorry) {
-    sorry = ": sorry server " + text(service->sorry->at) + " is used";
+    sorry = ": sorry server " + called(service->sorry->name, text(service->sorry->at)) + " is used";
   } else if (sorry_was_used) {
     sorry = ": sorry server is not used any more";
   } else if (!change.enough && service->sorry) {
-    sorry = ": sorry server " + text(service->sorry->at) + " is not used: packets cannot be sent to it";
+    sorry = ": sorry server " + called(service->sorry->name, text(service->sorry->at)) +
+            " is not used: packets cannot be sent to it";
   }
   turn.out.say(change.enough ? Severity::notice : Severity::warning,
                service->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +

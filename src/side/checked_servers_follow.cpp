@@ -2,6 +2,7 @@
 // checked_servers_follow.cpp: from the checks that were wanted to those that are, in portions.
 #include <utility>
 
+#include "core/called.h"
 #include "side/checked_servers.h"
 
 namespace rawvs {
@@ -112,7 +113,7 @@ bool CheckedServers::enter(const WantedChecks& wanted, Instant now, Outbox& out)
   if (is_new) {
     service.id = next_id_++;
     service.key = wanted.service;
-    service.name = text(wanted.service);
+    service.name = called(ShortName::of(wanted.name), text(wanted.service));
     by_id_[service.id] = &service;
   }
   service.wanted_by = follows_;

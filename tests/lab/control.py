@@ -57,7 +57,7 @@ def the_log_names_who_changed_what(lab):
     server = ("-t", f"{VIP}:80", "-r", ADDRESS["rs1"])
     director.admin("-e", *server, "-w", "0")
     who = r"control: root \(pid \d+, rawvsadm\): "
-    place = re.escape(f"tcp {VIP}:80: server {ADDRESS['rs1']}:80: ")
+    place = re.escape(f"web (tcp {VIP}:80): server {ADDRESS['rs1']}:80: ")
     eventually(lambda: re.search(who + place + "weight 1 -> 0\n", director.log()), 10, "the change in the log")
     director.admin("-e", *server, "-w", "0")
     director.admin("-Ln")

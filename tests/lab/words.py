@@ -43,6 +43,32 @@ def status_tells_who_is_up_and_why_not(lab):
     true(isinstance(facts["daemon"]["uptime"], int) and facts["vips"][0]["address"] == VIP, facts)
 
 
+@case(servers=("rs1", "rs2"))
+def names_are_shown_and_can_be_typed(lab):
+    lab.serve_web()
+    director = Director(lab, virtual(name="shop", servers=("rs1 name=web1", "rs2"), check="tcp"),
+                        virtual(name="media", ports="tcp/8080,8081", servers=("rs1",))).start()
+    all_answered(lab.request("client", 10), 10)
+    status = director.admin("status", "shop")
+    true(f"\nshop: TCP {SERVICE} wlc\n" in status and f"\n  web1 {RS1}:80 " in status, status)
+    true("media" not in status, status)
+    same(director.admin("status", "--names").split(), ["shop", f"shop/{RS2}:80", "shop/web1", "media",
+                                                       f"media/{RS1}:0"], "names")
+    true(re.search(r"\nFWM  \d+ wlc", director.admin("-Ln", "-f", "media")), "the listing of a mark")
+    rows = director.admin("connections", "--service", "shop", "--server", "shop/web1").splitlines()
+    true(len(rows) > 2 and all(row.endswith(f" {RS1}:80 shop/web1") for row in rows[2:]), rows)
+    same(len(director.admin("connections", "--service", "media").splitlines()), 2, "lines about no connection")
+    told_of = director.admin("explain", "198.51.100.7:1024", "shop")
+    true(f"virtual service shop (tcp {SERVICE})" in told_of and f"web1 ({RS1}:80) weight 1" in told_of, told_of)
+    drained = director.admin("drain", "shop/web1", "--timeout", "0", check=False)
+    true("shop: web1 has weight 0 now\n" in drained.stdout, drained.stdout)
+    director.wait_for_log(f"shop (tcp {SERVICE}): server web1 ({RS1}:80): weight 1 -> 0")
+    unknown = director.admin("drain", "shop/web3", check=False)
+    same(unknown.returncode, 1, "exit status of an unknown name")
+    true('"shop/web3" names nothing here: there are the virtuals media, shop, and the servers web1' in unknown.stderr,
+         unknown.stderr)
+
+
 def keys_in_the_manual():
     """The keys of each record that rawvsadm(8) describes."""
     text = (pathlib.Path(__file__).resolve().parents[2] / "etc/man/rawvsadm.8").read_text(encoding="utf-8")

@@ -36,13 +36,11 @@ std::string method_options(const Row& row) {
 
 }  // namespace
 
-Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port) {
+Drained drained(const Rows& rows, const std::function<bool(const Row&)>& meant) {
   Drained out;
   for (const std::string& line : rows) {
     const Row row(line);
-    if (row.word() != "server") continue;
-    const auto at = parse_endpoint(row.get("server"));
-    if (!at || at->addr != server || (port && at->port.value != *port)) continue;
+    if (row.word() != "server" || !meant(row)) continue;
     out.servers.push_back(line);
     out.active += row.number("active");
     out.inactive += row.number("inactive");

@@ -5,7 +5,7 @@
 // Not: asking and waiting (words_drain.cpp).
 #pragma once
 
-#include <optional>
+#include <functional>
 
 #include "json.h"
 #include "rawvs/addr.h"
@@ -20,8 +20,8 @@ struct Drained {  // the server's facts
   uint64_t left() const { return active + inactive; }
 };
 
-// port: only servers with this port.
-Drained drained(const Rows& rows, Ip server, std::optional<uint16_t> port);
+// Of the server rows for which meant() is true.
+Drained drained(const Rows& rows, const std::function<bool(const Row&)>& meant);
 
 uint64_t given_weight(const Row& server);        // the operator's, whatever checks say
 std::string quiesce_command(const Row& server);  // edit-server with the row's values, but weight 0

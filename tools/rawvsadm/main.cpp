@@ -12,6 +12,8 @@
 #include "called_as.h"
 #include "client.h"
 #include "listing.h"
+#include "rawvs/control.h"
+#include "table_names.h"
 #include "words.h"
 
 namespace rawvs::adm {
@@ -51,6 +53,7 @@ class Run {
       if (!option) return obey(*word, std::move(args));
       args[0] = option;
     }
+    if (const auto named = words_ ? put_marks(args) : Result<Done>(Done{}); !named) return end(named.error());
     const Parsed parsed = parse(program_, args, names_);
     if (const auto* const ending = std::get_if<Ending>(&parsed)) return end(*ending);
     const auto& command = *std::get_if<Command>(&parsed);
@@ -58,6 +61,25 @@ class Run {
   }
 
  private:
+  // The name of a virtual in place of a mark's number, behind -f.
+  Result<Done> put_marks(std::vector<std::string>& args) {
+    for (size_t i = 0; i + 1 < args.size(); ++i) {
+      if (args[i] != "-f" && args[i] != "--fwmark-service") continue;
+      std::string& value = args[i + 1];
+      if (value.empty() || (value[0] >= '0' && value[0] <= '9') || value[0] == '-') continue;
+      Rows rows;
+      const auto asked =
+          client_.ask(std::string(kControlVersion) + " list", [&](const Row& row) { rows.emplace_back(row.line()); });
+      if (!asked) return asked.error();
+      const auto mark = TableNames(rows).mark(value);
+      if (!mark) return mark.error();
+      value = mark->number;
+      if (mark->ipv6) args.insert(args.begin() + static_cast<std::ptrdiff_t>(i) + 2, "-6");
+      ++i;
+    }
+    return Done{};
+  }
+
   int obey(const Word& word, std::vector<std::string> args) {
     args.erase(args.begin());
     const bool json = word.tells_json && std::erase(args, "--json") > 0;

@@ -32,6 +32,7 @@ std::string drops_text(const Rows& rows, bool all);       // of exits          (
 std::string arp_text(const Rows& rows);                   // of arp
 std::string vrrp_text(const Rows& rows);                  // of vrrp
 std::string status_text(const Rows& rows, time_t now);    // of list, exits, arp (words_status.cpp)
+std::string services_text(const Rows& rows);              // of list: services and servers, without what is around
 std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
 int explain_status(const Rows& rows);                     // 0: forwarded or answered
 std::string packet_text(const Rows& rows);                // a packet row and its frame rows

@@ -32,12 +32,15 @@ void Top::take(const Rows& rows, double now) {
   at_ = now;
   uint64_t daemon = 0;
   lines_.clear();
+  std::string of_name;  // of the service whose servers follow
   for (const std::string& text : rows) {
     const Row row(text);
     if (row.word() == "daemon") daemon = row.number("pid");
+    if (row.word() == "service") of_name = row.get("name");
     if (row.word() != "server") continue;
-    Line line{std::string(row.get("service")), std::string(row.get("server")), row.number("weight"),
-              row.number("active"), row.number("inactive")};
+    Line line{std::string(row.get("service")), std::string(row.get("server")), of_name,
+              std::string(row.get("name")),    row.number("weight"),           row.number("active"),
+              row.number("inactive")};
     const auto known = before.find({line.service, line.server});
     for (size_t i = 0; i < kCounts; ++i) {
       line.now[i] = row.number(kTotals[i]);
@@ -80,8 +83,9 @@ std::string Top::text(Key sorted_by, size_t most_lines, const std::string& clock
       {"Server", "Service", "Active", "Inact", "Conn/s", "In p/s", "Out p/s", "In B/s", "Out B/s"}};
   for (const Line& line : sorted(sorted_by)) {
     if (cells.size() + kHeadLines > most_lines && cells.size() > 1) break;
-    cells.push_back(
-        {line.server, service_name(line.service), std::to_string(line.active), std::to_string(line.inactive)});
+    cells.push_back({line.its_name.empty() ? line.server : line.its_name,
+                     line.of_name.empty() ? service_name(line.service) : line.of_name, std::to_string(line.active),
+                     std::to_string(line.inactive)});
     for (const double rate : line.rates) cells.back().push_back(per_second(rate));
   }
   return out + aligned(cells, kRight);
@@ -92,6 +96,8 @@ Json Top::json(Key sorted_by) const {
   for (const Line& line : sorted(sorted_by)) {
     Json one = Json::object();
     one.set("service", Json::text(line.service)).set("server", Json::text(line.server));
+    if (!line.of_name.empty()) one.set("virtual-name", Json::text(line.of_name));
+    if (!line.its_name.empty()) one.set("server-name", Json::text(line.its_name));
     one.set("weight", Json::number(line.weight)).set("active", Json::number(line.active));
     one.set("inactive", Json::number(line.inactive));
     for (size_t i = 0; i < kCounts; ++i) {

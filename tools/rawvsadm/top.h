@@ -28,7 +28,8 @@ class Top {
   static constexpr size_t kCounts = 5;  // conns ... outbytes
   using Counts = std::array<uint64_t, kCounts>;
   struct Line {
-    std::string service, server;
+    std::string service, server;    // keys
+    std::string of_name, its_name;  // as people call them; empty: by the key
     uint64_t weight = 0, active = 0, inactive = 0;
     Counts now{};
     std::array<double, kCounts> rates{};

@@ -37,6 +37,12 @@ inline constexpr WordOption kClientFilter{"client"}, kVipFilter{"vip"}, kServerF
     kProtocolFilter{"protocol"};
 Result<std::string> flow_keys(const WordArgs& args, const Names& names);
 
+// Writes addresses for names of the table in the filters vip and server; asks for the listing if there are such.
+Result<Done> put_addresses(WordCall& call, WordArgs& args);
+class TableNames;
+// A virtual's name becomes its IP:PORT.
+Result<Done> vip_of(const TableNames& table, std::string& value);
+
 Result<Protocol> read_protocol(const std::string& text);
 std::string place_text(const Place& place);  // IP, IP:PORT or [IPV6]:PORT
 // HOST or HOST:PORT, perhaps with names, as the protocol writes it. port: a port is required.

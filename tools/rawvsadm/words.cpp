@@ -18,6 +18,7 @@ constexpr char kFiltersAndState[] =
     "  --client IP[/BITS][:PORT]  connections of this client, or of a network; IPv6 with a port: [IP/BITS]:PORT\n"
     "  --vip IP[:PORT]            to this virtual address\n"
     "  --server IP[:PORT]         to this real server\n"
+    "  --service NAME             of this virtual\n"
     "  --state WORD               in this state, as the listing names it: ESTABLISHED, FIN_WAIT ...\n"
     "  --protocol P               tcp, udp or sctp\n";
 constexpr char kTraceFilters[] =
@@ -35,8 +36,13 @@ constexpr char kCaptureFilters[] =
     "most\n"
     "8192. The filters are those of trace.\n";
 
+constexpr char kNames[] =
+    "NAME is a virtual, VIRTUAL/SERVER or a server in every virtual: only these are shown. A server is a name or\n"
+    "IP[:PORT]. --names: the names that there are, a line each.\n";
+
 constexpr Word kWords[] = {
-    {"status", "", "one screen: services, servers and their state, rates, drops, conflicts", "", true, status_word},
+    {"status", "[NAME ...] [--names]", "one screen: services, servers and their state, rates, drops, conflicts", kNames,
+     true, status_word},
     {"top", "[--interval S] [--count N] [--sort KEY]", "live: servers with their rates per second",
      "S: seconds, default 2. N: number of rounds. KEY: conns, inpkts, outpkts, inbytes, outbytes or active.\n"
      "Ends with q or Ctrl-C. With --json one object per line.\n",
@@ -61,8 +67,10 @@ constexpr Word kWords[] = {
      trace_word},
     {"capture", "FILE [filters] [--count N] [--snap BYTES]",
      "a file for Wireshark: packets as they came and left, with the decision", kCaptureFilters, true, capture_word},
-    {"drain", "SERVER[:PORT] [--timeout S]", "give a server no new connections, and wait until it has none",
-     "Its weight becomes 0 in every service. Exit status 0: no connection is left; 1: some are left after S seconds.\n"
+    {"drain", "NAME [--timeout S]", "give a server no new connections, and wait until it has none",
+     "NAME is a server, VIRTUAL/SERVER, or VIRTUAL for all of its servers. A server is a name or IP[:PORT]; without a\n"
+     "virtual, its weight becomes 0 in every service. Exit status 0: no connection is left; 1: some are left after S "
+     "seconds.\n"
      "Persistent clients stay with it until their templates expire, unless expire_quiescent_template = 1.\n",
      true, drain_word},
     {"reload", "[--reset]", "read the configuration again, and apply what changed in it",

@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <ctime>
+#include <set>
 
 #include "drain.h"
+#include "table_names.h"
 #include "word_args.h"
 
 namespace rawvs::adm {
@@ -34,24 +36,20 @@ class Progress {  // one line that changes on a terminal; else a line per change
 };
 
 struct Asked {
-  std::string server;  // as given, after reading
-  Ip addr{};
-  std::optional<uint16_t> port;
-  std::optional<uint64_t> timeout;  // seconds
+  std::string server;                                   // as people call it
+  std::set<std::pair<std::string, std::string>> meant;  // service and server of each
+  std::optional<uint64_t> timeout;                      // seconds
+  bool holds(const Row& row) const {
+    return meant.contains({std::string(row.get("service")), std::string(row.get("server"))});
+  }
 };
 
-Result<Asked> read_asked(const WordCall& call, const WordArgs& args) {
+Result<std::optional<uint64_t>> read_timeout(const WordArgs& args) {
   constexpr uint64_t kMostSeconds = 31'536'000;  // a year
-  const std::string& given = args.plain[0];
-  const auto place = read_place(given, Protocol::any, call.names);
-  if (!place) return Error{"found \"" + given + "\", expected SERVER or SERVER:PORT; of IPv6: [SERVER]:PORT"};
-  Asked asked{given, place->addr, place->port, std::nullopt};
-  asked.server = place_text(*place);
-  if (!args.has("timeout")) return asked;
+  if (!args.has("timeout")) return std::optional<uint64_t>();
   const auto timeout = read_count(args, "timeout", 0, kMostSeconds, 0);
   if (!timeout) return timeout.error();
-  asked.timeout = *timeout;
-  return asked;
+  return std::optional(*timeout);
 }
 
 std::string undo_text(const Rows& servers) {
@@ -91,35 +89,38 @@ void sleep_a_second() {
 int drain_word(WordCall& call) {
   const auto args = read_args(call, {{"timeout"}}, 1, 1);
   if (!args) return wrong(call, args.error().text);
-  const auto asked = read_asked(call, *args);
-  if (!asked) return wrong(call, asked.error().text);
+  const auto timeout = read_timeout(*args);
+  if (!timeout) return wrong(call, timeout.error().text);
   Rows rows;
   if (const Status status = ask(call, "list", rows)) return *status;
-  const Rows before = drained(rows, asked->addr, asked->port).servers;
-  if (before.empty()) {
-    std::fprintf(stderr, "rawvsadm: drain: no service has a server %s; see: rawvsadm -Ln\n", asked->server.c_str());
-    return kAnswerIsNo;
+  const TableNames table(rows);
+  const auto found = table.servers(args->plain[0], call.names);
+  if (!found) return std::fprintf(stderr, "rawvsadm: drain: %s\n", found.error().text.c_str()), kAnswerIsNo;
+  Asked asked{args->plain[0], {}, *timeout};
+  for (const std::string& line : *found) {
+    asked.meant.emplace(Row(line).get("service"), Row(line).get("server"));
   }
-  for (const std::string& line : before) {
-    if (given_weight(Row(line)) == 0) continue;
-    if (const Status status = ask(call, quiesce_command(Row(line)), [](const Row&) {})) return *status;
-    if (!call.json) print(service_name(Row(line).get("service")) + ": " + asked->server + " has weight 0 now\n");
+  for (const std::string& line : *found) {
+    const Row row(line);
+    if (given_weight(row) == 0) continue;
+    if (const Status status = ask(call, quiesce_command(row), [](const Row&) {})) return *status;
+    if (!call.json) print(table.called_service_of(row) + ": " + called_server(row) + " has weight 0 now\n");
   }
-  if (!call.json) print(undo_text(before));  // before waiting: a user who interrupts needs it, too
+  if (!call.json) print(undo_text(*found));  // before waiting: a user who interrupts needs it, too
 
   Progress progress(call.json);
   for (uint64_t waited = 0;; ++waited) {
     rows.clear();
     if (const Status status = ask(call, "list", rows)) return *status;
-    const Drained now = drained(rows, asked->addr, asked->port);
+    const Drained now = drained(rows, [&](const Row& row) { return asked.holds(row); });
     progress.show(left_text(now));
-    const bool late = asked->timeout && waited >= *asked->timeout;
+    const bool late = asked.timeout && waited >= *asked.timeout;
     const char* const why = now.servers.empty() ? "It was removed meanwhile"
                             : !now.quiesced     ? "Somebody gave it a weight again"
                             : now.left() == 0   ? ""
                             : late              ? "Time is up"
                                                 : nullptr;
-    if (why) return progress.end(), ended(call, *asked, now, before, why);
+    if (why) return progress.end(), ended(call, asked, now, *found, why);
     sleep_a_second();
   }
 }

@@ -8,6 +8,7 @@
 #include "end_signals.h"
 #include "json.h"
 #include "pcapng.h"
+#include "table_names.h"
 #include "texts.h"
 #include "word_args.h"
 
@@ -104,7 +105,15 @@ int explain_word(WordCall& call) {
   if (!protocol) return wrong(call, protocol.error().text);
   const auto client = read_endpoint(args->plain[0], *protocol, call.names, true);
   if (!client) return wrong(call, at("CLIENT:PORT", client.error()).text);
-  const auto vip = read_endpoint(args->plain[1], *protocol, call.names, true);
+  std::string typed = args->plain[1];
+  if (may_be_name(typed)) {
+    Rows table;
+    if (const Status status = ask(call, "list", table)) return *status;
+    if (const auto done = vip_of(TableNames(table), typed); !done) {
+      return wrong(call, at("VIP:PORT", done.error()).text);
+    }
+  }
+  const auto vip = read_endpoint(typed, *protocol, call.names, true);
   if (!vip) return wrong(call, at("VIP:PORT", vip.error()).text);
   Rows rows;
   const std::string command =
@@ -141,8 +150,9 @@ std::vector<uint8_t> bytes_of_hex(std::string_view hex) {
 
 int trace_word(WordCall& call) {
   const EndSignals signals;
-  const auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"count"}});
+  auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"count"}});
   if (!args) return wrong(call, args.error().text);
+  if (const auto done = put_addresses(call, *args); !done) return wrong(call, done.error().text);
   const auto command = trace_command(*args, call.names, kTraceSnap);
   if (!command) return wrong(call, command.error().text);
   Packets packets([&](const Rows& rows) {
@@ -194,9 +204,10 @@ struct CloseFile {
 
 int capture_word(WordCall& call) {
   const EndSignals signals;
-  const auto args = read_args(
+  auto args = read_args(
       call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"count"}, WordOption{"snap"}}, 1, 1);
   if (!args) return wrong(call, args.error().text);
+  if (const auto done = put_addresses(call, *args); !done) return wrong(call, done.error().text);
   const auto snap = read_count(*args, "snap", 14, kMostSnap, kMostSnap);
   if (!snap) return wrong(call, snap.error().text);
   const auto command = trace_command(*args, call.names, *snap);

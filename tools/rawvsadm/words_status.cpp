@@ -5,6 +5,7 @@
 
 #include "core/link.h"
 #include "json.h"
+#include "table_names.h"
 #include "texts.h"
 #include "wire/sync_message.h"
 #include "word_args.h"
@@ -87,7 +88,8 @@ std::string table_part(const Rows& rows) {
 Cells server_cells(const Row& row, uint64_t of_service) {
   const uint64_t own = row.number("active") + row.number("inactive");
   const std::string share = of_service == 0 ? "-" : std::to_string((own * 100 + of_service / 2) / of_service) + '%';
-  return {"  " + std::string(row.get("server")),
+  const std::string name = row.has("name") ? std::string(row.get("name")) + ' ' : "";
+  return {"  " + name + std::string(row.get("server")),
           server_state(row),
           share,
           std::to_string(row.number("active")),
@@ -191,8 +193,7 @@ std::string reasons_part(const Rows& rows) {
     const Row row(line);
     if (row.word() != "server" || !row.has("health") || row.get("health") == "up" || row.get("health") == "unknown")
       continue;
-    out += std::string(row.get("server")) + " is " + std::string(row.get("health")) + ": " +
-           std::string(row.tail("why")) + '\n';
+    out += called_server(row) + " is " + std::string(row.get("health")) + ": " + std::string(row.tail("why")) + '\n';
   }
   return out;
 }
@@ -303,7 +304,8 @@ std::string limits_text(const Row& row) {
 }
 
 std::string service_text(const Row& row) {
-  std::string out = service_name(row.get("service")) + ' ' + std::string(row.get("scheduler"));
+  std::string out = row.has("name") ? std::string(row.get("name")) + ": " : "";
+  out += service_name(row.get("service")) + ' ' + std::string(row.get("scheduler"));
   const std::string_view flags = row.get("flags");
   if (!flags.empty() && flags != "-") out += " (" + std::string(flags) + ')';
   if (row.number("persistence") != 0) out += " persistent " + std::string(row.get("persistence"));
@@ -357,6 +359,8 @@ std::string_view most_of(std::string_view kinds, std::string_view but) {
   return best;
 }
 
+std::string services_text(const Rows& rows) { return services_part(rows) + reasons_part(rows); }
+
 std::string status_text(const Rows& rows, time_t now) {
   std::string out = first_line(rows, now) + table_part(rows) + vrrp_part(rows) + sync_part(rows) + '\n' +
                     services_part(rows) + reasons_part(rows) + '\n' + drops_part(rows) + links_part(rows);
@@ -367,13 +371,27 @@ std::string status_text(const Rows& rows, time_t now) {
 }
 
 int status_word(WordCall& call) {
-  if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
+  constexpr size_t kMostNames = 64;
+  const auto args = read_args(call, {{"names", false}}, 0, kMostNames);
+  if (!args) return wrong(call, args.error().text);
   Rows rows;
-  for (const char* const command : {"list", "exits", "vrrp", "sync", "arp"}) {
-    if (const Status status = ask(call, command, rows)) return *status;
+  if (const Status status = ask(call, "list", rows)) return *status;
+  if (args->has("names")) {
+    for (const std::string& name : TableNames(rows).all_typed()) print(name + '\n');
+    return 0;
   }
-  const auto lists = {"service", "exit", "link", "vrrp", "sync", "vip", "neighbor"};
-  print(call.json ? json_of(rows, lists).line() : status_text(rows, std::time(nullptr)));
+  if (!args->plain.empty()) {
+    const auto meant = TableNames(rows).only(args->plain, call.names);
+    if (!meant) return std::fprintf(stderr, "rawvsadm: status: %s\n", meant.error().text.c_str()), kAnswerIsNo;
+    rows = *meant;
+  } else {
+    for (const char* const command : {"exits", "vrrp", "sync", "arp"}) {
+      if (const Status status = ask(call, command, rows)) return *status;
+    }
+  }
+  const std::initializer_list<const char*> lists = {"service", "exit", "link", "vrrp", "sync", "vip", "neighbor"};
+  if (call.json) return print((args->plain.empty() ? json_of(rows, lists) : json_of(rows, {"service"})).line()), 0;
+  print(args->plain.empty() ? status_text(rows, std::time(nullptr)) : services_text(rows));
   return 0;
 }
 

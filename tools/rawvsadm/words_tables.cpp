@@ -4,6 +4,7 @@
 
 #include "json.h"
 #include "listing.h"
+#include "table_names.h"
 #include "texts.h"
 #include "word_args.h"
 
@@ -124,12 +125,21 @@ int show(WordCall& call, const char* command, std::initializer_list<const char*>
   return 0;
 }
 
+// " shop/web2" behind ipvsadm's columns, if there are names.
+std::string names_text(const Row& row) {
+  const std::string of(row.get("virtual-name")), server(row.get("server-name"));
+  if (of.empty() && server.empty()) return "";
+  return ' ' + of + (server.empty() ? "" : '/' + server);
+}
+
 }  // namespace
 
 // Prints row by row: there may be a million.
 int connections_word(WordCall& call) {
-  const auto args = read_args(call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"state"}});
+  auto args = read_args(
+      call, {kClientFilter, kVipFilter, kServerFilter, kProtocolFilter, WordOption{"state"}, WordOption{"service"}});
   if (!args) return wrong(call, args.error().text);
+  if (const auto done = put_addresses(call, *args); !done) return wrong(call, done.error().text);
   auto keys = flow_keys(*args, call.names);
   if (!keys) return wrong(call, keys.error().text);
   if (args->has("state")) {
@@ -143,14 +153,27 @@ int connections_word(WordCall& call) {
   size_t shown = 0;
   const auto write = [](const std::string& line) { std::fwrite(line.data(), 1, line.size(), stdout); };
   const std::string head = call.json ? "{ \"connections\": [\n" : connections_head(false);
-  const Status status = ask(call, "connections" + *keys, [&](const Row& row) {
+  std::vector<std::string> requests = {"connections" + *keys};
+  if (args->has("service")) {
+    Rows rows;
+    if (const Status status = ask(call, "list", rows)) return *status;
+    const auto meant = TableNames(rows).services(args->value("service"));
+    if (!meant) return wrong(call, at("--service", meant.error()).text);
+    requests.clear();
+    for (const std::string& line : *meant) {
+      requests.push_back("connections" + *keys + " service=" + std::string(Row(line).get("service")));
+    }
+  }
+  const auto each = [&](const Row& row) {
     if (row.word() != "connection") return;
     write(shown++ == 0 ? head : call.json ? ",\n" : "");
     std::string line = call.json ? Json::of(row).line() : connection_line(row, false, nullptr);
-    if (call.json) line.pop_back();
-    write(line);
-  });
-  if (status) return *status;
+    line.pop_back();
+    write(line + (call.json ? "" : names_text(row) + '\n'));
+  };
+  for (const std::string& request : requests) {
+    if (const Status status = ask(call, request, each)) return *status;
+  }
   print((shown == 0 ? head : "") + (call.json ? "\n] }\n" : ""));
   return 0;
 }
