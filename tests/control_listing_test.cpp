@@ -161,5 +161,27 @@ TEST(Control, ListsVipsAndNeighbors) {
       << arp;
 }
 
+TEST(Control, TheSumsOverAllServicesNeverGoBack) {
+  Table t;
+  t.serve_web();
+  EXPECT_EQ(count(t.ask("list"), "past-conns="), 0u);
+  Service& web = const_cast<Service&>(t.director.services().service(0));
+  web.traffic = {.connections = 1, .in_packets = 2, .out_packets = 3, .in_bytes = 4, .out_bytes = 5};
+  t.ask("zero");
+  web.traffic.connections = 10;
+  t.ask("delete-service service=tcp:192.0.2.100:80");
+  EXPECT_EQ(count(t.ask("list"), " past-conns=11 past-inpkts=2 past-outpkts=3 past-inbytes=4 past-outbytes=5 config="),
+            1u);
+}
+
+TEST(Control, TellsWhatTheProcessUses) {
+  Table t;
+  t.context.use = {.cpu = 12, .memory = 4096};
+  EXPECT_EQ(count(t.ask("list"), " cpu="), 0u);  // nothing is known of its loop
+  for (const uint64_t took : {100, 5000, 5001, 9000, 3}) t.context.use.turned(took);
+  EXPECT_EQ(count(t.ask("list"), " cpu=12 memory-most=4096 turns=5 turns-busy=19104 turns-slow=2 turns-longest=9000 "),
+            1u);
+}
+
 }  // namespace
 }  // namespace rawvs

@@ -341,5 +341,19 @@ TEST_F(HealthTest, ADampedServerServesWhereItIsNeeded) {
   }
 }
 
+TEST_F(HealthTest, MeasuresTheLatencyOfAttemptsThatSucceed) {
+  set(HealthPolicy{});
+  set(target(11));
+  latency_ = 30ms;
+  run(6s);  // seconds 0 and 5
+  failing_[11] = "connection refused";
+  run(5600ms);  // second 10 and one retry
+  const TargetHealth& health = *health_.find({1, 11});
+  EXPECT_EQ(health.attempts, 4u);
+  EXPECT_EQ(health.attempts_failed, 2u);
+  EXPECT_EQ(health.latency, 30ms);
+  EXPECT_EQ(health.latency_sum, 60ms);
+}
+
 }  // namespace
 }  // namespace rawvs

@@ -68,10 +68,13 @@
 //                                                              calls: system calls that its filter allows, 0: no
 //                                                              filter; config: the file that reload reads, or -
 //               entries-used= entries-most= entries-unproven= filling= syn-cookies= gave-way= gave-way-kinds=
-//               without-entry=
+//               without-entry= [past-conns= past-inpkts= past-outpkts= past-inbytes= past-outbytes=]
+//               [cpu= memory-most= turns= turns-busy= turns-slow= turns-longest=]
 //               of the connection table: places in use and in all, unproven entries; filling=1: it is three quarters
 //               full; syn-cookies=1: SYNs are answered with them; gave-way: unproven entries that made room, and how
-//               many of each kind (half-open:5), or -; without-entry: packets that were forwarded without one
+//               many of each kind (half-open:5), or -; without-entry: packets that were forwarded without one;
+//               past-: counts of services that are removed or zeroed, if any; cpu: milliseconds; memory-most: bytes;
+//               turns of the loop: turns-busy, turns-longest in microseconds, turns-slow: those of more than 5 ms
 //   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
@@ -83,11 +86,12 @@
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
 //               name: its own, as the file has it
-//               [wanted=] [slow-start=] [health= for= flaps= why=]
+//               [wanted=] [slow-start=] [health= for= flaps= attempts= attempts-failed= [latency=] latency-sum= why=]
 //               wanted: the operator's weight, if another is in effect; slow-start: the part of its weight in
 //               effect, in percent
 //               health=up|down|damped|unknown: by its check, if it has one; for: seconds; flaps: how often it went down
-//               within ten minutes; why: the reason as text
+//               within ten minutes; attempts: of checks; latency: milliseconds of the last one that succeeded,
+//               latency-sum: of all these; why: the reason as text
 //               reach=ready|asking|silent|no-route|link-down|own-address|other-interface: can packets be sent to it; with
 //               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
@@ -186,12 +190,26 @@ struct ReloadTask {  // a reload on its way
   Result<Reloaded> outcome = Reloaded{};  // when it is done
 };
 
+struct ProcessUse {                            // since the start of the process
+  uint64_t cpu = 0;                            // milliseconds
+  uint64_t memory = 0;                         // bytes: the most that it had
+  uint64_t turns = 0;                          // of the loop; 0: not known
+  uint64_t busy = 0;                           // microseconds: the turns together, without waiting
+  uint64_t slow = 0;                           // turns of more than kSlowTurn
+  uint64_t longest = 0;                        // microseconds
+  static constexpr uint64_t kSlowTurn = 5000;  // microseconds
+  void turned(uint64_t took) {
+    ++turns, busy += took, slow += took > kSlowTurn, longest = took > longest ? took : longest;
+  }
+};
+
 // What the daemon knows and the director does not. It outlives the conversations.
 struct ControlContext {
-  Instant started{};                        // when the daemon began
-  int64_t wall = 0;                         // milliseconds since 1970 at Instant{}: the wall clock's offset
-  uint32_t pid = 0;                         // of the daemon
-  uint32_t calls = 0;                       // system calls that its filter allows; 0: it has none
+  Instant started{};   // when the daemon began
+  int64_t wall = 0;    // milliseconds since 1970 at Instant{}: the wall clock's offset
+  uint32_t pid = 0;    // of the daemon
+  uint32_t calls = 0;  // system calls that its filter allows; 0: it has none
+  ProcessUse use{};
   std::string file{};                       // that reload reads; empty: none
   const Config* config = nullptr;           // as it is in effect; null: none
   const CheckedServers* checked = nullptr;  // what checks say; null: there are none

@@ -7,6 +7,7 @@
 #include "control/control_words.h"
 #include "core/connection.h"
 #include "core/pressure.h"
+#include "core/service.h"
 
 namespace rawvs {
 
@@ -26,6 +27,26 @@ void put_pressure(std::string& row, const Pressure& p) {
   put(row, "implausible", p.implausible);
 }
 
+// The sums over all services stay counters that never go back.
+void put_past(std::string& row, const Traffic& past) {
+  if (past == Traffic{}) return;
+  put(row, "past-conns", past.connections);
+  put(row, "past-inpkts", past.in_packets);
+  put(row, "past-outpkts", past.out_packets);
+  put(row, "past-inbytes", past.in_bytes);
+  put(row, "past-outbytes", past.out_bytes);
+}
+
+void put_use(std::string& row, const ProcessUse& use) {
+  if (use.turns == 0) return;
+  put(row, "cpu", use.cpu);
+  put(row, "memory-most", use.memory);
+  put(row, "turns", use.turns);
+  put(row, "turns-busy", use.busy);
+  put(row, "turns-slow", use.slow);
+  put(row, "turns-longest", use.longest);
+}
+
 }  // namespace
 
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
@@ -38,6 +59,8 @@ std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
     put(row, "pid", context.pid);
     put(row, "calls", context.calls);
     put_pressure(row, director.pressure());
+    put_past(row, director.services().past());
+    put_use(row, context.use);
     put(row, "config", context.file.empty() ? "-" : context.file);
     return Next::row;
   });

@@ -17,6 +17,10 @@ void put_health(std::string& row, const ControlContext& context, const Server& s
   put(row, "health", name(health->condition));
   put(row, "for", now - health->since);
   put(row, "flaps", context.checked->health().flaps(health->target.id, now));
+  put(row, "attempts", health->attempts);
+  put(row, "attempts-failed", health->attempts_failed);
+  if (health->attempts > health->attempts_failed) put(row, "latency", static_cast<uint64_t>(health->latency / 1ms));
+  put(row, "latency-sum", static_cast<uint64_t>(health->latency_sum / 1ms));
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 

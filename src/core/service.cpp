@@ -136,6 +136,7 @@ std::optional<Refusal> Services::remove(const ServiceKey& key, Instant now) {
   by_key_.remove(hash(key), slot);
   free_services_.give_back(slot);
   --count_[index(service->spec.key.family())];
+  past_ += service->traffic;
   *service = Service{};
   return std::nullopt;
 }

@@ -266,6 +266,7 @@ class Services {
   // Examines at most `most` removed servers, those examined longest ago first. Unused ones lose their slots, which are
   // appended to `gone`.
   void forget_removed(Instant now, size_t most, std::vector<ServerSlot>& gone);
+  const Traffic& past() const { return past_; }       // of removed services, and what zero() took away
   size_t removed() const { return removed_.size(); }  // servers that keep their slots
   uint64_t looked_at() const { return looked_at_; }   // servers examined so far: the cost of changes
 
@@ -332,6 +333,7 @@ class Services {
   std::array<size_t, 2> count_{};  // services
   std::vector<GroupMatch> groups_;
   MarkTable marks_;  // of groups_
+  Traffic past_{};
   std::map<ServiceKey, FromFile> from_file_;
   std::vector<uint32_t> groups_by_mark_;  // indexes into groups_; equals in its order
   mutable uint64_t looked_at_ = 0;

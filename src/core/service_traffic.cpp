@@ -21,6 +21,7 @@ bool Services::estimate(uint32_t intervals, uint32_t from, uint32_t most) {
 std::optional<Refusal> Services::zero(const ServiceKey& key) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
+  past_ += service->traffic;
   service->traffic = {}, service->rates = {}, service->use.refused = {};
   for (const std::vector<ServerSlot>* const slots : {&service->servers, &service->taken_out}) {
     for (const ServerSlot slot : *slots) servers_[slot].traffic = {}, servers_[slot].rates = {};

@@ -15,6 +15,11 @@ namespace rawvs {
 struct Traffic {  // since the start or the last reset
   uint64_t connections = 0, in_packets = 0, out_packets = 0, in_bytes = 0, out_bytes = 0;  // bytes of IP packets
   friend bool operator==(const Traffic&, const Traffic&) = default;
+  Traffic& operator+=(const Traffic& more) {
+    connections += more.connections, in_packets += more.in_packets, out_packets += more.out_packets;
+    in_bytes += more.in_bytes, out_bytes += more.out_bytes;
+    return *this;
+  }
 };
 
 class Rates {

@@ -98,6 +98,9 @@ bool Health::answered(ProbeId id, bool well, std::string_view text, Instant now,
   Slot* const slot = waiting_for(id);
   if (!slot) return false;
   if (well) {
+    ++slot->attempts;
+    slot->latency = now - slot->probe_begun;
+    slot->latency_sum += slot->latency;
     probe_ended(*slot);
     schedule_.next(number_of(*slot), *slot->target.check, slot->check_begun, now);
     apply(*slot, slot->check_good(policy_of(*slot), text, now), now, news);
@@ -110,6 +113,7 @@ bool Health::answered(ProbeId id, bool well, std::string_view text, Instant now,
 
 void Health::fail(Slot& slot, std::string_view text, Instant now, HealthNews& news) {
   probe_ended(slot);
+  ++slot.attempts, ++slot.attempts_failed;
   if (!slot.attempt_failed(text, now)) {
     schedule_.retry(number_of(slot), slot.target.check->retry_delay, now);
     return;

@@ -112,6 +112,8 @@ struct TargetHealth {
   uint32_t failed_attempts = 0;  // of the current check
   uint32_t good = 0, bad = 0;    // consecutive checks
   uint32_t went = 0;             // how often it went down since it is known
+  uint64_t attempts = 0, attempts_failed = 0;
+  Duration latency{}, latency_sum{};  // of the last attempt that succeeded, and of all of them
 };
 
 struct ServiceHealth {

@@ -20,6 +20,12 @@ constexpr size_t kFileMost = 1024 * 1024;
 
 }  // namespace
 
+uint64_t microseconds_now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000 + static_cast<uint64_t>(t.tv_nsec) / 1000;
+}
+
 Instant clock_now() {
   timespec t{};
   clock_gettime(CLOCK_BOOTTIME, &t);

@@ -15,6 +15,7 @@
 namespace rawvs {
 
 Instant clock_now();                                     // CLOCK_BOOTTIME
+uint64_t microseconds_now();                             // CLOCK_MONOTONIC, to measure short times
 int64_t wall_offset();                                   // the wall clock minus clock_now(), milliseconds
 HashKey random_hash_key();                               // getrandom(2); blocks only while the machine has no entropy
 Result<std::string> read_file(const std::string& path);  // at most 1 MB

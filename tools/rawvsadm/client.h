@@ -8,7 +8,7 @@
 #include <string>
 
 #include "rawvs/result.h"
-#include "request.h"
+#include "row.h"
 
 namespace rawvs::adm {
 

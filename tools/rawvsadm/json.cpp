@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "rawvs/addr.h"
+
 namespace rawvs::adm {
 
 namespace {
@@ -112,7 +114,22 @@ constexpr std::array kNumbersOfCare = {"wanted",
                                        "strangers",
                                        "ours",
                                        "no-room",
-                                       "complete"};                       // checks, VRRP, sync
+                                       "complete",
+                                       "attempts",
+                                       "attempts-failed",
+                                       "latency",
+                                       "latency-sum",
+                                       "cpu",
+                                       "memory-most",
+                                       "turns",
+                                       "turns-busy",
+                                       "turns-slow",
+                                       "turns-longest",
+                                       "past-conns",
+                                       "past-inpkts",
+                                       "past-outpkts",
+                                       "past-inbytes",
+                                       "past-outbytes"};                  // checks, VRRP, sync, the daemon
 constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may contain blanks and =
 
 template <size_t N>
@@ -144,6 +161,7 @@ Json Json::object() { return Json(json_object_new_object()); }
 Json Json::list() { return Json(json_object_new_array()); }
 Json Json::text(std::string_view value) { return Json(string(value)); }
 Json Json::number(uint64_t value) { return Json(json_object_new_uint64(value)); }
+Json Json::nothing() { return Json(nullptr); }
 Json Json::truth(bool value) { return Json(json_object_new_boolean(value)); }
 
 Json Json::fraction(double value) {  // three decimals are enough for rates and seconds

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "request.h"
+#include "row.h"
 
 struct json_object;  // of json-c
 
@@ -25,6 +25,7 @@ class Json {  // a value; copies share it
   static Json number(uint64_t value);
   static Json fraction(double value);
   static Json truth(bool value);
+  static Json nothing();
   static Json of(const Row& row);  // the row's keys without its word
 
   Json& set(const char* key, const Json& value);  // REQUIRES: an object

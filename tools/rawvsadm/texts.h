@@ -13,7 +13,6 @@
 
 namespace rawvs::adm {
 
-using Rows = std::vector<std::string>;
 using Cells = std::vector<std::string>;
 
 // Aligned columns, separated by two blanks, without trailing blanks. Bit N of `right`: column N is aligned to the

@@ -60,6 +60,9 @@ constexpr Word kWords[] = {
      "T: daemon, server, service, vrrp, conflict, control, table, sync, interface or reload.\n"
      "With --json and --follow one object per line.\n",
      true, events_word},
+    {"metrics", "", "everything that is counted, as Prometheus reads it",
+     "For the textfile collector of node_exporter: rawvsadm metrics >FILE.new && mv FILE.new FILE.prom\n", false,
+     metrics_word},
     {"explain", "CLIENT:PORT VIP:PORT [tcp|udp|sctp]", "what would happen to such a packet, step by step",
      "Changes nothing. Exit status 0: the packet would be forwarded or answered; 1: it would be dropped.\n", true,
      explain_word},
@@ -135,6 +138,13 @@ Status ask(WordCall& call, const std::string& command, const Reply::EachRow& eac
 
 Status ask(WordCall& call, const std::string& command, std::vector<std::string>& rows) {
   return ask(call, command, [&](const Row& row) { rows.emplace_back(row.line()); });
+}
+
+Status ask(WordCall& call, const View& view, std::vector<std::string>& rows) {
+  for (const char* const request : view.requests) {
+    if (const Status status = ask(call, request, rows)) return *status;
+  }
+  return std::nullopt;
 }
 
 int wrong(const WordCall& call, const std::string& text) {

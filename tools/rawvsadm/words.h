@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "client.h"
+#include "command.h"
 #include "names.h"
+#include "views.h"
 
 namespace rawvs::adm {
 
@@ -44,11 +46,13 @@ std::string no_such_word(const std::string& name);   // the message, with a line
 using Status = std::optional<int>;
 Status ask(WordCall& call, const std::string& command, const Reply::EachRow& each, int end = -1);
 Status ask(WordCall& call, const std::string& command, std::vector<std::string>& rows);  // appended
+Status ask(WordCall& call, const View& view, std::vector<std::string>& rows);            // all its requests
 int wrong(const WordCall& call, const std::string& text);  // prints an error of the command line; kWrong
 void print(const std::string& text);                       // to standard output, at once
 
 // The functions of the table, by file.
 int status_word(WordCall& call);       // words_status.cpp: a summary on one screen
+int metrics_word(WordCall& call);      // words_tables.cpp
 int top_word(WordCall& call);          // words_top.cpp
 int connections_word(WordCall& call);  // words_tables.cpp
 int drops_word(WordCall& call);

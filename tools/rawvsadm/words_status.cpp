@@ -375,7 +375,8 @@ int status_word(WordCall& call) {
   const auto args = read_args(call, {{"names", false}}, 0, kMostNames);
   if (!args) return wrong(call, args.error().text);
   Rows rows;
-  if (const Status status = ask(call, "list", rows)) return *status;
+  const bool named = args->has("names") || !args->plain.empty();
+  if (const Status status = named ? ask(call, "list", rows) : ask(call, kStatusView, rows)) return *status;
   if (args->has("names")) {
     for (const std::string& name : TableNames(rows).all_typed()) print(name + '\n');
     return 0;
@@ -384,13 +385,9 @@ int status_word(WordCall& call) {
     const auto meant = TableNames(rows).only(args->plain, call.names);
     if (!meant) return std::fprintf(stderr, "rawvsadm: status: %s\n", meant.error().text.c_str()), kAnswerIsNo;
     rows = *meant;
-  } else {
-    for (const char* const command : {"exits", "vrrp", "sync", "arp"}) {
-      if (const Status status = ask(call, command, rows)) return *status;
-    }
   }
-  const std::initializer_list<const char*> lists = {"service", "exit", "link", "vrrp", "sync", "vip", "neighbor"};
-  if (call.json) return print((args->plain.empty() ? json_of(rows, lists) : json_of(rows, {"service"})).line()), 0;
+  if (call.json)
+    return print((args->plain.empty() ? json_of(rows, kStatusView.lists) : json_of(rows, {"service"})).line()), 0;
   print(args->plain.empty() ? status_text(rows, std::time(nullptr)) : services_text(rows));
   return 0;
 }

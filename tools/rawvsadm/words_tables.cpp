@@ -6,6 +6,7 @@
 #include "listing.h"
 #include "table_names.h"
 #include "texts.h"
+#include "tools/metrics/metrics.h"
 #include "word_args.h"
 
 namespace rawvs::adm {
@@ -117,11 +118,10 @@ std::string vrrp_text(const Rows& rows) {
 namespace {
 
 // Prints a whole reply as text or JSON.
-int show(WordCall& call, const char* command, std::initializer_list<const char*> lists,
-         const std::function<std::string(const Rows&)>& text) {
+int show(WordCall& call, const View& view, const std::function<std::string(const Rows&)>& text) {
   Rows rows;
-  if (const Status status = ask(call, command, rows)) return *status;
-  print(call.json ? json_of(rows, lists).line() : text(rows));
+  if (const Status status = ask(call, view, rows)) return *status;
+  print(call.json ? json_of(rows, view.lists).line() : text(rows));
   return 0;
 }
 
@@ -182,17 +182,25 @@ int drops_word(WordCall& call) {
   const auto args = read_args(call, {{"all", false}});
   if (!args) return wrong(call, args.error().text);
   const bool all = args->has("all");
-  return show(call, "exits", {"exit", "link"}, [&](const Rows& rows) { return drops_text(rows, all); });
+  return show(call, kDropsView, [&](const Rows& rows) { return drops_text(rows, all); });
 }
 
 int arp_word(WordCall& call) {
   if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
-  return show(call, "arp", {"vip", "neighbor"}, arp_text);
+  return show(call, kNeighboursView, arp_text);
+}
+
+int metrics_word(WordCall& call) {
+  if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
+  Rows rows;
+  if (const Status status = ask(call, kStatusView, rows)) return *status;
+  print(metrics_text(rows));
+  return 0;
 }
 
 int vrrp_word(WordCall& call) {
   if (const auto args = read_args(call, {}); !args) return wrong(call, args.error().text);
-  return show(call, "vrrp", {"vrrp"}, vrrp_text);
+  return show(call, kVrrpView, vrrp_text);
 }
 
 }  // namespace rawvs::adm

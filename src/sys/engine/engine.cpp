@@ -15,7 +15,9 @@ void turn(EngineContext& context) {
   for (const Part* const part : context.parts) deadline = std::min(deadline, part->deadline());
   context.poller.wait(deadline);
   context.now = clock_now();
+  const uint64_t begun = microseconds_now();
   for (Part* const part : context.parts) part->serve(context.now);
+  context.use.turned(microseconds_now() - begun);
 }
 
 }  // namespace

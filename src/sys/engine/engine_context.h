@@ -9,6 +9,7 @@
 #include "core/state.h"
 #include "core/turn.h"
 #include "rawvs/config.h"
+#include "rawvs/control.h"
 #include "rawvs/director.h"
 #include "sys/engine/frame_exchange.h"
 #include "sys/engine/part.h"
@@ -31,6 +32,7 @@ struct EngineContext {
   Config config;  // in effect
   const Log& log;
   const Helper& helper;
+  ProcessUse use{};
   Instant now;  // start of this turn of the loop
   Director director;
   Outbox outbox;

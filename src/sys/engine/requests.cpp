@@ -2,6 +2,7 @@
 // requests.cpp: answers the control socket's requests, between packets.
 #include "sys/engine/requests.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,6 +85,13 @@ void Requests::serve_clients() {
 Conversation Requests::answer_to(std::string_view request, const Operator& who) {
   ports_.count();
   control_.wall = wall_offset();  // the wall clock may have been set
+  control_.use = context_.use;
+  rusage used{};
+  if (getrusage(RUSAGE_SELF, &used) == 0) {
+    const auto ms = [](const timeval& t) { return static_cast<uint64_t>(t.tv_sec * 1000 + t.tv_usec / 1000); };
+    control_.use.cpu = ms(used.ru_utime) + ms(used.ru_stime);
+    control_.use.memory = static_cast<uint64_t>(used.ru_maxrss) * 1024;
+  }
   if (jobs_.idle() || !changes_something(request)) return begin(request, who);
   return Conversation(
       {[this] { return jobs_.idle(); }, [this, asked = std::string(request), who] { return begin(asked, who); }});
