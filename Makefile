@@ -49,6 +49,9 @@ XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && e
 # others. SECCOMP=no: without it.
 SECCOMP    ?= $(if $(SANITIZE),no,$(if $(shell $(PKG_CONFIG) --exists libseccomp 2>/dev/null && echo yes),yes,no))
 
+# rawvs-web is built if libmicrohttpd is installed. WEB=no: without it.
+WEB        ?= $(if $(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),yes,no)
+
 # Without -j: as many jobs as there are processors. Asks the system for the command line, which make 4.3 does not know
 # before it has read this file. Most goals run one after the other: one may remove what another makes, and those that
 # set up first call make for the same files.
@@ -70,7 +73,8 @@ PURE_SRC   := $(filter-out src/sys/%,$(LIB_SRC))
 ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm tools/metrics))
 HELPER_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-helper))
 REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
-TEST_SRC   := $(wildcard tests/*.cpp)
+WEB_SRC    := $(filter-out %/main.cpp,$(if $(filter yes,$(WEB)),$(call sources,tools/rawvs-web)))
+TEST_SRC   := $(filter-out $(if $(filter yes,$(WEB)),,tests/web_%),$(wildcard tests/*.cpp))
 FUZZ_SRC   := $(wildcard tests/fuzz/*.cpp)
 FUZZ_SHARED := tests/fuzz/packets.cpp
 
@@ -115,14 +119,16 @@ SYS_OBJ    := $(call objects,$(SYS_SRC))
 ADM_OBJ    := $(call objects,$(ADM_SRC))
 HELPER_OBJ := $(call objects,$(HELPER_SRC))
 REPLAY_OBJ := $(call objects,$(REPLAY_SRC))
+WEB_OBJ    := $(call objects,$(WEB_SRC))
 TEST_OBJ   := $(call objects,$(TEST_SRC))
 # no_exceptions.cpp not with sanitizers, which have their own allocation.
 DAEMON_OBJ := $(call object,src/main.cpp $(if $(SANITIZE),,src/no_exceptions.cpp))
 ADM_MAIN   := $(call object,tools/rawvsadm/main.cpp)
 HELPER_MAIN := $(call object,tools/rawvs-helper/main.cpp)
 REPLAY_MAIN := $(call object,tools/rawvs-replay/main.cpp)
+WEB_MAIN   := $(call object,tools/rawvs-web/main.cpp)
 PROGRAM_OBJ := $(DAEMON_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_MAIN) $(ADM_OBJ) $(HELPER_MAIN) $(HELPER_OBJ) \
-               $(REPLAY_MAIN) $(REPLAY_OBJ)
+               $(REPLAY_MAIN) $(REPLAY_OBJ) $(if $(filter yes,$(WEB)),$(WEB_MAIN) $(WEB_OBJ))
 
 # pkg-config's output; the plain name of a library that it does not know (before set-up, or libnet, which has no .pc
 # file).
@@ -135,6 +141,10 @@ endif
 ifeq ($(SECCOMP),yes)
 override CPPFLAGS += -DRAWVS_SECCOMP $(call flags,--cflags libseccomp)
 LIB_SECCOMP := $(call flags,--libs libseccomp,-lseccomp)
+endif
+ifeq ($(WEB),yes)
+override CPPFLAGS += $(call flags,--cflags libmicrohttpd)
+LIBS_WEB   := $(call flags,--libs libmicrohttpd,-lmicrohttpd) -lcrypt
 endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
@@ -154,7 +164,7 @@ ifeq ($(LTO),yes)
 LINK_LEAN  += -flto=auto -flto-partition=one
 endif
 
-PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvs-helper $(BUILD)/rawvsadm $(BUILD)/rawvs-replay
+PROGRAMS   := $(BUILD)/rawvsd $(BUILD)/rawvs-helper $(BUILD)/rawvsadm $(BUILD)/rawvs-replay $(if $(filter yes,$(WEB)),$(BUILD)/rawvs-web)
 
 all: $(PROGRAMS)  ## build the programs (build/)
 
@@ -175,9 +185,13 @@ $(BUILD)/rawvs-helper: $(HELPER_MAIN) $(HELPER_OBJ) $(BUILD)/modules.a
 $(BUILD)/rawvs-replay: $(REPLAY_MAIN) $(REPLAY_OBJ) $(PURE_OBJ)
 	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_PURE) $(LIB_PCAP)
 
+# It shares rawvsadm's client, JSON, metrics and texts.
+$(BUILD)/rawvs-web: $(WEB_MAIN) $(WEB_OBJ) $(ADM_OBJ) $(BUILD)/modules.a
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(LINK_LEAN) -o $@ $^ $(LIBS_WEB) $(LIBS_ADM) $(LIBS_PURE) $(LIBS_SYS) -lpthread
+
 # The unit tests link the same objects as the programs.
-$(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(HELPER_OBJ) $(REPLAY_OBJ)
-	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(if $(filter yes,$(LTO)),-fno-lto) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) -lgtest -lgtest_main -lpthread
+$(BUILD)/unit-tests: $(TEST_OBJ) $(PURE_OBJ) $(SYS_OBJ) $(ADM_OBJ) $(HELPER_OBJ) $(REPLAY_OBJ) $(WEB_OBJ)
+	$(call SHOW,LD   $@)$(CXX) $(CXXFLAGS) $(SANITIZE) $(LDFLAGS) $(if $(filter yes,$(LTO)),-fno-lto) -o $@ $^ $(LIBS_PURE) $(LIBS_SYS) $(LIBS_ADM) $(LIBS_WEB) -lgtest -lgtest_main -lpthread
 
 $(filter-out $(BUILD)/obj/unit/hot-% $(call object,$(HOT)),$(PROGRAM_OBJ)): CXXFLAGS += $(if $(filter -O2,$(OPTIMIZE)),-Oz)
 # Tests are compiled more often than run, but unoptimised ones would run too long.
@@ -219,7 +233,7 @@ $(PROGRAM_OBJ): $(WITH)
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # Checks that each file compiles without the files before it in its unit.
-ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(HELPER_SRC) $(REPLAY_SRC) $(TEST_SRC)))
+ALONE_OK   := $(patsubst %.cpp,$(BUILD)/alone/%.ok,$(sort $(PURE_SRC) $(SYS_SRC) $(ADM_SRC) $(HELPER_SRC) $(REPLAY_SRC) $(WEB_SRC) $(TEST_SRC)))
 alone: setup-test  ## check the syntax of each file by itself; the build compiles eight at a time
 	@$(MAKE) --no-print-directory $(ALONE_OK)
 $(BUILD)/alone/%.ok: %.cpp
@@ -360,17 +374,20 @@ lint: setup-lint  ## clang-format, clang-tidy, cppcheck, shellcheck, checkbashis
 INSTALLED   = 755:$(BUILD)/rawvsd:$(sbindir)/rawvsd 755:$(BUILD)/rawvs-helper:$(sbindir)/rawvs-helper \
               755:$(BUILD)/rawvsadm:$(sbindir)/rawvsadm \
               755:$(BUILD)/rawvs-replay:$(bindir)/rawvs-replay \
+              $(if $(filter yes,$(WEB)),755:$(BUILD)/rawvs-web:$(sbindir)/rawvs-web 755:init/rawvs-web:$(sysconfdir)/init.d/rawvs-web) \
               755:init/rawvs:$(sysconfdir)/init.d/rawvs 755:init/rawvs-realserver:$(sysconfdir)/init.d/rawvs-realserver \
               $(foreach part,$(wildcard init/*.sh),644:$(part):$(datadir)/rawvs/$(notdir $(part))) \
               644:etc/rawvs.ini:$(docdir)/examples/rawvs.ini \
               $(foreach file,$(wildcard etc/examples/*.ini etc/examples/ecmp/*.ini etc/examples/ecmp/*.conf), \
                 644:$(file):$(docdir)/$(file:etc/%=%)) \
               755:etc/examples/notify-mail:$(docdir)/examples/notify-mail \
+              $(foreach file,$(wildcard etc/examples/monitoring/*),644:$(file):$(docdir)/$(file:etc/%=%)) \
               755:etc/examples/ecmp/rawvs-announce:$(docdir)/examples/ecmp/rawvs-announce \
               644:etc/bash-completion/rawvsadm:$(completiondir)/rawvsadm 644:etc/bash-completion/rawvsd:$(completiondir)/rawvsd \
-              $(foreach page,$(wildcard etc/man/*),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+              $(foreach page,$(filter-out $(if $(filter yes,$(WEB)),,%/rawvs-web.8),$(wildcard etc/man/*)),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 SETTINGS    = 644:init/default/rawvs:$(sysconfdir)/default/rawvs \
-              644:init/default/rawvs-realserver:$(sysconfdir)/default/rawvs-realserver
+              644:init/default/rawvs-realserver:$(sysconfdir)/default/rawvs-realserver \
+              $(if $(filter yes,$(WEB)),644:init/default/rawvs-web:$(sysconfdir)/default/rawvs-web)
 AS_IPVSADM  = ipvsadm ipvsadm-save ipvsadm-restore
 each        = for file in $(1); do mode=$${file%%:*} to="$(DESTDIR)$${file\#\#*:}"; from=$${file\#*:}; from=$${from%:*}; $(2) || exit; done
 
@@ -397,7 +414,7 @@ uninstall:  ## remove what install and install-ipvsadm installed, except changed
 	@$(call each,$(INSTALLED),rm -f "$$to")
 	@$(call each,$(SETTINGS),if cmp -s $$from "$$to"; then rm "$$to"; \
 	  elif test -e "$$to"; then echo "kept: $$to: it differs from $$from"; fi)
-	@for folder in $(docdir)/examples/ecmp $(docdir)/examples $(docdir) $(datadir)/rawvs; do \
+	@for folder in $(docdir)/examples/ecmp $(docdir)/examples/monitoring $(docdir)/examples $(docdir) $(datadir)/rawvs; do \
 	  if test -d "$(DESTDIR)$$folder"; then rmdir "$(DESTDIR)$$folder" 2>/dev/null || echo "kept: $(DESTDIR)$$folder: not empty"; fi; \
 	done
 

@@ -290,7 +290,8 @@ def the_sync_daemon_is_not_said_to_be_refused():
 
 
 def every_action_and_setting_of_the_scripts_is_in_a_manual():
-    for script, name in (("rawvs", "rawvsd.8"), ("rawvs-realserver", "rawvs-realserver.8"), ("ipvsadm", "rawvsadm.8")):
+    for script, name in (("rawvs", "rawvsd.8"), ("rawvs-realserver", "rawvs-realserver.8"),
+                         ("rawvs-web", "rawvs-web.8"), ("ipvsadm", "rawvsadm.8")):
         if script != "ipvsadm":  # its settings are LVS's
             named_in(manual(name), re.findall(r"^#([A-Z_]+)=", read(f"init/default/{script}"), re.M), name)
         usage = re.search(r"usage: \$\{0##\*/\} ([a-z|-]+)", read(f"init/{script}")).group(1)
@@ -307,14 +308,14 @@ def documents():
 
 
 def every_path_in_the_documents_is_one_that_the_programs_or_scripts_use():
-    script, realserver = read("init/rawvs"), read("init/rawvs-realserver")
+    scripts = "".join(read(f"init/{name}") for name in ("rawvs", "rawvs-realserver", "ipvsadm", "rawvs-web"))
     known = {re.search(r"default (/\S+)", program("rawvsd", "-h")).group(1),
              re.search(r"else (/\S+?)\)", program("rawvsadm", "--help")).group(1),
              *keys_of_the_program()["director"]["control"],
-             *re.findall(r":-(/(?:run|etc)/[\w./-]+)\}", script + realserver + read("init/ipvsadm"))}
+             *re.findall(r":-(/(?:run|etc)/[\w./-]+)\}", scripts)}
     assert {"/run/rawvs/control.sock", "/etc/rawvs.ini"} <= known, known
     known |= {"/run/rawvs/state"}  # the suggestion for state =, which has no default
-    known |= {f"/etc/init.d/{name}" for name in ("rawvs", "rawvs-realserver", "ipvsadm")}
+    known |= {f"/etc/init.d/{name}" for name in ("rawvs", "rawvs-realserver", "rawvs-web", "ipvsadm")}
     for name, text in documents().items():
         paths = set(re.findall(r"(?<![\w/.])(/(?:run|etc)/(?:[\w-]+/)*rawvs[\w.-]*\w)", text))
         paths = {path for path in paths if not path.startswith("/etc/rawvs-") and path != "/etc/init.d/rawvs-announce"}
