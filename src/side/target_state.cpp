@@ -193,8 +193,8 @@ TargetChange::What TargetState::notice(Condition other, std::string why, Instant
 }
 
 std::string TargetState::bad_reason() const {
-  const uint32_t attempts = uint32_t{target.check->retries} + 1;
-  return formatted("{}: {}, {} of {}{}", subject(target), last_failure, failed_attempts, attempts, in_a_row(bad));
+  const uint32_t in_all = uint32_t{target.check->retries} + 1;
+  return formatted("{}: {}, {} of {}{}", subject(target), last_failure, failed_attempts, in_all, in_a_row(bad));
 }
 
 bool TargetState::ramp(const HealthPolicy& policy, Instant now) {

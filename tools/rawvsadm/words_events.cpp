@@ -23,15 +23,15 @@ namespace {
 
 constexpr int kBetween = 1000;  // milliseconds: an event is seen this long after it at most
 
-struct Wanted {
+struct WantedEvents {
   std::string topic;  // empty: each
   uint64_t count = 0;
   bool follow = false;
   bool fits(const Row& row) const { return row.word() == "event" && (topic.empty() || row.get("topic") == topic); }
 };
 
-Result<Wanted> read_wanted(const WordArgs& args) {
-  Wanted wanted{args.value("topic"), 0, args.has("follow")};
+Result<WantedEvents> read_wanted_events(const WordArgs& args) {
+  WantedEvents wanted{args.value("topic"), 0, args.has("follow")};
   const auto count = read_count(args, "count", 1, Events::kEvents, Events::kEvents);
   if (!count) return count.error();
   wanted.count = *count;
@@ -55,21 +55,21 @@ std::string event_text(const Row& row) {
          (severity == "notice" ? "" : std::string(severity) + ": ") + std::string(row.tail("text")) + '\n';
 }
 
-void show(const WordCall& call, const std::vector<std::string>& rows) {
+void show_events(const WordCall& call, const std::vector<std::string>& rows) {
   for (const std::string& line : rows) {
     const Row row(line);
     print(call.json ? Json::of(row).line() : event_text(row));
   }
 }
 
-bool ended(const EndSignals& signals) {
+bool ended_within(const EndSignals& signals) {
   pollfd wanted{signals.fd(), POLLIN, 0};
   return poll(&wanted, 1, kBetween) != 0;
 }
 
 // What was shown last. A number is good for one connection alone: another rawvsd counts anew, and its events are known
 // by their time.
-struct Shown {
+struct ShownEvents {
   uint64_t number = 0, time = 0;
   bool take(const Row& row) {  // whether it is new
     number = row.number("number");
@@ -85,9 +85,9 @@ struct Shown {
 };
 
 // Asks again and again. A rawvsd that is away, because it starts again, is waited for.
-int follow(WordCall& call, const Wanted& wanted, Shown shown) {
+int follow_events(WordCall& call, const WantedEvents& wanted, ShownEvents shown) {
   const EndSignals signals;
-  for (size_t failures = 0; std::ferror(stdout) == 0 && (failures == 1 || !ended(signals));) {
+  for (size_t failures = 0; std::ferror(stdout) == 0 && (failures == 1 || !ended_within(signals));) {
     std::vector<std::string> rows;
     const auto asked = call.client.ask(std::string(kControlVersion) + " events after=" + std::to_string(shown.number),
                                        [&](const Row& row) {
@@ -96,7 +96,7 @@ int follow(WordCall& call, const Wanted& wanted, Shown shown) {
     failures = asked ? 0 : failures + 1;
     if (failures == 1) shown.connect_anew();  // it may have closed a connection that it had no room for
     if (failures == 2) std::fprintf(stderr, "rawvsadm: %s; waiting for it\n", asked.error().text.c_str());
-    show(call, rows);
+    show_events(call, rows);
   }
   return 0;
 }
@@ -106,10 +106,10 @@ int follow(WordCall& call, const Wanted& wanted, Shown shown) {
 int events_word(WordCall& call) {
   const auto args = read_args(call, {{"follow", false}, {"count"}, {"topic"}});
   if (!args) return wrong(call, args.error().text);
-  const auto wanted = read_wanted(*args);
+  const auto wanted = read_wanted_events(*args);
   if (!wanted) return wrong(call, wanted.error().text);
   std::vector<std::string> rows;
-  Shown shown;
+  ShownEvents shown;
   const Status status = ask(call, "events", [&](const Row& row) {
     shown.take(row);
     if (wanted->fits(row)) rows.emplace_back(row.line());
@@ -119,9 +119,9 @@ int events_word(WordCall& call) {
   if (call.json && !wanted->follow) {
     print(json_of(rows, {"event"}).line());
   } else {
-    show(call, rows);
+    show_events(call, rows);
   }
-  return wanted->follow ? follow(call, *wanted, shown) : 0;
+  return wanted->follow ? follow_events(call, *wanted, shown) : 0;
 }
 
 }  // namespace rawvs::adm
