@@ -358,12 +358,10 @@ Objection timeouts(const Call& call) { return call.rows.push_back(timeout_row())
 Objection vrrp(const Call& call) { return call.rows.push_back(vrrp_rows(call.context)), std::nullopt; }
 Objection sync(const Call& call) { return call.rows.push_back(sync_row(call.context)), std::nullopt; }
 Objection exits(const Call& call) {
-  call.rows.push_back(exit_rows());
-  return call.rows.push_back(link_rows()), std::nullopt;
+  return call.rows.push_back(exit_rows()), call.rows.push_back(link_rows()), std::nullopt;
 }
 Objection arp(const Call& call) {
-  call.rows.push_back(vip_rows());
-  return call.rows.push_back(neighbor_rows()), std::nullopt;
+  return call.rows.push_back(vip_rows()), call.rows.push_back(neighbor_rows()), std::nullopt;
 }
 
 constexpr uint64_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
