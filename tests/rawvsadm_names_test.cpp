@@ -110,6 +110,33 @@ TEST_F(TheNames, AreInTheStatus) {
   EXPECT_NE(text.find("\nFWM 11 rr\n"), std::string::npos) << text;
 }
 
+TEST_F(TheNames, StateIsBeneathTheServerAndColouredOnATerminal) {
+  const Rows rows = {
+      "service service=tcp:192.0.2.100:80 name=shop scheduler=wlc",
+      "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 weight=3 active=3 inactive=0 reach=ready health=up for=9",
+      "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 weight=0 reach=ready health=down for=12 why=tcp: refused",
+      "server service=tcp:192.0.2.100:80 server=192.0.2.13:80 weight=0 reach=ready",
+      "server service=tcp:192.0.2.100:80 server=[2001:db8:1111:2222:3333:4444:5555:6666]:80 name=a-long-name weight=1",
+  };
+  const std::string head =
+      "  Server         Weight  Share  Active  Inact  Conn/s  In B/s  Out B/s\n"
+      "shop: TCP 192.0.2.100:80 wlc\n"
+      "  192.0.2.11:80       3   100%       3      0       -       -        -\n"
+      "  192.0.2.12:80       0     0%       0      0       -       -        -\n";
+  EXPECT_EQ(services_text(rows), head +
+                                     "    down, 12 s: tcp: refused\n"
+                                     "  192.0.2.13:80       0     0%       0      0       -       -        -\n"
+                                     "    quiesced (weight 0)\n"
+                                     "  a-long-name [2001:db8:1111:2222:3333:4444:5555:6666]:80\n"
+                                     "                      1     0%       0      0       -       -        -\n");
+  const std::string coloured = services_text(rows, true);
+  EXPECT_TRUE(coloured.starts_with(head + "\033[31m    down, 12 s: tcp: refused\033[0m\n")) << coloured;
+  EXPECT_NE(coloured.find("\033[33m    quiesced (weight 0)\033[0m\n"), std::string::npos) << coloured;
+  EXPECT_EQ(in_state(rows, "down"), (Rows{rows[0], rows[2]}));
+  EXPECT_EQ(in_state(rows, "up"), (Rows{rows[0], rows[1], rows[4]}));
+  EXPECT_EQ(in_state(rows, "x"), Rows{});
+}
+
 TEST_F(TheNames, AreInTop) {
   Top top;
   top.take(kNamedTable, 1);

@@ -62,10 +62,11 @@ TEST(Words, StatusIsOneScreenAboutEverything) {
   EXPECT_EQ(status_text(rows, kNow),
             "rawvsd 0.1.0, up 1 day 02:03:04 since 2025-12-30 21:56:56, on eth0\n"
             "\n"
-            "  Server         State                Share  Active  Inact  Conn/s  In B/s  Out B/s\n"
+            "  Server         Weight  Share  Active  Inact  Conn/s  In B/s  Out B/s\n"
             "TCP 192.0.2.100:80 wlc persistent 360\n"
-            "  192.0.2.12:80  up                     75%       5      1     3.0    8000        0\n"
-            "  192.0.2.11:80  quiesced (weight 0)    25%       1      1     2.0    4000        0\n"
+            "  192.0.2.12:80       2    75%       5      1     3.0    8000        0\n"
+            "  192.0.2.11:80       0    25%       1      1     2.0    4000        0\n"
+            "    quiesced (weight 0)\n"
             "FWM 10 rr: no real server\n"
             "\n"
             "42 packets were dropped:\n"
@@ -86,7 +87,7 @@ TEST(Words, StatusOfAnEmptyTableSaysSoAndOlderRowsAreNoTrouble) {
   const std::string text = status_text({"service service=udp:192.0.2.100:53 scheduler=rr",
                                         "server service=udp:192.0.2.100:53 server=192.0.2.11:53 weight=1"},
                                        kNow);
-  EXPECT_NE(text.find("\n  192.0.2.11:53  up         -       0      0       -       -        -\n"), std::string::npos)
+  EXPECT_NE(text.find("\n  192.0.2.11:53       1      -       0      0       -       -        -\n"), std::string::npos)
       << text;
 }
 

@@ -32,9 +32,12 @@ def status_tells_who_is_up_and_why_not(lab):
     eventually(lambda: "no answer to ARP" in director.admin("status"), 20, "a silent server in the status")
     status = director.admin("status")
     true(re.match(r"rawvsd \S+, up \d\d:\d\d:\d\d since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, on eth0\n", status), status)
-    for line in (rf"  {RS1}:80 +up ", rf"  {RS2}:80 +quiesced \(weight 0\) ",
-                 rf"  {ADDRESS['rs3']}:80 +no answer to ARP "):
+    for line in (rf"  {RS1}:80 +1 .*\n\n", rf"  {RS2}:80 +0 .*\n    quiesced \(weight 0\)\n",
+                 rf"  {ADDRESS['rs3']}:80 +1 .*\n    no answer to ARP\n"):
         true(re.search(f"(?m)^{line}", status), f"no line {line!r} in:\n{status}")
+    true(all(len(line) <= 80 for line in status.splitlines()) and "\033" not in status, status)
+    quiesced = director.admin("status", "web", "--state", "quiesced")
+    true(f"{RS2}:80" in quiesced and f"{RS1}:80" not in quiesced, quiesced)
     true(f"TCP {SERVICE} rr\n" in status, status)
     facts = told(director, "status")
     same([server["server"] for server in facts["services"][0]["servers"]],

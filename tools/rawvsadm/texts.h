@@ -27,11 +27,13 @@ std::string server_state(const Row& row);        // up, or why it gets no new co
 std::string_view most_of(std::string_view kinds, std::string_view but = {});
 std::string rival_advice(const Row& row);  // a host that wrongly answers for a VIP, and what to do: a line
 
-std::string drops_text(const Rows& rows, bool all);       // of exits          (words_tables.cpp)
-std::string arp_text(const Rows& rows);                   // of arp
-std::string vrrp_text(const Rows& rows);                  // of vrrp
-std::string status_text(const Rows& rows, time_t now);    // of list, exits, arp (words_status.cpp)
-std::string services_text(const Rows& rows);              // of list: services and servers, without what is around
+std::string drops_text(const Rows& rows, bool all);                          // of exits          (words_tables.cpp)
+std::string arp_text(const Rows& rows);                                      // of arp
+std::string vrrp_text(const Rows& rows);                                     // of vrrp
+std::string status_text(const Rows& rows, time_t now, bool colour = false);  // of list, exits, arp (words_status.cpp)
+// Services and servers, of list (status_servers.cpp), in 80 columns if names and addresses are not longer.
+std::string services_text(const Rows& rows, bool colour = false);
+Rows in_state(const Rows& rows, std::string_view state);  // servers whose state begins so, and their services
 std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
 int explain_status(const Rows& rows);                     // 0: forwarded or answered
 std::string packet_text(const Rows& rows);                // a packet row and its frame rows

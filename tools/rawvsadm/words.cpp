@@ -38,11 +38,12 @@ constexpr char kCaptureFilters[] =
 
 constexpr char kNames[] =
     "NAME is a virtual, VIRTUAL/SERVER or a server in every virtual: only these are shown. A server is a name or\n"
-    "IP[:PORT]. --names: the names that there are, a line each.\n";
+    "IP[:PORT]. --state: servers in such a state alone, as up, down, quiesced. --names: the names that there are, a "
+    "line each.\n";
 
 constexpr Word kWords[] = {
-    {"status", "[NAME ...] [--names]", "one screen: services, servers and their state, rates, drops, conflicts", kNames,
-     true, status_word},
+    {"status", "[NAME ...] [--state WORD] [--names]",
+     "one screen: services, servers and their state, rates, drops, conflicts", kNames, true, status_word},
     {"top", "[--interval S] [--count N] [--sort KEY]", "live: servers with their rates per second",
      "S: seconds, default 2. N: number of rounds. KEY: conns, inpkts, outpkts, inbytes, outbytes or active.\n"
      "Ends with q or Ctrl-C. With --json one object per line.\n",

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // words_status.cpp: status: a summary on one screen: services, servers, drops, losses, conflicts.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/link.h"
 #include "json.h"
@@ -24,10 +27,6 @@ std::string uptime_text(uint64_t seconds) {
   const auto rest = static_cast<unsigned>(seconds % kDay);
   std::snprintf(clock, sizeof clock, "%02u:%02u:%02u", rest / 3600, rest / 60 % 60, rest % 60);
   return (seconds < kDay ? "" : plural(seconds / kDay, "day") + ' ') + clock;
-}
-
-std::string rate_cell(const Row& row, const char* key) {
-  return row.has(key) ? per_second(static_cast<double>(row.number(key))) : "-";
 }
 
 std::string first_line(const Rows& rows, time_t now) {
@@ -85,55 +84,6 @@ std::string table_part(const Rows& rows) {
   return "";
 }
 
-Cells server_cells(const Row& row, uint64_t of_service) {
-  const uint64_t own = row.number("active") + row.number("inactive");
-  const std::string share = of_service == 0 ? "-" : std::to_string((own * 100 + of_service / 2) / of_service) + '%';
-  const std::string name = row.has("name") ? std::string(row.get("name")) + ' ' : "";
-  return {"  " + name + std::string(row.get("server")),
-          server_state(row),
-          share,
-          std::to_string(row.number("active")),
-          std::to_string(row.number("inactive")),
-          rate_cell(row, "cps"),
-          rate_cell(row, "inbps"),
-          rate_cell(row, "outbps")};
-}
-
-// All servers form one table, to align their columns; the services' lines are inserted into it.
-std::string services_part(const Rows& rows) {
-  constexpr uint32_t kRight = 0b11111100;  // all but the server and its state
-  std::vector<uint64_t> totals;            // connections of each service
-  for (const std::string& line : rows) {
-    const Row row(line);
-    if (row.word() == "service") totals.push_back(0);
-    if (row.word() == "server" && !totals.empty()) totals.back() += row.number("active") + row.number("inactive");
-  }
-  if (totals.empty()) return "No virtual service: nothing is balanced, no VIP is answered for.\n";
-
-  std::vector<Cells> lines = {{"  Server", "State", "Share", "Active", "Inact", "Conn/s", "In B/s", "Out B/s"}};
-  std::vector<std::string> services;
-  std::vector<size_t> first_line;  // of each service's servers
-  for (const std::string& line : rows) {
-    const Row row(line);
-    if (row.word() == "service") services.push_back(service_text(row)), first_line.push_back(lines.size());
-    if (row.word() == "server" && !services.empty()) lines.push_back(server_cells(row, totals[services.size() - 1]));
-  }
-  first_line.push_back(lines.size());
-
-  const std::string table = aligned(lines, kRight);
-  size_t at = table.find('\n') + 1;
-  std::string out = table.substr(0, at);
-  for (size_t i = 0; i < services.size(); ++i) {
-    out += services[i] + (first_line[i] == first_line[i + 1] ? ": no real server\n" : "\n");
-    for (size_t n = first_line[i]; n < first_line[i + 1]; ++n) {
-      const size_t end = table.find('\n', at) + 1;
-      out += table.substr(at, end - at);
-      at = end;
-    }
-  }
-  return out;
-}
-
 // One line for each VRRP instance.
 std::string vrrp_part(const Rows& rows) {
   std::string out;
@@ -184,18 +134,6 @@ std::string sync_part(const Rows& rows) {
     return out + refused_part(row) + '\n';
   }
   return "";
-}
-
-// The reasons of servers that are down.
-std::string reasons_part(const Rows& rows) {
-  std::string out;
-  for (const std::string& line : rows) {
-    const Row row(line);
-    if (row.word() != "server" || !row.has("health") || row.get("health") == "up" || row.get("health") == "unknown")
-      continue;
-    out += called_server(row) + " is " + std::string(row.get("health")) + ": " + std::string(row.tail("why")) + '\n';
-  }
-  return out;
 }
 
 std::string drops_part(const Rows& rows) {
@@ -313,37 +251,6 @@ std::string service_text(const Row& row) {
   return out + limits_text(row);
 }
 
-// A condition that stops all packets precedes one that stops new connections only.
-std::string server_state(const Row& row) {
-  const std::string_view reach = row.get("reach"), via = row.get("via"), server = row.get("server");
-  const auto at = parse_endpoint(server);
-  const bool behind = !via.empty() && via != "-" && at && parse_ip(via) != at->addr;
-  const std::string gateway = behind ? " (gateway " + std::string(via) + ')' : "";
-  if (reach == "silent") {
-    const Ip asked = parse_ip(via).value_or(at ? at->addr : Ip());
-    return std::string("no answer to ") + what_is_answered(asked) + gateway;
-  }
-  if (reach == "no-route") return "no route";
-  if (reach == "own-address") return "not used: an address of this director";
-  if (reach == "other-interface") return "not used: its route is through another interface";
-  if (reach == "vip-missing") return "not used: this host itself, which lacks the VIP";
-  if (reach == "no-ethernet") return "not used: direct routing needs Ethernet on the way to it";
-  if (reach == "local-nat") return "not used: this host itself, with NAT";
-  if (reach == "no-flows") return "not used: full NAT needs eBPF on this kernel";
-  if (reach == "link-down") return "link down";
-  if (row.has("health") && row.get("health") != "up") {
-    return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +
-           std::to_string(row.number("for")) + " s";
-  }
-  if (row.has("weight") && row.number("weight") == 0) return "quiesced (weight 0)";
-  if (row.number("overloaded") != 0) {
-    return "full: " + std::to_string(row.number("active") + row.number("inactive")) + " of " +
-           std::to_string(row.number("upper"));
-  }
-  if (reach == "asking") return "asking for its MAC" + gateway;
-  return row.has("slow-start") ? "up, slow start " + std::string(row.get("slow-start")) + '%' : "up";
-}
-
 std::string_view most_of(std::string_view kinds, std::string_view but) {
   std::string_view best;
   uint64_t most = 0;
@@ -359,11 +266,9 @@ std::string_view most_of(std::string_view kinds, std::string_view but) {
   return best;
 }
 
-std::string services_text(const Rows& rows) { return services_part(rows) + reasons_part(rows); }
-
-std::string status_text(const Rows& rows, time_t now) {
+std::string status_text(const Rows& rows, time_t now, bool colour) {
   std::string out = first_line(rows, now) + table_part(rows) + vrrp_part(rows) + sync_part(rows) + '\n' +
-                    services_part(rows) + reasons_part(rows) + '\n' + drops_part(rows) + links_part(rows);
+                    services_text(rows, colour) + '\n' + drops_part(rows) + links_part(rows);
   for (const std::string& line : rows) {
     if (Row(line).word() == "rival") out += rival_advice(Row(line));
   }
@@ -372,10 +277,10 @@ std::string status_text(const Rows& rows, time_t now) {
 
 int status_word(WordCall& call) {
   constexpr size_t kMostNames = 64;
-  const auto args = read_args(call, {{"names", false}}, 0, kMostNames);
+  const auto args = read_args(call, {{"names", false}, {"state"}}, 0, kMostNames);
   if (!args) return wrong(call, args.error().text);
   Rows rows;
-  const bool named = args->has("names") || !args->plain.empty();
+  const bool part = !args->plain.empty() || args->has("state"), named = part || args->has("names");
   if (const Status status = named ? ask(call, "list", rows) : ask(call, kStatusView, rows)) return *status;
   if (args->has("names")) {
     for (const std::string& name : TableNames(rows).all_typed()) print(name + '\n');
@@ -386,9 +291,10 @@ int status_word(WordCall& call) {
     if (!meant) return std::fprintf(stderr, "rawvsadm: status: %s\n", meant.error().text.c_str()), kAnswerIsNo;
     rows = *meant;
   }
-  if (call.json)
-    return print((args->plain.empty() ? json_of(rows, kStatusView.lists) : json_of(rows, {"service"})).line()), 0;
-  print(args->plain.empty() ? status_text(rows, std::time(nullptr)) : services_text(rows));
+  if (args->has("state")) rows = in_state(rows, args->value("state"));
+  if (call.json) return print((part ? json_of(rows, {"service"}) : json_of(rows, kStatusView.lists)).line()), 0;
+  const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  print(part ? services_text(rows, colour) : status_text(rows, std::time(nullptr), colour));
   return 0;
 }
 
