@@ -43,8 +43,8 @@ std::string url_part(std::string_view text) {
 
 bool contains(std::string_view text, std::string_view search) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  const auto found = std::ranges::search(text, search, {}, lower, lower);
-  return search.empty() || !found.empty();
+  const auto same = [&](char a, char b) { return lower(a) == lower(b); };
+  return std::search(text.begin(), text.end(), search.begin(), search.end(), same) != text.end() || search.empty();
 }
 
 void Table::add(const std::vector<Cell>& cells) {

@@ -60,7 +60,7 @@ ssize_t read_body(void* held, uint64_t from, char* to, size_t most) {
   const std::string& body = *static_cast<HeldBody*>(held)->body;
   const size_t size = std::min(most, body.size() - static_cast<size_t>(from));
   if (size == 0) return MHD_CONTENT_READER_END_OF_STREAM;
-  std::memcpy(to, body.data() + from, size);
+  std::copy_n(body.data() + from, size, to);
   return static_cast<ssize_t>(size);
 }
 
