@@ -13,7 +13,9 @@ TEST(Control, ListsAnEmptyDirectorAsOneDaemonRow) {
   EXPECT_EQ(
       t.ask("list"),
       "ok\ndaemon version=0.1.0 uptime=90 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
-      "filling=0 syn-cookies=0 gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 config=-\nend\n");
+      "filling=0 syn-cookies=0 gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 servers-used=0 "
+      "servers-most=1024 "
+      "services-used=0 services-most=16384 fragments-used=0 fragments-most=1024 config=-\nend\n");
   EXPECT_EQ(t.ask("connections"), "ok\nend\n");
   EXPECT_EQ(t.ask("timeouts"), "ok\ntimeouts tcp=900 tcpfin=120 udp=300\nend\n");
 }
@@ -27,22 +29,24 @@ TEST(Control, ListsServicesAndTheirServersNewestFirst) {
   t.ask("add-service service=mark:10");
   const std::string nothing =
       "conns=0 inpkts=0 outpkts=0 inbytes=0 outbytes=0 cps=0 inpps=0 outpps=0 inbps=0 outbps=0\n";
-  EXPECT_EQ(t.ask("list"),
-            "ok\n"
-            "daemon version=0.1.0 uptime=0 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
-            "filling=0 syn-cookies=0 "
-            "gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 config=-\n"
-            "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
-                nothing +
-                "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=2147483647 upper=9 lower=3 "
-                "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.12 mac=02:00:00:00:00:12 "
-                "fixed=1 local=0 " +
-                nothing +
-                "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=1 upper=0 lower=0 "
-                "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.11 mac=- fixed=0 "
-                "local=0 " +
-                nothing + "service service=mark:10 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
-                nothing + "end\n");
+  EXPECT_EQ(
+      t.ask("list"),
+      "ok\n"
+      "daemon version=0.1.0 uptime=0 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
+      "filling=0 syn-cookies=0 "
+      "gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 servers-used=2 servers-most=1024 services-used=2 "
+      "services-most=16384 fragments-used=0 fragments-most=1024 config=-\n"
+      "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
+          nothing +
+          "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=2147483647 upper=9 lower=3 "
+          "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.12 mac=02:00:00:00:00:12 "
+          "fixed=1 local=0 " +
+          nothing +
+          "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=1 upper=0 lower=0 "
+          "active=0 inactive=0 persistent=0 overloaded=0 reach=link-down via=192.0.2.11 mac=- fixed=0 "
+          "local=0 " +
+          nothing + "service service=mark:10 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
+          nothing + "end\n");
   const std::string one = t.ask("list service=mark:10");
   EXPECT_EQ(count(one, "service="), 1u) << one;
   EXPECT_EQ(count(one, "service service=mark:10 "), 1u) << one;

@@ -108,6 +108,17 @@ TEST(Words, StatusShowsHowFullTheConnectionTableIsAndWhatGaveWay) {
       << full;
 }
 
+TEST(Words, StatusShowsHowFullTheOtherTablesAre) {
+  const Utc utc;
+  const std::string text =
+      status_text({"daemon uptime=4 entries-used=1 entries-most=2 servers-used=12 servers-most=1024 "
+                   "services-used=3 services-most=4096 fragments-used=0 fragments-most=1024"},
+                  kNow);
+  EXPECT_NE(text.find("\nServers: 12 of 1,024; services: 3 of 4,096; fragmented datagrams: 0 of 1,024\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(Words, StatusShowsTheFiveLargestReasonsForDrops) {
   Rows rows;
   for (int i = 1; i <= 7; ++i) {

@@ -75,6 +75,8 @@
 //               many of each kind (half-open:5), or -; without-entry: packets that were forwarded without one;
 //               past-: counts of services that are removed or zeroed, if any; cpu: milliseconds; memory-most: bytes;
 //               turns of the loop: turns-busy, turns-longest in microseconds, turns-slow: those of more than 5 ms
+//               servers-used= servers-most= services-used= services-most= fragments-used= fragments-most=
+//               places of other tables; servers: also removed ones that connections use; fragments: datagrams that wait
 //   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them

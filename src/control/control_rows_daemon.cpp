@@ -7,7 +7,9 @@
 #include "control/control_words.h"
 #include "core/connection.h"
 #include "core/pressure.h"
+#include "core/reassembly.h"
 #include "core/service.h"
+#include "rawvs/settings.h"
 
 namespace rawvs {
 
@@ -47,6 +49,23 @@ void put_use(std::string& row, const ProcessUse& use) {
   put(row, "turns-longest", use.longest);
 }
 
+// Removed servers hold their places while connections use them.
+void put_places(std::string& row, const Director& director) {
+  const Settings& most = director.settings();
+  const Services& table = director.services();
+  size_t services = 0, servers = table.removed();
+  for (const Service& service : table.services()) {
+    services += service.used;
+    servers += service.servers.size() + service.taken_out.size();
+  }
+  put(row, "servers-used", servers);
+  put(row, "servers-most", most.max_servers);
+  put(row, "services-used", services);
+  put(row, "services-most", most.max_services);
+  put(row, "fragments-used", director.reassembly().size());
+  put(row, "fragments-most", most.max_fragmented);
+}
+
 }  // namespace
 
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
@@ -61,6 +80,7 @@ std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
     put_pressure(row, director.pressure());
     put_past(row, director.services().past());
     put_use(row, context.use);
+    put_places(row, director);
     put(row, "config", context.file.empty() ? "-" : context.file);
     return Next::row;
   });

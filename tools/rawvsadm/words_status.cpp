@@ -61,6 +61,16 @@ std::string kinds_text(std::string_view kinds) {
   return out;
 }
 
+// "Servers: 12 of 1,024; services: 3 of 4,096; fragmented datagrams: 0 of 1,024".
+std::string places_part(const Row& row) {
+  if (!row.has("servers-most")) return "";
+  const auto part = [&](const char* what, const std::string& key) {
+    return what + grouped(row.number(key + "-used")) + " of " + grouped(row.number(key + "-most"));
+  };
+  return part("Servers: ", "servers") + part("; services: ", "services") +
+         part("; fragmented datagrams: ", "fragments") + '\n';
+}
+
 // "Connections: 1,204 of 262,144"; persistence templates and wide entries counted as the places that they take.
 std::string table_part(const Rows& rows) {
   for (const std::string& line : rows) {
@@ -79,7 +89,7 @@ std::string table_part(const Rows& rows) {
     if (row.number("implausible") != 0) {
       out += "; " + grouped(row.number("implausible")) + " forged or stray TCP segments ended nothing";
     }
-    return out + '\n';
+    return out + '\n' + places_part(row);
   }
   return "";
 }
