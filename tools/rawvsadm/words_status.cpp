@@ -10,6 +10,7 @@
 #include "json.h"
 #include "table_names.h"
 #include "texts.h"
+#include "wire/discovery.h"
 #include "wire/sync_message.h"
 #include "word_args.h"
 
