@@ -36,7 +36,7 @@ void add_server(Table& table, const adm::Row& row, time_t now) {
 }
 
 std::string heading(const adm::Row& row, bool link) {
-  const std::string text = (row.has("name") ? std::string(row.get("name")) + ": " : "") + adm::service_text(row);
+  const std::string text = adm::service_text(row);
   if (!link) return escaped(text);
   return "<a href=\"./?service=" + url_part(row.get("service")) + "\">" + escaped(text) + "</a>";
 }
