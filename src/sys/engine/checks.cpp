@@ -94,7 +94,7 @@ void Checks::notify() {
     const Service* const service = services.find(one.service);
     if (!service || !notifying_.contains(service->name.text())) continue;
     const std::string name(service->name.text());
-    const Server* const server = one.server ? services.find(one.service, *one.server) : nullptr;
+    const Server* const server = one.server ? gate_.find(one.service, *one.server) : nullptr;  // also taken out
     const bool named = server && !server->spec.name.empty();
     HelperRequest request;
     request.ask = HelperAsk::notify_virtual;

@@ -29,9 +29,10 @@ struct Engine::Parts {
         ports(context),
         routes(context, ports),
         local_clients(context, ports),
-        notifier(context),
-        mastership(context, ports, notifier),
-        checks(context, mastership, notifier),
+        vrrp_notifier(context),
+        virtual_notifier(context),
+        mastership(context, ports, vrrp_notifier),
+        checks(context, mastership, virtual_notifier),
         syncing(context, ports, mastership),
         saving(context),
         jobs(context, checks, ports, routes, file, [this] { follow_config(); }),
@@ -62,7 +63,7 @@ struct Engine::Parts {
   Ports ports;
   Routes routes;
   LocalClients local_clients;
-  Notifier notifier;
+  Notifier vrrp_notifier, virtual_notifier;  // two: programs of virtuals that hang may not keep VRRP's from running
   Mastership mastership;
   Checks checks;
   Syncing syncing;
@@ -74,8 +75,9 @@ struct Engine::Parts {
   // The order of service in a turn: adverts first, for which others wait; frames; requests after jobs, because a reply
   // may wait for the end of a job, and nothing else may end the next wait; the ports last, so that filter and guard
   // follow the other parts' changes.
-  std::array<Part*, 13> all{&mastership, &context.frames, &signals,       &checks,   &jobs,   &syncing, &notifier,
-                            &saving,     &replacement,    &local_clients, &requests, &routes, &ports};
+  std::array<Part*, 14> all{&mastership,    &context.frames, &signals,          &checks, &jobs,
+                            &syncing,       &vrrp_notifier,  &virtual_notifier, &saving, &replacement,
+                            &local_clients, &requests,       &routes,           &ports};
 };
 
 }  // namespace rawvs

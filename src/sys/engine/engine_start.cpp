@@ -136,7 +136,8 @@ void Engine::Parts::follow_config() {
   const auto say = [this](const Result<Done>& followed) {
     if (!followed) context.log.write(Severity::error, followed.error().text);
   };
-  notifier.follow();
+  vrrp_notifier.follow();
+  virtual_notifier.follow();
   say(checks.follow(false));
   say(mastership.follow());
   mastership.start(checks.wanted(), checks.checked());

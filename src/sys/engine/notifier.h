@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// notifier.h: has rawvs-helper run the programs that [vrrp] and [virtual] name in notify.
+// notifier.h: has rawvs-helper run the programs that [vrrp], or [virtual], name in notify: one Notifier for each.
 // In:  requests, in their order; whom they are about.
 // Out: programs run, kMostAtOnce at a time; why others were not, in the log.
 // Not: which changes are told (vrrp.h, checked_servers.h), which program it is (rawvs-helper reads the file itself).
