@@ -2,6 +2,7 @@
 """rawvsadm events: what changed, across a restart and the replacement of the program."""
 import json
 import pathlib
+import socket
 
 from case import case, same, true
 from health import check
@@ -56,6 +57,38 @@ def who_follows_sees_what_comes_also_from_a_rawvsd_that_was_started_again(lab):
     director.admin("-A", "-t", "192.0.2.102:80")
     eventually(lambda: "192.0.2.102:80" in follower.text(), 20, "a change after the restart")
     same(follower.text().count("192.0.2.102:80"), 1, "times that it was told")
+
+
+class Rawvsd:
+    """Answers requests for events as rawvsd does, a connection at a time, and counts its connections anew."""
+
+    def __init__(self, director):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(director.control))
+        self.listener.listen()
+        self.listener.settimeout(60)
+
+    def answers(self, requests, *events):
+        """One connection, which it closes after so many requests."""
+        client, _ = self.listener.accept()
+        with client:
+            for _ in range(requests):
+                after = int(client.recv(4096).decode().partition("after=")[2] or 0)
+                rows = [f"event number={number} time={seconds}.000 severity=notice topic=daemon text={text}\n"
+                        for number, (seconds, text) in enumerate(events, 1) if not after < len(events) or number > after]
+                client.send(f"ok\n{''.join(rows)}end\n".encode())
+
+
+@case()
+def who_follows_sees_what_comes_from_another_rawvsd_whose_clock_was_set_back(lab):
+    director = Director(lab)
+    rawvsd = Rawvsd(director)
+    follower = lab["director"].start(*director.command("events", "--follow"))
+    rawvsd.answers(1, (2000000, "first"), (2000000, "second"))
+    rawvsd.answers(2, (1000000, "third"), (2000000, "first"), (2000000, "second"), (2000000, "fourth"))
+    eventually(lambda: "fourth" in follower.text(), 20, "what came in the same second")
+    same([line.split()[-1] for line in follower.text().splitlines()], ["first", "second", "third", "fourth"],
+         "what it told")
 
 
 def told_by(lab):

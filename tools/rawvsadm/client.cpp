@@ -44,7 +44,7 @@ Result<Done> Client::reach() {
   // Also limits connect(), which waits when many others do.
   const timeval limit{limit_.count() / 1000, limit_.count() % 1000 * 1000};
   if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return Done{};
+  if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return ++connections_, Done{};
   const int why = errno;
   close();
   const std::string reason = place + ": " + std::strerror(why);

@@ -28,6 +28,8 @@ class Client {
   // waits for packets.
   Result<std::optional<Refused>> ask(const std::string& request, const Reply::EachRow& each, int end = -1);
 
+  uint64_t connections() const { return connections_; }  // made so far: another one may be to another rawvsd
+
  private:
   struct Heard {  // of the current reply
     size_t rows = 0, messages = 0;
@@ -42,6 +44,7 @@ class Client {
   std::string path_;
   Milliseconds limit_;
   int fd_ = -1;
+  uint64_t connections_ = 0;
 };
 
 }  // namespace rawvs::adm

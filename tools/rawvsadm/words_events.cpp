@@ -6,6 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <deque>
+#include <functional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "config/config_values.h"
@@ -67,35 +71,44 @@ bool ended_within(const EndSignals& signals) {
   return poll(&wanted, 1, kBetween) != 0;
 }
 
-// What was shown last. A number is good for one connection alone: another rawvsd counts anew, and its events are known
-// by their time.
+// What was seen. A number is good for one connection alone: another rawvsd counts anew, and its events are known by
+// everything else. Not by their time alone: the clock may have been set back.
 struct ShownEvents {
-  uint64_t number = 0, time = 0;
-  bool take(const Row& row) {  // whether it is new
+  uint64_t number = 0;
+  bool take(const Row& row) {                       // whether it is new
+    constexpr size_t kMost = 16 * Events::kEvents;  // a state that is read again may be older than what was seen since
     number = row.number("number");
-    const uint64_t at = milliseconds(row.get("time"));
-    const bool later = at > before_;
-    time = std::max(time, at);
-    return later;
+    const std::string_view line = row.line();
+    const size_t hash = std::hash<std::string_view>()(line.substr(std::min(line.find(" time="), line.size())));
+    if (seen_.size() == kMost) seen_.pop_front();
+    seen_.push_back(hash);
+    return !before_.contains(hash);
   }
-  void connect_anew() { number = 0, before_ = time; }
+  void connect_anew() { number = 0, before_ = {seen_.begin(), seen_.end()}; }
 
  private:
-  uint64_t before_ = 0;
+  std::deque<size_t> seen_;
+  std::set<size_t> before_;  // by earlier connections
 };
 
 // Asks again and again. A rawvsd that is away, because it starts again, is waited for.
 int follow_events(WordCall& call, const WantedEvents& wanted, ShownEvents shown) {
   const EndSignals signals;
-  for (size_t failures = 0; std::ferror(stdout) == 0 && (failures == 1 || !ended_within(signals));) {
+  uint64_t connection = call.client.connections();
+  bool at_once = false;
+  for (size_t failures = 0; std::ferror(stdout) == 0 && (at_once || !ended_within(signals));) {
     std::vector<std::string> rows;
     const auto asked = call.client.ask(std::string(kControlVersion) + " events after=" + std::to_string(shown.number),
-                                       [&](const Row& row) {
-                                         if (shown.take(row) && wanted.fits(row)) rows.emplace_back(row.line());
-                                       });
+                                       [&](const Row& row) { rows.emplace_back(row.line()); });
     failures = asked ? 0 : failures + 1;
-    if (failures == 1) shown.connect_anew();  // it may have closed a connection that it had no room for
+    // It may have closed a connection that it had no room for; or it is another rawvsd, which was asked for those after
+    // the former one's number.
+    const bool anew = std::exchange(connection, call.client.connections()) != connection;
+    at_once = failures == 1 || (anew && shown.number != 0);
+    if (!asked || anew) shown.connect_anew();
     if (failures == 2) std::fprintf(stderr, "rawvsadm: %s; waiting for it\n", asked.error().text.c_str());
+    if (at_once) continue;
+    std::erase_if(rows, [&](const std::string& row) { return !shown.take(Row(row)) || !wanted.fits(Row(row)); });
     show_events(call, rows);
   }
   return 0;
