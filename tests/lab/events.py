@@ -75,7 +75,8 @@ class Rawvsd:
             for _ in range(requests):
                 after = int(client.recv(4096).decode().partition("after=")[2] or 0)
                 rows = [f"event number={number} time={seconds}.000 severity=notice topic=daemon text={text}\n"
-                        for number, (seconds, text) in enumerate(events, 1) if not after < len(events) or number > after]
+                        for number, (seconds, text) in enumerate(events, 1)
+                        if number > after or after >= len(events)]
                 client.send(f"ok\n{''.join(rows)}end\n".encode())
 
 

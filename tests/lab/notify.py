@@ -40,7 +40,7 @@ def programs_of_a_virtual_that_hang_do_not_keep_vrrp_from_telling(lab):
     hang = script(lab, f"echo $2 $3 >> {count}\nexec sleep 600", "hang")
     tell = script(lab, f"echo $1 $2 >> {told}", "tell")
     section = absent(virtual("shop", servers=(), check="tcp", notify=hang))
-    director = Director(lab, check("tcp", timeout="300ms"), section, instance(150, notify=tell), interface="eth0").start()
+    director = Director(lab, check("tcp", timeout="300ms"), section, instance(150, notify=tell)).start()
     eventually(lambda: len([line for line in lines_of(count) if line.startswith("down")]) >= 32, 40, "32 hang")
     before = lines_of(told)
     director.host.run("ip", "link", "set", "eth0", "down")
