@@ -8,6 +8,8 @@
 #pragma once
 
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -63,6 +65,18 @@ class GuardOnRouter : public RootNet {
     client_.reset(), director_.reset(), server_.reset();
   }
 
+  // A process that guards this VIP and ends without a destructor, as a killed rawvsd.
+  void die_with(GuardMode mode, const std::string& vip) {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto guard = attach(mode);
+      if (guard) protect(*guard, {vip}), guard->end_former();
+      _exit(guard ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  }
   std::unique_ptr<Guard> attach(GuardMode mode, const std::string& interface = "d0") {
     auto attached = Guard::attach(interface, ifindex_of(interface), mode, flows_);
     EXPECT_TRUE(attached) << attached.error().text;

@@ -150,15 +150,7 @@ TEST_P(EveryGuard, ComesBeforeAFilterThatAcceptsEverything) {
 
 TEST_P(EveryGuard, TakesOverFromAGuardOfAKilledProcess) {
   for (const GuardMode left : {GuardMode::clsact, GuardMode::classic}) {
-    const pid_t child = fork();
-    if (child == 0) {
-      auto guard = attach(left);
-      if (guard) protect(*guard, {kRoutedVip});
-      _exit(guard ? 0 : 1);  // no destructor runs
-    }
-    int status = -1;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_EQ(status, 0);
+    die_with(left, kRoutedVip);
     from_client(datagram(kRoutedVip));
     from_client(datagram(kRoutedHost));
     EXPECT_EQ(next_at_server(), routed(kRoutedHost)) << "the child left no guard behind";
@@ -281,6 +273,31 @@ TEST_F(GuardOnRouter, LeavesAnEmptyHookThatWasThereBefore) {
   shell("tc qdisc add dev d0 clsact");
   attach(GuardMode::clsact).reset();
   EXPECT_NE(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+}
+
+// Who takes over knows by the filter's handle whose the qdisc is.
+TEST_P(EveryGuard, LeavesAnEmptyHookThatWasThereBeforeAlsoAfterDeaths) {
+  shell("tc qdisc add dev d0 clsact");
+  for (const GuardMode left : {GuardMode::clsact, GuardMode::classic, GetParam()}) die_with(left, kRoutedVip);
+  attach(GetParam()).reset();
+  EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+  EXPECT_NE(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+}
+
+TEST_P(EveryGuard, LeavesNothingAfterDeathsInEveryWay) {
+  for (const GuardMode left : {GuardMode::clsact, GuardMode::classic, GuardMode::tcx, GetParam()}) {
+    if (left != GuardMode::tcx || kernel_has_tcx()) die_with(left, kRoutedVip);
+  }
+  attach(GetParam()).reset();
+  EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+  EXPECT_EQ(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
+}
+
+TEST_P(EveryGuard, IsRemovedWhereThereIsToBeNone) {
+  die_with(GetParam(), kRoutedVip);
+  Guard::remove_left(ifindex_of("d0"));
+  EXPECT_EQ(output_of("tc filter show dev d0 ingress"), "");
+  EXPECT_EQ(output_of("tc qdisc show dev d0").find("clsact"), std::string::npos);
 }
 
 TEST_F(GuardOnRouter, SaysWhatWasTriedAndWhatToTypeWhenItCannotBe) {

@@ -112,6 +112,7 @@ void Interface::say_io(const std::string& skipped) const {
 
 void Interface::attach_guard() {
   if (context_.config.guard == GuardMode::off) {
+    Guard::remove_left(facts_.ifindex);
     context_.log.write(Severity::warning,
                        formatted("{}: guard = off: this host's kernel also handles the frames that rawvsd takes, "
                                  "unless a firewall rule drops them",

@@ -267,7 +267,16 @@ Result<Done> Guard::protect(const Watch& watch, std::span<const Mac> own, const 
 }
 
 void Guard::end_former() {
-  if (impl_->hook) impl_->hook->remove_former();
+  if (!impl_->hook) return;
+  impl_->hook->remove_former();
+  if (impl_->link) impl_->hook->remove_if_unused();  // nobody would know later that the qdisc is not another's
+}
+
+void Guard::remove_left(int ifindex) {
+  auto hook = IngressHook::open(ifindex);
+  if (!hook) return;
+  hook->remove_former();
+  hook->remove_if_unused();
 }
 
 size_t Guard::guarded_vips() const { return impl_->guarded; }

@@ -79,6 +79,9 @@ class Guard {
   // This guard knows everything that is to be dropped: what an earlier rawvsd left on the hook is removed.
   void end_former();
 
+  // Where there is to be no guard: removes what a killed rawvsd left on the hook.
+  static void remove_left(int ifindex);
+
   // How many of the VIPs of the last protect() are guarded.
   size_t guarded_vips() const;
 

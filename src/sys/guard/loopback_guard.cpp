@@ -10,6 +10,7 @@
 
 #include "sys/guard/bpf.h"
 #include "sys/guard/bpf_insn.h"
+#include "sys/guard/guard.h"
 #include "sys/guard/tc.h"
 #include "sys/sys.h"
 
@@ -68,10 +69,11 @@ Result<std::unique_ptr<LoopbackGuard>> LoopbackGuard::attach(uint32_t mark, Guar
   const int ifindex = static_cast<int>(if_nametoindex("lo"));
   std::unique_ptr<LoopbackGuard> guard(new LoopbackGuard);
   std::string failures;
-  if (mode == GuardMode::off) failures = "guard = off";
+  if (mode == GuardMode::off) Guard::remove_left(ifindex), failures = "guard = off";
   if (mode == GuardMode::automatic || mode == GuardMode::tcx) {
     if (auto link = by_tcx(mark, ifindex)) {
       guard->link_ = std::move(*link);
+      Guard::remove_left(ifindex);
       return guard;
     } else {
       failures = at("tcx", link.error()).text;

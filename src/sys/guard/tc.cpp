@@ -26,11 +26,19 @@ constexpr uint32_t kPreference = 1;
 constexpr uint32_t kHandle = 0x72767367, kBetweenGuards = 0x200;  // the first guard's first handle, the next one's
 static_assert(kGuardSlots <= kBetweenGuards);
 
+struct GuardPlace {
+  uint32_t number = 0;     // less than kGuardsBeside
+  bool on_others = false;  // the qdisc was there before, and stays: only the handle tells it after a crash
+  uint32_t first() const { return kHandle + (number + (on_others ? kGuardsBeside : 0)) * kBetweenGuards; }
+  friend bool operator==(const GuardPlace&, const GuardPlace&) = default;
+};
+
 // Which guard has this handle; none: no rawvsd's.
-std::optional<uint32_t> guard_of(uint32_t handle) {
+std::optional<GuardPlace> guard_of(uint32_t handle) {
   const uint32_t behind = handle - kHandle;  // wraps: a smaller handle is far behind
-  const bool known = behind / kBetweenGuards < kGuardsBeside && behind % kBetweenGuards < kGuardSlots;
-  return known ? std::optional(behind / kBetweenGuards) : std::nullopt;
+  const uint32_t place = behind / kBetweenGuards;
+  if (place >= 2 * kGuardsBeside || behind % kBetweenGuards >= kGuardSlots) return std::nullopt;
+  return GuardPlace{place % kGuardsBeside, place >= kGuardsBeside};
 }
 
 uint32_t filter_info() {  // preference, and the protocol in network order: every one
@@ -50,17 +58,19 @@ std::optional<IngressHook> IngressHook::open(int ifindex) {
   if (!rtnetlink) return std::nullopt;
   IngressHook hook(std::move(*rtnetlink), ifindex);
   hook.former_ = hook.find(kIngress).guards;
-  hook.ours_ = !hook.former_.empty();
+  hook.ours_ = std::ranges::any_of(hook.former_, [](const tcmsg& g) { return !guard_of(g.tcm_handle)->on_others; });
   // With all of them taken, which no rawvsd leaves, the last one's filters are replaced.
   const auto taken = [&](uint32_t one) {
-    return std::ranges::any_of(hook.former_, [&](const tcmsg& g) { return guard_of(g.tcm_handle) == one; });
+    return std::ranges::any_of(hook.former_, [&](const tcmsg& g) { return guard_of(g.tcm_handle)->number == one; });
   };
   uint32_t free = 0;
   while (free + 1 < kGuardsBeside && taken(free)) ++free;
-  hook.first_ = kHandle + free * kBetweenGuards;
+  hook.take_place(free);
   std::erase_if(hook.former_, [&](const tcmsg& g) { return hook.is_own(g); });
   return hook;
 }
+
+void IngressHook::take_place(uint32_t number) { first_ = GuardPlace{number, !ours_}.first(); }
 
 bool IngressHook::is_own(const tcmsg& guard) const { return guard_of(guard.tcm_handle) == guard_of(first_); }
 
@@ -83,6 +93,7 @@ int IngressHook::make() {
     if (problem == EEXIST) problem = 0;
     if (problem == 0 || problem == EPERM || problem == ENODEV) break;
   }
+  take_place(guard_of(first_)->number);
   return problem;
 }
 

@@ -3,7 +3,8 @@
 //
 // The filter has a fixed preference and name, and one of a few handles: a filter left by a killed rawvsd is recognised,
 // and no other is touched. A classic guard may have several filters, with consecutive handles. A guard's handles are
-// not those of a guard that is there already: both drop frames until the former one is removed. tc(8), tc-bpf(8).
+// not those of a guard that is there already: both drop frames until the former one is removed. They also tell whether
+// the qdisc was there before, and has to stay. tc(8), tc-bpf(8).
 #pragma once
 
 #include <optional>
@@ -41,6 +42,7 @@ class IngressHook {
   };
   IngressHook(Rtnetlink rtnetlink, int ifindex) : rtnetlink_(std::move(rtnetlink)), ifindex_(ifindex) {}
   bool is_own(const tcmsg& guard) const;
+  void take_place(uint32_t number);  // among the guards beside each other
   NetlinkRequest filter_request(uint16_t type, unsigned flags, uint32_t info, uint32_t handle) const;
   NetlinkRequest qdisc_request(uint16_t type, unsigned flags, const char* kind) const;
   template <class PutProgram>
