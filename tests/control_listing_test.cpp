@@ -170,8 +170,7 @@ TEST(Control, TheSumsOverAllServicesNeverGoBack) {
   t.ask("zero");
   web.traffic.connections = 10;
   t.ask("delete-service service=tcp:192.0.2.100:80");
-  EXPECT_EQ(count(t.ask("list"), " past-conns=11 past-inpkts=2 past-outpkts=3 past-inbytes=4 past-outbytes=5 "),
-            1u);
+  EXPECT_EQ(count(t.ask("list"), " past-conns=11 past-inpkts=2 past-outpkts=3 past-inbytes=4 past-outbytes=5 "), 1u);
 }
 
 TEST(Control, TellsWhatTheProcessUses) {
