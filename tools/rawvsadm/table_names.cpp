@@ -17,8 +17,7 @@ constexpr size_t kNamed = 12;  // in an error
 // "a, b, c and 3 more"; each once.
 std::string some_of(std::vector<std::string> names) {
   std::ranges::sort(names);
-  const auto twice = std::ranges::unique(names);
-  names.erase(twice.begin(), twice.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   std::string out;
   for (size_t i = 0; i < std::min(names.size(), kNamed); ++i) out += (i == 0 ? "" : ", ") + names[i];
   return names.size() > kNamed ? out + " and " + std::to_string(names.size() - kNamed) + " more" : out;
