@@ -75,6 +75,27 @@ TEST_F(DirectorSyncTest, TheOtherOneSendsTheNextPacketToTheSameServer) {
   EXPECT_EQ(count(Exit::reset_sent), 2u);
 }
 
+// The same address may be a server of two services, and a message may name the one that is not the entry's.
+TEST_F(DirectorSyncTest, AnEntryIsCountedByItsOwnServerWhicheverIsTold) {
+  web(1);
+  web(1, Scheduler::rr, Protocol::udp);
+  arrive(frame(Tcp{}));
+  const Service& tcp = director_->services().services()[0];
+  const Service& udp = director_->services().services()[1];
+  const Server& own = director_->services().server(tcp.servers[0]);
+  const Server& other = director_->services().server(udp.servers[0]);
+  ASSERT_EQ(own.active + own.inactive, 1u);
+  Adoption told{.what = Adoption::What::update, .old = 1, .server = udp.servers[0], .left = 60s};
+  for (const bool inactive : {false, true}) {
+    told.inactive = inactive;
+    told.state = static_cast<uint8_t>(inactive ? TcpState::fin_wait : TcpState::established);
+    ASSERT_TRUE(director_->adopt(told, {now_, out_}));
+    EXPECT_EQ(own.active, inactive ? 0u : 1u);
+    EXPECT_EQ(own.inactive, inactive ? 1u : 0u);
+    EXPECT_EQ(other.active + other.inactive, 0u);
+  }
+}
+
 TEST_F(DirectorSyncTest, NatsAnswersFindTheirClientBeforeItSpeaks) {
   both([&] { nat(1); });
   arrive(frame(Tcp{}));

@@ -40,13 +40,14 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   }
   Connection* const parent = connections_.at(heard.parent);
   if (c) {
-    heard.update(*c, services_.server(heard.server));
+    // The same real server may be in two services, or have been removed and added again: the entry's own one counts it.
+    heard.update(*c, services_.server(c->server));
     if (!c->is_unproven()) connections_.beside()[connections_.id(*c)].next = {};  // its packets pass elsewhere
     recount(*c);
     const bool shown = c->is_template() ? c->state != 0 : !is_half_open(c->protocol, c->state);
     if (shown && c->is_unproven()) believe(*c);
     connections_.arm(*c, turn.now, heard.left);
-    if (parent && c->controller() == kNoConnection) control(*parent, *c);
+    if (parent && parent->server == c->server && c->controller() == kNoConnection) control(*parent, *c);
   } else {
     const auto fill = [&](Connection& entry, Server& server) {
       heard.update(entry, server);
