@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """rawvsadm events: what changed, across a restart and the replacement of the program."""
 import json
-import pathlib
 import socket
 
 from case import case, same, true
 from health import check
 from lab.director import Director, virtual
-from lab.namespaces import eventually, run
+from lab.namespaces import eventually
 from survival import from_a_copy, replaced
 
 
@@ -90,43 +89,3 @@ def who_follows_sees_what_comes_from_another_rawvsd_whose_clock_was_set_back(lab
     eventually(lambda: "fourth" in follower.text(), 20, "what came in the same second")
     same([line.split()[-1] for line in follower.text().splitlines()], ["first", "second", "third", "fourth"],
          "what it told")
-
-
-def told_by(lab):
-    """A notify program, and the file in which it writes its arguments."""
-    told, program = lab.directory / "told", lab.directory / "notify"
-    program.write_text(f'#!/bin/sh\necho "$#: $*" >> {told}\n')
-    program.chmod(0o755)
-    return program, told
-
-
-@case(seconds=60)
-def a_notify_program_is_told_of_servers_quorum_and_sorry_server(lab):
-    lab.serve_web("rs1", "rs2")
-    program, told = told_by(lab)
-    section = virtual("shop", servers=("rs1 name=one",), check="tcp", sorry="192.0.2.12", notify=program)
-    director = Director(lab, check("tcp"), section).start()
-
-    def wait_for(*lines):
-        eventually(lambda: told.exists() and set(lines) <= set(told.read_text().splitlines()), 20,
-                   f"the lines {lines}; there is {told.read_text() if told.exists() else 'nothing'}")
-    wait_for("3: shop up one")
-    lab["rs1"].run("ip", "link", "set", "eth0", "down")
-    wait_for("3: shop down one", "3: shop no-quorum -", "3: shop sorry 192.0.2.12:80")
-    lab["rs1"].run("ip", "link", "set", "eth0", "up")
-    wait_for("3: shop quorum -", "3: shop no-sorry 192.0.2.12:80")
-    same(director.stop(), 0, "exit status")
-
-
-@case()
-def the_example_sends_a_mail(lab):
-    sent, sendmail = lab.directory / "sent", lab.directory / "sendmail"
-    sendmail.write_text(f'#!/bin/sh\n[ "$1" = -t ] && cat > {sent}\n')
-    sendmail.chmod(0o755)
-    example = pathlib.Path(__file__).resolve().parents[2] / "etc" / "examples" / "notify-mail"
-    for arguments, subject in ((("shop", "down", "web1"), "shop: server web1 is down"),
-                               (("shop", "no-quorum", "-"), "shop: too few servers are well"),
-                               (("web", "MASTER", "150"), "vrrp web is MASTER, priority 150")):
-        run("env", f"SENDMAIL={sendmail}", str(example), *arguments)
-        lines = sent.read_text().splitlines()
-        true(lines[0] == "To: root" and lines[1].endswith(f"] {subject}") and subject in lines[3:], lines)

@@ -4,8 +4,8 @@ import shutil
 
 from case import case, same, true
 from health import check
-from lab.director import Director, program, virtual
-from lab.namespaces import Trouble, eventually
+from lab.director import TOP, Director, program, virtual
+from lab.namespaces import Trouble, eventually, run
 from survival import from_a_copy, replaced
 from vrrp import instance
 
@@ -146,3 +146,30 @@ def a_program_that_goes_or_that_others_can_write_is_said_once_and_the_next_event
     eventually(lambda: lines_of(told).count("shop up 192.0.2.11:80") == 2, 20, f"told again: {lines_of(told)}")
     same(director.log().count("can write it"), 1, "warnings")
     same(director.stop(), 0, "exit status")
+
+
+@case(seconds=60)
+def a_notify_program_is_told_of_servers_quorum_and_sorry_server(lab):
+    lab.serve_web("rs1", "rs2")
+    told = lab.directory / "told"
+    tell = script(lab, f'echo "$#: $*" >> {told}')
+    section = virtual("shop", servers=("rs1 name=one",), check="tcp", sorry="192.0.2.12", notify=tell)
+    director = Director(lab, check("tcp"), section).start()
+    wait_for_lines(told, "3: shop up one")
+    lab["rs1"].run("ip", "link", "set", "eth0", "down")
+    wait_for_lines(told, "3: shop down one", "3: shop no-quorum -", "3: shop sorry 192.0.2.12:80")
+    lab["rs1"].run("ip", "link", "set", "eth0", "up")
+    wait_for_lines(told, "3: shop quorum -", "3: shop no-sorry 192.0.2.12:80")
+    same(director.stop(), 0, "exit status")
+
+
+@case()
+def the_example_sends_a_mail(lab):
+    sent = lab.directory / "sent"
+    sendmail = script(lab, f'[ "$1" = -t ] && cat > {sent}', "sendmail")
+    for arguments, subject in ((("shop", "down", "web1"), "shop: server web1 is down"),
+                               (("shop", "no-quorum", "-"), "shop: too few servers are well"),
+                               (("web", "MASTER", "150"), "vrrp web is MASTER, priority 150")):
+        run("env", f"SENDMAIL={sendmail}", str(TOP / "etc" / "examples" / "notify-mail"), *arguments)
+        lines = sent.read_text().splitlines()
+        true(lines[0] == "To: root" and lines[1].endswith(f"] {subject}") and subject in lines[3:], lines)
