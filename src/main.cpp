@@ -18,6 +18,7 @@
 #include "rawvs/config.h"
 #include "rawvs/control.h"
 #include "rawvs/engine.h"
+#include "sys/daemon.h"
 #include "sys/engine/control_socket.h"
 #include "sys/engine/handover.h"
 #include "sys/engine/ini_file.h"
@@ -80,31 +81,6 @@ int block_signals() {  // the loop reads them from a descriptor instead
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGCHLD, SIG_DFL);  // the parent may ignore it, and the exit status of checks' programs is needed
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-// Forks. The parent waits until the child reports that it runs, or fails (on standard error), and does not return.
-// Returns the descriptor for the child's report.
-int detach() {
-  int ready[2];
-  if (pipe2(ready, O_CLOEXEC) != 0) std::exit(fail(system_error("pipe", errno), kFailed));
-  const pid_t child = fork();
-  if (child < 0) std::exit(fail(system_error("fork", errno), kFailed));
-  if (child > 0) {
-    close(ready[1]);
-    char code = kFailed;
-    const ssize_t got = read(ready[0], &code, 1);
-    _exit(got == 1 ? code : char{kFailed});
-  }
-  close(ready[0]);
-  setsid();
-  return ready[1];
-}
-
-void leave_terminal() {
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
-  close(null);
-  if (chdir("/") != 0) return;  // a failure only keeps the directory from being unmounted
 }
 
 // A daemon changes its directory, and must find its file afterwards.
@@ -223,9 +199,10 @@ int run(const Options& options, const Config& config, const std::string& exposed
   const bool interim = predecessor.is_interim();
   const bool replaces = predecessor || std::getenv(kStateVariable) != nullptr;  // a daemon, which has detached already
   const std::string path = own_path();
-  const int ready = options.foreground || replaces ? -1 : detach();
+  const auto ready = options.foreground || replaces ? Result<int>(-1) : detach(kFailed);
+  if (!ready) return fail(ready.error().text, kFailed);
   const auto say_ready = [&](char code) {  // the parent may have gone
-    [[maybe_unused]] const ssize_t said = ready >= 0 ? write(ready, &code, 1) : 0;
+    [[maybe_unused]] const ssize_t said = *ready >= 0 ? write(*ready, &code, 1) : 0;
   };
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, options.foreground || options.details);
@@ -241,7 +218,10 @@ int run(const Options& options, const Config& config, const std::string& exposed
     say_ready(kFailed);
     return kFailed;
   }
-  if (!options.foreground) leave_terminal();
+  if (!options.foreground) {
+    leave_terminal();
+    [[maybe_unused]] const int at_root = chdir("/");  // a failure only keeps the directory from being unmounted
+  }
   log.write(Severity::notice, interim ? "the new program forwards: the process that started it becomes the same"
                                       : "rawvsd " + std::string(kVersion) + " runs on " + config.interface +
                                             (config.inside.empty() ? "" : " and " + config.inside));

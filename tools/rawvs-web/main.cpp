@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // main.cpp: rawvs-web: starts, gives up rights, and asks the director until a signal ends it.
-#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include <cstdlib>
 
 #include "rawvs/control.h"
+#include "sys/daemon.h"
 #include "sys/engine/pid_file.h"
 #include "sys/rights/account.h"
 #include "sys/sys.h"
@@ -56,29 +56,6 @@ Result<Done> become(const std::string& name) {
   return Done{};
 }
 
-// The parent waits until the child runs or fails. Returns the descriptor for the child's report.
-int detach() {
-  int ready[2];
-  if (pipe2(ready, O_CLOEXEC) != 0) _exit(fail(system_error("pipe", errno), kFailed));
-  const pid_t child = fork();
-  if (child < 0) _exit(fail(system_error("fork", errno), kFailed));
-  if (child > 0) {
-    close(ready[1]);
-    char code = kFailed;
-    const ssize_t got = read(ready[0], &code, 1);
-    _exit(got == 1 ? code : char{kFailed});
-  }
-  close(ready[0]);
-  setsid();
-  return ready[1];
-}
-
-void leave_terminal() {
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
-  close(null);
-}
-
 std::string own_name() {
   char name[256] = "";
   return gethostname(name, sizeof name - 1) == 0 ? name : "";
@@ -109,7 +86,8 @@ int run(const Options& options) {
   }
   auto listening = listen_at(options.listen);
   if (!listening) return fail(listening.error().text, kFailed);
-  const int ready = options.foreground ? -1 : detach();
+  const auto ready = options.foreground ? Result<int>(-1) : detach(kFailed);
+  if (!ready) return fail(ready.error().text, kFailed);
   const int signals = block_signals();
   const Log log(options.foreground ? Log::To::standard_error : Log::To::syslog, true);
   PidFile pidfile(options.pidfile);
@@ -122,7 +100,7 @@ int run(const Options& options) {
   if (done) done = server.start(std::move(*listening));
   const char code = done ? char{kOk} : char{kFailed};
   if (!done) fail(done.error().text, kFailed);
-  if (ready >= 0 && write(ready, &code, 1) != 1) return kFailed;
+  if (*ready >= 0 && write(*ready, &code, 1) != 1) return kFailed;
   if (!done) return kFailed;
   if (!options.foreground) leave_terminal();
   log.write(Severity::notice, "rawvs-web " + std::string(kVersion) + " answers at " + text(options.listen));
