@@ -183,7 +183,8 @@ TEST(HealthPortions, ManyServicesThatLoseTheirServersAreJudgedInPortions) {
   const auto shared = std::make_shared<const CheckSpec>(check);
   for (uint32_t i = 0; i < kServices; ++i) {
     ASSERT_TRUE(health.set_service(i, {.sorry_server = true}, now));
-    ASSERT_TRUE(health.set_target({.id = {i, 1}, .check = shared, .was_well = false}, now));
+    ASSERT_TRUE(health.set_target({.id = {i, 1}, .check = shared}, now));
+    ASSERT_TRUE(health.recall({i, 1}, false, now, now));
   }
   std::vector<ProbeToStart> probes;
   HealthNews news;

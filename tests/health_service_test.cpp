@@ -315,12 +315,13 @@ TEST_F(HealthTest, AfterARestartTheEarlierVerdictStandsUntilTheFirstAnswer) {
   CheckSpec check = tcp_check();
   check.rise = 3, check.port = Port(8080);
   set(HealthPolicy{.slow_start = 23s});
-  Target t = target(11, check, 24);
-  t.was_well = true;
-  set(t);
-  t = target(12, check, 24);
-  t.was_well = false;
-  set(t);
+  set(target(11, check, 24));
+  set(target(12, check, 24));
+  EXPECT_TRUE(health_.recall({1, 11}, false, now_ - 5s, now_));
+  EXPECT_TRUE(health_.recall({1, 11}, true, now_ - 5s, now_));  // the last one counts
+  EXPECT_TRUE(health_.recall({1, 12}, false, now_ - 5s, now_));
+  EXPECT_FALSE(health_.recall({1, 13}, false, now_, now_));
+  EXPECT_EQ(health_.find({1, 11})->since, now_ - 5s);
   EXPECT_EQ(health_.verdict({1, 11}, now_), (Verdict{true, true, 24, kRampSteps}));
   EXPECT_EQ(health_.verdict({1, 12}, now_), (Verdict{false, true, 0, 0}));
   EXPECT_EQ(health_.find({1, 12})->reason, "was down before the restart");
@@ -331,6 +332,8 @@ TEST_F(HealthTest, AfterARestartTheEarlierVerdictStandsUntilTheFirstAnswer) {
             "1 server 12 ramped up 2\n"
             "2 server 12 ramped up 3\n"
             "2 server 11 went down 0: tcp 192.0.2.11:8080: connection refused, 3 of 3\n");
+  EXPECT_FALSE(health_.recall({1, 11}, true, now_, now_));  // it is known here
+  EXPECT_FALSE(serves(11));
 }
 
 }  // namespace

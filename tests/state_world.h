@@ -25,7 +25,8 @@ class World {
     return {services, connections,
             ftp,      [this](const Restoration& e, Turn turn) { return flows_.restore(e, false, turn); },
             nullptr,  nullptr,
-            nullptr,  events};
+            nullptr,  events,
+            verdicts};
   }
 
   // A service with two servers, of which the second is added first, or not at all where `servers` is another service's.
@@ -238,6 +239,7 @@ class World {
   uint32_t& unknown_ports = FlowsPeer::unknown_ports(flows_);
   StateClock clock{now, 1'800'000'000'000, {1, 2, 3, 4}};
   Events* events = nullptr;
+  ServerVerdicts* verdicts = nullptr;
   Outbox out;
   std::vector<ServiceKey> keys;
   std::vector<std::string> expected;  // NAT's answers, in the order of their announcement

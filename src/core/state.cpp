@@ -69,8 +69,10 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   portion_.clear();
   if (pass_ == Pass::header) put_header(tables), end_pass(tables);
   const Pass pass = pass_;
+  if (pass == Pass::servers && !look_at_servers(tables, now, places)) end_pass(tables);
   size_t rows = 0;
-  for (; places != 0 && rows < kRowsPerBlock && pass_ == pass && pass != Pass::end && pass != Pass::over; --places) {
+  for (; places != 0 && rows < kRowsPerBlock && pass_ == pass && pass >= Pass::templates && pass <= Pass::others;
+       --places) {
     if (at_ >= tables.connections.id_limit()) {
       end_pass(tables);
       break;
@@ -94,6 +96,20 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   return portion_;
 }
 
+// A portion of the servers, those of which checks know something. False: there are no more. REQUIRES: tables.verdicts.
+bool StateWriter::look_at_servers(const StateTables& tables, Instant now, uint32_t places) {
+  const std::span<const Server> servers = tables.services.servers();
+  const uint32_t before = servers_written_;
+  for (; at_ < servers.size() && places != 0 && servers_written_ - before < kRowsPerBlock; ++at_, --places) {
+    const Server& server = servers[at_];
+    if (!server.used || !server.in_service()) continue;
+    const auto verdict = tables.verdicts->found(server.key, server.spec.at);
+    if (verdict && verdict->since >= since_)
+      static_cast<void>(server_number(tables, static_cast<ServerSlot>(at_), now));
+  }
+  return at_ < servers.size();
+}
+
 void StateWriter::put_events(const Events& events, Instant now) {
   const int64_t from = since_ == Instant{} ? 0 : clock_.wall - (clock_.now - since_).count();
   for (size_t at = 0; at < events.size(); ++at) {
@@ -106,9 +122,10 @@ void StateWriter::put_events(const Events& events, Instant now) {
 
 // Skips a walk that would find nothing.
 void StateWriter::end_pass(const StateTables& tables) {
-  at_ = 1;
   pass_ = static_cast<Pass>(static_cast<uint8_t>(pass_) + 1);
   const auto has_templates = [](const Server& s) { return s.used && s.persistent != 0; };
+  if (pass_ == Pass::servers && !tables.verdicts) pass_ = Pass::templates;
+  at_ = pass_ == Pass::servers ? 0 : 1;
   if (pass_ == Pass::templates && std::ranges::none_of(tables.services.servers(), has_templates))
     pass_ = Pass::controls;
   if (pass_ == Pass::controls && tables.ftp.size() == 0) pass_ = Pass::others;
@@ -246,7 +263,17 @@ uint32_t StateWriter::server_number(const StateTables& tables, ServerSlot slot, 
     store_be16(row, 38, server.path_mtu);
     store_be32(row, 40, left_units(server.path_mtu_until - now));
   }
+  put_verdict(tables, server, row, now);
   return known.number;
+}
+
+void StateWriter::put_verdict(const StateTables& tables, const Server& server, MutableBytes row, Instant now) const {
+  if (!tables.verdicts || !server.in_service()) return;
+  const auto verdict = tables.verdicts->found(server.key, server.spec.at);
+  if (!verdict) return;
+  row[5] |= verdict->well ? ServerNotes::well : ServerNotes::unwell;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now - verdict->since).count();
+  store_be32(row, 44, static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, UINT32_MAX)));
 }
 
 void StateWriter::put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now) {

@@ -22,6 +22,7 @@
 #include "core/ftp.h"
 #include "core/local_addresses.h"
 #include "core/outbox.h"
+#include "core/server_verdicts.h"
 #include "core/syn_proxy.h"
 #include "core/turn.h"
 #include "rawvs/bytes.h"
@@ -79,6 +80,7 @@ struct StateTables {  // the director's tables
   const LocalAddresses* locals = nullptr;  // of full NAT's connections
   const SynProxies* proxies = nullptr;     // of connections that began with a SYN cookie
   Events* events = nullptr;                // null: they are neither written nor read
+  ServerVerdicts* verdicts = nullptr;      // as events
 };
 
 struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
@@ -89,11 +91,11 @@ struct StateClock {                // the time in terms that another process und
 
 // Writes the tables. Packets may flow between two portions: an entry that changes after it was written changes in the
 // next state.
-// since: leaves out connections whose last packet came before, and events that did. Connections that control others are
-// written nevertheless: what they control may be new.
+// since: leaves out connections whose last packet came before, and events and verdicts that did. Connections that
+// control others are written nevertheless: what they control may be new.
 class StateWriter {
  public:
-  static constexpr uint32_t kPlaces = 4096;  // places of the table examined per portion by default
+  static constexpr uint32_t kPlaces = 4096;  // places of the table, or of servers, examined per portion by default
 
   explicit StateWriter(const StateClock& clock, Instant since = {});
   bool done() const { return pass_ == Pass::over; }
@@ -102,17 +104,20 @@ class StateWriter {
   uint32_t written() const { return written_; }  // entries so far
 
  private:
-  enum class Pass : uint8_t { header, templates, controls, others, end, over };  // controlling connections come first
-  struct Known {                                                                 // a server that was written
+  // Controlling connections come first.
+  enum class Pass : uint8_t { header, servers, templates, controls, others, end, over };
+  struct Known {  // a server that was written
     uint32_t number = 0;
     ServiceKey key{};
     Endpoint at{};
   };
   void put_header(const StateTables& tables);
+  bool look_at_servers(const StateTables& tables, Instant now, uint32_t places);
   void look(const StateTables& tables, ConnectionId id, Instant now);
   bool is_old(const StateTables& tables, const Connection& c, Instant now) const;
   void put(const StateTables& tables, const Connection& c, Instant now);
   uint32_t server_number(const StateTables& tables, ServerSlot slot, Instant now);
+  void put_verdict(const StateTables& tables, const Server& server, MutableBytes row, Instant now) const;
   void end_pass(const StateTables& tables);
   void put_events(const Events& events, Instant now);
   void put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now);
@@ -170,6 +175,7 @@ class StateReader {
   void read_block(const Block& block, const StateTables& tables, Turn turn);
   void cap(Entry& e, const StateTables& tables);
   void read_server(Bytes row, bool wide, Duration passed, const StateTables& tables, Instant now);
+  static void recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables, Instant now);
   std::optional<Untaken> read_entry(const Entry& read, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
   std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);

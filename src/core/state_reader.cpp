@@ -22,6 +22,7 @@ constexpr size_t kRowsAhead = 8;          // rows
 constexpr size_t kSearched = 65536;       // bytes searched for a block's beginning by one call
 constexpr Duration kStillControls = 60s;  // as in flows.cpp: for an expired entry that controls others
 constexpr Duration kOldestBelieved = 400 * 24h;
+constexpr Duration kVerdictStands = 60s;  // of a state that is older, checks say anew what is true
 
 FlowKey key_of(Bytes row, bool wide) {
   return {wide ? load_ipv6(row, kEntrySize) : Ip(load_be32(row, 0)),
@@ -246,6 +247,7 @@ void StateReader::read_server(Bytes row, bool wide, Duration passed, const State
   }
   const Service* const service = tables.services.find(o.is);
   if (!service) return;
+  recall_verdict(o, row, passed, tables, now);
   o.why = Untaken::no_server;
   o.slot = tables.services.slot_of(o.is, o.at);
   if (o.slot == kNoServer) return;
@@ -255,6 +257,15 @@ void StateReader::read_server(Bytes row, bool wide, Duration passed, const State
   if (path_mtu < least_mtu(o.at.addr.family()) || believed <= Duration::zero() || server.path_mtu != 0) return;
   server.path_mtu = path_mtu;
   server.path_mtu_until = now + believed;
+}
+
+void StateReader::recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables, Instant now) {
+  const uint8_t said = row[5] & (ServerNotes::well | ServerNotes::unwell);
+  const bool one = said == ServerNotes::well || said == ServerNotes::unwell;
+  if (!one || !tables.verdicts || passed > kVerdictStands) return;
+  const Duration age = std::min<Duration>(std::chrono::seconds(load_be32(row, 44)), kOldestBelieved) + passed;
+  const Duration most = now - Instant{};
+  tables.verdicts->recall(o.is, o.at, {said == ServerNotes::well, now - std::min(age, most)});
 }
 
 std::optional<Untaken> StateReader::read_entry(const Entry& read, Duration passed, const StateTables& tables,

@@ -7,7 +7,8 @@
 //   block    28: mark 4, kind 1, zero 1, rows 2, bytes of them 4, number 4, time (milliseconds after the header) 4,
 //                CRC32C of the rows 4, CRC32C of everything before 4; then the rows
 //   server   48: number 4, protocol 1, flags 1, VIP's port 2, VIP 4, mark 4, hash of the mark's matches 8, hash of
-//                their addresses 8, server 4, its port 2, path MTU 2, its time left (10 ms) 4, zero 4
+//                their addresses 8, server 4, its port 2, path MTU 2, its time left (10 ms) 4, age of its checks'
+//                verdict (seconds) 4
 //   entry    44: client 4, VIP 4 (mark), ports of client, VIP and server 2 each, protocol 1, state 1, flags 1, notes 1,
 //                packets 1, link 1, server's number 4, left (10 ms) 4, id 4, controller's id 4, MAC address 6 and zero
 //                2, or a template's seconds 4 and zero 4
@@ -94,7 +95,7 @@ struct Notes {  // of an entry
   };
 };
 struct ServerNotes {
-  enum : uint8_t { overloaded = 1 };
+  enum : uint8_t { overloaded = 1, well = 2, unwell = 4 };  // well, unwell: by its checks; neither: not known
 };
 struct SavedFlags {  // of an entry; inside: link 1, in states without links
   enum : uint8_t { no_output = 1, inside = 4, persistence = 16, method_shift = 5, method_bits = 7 };

@@ -82,6 +82,13 @@ void CheckedServers::apply(const CheckedService& service, const CheckedServer& c
   if (!in_table && !server->taken_out) gate.take_out(service.key, checked.at);
 }
 
+void CheckedServers::recall(const ServiceKey& service, Endpoint server, bool well, Instant from, ServerGate& gate,
+                            Instant now) {
+  const auto found = services_.find(service);
+  const CheckedServer* const checked = found == services_.end() ? nullptr : server_of(found->second, server);
+  if (checked && health_.recall(checked->id, well, from, now)) apply(found->second, *checked, gate, now);
+}
+
 // It stays in the table, with weight 0 while it is not used, so that its connections may end in peace. One of the
 // virtual's own servers is there anyway: see apply(). It serves until all others may again.
 void CheckedServers::apply_sorry(CheckedService& service, ServerGate& gate, Turn turn) {

@@ -44,6 +44,9 @@ class CheckedServers {
   // is said again. Costs what has changed. Of very many a portion; the rest is due at once in time_passed().
   void settle(ServerGate& gate, Turn turn);
 
+  // An earlier daemon's verdict on a server, since `from`: it stands until the first result. Nobody is told of it.
+  void recall(const ServiceKey& service, Endpoint server, bool well, Instant from, ServerGate& gate, Instant now);
+
   // Results that have come are handed in first.
   void answered(ProbeId id, bool well, std::string_view text, ServerGate& gate, Turn turn);
   void postponed(ProbeId id, Instant now);  // it could not be asked: that says nothing of the server

@@ -96,6 +96,14 @@ void Health::first_check(const Slot& slot, Instant now) {
 
 void Health::count(Slot& slot) { quorums_.change(slot.service, slot.counted, slot.part()); }
 
+bool Health::recall(TargetId id, bool well, Instant from, Instant now) {
+  Slot* const slot = slot_of(id);
+  if (!slot || !slot->recall(well, from, policy_of(*slot), now)) return false;
+  wake(*slot, now);
+  count(*slot);
+  return true;
+}
+
 void Health::set_weight(TargetId id, int32_t weight) {
   Slot* const slot = slot_of(id);
   if (!slot || slot->weight == weight) return;

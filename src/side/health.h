@@ -42,6 +42,8 @@ class Health {
   // Its servers are being replaced, in portions: what they add up to decides nothing until the next set_service().
   void hold_quorum(uint32_t service);
   [[nodiscard]] bool set_target(const Target& target, Instant now);
+  // An earlier daemon's verdict, since `from`, stands until the first result. False: there is one, or no such target.
+  bool recall(TargetId id, bool well, Instant from, Instant now);
   void set_weight(TargetId id, int32_t weight);  // the operator's, until set_target() sets another one
   void remove_target(TargetId id);
   void remove_service(uint32_t service);  // and its targets

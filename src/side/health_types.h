@@ -42,7 +42,6 @@ struct Target {
   Endpoint at{};                             // the server with its service's port; CheckSpec::port has precedence
   Endpoint vip{};                            // for via = vip: the destination of the check
   int32_t weight = 1;                        // as configured
-  std::optional<bool> was_well{};            // known from an earlier daemon: the verdict until the first result
   bool ramps = true;  // false: it was there when the daemon started: no slow start the first time
 };
 

@@ -72,12 +72,18 @@ void TargetState::begin(const Target& as, const HealthPolicy& policy, Instant no
   target = as;
   weight = as.weight;
   since = now;
-  if (as.was_well) {
-    condition = *as.was_well ? Condition::up : Condition::down;
-    reason = *as.was_well ? "was well before the restart" : "was down before the restart";
-  }
-  if (!as.check || as.was_well.value_or(as.check->starts_up)) begin_serving(as.ramps, policy, now);
+  if (!as.check || as.check->starts_up) begin_serving(as.ramps, policy, now);
   if (!as.check) not_checked(now);
+}
+
+bool TargetState::recall(bool well, Instant from, const HealthPolicy& policy, Instant now) {
+  if (!unproven_) return false;
+  condition = well ? Condition::up : Condition::down;
+  reason = well ? "was well before the restart" : "was down before the restart";
+  since = from;
+  if (well && !serves) begin_serving(false, policy, now);
+  if (!well) serves = false, ramp_.reset(), share_ = 0;
+  return true;
 }
 
 void TargetState::replace(const Target& as, const HealthPolicy& policy, Instant now) {

@@ -25,6 +25,9 @@ class TargetState : public TargetHealth {
   // Another check: the old one's verdict stands until the new one has a result; its counts do not.
   void replace(const Target& as, const HealthPolicy& policy, Instant now);
 
+  // An earlier daemon's verdict, since then, stands until the first result. False: there is a result already.
+  bool recall(bool well, Instant from, const HealthPolicy& policy, Instant now);
+
   bool attempt_failed(std::string_view text, Instant now);  // true: it was the check's last attempt
   std::optional<What> check_failed(const HealthPolicy& policy, Instant now);
   std::optional<What> check_good(const HealthPolicy& policy, std::string_view text, Instant now);

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """SIGUSR2: whatever is wrong with the next program, the one that forwards goes on, and nothing changes."""
 import os
+import shutil
 import signal
 
 from case import all_answered, case, same, true
-from health import check
+from health import check, web
 from lab.director import Director, program, virtual
 from lab.namespaces import eventually
-from lab.topology import Load
+from lab.topology import ADDRESS, Load
 from nat import IN, inside_web, nat
+from notify import lines_of, script, wait_for_lines
 from survival import from_a_copy, processes, replaced
 from vrrp import directors, row_of_instance
 
@@ -155,3 +157,34 @@ def a_program_of_a_check_that_runs_meanwhile_is_no_reason_to_warn_of_its_helper(
         replaced(director)
     director.wait_for_health("rs1", "up")
     true("restart rawvsd" not in director.log(), director.log())
+
+
+@case(seconds=90)
+def what_checks_have_found_is_known_to_the_next_program_and_nobody_is_told_again(lab):
+    web(lab, "rs1")
+    told = lab.directory / "told"
+    tell = script(lab, f"echo $* >> {told}")
+    shutil.copy(program("rawvs-helper"), lab.directory)
+    director, _ = from_a_copy(lab, sections=[check(interval="30s"), virtual("shop", check="well", notify=tell)])
+    wait_for_lines(told, f"shop up {ADDRESS['rs1']}:80", f"shop down {ADDRESS['rs2']}:80")
+    before, known = lines_of(told), {at: int(row["for"]) for at, row in director.servers().items()}
+    for _ in range(2):
+        replaced(director)
+        rows = director.servers()
+        same({at: row["health"] for at, row in rows.items()}, {ADDRESS["rs1"]: "up", ADDRESS["rs2"]: "down"}, "health")
+        all_answered(lab.request("client", 20), 20)
+    true(all(int(rows[at]["for"]) >= known[at] - 1000 for at in rows), f"for: {known}, and now {rows}")
+    same(lines_of(told), before, "what was told")
+
+
+@case(seconds=60)
+def a_connection_to_the_sorry_server_goes_on_with_the_next_program(lab):
+    lab["local"].ip("addr add 192.0.2.100/32 dev lo")
+    lab["local"].sysctl(conf__all__arp_ignore=1, conf__all__arp_announce=2)
+    lab.serve_web("local")
+    director, _ = from_a_copy(lab, sections=[check(), virtual(check="well", sorry=ADDRESS["local"])])
+    director.wait_for_log("sorry server")
+    idle = lab.connect("client")
+    replaced(director)
+    idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    true(idle.recv(4096).startswith(b"HTTP/1."), "what an idle connection got")

@@ -15,7 +15,9 @@ Checks::Checks(EngineContext& context, Mastership& mastership, Notifier& notifie
       notifier_(notifier),
       gate_(context.director),
       checked_(context.config.settings.max_servers, random_hash_key().k0),
-      warnings_(context.log) {}
+      warnings_(context.log) {
+  context_.verdicts = this;
+}
 
 void Checks::add_wanting(Portions& walks) {
   marks_.clear();
@@ -34,10 +36,20 @@ Result<Done> Checks::follow(bool at_start) {
   for (const VirtualConfig& v : context_.config.virtuals) {
     if (!v.notify.empty()) notifying_.insert(v.name);
   }
-  follow_path();
+  if (!context_.another_serves) follow_path();  // else the first check that needs it opens it
   checked_.follow(wanted_, at_start, gate_, context_.turn());
   context_.dispatch();
   return Done{};
+}
+
+std::optional<ServerVerdicts::Verdict> Checks::found(const ServiceKey& service, Endpoint server) const {
+  const TargetHealth* const its = checked_.find(service, server);
+  if (!its || !its->target.check || its->condition == Condition::unknown) return std::nullopt;
+  return Verdict{its->serves, its->since};
+}
+
+void Checks::recall(const ServiceKey& service, Endpoint server, Verdict verdict) {
+  checked_.recall(service, server, verdict.well, verdict.since, gate_, context_.now);
 }
 
 Result<Done> Checks::open_probes() {

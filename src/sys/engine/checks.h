@@ -20,7 +20,7 @@
 
 namespace rawvs {
 
-class Checks final : public Part {
+class Checks final : public Part, public ServerVerdicts {
  public:
   Checks(EngineContext& context, Mastership& mastership, Notifier& notifier);
 
@@ -31,6 +31,9 @@ class Checks final : public Part {
   Result<Done> follow(bool at_start);
   // Applies the checks' verdicts to servers that an operator has just added.
   void settle();
+
+  std::optional<Verdict> found(const ServiceKey& service, Endpoint server) const override;
+  void recall(const ServiceKey& service, Endpoint server, Verdict verdict) override;
 
   void serve(Instant now) override;
   Instant deadline() const override;

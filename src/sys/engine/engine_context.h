@@ -42,13 +42,15 @@ struct EngineContext {
   // Another rawvsd forwards, from which this one takes over, or which takes over from this one: what only one of them
   // may have is not opened.
   bool another_serves = false;
-  std::span<Part* const> parts{};  // in the order in which they are served
+  ServerVerdicts* verdicts = nullptr;  // of the checks
+  std::span<Part* const> parts{};      // in the order in which they are served
 
   void dispatch() { frames.dispatch(); }  // after every call of the director
   Turn turn() { return {now, outbox}; }
   StateTables state_tables(bool renews = false) {  // what a process leaves to the next one
     StateTables tables = director.state_tables(renews);
     tables.events = &log.events();
+    tables.verdicts = verdicts;
     return tables;
   }
 };

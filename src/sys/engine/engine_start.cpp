@@ -81,13 +81,14 @@ Result<std::optional<std::string>> Engine::Parts::take_over(const Predecessor& p
 Result<Done> Engine::Parts::open(int signals_fd, const Predecessor& predecessor) {
   context.another_serves = static_cast<bool>(predecessor);
   if (const auto loaded = load(signals_fd); !loaded) return loaded;
+  // Before connections: a sorry server's place in the table is made by the checks.
+  if (const auto followed = checks.follow(true); !followed) return followed.error();
   std::optional<std::string> masters;
   if (predecessor) {
     auto taken = take_over(predecessor);
     if (!taken) return taken.error();
     masters = std::move(*taken);
   }
-  if (const auto followed = checks.follow(true); !followed) return followed.error();
   if (const auto opened = ports.open_all(); !opened) return opened.error();
   if (!predecessor) saving.restore();
   mastership.start(checks.wanted(), checks.checked(), masters);
