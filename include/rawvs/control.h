@@ -20,6 +20,7 @@
 //   add-server       service server [method] [weight] [upper] [lower] [mac] [tun-type] [tun-port] [tun-checksum]
 //   edit-server      the same: the whole record is replaced
 //   delete-server    service server
+//   set-order        service [server] order [was]    without a server: of all but a sorry server, and of those to come
 //   clear
 //   zero             [service]
 //   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
@@ -60,6 +61,7 @@
 //   state=WORD       as in connection rows      count=N      snap=BYTES of each frame to report: 0 (the default) to 8192
 //   role=master|backup   link=INTERFACE   id=0-255   maxlen=BYTES   group=IP:PORT   ttl=1-255    of [sync]
 //   after=N          an event's number; 0 (the default), or one that was not given yet: all events
+//   order=none|drained|disabled   was=    the same words: only in place of this order
 //   secrets=1        keys and passwords are written as they are, not as (hidden)
 //   reset=1          the tables become the file's, whatever was changed since
 //
@@ -76,6 +78,7 @@
 //               past-: counts of services that are removed or zeroed, if any; cpu: milliseconds; memory-most: bytes;
 //               turns of the loop: turns-busy, turns-longest in microseconds, turns-slow: those of more than 5 ms
 //               servers-used= servers-most= services-used= services-most= fragments-used= fragments-most=
+//               ftp-used= ftp-most=
 //               places of other tables; servers: also removed ones that connections use; fragments: datagrams that wait
 //   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
@@ -88,7 +91,9 @@
 //               persistent= overloaded= reach= via= mac= fixed= conns= ... outbps=    servers in the scheduler's order, newest
 //               first; the tun- keys with method=tunnel only, tun-port=0 for a tunnel without port
 //               name: its own, as the file has it
-//               [wanted=] [slow-start=] [health= for= flaps= attempts= attempts-failed= [latency=] latency-sum= why=]
+//               [wanted=] [slow-start=] [order= order-by= order-at=] [sorry=1] [health= for= flaps= attempts= attempts-failed= [latency=] latency-sum= why=]
+//               order=drained|disabled: an operator's, with the uid, and seconds since 1970; also of a service: of servers
+//               that are added; sorry: it is the sorry server, and in use
 //               wanted: the operator's weight, if another is in effect; slow-start: the part of its weight in
 //               effect, in percent
 //               health=up|down|damped|unknown: by its check, if it has one; for: seconds; flaps: how often it went down

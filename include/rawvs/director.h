@@ -45,7 +45,10 @@ struct HashKey;
 struct LinkCounters;
 struct LinkFacts;
 struct Mac;
+struct Order;
 struct Pressure;
+struct Reordered;
+struct Reordering;
 struct Route;
 struct Server;
 struct ServerSpec;
@@ -119,6 +122,10 @@ class Director {
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight);
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
                                       uint8_t share, int32_t least_weight = 0);
+  // An operator's orders: see Services. order_some() gives one to a service and the servers that it has: in portions.
+  // True: all are done.
+  std::optional<Refusal> set_order(const ServiceKey& key, Endpoint server, const Order& order);
+  bool order_some(const ServiceKey& key, const Reordering& as, Reordered& done);
   std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
   std::optional<Refusal> put_back(const ServiceKey& key, Endpoint server);
   std::optional<Refusal> zero(const ServiceKey& key);

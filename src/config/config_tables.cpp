@@ -222,7 +222,7 @@ void add_tables(const Config& config, const std::vector<Mark>& marks, WantedTabl
         walks.spend((v.limits.allow.size() + v.limits.deny.size()) / 4);
         for (const ServiceKey& key : services_of(v, marks[i])) {
           wanted.services.push_back(wanted_service(v, key, *checks));
-          wanted.services.back().said = {limits, ShortName::of(v.name)};
+          wanted.services.back().said = {limits, ShortName::of(v.name), fallen(v.health.on_down)};
           walks.spend(v.servers.size() / 8);
         }
         const auto vip = v.vip();

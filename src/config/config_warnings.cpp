@@ -60,8 +60,7 @@ void warn_unchecked(Checking& c, size_t i) {
   const Place& place = c.places.virtuals[i];
   const auto has_check = [](const ServerConfig& s) { return !s.check.empty() && s.check != "none"; };
   if (!v.check.empty() || place.bad("check") || std::ranges::any_of(v.servers, has_check)) return;
-  constexpr std::string_view kAboutChecks[] = {"sorry",  "on_down",    "inhibit", "slow_start",
-                                               "quorum", "hysteresis", "notify"};
+  constexpr std::string_view kAboutChecks[] = {"sorry", "inhibit", "slow_start", "quorum", "hysteresis", "notify"};
   const VirtualConfig untouched;
   for (const Row<VirtualConfig>& row : virtual_rows()) {
     if (std::ranges::find(kAboutChecks, row.key) == std::end(kAboutChecks) || !place.find(row.key)) continue;

@@ -35,34 +35,6 @@ constexpr uint64_t kServerKeys = bit(Key::method) | bit(Key::weight) | bit(Key::
 
 std::string counted(size_t n, const char* what) { return formatted("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
-// The director's refusal as text.
-Objection verdict(const Call& call, std::optional<Refusal> refusal) {
-  if (!refusal) return std::nullopt;
-  const std::string service = formatted("service {}", call.values.text(Key::service));
-  const std::string server = formatted("server {}", call.values.text(Key::server));
-  const bool about_server = call.values.of(Key::server).has_value();
-  const auto text = [&]() -> std::string {
-    switch (*refusal) {
-      case Refusal::exists: return about_server ? service + " already has " + server : service + " is already there";
-      case Refusal::no_service: return "there is no " + service;
-      case Refusal::no_server: return service + " has no " + server;
-      case Refusal::no_scheduler:
-        return formatted("scheduler {} is not built in", shortly_quoted(call.values.text(Key::scheduler)));
-      case Refusal::range: return "lower must not be greater than upper";
-      case Refusal::invalid: return (about_server ? server : service) + ": expected a unicast address";
-      case Refusal::full:
-        return about_server ? "no room for another server: see max_servers"
-                            : "no room for another service: see max_services";
-      case Refusal::unsupported: return formatted("rawvs {} cannot do that yet", kVersion);
-    }
-    return "?";
-  };
-  std::string why = text();
-  if (*refusal == Refusal::full)
-    call.changed(formatted("refused: {}: {}", about_server ? service + ", " + server : service, why));
-  return refused(*refusal, std::move(why));
-}
-
 using AddOrEdit = std::optional<Refusal> (Director::*)(const ServiceSpec&, Turn);
 
 // Checks that IPVS leaves to ipvsadm, and addresses for which a director must not answer ARP.
@@ -186,19 +158,6 @@ Objection delete_server(const Call& call) {
   const std::string was = there ? text(there->wanted()) : text(server);
   if (auto fault = verdict(call, call.director.remove_server(key, server, call.turn))) return fault;
   call.changed(formatted("{}: server {}: removed", text(key), was));
-  return std::nullopt;
-}
-
-// Changes many services and servers in portions; replies "ok" when all are done.
-Objection in_portions(const Call& call, std::function<bool(Turn)> portion) {
-  const std::shared_ptr<Job> job(new Job{std::move(portion), false});
-  if (!call.context.run) {
-    while (!job->portion(call.turn)) {
-    }
-    return std::nullopt;
-  }
-  call.context.run(job);
-  call.later = {[job] { return job->done; }, [] { return Conversation(RowSources()); }};
   return std::nullopt;
 }
 
@@ -372,6 +331,7 @@ constexpr Command kCommands[] = {
     {"add-server", kBoth, kServerKeys, add_server},
     {"edit-server", kBoth, kServerKeys, edit_server},
     {"delete-server", kBoth, 0, delete_server},
+    {"set-order", kService | bit(Key::order), bit(Key::server) | bit(Key::was), set_order},
     {"clear", 0, 0, clear},
     {"zero", 0, kService, zero},
     {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},

@@ -6,6 +6,8 @@
 // For src/control only.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,5 +40,10 @@ struct Command {
 };
 
 std::span<const Command> commands();
+
+// Common functions (control_call.cpp), and a command of another file (control_orders.cpp).
+Objection verdict(const Call& call, std::optional<Refusal> refusal);         // the director's refusal as text
+Objection in_portions(const Call& call, std::function<bool(Turn)> portion);  // replies "ok" when all are done
+Objection set_order(const Call& call);
 
 }  // namespace rawvs

@@ -116,7 +116,7 @@ void write_service(std::string& row, const Service& service) {
   put(row, "netmask", mask_word(spec.netmask, spec.key.family()));
   put(row, "ops", spec.one_packet ? 1 : 0);
   put_traffic(row, service.traffic, service.rates);
-  if (service.limits) put_limits(row, service);
+  put_limits(row, service);
 }
 
 void write_server(std::string& row, const Server& server, const Director& director, const ControlContext& context,

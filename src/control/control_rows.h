@@ -14,7 +14,7 @@
 
 namespace rawvs {
 
-void put_limits(std::string& row, const Service& service);  // REQUIRES: it has limits (control_rows_limits.cpp)
+void put_limits(std::string& row, const Service& service);  // if it has any; its order (control_rows_limits.cpp)
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
 // Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);

@@ -64,6 +64,8 @@ void put_places(std::string& row, const Director& director) {
   put(row, "services-most", most.max_services);
   put(row, "fragments-used", director.reassembly().size());
   put(row, "fragments-most", most.max_fragmented);
+  put(row, "ftp-used", director.sync_view().ftp->size());
+  put(row, "ftp-most", most.max_ftp);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::optional<ServerGate::NextHop> DirectorGate::next_hop(const Server& server) 
 }
 
 void DirectorGate::add(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
-  static_cast<void>(director_.add_server(key, spec, turn));
+  if (!director_.add_server(key, spec, turn)) static_cast<void>(director_.set_order(key, spec.at, {}));
 }
 
 void DirectorGate::remove(const ServiceKey& key, Endpoint at, Turn turn) {

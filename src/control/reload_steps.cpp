@@ -273,13 +273,13 @@ void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& s
 // Nobody but a file sets them: what is in effect is the old file's.
 void Reload::Impl::from_file(Turn& t, const WantedService& service) {
   const ServiceKey& key = service.spec.key;
-  const auto& [limits, name] = service.said;
+  const auto& [limits, name, on_down] = service.said;
   const auto there = t.director.services().from_file(key);
   const bool same_name = there.name == name;
   if (!same_name && t.director.services().find(key))
     note(formatted("{}: {}", rawvs::text(key), renamed(there.name, name)));
   const bool same_limits = there.limits && limits ? alike(*there.limits, *limits) : there.limits == limits;
-  if (!same_name || !same_limits) t.director.set_from_file(key, service.said);
+  if (!same_name || !same_limits || there.on_down != on_down) t.director.set_from_file(key, service.said);
 }
 
 // False: unfinished.
@@ -347,6 +347,7 @@ void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& the
     t.dispatch();
     const auto refusal = t.director.add_server(key, server, {t.now, t.out});
     t.director.set_standing(key, server.at, known.standing, known.most_weight, known.share, known.least_weight);
+    t.director.set_order(key, server.at, known.order);
     return changed(t, refusal, line);
   }
   changed(t, t.director.edit_server(key, server, {t.now, t.out}), line);

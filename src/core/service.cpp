@@ -26,13 +26,6 @@ void decide_overload(Server& server) {
   }
 }
 
-// Computes the weight in effect: the operator's, limited by checks and slow start.
-void weigh(Server& server) {
-  const int32_t most = server.allowed_weight();
-  server.spec.weight = server.part_of(most);
-  if (most != 0) server.last_weight = most;
-}
-
 bool no_link(Ip a) { return a.is_v6() && a.link_local(); }
 
 std::optional<Refusal> fault(const ServiceKey& key, const ServerSpec& spec) {
@@ -103,6 +96,7 @@ std::optional<Refusal> Services::add(const ServiceSpec& spec) {
   const FromFile said = from_file(spec.key);
   service.limits = said.limits;
   service.name = said.name;
+  service.on_down = said.on_down;
   begin(spec.scheduler, pool_of(servers_, service), service.state, service.serial);
   by_key_.add(hash(spec.key), *free);
   ++count_[index(spec.key.family())];
@@ -242,11 +236,13 @@ std::optional<Refusal> Services::add_server(const ServiceKey& key, const ServerS
   if (!server.in_service()) {
     service->unproven += server.unproven, service->half_open += server.half_open;
     service->use.connections += server.counted;
+    server.order = service->order;
   }
   server.service = static_cast<ServiceSlot>(service - services_.data());
   decide_overload(server);
   server.was_nat |= translates(spec.method);
   server.last_weight = spec.weight;
+  weigh(server);
   list(*service, slot);
   return std::nullopt;
 }
@@ -276,25 +272,6 @@ std::optional<Refusal> Services::edit_server(const ServiceKey& key, const Server
   return std::nullopt;
 }
 
-std::optional<Refusal> Services::set_standing(const ServiceKey& key, Endpoint at, Standing standing,
-                                              int32_t most_weight, uint8_t share, int32_t least_weight) {
-  Service* const service = find(key);
-  if (!service) return Refusal::no_service;
-  const ServerSlot slot = slot_of(key, at);
-  if (slot == kNoServer) return Refusal::no_server;
-  Server& server = servers_[slot];
-  const Weighed was(server);
-  server.standing = standing;
-  server.most_weight = most_weight;
-  server.least_weight = least_weight;
-  server.share = std::clamp<uint8_t>(share, 1, kFullShare);
-  weigh(server);
-  const Weighed is(server);
-  if (server.taken_out || was == is) return std::nullopt;
-  server_changed(service->spec.scheduler, service->state, was, is);
-  return std::nullopt;
-}
-
 std::optional<Refusal> Services::take_out(const ServiceKey& key, Endpoint server) {
   Service* const service = find(key);
   if (!service) return Refusal::no_service;
@@ -315,19 +292,6 @@ std::optional<Refusal> Services::put_back(const ServiceKey& key, Endpoint server
   forget_taken_out(*service, slot);
   list(*service, slot);
   return std::nullopt;
-}
-
-bool Services::set_reachable(ServerSlot slot, bool reachable) {
-  Server& server = servers_[slot];
-  if (server.reachable == reachable) return false;
-  const Weighed was(server);
-  server.reachable = reachable;
-  weigh(server);
-  const Weighed is(server);
-  if (!server.in_table() || was == is) return true;
-  Service& service = services_[server.service];
-  server_changed(service.spec.scheduler, service.state, was, is);
-  return true;
 }
 
 void Services::set_local(ServerSlot slot, bool local) {

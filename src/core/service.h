@@ -20,6 +20,7 @@
 #include "core/flow.h"
 #include "core/limits.h"
 #include "core/mark_table.h"
+#include "core/order.h"
 #include "core/short_name.h"
 #include "core/slots.h"
 #include "core/traffic.h"
@@ -114,6 +115,7 @@ struct Server {
   int32_t most_weight = INT32_MAX;  // what health checks allow
   int32_t least_weight = 0;         // at least this, whatever checks say: a sorry server in use
   uint8_t share = kFullShare;       // of the weight: lower during a slow start, at least 1
+  Order order{};                    // an operator's: takes the weight to 0, whatever else holds
   Standing standing = Standing::serves;
   ServiceSlot service = kNoService;                   // kNoService: removed, but connections may remain
   ServiceKey key{};                                   // of the service: recognises a server that returns
@@ -143,12 +145,17 @@ struct Server {
   // The weight without the slow start.
   int32_t full_weight() const { return share == kFullShare ? spec.weight : allowed_weight(); }
   int32_t allowed_weight() const { return reachable ? weight_by_checks() : 0; }
-  int32_t weight_by_checks() const { return std::max(std::min(wanted_weight, most_weight), least_weight); }
+  int32_t weight_by_checks() const {
+    return order.out() ? 0 : std::max(std::min(wanted_weight, most_weight), least_weight);
+  }
   // For listings and saving, which ignore whether packets can be sent to the server.
   int32_t listed_weight() const { return reachable ? spec.weight : part_of(weight_by_checks()); }
   int32_t part_of(int32_t weight) const {  // by its share, at least 1; 0 for weight 0
     return static_cast<int32_t>(std::max(int64_t{weight} * share / kFullShare, int64_t{std::min(weight, 1)}));
   }
+  // In its service's quorum. A server that cannot be reached is not alive, whatever its check says: the check may have
+  // found the way of this host's own kernel.
+  int32_t counted_weight() const { return reachable && !order.out() ? wanted_weight : 0; }
   ServerSpec wanted() const {  // as the operator set it, whatever health checks say
     ServerSpec all = spec;
     all.weight = wanted_weight;
@@ -213,6 +220,8 @@ struct Service {
   SynPromise promise{};
   std::shared_ptr<const ServiceLimits> limits{};  // null: none
   ShortName name{};                               // its section's; empty: no file has it
+  Standing on_down = Standing::keeps;             // what a disabled server's connections get
+  Order order{};                                  // of servers that are added
   LimitsUse use{};
 };
 
@@ -225,6 +234,7 @@ inline bool decides(const ServiceSpec& spec, const FlowKey& flow) {
 struct FromFile {                                 // what only a file says of a service
   std::shared_ptr<const ServiceLimits> limits{};  // null: none
   ShortName name{};                               // empty: none
+  Standing on_down = Standing::keeps;             // of a server that is down or disabled
 };
 
 class Services {
@@ -251,6 +261,15 @@ class Services {
   // Sets a health check's verdict. An edit of the server keeps it, its removal does not.
   std::optional<Refusal> set_standing(const ServiceKey& key, Endpoint server, Standing standing, int32_t most_weight,
                                       uint8_t share = kFullShare, int32_t least_weight = 0);
+  // An operator's order about a server: edits and checks keep it, its removal ends it. And about a service: of the
+  // servers that are added to it from now on; it changes none that is there.
+  std::optional<Refusal> set_order(const ServiceKey& key, Endpoint server, const Order& order);
+  std::optional<Refusal> set_order(const ServiceKey& key, const Order& order);
+  // What the server's connections get, by its check and by an order.
+  Standing standing(const Server& server) const {
+    if (server.order.what != Ordered::disabled || !server.in_service()) return server.standing;
+    return std::max(server.standing, services_[server.service].on_down);
+  }
   // Health checks take a server out of the table and put it back: operators and schedulers do not see it, its
   // connections continue by its standing. An operator may edit or remove it, or add it anew.
   std::optional<Refusal> take_out(const ServiceKey& key, Endpoint server);
@@ -316,6 +335,8 @@ class Services {
   ServerSlot slot_for(const ServiceKey& key, const ServerSpec& spec);
   ServerSlot longest_gone();
   void forget(ServerSlot slot);
+  static void weigh(Server& server);
+  void weigh_anew(Server& server, const Weighed& was);
   void release(Server& server, ServerSlot slot, Instant now);
   void list(Service& service, ServerSlot slot);
   void unlist(Service& service, ServerSlot slot);

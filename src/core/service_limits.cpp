@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// service_limits.cpp: limits and names, which only a file sets.
+// service_limits.cpp: limits, names and on_down, which only a file sets.
 #include "core/service.h"
 
 namespace rawvs {
 
 void Services::set_from_file(const ServiceKey& key, FromFile said) {
-  if (Service* const service = find(key)) service->limits = said.limits, service->name = said.name;
-  if (said.limits || !said.name.empty()) {
+  if (Service* const service = find(key)) {
+    service->limits = said.limits;
+    service->name = said.name;
+    service->on_down = said.on_down;
+  }
+  if (said.limits || !said.name.empty() || said.on_down != Standing::keeps) {
     from_file_.insert_or_assign(key, std::move(said));
   } else {
     from_file_.erase(key);

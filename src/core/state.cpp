@@ -62,15 +62,17 @@ StateWriter::StateWriter(const StateClock& clock, Instant since) : clock_(clock)
   for (std::vector<uint8_t>* const rows : {&servers_, &wide_servers_}) rows->reserve(kRowsPerBlock * kServer);
   for (std::vector<uint8_t>* const rows : {&rows_, &wide_rows_, &full_rows_}) rows->reserve(kRowsPerBlock * kControl);
   proxied_.reserve(kRowsPerBlock * kProxiedSize);
-  portion_.reserve(kHeaderSize + 7 * kBlockSize + kRowsPerBlock * (kServer + kProxiedSize + kControl) + kEndSize);
+  orders_.reserve(kRowsPerBlock * kOrderSize);
+  portion_.reserve(kHeaderSize + 8 * kBlockSize + kRowsPerBlock * (kServer + kProxiedSize + kControl) + kEndSize);
 }
 
 Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places) {
   portion_.clear();
   if (pass_ == Pass::header) put_header(tables), end_pass(tables);
   const Pass pass = pass_;
-  if (pass == Pass::servers && !look_at_servers(tables, now, places)) end_pass(tables);
+  if (pass == Pass::verdicts && !look_at_servers(tables, now, places)) end_pass(tables);
   size_t rows = 0;
+  if (pass == Pass::service_orders || pass == Pass::server_orders) put_orders(tables, places);
   for (; places != 0 && rows < kRowsPerBlock && pass_ == pass && pass >= Pass::templates && pass <= Pass::others;
        --places) {
     if (at_ >= tables.connections.id_limit()) {
@@ -81,6 +83,7 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
     look(tables, at_++, now);
     rows += written_ - before;
   }
+  put_rows(order_rows, orders_, now);
   put_rows(server_rows, servers_, now);
   put_rows(wide_server_rows, wide_servers_, now);
   put_rows(proxied_rows, proxied_, now);
@@ -100,14 +103,14 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
 bool StateWriter::look_at_servers(const StateTables& tables, Instant now, uint32_t places) {
   const std::span<const Server> servers = tables.services.servers();
   const uint32_t before = servers_written_;
-  for (; at_ < servers.size() && places != 0 && servers_written_ - before < kRowsPerBlock; ++at_, --places) {
-    const Server& server = servers[at_];
+  for (; at_ - 1 < servers.size() && places != 0 && servers_written_ - before < kRowsPerBlock; ++at_, --places) {
+    const auto slot = static_cast<ServerSlot>(at_ - 1);
+    const Server& server = servers[slot];
     if (!server.used || !server.in_service()) continue;
     const auto verdict = tables.verdicts->found(server.key, server.spec.at);
-    if (verdict && verdict->since >= since_)
-      static_cast<void>(server_number(tables, static_cast<ServerSlot>(at_), now));
+    if (verdict && verdict->since >= since_) static_cast<void>(server_number(tables, slot, now));
   }
-  return at_ < servers.size();
+  return at_ - 1 < servers.size();
 }
 
 void StateWriter::put_events(const Events& events, Instant now) {
@@ -122,10 +125,10 @@ void StateWriter::put_events(const Events& events, Instant now) {
 
 // Skips a walk that would find nothing.
 void StateWriter::end_pass(const StateTables& tables) {
+  at_ = 1;
   pass_ = static_cast<Pass>(static_cast<uint8_t>(pass_) + 1);
   const auto has_templates = [](const Server& s) { return s.used && s.persistent != 0; };
-  if (pass_ == Pass::servers && !tables.verdicts) pass_ = Pass::templates;
-  at_ = pass_ == Pass::servers ? 0 : 1;
+  if (pass_ == Pass::verdicts && !tables.verdicts) pass_ = Pass::templates;
   if (pass_ == Pass::templates && std::ranges::none_of(tables.services.servers(), has_templates))
     pass_ = Pass::controls;
   if (pass_ == Pass::controls && tables.ftp.size() == 0) pass_ = Pass::others;

@@ -81,6 +81,8 @@ struct StateTables {  // the director's tables
   const SynProxies* proxies = nullptr;     // of connections that began with a SYN cookie
   Events* events = nullptr;                // null: they are neither written nor read
   ServerVerdicts* verdicts = nullptr;      // as events
+  // Gives a server an order that was read; null: orders are neither written nor read.
+  std::function<void(const ServiceKey& key, Endpoint server, const Order& order)> order{};
 };
 
 struct StateClock {                // the time in terms that another process understands, perhaps after a reboot
@@ -104,8 +106,8 @@ class StateWriter {
   uint32_t written() const { return written_; }  // entries so far
 
  private:
-  // Controlling connections come first.
-  enum class Pass : uint8_t { header, servers, templates, controls, others, end, over };
+  // Controlling connections come before those that they control.
+  enum class Pass : uint8_t { header, service_orders, server_orders, verdicts, templates, controls, others, end, over };
   struct Known {  // a server that was written
     uint32_t number = 0;
     ServiceKey key{};
@@ -120,6 +122,7 @@ class StateWriter {
   void put_verdict(const StateTables& tables, const Server& server, MutableBytes row, Instant now) const;
   void end_pass(const StateTables& tables);
   void put_events(const Events& events, Instant now);
+  void put_orders(const StateTables& tables, uint32_t places);
   void put_rows(uint8_t kind, std::vector<uint8_t>& rows, Instant now);
 
   StateClock clock_;
@@ -128,7 +131,7 @@ class StateWriter {
   ConnectionId at_ = 1;
   uint32_t written_ = 0, blocks_ = 0, servers_written_ = 0;
   std::vector<Known> known_;  // by slot
-  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, full_rows_, proxied_, portion_;
+  std::vector<uint8_t> servers_, wide_servers_, rows_, wide_rows_, full_rows_, proxied_, orders_, portion_;
 };
 
 // Why a state is refused as a whole.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/state_marks.h"
+#include "core/state_orders.h"
 #include "core/state_rows.h"
 #include "core/track.h"
 #include "wire/crc32c.h"
@@ -193,6 +194,8 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
     } else if (block.kind == event_rows) {
       const auto event = read_event(row);
       if (event && tables.events) tables.events->restore(*event);
+    } else if (block.kind == order_rows) {
+      if (tables.order) read_order(row, tables.services, tables.order);
     } else if (block.kind == end_row) {
       entries_written_ = load_be32(row, 0);
       report_.complete = true;

@@ -20,6 +20,10 @@
 //                session: local address 16, its port 2, PROXY protocol's stage 1, zero 1, and number 4
 //   proxied  36: of an entry of the next blocks: id 4; its numbers, laid out by syn_proxy.cpp
 //   event   256: number 8, milliseconds since 1970 8, severity 1, topic 1, length of the text 2, the text 236
+//   order    72: what 2 bits, of a service 1 bit, or 8: no orders before this one; protocol 1, VIP's port 2, mark 4,
+//   VIP
+//                16, hash of the mark's matches 8, hash of their addresses 8, server 16, its port 2, zero 2, uid 4,
+//                milliseconds since 1970 8
 //   end       4: entries written
 #pragma once
 
@@ -46,6 +50,7 @@ inline constexpr size_t kLocal = 24;      // of a full row
 inline constexpr size_t kProxiedSize = 4 + kSynProxySaved;
 inline constexpr size_t kEventSize = 20 + Event::kTextMost;
 static_assert(kEventSize == 256);
+inline constexpr size_t kOrderSize = 72;
 static_assert(kControlSize == 232);
 inline constexpr size_t kBootAt = 48, kHeaderCheckAt = 68;
 inline constexpr size_t kRowsPerBlock = 256;
@@ -65,7 +70,8 @@ enum Kind : uint8_t {
   full_entry_rows,
   full_control_rows,
   proxied_rows,
-  event_rows
+  event_rows,
+  order_rows
 };
 constexpr bool is_wide(uint8_t kind) { return kind >= wide_server_rows && kind <= full_control_rows; }
 constexpr bool is_full(uint8_t kind) { return kind == full_entry_rows || kind == full_control_rows; }
@@ -77,6 +83,7 @@ constexpr size_t row_size(uint8_t kind) {  // 0: no such kind
     case end_row: return kEndSize;
     case proxied_rows: return kProxiedSize;
     case event_rows: return kEventSize;
+    case order_rows: return kOrderSize;
     case wide_server_rows: return kServerSize + kAddresses;
     case wide_entry_rows: return kEntrySize + kAddresses;
     case wide_control_rows: return kControlSize + kAddresses;

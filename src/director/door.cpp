@@ -46,7 +46,13 @@ void Director::hold_arp(bool hold) { path_->surroundings.hold_arp(hold); }
 void Director::link_counted(Link link, const LinkCounters& counters) { path_->counters[index(link)] = counters; }
 
 // Connections from other directors and from an earlier process.
-StateTables Director::state_tables(bool renews) { return path_->flows.state_tables(renews); }
+StateTables Director::state_tables(bool renews) {
+  StateTables tables = path_->flows.state_tables(renews);
+  tables.order = [this](const ServiceKey& key, Endpoint server, const Order& order) {
+    static_cast<void>(set_order(key, server, order));
+  };
+  return tables;
+}
 void Director::tell(SyncSender* sender) { path_->flows.tell(sender); }
 SyncView Director::sync_view() const { return path_->flows.sync_view(); }
 bool Director::adopt(const Adoption& heard, Turn turn) { return path_->flows.adopt(heard, turn); }

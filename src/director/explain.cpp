@@ -29,6 +29,7 @@ const char* discovery(Ip address) { return address.is_v4() ? "ARP" : "ND"; }
 
 std::string why_not(const Server& s) {
   if (!s.reachable) return "cannot be reached by forwarding: see its route";
+  if (s.order.out()) return formatted("{} by an operator: no new connections", name(s.order.what));
   if (s.spec.weight == 0 && s.most_weight == 0 && s.wanted_weight != 0)
     return "out: its check failed, or has not ended yet";
   if (s.spec.weight == 0) return "weight 0: no new connections";
@@ -116,8 +117,9 @@ class Explainer {
     if (d_.settings.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }
-    if (server.standing == Standing::resets) {
-      return step("Its server is down and on_down is reset: this packet ends it."), false;
+    if (d_.services.standing(server) == Standing::resets) {
+      const char* const why = server.standing == Standing::resets ? "down" : "disabled";
+      return step(formatted("Its server is {} and on_down is reset: this packet ends it.", why)), false;
     }
     if (flow_.protocol != Protocol::udp && reusable(*c, d_.settings.conn_reuse_mode)) {
       return step("It is over, so this packet may begin another one (conn_reuse_mode)."), false;

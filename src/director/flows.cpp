@@ -50,7 +50,7 @@ Connection* Flows::track(const Arrival& a, Turn turn) {
 bool Flows::over(const Arrival& a, const Connection& c) const {
   const Server& server = services_.server(c.server);
   if (settings_.expire_nodest_conn && !server.in_table()) return true;
-  if (server.standing == Standing::resets) return true;
+  if (services_.standing(server) == Standing::resets) return true;
   if (a.role != Role::request || !begins(a.packet)) return false;
   if (waits(c)) return a.packet.tcp_seq != proxies_[connections_.id(c)].client;  // its client has begun anew
   return (settings_.expire_nodest_conn && server.spec.weight == 0) || reusable(c, settings_.conn_reuse_mode);

@@ -142,7 +142,7 @@ void Flows::retire(Connection& client_template) {
 bool Flows::keeps(const Connection& client_template) const {
   const Server& server = services_.server(client_template.server);
   if (!server.in_table() || !server.reachable) return false;
-  if (server.standing == Standing::drains || server.standing == Standing::resets) return false;
+  if (services_.standing(server) >= Standing::drains) return false;
   return !settings_.expire_quiescent_template || server.spec.weight != 0;
 }
 

@@ -137,6 +137,29 @@ std::optional<Refusal> Director::set_standing(const ServiceKey& key, Endpoint se
   return path_->services.set_standing(key, server, standing, most_weight, share, least_weight);
 }
 
+std::optional<Refusal> Director::set_order(const ServiceKey& key, Endpoint server, const Order& order) {
+  const auto refusal = path_->services.set_order(key, server, order);
+  if (!refusal) path_->touched.add(key, server);
+  return refusal;
+}
+
+// Slots stay where they are, while checks change the service's lists between two portions.
+bool Director::order_some(const ServiceKey& key, const Reordering& as, Reordered& done) {
+  constexpr size_t kLooked = 4096;
+  Services& services = path_->services;
+  const Service* const service = std::as_const(services).find(key);
+  if (!service) return true;
+  if (done.at == 0 && as.changes(service->order)) done.service = !services.set_order(key, as.order);
+  const size_t end = std::min<size_t>(services.server_slots(), done.at + kLooked);
+  for (size_t work = kWork; done.at < end && work > 0; ++done.at) {
+    const Server& server = services.server(static_cast<ServerSlot>(done.at));
+    if (!server.in_service() || server.key != key || server.spec.at == as.except || !as.changes(server.order)) continue;
+    static_cast<void>(set_order(key, Endpoint(server.spec.at), as.order));
+    ++done.servers, --work;
+  }
+  return done.at >= services.server_slots();
+}
+
 std::optional<Refusal> Director::put_back(const ServiceKey& key, Endpoint server) {
   return path_->services.put_back(key, server);
 }

@@ -14,15 +14,6 @@ namespace {
 
 static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
 
-Standing fallen(OnDown on_down) {
-  switch (on_down) {
-    case OnDown::keep: return Standing::keeps;
-    case OnDown::drain: return Standing::drains;
-    case OnDown::reset: return Standing::resets;
-  }
-  return Standing::keeps;
-}
-
 }  // namespace
 
 CheckedServers::CheckedService* CheckedServers::service_of(uint32_t id) {
@@ -33,6 +24,10 @@ CheckedServers::CheckedService* CheckedServers::service_of(uint32_t id) {
 const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedService& service, Endpoint at) {
   const auto found = service.by_address.find(at);
   return found == service.by_address.end() ? nullptr : &service.servers[found->second];
+}
+
+CheckedServers::CheckedServer* CheckedServers::server_of(CheckedService& service, Endpoint at) {
+  return const_cast<CheckedServer*>(server_of(std::as_const(service), at));
 }
 
 const CheckedServers::CheckedServer* CheckedServers::server_of(const CheckedService& service, TargetId id) {
@@ -53,17 +48,19 @@ void CheckedServers::settle_some(ServerGate& gate, Turn turn) {
     const auto found = services_.find(touched.service);
     if (found == services_.end()) continue;
     CheckedService& service = found->second;
-    const CheckedServer* const checked = touched.server ? server_of(service, *touched.server) : nullptr;
+    CheckedServer* const checked = touched.server ? server_of(service, *touched.server) : nullptr;
     if (checked) settle(service, *checked, gate, turn.now);
     if (!touched.server || (service.sorry && service.sorry->at == *touched.server)) apply_sorry(service, gate, turn);
   }
 }
 
-// A server that cannot be reached is not alive, whatever its check says: it may have found the way of this host's own
-// kernel.
-void CheckedServers::settle(CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now) {
-  const Server* const server = gate.find(service.key, checked.at);
-  if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);
+// A server that comes back from an order starts slowly, as after a check's failure.
+void CheckedServers::settle(CheckedService& service, CheckedServer& checked, ServerGate& gate, Instant now) {
+  if (const Server* const server = gate.find(service.key, checked.at)) {
+    health_.set_weight(checked.id, server->counted_weight());
+    const bool out = server->order.out();
+    if (std::exchange(checked.ordered_out, out) && !out) health_.start_slowly(checked.id, now);
+  }
   apply(service, checked, gate, now);
 }
 
@@ -99,7 +96,7 @@ void CheckedServers::apply_sorry(CheckedService& service, ServerGate& gate, Turn
     gate.set_standing(service.key, at, Standing::serves, service.in_use || service.next ? INT32_MAX : 0);
   }
   const Server* const server = gate.find(service.key, at);
-  const bool reachable = server && server->reachable;
+  const bool reachable = server && server->reachable && !server->order.out();
   if (reachable == std::exchange(service.sorry_reachable, reachable)) return;
   HealthPolicy policy = service.policy;
   policy.sorry_server = policy.sorry_server && reachable;
@@ -171,6 +168,11 @@ void CheckedServers::carry_out(ServerGate& gate, Turn turn) {
 
 namespace {
 
+std::string why_unused(const Server* sorry) {
+  if (!sorry || !sorry->order.out()) return "packets cannot be sent to it";
+  return formatted("it is {} by an operator", name(sorry->order.what));
+}
+
 std::optional<HealthEvent> event_of(Condition condition) {
   switch (condition) {
     case Condition::up: return HealthEvent::up;
@@ -217,7 +219,7 @@ void CheckedServers::note(const QuorumChange& change, ServerGate& gate, Turn tur
     sorry = ": sorry server is not used any more";
   } else if (!change.enough && service->sorry) {
     sorry = ": sorry server " + called(service->sorry->name, text(service->sorry->at)) +
-            " is not used: packets cannot be sent to it";
+            " is not used: " + why_unused(gate.find(service->key, service->sorry->at));
   }
   turn.out.say(change.enough ? Severity::notice : Severity::warning,
                service->name + ": " + (change.enough ? "enough servers are well" : "too few servers are well") + " (" +
@@ -255,6 +257,17 @@ const TargetHealth* CheckedServers::find(const ServiceKey& service, Endpoint ser
   if (found == services_.end()) return nullptr;
   const CheckedServer* const checked = server_of(found->second, server);
   return checked ? health_.find(checked->id) : nullptr;
+}
+
+std::optional<Endpoint> CheckedServers::sorry_of(const ServiceKey& service) const {
+  const auto found = services_.find(service);
+  if (found == services_.end() || !found->second.sorry) return std::nullopt;
+  return found->second.sorry->at;
+}
+
+bool CheckedServers::stands_in(const ServiceKey& service, Endpoint server) const {
+  const auto found = services_.find(service);
+  return found != services_.end() && found->second.in_use && found->second.sorry && found->second.sorry->at == server;
 }
 
 const ServiceHealth* CheckedServers::find(const ServiceKey& service) const {

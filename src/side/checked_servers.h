@@ -77,6 +77,8 @@ class CheckedServers {
   const Health& health() const { return health_; }
   const TargetHealth* find(const ServiceKey& service, Endpoint server) const;  // null: it is not asked
   const ServiceHealth* find(const ServiceKey& service) const;
+  std::optional<Endpoint> sorry_of(const ServiceKey& service) const;
+  bool stands_in(const ServiceKey& service, Endpoint server) const;  // it is the sorry server, and in use
 
  private:
   static constexpr size_t kMostAtOnce = 64;  // probes begun in one call
@@ -85,7 +87,8 @@ class CheckedServers {
   struct CheckedServer {
     TargetId id{};
     Endpoint at{};
-    uint32_t wanted_by = 0;  // the number of the last follow() that wants it
+    uint32_t wanted_by = 0;    // the number of the last follow() that wants it
+    bool ordered_out = false;  // by an operator, when it was settled last
   };
   struct EndpointHash {
     size_t operator()(Endpoint e) const { return mixed(e); }
@@ -111,6 +114,7 @@ class CheckedServers {
 
   CheckedService* service_of(uint32_t id);
   static const CheckedServer* server_of(const CheckedService& service, Endpoint at);
+  static CheckedServer* server_of(CheckedService& service, Endpoint at);
   static const CheckedServer* server_of(const CheckedService& service, TargetId id);
   static bool own_sorry(const CheckedService& service) {
     return service.sorry && server_of(service, service.sorry->at);
@@ -129,7 +133,7 @@ class CheckedServers {
   void carry_out(ServerGate& gate, Turn turn);
   void note(const TargetChange& change, ServerGate& gate, Turn turn);
   void note(const QuorumChange& change, ServerGate& gate, Turn turn);
-  void settle(CheckedService& service, const CheckedServer& checked, ServerGate& gate, Instant now);
+  void settle(CheckedService& service, CheckedServer& checked, ServerGate& gate, Instant now);
   void settle_some(ServerGate& gate, Turn turn);
   void apply_some(ServerGate& gate, Turn turn);
   bool apply_some(CheckedService& service, size_t& left, ServerGate& gate, Turn turn);

@@ -161,7 +161,7 @@ void CheckedServers::set_server(CheckedService& service, const WantedChecks::Ser
                  Topic::server);
     return leave(service, at, gate);
   }
-  if (server) health_.set_weight(checked.id, server->reachable ? server->wanted_weight : 0);
+  if (server) health_.set_weight(checked.id, server->counted_weight());
   if (!is_new) return;
   service.by_address[at] = service.by_number[checked.id.server] = static_cast<uint32_t>(service.servers.size());
   service.servers.push_back(checked);

@@ -111,6 +111,13 @@ void Health::set_weight(TargetId id, int32_t weight) {
   count(*slot);
 }
 
+void Health::start_slowly(TargetId id, Instant now) {
+  Slot* const slot = slot_of(id);
+  if (!slot) return;
+  slot->start_slowly(policy_of(*slot), now);
+  wake(*slot, now);
+}
+
 void Health::remove_target(TargetId id) {
   Slot* const slot = slot_of(id);
   if (!slot) return;

@@ -45,6 +45,7 @@ class Health {
   // An earlier daemon's verdict, since `from`, stands until the first result. False: there is one, or no such target.
   bool recall(TargetId id, bool well, Instant from, Instant now);
   void set_weight(TargetId id, int32_t weight);  // the operator's, until set_target() sets another one
+  void start_slowly(TargetId id, Instant now);   // if it serves: it was kept back by something else than its check
   void remove_target(TargetId id);
   void remove_service(uint32_t service);  // and its targets
 

@@ -24,7 +24,7 @@ class ServerGate {
   virtual bool has_service(const ServiceKey& key) const = 0;
   virtual const Server* find(const ServiceKey& key, Endpoint at) const = 0;        // also one that is taken out
   virtual std::optional<NextHop> next_hop(const Server& server) const = 0;         // none: no route
-  virtual void add(const ServiceKey& key, const ServerSpec& spec, Turn turn) = 0;  // if there is room
+  virtual void add(const ServiceKey& key, const ServerSpec& spec, Turn turn) = 0;  // if there is room; without an order
   virtual void remove(const ServiceKey& key, Endpoint at, Turn turn) = 0;
   // See Services::set_standing(), take_out() and put_back().
   virtual void set_standing(const ServiceKey& key, Endpoint at, Standing standing, int32_t most_weight,

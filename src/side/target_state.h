@@ -33,6 +33,9 @@ class TargetState : public TargetHealth {
   std::optional<What> check_good(const HealthPolicy& policy, std::string_view text, Instant now);
   std::optional<What> release(const HealthPolicy& policy, Instant now);  // if damped: it is needed
   bool ramp(const HealthPolicy& policy, Instant now);                    // true: it has another weight now
+  void start_slowly(const HealthPolicy& policy, Instant now) {
+    if (serves) begin_serving(true, policy, now);
+  }
   bool ramping() const { return ramp_.has_value(); }
   Instant next_step(const HealthPolicy& policy, Instant now) const;  // of the slow start; kNever: none
 

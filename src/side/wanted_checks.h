@@ -14,6 +14,16 @@
 
 namespace rawvs {
 
+// What on_down means for the connections of a server that is down or disabled.
+constexpr Standing fallen(OnDown on_down) {
+  switch (on_down) {
+    case OnDown::keep: return Standing::keeps;
+    case OnDown::drain: return Standing::drains;
+    case OnDown::reset: return Standing::resets;
+  }
+  return Standing::keeps;
+}
+
 struct WantedChecks {
   std::string name;  // of its virtual
   ServiceKey service;
