@@ -14,6 +14,7 @@
 
 #include "own_folder.h"
 #include "rawvsadm/recordings.h"
+#include "tools/rawvsadm/texts.h"
 #include "tools/rawvsadm/words.h"
 
 namespace rawvs::adm {
@@ -184,41 +185,70 @@ std::string table(const char* keys) {
          keys + '\n';
 }
 
-constexpr char kQuiesce[] = "edit-server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=0";
-constexpr char kUndo[] = "  rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.11:80 -g -w 2\n";
+constexpr char kOrder[] = "set-order service=tcp:192.0.2.100:80 server=192.0.2.11:80 order=drained was=none";
+constexpr char kUndo[] = "To give it connections again: rawvsadm undrain 192.0.2.11";
+constexpr char kByRoot[] = " order=drained order-by=0 order-at=1800000000";
 
-TEST(Asking, DrainQuiescesWaitsAndEndsWhenNoConnectionIsLeft) {
+std::string by_root(const std::string& keys) { return table((keys + kByRoot).c_str()); }
+std::string since() { return "drained by root since " + clock_text(1'800'000'000); }
+
+TEST(Asking, DrainOrdersWaitsAndEndsWhenNoConnectionIsLeft) {
   Peer peer(Script{{"list", table("weight=2 active=1 inactive=1 persistent=1")},
-                   {kQuiesce, ""},
-                   {"list", table("weight=0 active=0 inactive=1 persistent=1")},
-                   {"list", table("weight=0 active=0 inactive=0 persistent=1")}});
+                   {kOrder, ""},
+                   {"list", by_root("weight=0 wanted=2 active=1 inactive=1 persistent=1")},
+                   {"list", by_root("weight=0 wanted=2 active=0 inactive=1 persistent=1")},
+                   {"list", by_root("weight=0 wanted=2 active=0 inactive=0 persistent=1")}});
   const Said said = say(peer.path(), "drain", {"192.0.2.11"});
   EXPECT_EQ(said.status, 0) << said.err;
-  EXPECT_EQ(said.out,
-            std::string("TCP 192.0.2.100:80: 192.0.2.11:80 has weight 0 now\nTo give it connections again:\n") + kUndo +
-                "1 connection left (0 active, 1 inactive)\n"
-                "no connection left\n"
-                "1 persistent client still belongs to 192.0.2.11: new connections of its go there until the "
-                "template expires, or at once elsewhere with expire_quiescent_template = 1\n");
+  EXPECT_EQ(said.out, "TCP 192.0.2.100:80: 192.0.2.11:80 is " + since() + '\n' + kUndo +
+                          "\n1 connection left (0 active, 1 inactive)\n"
+                          "no connection left\n"
+                          "1 persistent client still belongs to 192.0.2.11: new connections of its go there until the "
+                          "template expires, or at once elsewhere with expire_quiescent_template = 1\n");
 }
 
 TEST(Asking, DrainSaysHowToUndoItWhenTimeIsUp) {
-  Peer peer(Script{{"list", table("weight=2 active=1")}, {kQuiesce, ""}, {"list", table("weight=0 active=1")}});
+  Peer peer(Script{{"list", table("weight=2 active=1")},
+                   {kOrder, ""},
+                   {"list", by_root("weight=0 active=1")},
+                   {"list", by_root("weight=0 active=1")}});
   const Said said = say(peer.path(), "drain", {"192.0.2.11:80", "--timeout", "0"});
   EXPECT_EQ(said.status, 1);
   EXPECT_TRUE(said.out.ends_with("Time is up: 1 connection left (1 active, 0 inactive)\n")) << said.out;
-  const size_t undo = said.out.find(kUndo);
-  EXPECT_NE(undo, std::string::npos) << said.out;
-  EXPECT_EQ(said.out.find(kUndo, undo + 1), std::string::npos) << "once: " << said.out;
+  EXPECT_NE(said.out.find(kUndo), std::string::npos) << said.out;
 }
 
-TEST(Asking, DrainEndsWhenSomebodyGivesTheServerAWeightAgain) {
-  Peer peer(Script{{"list", table("weight=0 active=1")}, {"list", table("weight=3 active=1")}});
+TEST(Asking, DrainEndsWhenSomebodyGivesTheServerConnectionsAgain) {
+  Peer peer(Script{{"list", by_root("weight=0 active=1")},
+                   {kOrder, ""},
+                   {"list", by_root("weight=0 active=1")},
+                   {"list", table("weight=3 active=1")}});
   const Said said = say(peer.path(), "drain", {"192.0.2.11"}, true);
   EXPECT_EQ(said.status, 1);
   EXPECT_EQ(said.out,
             "{ \"server\": \"192.0.2.11\", \"drained\": false, \"active\": 1, \"inactive\": 0, \"persistent\": 0, "
-            "\"undo\": [ \"rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.11:80 -g -w 0\" ] }\n");
+            "\"undo\": [ \"rawvsadm undrain 192.0.2.11\" ] }\n");
+}
+
+TEST(Asking, UndrainOfADisabledServerSaysWhatItFound) {
+  const std::string disabled = table("weight=0 wanted=1 order=disabled order-by=0 order-at=1800000000");
+  Peer peer(Script{{"list", disabled},
+                   {"set-order service=tcp:192.0.2.100:80 server=192.0.2.11:80 order=none was=drained", ""},
+                   {"list", disabled}});
+  const Said said = say(peer.path(), "undrain", {"192.0.2.11"});
+  EXPECT_EQ(said.status, 1);
+  EXPECT_EQ(said.err, "rawvsadm: undrain: TCP 192.0.2.100:80: 192.0.2.11:80 is disabled by root since " +
+                          clock_text(1'800'000'000) + ": expected drained; see: rawvsadm enable\n");
+}
+
+TEST(Asking, EnableSaysWhatItWasAndHowTheServerIs) {
+  Peer peer(Script{{"list", by_root("weight=0 wanted=1")},
+                   {"set-order service=tcp:192.0.2.100:80 server=192.0.2.11:80 order=none", ""},
+                   {"list", table("weight=1 slow-start=4")}});
+  const Said said = say(peer.path(), "enable", {"192.0.2.11"});
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(said.out,
+            "TCP 192.0.2.100:80: 192.0.2.11:80: in service again: up, slow start 4%; it was " + since() + '\n');
 }
 
 TEST(Asking, DrainOfAServerThatNoServiceHasSaysSo) {

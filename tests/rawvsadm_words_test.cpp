@@ -11,7 +11,9 @@
 #include <fstream>
 #include <memory>
 
+#include "rawvsadm/recordings.h"
 #include "tools/rawvsadm/drain.h"
+#include "tools/rawvsadm/orders.h"
 #include "tools/rawvsadm/pcapng.h"
 #include "tools/rawvsadm/top.h"
 
@@ -293,41 +295,47 @@ TEST(Words, ChangesAreALineEachAndWhatTakesARestartSaysSo) {
   EXPECT_EQ(changes_text({}), "Nothing to change.\n");
 }
 
-TEST(Words, DrainingKeepsTheProxyProtocol) {
-  EXPECT_EQ(
-      quiesce_command(Row("server service=tcp:192.0.2.100:80 server=203.0.113.11:80 method=fullnat weight=1 proxy=2")),
-      "edit-server service=tcp:192.0.2.100:80 server=203.0.113.11:80 method=fullnat proxy=2 weight=0");
-}
-
-TEST(Words, DrainingAsksForTheWholeRecordWithWeightNoneAndUndoIsACommandLine) {
-  const std::string tunnel =
-      "server service=mark:10 server=192.0.2.11:0 method=tunnel tun-type=gue tun-port=6080 tun-checksum=remote "
-      "weight=3 "
-      "upper=20 lower=10 active=1 inactive=2 persistent=1 mac=02:00:00:00:00:11";
-  EXPECT_EQ(quiesce_command(Row(tunnel)),
-            "edit-server service=mark:10 server=192.0.2.11:0 method=tunnel upper=20 lower=10 tun-type=gue "
-            "tun-port=6080 tun-checksum=remote weight=0");
-  EXPECT_EQ(undo_line(Row(tunnel)),
-            "rawvsadm -e -f 10 -r 192.0.2.11:0 -i --tun-type gue --tun-port 6080 --tun-remcsum -w 3 -x 20 -y 10");
-  EXPECT_EQ(undo_line(Row("server service=sctp:192.0.2.100:9 server=192.0.2.11:9 method=masq weight=1")),
-            "rawvsadm -e --sctp-service 192.0.2.100:9 -r 192.0.2.11:9 -m -w 1");
-  const Rows rows = {kTable[1], kTable[2], kTable[3], tunnel};
+TEST(Words, WhatDrainedServersHaveLeftIsSummed) {
+  const Rows rows = {
+      kTable[1], kTable[2], kTable[3],
+      "server service=mark:10 server=192.0.2.11:0 method=tunnel weight=0 order=drained active=1 inactive=2 "
+      "persistent=1"};
   const auto at = [](const char* address) {
     return [address](const Row& row) { return row.get("server").starts_with(address); };
   };
   const Drained both = drained(rows, at("192.0.2.11:"));
   EXPECT_EQ(both.servers.size(), 2u);
-  EXPECT_FALSE(both.quiesced);
+  EXPECT_FALSE(both.ordered);
   EXPECT_EQ(left_text(both), "5 connections left (2 active, 3 inactive)");
   EXPECT_NE(templates_text(both, "192.0.2.11").find("4 persistent clients still belong to 192.0.2.11"),
             std::string::npos);
-  // Down, and so without connections; when it is back it would have some.
-  const std::string down = "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=0 wanted=3";
-  EXPECT_FALSE(drained({down}, at("192.0.2.12:80")).quiesced);
-  EXPECT_EQ(undo_line(Row(down)), "rawvsadm -e -t 192.0.2.100:80 -r 192.0.2.12:80 -g -w 3");
-  const Drained one = drained(rows, at("192.0.2.11:80"));
-  EXPECT_EQ(one.servers.size(), 1u);
-  EXPECT_TRUE(one.quiesced);
+  EXPECT_TRUE(drained(rows, at("192.0.2.11:0")).ordered);
+}
+
+TEST(Words, OrdersAreAboutServersOrAVirtualAsAWhole) {
+  const TableNames table({"service service=tcp:192.0.2.100:80 name=shop",
+                          "server service=tcp:192.0.2.100:80 server=192.0.2.11:80 name=web1",
+                          "service service=udp:192.0.2.100:80 name=shop",
+                          "server service=udp:192.0.2.100:80 server=192.0.2.11:80 name=web1",
+                          "service service=tcp:192.0.2.101:80 name=empty"});
+  const auto asked = [&](const char* typed) {
+    const auto meant = meant_by(table, typed, kBook);
+    std::string all;
+    for (const std::string& request : meant ? order_requests(*meant, "none", "drained") : Rows{meant.error().text})
+      all += request + '\n';
+    return all;
+  };
+  EXPECT_EQ(asked("shop"),
+            "set-order service=tcp:192.0.2.100:80 order=none was=drained\n"
+            "set-order service=udp:192.0.2.100:80 order=none was=drained\n");
+  EXPECT_EQ(asked("shop/"), asked("shop"));
+  EXPECT_EQ(asked("empty"), "set-order service=tcp:192.0.2.101:80 order=none was=drained\n");
+  EXPECT_EQ(asked("shop/web1"),
+            "set-order service=tcp:192.0.2.100:80 server=192.0.2.11:80 order=none was=drained\n"
+            "set-order service=udp:192.0.2.100:80 server=192.0.2.11:80 order=none was=drained\n");
+  EXPECT_EQ(asked("192.0.2.11"), asked("shop/web1"));
+  EXPECT_EQ(asked("web1"), asked("shop/web1"));
+  EXPECT_TRUE(asked("web3").starts_with("\"web3\" names nothing here")) << asked("web3");
 }
 
 TEST(Words, ACaptureIsReadBackByLibpcapAndHoldsItsComments) {

@@ -82,7 +82,8 @@ constexpr Metric kServer[] = {
      Scale::milli}};
 constexpr Metric kServerState[] = {
     {"rawvs_server_check_up", kGauge, "1: its check says that it works; 0: down, held back or not known."},
-    {"rawvs_server_reachable", kGauge, "1: packets can be sent to it, and it was not silent when asked for its MAC."}};
+    {"rawvs_server_reachable", kGauge, "1: packets can be sent to it, and it was not silent when asked for its MAC."},
+    {"rawvs_server_ordered_out", kGauge, "1: an operator has drained or disabled it."}};
 
 constexpr Metric kExits[] = {{"rawvs_exits_total", kCounter, "Packets by their way out of the director.", "count"}};
 
@@ -268,6 +269,7 @@ void Metrics::take_server(const Row& row) {
   backends_.add(row);
   if (row.has("health")) state_.add(0, its, row.get("health") == "up" ? 1 : 0);
   state_.add(1, its, row.get("reach") == "ready" || row.get("reach") == "asking" ? 1 : 0);
+  state_.add(2, its, row.has("order") ? 1 : 0);
 }
 
 void Metrics::take_link(const Row& row) {

@@ -41,6 +41,7 @@ struct Listener {  // a socket of a program of this host
 
 struct HostFacts {
   bool known = true;  // false: rawvsd runs in another network namespace
+  int64_t now = 0;    // seconds since 1970
   std::vector<HostLink> links;
   std::vector<Listener> listeners{};
   uint16_t first_local_port = 0, last_local_port = 0;  // of this host's own connections; 0: unknown
@@ -97,6 +98,9 @@ struct ServerFacts {
   std::string health;  // by its check; empty: it has none
   std::string why;
   uint64_t seconds = 0, flaps = 0;  // in this condition; how often it went down recently
+  std::string order;                // of an operator: "drained by root since ..."; empty: none
+  int64_t ordered_at = 0;           // seconds since 1970
+  std::string order_word() const { return order.substr(0, order.find(' ')); }
   bool out() const { return weight == 0 && !health.empty() && health != "up"; }
   static constexpr uint64_t kFirstCheck = 60;  // seconds by which the first check should have ended
   bool unjudged() const { return out() && health == "unknown" && seconds < kFirstCheck; }
@@ -275,6 +279,9 @@ std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings);
 std::string look_at_answers(const DoctorFacts& facts, Findings& findings);
 std::string look_at_tunnels(const DoctorFacts& facts, Findings& findings);
 std::string look_at_mtus(const DoctorFacts& facts, Findings& findings);
+
+// doctor_orders.cpp
+std::string look_at_orders(const DoctorFacts& facts, Findings& findings);
 
 // doctor_own.cpp
 std::string look_at_own_vips(const DoctorFacts& facts, Findings& findings);

@@ -14,6 +14,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <memory>
 
 #include "doctor.h"
@@ -123,6 +124,7 @@ std::string root_of(uint64_t pid) {
 
 HostFacts host_facts(uint64_t daemon_pid) {
   HostFacts out;
+  out.now = std::time(nullptr);
   if (!same_network(daemon_pid)) {
     out.known = false;
     return out;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "doctor.h"
+#include "orders.h"
 
 namespace rawvs::adm {
 namespace {
@@ -59,6 +60,8 @@ ServerFacts server(const Row& row, size_t service) {
   out.seconds = row.number("for");
   out.flaps = row.number("flaps");
   if (row.has("health")) out.why = row.tail("why");
+  out.order = order_text(row);
+  out.ordered_at = static_cast<int64_t>(row.number("order-at"));
   return out;
 }
 

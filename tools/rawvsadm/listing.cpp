@@ -256,6 +256,7 @@ void ServiceTable::take(const Row& row) {
     s.proxy = row.has("proxy");
     s.tunnel = row.get("tun-type"), s.checksum = row.get("tun-checksum"), s.tunnel_port = row.number("tun-port");
     s.weight = row.number("weight"), s.upper = row.number("upper"), s.lower = row.number("lower");
+    s.saved_weight = row.has("order") && row.has("wanted") ? row.number("wanted") : s.weight;
     s.active = row.number("active"), s.inactive = row.number("inactive"), s.persistent = row.number("persistent");
     s.counts = counts(row);
     services_.back().servers.push_back(std::move(s));
@@ -310,7 +311,8 @@ std::string saved(const ServiceTable& table, const Names* names) {
     for (const ServerLine& server : s.servers) {
       const char* const method = method_option(server.method);
       out += "-a " + service + " -r " + place(server.at, s.protocol, names) + ' ' + method + " -w " +
-             std::to_string(server.weight) + tunnel_options(server) + (server.proxy ? " --proxy-protocol\n" : "\n");
+             std::to_string(server.saved_weight) + tunnel_options(server) +
+             (server.proxy ? " --proxy-protocol\n" : "\n");
     }
   }
   return out;

@@ -33,6 +33,7 @@ struct ServerLine {
   uint64_t tunnel_port = 0;
   bool proxy = false;  // PROXY protocol
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, persistent = 0;
+  uint64_t saved_weight = 0;     // without an operator's order, which is no part of the table
   std::vector<uint64_t> counts;  // connections, packets in and out, bytes in and out: totals, or per second
 };
 

@@ -3,6 +3,7 @@
 // the state of one that is not simply up.
 #include <algorithm>
 
+#include "orders.h"
 #include "table_names.h"
 #include "texts.h"
 #include "wire/discovery.h"
@@ -36,20 +37,33 @@ Cells server_cells(const Row& row, uint64_t of_service) {
           rate_cell(row, "outbps")};
 }
 
+std::string coloured(const std::string& line, bool mild, bool colour) {
+  return colour ? (mild ? "\033[33m" : "\033[31m") + line + "\033[0m\n" : line + '\n';
+}
+
+// "    up, 95 s: tcp 192.0.2.11:80: connected; the check took 3 ms".
+std::string check_line(const Row& row) {
+  const std::string took = row.has("latency") ? "; the check took " + std::string(row.get("latency")) + " ms" : "";
+  return "    up, " + std::to_string(row.number("for")) + " s: " + std::string(row.tail("why")) + took + '\n';
+}
+
 // "    down, 12 s: connection refused", red if it gets no new connections for another reason than the operator's.
-std::string state_line(const Row& row, bool colour) {
-  const std::string state = server_state(row);
-  if (state == "up") return "";
+// Before it, an order: "    drained by root since 2026-01-31 23:59:59"; and that it is a sorry server in use.
+std::string state_lines(const Row& row, bool colour, bool details) {
+  const std::string order = order_text(row), state = checked_state(row);
+  std::string out = order.empty() ? "" : coloured("    " + order, true, colour);
+  if (row.number("sorry") != 0) out += coloured("    sorry server: serves, as too few others can", true, colour);
+  if (state == "up") return details && row.get("health") == "up" ? out + check_line(row) : out;
   const bool checked = row.has("health") && state.starts_with(row.get("health"));
   const std::string line = "    " + state + (checked ? ": " + std::string(row.tail("why")) : "");
   const bool mild = state.starts_with("up") || state.starts_with("quiesced") || state.starts_with("asking") ||
                     state.starts_with("not checked");
-  return colour ? (mild ? "\033[33m" : "\033[31m") + line + "\033[0m\n" : line + '\n';
+  return out + coloured(line, mild, colour);
 }
 
 }  // namespace
 
-std::string services_text(const Rows& rows, bool colour) {
+std::string services_text(const Rows& rows, bool colour, bool details) {
   constexpr uint32_t kRight = 0b11111110;  // all but the server
   std::vector<uint64_t> totals;            // connections of each service
   for (const std::string& line : rows) {
@@ -78,7 +92,7 @@ std::string services_text(const Rows& rows, bool colour) {
     } else if (row.word() == "server" && at < table.size()) {
       if (place(row).size() > kPlaceMost) out += place(row) + '\n';
       const size_t end = table.find('\n', at) + 1;
-      out += table.substr(at, end - at) + state_line(row, colour);
+      out += table.substr(at, end - at) + state_lines(row, colour, details);
       at = end;
     }
   }
@@ -91,15 +105,21 @@ Rows in_state(const Rows& rows, std::string_view state) {
   for (const std::string& line : rows) {
     const Row row(line);
     if (row.word() == "service") head = line;
-    if (row.word() != "server" || !server_state(row).starts_with(state)) continue;
+    if (row.word() != "server") continue;
+    if (!server_state(row).starts_with(state) && !checked_state(row).starts_with(state)) continue;
     if (!head.empty()) out.push_back(std::exchange(head, {}));
     out.push_back(line);
   }
   return out;
 }
 
-// A condition that stops all packets precedes one that stops new connections only.
 std::string server_state(const Row& row) {
+  if (!row.has("order")) return checked_state(row);
+  return std::string(row.get("order")) + " since " + clock_text(static_cast<time_t>(row.number("order-at")));
+}
+
+// A condition that stops all packets precedes one that stops new connections only.
+std::string checked_state(const Row& row) {
   const std::string_view reach = row.get("reach"), via = row.get("via"), server = row.get("server");
   const auto at = parse_endpoint(server);
   const bool behind = !via.empty() && via != "-" && at && parse_ip(via) != at->addr;
@@ -120,7 +140,8 @@ std::string server_state(const Row& row) {
     return std::string(row.get("health") == "unknown" ? "not checked yet" : row.get("health")) + ", " +
            std::to_string(row.number("for")) + " s";
   }
-  if (row.has("weight") && row.number("weight") == 0) return "quiesced (weight 0)";
+  const bool by_order = row.has("order") && row.has("wanted");  // else the weight is 0 without the order, too
+  if (row.has("weight") && row.number("weight") == 0 && !by_order) return "quiesced (weight 0)";
   if (row.number("overloaded") != 0) {
     return "full: " + std::to_string(row.number("active") + row.number("inactive")) + " of " +
            std::to_string(row.number("upper"));

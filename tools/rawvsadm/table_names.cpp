@@ -64,6 +64,21 @@ bool TableNames::is_virtual(std::string_view name) const {
   return std::ranges::any_of(services_, [&](const std::string& line) { return Row(line).get("name") == name; });
 }
 
+Rows TableNames::rows_like(const Rows& servers) const {
+  std::set<std::pair<std::string_view, std::string_view>> places;
+  for (const std::string& line : servers) places.emplace(Row(line).get("service"), Row(line).get("server"));
+  Rows out;
+  std::ranges::copy_if(servers_, std::back_inserter(out), [&](const std::string& line) {
+    return places.contains({Row(line).get("service"), Row(line).get("server")});
+  });
+  return out;
+}
+
+bool TableNames::is_ambiguous(const std::string& typed) const {
+  const auto same = [&](const std::string& line) { return Row(line).get("name") == typed; };
+  return is_virtual(typed) && std::ranges::any_of(servers_, same);
+}
+
 Error TableNames::unknown(const std::string& typed) const {
   if (parse_ip(typed) || parse_endpoint(typed)) {
     return Error{"no service has a server " + typed + "; see: rawvsadm -Ln"};
@@ -161,8 +176,7 @@ Result<Rows> TableNames::servers(const std::string& typed, const Names& hosts) c
     if (!of) return of.error();
     meant = servers_of(typed.substr(0, slash), typed.substr(slash + 1), hosts);
   } else if (is_virtual(typed)) {
-    const auto same = [&](const std::string& line) { return Row(line).get("name") == typed; };
-    if (std::ranges::any_of(servers_, same)) {
+    if (is_ambiguous(typed)) {
       return Error{'"' + typed + "\" is a virtual and a server: write " + typed + "/ for the virtual, or VIRTUAL/" +
                    typed + " for the server"};
     }

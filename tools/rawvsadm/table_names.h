@@ -34,6 +34,9 @@ class TableNames {
   // Of the listing, the services and servers that these words mean, each as for servers(); a service without servers
   // may be one.
   Result<Rows> only(const std::vector<std::string>& typed, const Names& hosts) const;
+  // Of this listing, the servers that another one has in these rows; without those that are gone.
+  Rows rows_like(const Rows& servers) const;
+  bool is_ambiguous(const std::string& typed) const;  // a virtual and a server have this name
   std::vector<std::string> all_typed() const;  // virtuals with a name, and VIRTUAL/SERVER, in the order of the listing
   // Of any row with service=: shop, or TCP 192.0.2.100:80.
   std::string called_service_of(const Row& row) const;

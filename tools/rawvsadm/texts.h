@@ -23,6 +23,7 @@ std::string clock_text(time_t at);               // 2026-01-31 23:59:59, local t
 std::string service_name(std::string_view key);  // TCP 192.0.2.100:80, FWM 10
 std::string service_text(const Row& row);        // TCP 192.0.2.100:80 wlc persistent 360
 std::string server_state(const Row& row);        // up, or why it gets no new connections
+std::string checked_state(const Row& row);       // the same, whatever an operator has ordered
 // The most frequent kind of "password:12,ttl:1" other than `but`: password.
 std::string_view most_of(std::string_view kinds, std::string_view but = {});
 std::string rival_advice(const Row& row);  // a host that wrongly answers for a VIP, and what to do: a line
@@ -32,7 +33,8 @@ std::string arp_text(const Rows& rows);                                      // 
 std::string vrrp_text(const Rows& rows);                                     // of vrrp
 std::string status_text(const Rows& rows, time_t now, bool colour = false);  // of list, exits, arp (words_status.cpp)
 // Services and servers, of list (status_servers.cpp), in 80 columns if names and addresses are not longer.
-std::string services_text(const Rows& rows, bool colour = false);
+// details: also what the checks of servers that are up say, and how long they take.
+std::string services_text(const Rows& rows, bool colour = false, bool details = false);
 Rows in_state(const Rows& rows, std::string_view state);  // servers whose state begins so, and their services
 std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
 int explain_status(const Rows& rows);                     // 0: forwarded or answered

@@ -41,6 +41,17 @@ constexpr char kNames[] =
     "IP[:PORT]. --state: servers in such a state alone, as up, down, quiesced. --names: the names that there are, a "
     "line each.\n";
 
+constexpr char kDrain[] =
+    "NAME is a server, VIRTUAL/SERVER, or VIRTUAL for all of its servers, and those that are added. A server is a "
+    "name\n"
+    "or IP[:PORT]; without a virtual, it is drained in every service. It stays so until undrain or enable, also after "
+    "a\n"
+    "reload or a restart (with a state file). Exit status 0: no connection is left; 1: some are left after S seconds.\n"
+    "Persistent clients stay with it until their templates expire, unless expire_quiescent_template = 1.\n";
+constexpr char kOrders[] =
+    "NAME is a server, VIRTUAL/SERVER, or VIRTUAL for all of its servers, and those that are added; as for drain.\n"
+    "Checks go on. A reload changes nothing about it; status shows who has ordered it, and when.\n";
+
 constexpr Word kWords[] = {
     {"status", "[NAME ...] [--state WORD] [--names]",
      "one screen: services, servers and their state, rates, drops, conflicts", kNames, true, status_word},
@@ -71,12 +82,13 @@ constexpr Word kWords[] = {
      trace_word},
     {"capture", "FILE [filters] [--count N] [--snap BYTES]",
      "a file for Wireshark: packets as they came and left, with the decision", kCaptureFilters, true, capture_word},
-    {"drain", "NAME [--timeout S]", "give a server no new connections, and wait until it has none",
-     "NAME is a server, VIRTUAL/SERVER, or VIRTUAL for all of its servers. A server is a name or IP[:PORT]; without a\n"
-     "virtual, its weight becomes 0 in every service. Exit status 0: no connection is left; 1: some are left after S "
-     "seconds.\n"
-     "Persistent clients stay with it until their templates expire, unless expire_quiescent_template = 1.\n",
-     true, drain_word},
+    {"drain", "NAME [--timeout S]", "give a server no new connections, and wait until it has none", kDrain, true,
+     drain_word},
+    {"undrain", "NAME", "give a drained server connections again", kOrders, true, undrain_word},
+    {"disable", "NAME", "take a server out of service at once: on_down says what its connections get", kOrders, true,
+     disable_word},
+    {"enable", "NAME", "give a server connections again, whether it was drained or disabled", kOrders, true,
+     enable_word},
     {"reload", "[--reset]", "read the configuration again, and apply what changed in it",
      "Changes made by rawvsadm stay, unless the file has changed the same record. --reset: the table becomes the "
      "file's.\n"

@@ -62,7 +62,10 @@ int events_word(WordCall& call);   // words_events.cpp
 int explain_word(WordCall& call);  // words_live.cpp: explain, trace, capture
 int trace_word(WordCall& call);
 int capture_word(WordCall& call);
-int drain_word(WordCall& call);   // words_drain.cpp
+int drain_word(WordCall& call);    // words_drain.cpp
+int undrain_word(WordCall& call);  // words_orders.cpp: undrain, disable, enable
+int disable_word(WordCall& call);
+int enable_word(WordCall& call);
 int reload_word(WordCall& call);  // words_file.cpp: reload, check, save --ini
 int check_word(WordCall& call);
 int ini_word(WordCall& call);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// words_drain.cpp: drain: sets a server's weights to 0 and waits until it has no connections.
+// words_drain.cpp: drain: orders that servers get no new connections, and waits until they have none.
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include <set>
 
 #include "drain.h"
-#include "table_names.h"
+#include "orders.h"
 #include "word_args.h"
 
 namespace rawvs::adm {
@@ -39,6 +39,7 @@ struct Asked {
   std::string server;                                   // as people call it
   std::set<std::pair<std::string, std::string>> meant;  // service and server of each
   std::optional<uint64_t> timeout;                      // seconds
+  std::string undo() const { return "rawvsadm undrain " + server; }
   bool holds(const Row& row) const {
     return meant.contains({std::string(row.get("service")), std::string(row.get("server"))});
   }
@@ -52,20 +53,12 @@ Result<std::optional<uint64_t>> read_timeout(const WordArgs& args) {
   return std::optional(*timeout);
 }
 
-std::string undo_text(const Rows& servers) {
-  std::string out;
-  for (const std::string& line : servers) {
-    if (given_weight(Row(line)) != 0) out += "  " + undo_line(Row(line)) + '\n';
-  }
-  return out.empty() ? "" : "To give it connections again:\n" + out;
-}
-
 // The text about undoing it has been printed.
-int ended(const WordCall& call, const Asked& asked, const Drained& now, const Rows& before, const std::string& why) {
+int ended(const WordCall& call, const Asked& asked, const Drained& now, const std::string& why) {
   const bool done = now.left() == 0 && why.empty();
   if (call.json) {
     Json undo = Json::list();
-    for (const std::string& line : before) undo.add(Json::text(undo_line(Row(line))));
+    undo.add(Json::text(asked.undo()));
     Json out = Json::object();
     out.set("server", Json::text(asked.server)).set("drained", Json::truth(done));
     out.set("active", Json::number(now.active)).set("inactive", Json::number(now.inactive));
@@ -94,19 +87,23 @@ int drain_word(WordCall& call) {
   Rows rows;
   if (const Status status = ask(call, "list", rows)) return *status;
   const TableNames table(rows);
-  const auto found = table.servers(args->plain[0], call.names);
+  const auto found = meant_by(table, args->plain[0], call.names);
   if (!found) return std::fprintf(stderr, "rawvsadm: drain: %s\n", found.error().text.c_str()), kAnswerIsNo;
+  for (const std::string& request : order_requests(*found, "drained", "none")) {
+    if (const Status status = ask(call, request, [](const Row&) {})) return *status;
+  }
+  rows.clear();
+  if (const Status status = ask(call, "list", rows)) return *status;
   Asked asked{args->plain[0], {}, *timeout};
-  for (const std::string& line : *found) {
-    asked.meant.emplace(Row(line).get("service"), Row(line).get("server"));
-  }
-  for (const std::string& line : *found) {
+  std::string told;
+  for (const std::string& line : TableNames(rows).rows_like(found->servers)) {
     const Row row(line);
-    if (given_weight(row) == 0) continue;
-    if (const Status status = ask(call, quiesce_command(row), [](const Row&) {})) return *status;
-    if (!call.json) print(table.called_service_of(row) + ": " + called_server(row) + " has weight 0 now\n");
+    if (!row.has("order")) continue;  // a virtual's sorry server is not drained with it
+    asked.meant.emplace(row.get("service"), row.get("server"));
+    told += table.called_service_of(row) + ": " + called_server(row) + " is " + order_text(row) + '\n';
   }
-  if (!call.json) print(undo_text(*found));  // before waiting: a user who interrupts needs it, too
+  // Before waiting: a user who interrupts needs it, too.
+  if (!call.json) print(told + "To give it connections again: " + asked.undo() + '\n');
 
   Progress progress(call.json);
   for (uint64_t waited = 0;; ++waited) {
@@ -115,12 +112,12 @@ int drain_word(WordCall& call) {
     const Drained now = drained(rows, [&](const Row& row) { return asked.holds(row); });
     progress.show(left_text(now));
     const bool late = asked.timeout && waited >= *asked.timeout;
-    const char* const why = now.servers.empty() ? "It was removed meanwhile"
-                            : !now.quiesced     ? "Somebody gave it a weight again"
-                            : now.left() == 0   ? ""
-                            : late              ? "Time is up"
-                                                : nullptr;
-    if (why) return progress.end(), ended(call, asked, now, *found, why);
+    const char* const why = now.servers.empty() && !asked.meant.empty() ? "It was removed meanwhile"
+                            : !now.ordered                              ? "Somebody gives it connections again"
+                            : now.left() == 0                           ? ""
+                            : late                                      ? "Time is up"
+                                                                        : nullptr;
+    if (why) return progress.end(), ended(call, asked, now, why);
     sleep_a_second();
   }
 }

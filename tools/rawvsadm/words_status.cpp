@@ -68,8 +68,9 @@ std::string places_part(const Row& row) {
   const auto part = [&](const char* what, const std::string& key) {
     return what + grouped(row.number(key + "-used")) + " of " + grouped(row.number(key + "-most"));
   };
-  return part("Servers: ", "servers") + part("; services: ", "services") +
-         part("; fragmented datagrams: ", "fragments") + '\n';
+  std::string out = part("Servers: ", "servers") + part("; services: ", "services") +
+                    part("; fragmented datagrams: ", "fragments") + '\n';
+  return row.number("ftp-used") == 0 ? out : out + part("FTP control connections behind NAT: ", "ftp") + '\n';
 }
 
 // "Connections: 1,204 of 262,144"; persistence templates and wide entries counted as the places that they take.
@@ -305,7 +306,7 @@ int status_word(WordCall& call) {
   if (args->has("state")) rows = in_state(rows, args->value("state"));
   if (call.json) return print((part ? json_of(rows, {"service"}) : json_of(rows, kStatusView.lists)).line()), 0;
   const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  print(part ? services_text(rows, colour) : status_text(rows, std::time(nullptr), colour));
+  print(part ? services_text(rows, colour, true) : status_text(rows, std::time(nullptr), colour));
   return 0;
 }
 
