@@ -33,6 +33,7 @@ constexpr const char* kWords[] = {"add-service",
                                   "add-server",
                                   "edit-server",
                                   "delete-server",
+                                  "set-order",
                                   "clear",
                                   "zero",
                                   "set-timeouts",
@@ -100,6 +101,7 @@ std::string value_of(std::string_view key, Chance& chance) {
   if (key == "protocol") return chance.of({"tcp", "udp", "sctp"});
   if (key == "scheduler") return chance.of({"rr", "wlc", "mh", "lblc"});
   if (key == "persistence" || key == "weight" || key == "upper" || key == "count") return chance.of({"0", "1", "300"});
+  if (key == "order" || key == "was") return chance.of({"none", "drained", "disabled", "out"});
   if (key == "server" || key == "client" || key == "virtual") return chance.of(kPlaces);
   return chance.of(kOthers);
 }
@@ -115,6 +117,7 @@ const std::vector<Form> kForms = {
     {"add-server", {"service", "server"}, {"method", "weight", "upper", "lower", "mac", "tun-type"}},
     {"edit-server", {"service", "server"}, {"method", "weight", "upper"}},
     {"delete-server", {"service", "server"}, {}},
+    {"set-order", {"service", "order"}, {"server", "was"}},
     {"list", {}, {"service"}},
     {"connections", {}, {"client", "state", "server", "virtual"}},
     {"explain", {"protocol", "client", "virtual"}, {}},

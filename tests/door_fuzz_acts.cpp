@@ -197,8 +197,16 @@ void DoorFuzz::operator_acts() {
     case 17:
     case 18: director_->add(service_spec(service_key()), {now_, out_}); break;
     case 19:
-      director_->set_from_file(key, {one_in(2) ? nullptr : limits(), ShortName::of(one_in(2) ? "web" : "")});
+      director_->set_from_file(key, {one_in(2) ? nullptr : limits(), ShortName::of(one_in(2) ? "web" : ""),
+                                     static_cast<Standing>(1 + below(3))});
       break;
+    case 20: director_->set_order(key, server.at, {static_cast<Ordered>(below(3)), 7, 9}); break;
+    case 21: {
+      Reordered done;
+      while (!director_->order_some(key, {.order = {static_cast<Ordered>(below(3)), 7, 9}}, done)) {
+      }
+      break;
+    }
     default: director_->add_server(key, server, {now_, out_}); break;
   }
 }

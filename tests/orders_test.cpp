@@ -231,6 +231,36 @@ TEST_F(ReloadTest, KeepsOrders) {
   EXPECT_EQ(of(13), kDisabledByRoot);
 }
 
+TEST_F(ReloadTest, AnOrderAboutAVirtualOfSeveralPortsIsFoundUnderItsNewMark) {
+  const std::string shop = kShop + "server = 192.0.2.11\nserver = 192.0.2.12\n";
+  const auto of_shop = [](Director& director) {
+    const FlowKey flow{Ip(0xc6336401), Ip(0xc0000265), Port(1000), Port(80), Protocol::tcp, false};
+    return director.services().classify(flow)->spec.key;
+  };
+  const StateClock clock{now_, 1'800'000'000'000, {1}};
+  start(kDirector + shop);
+  const ServiceKey was = of_shop(director_);
+  Reordered done;
+  while (!director_.order_some(was, {.order = kDrainedByBob}, done)) {
+  }
+  ASSERT_FALSE(director_.set_order(was, {Ip(0xc000020c), Port(0)}, kDisabledByRoot));
+  std::vector<uint8_t> bytes;
+  for (StateWriter writer(clock); !writer.done();) {
+    const Bytes portion = writer.next(director_.state_tables(), now_);
+    bytes.insert(bytes.end(), portion.begin(), portion.end());
+  }
+  const std::string other = "[virtual a]\naddress = 192.0.2.90\nports = tcp/1,2\npersistence = 300\n";
+  director_.clear({now_, out_});
+  start(kDirector + other + shop);
+  StateReader reader(bytes, clock);
+  while (reader.read(director_.state_tables(), {now_, out_})) out_.clear();
+  const ServiceKey is = of_shop(director_);
+  EXPECT_NE(is.mark, was.mark);
+  EXPECT_EQ(director_.services().find(is)->order, kDrainedByBob);
+  EXPECT_EQ(director_.services().known(is, {Ip(0xc000020b), Port(0)})->order, kDrainedByBob);
+  EXPECT_EQ(director_.services().known(is, {Ip(0xc000020c), Port(0)})->order, kDisabledByRoot);
+}
+
 TEST(ControlOrders, AreGivenAndShownWithWhoAndWhen) {
   Table t;
   ControlLog log;

@@ -80,6 +80,15 @@ TEST(Rawvsadm, ListsTheHostItselfAsLocalAndSavesItsMethod) {
   EXPECT_NE(saved(table, nullptr).find("-r 127.0.0.1:80 -i -w 1"), std::string::npos) << saved(table, nullptr);
 }
 
+TEST(Rawvsadm, SavesTheWeightOfADrainedServerAndListsTheOneInEffect) {
+  ServiceTable table(false);
+  table.take(Row("service service=tcp:192.0.2.100:80 scheduler=rr"));
+  table.take(
+      Row("server service=tcp:192.0.2.100:80 server=192.0.2.11:80 method=route weight=0 wanted=3 order=drained"));
+  EXPECT_NE(listing(table, {}).find("192.0.2.11:80                Route   0"), std::string::npos) << listing(table, {});
+  EXPECT_NE(saved(table, nullptr).find("-r 192.0.2.11:80 -g -w 3"), std::string::npos) << saved(table, nullptr);
+}
+
 TEST(Rawvsadm, ReadsAReplyThatComesInPieces) {
   std::vector<std::string> rows;
   const auto each = [&](const Row& row) { rows.emplace_back(row.line()); };

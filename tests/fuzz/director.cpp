@@ -161,7 +161,7 @@ void World::operator_acts() {
   }
   spec.weight = in_.one_of({1, 0, 2});
   if (in_.one_in(8)) spec.upper = 2, spec.lower = 1;
-  switch (in_.below(10)) {
+  switch (in_.below(11)) {
     case 0: d_.director.remove(of, d_.turn()); break;
     case 1: d_.director.remove_server(of, spec.at, d_.turn()); break;
     case 2: d_.director.edit_server(of, spec, d_.turn()); break;
@@ -180,6 +180,7 @@ void World::operator_acts() {
       d_.director.add(other, d_.turn());
       break;
     }
+    case 8: d_.director.set_order(of, spec.at, {static_cast<Ordered>(in_.below(3)), 7, 9}); break;
     default: d_.director.add_server(of, spec, d_.turn()); break;
   }
 }

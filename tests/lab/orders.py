@@ -109,6 +109,7 @@ def a_virtual_is_drained_as_a_whole_and_its_sorry_server_serves(lab):
     status = director.admin("status", "shop")
     true("    sorry server: serves, as too few others can\n" in status, status)
     same(len(re.findall(rf"    drained {BY_ROOT}", status)), 2, f"servers with an order in:\n{status}")
+    true(re.search(rf"\nshop: .*\n    drained {BY_ROOT[:-2]}; so is what is added\n", status), status)
     same(len(re.findall(r"    up, \d+ s: tcp \S+: .*; the check took \d+ ms\n", status)), 2, f"checks in:\n{status}")
     same(director.health()[ADDRESS["rs1"]][0], "up", "its check's result")
     director.admin("undrain", "shop/web1")

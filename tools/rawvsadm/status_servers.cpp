@@ -89,6 +89,7 @@ std::string services_text(const Rows& rows, bool colour, bool details) {
     if (row.word() == "service") {
       const bool alone = i + 1 == rows.size() || Row(rows[i + 1]).word() != "server";
       out += service_text(row) + (alone ? ": no real server\n" : "\n");
+      if (row.has("order")) out += coloured("    " + order_text(row) + "; so is what is added", true, colour);
     } else if (row.word() == "server" && at < table.size()) {
       if (place(row).size() > kPlaceMost) out += place(row) + '\n';
       const size_t end = table.find('\n', at) + 1;
@@ -147,7 +148,8 @@ std::string checked_state(const Row& row) {
            std::to_string(row.number("upper"));
   }
   if (reach == "asking") return "asking for its MAC" + gateway;
-  return row.has("slow-start") ? "up, slow start " + std::string(row.get("slow-start")) + '%' : "up";
+  const bool slow = row.has("slow-start") && !row.has("order");  // else it begins anew when the order ends
+  return slow ? "up, slow start " + std::string(row.get("slow-start")) + '%' : "up";
 }
 
 }  // namespace rawvs::adm
