@@ -70,9 +70,9 @@ Bytes StateWriter::next(const StateTables& tables, Instant now, uint32_t places)
   portion_.clear();
   if (pass_ == Pass::header) put_header(tables), end_pass(tables);
   const Pass pass = pass_;
+  if (pass == Pass::service_orders || pass == Pass::server_orders) put_orders(tables, places);
   if (pass == Pass::verdicts && !look_at_servers(tables, now, places)) end_pass(tables);
   size_t rows = 0;
-  if (pass == Pass::service_orders || pass == Pass::server_orders) put_orders(tables, places);
   for (; places != 0 && rows < kRowsPerBlock && pass_ == pass && pass >= Pass::templates && pass <= Pass::others;
        --places) {
     if (at_ >= tables.connections.id_limit()) {
