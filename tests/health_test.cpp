@@ -353,6 +353,15 @@ TEST_F(HealthTest, MeasuresTheLatencyOfAttemptsThatSucceed) {
   EXPECT_EQ(health.attempts_failed, 2u);
   EXPECT_EQ(health.latency, 30ms);
   EXPECT_EQ(health.latency_sum, 60ms);
+  const Latencies& all = health_.find_service(1)->latencies;
+  EXPECT_EQ(all.counts, (std::array<uint64_t, 13>{0, 0, 0, 0, 0, 2}));  // up to 50 ms
+  EXPECT_EQ(all.sum, 60ms);
+}
+
+TEST(Latencies, AreCountedUpToTheirBounds) {
+  Latencies latencies;
+  for (const int64_t ms : {0, 1, 2, 3, 5, 1000, 1001, 5000, 5001, 9'999'999}) latencies.add(Duration(ms));
+  EXPECT_EQ(latencies.counts, (std::array<uint64_t, 13>{2, 1, 2, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2}));
 }
 
 }  // namespace

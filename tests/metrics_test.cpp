@@ -88,8 +88,8 @@ TEST(Metrics, AreInBaseUnits) {
             "# TYPE rawvs_cpu_seconds_total counter\n"
             "rawvs_cpu_seconds_total 1.234\n");
   EXPECT_EQ(only(text, "rawvs_loop_busy_seconds_total 2"), "rawvs_loop_busy_seconds_total 2.000345\n");
-  EXPECT_EQ(only(text, "rawvs_check_latency_seconds{"),
-            "rawvs_check_latency_seconds{service=\"tcp:192.0.2.100:80\",virtual=\"tcp:192.0.2.100:80\",server=\""
+  EXPECT_EQ(only(text, "rawvs_check_last_latency_seconds{"),
+            "rawvs_check_last_latency_seconds{service=\"tcp:192.0.2.100:80\",virtual=\"tcp:192.0.2.100:80\",server=\""
             "192.0.2.12:8080\",address=\"192.0.2.12:8080\"} 0.015\n");
   EXPECT_EQ(only(text, "rawvs_build_info{"), "rawvs_build_info{version=\"0.1.0\"} 1\n");
 }
@@ -143,6 +143,20 @@ TEST(Metrics, TellVrrpSyncLossesAndConflicts) {
   }
 }
 
+TEST(Metrics, HaveAHistogramOfEachServicesChecks) {
+  const std::string text =
+      metrics_text({"service service=tcp:192.0.2.100:80 name=web conns=1 check-latencies=1:12,20:3,1000:0,more:2 "
+                    "check-latency-sum=4321",
+                    "service service=udp:192.0.2.100:53 conns=2",
+                    "service service=tcp:192.0.2.100:81 conns=2 check-latencies=1:5,20:3"});  // cut: not a histogram
+  const std::string name = "rawvs_check_latency_seconds", its = "service=\"web\",virtual=\"tcp:192.0.2.100:80\"";
+  EXPECT_EQ(only(text, name),
+            "# HELP " + name + " Latencies of the attempts of a service's checks that succeeded.\n# TYPE " + name +
+                " histogram\n" + name + "_bucket{" + its + ",le=\"0.001\"} 12\n" + name + "_bucket{" + its +
+                ",le=\"0.02\"} 15\n" + name + "_bucket{" + its + ",le=\"1\"} 15\n" + name + "_bucket{" + its +
+                ",le=\"+Inf\"} 17\n" + name + "_sum{" + its + "} 4.321\n" + name + "_count{" + its + "} 17\n");
+}
+
 TEST(Metrics, EscapeWhatALabelMayNotHold) {
   EXPECT_EQ(label_text("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
   EXPECT_EQ(label_text("\x01 \xff~"), "? ?~");
@@ -174,13 +188,14 @@ TEST(Metrics, OfVeryManyServersAreBounded) {
   constexpr size_t kServices = 10'000, kServersEach = 4;
   for (size_t i = 0; i < kServices; ++i) {
     const std::string key = "tcp:192.0.2.100:" + std::to_string(i + 1);
-    rows.push_back("service service=" + key + " conns=1");
+    rows.push_back("service service=" + key +
+                   " conns=1 check-latencies=1:9,2:9,5:9,10:9,20:9,50:9,100:9,200:9,500:9,1000:9,2000:9,5000:9,more:9");
     for (size_t n = 0; n < kServersEach; ++n) {
       rows.push_back("server service=" + key + " server=192.0.2." + std::to_string(n + 1) + ":80 weight=1 active=1");
     }
   }
   const std::string text = metrics_text(rows);
-  EXPECT_LT(text.size(), 12u << 20);
+  EXPECT_LT(text.size(), 16u << 20);
   EXPECT_EQ(only(text, "rawvs_metrics_left_out{"), "rawvs_metrics_left_out{what=\"services\"} " +
                                                        std::to_string(kServices - kMetricServices) +
                                                        "\n"

@@ -11,7 +11,7 @@
 //             error CODE TEXT                                  then fault rows for further lines of TEXT, and "end"
 //   row:      WORD KEY=VALUE ...                               the last value may hold blanks
 // CODE is a word of name(Refusal), or "usage", "version", "file",
-// "no-link", "not-running" or "busy" (too many clients). A reply may span messages; lines are never cut.
+// "no-link", "not-running", "permission" (of a client of read_group, or a stranger) or "busy" (too many clients). A reply may span messages; lines are never cut.
 //
 //   COMMAND          keys (those in brackets may be left out)
 //   add-service      service [scheduler] [persistence] [netmask] [flags] [ops] [pe]
@@ -84,6 +84,8 @@
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
 //               name: of the file's virtual; none: the service is not the file's
+//               [check-latencies= check-latency-sum=]        of a service with checks: how many attempts that succeeded
+//               took up to so many milliseconds, but more than the number before (1:12,2:0,...,more:0); milliseconds
 //               [max-connections= max-rate= client-connections= client-rate= allow-lists= allow-networks= deny-lists=
 //               deny-networks= counted= refused= refused-for=]   of a service with limits; 0: none; counted: connections
 //                                                              now; refused: packets, refused-for: by exit (denied:5), or -

@@ -173,7 +173,7 @@ class ServiceRows final : public RowSource {
       service_ = service.spec.key;
       servers_ = service.servers;
       next_server_ = 0;
-      write_service(row, service);
+      write_service(row, service), put_latencies(row, context_, service_);
       return Next::row;
     }
     return Next::end;

@@ -16,6 +16,8 @@ namespace rawvs {
 
 void put_limits(std::string& row, const Service& service);  // if it has any; its order (control_rows_limits.cpp)
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
+// What its checks took; nothing, if it has none (control_rows_ha.cpp).
+void put_latencies(std::string& row, const ControlContext& context, const ServiceKey& service);
 // Services in slots [first, end), each followed by its servers.
 std::unique_ptr<RowSource> service_rows(const ControlContext& context, size_t first = 0, size_t end = SIZE_MAX);
 // Of this service, if one is given; an empty state is any.

@@ -26,6 +26,18 @@ void put_health(std::string& row, const ControlContext& context, const Server& s
   put(row, "why", health->reason);  // the last key: it has blanks
 }
 
+void put_latencies(std::string& row, const ControlContext& context, const ServiceKey& service) {
+  const ServiceHealth* const health = context.checked ? context.checked->find(service) : nullptr;
+  if (!health) return;
+  const Latencies& latencies = health->latencies;
+  std::string counts;
+  for (size_t i = 0; i < Latencies::kBounds.size(); ++i) {
+    counts += formatted("{}:{},", Latencies::kBounds[i], latencies.counts[i]);
+  }
+  put(row, "check-latencies", counts + formatted("more:{}", latencies.counts.back()));
+  put(row, "check-latency-sum", static_cast<uint64_t>(latencies.sum / 1ms));
+}
+
 namespace {
 
 // The number, and the number of each kind: password:12,ttl:1

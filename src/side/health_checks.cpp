@@ -101,6 +101,7 @@ bool Health::answered(ProbeId id, bool well, std::string_view text, Instant now,
     ++slot->attempts;
     slot->latency = now - slot->probe_begun;
     slot->latency_sum += slot->latency;
+    quorums_.count_latency(slot->service, slot->latency);
     probe_ended(*slot);
     schedule_.next(number_of(*slot), *slot->target.check, slot->check_begun, now);
     apply(*slot, slot->check_good(policy_of(*slot), text, now), now, news);

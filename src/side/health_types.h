@@ -13,6 +13,7 @@
 #include "rawvs/addr.h"
 #include "rawvs/time.h"
 #include "side/check.h"
+#include "side/latencies.h"
 
 namespace rawvs {
 
@@ -123,6 +124,7 @@ struct ServiceHealth {
   std::string reason{};  // empty before the first change
   // Sums of weights: of servers that are up; of unknown ones that do not serve; of all configured.
   uint64_t alive = 0, undecided = 0, configured = 0;
+  Latencies latencies{};  // of attempts that succeeded
 };
 
 }  // namespace rawvs

@@ -41,8 +41,9 @@ class Quorums {
   const Entry& operator[](uint32_t slot) const { return entries_[slot]; }
   uint32_t add(uint32_t service, Instant now);  // REQUIRES: it is not there
   void set(uint32_t slot, const HealthPolicy& policy);
-  void remove(uint32_t slot);                                  // REQUIRES: it has no members
-  void hold(uint32_t slot);                                    // it is not judged until the next set()
+  void remove(uint32_t slot);  // REQUIRES: it has no members
+  void hold(uint32_t slot);    // it is not judged until the next set()
+  void count_latency(uint32_t slot, Duration took) { entries_[slot].latencies.add(took); }
   uint32_t join(uint32_t slot, uint32_t target);               // returns the member's place
   uint32_t leave(uint32_t slot, uint32_t place);               // returns the target that has this place now
   void change(uint32_t slot, Part& counted, const Part& now);  // puts one part in place of another

@@ -15,7 +15,15 @@ std::string scaled(uint64_t value, Scale scale) {
   return out;
 }
 
-void put_sample(std::string& to, const char* name, std::string_view labels, std::string_view value) {
+std::string bound_text(const Bucket& bucket) {  // in seconds, without trailing zeros
+  if (!bucket.most) return "+Inf";
+  std::string out = scaled(*bucket.most, Scale::milli);
+  out.resize(out.find_last_not_of('0') + 1);
+  if (out.ends_with('.')) out.pop_back();
+  return out;
+}
+
+void put_sample(std::string& to, const std::string& name, std::string_view labels, std::string_view value) {
   to += name;
   if (!labels.empty()) to.append(1, '{').append(labels).append(1, '}');
   to.append(1, ' ').append(value).append(1, '\n');
@@ -60,6 +68,18 @@ bool Families::add(const Row& row, const std::string& labels) {
 
 void Families::add(size_t metric, std::string_view labels, uint64_t value) {
   put_sample(samples_[metric], metrics_[metric].name, labels, scaled(value, metrics_[metric].scale));
+}
+
+void Families::add(size_t metric, const std::string& its, std::span<const Bucket> buckets, uint64_t sum) {
+  const std::string name = metrics_[metric].name;
+  std::string& to = samples_[metric];
+  uint64_t count = 0;
+  for (const Bucket& bucket : buckets) {
+    const std::string bound = bound_text(bucket);
+    put_sample(to, name + "_bucket", its + ',' + labels({{"le", bound}}), std::to_string(count += bucket.count));
+  }
+  put_sample(to, name + "_sum", its, scaled(sum, metrics_[metric].scale));
+  put_sample(to, name + "_count", its, std::to_string(count));
 }
 
 void Families::write(std::string& out) const {

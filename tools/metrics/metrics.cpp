@@ -14,7 +14,7 @@ namespace rawvs::adm {
 
 namespace {
 
-constexpr const char *kCounter = "counter", *kGauge = "gauge";
+constexpr const char *kCounter = "counter", *kGauge = "gauge", *kHistogram = "histogram";
 
 // HELP as node_exporter has it.
 constexpr Metric kIpvs[] = {
@@ -62,6 +62,9 @@ constexpr Metric kService[] = {
 constexpr Metric kServiceRefused[] = {
     {"rawvs_service_refused_packets_total", kCounter, "Packets refused by a service's limits, by exit."}};
 
+constexpr Metric kLatencies[] = {{"rawvs_check_latency_seconds", kHistogram,
+                                  "Latencies of the attempts of a service's checks that succeeded.", "", Scale::milli}};
+
 constexpr Metric kServer[] = {
     {"rawvs_server_connections_total", kCounter, "Connections of a server.", "conns"},
     {"rawvs_server_incoming_packets_total", kCounter, "Packets from clients, of a server.", "inpkts"},
@@ -77,7 +80,8 @@ constexpr Metric kServer[] = {
     {"rawvs_server_flaps", kGauge, "How often it went down within ten minutes.", "flaps"},
     {"rawvs_check_attempts_total", kCounter, "Attempts of its check.", "attempts"},
     {"rawvs_check_failed_attempts_total", kCounter, "Attempts of its check that failed.", "attempts-failed"},
-    {"rawvs_check_latency_seconds", kGauge, "Latency of the last attempt that succeeded.", "latency", Scale::milli},
+    {"rawvs_check_last_latency_seconds", kGauge, "Latency of the last attempt that succeeded.", "latency",
+     Scale::milli},
     {"rawvs_check_seconds_total", kCounter, "Latencies of all attempts that succeeded, together.", "latency-sum",
      Scale::milli}};
 constexpr Metric kServerState[] = {
@@ -151,6 +155,15 @@ void add_kinds(Families& to, const std::string& before, const char* label, std::
   });
 }
 
+// Of "1:12,2:0,more:3".
+void add_latencies(Families& to, const std::string& its, const Row& row) {
+  std::vector<Bucket> buckets;
+  each_kind(row.get("check-latencies"), [&](std::string_view bound, uint64_t count) {
+    buckets.push_back({parse_number(bound, UINT64_MAX), count});
+  });
+  if (!buckets.empty() && !buckets.back().most) to.add(0, its, buckets, row.number("check-latency-sum"));
+}
+
 // node_exporter's labels of a server. The kernel's file has a mark as eight digits, and neither address nor port of it.
 std::string backend_labels(const Row& row) {
   const std::string_view service = row.get("service");
@@ -218,8 +231,9 @@ class Metrics {
   bool vips_in_ = false;  // the last VIP has metrics
   Backends backends_{};
   Families daemon_{kDaemon}, build_{kBuild}, gave_way_{kGaveWay}, service_of_{kService}, refused_{kServiceRefused},
-      server_{kServer}, state_{kServerState}, exits_{kExits}, link_{kLink}, lost_{kLost}, vrrp_{kVrrp},
-      vrrp_state_{kVrrpState}, vrrp_refused_{kVrrpRefused}, sync_{kSync}, sync_refused_{kSyncRefused}, vip_{kVip};
+      latencies_{kLatencies}, server_{kServer}, state_{kServerState}, exits_{kExits}, link_{kLink}, lost_{kLost},
+      vrrp_{kVrrp}, vrrp_state_{kVrrpState}, vrrp_refused_{kVrrpRefused}, sync_{kSync}, sync_refused_{kSyncRefused},
+      vip_{kVip};
   std::vector<std::pair<std::string, uint64_t>> rivals_{};  // of each VIP
 };
 
@@ -255,7 +269,9 @@ void Metrics::take_service(const Row& row) {
   if (services_ == kMetricServices) return ++services_out_, void();
   ++services_;
   const std::string its = labels({{"service", service_}, {"virtual", row.get("service")}});
-  if (service_of_.add(row, its)) add_kinds(refused_, its, "reason", row.get("refused-for"));
+  if (!service_of_.add(row, its)) return;
+  add_kinds(refused_, its, "reason", row.get("refused-for"));
+  add_latencies(latencies_, its, row);
 }
 
 void Metrics::take_server(const Row& row) {
@@ -301,8 +317,8 @@ std::string Metrics::text() const {
   for (const auto& [its, count] : rivals_) rivals.add(0, its, count);
   up.write(out);
   for (const Families* const one :
-       {&build_, &daemon_, &gave_way_, &service_of_, &refused_, &server_, &state_, &exits_, &link_, &lost_, &vrrp_,
-        &vrrp_state_, &vrrp_refused_, &sync_, &sync_refused_, &vip_, static_cast<const Families*>(&rivals)}) {
+       {&build_, &daemon_, &gave_way_, &service_of_, &refused_, &latencies_, &server_, &state_, &exits_, &link_, &lost_,
+        &vrrp_, &vrrp_state_, &vrrp_refused_, &sync_, &sync_refused_, &vip_, static_cast<const Families*>(&rivals)}) {
     one->write(out);
   }
   left_out.add(0, labels({{"what", "services"}}), services_out_);
