@@ -3,8 +3,9 @@
 // In:  requests of clients, in the server's thread; the time, in the main thread.
 // Out: answers.
 //
-// The director is asked once a second while somebody reads, else once in ten seconds; more seldom if its answers take
-// long, so that they take at most a twentieth of the time.
+// The director is asked when somebody reads and its answers are older than kFresh, else once in ten seconds; more
+// seldom if its answers take long, so that they take at most a twentieth of the time. A page that is asked for each
+// second shows what happened two seconds ago, however many such pages there are.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "sys/fd.h"
+#include "tools/rawvs-web/event_list.h"
 #include "tools/rawvs-web/site.h"
 #include "tools/rawvsadm/client.h"
 
@@ -19,7 +21,7 @@ namespace rawvs::web {
 
 class Board {
  public:
-  static constexpr Duration kShort = 1s, kLong = 10s, kFresh = 1500ms;
+  static constexpr Duration kPatience = 1s, kLong = 10s, kFresh = 900ms;
   static constexpr int kMostShare = 20;  // a twentieth
 
   Board(Site& site, const std::string& control);
@@ -31,14 +33,16 @@ class Board {
   void ask(Instant now);
 
  private:
+  std::string ask_events();  // what failed; empty: nothing
   Site& site_;
   adm::Client client_;
+  EventList events_{};
   Fd wake_;
   std::mutex mutex_{};  // of all below, and of site_
   std::condition_variable news_{};
-  Instant read_{}, begun_{}, asked_{};  // the last request of a reader; the last asking's begin and end
+  Instant begun_{}, asked_{};  // the last asking's begin and end
   Duration took_{};
-  bool asking_ = false;
+  bool asking_ = false, wanted_ = false;  // wanted_: a reader found its answers old
 };
 
 }  // namespace rawvs::web

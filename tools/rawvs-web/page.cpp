@@ -129,6 +129,7 @@ std::string page_html(const Snapshot& snapshot, const History& history, const Pa
   out += problems_html(rows, snapshot.trouble);
   if (query.search.empty() && query.service.empty()) out += summary_html(rows, snapshot, now);
   out += services_html(rows, query, now);
+  if (query.service.empty()) out += events_html(snapshot.rows(adm::kEventsView), query);
   if (query.search.empty()) out += plots_html(history, rows, query);
   if (query.service.empty()) {
     out += vrrp_html(rows, query, now) + sync_html(rows) + addresses_html(rows, query) + drops_html(rows, query) +

@@ -15,7 +15,8 @@
 namespace rawvs::web {
 
 inline constexpr size_t kServersShown = 500;
-inline constexpr size_t kRowsShown = 500;  // of each other table
+inline constexpr size_t kRowsShown = 500;   // of each other table
+inline constexpr size_t kEventsShown = 40;  // without a search
 
 struct PageQuery {
   std::string search{};
@@ -32,7 +33,8 @@ std::string links_html(const adm::Rows& rows, const PageQuery& query);
 std::string addresses_html(const adm::Rows& rows, const PageQuery& query);
 std::string vrrp_html(const adm::Rows& rows, const PageQuery& query, time_t now);
 std::string sync_html(const adm::Rows& rows);
-std::string name_of(const adm::Row& row, const char* key);  // its name, else the value of this key
+std::string events_html(const adm::Rows& rows, const PageQuery& query);  // page_events.cpp
+std::string name_of(const adm::Row& row, const char* key);               // its name, else the value of this key
 Cell number_cell(const adm::Row& row, const char* key);
 Cell rate_cell(const adm::Row& row, const char* key);  // per second
 std::string grouped(uint64_t number);                  // 262,144

@@ -24,7 +24,8 @@ constexpr adm::View kServicesView{{"list"}, {"service"}}, kSyncView{{"sync"}, {"
 const std::map<std::string_view, const adm::View*> kViews = {
     {"/api/v1/status", &adm::kStatusView}, {"/api/v1/services", &kServicesView},
     {"/api/v1/drops", &adm::kDropsView},   {"/api/v1/neighbours", &adm::kNeighboursView},
-    {"/api/v1/vrrp", &adm::kVrrpView},     {"/api/v1/sync", &kSyncView}};
+    {"/api/v1/vrrp", &adm::kVrrpView},     {"/api/v1/sync", &kSyncView},
+    {"/api/v1/events", &adm::kEventsView}};
 
 std::shared_ptr<const std::string> body_of(std::string text) {
   return std::make_shared<const std::string>(std::move(text));

@@ -15,5 +15,6 @@ inline constexpr View kStatusView{{"list", "exits", "vrrp", "sync", "arp"},
 inline constexpr View kDropsView{{"exits"}, {"exit", "link"}};
 inline constexpr View kNeighboursView{{"arp"}, {"vip", "neighbor"}};
 inline constexpr View kVrrpView{{"vrrp"}, {"vrrp"}};
+inline constexpr View kEventsView{{"events"}, {"event"}};
 
 }  // namespace rawvs::adm
