@@ -107,6 +107,19 @@ TEST(WebClients, SlowOnesGiveWayToNewOnesTheOldestFirst) {
   EXPECT_TRUE(clients.begun(fd++, "198.51.100.3", kBegin).empty());
 }
 
+TEST(WebClients, ThoseThatTakeTheirAnswersSlowlyGiveWay) {
+  Clients clients;
+  int fd = 0;
+  for (; fd < static_cast<int>(Clients::kMost); ++fd) {
+    (void)clients.begun(fd, "192.0.2." + std::to_string(fd), kBegin);
+    clients.asked(fd);
+  }
+  const Instant later = kBegin + Clients::kGrace + 1ms;
+  EXPECT_EQ(clients.begun(fd++, "198.51.100.1", later), std::vector{0});  // not the new one, which has not asked yet
+  clients.ended(0);
+  EXPECT_EQ(clients.begun(fd++, "198.51.100.2", later), std::vector{1});
+}
+
 TEST(WebClients, OneAddressHasABoundOfItsOwn) {
   Clients clients;
   EXPECT_TRUE(clients.begun(1000, "192.0.2.1", kBegin).empty());

@@ -21,10 +21,13 @@ std::vector<int> Clients::begun(int fd, const std::string& address, Instant now)
   }
   std::vector<int> out;
   const auto end_oldest = [&](auto fits) {
-    const auto found = std::ranges::find_if(all_, [&](const One& o) { return !o.asked && !o.ending && fits(o); });
-    if (found == all_.end()) return;
-    found->ending = true;
-    out.push_back(found->fd);
+    One* oldest = nullptr;
+    for (One& one : all_) {
+      if (!one.ending && fits(one) && (!oldest || one.rank() < oldest->rank())) oldest = &one;
+    }
+    if (!oldest) return;
+    oldest->ending = true;
+    out.push_back(oldest->fd);
   };
   if (its > kMostEach) {
     end_oldest([&](const One& one) { return one.address == address; });

@@ -4,8 +4,9 @@
 // Out: descriptors to shut down.
 // Not: sockets (server.h).
 //
-// A connection carries one request. Those that have not asked yet give way, the oldest first: of the client with too
-// many connections, or of all when there are too many. A client that asks at once is served, however many do not.
+// A connection carries one request. The oldest ones give way: of the client with too many connections, or of all when
+// there are too many. One that has asked counts as kGrace younger, and has that long to take its answer. A client that
+// asks at once, and reads what it is told, is served, however many do not.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace rawvs::web {
 class Clients {
  public:
   static constexpr size_t kMost = 100, kMostEach = 50;
-  static constexpr Duration kToAsk = 10s, kToEnd = 60s;
+  static constexpr Duration kToAsk = 10s, kToEnd = 60s, kGrace = 5s;
 
   // Connections that have to end, since this one begins.
   std::vector<int> begun(int fd, const std::string& address, Instant now);
@@ -35,6 +36,7 @@ class Clients {
     std::string address{};
     Instant begun{};
     bool asked = false, ending = false;
+    Instant rank() const { return asked ? begun + kGrace : begun; }
   };
   One* find(int fd);
   std::list<One> all_{};  // the oldest first
