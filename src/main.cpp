@@ -126,8 +126,8 @@ Result<Done> make_files(const Config& config, const Rights& rights, PidFile& pid
     if (const auto written = pidfile.write(); !written) return written;
   }
   const bool ours = rights.may_write(folder_of(config.control));
-  auto control = ours ? ControlSocket::inherited(config.control, config.control_group)
-                      : ControlSocket::listen(config.control, config.control_group);
+  auto control = ours ? ControlSocket::inherited(config.control, config.control_group, config.read_group)
+                      : ControlSocket::listen(config.control, config.control_group, config.read_group);
   if (!control) return control.error();
   prepared.opened.control = std::move(*control);
   return Done{};

@@ -123,6 +123,7 @@ Config random_config(Random& r) {
   if (r.coin()) c.inside = "br-lan." + std::to_string(r.below(4095));
   if (r.coin()) c.control = "/tmp/" + std::string(r.from(1, 100), 'c');
   if (r.coin()) c.control_group = "adm";
+  if (r.coin()) c.read_group = "users";
   c.seccomp = static_cast<SeccompMode>(r.below(4));
   c.guard = static_cast<GuardMode>(r.below(5));
   c.io = static_cast<IoMode>(r.below(3));  // not xdp, which the program may be built without

@@ -78,7 +78,7 @@ constexpr Wrong kWrong[] = {
      "forward=fullnat cannot translate; use forward=dr, or correct local_address"},
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, local_clients, control, "
-     "control_group, "
+     "control_group, read_group, "
      "user, seccomp, guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, "
      "max_fragmented, "
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
@@ -191,6 +191,7 @@ constexpr Wrong kWrong[] = {
     {kDirector, "seccomp = maybe\n",
      ":3: [director] seccomp: \"maybe\" is not 1, yes, on, nor 0, no, off, nor log or kill"},
     {kDirector, "control_group = a:b\n", ":3: [director] control_group: \"a:b\" is not the name of a user group"},
+    {kDirector, "read_group = a:b\n", ":3: [director] read_group: \"a:b\" is not the name of a user group"},
     {kDirector, "io = mmap\n", ":3: [director] io: \"mmap\" is not a way to read frames: auto, ring, socket, xdp"},
     {kDirector, "guard = iptables\n",
      ":3: [director] guard: \"iptables\" is not a guard: auto, tcx, clsact, classic, off"},

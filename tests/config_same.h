@@ -60,10 +60,10 @@ inline bool same(const GroupConfig& a, const GroupConfig& b) {
 }
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
-  return std::tie(a.interface, a.inside, a.auto_interfaces, a.local_clients, a.control, a.control_group, a.user,
-                  a.seccomp, a.guard, a.io, a.state, a.state_interval, a.ring_frames) ==
-             std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control, b.control_group, b.user,
-                      b.seccomp, b.guard, b.io, b.state, b.state_interval, b.ring_frames) &&
+  return std::tie(a.interface, a.inside, a.auto_interfaces, a.local_clients, a.control, a.control_group, a.read_group,
+                  a.user, a.seccomp, a.guard, a.io, a.state, a.state_interval, a.ring_frames) ==
+             std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control, b.control_group,
+                      b.read_group, b.user, b.seccomp, b.guard, b.io, b.state, b.state_interval, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) && a.sync == b.sync &&
@@ -82,7 +82,7 @@ inline constexpr std::string_view kEverything =
     "[director]\ninterface = eth0 wan*\ninside = eth1.7\nauto_interfaces = 0\nlocal_clients = 1\nmss_clamp = "
     "1400\ncontrol = "
     "/run/x.sock\ncontrol_group = "
-    "adm\nguard = classic\n"
+    "adm\nread_group = users\nguard = classic\n"
     "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
     "1002\nmax_services = 1005\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"

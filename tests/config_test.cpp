@@ -27,8 +27,8 @@ std::string reference_file() {
 
 TEST(Config, PutsEveryKeyIntoItsField) {
   const Config c = parsed(kEverything);
-  EXPECT_EQ(std::tie(c.interface, c.inside, c.control, c.control_group),
-            std::make_tuple("eth0 wan*", "eth1.7", "/run/x.sock", "adm"));
+  EXPECT_EQ(std::tie(c.interface, c.inside, c.control, c.control_group, c.read_group),
+            std::make_tuple("eth0 wan*", "eth1.7", "/run/x.sock", "adm", "users"));
   EXPECT_EQ(c.guard, GuardMode::classic);
   EXPECT_EQ(c.io, IoMode::socket);
   EXPECT_EQ(c.ring_frames, 64u);
@@ -40,7 +40,7 @@ TEST(Config, PutsEveryKeyIntoItsField) {
                       std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)}, LocalPorts{1024, 65535}, 4u,
                       Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 48));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 49));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));

@@ -94,6 +94,11 @@ TEST_F(Replacement, TheCheckFindsWhatAStartWouldRefuse) {
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_NE(faults[0].text.find("there is no group \"no-such-group-here\""), std::string::npos) << faults[0].text;
   config.control_group.clear();
+  config.read_group = "no-such-readers";
+  faults = start_faults(config);
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_NE(faults[0].text.find("there is no group \"no-such-readers\""), std::string::npos) << faults[0].text;
+  config.read_group.clear();
   config.control = folder_ + "/nowhere/rawvs.sock";
   faults = start_faults(config);
   ASSERT_EQ(faults.size(), 1U);

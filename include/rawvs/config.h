@@ -151,6 +151,7 @@ struct Config {
   bool local_clients = false;   // what this host sends to a VIP is balanced, too
   std::string control = "/run/rawvs/control.sock";  // control socket
   std::string control_group;                        // group that may use it (mode 0660); empty: root only
+  std::string read_group;                 // group that may ask by it, and change nothing (mode 0666); empty: none
   std::string user = "rawvs";             // as whom a start as root goes on; empty or root: as root, with every right
   SeccompMode seccomp = SeccompMode::on;  // has no effect where root keeps every right
   GuardMode guard = GuardMode::automatic;

@@ -44,6 +44,8 @@ constexpr Row<Config> kDirectorRows[] = {
         row<&Config::control>("control", kSocketPath, "path of the control socket. Default /run/rawvs/control.sock")),
     at_start(row<&Config::control_group>("control_group", kUserGroup,
                                          "user group that may use the control socket. Default: none, root's")),
+    at_start(row<&Config::read_group>("read_group", kUserGroup,
+                                      "user group that may ask by it, and change nothing. Default: none")),
     at_start(row<&Config::user>("user", kUser,
                                 "as whom rawvsd goes on when it has opened what needs root; root: as root. "
                                 "Default rawvs")),

@@ -75,6 +75,17 @@ Objection check_form(std::string_view request, std::string_view& rest) {
   return std::nullopt;
 }
 
+// Readers change nothing, and see neither keys and passwords nor the content of packets.
+Objection check_right(const Command& command, const Values& values, const Operator& who) {
+  const auto asks_for = [&](Key key) {
+    const auto& value = values.all[static_cast<size_t>(key)];
+    return value && *value != "0";
+  };
+  const bool fits = command.kind != Command::Kind::changes && !asks_for(Key::secrets) && !asks_for(Key::snap);
+  if (who.readers.empty() || fits) return std::nullopt;
+  return Fault{"permission", "permission denied: read-only (group " + who.readers + ")"};
+}
+
 Objection carry_out(std::string_view request, Director& director, Turn turn, const ControlContext& context,
                     const Operator& who, RowSources& rows, std::optional<Conversation::Later>& later) {
   std::string_view rest;
@@ -93,6 +104,7 @@ Objection carry_out(std::string_view request, Director& director, Turn turn, con
       return usage(formatted("{}: expected {}=, which is missing", word, kKeyNames[i]));
     }
   }
+  if (auto fault = check_right(*command, values, who)) return fault;
   return command->run({values, director, turn, context, who, word, rows, later});
 }
 
@@ -108,13 +120,11 @@ Conversation answer(std::string_view request, Director& director, Turn turn, con
 }
 
 bool changes_something(std::string_view request) {
-  constexpr std::array<std::string_view, 9> kReading{"list", "connections", "timeouts", "exits", "arp",
-                                                     "vrrp", "sync",        "explain",  "trace"};
   std::string_view rest;
   if (check_form(request, rest)) return false;  // refused at once
   const std::string_view word = take_word(rest);
-  return std::ranges::find(commands(), word, &Command::word) != commands().end() &&
-         std::ranges::find(kReading, word) == kReading.end();
+  const auto command = std::ranges::find(commands(), word, &Command::word);
+  return command != commands().end() && command->kind != Command::Kind::reads;
 }
 
 }  // namespace rawvs

@@ -324,6 +324,7 @@ Objection arp(const Call& call) {
 }
 
 constexpr uint64_t kService = bit(Key::service), kBoth = kService | bit(Key::server);
+constexpr auto kReads = Command::Kind::reads;
 constexpr Command kCommands[] = {
     {"add-service", kService, kServiceKeys, add_service},
     {"edit-service", kService, kServiceKeys, edit_service},
@@ -335,21 +336,21 @@ constexpr Command kCommands[] = {
     {"clear", 0, 0, clear},
     {"zero", 0, kService, zero},
     {"set-timeouts", 0, bit(Key::tcp) | bit(Key::tcpfin) | bit(Key::udp), set_timeouts},
-    {"list", 0, kService, list},
-    {"connections", 0, kFlow | bit(Key::state) | kService, connections},
-    {"timeouts", 0, 0, timeouts},
-    {"exits", 0, 0, exits},
-    {"arp", 0, 0, arp},
-    {"vrrp", 0, 0, vrrp},
-    {"sync", 0, 0, sync},
+    {"list", 0, kService, list, kReads},
+    {"connections", 0, kFlow | bit(Key::state) | kService, connections, kReads},
+    {"timeouts", 0, 0, timeouts, kReads},
+    {"exits", 0, 0, exits, kReads},
+    {"arp", 0, 0, arp, kReads},
+    {"vrrp", 0, 0, vrrp, kReads},
+    {"sync", 0, 0, sync, kReads},
     {"start-sync", bit(Key::role) | bit(Key::link), bit(Key::id) | bit(Key::maxlen) | bit(Key::group) | bit(Key::ttl),
      begin_sync},
     {"stop-sync", bit(Key::role), 0, end_sync},
-    {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain},
-    {"events", 0, bit(Key::after), events},
-    {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace},
+    {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain, kReads},
+    {"events", 0, bit(Key::after), events, kReads},
+    {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace, kReads},
     {"reload", 0, bit(Key::reset), reload},
-    {"ini", 0, bit(Key::secrets), ini},
+    {"ini", 0, bit(Key::secrets), ini, Command::Kind::waits},
 };
 
 }  // namespace

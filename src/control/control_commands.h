@@ -34,9 +34,15 @@ struct Call {  // values: keys that the command takes, and all that it needs
 };
 
 struct Command {
+  enum class Kind : uint8_t {
+    changes,
+    waits,  // changes nothing, and looks at what must not be half changed
+    reads,
+  };
   std::string_view word;
   uint64_t needs, takes;  // sets of keys; takes: besides those needed
   Objection (*run)(const Call& call);
+  Kind kind = Kind::changes;
 };
 
 std::span<const Command> commands();

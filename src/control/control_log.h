@@ -23,7 +23,8 @@ namespace rawvs {
 
 struct Operator {  // a client of the control socket
   uint32_t uid = 0;
-  std::string text{};  // root (pid 4242, rawvsadm)
+  std::string text{};     // root (pid 4242, rawvsadm)
+  std::string readers{};  // the group by which it may ask, and change nothing; empty: it may change everything
   bool root() const { return uid == 0; }
 };
 

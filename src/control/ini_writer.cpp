@@ -135,8 +135,8 @@ void IniWriter::Work::prepare() {
   walks_.once([this] {
     const auto copy = [this](auto... fields) { ((live_.*fields = config_.*fields), ...); };
     copy(&Config::interface, &Config::inside, &Config::auto_interfaces, &Config::local_clients, &Config::control,
-         &Config::control_group, &Config::user, &Config::seccomp, &Config::guard, &Config::io, &Config::state,
-         &Config::state_interval, &Config::ring_frames, &Config::sync);
+         &Config::control_group, &Config::read_group, &Config::user, &Config::seccomp, &Config::guard, &Config::io,
+         &Config::state, &Config::state_interval, &Config::ring_frames, &Config::sync);
     live_.settings = director_->settings();
   });
 }

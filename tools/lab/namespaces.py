@@ -62,11 +62,11 @@ class Program:
         self.command = command
         self.process = None
 
-    def launch(self, namespace):
+    def launch(self, namespace, keep=()):
         with open(self.output, "ab") as log:
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", namespace, *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=die_with_parent)
+                start_new_session=True, preexec_fn=die_with_parent, pass_fds=keep)
         return self
 
     @property
@@ -129,10 +129,11 @@ class Host:
         """Runs ip(8) commands, one per line, in this host."""
         run("ip", "-n", self.namespace, "-batch", "-", stdin="\n".join(lines) + "\n")
 
-    def start(self, *command):
+    def start(self, *command, keep=()):
+        """keep: descriptors that it inherits."""
         program = Program(command, self.network.directory / f"{self.name}-{len(self.network.programs)}.log")
         self.network.programs.append(program)
-        return program.launch(self.namespace)
+        return program.launch(self.namespace, keep)
 
     def wire(self, interface, mac, address, lan="lan"):
         """A cable from this host to one of the switch's bridges."""

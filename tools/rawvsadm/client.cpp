@@ -48,7 +48,8 @@ Result<Done> Client::reach() {
   const int why = errno;
   close();
   const std::string reason = place + ": " + std::strerror(why);
-  if (why == EACCES || why == EPERM) return Error{reason + ": are you root, or in the group control_group names?"};
+  if (why == EACCES || why == EPERM)
+    return Error{reason + ": are you root, or in the group that control_group or read_group names?"};
   if (why == EAGAIN) return Error{place + ": it does not take a connection within " + seconds(limit_)};
   return Error{reason + ": is it running? (start it with: rawvsd -c /etc/rawvs.ini)" +
                (why == ENOENT ? " If it is and its socket was deleted, SIGHUP makes that again" : "")};

@@ -3,7 +3,6 @@
 #include "sys/engine/control_listener.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -24,8 +23,6 @@
 
 namespace rawvs {
 namespace {
-
-constexpr mode_t kMode = 0660;
 
 std::string place(const std::string& path) { return "control socket " + path; }
 
@@ -81,16 +78,9 @@ Result<Done> clear_place(const std::string& path, const sockaddr_un& address) {
   return unlink(path.c_str()) == 0 || errno == ENOENT ? Result<Done>(Done{}) : failed(path, "removing the old one");
 }
 
-Result<std::optional<gid_t>> find_group(const std::string& path, const std::string& group) {
-  if (group.empty()) return std::optional<gid_t>();
-  const struct group* const entry = getgrnam(group.c_str());
-  if (!entry) return Error{formatted("{}: there is no group \"{}\"", place(path), group)};
-  return std::optional<gid_t>(entry->gr_gid);
-}
-
-Result<Done> group_known(const std::string& path, const std::string& group) {
-  const auto gid = find_group(path, group);
-  return gid ? Result<Done>(Done{}) : gid.error();
+Result<Done> groups_known(const std::string& path, const std::string& group, const std::string& readers) {
+  const auto access = ControlAccess::find(place(path), group, readers);
+  return access ? Result<Done>(Done{}) : access.error();
 }
 
 struct MadeSocket {
@@ -99,7 +89,7 @@ struct MadeSocket {
 };
 
 // Owner, group and mode are set before anyone can connect. A failure leaves no file behind.
-Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address, std::optional<gid_t> group) {
+Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address, const ControlAccess& access) {
   MadeSocket made{new_socket(), {}};
   if (!made.fd) return failed(path, "socket");
   // On Linux a socket file gets its socket's mode minus the umask: others have no access before chmod().
@@ -113,8 +103,9 @@ Result<MadeSocket> listen_at(const std::string& path, const sockaddr_un& address
   struct stat there {};
   if (lstat(path.c_str(), &there) != 0) return fails("looking for it");
   made.file = {there.st_dev, there.st_ino};
+  const auto group = access.group();
   if (group && lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return fails("chown");
-  if (chmod(path.c_str(), kMode) != 0) return fails("chmod");
+  if (chmod(path.c_str(), access.mode()) != 0) return fails("chmod");
   if (::listen(made.fd.get(), SOMAXCONN) != 0) return fails("listen");
   return made;
 }
@@ -138,37 +129,40 @@ Result<Done> ControlListener::make_way(const std::string& path) {
   return clear_place(path, *address);
 }
 
-Result<Done> ControlListener::could_listen(const std::string& path, const std::string& group) {
+Result<Done> ControlListener::could_listen(const std::string& path, const std::string& group,
+                                           const std::string& readers) {
   if (const auto address = address_of(path); !address) return address.error();
   struct stat facts {};
   const std::string folder = folder_of(path);
-  if (is_run_folder(folder) && access(folder.c_str(), F_OK) != 0) return group_known(path, group);
+  if (is_run_folder(folder) && access(folder.c_str(), F_OK) != 0) return groups_known(path, group, readers);
   if (stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
     return Error{place(path) + ": there is no folder " + folder};
   if (access(folder.c_str(), W_OK) != 0 && (errno == EROFS || geteuid() == 0)) return failed(path, "its folder");
   if (lstat(path.c_str(), &facts) == 0 && !S_ISSOCK(facts.st_mode))
     return Error{place(path) + ": there is something that is not a socket: not replaced"};
-  return group_known(path, group);
+  return groups_known(path, group, readers);
 }
 
-Result<ControlListener> ControlListener::listen(const std::string& path, const std::string& group) {
+Result<ControlListener> ControlListener::listen(const std::string& path, const std::string& group,
+                                                const std::string& readers) {
   const auto address = address_of(path);
   if (!address) return address.error();
-  const auto gid = find_group(path, group);
-  if (!gid) return gid.error();
+  auto access = ControlAccess::find(place(path), group, readers);
+  if (!access) return access.error();
   const Fd lock = lock_folder(path);
   if (const auto way = clear_place(path, *address); !way) return way.error();
-  auto made = listen_at(path, *address, *gid);
+  auto made = listen_at(path, *address, *access);
   if (!made) return made.error();
   ControlListener listener;
   listener.path_ = path;
-  listener.group_ = *gid;
+  listener.access_ = std::move(*access);
   listener.file_ = made->file;
   listener.fd_ = std::move(made->fd);
   return listener;
 }
 
-std::optional<ControlListener> ControlListener::inherited(const std::string& path, const std::string& group) {
+std::optional<ControlListener> ControlListener::inherited(const std::string& path, const std::string& group,
+                                                          const std::string& readers) {
   const int fd = descriptor_in(take_variable(kControlVariable).value_or("")).value_or(-1);
   sockaddr_un address{};
   socklen_t size = sizeof address;
@@ -179,7 +173,11 @@ std::optional<ControlListener> ControlListener::inherited(const std::string& pat
     return std::nullopt;
   ControlListener listener;
   listener.path_ = path;
-  if (const auto gid = find_group(path, group)) listener.group_ = *gid;
+  if (auto access = ControlAccess::find(place(path), group, readers)) listener.access_ = std::move(*access);
+  if ((there.st_mode & 0777) != listener.access_.mode()) {  // the configuration has changed
+    if ((there.st_mode & S_IWOTH) != 0) listener.access_.judge_all();
+    static_cast<void>(chmod(path.c_str(), listener.access_.mode()));
+  }
   listener.file_ = {there.st_dev, there.st_ino};
   listener.fd_ = Fd(fd);
   static_cast<void>(::listen(fd, SOMAXCONN));  // clients see this process's id
@@ -201,7 +199,7 @@ Result<bool> ControlListener::renew() {
   const auto address = address_of(path_);
   if (!address) return address.error();
   const Fd lock = lock_folder(path_);
-  auto made = listen_at(path_, *address, group_);
+  auto made = listen_at(path_, *address, access_);
   if (!made) return made.error();
   file_ = made->file;
   fd_ = std::move(made->fd);

@@ -96,16 +96,20 @@ void ControlSocket::Impl::accept_clients(Instant now) {
 
 void ControlSocket::Impl::take_in(Fd fd, Instant now) {
   const Peer peer = peer_of(fd.get());
-  Client* const c = place_for(peer);
-  if (!c) {
-    const Piece no = Conversation::refusal({"busy", std::to_string(used) + " clients are served: try again"});
+  const auto refuse = [&](const Fault& why) {
+    const Piece no = Conversation::refusal(why);
     send(fd.get(), no.text().data(), no.text().size(), MSG_NOSIGNAL);
-    return;
-  }
+  };
+  const ControlAccess& access = listener.who_may();
+  const ControlAccess::May may = access.of(peer, fd.get());
+  if (may == ControlAccess::May::nothing) return refuse({"permission", access.refusal()});
+  Client* const c = place_for(peer);
+  if (!c) return refuse({"busy", std::to_string(used) + " clients are served: try again"});
   if (!watch(fd.get(), kReadable, place_of(*c), EPOLL_CTL_ADD)) return;
   c->fd = std::move(fd);
   c->peer = peer;
   c->who.uid = peer.uid;
+  if (may == ControlAccess::May::ask) c->who.readers = access.readers();
   c->deadline = now + kPatience;
   c->heard = now;
   ++used;
@@ -180,18 +184,21 @@ ControlSocket::~ControlSocket() = default;
 
 Result<Done> ControlSocket::make_way(const std::string& path) { return ControlListener::make_way(path); }
 
-Result<Done> ControlSocket::could_listen(const std::string& path, const std::string& group) {
-  return ControlListener::could_listen(path, group);
+Result<Done> ControlSocket::could_listen(const std::string& path, const std::string& group,
+                                         const std::string& readers) {
+  return ControlListener::could_listen(path, group, readers);
 }
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group) {
-  auto listener = ControlListener::listen(path, group);
+Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& path, const std::string& group,
+                                                             const std::string& readers) {
+  auto listener = ControlListener::listen(path, group, readers);
   if (!listener) return listener.error();
   return around(std::move(*listener), false);
 }
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::inherited(const std::string& path, const std::string& group) {
-  auto listener = ControlListener::inherited(path, group);
+Result<std::unique_ptr<ControlSocket>> ControlSocket::inherited(const std::string& path, const std::string& group,
+                                                                const std::string& readers) {
+  auto listener = ControlListener::inherited(path, group, readers);
   if (!listener) return std::unique_ptr<ControlSocket>();
   return around(std::move(*listener), true);
 }

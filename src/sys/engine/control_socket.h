@@ -3,7 +3,7 @@
 // In:  a path.
 // Out: requests, for a function that answers them (control.h).
 //
-// AF_UNIX SOCK_SEQPACKET, mode 0660. A slow client's reply is kept in its conversation and sent piece by piece; a
+// AF_UNIX SOCK_SEQPACKET. A slow client's reply is kept in its conversation and sent piece by piece; a
 // client that does not read is disconnected after a while. No client delays packets.
 //
 // Serves at most kClients clients of other users than root, and kRootClients more of root. When all places are taken, a
@@ -32,12 +32,15 @@ class ControlSocket {
   static Result<Done> make_way(const std::string& path);
 
   // Checks the folder and the group, whoever listens there now. Changes nothing; for -t.
-  static Result<Done> could_listen(const std::string& path, const std::string& group);
+  static Result<Done> could_listen(const std::string& path, const std::string& group, const std::string& readers = {});
 
-  // As make_way(), then listens: clients take the socket's existence for "ready". Empty group: unchanged.
-  static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group);
+  // As make_way(), then listens: clients take the socket's existence for "ready". Empty group: unchanged. readers:
+  // the group whose members may ask, and change nothing (control_access.h).
+  static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, const std::string& group,
+                                                       const std::string& readers = {});
   // As in ControlListener. Null: none.
-  static Result<std::unique_ptr<ControlSocket>> inherited(const std::string& path, const std::string& group);
+  static Result<std::unique_ptr<ControlSocket>> inherited(const std::string& path, const std::string& group,
+                                                          const std::string& readers = {});
   void hand_over(bool on) const;
   // Creates the socket's file again if it was deleted; true: it did. An Error: that failed, or another file is there.
   Result<bool> renew();

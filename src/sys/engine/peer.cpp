@@ -33,7 +33,7 @@ Peer peer_of(int fd) {
   ucred found{};
   socklen_t size = sizeof found;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &size) != 0) return {};
-  return {found.uid, found.pid};
+  return {found.uid, found.pid, found.gid};
 }
 
 std::string text(const Peer& peer) {

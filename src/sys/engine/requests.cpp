@@ -35,7 +35,8 @@ Result<Done> Requests::open(std::unique_ptr<ControlSocket> made, uint32_t calls)
   control_.calls = calls;
   socket_ = std::move(made);
   if (!socket_) {
-    auto socket = ControlSocket::listen(context_.config.control, context_.config.control_group);
+    auto socket =
+        ControlSocket::listen(context_.config.control, context_.config.control_group, context_.config.read_group);
     if (!socket) return socket.error();
     socket_ = std::move(*socket);
   }

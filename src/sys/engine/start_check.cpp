@@ -69,7 +69,7 @@ Result<Done> has_memory(const Director& director, const Settings& settings) {
 
 std::vector<Error> start_faults(const Config& config) {
   std::vector<Error> faults;
-  if (const auto place = ControlSocket::could_listen(config.control, config.control_group); !place)
+  if (const auto place = ControlSocket::could_listen(config.control, config.control_group, config.read_group); !place)
     faults.push_back(place.error());
   check_tables(config, faults);
   return faults;
