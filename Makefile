@@ -351,6 +351,7 @@ bench: setup-bench  ## rawvsd compared with other forwarders: rates, latency, me
 	@RAWVS_BIN=$(BUILD) tools/bench-tables
 	@RAWVS_BIN=$(BUILD) tools/bench-flood
 	@RAWVS_BIN=$(BUILD) tools/bench-checks
+	@test $(WEB) != yes || RAWVS_BIN=$(BUILD) tools/bench-web
 	@$(BUILD)/bench-expiry
 	@$(BUILD)/bench-state
 

@@ -148,7 +148,8 @@ TEST(Control, ListsVipsAndNeighbors) {
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.11:80");
   t.ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.12:80 mac=02:00:00:00:00:12");
   const std::string arp = t.ask("arp");
-  EXPECT_EQ(count(arp, "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0 standby=0 repeats=0\n"), 1u)
+  EXPECT_EQ(count(arp, "vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0 standby=0 for=0 repeats=0\n"),
+            1u)
       << arp;
   EXPECT_EQ(count(arp, "neighbor address=192.0.2.11 link=eth0 state=asking mac=- servers=1 disputed=0 disputant=-\n"),
             1u)

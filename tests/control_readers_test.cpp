@@ -28,11 +28,11 @@ TEST(Readers, ChangeNothing) {
   const std::string before = t.everything();
   const std::string service = " service=tcp:192.0.2.100:80", server = service + " server=192.0.2.11:80";
   for (const std::string& request :
-       {"add-service service=tcp:192.0.2.100:81", "edit-service" + service + " scheduler=rr",
-        "delete-service" + service, "add-server" + service + " server=192.0.2.12:80",
-        "edit-server" + server + " weight=0", "delete-server" + server, std::string("clear"), std::string("zero"),
-        "zero" + service, std::string("set-timeouts tcp=1"), std::string("start-sync role=master link=eth0"),
-        std::string("stop-sync role=master"), std::string("reload"), std::string("reload reset=1")}) {
+       std::vector<std::string>{"add-service service=tcp:192.0.2.100:81", "edit-service" + service + " scheduler=rr",
+                                "delete-service" + service, "add-server" + service + " server=192.0.2.12:80",
+                                "edit-server" + server + " weight=0", "delete-server" + server, "clear", "zero",
+                                "zero" + service, "set-timeouts tcp=1", "start-sync role=master link=eth0",
+                                "stop-sync role=master", "reload", "reload reset=1"}) {
     EXPECT_EQ(t.read(request), kReadersNo) << request;
     EXPECT_EQ(code(t.ask(request.substr(0, request.find(' ')) + " colour=red")), "usage");
   }

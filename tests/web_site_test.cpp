@@ -10,6 +10,7 @@
 #include "tools/rawvs-web/assets.h"
 #include "tools/rawvs-web/html.h"
 #include "tools/rawvsadm/json.h"
+#include "tools/rawvsadm/texts.h"
 
 namespace rawvs::web {
 namespace {
@@ -45,7 +46,7 @@ Snapshot snapshot() {
   out.replies["vrrp"] = {
       "vrrp name=gw link=eth0 vrid=51 version=3 state=backup priority=100 master=192.0.2.2 "
       "master-priority=200 for=9 sent=1 heard=80 became-master=1 refused=0 refused-for=- why=heard"};
-  out.replies["arp"] = {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0 standby=0",
+  out.replies["arp"] = {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0 standby=0 for=60",
                         "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=192.0.2.11"};
   out.replies["sync"] = {};
   return out;
@@ -83,11 +84,23 @@ TEST(WebSite, TellsTheJsonOfRawvsadm) {
 
 TEST(WebSite, KnowsNoOtherPaths) {
   Served s;
-  for (const char* const path :
-       {"", "/index.html", "//", "/../etc/passwd", "/metrics/", "/api/v1/", "/api/v2/status"}) {
+  for (const char* const path : {"", "/index.html", "//", "/../etc/passwd", "/metrics/", "/api/", "/api/v2/status"}) {
     EXPECT_EQ(s.answer(get(path)).status, 404u) << path;
   }
   EXPECT_STREQ(s.answer(get("/api/v1/none")).type, "application/json");
+}
+
+TEST(WebSite, ListsThePathsOfItsJson) {
+  Served s;
+  const std::string paths = s.body(get("/api/v1/"));
+  EXPECT_EQ(paths.find("{ \"paths\": [ \"/api/v1/"), 0u) << paths;
+  size_t count = 0;
+  for (size_t at = 0; (at = paths.find("\"/api/v1/", at)) != std::string::npos; ++count) {
+    const std::string path = paths.substr(at + 1, paths.find('"', at + 1) - at - 1);
+    EXPECT_EQ(s.answer(get(path)).status, 200u) << path;
+    at += path.size();
+  }
+  EXPECT_EQ(count, 8u);
 }
 
 TEST(WebSite, OnlyReads) {
@@ -141,13 +154,16 @@ TEST(WebSite, ThePageHasWhatAnOperatorLooksFor) {
        {"<li class=bad>192.0.2.11:80 of TCP 192.0.2.100:80 is down: http: ",
         "<li class=bad>warning: real server 192.0.2.11 (02:00:00:00:00:11) answers ARP for VIP 192.0.2.100: ",
         "<dd>1,204 of 262,144, 3 of them unproven</dd>",
-        ">TCP 192.0.2.100:80 wlc</a></h3>\n<p>1,234 connections so far",
+        ">TCP 192.0.2.100:80 wlc</a></h3>\n<p>1 of 2 servers take new connections; 1,234 connections so far",
         "<th scope=row>192.0.2.12:80</th><td class=good>up</td>",
         "<th scope=row>192.0.2.11:80</th><td class=bad>down, 7 s</td>", "<td class=n>15 ms</td>",
         "<th scope=row>land</th><td class=warn>dropped</td><td class=n>2</td>", "<th scope=row>gw</th>",
         "<h2 id=h-plots>History</h2>", "<th scope=col>Reason</th>", "<html lang=en>", "<label for=q>"}) {
     EXPECT_NE(page.find(text), std::string::npos) << text << '\n' << page;
   }
+  EXPECT_NE(page.find("<td class=good>answered for</td><td>" + adm::clock_text(kWall - 60) +
+                      " (60 s ago)</td><td>it has services here</td>"),
+            std::string::npos);
   EXPECT_EQ(page.find("hairpin"), std::string::npos);
   EXPECT_EQ(page.find("http://"), std::string::npos);
   EXPECT_EQ(page.find("style="), std::string::npos);  // the policy forbids it
@@ -245,7 +261,7 @@ TEST(WebHtml, DrawsGapsWhereNothingIsKnown) {
   const float none = std::numeric_limits<float>::quiet_NaN();
   const std::string svg = plot("Rate", {{"in", {none, 1, 2, none, 4}}, {"out", {}}}, "then", " B/s");
   EXPECT_NE(svg.find("d=\"M150 89h-2L300 60M600 2h-2\""), std::string::npos) << svg;
-  EXPECT_NE(svg.find("aria-label=\"Rate: in now 4.0, at most 4.0 B/s; out now 0, at most 0 B/s\""), std::string::npos);
+  EXPECT_NE(svg.find("aria-label=\"Rate: in now 4.0, at most 4.0 B/s; out not known yet\""), std::string::npos);
 }
 
 }  // namespace

@@ -113,8 +113,9 @@
 //   link        name= role= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard= missing_groups=
 //               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
 //               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
-//   vip         address= link= mac= retired= standby=          retired=1: its last service was removed recently;
-//                                                              standby=1: another director has it (VRRP)
+//   vip         address= link= mac= retired= standby= for=     retired=1: its last service was removed recently;
+//                                                              standby=1: another director has it (VRRP); for: seconds
+//                                                              since these changed
 //               own=1 ports=                                 of an address of the host: the director's ports
 //   rival       address= mac= server=                          another host that answers for it (ARP, ND); server: it is one, or -
 //   neighbor    address= link= state= mac= servers=

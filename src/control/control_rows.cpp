@@ -273,7 +273,7 @@ std::string own_ports(const Watch& watch, Ip vip) {
 
 class VipRows final : public RowSource {  // each VIP's row is followed by its rivals' rows
  public:
-  Next next(std::string& row, Director& director, Instant) override {
+  Next next(std::string& row, Director& director, Instant now) override {
     if (next_rival_ < rivals_.size()) {
       const Mac mac = rivals_[next_rival_++].mac;
       const auto server = director.neighbors().who_has(mac);
@@ -293,7 +293,7 @@ class VipRows final : public RowSource {  // each VIP's row is followed by its r
     put(row, "link", claim->as.links.empty() ? "-" : word(director, claim->as.links));
     put(row, "mac", text(director.mac_of(claim->vip)));
     put(row, "retired", claim->retired_until ? 1 : 0);
-    put(row, "standby", claim->as.standby ? 1 : 0);
+    put(row, "standby", claim->as.standby ? 1 : 0), put(row, "for", now - claim->since);
     put(row, "repeats", claim->repeats);
     if (claim->as.own) {
       put(row, "own", 1);

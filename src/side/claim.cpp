@@ -96,7 +96,8 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
     more.remove(std::exchange(claim->as.links, as.links));
     return begin(*claim, more, now);
   }
-  if (!claim) {
+  const bool is_new = !claim;
+  if (is_new) {
     const auto slot = free_.take();
     if (!slot) return;  // cannot happen: there are fewer services
     if (*slot == claims_.size()) claims_.emplace_back();
@@ -105,7 +106,8 @@ void Claims::claim(Ip vip, const ClaimedAs& as, Instant now) {
     order_.emplace(vip, *slot);
   }
   if (was_ours == as.own) changes_.emplace_back(vip, !as.own);
-  *claim = Claim{.vip = vip, .as = as};
+  const bool same = !is_new && !claim->retired_until && claim->as.standby == as.standby && claim->as.own == as.own;
+  *claim = Claim{.vip = vip, .as = as, .since = same ? claim->since : now};
   claimed_.put({vip, slot_of(*claim), as.standby, on_host(vip), as.own});
   if (claim->answered()) return begin(*claim, as.links, now);
   schedule(*claim);
@@ -127,7 +129,7 @@ void Claims::retire(Ip vip, Instant now) {
   if (!claim || claim->retired_until) return;
   if (claim->as.own) return forget(*claim);
   ++version_;
-  *claim = Claim{.vip = vip, .as = claim->as, .retired_until = now + kRetirement};
+  *claim = Claim{.vip = vip, .as = claim->as, .since = now, .retired_until = now + kRetirement};
   schedule(*claim);
 }
 

@@ -99,6 +99,7 @@ class Claims {
   struct Claim {
     Ip vip{};
     ClaimedAs as{};
+    Instant since{};  // answered for, on standby, retired, or the host's own
     uint32_t announcements_left = 0;
     LinkSet announced_on{};  // where those are sent; later ones, at intervals, on all its links
     Instant next_announcement = kNever;

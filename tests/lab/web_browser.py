@@ -82,7 +82,7 @@ def a_browser_shows_the_numbers_and_asks_nobody_else(lab):
             same([int(cell.replace(",", "")) for cell in cells[2:5]],
                  [server[key] for key in ("weight", "active", "inactive")], f"numbers of {server['server']}")
             true(cells[-1].startswith(server["why"][:20]), row)
-        true(f">{status['services'][0]['conns']} connections so far" in page, page)
+        true(f" {status['services'][0]['conns']} connections so far" in page, page)
         for event in told(director, "events")["events"]:
             true(event["text"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in page, event)
         no_fault(browser)

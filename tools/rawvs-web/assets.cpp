@@ -37,13 +37,15 @@ tbody th{position:sticky;left:0;background:var(--bg);font-weight:600}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:.6rem}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.4rem .6rem}
 figcaption{font-size:.85rem;min-height:2.6em}
-svg{width:100%;height:6rem;display:block}
-path{fill:none;stroke-width:1.5;vector-effect:non-scaling-stroke}
+svg{width:100%;height:6rem;display:block;border-bottom:1px solid var(--line)}
+path{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}
 path.l0{stroke:var(--l0)}path.l1{stroke:var(--l1);stroke-dasharray:5 3}
 span.l0{color:var(--l0)}span.l1{color:var(--l1)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
 @media(max-width:30rem){header,main,footer{padding:.5rem}.plots,dl{grid-template-columns:1fr}
-tbody th{white-space:normal;min-width:9rem;max-width:9.5rem;overflow-wrap:anywhere}}
+tbody th{white-space:normal;min-width:9rem;max-width:9.5rem;overflow-wrap:anywhere}
+th,td{padding:.25rem .4rem}#events tbody th{min-width:6.2rem;position:static;font-weight:400}
+#events td:last-child{min-width:9rem;overflow-wrap:anywhere}}
 )css";
 
 // Each second the page is asked for again, and the sections that have changed are replaced: not one that holds the

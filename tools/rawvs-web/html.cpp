@@ -116,13 +116,15 @@ std::string plot(const std::string& title, const std::vector<Line>& lines, const
   for (size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     float last = 0, greatest = 0;
+    bool known = false;
     for (const float value : line.values) {
       if (std::isnan(value)) continue;
-      last = value, greatest = std::max(greatest, value);
+      last = value, greatest = std::max(greatest, value), known = true;
     }
     most = std::max(most, greatest);
-    said += (i == 0 ? "" : "; ") + std::string(line.name) + " now " + adm::per_second(static_cast<double>(last)) +
-            ", at most " + adm::per_second(static_cast<double>(greatest)) + unit;
+    const auto number = [](float value) { return adm::per_second(static_cast<double>(value)); };
+    said += (i == 0 ? "" : "; ") + std::string(line.name) +
+            (known ? " now " + number(last) + ", at most " + number(greatest) + unit : " not known yet");
     legend += "<span class=l" + std::to_string(i) + ">" + escaped(line.name) + "</span> ";
   }
   for (size_t i = 0; i < lines.size(); ++i) {

@@ -132,11 +132,11 @@ std::string page_html(const Snapshot& snapshot, const History& history, const Pa
   if (query.service.empty()) out += events_html(snapshot.rows(adm::kEventsView), query);
   if (query.search.empty()) out += plots_html(history, rows, query);
   if (query.service.empty()) {
-    out += vrrp_html(rows, query, now) + sync_html(rows) + addresses_html(rows, query) + drops_html(rows, query) +
+    out += vrrp_html(rows, query, now) + sync_html(rows) + addresses_html(rows, query, now) + drops_html(rows, query) +
            links_html(rows, query);
   }
   return out +
-         "</main>\n<footer><p><a href=metrics>Metrics</a> <a href=api/v1/status>JSON</a> "
+         "</main>\n<footer><p><a href=metrics>Metrics</a> <a href=api/v1/>JSON</a> "
          "rawvs-web reads; it changes nothing.</p></footer></body></html>\n";
 }
 

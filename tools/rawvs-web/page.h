@@ -30,7 +30,7 @@ std::string services_html(const adm::Rows& rows, const PageQuery& query, time_t 
 std::string plots_html(const History& history, const adm::Rows& rows, const PageQuery& query);
 std::string drops_html(const adm::Rows& rows, const PageQuery& query);
 std::string links_html(const adm::Rows& rows, const PageQuery& query);
-std::string addresses_html(const adm::Rows& rows, const PageQuery& query);
+std::string addresses_html(const adm::Rows& rows, const PageQuery& query, time_t now);
 std::string vrrp_html(const adm::Rows& rows, const PageQuery& query, time_t now);
 std::string sync_html(const adm::Rows& rows);
 std::string events_html(const adm::Rows& rows, const PageQuery& query);  // page_events.cpp

@@ -18,6 +18,11 @@ const char* kind_of(const std::string& state) {
   return warns ? "warn" : "bad";
 }
 
+bool takes_connections(const adm::Row& server) {
+  const std::string state = adm::server_state(server);
+  return state.starts_with("up") || state.starts_with("asking");
+}
+
 void add_server(Table& table, const adm::Row& row, time_t now) {
   const std::string state = adm::server_state(row);
   const std::string name = name_of(row, "server"), at(row.get("server"));
@@ -55,6 +60,9 @@ std::string services_html(const adm::Rows& rows, const PageQuery& query, time_t 
     if (!query.service.empty() && query.service != service.get("service")) continue;
     const std::string name = adm::service_text(service) + ' ' + name_of(service, "service");
     const bool all = contains(name, query.search);
+    const auto up =
+        std::count_if(rows.begin() + static_cast<ptrdiff_t>(first), rows.begin() + static_cast<ptrdiff_t>(end),
+                      [](const std::string& row) { return takes_connections(adm::Row(row)); });
     Table table(
         "Servers of " + name_of(service, "service"),
         {"Server", "State", "Since", "Weight", "Active", "Inactive", "Conn/s", "In B/s", "Out B/s", "Check", "Reason"},
@@ -68,7 +76,8 @@ std::string services_html(const adm::Rows& rows, const PageQuery& query, time_t 
     }
     if (table.rows() == 0 && !all) continue;
     shown += std::max<size_t>(table.rows(), 1);
-    out += "<h3>" + heading(service, query.service.empty()) + "</h3>\n<p>" + grouped(service.number("conns")) +
+    out += "<h3>" + heading(service, query.service.empty()) + "</h3>\n<p>" + grouped(static_cast<uint64_t>(up)) +
+           " of " + grouped(end - first) + " servers take new connections; " + grouped(service.number("conns")) +
            " connections so far; now " + rate_cell(service, "cps").text + " connections/s, " +
            rate_cell(service, "inbps").text + " B/s in, " + rate_cell(service, "outbps").text + " B/s out</p>\n" +
            (table.rows() == 0 ? "<p class=bad>No real server.</p>\n" : table.html());

@@ -12,6 +12,20 @@ namespace rawvs::web {
 namespace {
 
 Cell text(const adm::Row& row, const char* key) { return {std::string(row.get(key))}; }
+bool is(const adm::Row& row, const char* key) { return row.number(key) != 0; }
+
+Cell vip_state(const adm::Row& row) {
+  if (is(row, "retired")) return {"retired", "warn"};
+  if (is(row, "standby")) return {"standby", "warn"};
+  return {is(row, "own") ? "this host's own" : "answered for", "good"};
+}
+
+std::string vip_reason(const adm::Row& row) {
+  if (is(row, "retired")) return "no service uses it any more";
+  if (is(row, "standby")) return "another director has it (VRRP)";
+  return is(row, "own") ? "the director takes " + std::string(row.get("ports")) + " alone" : "it has services here";
+}
+
 std::string section(const char* id, const char* title, const std::string& content) {
   if (content.empty()) return "";
   return std::string("<section id=") + id + " aria-labelledby=h-" + id + "><h2 id=h-" + id + '>' + title + "</h2>\n" +
@@ -35,7 +49,7 @@ std::string vrrp_html(const adm::Rows& rows, const PageQuery& query, time_t now)
                {std::string(state), state == "master"  ? "good"
                                     : state == "fault" ? "bad"
                                                        : "warn"},
-               {since_text(now, row.number("for"))},
+               {adm::clock_text(now - static_cast<time_t>(row.number("for")))},
                number_cell(row, "priority"),
                text(row, "master"),
                number_cell(row, "became-master"),
@@ -71,22 +85,20 @@ std::string sync_html(const adm::Rows& rows) {
   return "";
 }
 
-std::string addresses_html(const adm::Rows& rows, const PageQuery& query) {
-  Table vips("VIPs", {"VIP", "Interface", "MAC", "State"}, query.search);
+std::string addresses_html(const adm::Rows& rows, const PageQuery& query, time_t now) {
+  Table vips("VIPs", {"VIP", "Interface", "MAC", "State", "Since", "Reason"}, query.search);
   Table rivals("Conflicts: other hosts that answer for a VIP", {"VIP", "MAC", "What it is", "What to do"},
                query.search);
   Table disputed("Neighbours whose addresses are disputed", {"Address", "MAC", "Disputed", "By"}, query.search);
   for (const std::string& line : rows) {
     const adm::Row row(line);
     if (row.word() == "vip" && vips.rows() < kRowsShown) {
-      const bool standby = row.number("standby") != 0, retired = row.number("retired") != 0;
       vips.add({text(row, "address"),
                 text(row, "link"),
                 text(row, "mac"),
-                {retired   ? "retired: no service uses it any more"
-                 : standby ? "standby: another director has it"
-                           : "answered for",
-                 retired || standby ? "warn" : "good"}});
+                vip_state(row),
+                {row.has("for") ? since_text(now, row.number("for")) : "-"},
+                {vip_reason(row)}});
     }
     if (row.word() == "rival" && rivals.rows() < kRowsShown) {
       const bool server = row.get("server") != "-";

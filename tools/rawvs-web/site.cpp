@@ -17,7 +17,7 @@ using adm::Json;
 
 namespace {
 
-constexpr const char* kJson = "application/json";
+constexpr const char *kJson = "application/json", *kHistoryPath = "/api/v1/history";
 constexpr size_t kSearchMost = 64;
 
 constexpr adm::View kServicesView{{"list"}, {"service"}}, kSyncView{{"sync"}, {"sync"}};
@@ -26,6 +26,13 @@ const std::map<std::string_view, const adm::View*> kViews = {
     {"/api/v1/drops", &adm::kDropsView},   {"/api/v1/neighbours", &adm::kNeighboursView},
     {"/api/v1/vrrp", &adm::kVrrpView},     {"/api/v1/sync", &kSyncView},
     {"/api/v1/events", &adm::kEventsView}};
+
+Json all_paths() {
+  Json list = Json::list();
+  for (const auto& [path, view] : kViews) list.add(Json::text(path));
+  list.add(Json::text(kHistoryPath));
+  return Json::object().set("paths", list);
+}
 
 std::shared_ptr<const std::string> body_of(std::string text) {
   return std::make_shared<const std::string>(std::move(text));
@@ -173,8 +180,9 @@ Answer Site::answer(const Request& request, Instant now, time_t wall) {
     });
   }
   if (kViews.count(request.path) != 0) return view(request);
-  if (request.path == "/api/v1/history") return curves(request);
-  if (request.path.starts_with("/api/")) return json_error(404, "no such path; see rawvs-web(8)");
+  if (request.path == kHistoryPath) return curves(request);
+  if (request.path == "/api/v1/") return {.type = kJson, .body = body_of(all_paths().line())};
+  if (request.path.starts_with("/api/")) return json_error(404, "no such path; /api/v1/ lists them");
   return plain(404, "There is no such page: / has all there is.");
 }
 
