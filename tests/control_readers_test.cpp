@@ -47,11 +47,10 @@ TEST(Readers, MayAskForAllButSecretsAndBytes) {
   t.context.events = &events, t.context.config = &config;
   for (const char* const request :
        {"list", "list service=tcp:192.0.2.100:80", "connections", "timeouts", "exits", "arp", "vrrp", "sync", "events",
-        "ini", "ini secrets=0", "trace count=1", "trace snap=0",
-        "explain protocol=tcp client=198.51.100.1:1001 virtual=192.0.2.100:80"}) {
+        "ini", "ini secrets=0", "explain protocol=tcp client=198.51.100.1:1001 virtual=192.0.2.100:80"}) {
     EXPECT_EQ(t.read(request), t.ask(request)) << request;
-    EXPECT_EQ(code(t.read(request)).find("permission"), std::string::npos) << request;
   }
+  for (const char* const request : {"trace count=1", "trace snap=0"}) EXPECT_EQ(t.read(request), "ok\n") << request;
   for (const char* const request : {"ini secrets=1", "trace snap=96", "trace snap=96 count=1"}) {
     EXPECT_EQ(t.read(request), kReadersNo) << request;
   }
@@ -92,7 +91,9 @@ class ReadGroupTest : public ControlSocketTest {
       ControlClient client(path_);
       std::string text = client.connected() ? "" : "no connection";
       pollfd wait{client.fd(), POLLIN, 0};
-      if (text.empty() && client.say("x") && poll(&wait, 1, 10'000) == 1) text = client.hear();
+      if (text.empty()) client.say("x");
+      if (text.empty() && poll(&wait, 1, 10'000) == 1) text = client.hear();
+      if (text == "EOF") text = client.hear();  // that the request was not read is reported first, and once
       _exit(write(ends[1], text.data(), text.size()) < 0 ? 2 : 0);
     }
     close(ends[1]);

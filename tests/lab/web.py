@@ -6,6 +6,7 @@ import json
 import operator
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -258,17 +259,17 @@ def with_a_file_of_passwords_only_those_who_know_one_read(lab):
 
 @case(seconds=60)
 def it_needs_no_rights_but_the_control_group(lab):
-    director = Director(lab, virtual(), control_group="nogroup").start()
-    site = Web(lab, director, user="nobody")
+    director = Director(lab, virtual(), control_group="daemon").start()
+    site = Web(lab, director, user="daemon")
     status = pathlib.Path(f"/proc/{site.program.pid}/status").read_text()
     rows = {name: value.split() for name, value in (line.split(":", 1) for line in status.splitlines())}
-    same(rows["Uid"][1], "65534", "its user")
+    same(rows["Uid"][1], str(pwd.getpwnam("daemon").pw_uid), "its user")
     for name in ("CapEff", "CapPrm", "CapInh"):
         same(int(rows[name][0], 16), 0, name)
     same(rows["NoNewPrivs"], ["1"], "whether it could get rights")
     same(site.json("/api/v1/status")["vips"][0]["address"], VIP, "the VIP")
     stranger = Director(lab, virtual(), name="other", control_group="root", host="rs1").start()
-    other = Web(lab, stranger, user="nobody")
+    other = Web(lab, stranger, user="daemon")
     eventually(lambda: "are you root, or in the group" in other.get(), 10, "why it cannot read")
     same(site.program.stop(signal.SIGTERM), 0, "exit status")
 

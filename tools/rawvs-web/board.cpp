@@ -31,7 +31,7 @@ Board::Board(Site& site, const std::string& control)
 Answer Board::answer(const Request& request) {
   std::unique_lock lock(mutex_);
   const Instant now = clock_now();
-  const bool old = now - asked_ > kFresh + took_ * kMostShare;
+  const bool old = now - asked_ > std::max<Duration>(kFresh, took_ * kMostShare);
   const bool stuck = asking_ && now - begun_ > kPatience;
   if (old && !stuck) {
     wanted_ = true;

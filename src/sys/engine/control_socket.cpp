@@ -148,7 +148,8 @@ Client* ControlSocket::Impl::place_for(const Peer& peer) {
 void ControlSocket::Impl::drop(Client& c) {
   if (c.awaited == kGone) --watchers;
   if (!c.who.root()) --others;
-  c = Client{};  // close() removes it from epoll
+  watch(c.fd.get(), 0, 0, EPOLL_CTL_DEL);  // close() does not, while a child that was just forked has it, too
+  c = Client{};
   --used;
   accept_again = kNever;
   set_accepting(true);
