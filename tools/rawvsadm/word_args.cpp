@@ -31,6 +31,14 @@ std::string WordArgs::value(const char* name) const {
   return found == options.end() ? "" : found->second;
 }
 
+std::vector<std::string> WordArgs::values(const char* name) const {
+  std::vector<std::string> out;
+  for (const auto& [option, value] : given) {
+    if (option == name) out.push_back(value);
+  }
+  return out;
+}
+
 Result<WordArgs> read_args(const WordCall& call, std::initializer_list<WordOption> options, size_t least, size_t most) {
   std::vector<poptOption> table;
   for (const WordOption& option : options) {
@@ -51,7 +59,9 @@ Result<WordArgs> read_args(const WordCall& call, std::initializer_list<WordOptio
   int number = 0;
   while ((number = poptGetNextOpt(context.get())) > 0) {
     char* const value = poptGetOptArg(context.get());
-    args.options[std::data(options)[number - 1].name] = value ? value : "";
+    const char* const name = std::data(options)[number - 1].name;
+    args.options[name] = value ? value : "";
+    args.given.emplace_back(name, value ? value : "");
     std::free(value);
   }
   if (number < -1) {

@@ -7,6 +7,9 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "words.h"
 
@@ -18,10 +21,12 @@ struct WordOption {
 };
 
 struct WordArgs {
-  std::map<std::string, std::string> options;  // those given; empty values where none is taken
-  std::vector<std::string> plain;              // the other arguments, in order
+  std::map<std::string, std::string> options;  // those given; empty values where none is taken; the last one of several
+  std::vector<std::pair<std::string, std::string>> given{};  // each, in order
+  std::vector<std::string> plain;                            // the other arguments, in order
   bool has(const char* name) const { return options.count(name) != 0; }
-  std::string value(const char* name) const;  // empty: not given
+  std::string value(const char* name) const;                // empty: not given
+  std::vector<std::string> values(const char* name) const;  // of an option that may be repeated
 };
 
 // least, most: the number of arguments that are no options.

@@ -51,6 +51,18 @@ constexpr char kDrain[] =
 constexpr char kOrders[] =
     "NAME is a server, VIRTUAL/SERVER, or VIRTUAL for all of its servers, and those that are added; as for drain.\n"
     "Checks go on. A reload changes nothing about it; status shows who has ordered it, and when.\n";
+constexpr char kInitFlags[] =
+    "Asks on a terminal what the flags do not say. Writes to standard output, or to FILE, which must not exist "
+    "without\n"
+    "--force; then prints what to type on the servers. Needs no director.\n"
+    "  --method M                 dr, nat, tun or fullnat\n"
+    "  --vip IP:PORT              the VIP; several ports: --vip \"IP tcp/80,443 udp/443\"; IPv6: [IP]:PORT\n"
+    "  --server [NAME=]IP[:PORT]  a server; may be repeated, or several with blanks between\n"
+    "  --interface IF             to the clients\n"
+    "  --inside IF                to the servers, if it is another\n"
+    "  --check C                  arp, icmp, tcp, tls, http, dns or none; default tcp, of UDP and SCTP icmp\n"
+    "  --pair                     there is to be a second director (VRRP, and connections are copied)\n"
+    "  --gateway IP               nat: the servers' gateway; with --pair it moves between the directors\n";
 
 constexpr Word kWords[] = {
     {"status", "[NAME ...] [--state WORD] [--names]",
@@ -67,8 +79,9 @@ constexpr Word kWords[] = {
      "ARP's and IPv6's neighbour discovery.\n", true, arp_word},
     {"arp", "", "the same; the older name", "", true, arp_word},
     {"vrrp", "", "which director is master of which VIPs, and why", "", true, vrrp_word},
-    {"events", "[--follow] [--count N] [--topic T]", "what changed and when: servers, masters, commands, conflicts",
+    {"events", "[--follow] [--count N] [--topic T ...]", "what changed and when: servers, masters, commands, conflicts",
      "The last 1000 changes, oldest first; N: so many of them. --follow: also what comes, until Ctrl-C.\n"
+     "--topic: only these; may be repeated.\n"
      "T: daemon, server, service, vrrp, conflict, control, table, sync, interface or reload.\n"
      "With --json and --follow one object per line.\n",
      true, events_word},
@@ -89,14 +102,21 @@ constexpr Word kWords[] = {
      disable_word},
     {"enable", "NAME", "give a server connections again, whether it was drained or disabled", kOrders, true,
      enable_word},
-    {"reload", "[--reset]", "read the configuration again, and apply what changed in it",
+    {"reload", "[--reset] [--dry-run]", "read the configuration again, and apply what changed in it",
      "Changes made by rawvsadm stay, unless the file has changed the same record. --reset: the table becomes the "
      "file's.\n"
+     "--dry-run: only says what would change; \"pending\" is what takes a restart.\n"
      "A file with a fault changes nothing. Exit status 1: the file has a fault.\n",
      true, reload_word},
+    {"init", "[flags] [-o FILE [--force]]", "write a first configuration: asks, or takes flags", kInitFlags, false,
+     init_word},
     {"check", "FILE", "check a configuration; no director needs to run", "", true, check_word},
-    {"doctor", "", "look for the usual faults of a director, and say what to type",
-     "Changes nothing. Exit status 0: no finding, or notes only; 1: errors or warnings.\n", true, doctor_word},
+    {"doctor", "[--watch [--interval S] [--count N]]", "look for the usual faults of a director, and say what to type",
+     "Changes nothing. Exit status 0: no finding, or notes only; 1: errors or warnings.\n"
+     "--watch: again every S seconds, default 10, until Ctrl-C or N times; prints with the time what is new and what "
+     "is\n"
+     "gone. The exit status is that of the last time. With --json one object per line.\n",
+     true, doctor_word},
     {"save", "[--ini [--secrets]] [-n]", "the table, for restore; --ini: as a configuration file",
      "--secrets: with keys and passwords, which are (hidden) otherwise. Exit status 1: no file gives this table.\n",
      false, ini_word},

@@ -69,6 +69,7 @@ int enable_word(WordCall& call);
 int reload_word(WordCall& call);  // words_file.cpp: reload, check, save --ini
 int check_word(WordCall& call);
 int ini_word(WordCall& call);
+int init_word(WordCall& call);    // words_init.cpp
 int doctor_word(WordCall& call);  // doctor.h, doctor.cpp
 int help_word(WordCall& call);    // words.cpp
 
