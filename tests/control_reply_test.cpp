@@ -64,7 +64,7 @@ TEST(Reply, OfThousandsOfServersGoesInPieces) {
 
 TEST(Reply, OfFiveThousandChangesGoesInPieces) {
   Table t;
-  t.context.reload = [](bool) {
+  t.context.reload = [](bool, bool) {
     Reloaded done;
     for (size_t i = 0; i < kChanges; ++i) {
       done.changes.push_back("tcp 192.0.2.100:80: server " + place(i) + " weight=2 forward=dr");

@@ -294,11 +294,21 @@ TEST(Asking, CheckNeedsNoDirector) {
   std::ofstream(path) << "[director]\ninterface = eth0\n\n[virtual web]\naddress = 192.0.2.100\nports = tcp/80\n"
                          "server = 192.0.2.11\nserver = 192.0.2.12\n";
   const std::string file = path;
-  EXPECT_EQ(unasked("check", {file}).out, file + ": valid: 1 virtual service, 2 servers\n");
+  EXPECT_EQ(unasked("check", {file}).out, file +
+                                              ": valid: 1 virtual service, 2 servers\n"
+                                              "VIPs, answered for on eth0\n"
+                                              "  192.0.2.100\n"
+                                              "Services\n"
+                                              "  web: 192.0.2.100 tcp/80: 2 servers by dr\n"
+                                              "    no check: a server that fails gets clients still\n"
+                                              "The servers need\n"
+                                              "  dr: the VIP on lo, unanswered by ARP (rawvs-realserver(8))\n"
+                                              "    192.0.2.11 192.0.2.12\n"
+                                              "Memory: 27 MB at most, with 262144 connections\n");
   EXPECT_EQ(unasked("check", {file}, true).out,
             "{ \"file\": \"" + file +
-                "\", \"valid\": true, \"faults\": [ ], \"more_faults\": 0, \"warnings\": [ ], \"more_warnings\": 0, "
-                "\"services\": 1, \"servers\": 2 }\n");
+                "\", \"valid\": true, \"faults\": [ ], \"more-faults\": 0, \"warnings\": [ ], \"more-warnings\": 0, "
+                "\"services\": 1, \"servers\": 2, \"vips\": [ \"192.0.2.100\" ], \"memory\": 28311552 }\n");
   std::ofstream(path, std::ios::app) << "[sync]\n";
   const Said warned = unasked("check", {file});
   EXPECT_EQ(warned.status, 0);

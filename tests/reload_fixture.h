@@ -39,13 +39,28 @@ class ReloadTest : public testing::Test {
     }
     out_.clear();
   }
-  // The changes, a line each, and pending ones after "later: ".
+  // The changes, a line each, and pending ones after "later: ". A plan before it says the same, and changes nothing.
   std::string reload(const std::string& text, bool reset = false) {
+    const std::string before = table(), planned = plan(text, reset);
+    EXPECT_EQ(table(), before) << "after a plan";
     Reload work(config_, parsed_file(text), reset);
     while (!step(work)) {
     }
     const Reloaded done = work.so_far();
     config_ = work.take_next();
+    const std::string all = lines_of(done);
+    if (all.find(": refused: ") == std::string::npos) {
+      EXPECT_EQ(planned, all) << "what a plan says";
+    }
+    return all;
+  }
+  std::string plan(const std::string& text, bool reset = false) {
+    Reload work(config_, parsed_file(text), reset, true);
+    while (!step(work)) {
+    }
+    return lines_of(work.so_far());
+  }
+  static std::string lines_of(const Reloaded& done) {
     std::string all;
     for (const std::string& line : done.changes) all += line + '\n';
     for (const std::string& line : done.pending) all += "later: " + line + '\n';

@@ -39,13 +39,13 @@ TEST_F(ReloadNamesTest, ARenamedVirtualAndServerStayTheSame) {
   EXPECT_EQ(reload(kDirector + "[virtual store]\naddress = 192.0.2.100\nports = tcp/80\n" +
                    "server = 192.0.2.11 name=first\nserver = 192.0.2.12 name=web1\n"),
             "tcp 192.0.2.100:80: name: web -> store\n"
-            "tcp 192.0.2.100:80: server 192.0.2.11:80: name: web1 -> first\n"
-            "tcp 192.0.2.100:80: server 192.0.2.12:80: name: none -> web1\n");
+            "store (tcp 192.0.2.100:80): server 192.0.2.11:80: name: web1 -> first\n"
+            "store (tcp 192.0.2.100:80): server 192.0.2.12:80: name: none -> web1\n");
   EXPECT_EQ(names(), "store: web1 first");
   EXPECT_EQ(service->serial, serial);
   EXPECT_EQ(reload(kDirector + "[virtual store]\naddress = 192.0.2.100\nports = tcp/80\n" +
                    "server = 192.0.2.11\nserver = 192.0.2.12 name=web1\n"),
-            "tcp 192.0.2.100:80: server 192.0.2.11:80: name: first -> none\n");
+            "store (tcp 192.0.2.100:80): server 192.0.2.11:80: name: first -> none\n");
   EXPECT_EQ(names(), "store: web1 -");
 }
 

@@ -30,6 +30,38 @@ TEST_F(ReloadTest, TellsWhatIsDifferentOfChecksAndVrrp) {
             "vrrp gone: removed\n");
 }
 
+TEST_F(ReloadTest, NamesComeFirst) {
+  start(kDirector + kWeb + "server = 192.0.2.11 name=web1\nserver = 192.0.2.12 name=web2\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11 name=web1 weight=2\nserver = 192.0.2.13 name=web3\n" +
+                   "[virtual dns]\naddress = 192.0.2.101\nports = udp/53\nserver = 192.0.2.15 name=ns\n"),
+            "web (tcp 192.0.2.100:80): server web1 (192.0.2.11:80) weight=2 forward=dr\n"
+            "web (tcp 192.0.2.100:80): server web3 (192.0.2.13:80) weight=1 forward=dr: added\n"
+            "web (tcp 192.0.2.100:80): server web2 (192.0.2.12:80): removed\n"
+            "dns (udp 192.0.2.101:53): added\n"
+            "dns (udp 192.0.2.101:53): server ns (192.0.2.15:53) weight=1 forward=dr: added\n"
+            "VIP 192.0.2.101: added\n");
+  EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11 name=web1 weight=2\nserver = 192.0.2.13 name=web3\n"),
+            "dns (udp 192.0.2.101:53): removed\nVIP 192.0.2.101: removed\n");
+  EXPECT_EQ(ask("delete-server service=tcp:192.0.2.100:80 server=192.0.2.13"), "ok\nend\n");
+}
+
+TEST_F(ReloadTest, APlanSeesNoRoomAndChangesNoSetting) {
+  start(kDirector + "timeout_tcp = 600\n" + kWeb + "server = 192.0.2.11\n" + kShop);
+  EXPECT_EQ(plan(kDirector + "timeout_tcp = 700\nmax_connections = 1000\n[virtual shop]\naddress = 192.0.2.101\n" +
+                 "ports = tcp/80,8080\nserver = 192.0.2.14 mac=02:00:00:00:00:01\n"),
+            "timeout_tcp: 600s -> 700s\n"
+            "shop (mark 1381367808): scheduler=wlc persistence=0s\n"
+            "shop (mark 1381367808): server 192.0.2.14 weight=1 forward=dr mac=02:00:00:00:00:01: added\n"
+            "shop (mark 1381367808): 192.0.2.101 tcp/443: removed\n"
+            "shop (mark 1381367808): 192.0.2.101 tcp/8080: added\n"
+            "web (tcp 192.0.2.100:80): removed\n"
+            "VIP 192.0.2.100: removed\n"
+            "later: max_connections: 262144 -> 1000: takes effect at the next start\n");
+  EXPECT_EQ(director_.settings().timeouts.tcp, 900s) << "as the director of this test began";
+  EXPECT_EQ(table(), "tcp 192.0.2.100:80 wlc: 192.0.2.11:80=1\nmark 1381367808 wlc:\n");
+  EXPECT_TRUE(out_.notices().empty() && out_.departures().empty()) << "a plan sends and says nothing";
+}
+
 TEST_F(ReloadTest, TellsWhatIsDifferentOfSyncAndOfAVirtualsChecks) {
   start(kDirector + kWeb + "quorum = 1\n[sync]\nid = 3\nkey = an old secret\n");
   EXPECT_EQ(reload(kDirector + kWeb + "quorum = 2\ncheck = tcp\n[sync]\nid = 4\nkey = a new secret\n"),
@@ -46,14 +78,16 @@ TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
   EXPECT_EQ(reload(kDirector + kWeb +
                    "scheduler = rr\nserver = 192.0.2.11\nserver = 192.0.2.12 weight=7\nserver = 192.0.2.14\n" +
                    "[virtual dns]\naddress = 192.0.2.100\nports = udp/53\nserver = 192.0.2.15\n"),
-            "tcp 192.0.2.100:80: scheduler=rr persistence=0s\n"
-            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=7 forward=dr\n"
-            "tcp 192.0.2.100:80: server 192.0.2.14:80 weight=1 forward=dr: added\n"
-            "tcp 192.0.2.100:80: server 192.0.2.13:80: removed\n"
-            "udp 192.0.2.100:53: added\n"
-            "udp 192.0.2.100:53: server 192.0.2.15:53 weight=1 forward=dr: added\n"
-            "groups: changed\n"
-            "mark 1381367808: removed\n");
+            "web (tcp 192.0.2.100:80): scheduler=rr persistence=0s\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.12:80 weight=7 forward=dr\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.14:80 weight=1 forward=dr: added\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.13:80: removed\n"
+            "dns (udp 192.0.2.100:53): added\n"
+            "dns (udp 192.0.2.100:53): server 192.0.2.15:53 weight=1 forward=dr: added\n"
+            "shop (mark 1381367808): 192.0.2.101 tcp/443: removed\n"
+            "shop (mark 1381367808): 192.0.2.101 tcp/80: removed\n"
+            "shop (mark 1381367808): removed\n"
+            "VIP 192.0.2.101: removed\n");
   EXPECT_EQ(table(),
             "tcp 192.0.2.100:80 rr: 192.0.2.14:80=1 192.0.2.12:80=7 192.0.2.11:80=1\n"
             "udp 192.0.2.100:53 wlc: 192.0.2.15:53=1\n");
@@ -75,14 +109,14 @@ TEST_F(ReloadTest, WhatRawvsadmChangedStaysUnlessTheFileSaysSomethingNewOfIt) {
   ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.19");
   ask("add-service service=udp:192.0.2.100:53");
   EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\nserver = 192.0.2.13\n"),
-            "tcp 192.0.2.100:80: server 192.0.2.13:80 weight=1 forward=dr: added\n");
+            "web (tcp 192.0.2.100:80): server 192.0.2.13:80 weight=1 forward=dr: added\n");
   EXPECT_EQ(table(),
             "tcp 192.0.2.100:80 wlc: 192.0.2.13:80=1 192.0.2.19:80=1 192.0.2.11:80=0\n"
             "udp 192.0.2.100:53 wlc:\n");
   EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11 weight=3\nserver = 192.0.2.12 weight=3\n"),
-            "tcp 192.0.2.100:80: server 192.0.2.11:80 weight=3 forward=dr\n"
-            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=3 forward=dr: added\n"
-            "tcp 192.0.2.100:80: server 192.0.2.13:80: removed\n");
+            "web (tcp 192.0.2.100:80): server 192.0.2.11:80 weight=3 forward=dr\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.12:80 weight=3 forward=dr: added\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.13:80: removed\n");
 }
 
 TEST_F(ReloadTest, ResetMakesTheTableTheFiles) {
@@ -93,8 +127,8 @@ TEST_F(ReloadTest, ResetMakesTheTableTheFiles) {
   ask("set-timeouts tcp=77");
   EXPECT_EQ(reload(kDirector + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n", true),
             "timeout_tcp: 77s -> 900s\n"
-            "tcp 192.0.2.100:80: server 192.0.2.11:80 weight=1 forward=dr\n"
-            "tcp 192.0.2.100:80: server 192.0.2.12:80 weight=1 forward=dr: added\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.11:80 weight=1 forward=dr\n"
+            "web (tcp 192.0.2.100:80): server 192.0.2.12:80 weight=1 forward=dr: added\n"
             "udp 192.0.2.100:53: removed\n");
   EXPECT_EQ(table(), "tcp 192.0.2.100:80 wlc: 192.0.2.12:80=1 192.0.2.11:80=1\n");
 }
@@ -161,10 +195,14 @@ TEST_F(ReloadTest, AVirtualOfSeveralPortsKeepsItsMarkWhereverItStands) {
   EXPECT_NE(mark_of("192.0.2.103", 1), shop);
   EXPECT_NE(mark_of("192.0.2.103", 1), mail);
   const uint32_t added = mark_of("192.0.2.103", 1);
-  EXPECT_EQ(
-      reload(kDirector + "[virtual store]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n" +
-             "server = 192.0.2.11\n"),
-      "groups: changed\nmark " + std::to_string(mail) + ": removed\nmark " + std::to_string(added) + ": removed\n");
+  const std::string was_mail = "mail (mark " + std::to_string(mail) + ")";
+  const std::string was_new = "new (mark " + std::to_string(added) + ")";
+  EXPECT_EQ(reload(kDirector + "[virtual store]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n" +
+                   "server = 192.0.2.11\n"),
+            was_mail + ": 192.0.2.102 tcp/25: removed\n" + was_mail + ": 192.0.2.102 tcp/465: removed\n" + was_mail +
+                ": 192.0.2.102 tcp/587: removed\n" + was_new + ": 192.0.2.103 tcp/1: removed\n" + was_new +
+                ": 192.0.2.103 tcp/2: removed\n" + was_mail + ": removed\n" + was_new +
+                ": removed\nVIP 192.0.2.102: removed\nVIP 192.0.2.103: removed\n");
 }
 
 struct SmallReloadTest : ReloadTest {
@@ -175,7 +213,8 @@ TEST_F(SmallReloadTest, AServerThatDoesNotFitIsToldAndTheRestIsDone) {
   ask("add-server service=tcp:192.0.2.100:80 server=192.0.2.19");
   EXPECT_EQ(
       reload(kDirector + "max_servers = 2\nsloppy_tcp = 1\n" + kWeb + "server = 192.0.2.11\nserver = 192.0.2.12\n"),
-      "sloppy_tcp: 0 -> 1\nlater: tcp 192.0.2.100:80: server 192.0.2.12:80 weight=1 forward=dr: added: refused: no "
+      "sloppy_tcp: 0 -> 1\nlater: web (tcp 192.0.2.100:80): server 192.0.2.12:80 weight=1 forward=dr: added: refused: "
+      "no "
       "room, see max_servers\n");
 }
 
@@ -286,15 +325,16 @@ TEST_F(ReloadTest, AResetLeavesTheSorryServerToTheChecks) {
   EXPECT_EQ(reload(file, true), "");
   EXPECT_EQ(table(), before);
   add("192.0.2.18");  // as an operator does
-  EXPECT_EQ(reload(file, true), "tcp 192.0.2.100:80: server 192.0.2.18:80: removed\n");
+  EXPECT_EQ(reload(file, true), "v (tcp 192.0.2.100:80): server 192.0.2.18:80: removed\n");
   EXPECT_EQ(table(), before);
 }
 
 TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
   ControlContext context;
-  std::vector<bool> asked;
-  context.reload = [&](bool reset) {
+  std::vector<bool> asked, planned;
+  context.reload = [&](bool reset, bool plan) {
     asked.push_back(reset);
+    planned.push_back(plan);
     Result<Reloaded> outcome = Error{"/etc/rawvs.ini:3: [director] interfac: no such key"};
     if (!reset) outcome = Reloaded{{"a: changed", "b: added"}, {"c: takes effect at the next start"}};
     return std::shared_ptr<const ReloadTask>(new ReloadTask{true, std::move(outcome)});
@@ -309,7 +349,9 @@ TEST_F(ReloadTest, AReloadOverTheControlSocketTellsWhatWasDone) {
             "ok\nchange text=a: changed\nchange text=b: added\npending text=c: takes effect at the next start\nend\n");
   EXPECT_EQ(ask_daemon("rawvs/1 reload reset=1"),
             "error file /etc/rawvs.ini:3: [director] interfac: no such key\nend\n");
-  EXPECT_EQ(asked, (std::vector{false, true}));
+  EXPECT_TRUE(ask_daemon("rawvs/1 reload plan=1").starts_with("ok\nchange text=a: changed\n"));
+  EXPECT_EQ(asked, (std::vector{false, true, false}));
+  EXPECT_EQ(planned, (std::vector{false, false, true}));
   EXPECT_TRUE(ask_daemon("rawvs/1 reload reset=2").starts_with("error usage "));
   EXPECT_TRUE(ask("reload").starts_with("error unsupported ")) << "no daemon, no file";
 }

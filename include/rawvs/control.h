@@ -37,7 +37,7 @@
 //   events           [after]                  rows: event, oldest first: those with a greater number than `after`
 //   trace            [flow keys] [count] [snap]   rows: packet, each followed by its frame rows, and lost, as packets
 //                                             come; ends after count packets, or when the client goes
-//   reload           [reset]                  rows: change, pending: what the new file changed
+//   reload           [reset] [plan]           rows: change, pending: what the new file changed; plan=1: would change
 //   ini              [secrets]                rows: line: an INI file of the present tables; then unwritable, for
 //                                             what a file cannot express, and hidden, if secrets are not shown
 //
@@ -110,8 +110,8 @@
 //               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0
 //   timeouts    tcp= tcpfin= udp=                              seconds
 //   exit        name= fate= count= meaning=
-//   link        name= role= received= kernel_dropped= cut= sent= send_failed= returned= return_failed= unguarded= mtu= guard= missing_groups=
-//               frames; lost: kernel_dropped, cut, send_failed, return_failed; returned: given back to the host's kernel;
+//   link        name= role= received= kernel-dropped= cut= sent= send-failed= returned= return-failed= unguarded= mtu= guard= missing-groups=
+//               frames; lost: kernel-dropped, cut, send-failed, return-failed; returned: given back to the host's kernel;
 //               unguarded: NAT connections without room in the guard; guard: how the kernel is kept away, or off
 //   vip         address= link= mac= retired= standby= for=     retired=1: its last service was removed recently;
 //                                                              standby=1: another director has it (VRRP); for: seconds
@@ -225,8 +225,8 @@ struct ControlContext {
   const CheckedServers* checked = nullptr;  // what checks say; null: there are none
   const Vrrp* vrrp = nullptr;               // for VRRP's masters; null: not to be shown
   SyncStatus sync{};
-  std::function<std::shared_ptr<const ReloadTask>(bool reset)> reload{};  // begins one. Empty: cannot
-  std::function<void(std::shared_ptr<Job>)> run{};                        // empty: all of it is done at once
+  std::function<std::shared_ptr<const ReloadTask>(bool reset, bool plan)> reload{};  // begins one. Empty: cannot
+  std::function<void(std::shared_ptr<Job>)> run{};                                   // empty: all of it is done at once
   // From now on so, until the file says otherwise. Empty: cannot.
   std::function<Result<Done>(const std::optional<SyncConfig>& wanted)> set_sync{};
   const Events* events = nullptr;  // null: none are kept

@@ -2,11 +2,13 @@
 // control_changes.cpp: records as lists of fields, and their differences, in the words of rawvs.ini(5).
 #include "control/control_changes.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "config/config_values.h"
 #include "config/spec_words.h"
+#include "core/called.h"
 #include "wire/formatted.h"
 
 namespace rawvs {
@@ -53,6 +55,18 @@ std::string difference(const Fields& was, const Fields& is) {
 }
 
 }  // namespace
+
+std::string called_service(const Services& services, const ServiceKey& key) {
+  return called(services.from_file(key).name, text(key));
+}
+
+std::string with_name_first(const ServerSpec& spec) {
+  ServerSpec plain = spec;
+  plain.name = {};
+  const std::string all = text(plain);
+  const size_t end = std::min(all.find(' '), all.size());
+  return called(spec.name, all.substr(0, end)) + all.substr(end);
+}
 
 std::string record(const ServiceSpec& spec) {
   const Fields plain = fields(ServiceSpec{.key = spec.key, .scheduler = spec.scheduler}), all = fields(spec);

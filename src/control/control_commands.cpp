@@ -94,7 +94,7 @@ Objection put_service(const Call& call, AddOrEdit action, bool adds) {
   const ServiceSpec was = there ? there->spec : spec;
   if (auto fault = verdict(call, (call.director.*action)(spec, call.turn))) return fault;
   const std::string what = adds ? "added: " + record(spec) : difference(was, spec);
-  if (!what.empty()) call.changed(formatted("{}: {}", text(spec.key), what));
+  if (!what.empty()) call.changed(formatted("{}: {}", called_service(call.director.services(), spec.key), what));
   if (adds) warn_of_mark(call, spec.key);
   return std::nullopt;
 }
@@ -107,8 +107,9 @@ Objection delete_service(const Call& call) {
   if (auto fault = read_service_key(call.values, key)) return fault;
   const Service* const there = call.director.services().find(key);
   const size_t servers = there ? there->servers.size() : 0;
+  const std::string name = called_service(call.director.services(), key);
   if (auto fault = verdict(call, call.director.remove(key, call.turn))) return fault;
-  call.changed(formatted("{}: removed, with {}", text(key), counted(servers, "server")));
+  call.changed(formatted("{}: removed, with {}", name, counted(servers, "server")));
   return std::nullopt;
 }
 
@@ -121,7 +122,7 @@ Objection add_server(const Call& call) {
   if (auto fault = check_address(call, spec)) return fault;
   if (auto fault = check_family(key, spec)) return fault;
   if (auto fault = verdict(call, call.director.add_server(key, spec, call.turn))) return fault;
-  call.changed(formatted("{}: server {}: added", text(key), text(spec)));
+  call.changed(formatted("{}: server {}: added", called_service(call.director.services(), key), text(spec)));
   warn_of_server(call, key, spec);
   return std::nullopt;
 }
@@ -139,11 +140,9 @@ Objection edit_server(const Call& call) {
   if (auto fault = verdict(call, call.director.edit_server(key, spec, call.turn))) return fault;
   const Server* const now = services.find(key, spec.at);  // values that were not given may have been kept
   const std::string what = now ? difference(was, now->wanted()) : "";
-  if (!what.empty()) {
-    const Service* const service = services.find(key);
-    call.changed(formatted("{}: server {}: {}", called(service ? service->name : ShortName(), text(key)),
-                           called(now->spec.name, text(spec.at)), what));
-  }
+  if (!what.empty())
+    call.changed(
+        formatted("{}: server {}: {}", called_service(services, key), called(now->spec.name, text(spec.at)), what));
   warn_of_server(call, key, spec);
   return std::nullopt;
 }
@@ -155,9 +154,9 @@ Objection delete_server(const Call& call) {
   // As with ipvsadm -d, a given port must be the server's, whatever the method.
   if (auto fault = read_endpoint(call.values, key, server)) return fault;
   const Server* const there = call.director.services().find(key, server);
-  const std::string was = there ? text(there->wanted()) : text(server);
+  const std::string was = there ? with_name_first(there->wanted()) : text(server);
   if (auto fault = verdict(call, call.director.remove_server(key, server, call.turn))) return fault;
-  call.changed(formatted("{}: server {}: removed", text(key), was));
+  call.changed(formatted("{}: server {}: removed", called_service(call.director.services(), key), was));
   return std::nullopt;
 }
 
@@ -182,7 +181,7 @@ Objection zero(const Call& call) {
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;
   if (auto fault = verdict(call, call.director.zero(key))) return fault;
-  call.changed(text(key) + ": counters set to zero");
+  call.changed(called_service(call.director.services(), key) + ": counters set to zero");
   return std::nullopt;
 }
 
@@ -278,11 +277,13 @@ Objection trace(const Call& call) {
 }
 
 Objection reload(const Call& call) {
-  uint64_t reset = 0;
-  if (auto fault = read_number(call.values, Key::reset, 1, reset)) return fault;
+  uint64_t reset = 0, plan = 0;
+  for (const auto& [key, value] : {std::pair{Key::reset, &reset}, std::pair{Key::plan, &plan}}) {
+    if (auto fault = read_number(call.values, key, 1, *value)) return fault;
+  }
   if (!call.context.reload) return refused(Refusal::unsupported, "there is no file to reload");
-  call.changed(formatted("reload{} of {}", reset != 0 ? " --reset" : "", call.context.file));
-  const std::shared_ptr<const ReloadTask> task = call.context.reload(reset != 0);
+  if (plan == 0) call.changed(formatted("reload{} of {}", reset != 0 ? " --reset" : "", call.context.file));
+  const std::shared_ptr<const ReloadTask> task = call.context.reload(reset != 0, plan != 0);
   call.later = {[task] { return task->done; },
                 [task] {
                   if (!task->outcome) return Conversation(Fault{"file", task->outcome.error().text});
@@ -349,7 +350,7 @@ constexpr Command kCommands[] = {
     {"explain", bit(Key::protocol) | bit(Key::client) | bit(Key::vip), 0, explain, kReads},
     {"events", 0, bit(Key::after), events, kReads},
     {"trace", 0, kFlow | bit(Key::count) | bit(Key::snap), trace, kReads},
-    {"reload", 0, bit(Key::reset), reload},
+    {"reload", 0, bit(Key::reset) | bit(Key::plan), reload},
     {"ini", 0, bit(Key::secrets), ini, Command::Kind::waits},
 };
 

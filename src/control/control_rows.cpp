@@ -244,18 +244,18 @@ void write_link(std::string& row, const Director& director, Link link) {
   put(row, "name", word(director, link));
   put(row, "role", director.link(link).role == LinkRole::clients ? "clients" : "servers");
   put(row, "received", n.received);
-  put(row, "kernel_dropped", n.kernel_dropped);
+  put(row, "kernel-dropped", n.kernel_dropped);
   put(row, "cut", n.cut);
   put(row, "sent", n.sent);
-  put(row, "send_failed", n.send_failed);
+  put(row, "send-failed", n.send_failed);
   put(row, "returned", n.returned);
-  put(row, "return_failed", n.return_failed);
+  put(row, "return-failed", n.return_failed);
   put(row, "unguarded", n.unguarded);
   put(row, "mtu", director.link(link).mtu);
   put(row, "vips", n.vips);
   put(row, "guarded", n.guarded_vips);
   put(row, "guard", n.guard);
-  put(row, "missing_groups", n.missing_groups);
+  put(row, "missing-groups", n.missing_groups);
 }
 
 // Of an address of the host: tcp/80,tcp/8000-8100; of very many the first.

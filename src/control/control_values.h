@@ -28,14 +28,14 @@ std::string shortly_quoted(std::string_view found);  // shortened to a limit
 enum class Key : uint8_t {
   service, server, scheduler, persistence, netmask, flags, ops, pe, method, weight, upper, lower, mac, tun_type,
   tun_port, tun_checksum, proxy, tcp, tcpfin, udp, protocol, client, vip, state, count, snap, reset, role, link, id,
-  maxlen, group, ttl, secrets, after, order, was, count_
+  maxlen, group, ttl, secrets, after, order, was, plan, count_
 };
 inline constexpr size_t kKeys = static_cast<size_t>(Key::count_);
 inline constexpr std::array<std::string_view, kKeys> kKeyNames = {
     "service", "server", "scheduler", "persistence", "netmask", "flags", "ops", "pe", "method", "weight", "upper",
     "lower", "mac", "tun-type", "tun-port", "tun-checksum", "proxy", "tcp", "tcpfin", "udp", "protocol", "client",
     "virtual", "state", "count", "snap", "reset", "role", "link", "id", "maxlen", "group", "ttl", "secrets",
-    "after", "order", "was"};
+    "after", "order", "was", "plan"};
 // clang-format on
 
 struct Values {  // the values of a request, by key

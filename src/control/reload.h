@@ -31,8 +31,8 @@ struct Reloaded {
 class Reload {
  public:
   // REQUIRES: was outlives it. Completes next: marks that were chosen before are kept, and settings that only a restart
-  // changes are as in was.
-  Reload(const Config& was, Config next, bool reset);
+  // changes are as in was. plan: nothing is done, and what would be done is told, as if there were room for it.
+  Reload(const Config& was, Config next, bool reset, bool plan = false);
   ~Reload();
   Reload(Reload&&) noexcept;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // reload_steps.cpp: applies the difference of two configurations in portions. New things come first and old ones go
 // last, so that an address which only moves between services is never released.
-#include "control/reload.h"
+#include "control/reload_impl.h"
 
 #include <algorithm>
 #include <string>
@@ -11,11 +11,10 @@
 #include "config/config_tables.h"
 #include "config/config_values.h"
 #include "config/spec_words.h"
-#include "control/kept_marks.h"
+#include "control/control_changes.h"
 #include "control/reload_report.h"
 #include "control/reload_tables.h"
-#include "control/server_index.h"
-#include "control/table_walk.h"
+#include "core/called.h"
 #include "core/service.h"
 #include "rawvs/control.h"
 #include "rawvs/settings.h"
@@ -39,65 +38,8 @@ std::string text(const ServiceSpec& s) {
 
 }  // namespace
 
-struct Reload::Impl {
-  enum class Phase : uint8_t { settings, tables, services, groups, leftovers, rest, done };
-  struct Turn {  // one call of step()
-    Director& director;
-    Instant now;
-    Outbox& out;
-    const std::function<void()>& dispatch;
-    size_t left;  // of the portion
-    void spend(size_t looks) { left -= std::min(left, looks); }
-  };
-
-  Impl(const Config& from, Config to, bool whole) : was(from), next(std::move(to)), reset(whole) {}
-  Impl(const Impl&) = delete;
-
-  void prepare();
-  void prepare_present();
-  void prepare_rest();
-  bool walk(Turn& t);
-
-  void advance(Turn& t);
-  void settings(Turn& t);
-  bool services(Turn& t);
-  void enter(Turn& t, const WantedService& service);
-  void put(Turn& t, const WantedService* old, const WantedService& service);
-  void from_file(Turn& t, const WantedService& service);
-  bool servers(Turn& t, const WantedService& service);
-  void server(Turn& t, const ServiceKey& key, const ServerSpec& wanted, bool waits);
-  void name_server(Turn& t, const ServiceKey& key, const ServerSpec& wanted);
-  void old_server(Turn& t, const WantedService& service, Endpoint at);
-  void replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
-               const std::string& line);
-  void groups(Turn& t);
-  bool leftovers(Turn& t);
-  void leave_out_sorry(size_t i);
-  void note(std::string line) { said.changes.push_back(std::move(line)); }
-  void changed(Turn& t, std::optional<Refusal> refusal, const std::string& line);
-  static std::optional<ServerSpec> in_service(const Director& director, const ServiceKey& key, Endpoint at);
-
-  const Config& was;
-  Config next;
-  const bool reset;
-  Phase phase = Phase::settings;
-  Reloaded said;
-  KeptMarks marks{was, next};
-  TableWalk present;
-  const Director* table = nullptr;  // during walks
-  Portions walks;
-  WantedTables old_tables, new_tables;
-  std::optional<SlotHash> old_services, new_services;  // by key
-  size_t at = 0;                                       // the next service
-  size_t at_server = 0;  // within the service: both kinds of servers are indexed, then new ones, then old ones examined
-  bool entered = false;
-  std::optional<ServiceKey> said_last{};                // leftovers: the last service that a file said something of
-  const WantedService* before = nullptr;                // the service in the old tables
-  std::optional<ServerIndex> old_servers, new_servers;  // its servers
-};
-
-Reload::Reload(const Config& was, Config next, bool reset)
-    : impl_(std::make_unique<Impl>(was, std::move(next), reset)) {
+Reload::Reload(const Config& was, Config next, bool reset, bool plan)
+    : impl_(std::make_unique<Impl>(was, std::move(next), reset, plan)) {
   impl_->prepare();
 }
 Reload::~Reload() = default;
@@ -150,6 +92,8 @@ void Reload::Impl::prepare() {
   }
   add_tables(next, marks.marks(), new_tables, walks);
   add_index(new_tables.services, new_services, walks);
+  places.add_before(table, walks);
+  places.add_groups(old_tables, new_tables, walks);
 }
 
 // Takes the present tables for the old ones.
@@ -185,6 +129,7 @@ void Reload::Impl::leave_out_sorry(size_t i) {
 }
 
 void Reload::Impl::prepare_rest() {
+  places.add_vip_lines(said.changes, walks);
   add_check_reports(was, next, said.changes, walks);
   walks.each([this] { return next.virtuals.size(); },
              [this](size_t i) {
@@ -228,7 +173,7 @@ void Reload::Impl::settings(Turn& t) {
       any = true;
     }
   }
-  if (any) t.director.set_settings(live.settings, t.now);
+  if (any && !plan) t.director.set_settings(live.settings, t.now);
 }
 
 bool Reload::Impl::services(Turn& t) {
@@ -237,7 +182,7 @@ bool Reload::Impl::services(Turn& t) {
     const WantedService& service = new_tables.services[at];
     if (!entered) enter(t, service);
     if (!servers(t, service)) return false;
-    t.director.set_open(service.spec.key, true);
+    if (!plan) t.director.set_open(service.spec.key, true);
     entered = false;
   }
   return true;
@@ -249,6 +194,7 @@ void Reload::Impl::enter(Turn& t, const WantedService& service) {
   new_servers.emplace(service.servers.size());
   at_server = 0;
   entered = true;
+  planned = false;
   t.spend(1);
   from_file(t, service);
   put(t, before, service);
@@ -258,15 +204,17 @@ void Reload::Impl::enter(Turn& t, const WantedService& service) {
 void Reload::Impl::put(Turn& t, const WantedService* old, const WantedService& service) {
   const ServiceSpec& spec = service.spec;
   const Service* const there = t.director.services().find(spec.key);
-  const std::string name = rawvs::text(spec.key);
+  const std::string name = called(service.said.name, rawvs::text(spec.key));
   if (old && alike(old->spec, spec)) return;
   if (there) {
     if (!alike(there->spec, spec))
-      changed(t, t.director.edit(spec, {t.now, t.out}), formatted("{}: {}", name, text(spec)));
+      changed(t, act([&] { return t.director.edit(spec, {t.now, t.out}); }), formatted("{}: {}", name, text(spec)));
     return;
   }
-  const auto refusal = t.director.add(spec, {t.now, t.out});
-  t.director.set_open(spec.key, false);
+  const auto refusal = act([&] { return t.director.add(spec, {t.now, t.out}); });
+  if (!plan) t.director.set_open(spec.key, false);
+  planned = plan;
+  if (!refusal) places.added(spec.key);
   changed(t, refusal, name + ": added");
 }
 
@@ -279,13 +227,13 @@ void Reload::Impl::from_file(Turn& t, const WantedService& service) {
   if (!same_name && t.director.services().find(key))
     note(formatted("{}: {}", rawvs::text(key), renamed(there.name, name)));
   const bool same_limits = there.limits && limits ? alike(*there.limits, *limits) : there.limits == limits;
-  if (!same_name || !same_limits || there.on_down != on_down) t.director.set_from_file(key, service.said);
+  if (!plan && (!same_name || !same_limits || there.on_down != on_down)) t.director.set_from_file(key, service.said);
 }
 
 // False: unfinished.
 bool Reload::Impl::servers(Turn& t, const WantedService& service) {
   const ServiceKey& key = service.spec.key;
-  if (!t.director.services().find(key)) return true;  // removed by rawvsadm, and left so
+  if (!planned && !t.director.services().find(key)) return true;  // removed by rawvsadm, and left so
   const std::vector<ServerSpec>& wanted = service.servers;
   const size_t news = wanted.size(), olds = before ? before->servers.size() : 0;
   for (; at_server < 2 * (news + olds); ++at_server) {
@@ -310,10 +258,10 @@ void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& want
   const Slot old = old_servers->find(wanted.at, [this](Slot n) { return before->servers[n].at; });
   if (old != kNoSlot && alike(before->servers[old], wanted)) return name_server(t, key, wanted);
   const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
-  const std::string line = formatted("{}: server {}", rawvs::text(key), rawvs::text(wanted));
+  const std::string line = formatted("{}: server {}", named(t, key), with_name_first(wanted));
   if (!there) {
-    const auto refusal = t.director.add_server(key, wanted, {t.now, t.out});
-    if (waits) t.director.set_standing(key, wanted.at, Standing::keeps, 0);
+    const auto refusal = act([&] { return t.director.add_server(key, wanted, {t.now, t.out}); });
+    if (waits && !plan) t.director.set_standing(key, wanted.at, Standing::keeps, 0);
     changed(t, refusal, line + ": added");
   } else if (!alike(*there, wanted)) {
     replace(t, key, *there, wanted, line);
@@ -324,24 +272,27 @@ void Reload::Impl::server(Turn& t, const ServiceKey& key, const ServerSpec& want
 void Reload::Impl::name_server(Turn& t, const ServiceKey& key, const ServerSpec& wanted) {
   const std::optional<ServerSpec> there = in_service(t.director, key, wanted.at);
   if (!there || there->name == wanted.name) return;
-  t.director.set_name(key, wanted.at, wanted.name);
-  note(formatted("{}: server {}: {}", rawvs::text(key), rawvs::text(wanted.at), renamed(there->name, wanted.name)));
+  if (!plan) t.director.set_name(key, wanted.at, wanted.name);
+  note(formatted("{}: server {}: {}", named(t, key), rawvs::text(wanted.at), renamed(there->name, wanted.name)));
 }
 
 void Reload::Impl::old_server(Turn& t, const WantedService& service, Endpoint server) {
   const ServiceKey& key = service.spec.key;
   const Slot kept = new_servers->find(server, [&](Slot n) { return service.servers[n].at; });
-  if (kept != kNoSlot || !in_service(t.director, key, server)) return;
-  t.director.set_name(key, server, {});  // another server may have its name now
-  changed(t, t.director.remove_server(key, server, {t.now, t.out}),
-          formatted("{}: server {}: removed", rawvs::text(key), rawvs::text(server)));
+  const std::optional<ServerSpec> there = in_service(t.director, key, server);
+  if (kept != kNoSlot || !there) return;
+  if (!plan) t.director.set_name(key, server, {});  // another server may have its name now
+  changed(t, act([&] {
+            return t.director.remove_server(key, server, {t.now, t.out});
+          }),
+          formatted("{}: server {}: removed", named(t, key), called(there->name, rawvs::text(server))));
 }
 
 // An edit without a MAC address keeps the fixed one, so a server that lost it in the file is resolved by ARP again: it
 // is added anew, and what its check said still applies.
 void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& there, const ServerSpec& server,
                            const std::string& line) {
-  if (there.mac && !server.mac) {
+  if (there.mac && !server.mac && !plan) {
     const Server known = *t.director.services().known(key, server.at);
     t.director.remove_server(key, server.at, {t.now, t.out});
     t.dispatch();
@@ -350,15 +301,15 @@ void Reload::Impl::replace(Turn& t, const ServiceKey& key, const ServerSpec& the
     t.director.set_order(key, server.at, known.order);
     return changed(t, refusal, line);
   }
-  changed(t, t.director.edit_server(key, server, {t.now, t.out}), line);
+  changed(t, act([&] { return t.director.edit_server(key, server, {t.now, t.out}); }), line);
 }
 
 void Reload::Impl::groups(Turn& t) {
   const auto equal = [](const GroupMatch& a, const GroupMatch& b) { return same(a, b); };
   if (std::ranges::equal(old_tables.groups, new_tables.groups, equal)) return;
-  t.director.set_groups(new_tables.groups, {t.now, t.out});
+  if (!plan) t.director.set_groups(new_tables.groups, {t.now, t.out});
   t.dispatch();
-  note("groups: changed");
+  places.groups_replaced(said.changes);
   t.left = 0;
 }
 
@@ -370,8 +321,11 @@ bool Reload::Impl::leftovers(Turn& t) {
     const Service* const there = t.director.services().find(key);
     if (!there || find(new_tables.services, *new_services, key)) continue;
     t.spend(there->servers.size() * 4);
-    changed(t, t.director.remove(key, {t.now, t.out}), rawvs::text(key) + ": removed");
+    const std::string name = named(t, key);
+    places.removed(key);
+    changed(t, act([&] { return t.director.remove(key, {t.now, t.out}); }), name + ": removed");
   }
+  if (plan) return true;
   while (const auto key = t.director.services().said_after(said_last)) {
     if (t.left == 0) return false;
     t.spend(1);
@@ -389,6 +343,13 @@ void Reload::Impl::changed(Turn& t, std::optional<Refusal> refusal, const std::s
   const bool server = line.find(": server ") != std::string::npos;
   const char* const full = server ? "no room, see max_servers" : "no room, see max_services";
   said.pending.push_back(formatted("{}: refused: {}", line, *refusal == Refusal::full ? full : name(*refusal)));
+}
+
+// By the file that is applied; of a service that it does not have, by the one before.
+std::string Reload::Impl::named(Turn& t, const ServiceKey& key) const {
+  const bool in_file = at < new_tables.services.size() && phase == Phase::services;
+  const ShortName name = in_file ? new_tables.services[at].said.name : t.director.services().from_file(key).name;
+  return called(name, rawvs::text(key));
 }
 
 std::optional<ServerSpec> Reload::Impl::in_service(const Director& director, const ServiceKey& key, Endpoint at) {

@@ -37,8 +37,8 @@ def a_reload_applies_the_difference_and_no_download_breaks(lab):
     change(director, virtual(servers=("rs2 weight=2", "rs3"), scheduler="wrr"), sloppy_tcp=1)
     true(sum(one.running() for one in downloads) > DOWNLOADS / 2, "the downloads are over before the reload")
     director.program.send(signal.SIGHUP)
-    director.wait_for_log(f"reload: tcp {VIP}:80: server {ADDRESS['rs1']}:80: removed")
-    for line in ("SIGHUP: reading", "reload: sloppy_tcp: 0 -> 1", f"reload: tcp {VIP}:80: scheduler=wrr",
+    director.wait_for_log(f"reload: web (tcp {VIP}:80): server {ADDRESS['rs1']}:80: removed")
+    for line in ("SIGHUP: reading", "reload: sloppy_tcp: 0 -> 1", f"reload: web (tcp {VIP}:80): scheduler=wrr",
                  f"server {ADDRESS['rs2']}:80 weight=2 forward=dr",
                  f"server {ADDRESS['rs3']}:80 weight=1 forward=dr: added"):
         true(line in director.log(), f"the log does not say {line!r}")
@@ -81,7 +81,7 @@ def what_rawvsadm_changed_survives_a_reload_and_not_a_reset(lab):
     director.admin("-e", "-t", f"{VIP}:80", "-r", ADDRESS["rs1"], "-w", "0")
     same(director.admin("reload"), "Nothing to change.\n", "what reload says")
     same(director.servers()[ADDRESS["rs1"]]["weight"], "0", "the weight after the reload")
-    same(director.admin("reload", "--reset"), f"tcp {VIP}:80: server {ADDRESS['rs1']}:80 weight=1 forward=dr\n",
+    same(director.admin("reload", "--reset"), f"web (tcp {VIP}:80): server {ADDRESS['rs1']}:80 weight=1 forward=dr\n",
          "what the reset says")
     same(director.servers()[ADDRESS["rs1"]]["weight"], "1", "the weight after the reset")
 

@@ -35,11 +35,11 @@ std::string status_text(const Rows& rows, time_t now, bool colour = false);  // 
 // Services and servers, of list (status_servers.cpp), in 80 columns if names and addresses are not longer.
 // details: also what the checks of servers that are up say, and how long they take.
 std::string services_text(const Rows& rows, bool colour = false, bool details = false);
-Rows in_state(const Rows& rows, std::string_view state);  // servers whose state begins so, and their services
-std::string explain_text(const Rows& rows);               // of explain        (words_live.cpp)
-int explain_status(const Rows& rows);                     // 0: forwarded or answered
-std::string packet_text(const Rows& rows);                // a packet row and its frame rows
-std::vector<uint8_t> bytes_of_hex(std::string_view hex);  // up to the first pair of characters that is no byte
-std::string changes_text(const Rows& rows);               // of reload         (words_file.cpp)
+Rows in_state(const Rows& rows, std::string_view state);        // servers whose state begins so, and their services
+std::string explain_text(const Rows& rows);                     // of explain        (words_live.cpp)
+int explain_status(const Rows& rows);                           // 0: forwarded or answered
+std::string packet_text(const Rows& rows);                      // a packet row and its frame rows
+std::vector<uint8_t> bytes_of_hex(std::string_view hex);        // up to the first pair of characters that is no byte
+std::string changes_text(const Rows& rows, bool plan = false);  // of reload         (words_file.cpp)
 
 }  // namespace rawvs::adm

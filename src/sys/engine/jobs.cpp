@@ -23,6 +23,7 @@ constexpr Duration kHelperPatience = 2s, kBetweenLooks = 1ms;
 struct Jobs::Reloading {
   std::shared_ptr<ReloadTask> task;
   bool reset = false;
+  bool plan = false;              // tells what it would change
   Fd answers{};                   // rawvs-helper is asked to open the file
   Instant until = kNever;         // no longer
   std::optional<IniFile> file{};  // none: it is not open yet, or only addresses of interfaces changed
@@ -71,16 +72,17 @@ void Jobs::serve(Instant now) {
   jobs_.pop_front();
 }
 
-std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset) {
+std::shared_ptr<const ReloadTask> Jobs::begin_reload(bool reset, bool plan) {
   const std::shared_ptr<ReloadTask> task(new ReloadTask);
   if (const auto memory = has_memory_to_read(file_); !memory) {
-    context_.log.write(Severity::error, formatted("reload: {}; nothing was changed", memory.error().text),
-                       Topic::reload);
+    if (!plan)
+      context_.log.write(Severity::error, formatted("reload: {}; nothing was changed", memory.error().text),
+                         Topic::reload);
     task->outcome = memory.error();
     task->done = true;
     return task;
   }
-  const std::shared_ptr<Reloading> reloading(new Reloading{task, reset});
+  const std::shared_ptr<Reloading> reloading(new Reloading{task, reset, plan});
   auto asked = context_.helper.open_config();
   if (asked) {
     reloading->answers = std::move(*asked);
@@ -139,20 +141,22 @@ bool Jobs::open_file(Reloading& r) {
 bool Jobs::begin_changes(Reloading& r) {
   auto next = r.file->take();
   for (const std::string& line : r.file->findings().lines()) {
-    context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line, Topic::reload);
+    if (!r.plan) context_.log.write(next ? Severity::warning : Severity::error, "reload: " + line, Topic::reload);
   }
   if (!next) {
-    context_.log.write(Severity::error, formatted("reload: {} has faults: nothing was changed", file_), Topic::reload);
+    if (!r.plan)
+      context_.log.write(Severity::error, formatted("reload: {} has faults: nothing was changed", file_),
+                         Topic::reload);
     r.task->outcome = next.error();
     return false;
   }
   if (!r.reset && next->sync == file_sync_) {
     next->sync = context_.config.sync;  // rawvsadm may have changed it
-  } else {
+  } else if (!r.plan) {
     file_sync_ = next->sync;
   }
   set_present_addresses(*next, [this](const auto&... of) { return ports_.address_of(of...); });
-  r.work = std::make_unique<Reload>(context_.config, std::move(*next), r.reset);
+  r.work = std::make_unique<Reload>(context_.config, std::move(*next), r.reset, r.plan);
   return true;
 }
 
@@ -166,6 +170,7 @@ bool Jobs::reload_some(Reloading& r) {
     return !begin_changes(r);
   }
   const bool done = r.work->step(context_.director, context_.turn(), [this] { context_.dispatch(); });
+  if (r.plan) return done && end_plan(r);
   const Reloaded& said = r.work->so_far();
   for (; r.logged < said.changes.size(); ++r.logged) {
     context_.log.write(Severity::notice, formatted("{}: {}", r.why, said.changes[r.logged]), Topic::reload);
@@ -183,10 +188,20 @@ bool Jobs::reload_some(Reloading& r) {
   return false;
 }
 
+// The file's configuration is freed, and the one in effect stays.
+bool Jobs::end_plan(Reloading& r) {
+  r.task->outcome = r.work->take_so_far();
+  r.before = r.work->take_next();
+  r.applied = true;
+  add_freeing(r.before, r.rest);
+  return false;
+}
+
 // What is large is made and freed in portions.
 bool Jobs::end_reload(Reloading& r) {
   if (r.work) return r.work.reset(), false;
   if (!r.rest.step(kItemsAtOnce)) return false;
+  if (r.plan) return true;
   if (std::exchange(r.configured, true)) return checks_.forget_old(), true;
   configured_();
   return false;

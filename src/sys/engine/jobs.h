@@ -26,8 +26,8 @@ class Jobs final : public Part {
 
   void add(std::shared_ptr<Job> job) { jobs_.push_back(std::move(job)); }
   bool idle() const { return jobs_.empty(); }
-  // For SIGHUP and rawvsadm reload. The result is also logged.
-  std::shared_ptr<const ReloadTask> begin_reload(bool reset);
+  // For SIGHUP and rawvsadm reload. The result is also logged, but of a plan, which changes nothing.
+  std::shared_ptr<const ReloadTask> begin_reload(bool reset, bool plan = false);
   const std::string& file() const { return file_; }
 
   // Makes many changes at once: filter and guard follow when all are made, since each update may take long; then the
@@ -44,6 +44,7 @@ class Jobs final : public Part {
   bool reload_some(Reloading& r);
   void add(const std::shared_ptr<Reloading>& reloading);
   bool copy_config(Reloading& r);
+  bool end_plan(Reloading& r);
   bool end_reload(Reloading& r);
   bool begin_changes(Reloading& r);
 

@@ -20,7 +20,7 @@ Requests::Requests(EngineContext& context, Jobs& jobs, Ports& ports, Syncing& sy
   control_.config = &context.config;
   control_.checked = &checks.checked();
   control_.vrrp = &mastership.vrrp();
-  control_.reload = [this](bool reset) { return jobs_.begin_reload(reset); };
+  control_.reload = [this](bool reset, bool plan) { return jobs_.begin_reload(reset, plan); };
   control_.run = [this](std::shared_ptr<Job> job) { jobs_.add(std::move(job)); };
   control_.set_sync = [this](const std::optional<SyncConfig>& wanted) {
     auto done = syncing_.set(wanted);
