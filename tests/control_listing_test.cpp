@@ -129,9 +129,9 @@ TEST(Control, ListsWhatEachInterfaceLost) {
   t.director.link_counted(kOutLink, {5, 4, 3, 2, 1});
   const std::string exits = t.ask("exits");
   EXPECT_EQ(count(exits,
-                  "\nlink name=eth0 role=clients received=5 kernel_dropped=4 cut=3 sent=2 send_failed=1 returned=0 "
-                  "return_failed=0 "
-                  "unguarded=0 mtu=1500 vips=0 guarded=0 guard=off missing_groups=0\nend\n"),
+                  "\nlink name=eth0 role=clients received=5 kernel-dropped=4 cut=3 sent=2 send-failed=1 returned=0 "
+                  "return-failed=0 "
+                  "unguarded=0 mtu=1500 vips=0 guarded=0 guard=off missing-groups=0\nend\n"),
             1u);
 }
 

@@ -65,7 +65,7 @@ TEST(Doctor, FindsNatConnectionsThatAreNotGuarded) {
 }
 
 TEST(Doctor, FindsMulticastGroupsThatCouldNotBeJoined) {
-  finds({.changed = {{"link name=eth0 guard=tcx", "link name=eth0 missing_groups=2 guard=tcx"}}}, "warning:nd-groups",
+  finds({.changed = {{"link name=eth0 guard=tcx", "link name=eth0 missing-groups=2 guard=tcx"}}}, "warning:nd-groups",
         "2 multicast groups of IPv6 VIPs could not be joined on eth0",
         "ip link show eth0 (IPv6 needs an MTU of 1280 or more)");
 }
@@ -350,10 +350,10 @@ TEST(Doctor, FindsFullTablesAndRingsAndSaysWhichSettingToRaise) {
   finds({.changed = {{"table-full fate=dropped count=0", "table-full fate=dropped count=400"}}}, "warning:table-full",
         "there was no room for another connection: 400 frames of 2000000 since rawvsd's start",
         "set max_connections = 2000 in /etc/rawvs.ini (it is 1000), and restart rawvsd");
-  finds({.changed = {{"guard=tcx received=1000000 kernel_dropped=0", "guard=tcx received=1000000 kernel_dropped=5"}}},
+  finds({.changed = {{"guard=tcx received=1000000 kernel-dropped=0", "guard=tcx received=1000000 kernel-dropped=5"}}},
         "note:ring-full note:ring-full", "5 frames of 1000000 were lost at eth0", "set ring_frames = 2048");
-  finds({.changed = {{"name=eth1 guard=tcx received=1000000 kernel_dropped=0 cut=0",
-                      "name=eth1 guard=tcx received=1000000 kernel_dropped=0 cut=900"}}},
+  finds({.changed = {{"name=eth1 guard=tcx received=1000000 kernel-dropped=0 cut=0",
+                      "name=eth1 guard=tcx received=1000000 kernel-dropped=0 cut=900"}}},
         "warning:queue-full", "900 frames of 1000000 were lost at eth1", "ethtool -K eth1 gro off");
   finds({.added = {"exit name=hold-full fate=dropped count=300 meaning=x"}}, "warning:hold-full",
         "too many packets waited",
@@ -380,7 +380,7 @@ TEST(Doctor, TellsProgramsTheSameAsPeople) {
       diagnosis_json({.findings = {{Urgency::warning, "mtu", "w", "y", "t"}}, .right = {"a/b"}, .unseen = {"c"}});
   std::erase_if(text, [](char c) { return c == ' ' || c == '\n'; });
   EXPECT_EQ(text, R"({"findings":[{"severity":"warning","check":"mtu","what":"w","why":"y","type":"t"}],)"
-                  R"("right":["a/b"],"not_looked_at":["c"]})");
+                  R"("right":["a/b"],"not-looked-at":["c"]})");
 }
 
 TEST(Doctor, SurvivesRowsThatMakeNoSense) {

@@ -121,8 +121,8 @@ TEST(Metrics, CallServicesAndServersByTheirNames) {
 TEST(Metrics, TellVrrpSyncLossesAndConflicts) {
   const std::string text = metrics_text(
       {"exit name=land fate=dropped count=2 meaning=source address is the VIP itself",
-       "link name=eth0 role=clients received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1 returned=4 "
-       "return_failed=0 unguarded=0 vips=5 guarded=3",
+       "link name=eth0 role=clients received=62 kernel-dropped=3 cut=0 sent=20 send-failed=1 returned=4 "
+       "return-failed=0 unguarded=0 vips=5 guarded=3",
        "vrrp name=gw link=eth0 vrid=51 version=3 state=backup priority=100 for=9 sent=1 heard=80 became-master=1 "
        "refused=3 refused-for=password:2,ttl:1 why=a master with a higher priority",
        "sync role=both leads=1 messages=4 entries=40 unsent=0 heard=0 taken=0 lost=0 refused=1 refused-for=bad-seal:1",

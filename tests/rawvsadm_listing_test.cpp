@@ -134,7 +134,7 @@ TEST(Rawvsadm, ShowsTheWaysOutThatWereTaken) {
             "Exit       Count  Fate       Meaning\n"
             "forwarded   1234  forwarded  sent to its real server\n"
             "no-server      7  answered   no server to take it\n");
-  EXPECT_EQ(drops_text({rows[1], "link name=eth0 received=9 kernel_dropped=8 cut=7 sent=6 send_failed=5"}, false),
+  EXPECT_EQ(drops_text({rows[1], "link name=eth0 received=9 kernel-dropped=8 cut=7 sent=6 send-failed=5"}, false),
             "No packet has arrived yet; rawvsadm drops --all names every way out.\n\n"
             "Interface  Received  Lost: no room  Lost: too long  Sent  Lost: not sent\n"
             "eth0       9         8              7               6     5\n");

@@ -51,7 +51,7 @@ const Rows kExits = {"exit name=forwarded fate=forwarded count=20 meaning=sent o
                      "exit name=land fate=dropped count=2 meaning=source address is the VIP itself (land attack)",
                      "exit name=table-full fate=dropped count=40 meaning=no room: see max_connections",
                      "exit name=hairpin fate=dropped count=0 meaning=never",
-                     "link name=eth0 received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1 vips=5 guarded=3 "
+                     "link name=eth0 received=62 kernel-dropped=3 cut=0 sent=20 send-failed=1 vips=5 guarded=3 "
                      "guard=classic"};
 const Rows kArp = {"vip address=192.0.2.100 link=eth0 mac=02:00:00:00:00:01 retired=0",
                    "rival address=192.0.2.100 mac=02:00:00:00:00:11 server=192.0.2.11"};

@@ -42,7 +42,7 @@ Snapshot snapshot() {
   out.replies["exits"] = {"exit name=forwarded fate=forwarded count=20 meaning=sent on to a real server",
                           "exit name=land fate=dropped count=2 meaning=source address is the VIP itself",
                           "exit name=hairpin fate=dropped count=0 meaning=never",
-                          "link name=eth0 received=62 kernel_dropped=3 cut=0 sent=20 send_failed=1 vips=5 guarded=3"};
+                          "link name=eth0 received=62 kernel-dropped=3 cut=0 sent=20 send-failed=1 vips=5 guarded=3"};
   out.replies["vrrp"] = {
       "vrrp name=gw link=eth0 vrid=51 version=3 state=backup priority=100 master=192.0.2.2 "
       "master-priority=200 for=9 sent=1 heard=80 became-master=1 refused=0 refused-for=- why=heard"};

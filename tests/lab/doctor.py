@@ -259,7 +259,7 @@ def a_server_that_lacks_the_vip_is_found_and_given_it(lab):
     lab.serve_web()
     director = Director(lab, virtual(servers=("rs1",), family=family)).start()
     in_vain(lab, "client")
-    finding = the_one(director, "no-answer", f"real server {server} of tcp:{service} answers no client")
+    finding = the_one(director, "no-answer", f"real server {server} of web (tcp:{service}) answers no client")
     type_it(lab, finding)
     all_answered(lab.request("client", 5), 5)
     healthy(director)
@@ -271,7 +271,7 @@ def a_server_that_lacks_the_vip_is_found_by_the_first_client(lab):
     lab.serve_web()
     director = Director(lab, virtual(servers=("rs1",))).start()
     in_vain(lab, "client", 1, patience=2)
-    finding = the_one(director, "no-answer", f"real server {ADDRESS['rs1']}:80 of tcp:{VIP}:80 answers no client")
+    finding = the_one(director, "no-answer", f"real server {ADDRESS['rs1']}:80 of web (tcp:{VIP}:80) answers no client")
     same(finding["severity"], "error", "severity")
 
 
@@ -300,7 +300,7 @@ def a_silent_server_that_its_check_took_out_is_not_to_be_drained(lab):
 @case()
 def services_that_nobody_serves_are_found_and_mended(lab):
     director = Director(lab, virtual(servers=("rs1 weight=0",))).start()
-    finding = the_one(director, "no-weight", f"every real server of tcp:{VIP}:80 has weight 0")
+    finding = the_one(director, "no-weight", f"every real server of web (tcp:{VIP}:80) has weight 0")
     director.admin(*type_it(lab, finding))
     healthy(director)
     director.admin("-d", "-t", f"{VIP}:80", "-r", ADDRESS["rs1"])
@@ -337,7 +337,7 @@ def from_another_network_namespace_it_says_how_to_get_into_rawvsds(lab):
     director.host = lab["local"]  # the socket is a file: it can be reached from here, too
     report = examine(director)
     same(report["findings"], [], "findings")
-    true(f"nsenter -t {director.program.pid} -n rawvsadm doctor" in report["not_looked_at"][0], report["not_looked_at"])
+    true(f"nsenter -t {director.program.pid} -n rawvsadm doctor" in report["not-looked-at"][0], report["not-looked-at"])
 
 
 @case(seconds=40)
@@ -360,7 +360,7 @@ def a_check_whose_program_is_missing_or_may_not_be_run_is_found_with_the_servers
 def a_server_that_its_check_takes_out_is_found_until_it_is_back(lab):
     lab.serve_web("rs1")
     director = Director(lab, check(), virtual(check="well")).start()
-    finding = the_one(director, "server-down", f"real server {ADDRESS['rs2']}:80 of tcp:{VIP}:80 is down")
+    finding = the_one(director, "server-down", f"real server {ADDRESS['rs2']}:80 of web (tcp:{VIP}:80) is down")
     true(f"tcp {ADDRESS['rs2']}:80: connection refused, 1 of 1" in finding["what"], finding["what"])
     lab.serve_web("rs2")
     eventually(lambda: checks(director) == [], 15, "health")

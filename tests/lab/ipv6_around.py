@@ -120,7 +120,7 @@ def a_vip_whose_multicast_group_the_kernel_does_not_join_is_told_once_and_counte
     director = Director(lab, web6(), web6("other", address=VIP6_2)).start()
 
     def missing():
-        return [row["missing_groups"] for row in director.ask("exits") if row["row"] == "link"]
+        return [row["missing-groups"] for row in director.ask("exits") if row["row"] == "link"]
     text = "eth0: 2 multicast groups of IPv6 VIPs were not joined: "
     director.wait_for_log(text)
     same(missing(), ["2"], "missing groups")

@@ -162,7 +162,7 @@ def a_list_of_100000_networks_is_read_again_and_no_echo_is_lost(lab):
     echoes.stop()
     same([n for n in echoes.unanswered() if n >= begun], [], "echoes that were not answered since")
     link = next(row for row in director.ask("exits") if row["row"] == "link")
-    same(link["kernel_dropped"], "0", "frames that the kernel dropped meanwhile")
+    same(link["kernel-dropped"], "0", "frames that the kernel dropped meanwhile")
     verdict = director.admin("explain", "17.0.200.9:4000", f"{VIP}:53", "udp", check=False).stdout
     true(f"deny 17.0.200.0/24 ({bad}:201)" in verdict, verdict)
     print(f"longest delay of an echo: {1000 * echoes.longest_delay():.1f} ms")

@@ -20,7 +20,7 @@ from programs import HERE, MEGABYTE, unwrap_at
 
 PORT = 5201
 WIRE = 1514  # bytes of the longest frame that a card would send
-LOST = ("kernel_dropped", "cut", "send_failed", "return_failed")
+LOST = ("kernel-dropped", "cut", "send-failed", "return-failed")
 UP, DOWN = (), ("--reverse",)
 # Few enough bytes in flight that no queue of the kernel, 1,000 frames, can overflow with small frames.
 GENTLY = ("--window", "256K")
@@ -86,7 +86,7 @@ def lost_by(lab, director):
     for link in (row for row in director.ask("exits") if row["row"] == "link"):
         full = interfaces(lab["director"])[link["name"]]["tx"]["dropped"]
         counts = {key: int(link[key]) for key in LOST}
-        counts["send_failed"] = max(0, counts["send_failed"] - full)
+        counts["send-failed"] = max(0, counts["send-failed"] - full)
         lost |= {f"{link['name']} {key}": count for key, count in counts.items() if count}
     return lost
 

@@ -291,8 +291,10 @@ void Metrics::take_server(const Row& row) {
 void Metrics::take_link(const Row& row) {
   const std::string its = labels({{"interface", row.get("name")}});
   if (!link_.add(row, its)) return;
-  for (const char* const cause : {"kernel_dropped", "cut", "send_failed", "return_failed"}) {
-    lost_.add(0, its + ',' + labels({{"cause", cause}}), row.number(cause));
+  for (const auto& [key, cause] :
+       {std::pair{"kernel-dropped", "kernel_dropped"}, std::pair{"cut", "cut"}, std::pair{"send-failed", "send_failed"},
+        std::pair{"return-failed", "return_failed"}}) {
+    lost_.add(0, its + ',' + labels({{"cause", cause}}), row.number(key));
   }
 }
 

@@ -62,9 +62,9 @@ std::string problems_html(const adm::Rows& rows, const std::string& trouble) {
     if (word == "daemon" && row.number("filling") != 0) {
       problem(list, "the connection table fills: see max_connections", "warn");
     }
-    if (word == "link" && row.number("kernel_dropped") != 0) {
+    if (word == "link" && row.number("kernel-dropped") != 0) {
       problem(list,
-              std::string(row.get("name")) + " lost " + grouped(row.number("kernel_dropped")) +
+              std::string(row.get("name")) + " lost " + grouped(row.number("kernel-dropped")) +
                   " frames, which came faster than they were read (more ring_frames may help)",
               "warn");
     }

@@ -144,7 +144,7 @@ std::string links_html(const adm::Rows& rows, const PageQuery& query) {
     const adm::Row row(line);
     if (row.word() != "link" || table.rows() == kRowsShown) continue;
     table.add({text(row, "name"), number_cell(row, "received"), number_cell(row, "sent"),
-               number_cell(row, "kernel_dropped"), number_cell(row, "cut"), number_cell(row, "send_failed"),
+               number_cell(row, "kernel-dropped"), number_cell(row, "cut"), number_cell(row, "send-failed"),
                number_cell(row, "returned"), number_cell(row, "vips"), number_cell(row, "guarded"),
                text(row, "guard")});
   }

@@ -3,10 +3,16 @@
 #include "doctor.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
 
+#include "doctor_watch.h"
+#include "end_signals.h"
 #include "json.h"
 #include "rawvs/control.h"
-#include "words.h"
+#include "texts.h"
+#include "word_args.h"
 
 namespace rawvs::adm {
 namespace {
@@ -56,6 +62,15 @@ Json list_of(const std::vector<std::string>& lines) {
   Json out = Json::list();
   for (const std::string& line : lines) out.add(Json::text(line));
   return out;
+}
+
+Json finding_json(const Finding& finding) {
+  return Json::object()
+      .set("severity", Json::text(name(finding.urgency)))
+      .set("check", Json::text(finding.check))
+      .set("what", Json::text(finding.what))
+      .set("why", Json::text(finding.why))
+      .set("type", Json::text(finding.type));
 }
 
 // An older rawvsd refuses an unknown command: those facts are then missing.
@@ -125,27 +140,75 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
 std::string diagnosis_json(const Diagnosis& diagnosis) {
   Json findings = Json::list();
   for (const Finding& finding : diagnosis.findings) {
-    findings.add(Json::object()
-                     .set("severity", Json::text(name(finding.urgency)))
-                     .set("check", Json::text(finding.check))
-                     .set("what", Json::text(finding.what))
-                     .set("why", Json::text(finding.why))
-                     .set("type", Json::text(finding.type)));
+    findings.add(finding_json(finding));
   }
   return Json::object()
       .set("findings", findings)
       .set("right", list_of(diagnosis.right))
-      .set("not_looked_at", list_of(diagnosis.unseen))
+      .set("not-looked-at", list_of(diagnosis.unseen))
       .line();
 }
 
-int doctor_word(WordCall& call) {
-  if (!call.args.empty()) return wrong(call, call.args[0] + ": expected nothing more, or --json");
+namespace {
+
+// Looks once. An Error: rawvsd does not answer.
+Result<Diagnosis> look_once(WordCall& call) {
   DoctorFacts facts;
-  if (const auto asked = ask_rawvsd(call, facts); !asked) return wrong(call, asked.error().text);
-  const Diagnosis diagnosis = diagnose(facts);
-  print(call.json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
-  return diagnosis.well() ? 0 : kAnswerIsNo;
+  if (const auto asked = ask_rawvsd(call, facts); !asked) return asked.error();
+  return diagnose(facts);
+}
+
+void print_change(const WordCall& call, const WatchedFindings::Change& change, time_t now) {
+  if (!call.json) return print(change_text(change, clock_text(now)));
+  print(finding_json(change.finding)
+            .set("time", Json::number(static_cast<uint64_t>(now)))
+            .set("change", Json::text(change.is_new ? "new" : "gone"))
+            .line());
+}
+
+struct WatchWishes {
+  uint64_t seconds = 10, count = 0;  // count 0: without end
+};
+
+// While rawvsd does not answer, what was found before is not gone.
+int watch(WordCall& call, const WatchWishes& wishes) {
+  const EndSignals signals;
+  WatchedFindings findings, reached;
+  bool well = true;
+  for (uint64_t round = 1; std::ferror(stdout) == 0; ++round) {
+    const auto diagnosis = look_once(call);
+    if (!diagnosis && round == 1) return wrong(call, diagnosis.error().text);
+    Findings silent;
+    if (!diagnosis) {
+      silent.push_back({Urgency::error, "no-rawvsd", "rawvsd does not answer: " + diagnosis.error().text,
+                        "it has ended, or is not started yet", "service rawvs status; rawvsd -t -c /etc/rawvs.ini"});
+    }
+    const time_t now = std::time(nullptr);
+    for (const auto& change : reached.take(silent)) print_change(call, change, now);
+    if (diagnosis) {
+      for (const auto& change : findings.take(diagnosis->findings)) print_change(call, change, now);
+    }
+    well = diagnosis && diagnosis->well();
+    if (round == 1 && diagnosis->findings.empty() && !call.json) print(clock_text(now) + "  no finding\n");
+    if (round == wishes.count || signals.within(std::chrono::seconds(wishes.seconds))) break;
+  }
+  return well ? 0 : kAnswerIsNo;
+}
+
+}  // namespace
+
+int doctor_word(WordCall& call) {
+  const auto args = read_args(call, {{"watch", false}, {"interval"}, {"count"}});
+  if (!args) return wrong(call, args.error().text);
+  const auto seconds = read_count(*args, "interval", 1, 86'400, 10),
+             count = read_count(*args, "count", 1, UINT32_MAX, 0);
+  if (!seconds || !count) return wrong(call, (seconds ? count : seconds).error().text);
+  if (args->has("watch")) return watch(call, {*seconds, *count});
+  if (!args->options.empty()) return wrong(call, "--interval and --count are of --watch");
+  const auto diagnosis = look_once(call);
+  if (!diagnosis) return wrong(call, diagnosis.error().text);
+  print(call.json ? diagnosis_json(*diagnosis) : diagnosis_text(*diagnosis));
+  return diagnosis->well() ? 0 : kAnswerIsNo;
 }
 
 }  // namespace rawvs::adm

@@ -72,7 +72,8 @@ struct FileFacts {
 // rawvsd.
 
 struct ServiceFacts {
-  std::string key;  // tcp:192.0.2.100:80, mark:10
+  std::string key;     // tcp:192.0.2.100:80, mark:10
+  std::string name{};  // by the file; empty: none
   Protocol protocol = Protocol::any;
   std::optional<Endpoint> virtual_at;  // none: a mark's service
   // Its limits; 0: none. counted: its connections now. refused: packets, by exit (service-full:3).
@@ -88,6 +89,7 @@ struct ServerFacts {
   std::string reach;      // as in server rows; empty: rawvsd did not report it
   std::optional<Ip> via;  // its next hop, if reported
   std::string mac;
+  std::string name{};  // by the file; empty: none
   bool local = false;  // this host itself
   uint64_t weight = 0, upper = 0, lower = 0, active = 0, inactive = 0, in_packets = 0, out_packets = 0;
   uint64_t connections = 0;  // since its beginning
@@ -211,6 +213,11 @@ struct DoctorFacts {
   RightsFacts rights{};
   DaemonFacts daemon;
 };
+
+// What people call them: shop (tcp:192.0.2.100:80); shop/web2 (192.0.2.12:80), with host_only shop/web2 (192.0.2.12).
+std::string called(const ServiceFacts& service);
+std::string called(const DaemonFacts& daemon, const ServerFacts& server, bool host_only = false);
+std::string called_at(const DaemonFacts& daemon, const std::string& address);  // the first server there
 
 const NeighborFacts* next_hop(const DaemonFacts& daemon, const ServerFacts& server);  // null: unknown
 std::string link_of(const DoctorFacts& facts, const ServerFacts& server);             // the link to it; empty: unknown

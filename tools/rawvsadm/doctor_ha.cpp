@@ -25,7 +25,8 @@ std::string ask_again(const ServerFacts& server) {
 }
 
 std::optional<Finding> illness(const DoctorFacts& facts, const ServerFacts& server) {
-  const std::string who = "real server " + text(server.at) + " of " + facts.daemon.services[server.service].key + ' ';
+  const std::string who =
+      "real server " + called(facts.daemon, server) + " of " + called(facts.daemon.services[server.service]) + ' ';
   const std::string since = " for " + std::to_string(server.seconds) + " s";
   if (server.health == "down") {
     return Finding{Urgency::warning, "server-down", who + "is down" + since + ", as its check says: " + server.why,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "doctor.h"
+#include "server_setup.h"
 
 namespace rawvs::adm {
 
@@ -207,18 +208,12 @@ Finding two_masters(const RivalFacts& rival, const VrrpFacts& vrrp) {
               " | grep -i -e vrrp -e 112; rawvsadm doctor"};
 }
 
-// How a server with the VIP leaves questions for it to the director.
-std::string kept_quiet(Ip vip) {
-  if (vip.is_v4()) {
-    return ": sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2, and have the VIP on lo";
-  }
-  return ": ip addr add " + text(vip) + "/128 dev lo nodad, and take it from the other interfaces";
-}
-
 // Defended, too, it is wrong: clients may begin connections with the server before they hear the director.
-Finding answers_too(const RivalFacts& rival, const std::string& vip, const std::string& why, bool defended) {
-  const std::string server = "real server " + rival.server + " (" + rival.mac + ") answers " + vip;
-  const std::string cure = "on " + rival.server + kept_quiet(rival.vip) + " (rawvs-realserver does all of this)";
+Finding answers_too(const DaemonFacts& daemon, const RivalFacts& rival, const std::string& vip,
+                    const std::string& why) {
+  const bool defended = daemon.setting("arp_defend") == "1";
+  const std::string server = "real server " + called_at(daemon, rival.server) + " (" + rival.mac + ") answers " + vip;
+  const std::string cure = "on " + rival.server + quiet_command(rival.vip) + " (rawvs-realserver does all of this)";
   if (defended) {
     return {Urgency::warning, "server-answers-arp", server + "; arp_defend repeats the director's claim",
             "a stopgap: what a client begins before it hears the repeat goes to that server, and is reset afterwards",
@@ -242,7 +237,7 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings) {
           {Urgency::error, "rival", rival.mac + ", which is no real server, answers " + vip, why,
            "find the machine and take the address from it; it may be another director: ip neigh | grep " + rival.mac});
     } else {
-      findings.push_back(answers_too(rival, vip, why, facts.daemon.setting("arp_defend") == "1"));
+      findings.push_back(answers_too(facts.daemon, rival, vip, why));
     }
   }
   std::vector<Ip> vips;  // ours

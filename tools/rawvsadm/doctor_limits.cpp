@@ -42,13 +42,13 @@ std::string look_at_limits(const DoctorFacts& facts, Findings& findings) {
       const bool now = words.exit == "service-full" && service.counted >= limit;
       findings.push_back(
           {now ? Urgency::warning : Urgency::note, std::string(words.exit),
-           service.key + ": " + std::to_string(refused) + " packets of new connections were dropped: " + words.key +
+           called(service) + ": " + std::to_string(refused) + " packets of new connections were dropped: " + words.key +
                " = " + std::to_string(limit) + (now ? ", as many as there are now" : ""),
            "these clients wait, or get no answer",
            std::string("if these are clients: raise ") + words.key + " in its [virtual], and type: rawvsadm reload"});
     }
     if (service.takes_nobody) {
-      findings.push_back({Urgency::error, "allows-nobody", service.key + ": its allow lists have no network",
+      findings.push_back({Urgency::error, "allows-nobody", called(service) + ": its allow lists have no network",
                           "every new client is dropped",
                           "put networks into the files of allow_file, and type: rawvsadm reload"});
     }

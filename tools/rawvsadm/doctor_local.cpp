@@ -51,7 +51,7 @@ void look_at_nat(const DoctorFacts& facts, Findings& findings) {
     findings.push_back(
         {Urgency::warning, "local-nat",
          (port->guard == "off" ? port->name + " has no guard" : "the guard on " + port->name + " looks up no flows") +
-             ", real server " + text(server.at) + " is of NAT, and local_clients = 1",
+             ", real server " + called(facts.daemon, server) + " is of NAT, and local_clients = 1",
          "its answers to this host also reach the kernel, untranslated, which resets the connection",
          "use forward=dr or forward=tun for it, or a kernel with eBPF and guard = auto"});
     return;

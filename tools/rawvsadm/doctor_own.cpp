@@ -59,8 +59,8 @@ void look_at_answers_of(const VipFacts& vip, const DaemonFacts& daemon, Findings
     const auto& at = daemon.services[server.service].virtual_at;
     if (!at || at->addr != vip.address || (server.method != "route" && server.method != "tunnel")) continue;
     findings.push_back({Urgency::note, "own-answers",
-                        "VIP " + text(vip.address) + " is an address of this host, and real server " + text(server.at) +
-                            " answers its clients itself, from that address",
+                        "VIP " + text(vip.address) + " is an address of this host, and real server " +
+                            called(daemon, server) + " answers its clients itself, from that address",
                         "if this host is the server's gateway, its kernel drops the answers, as if they were forged",
                         "use forward=nat for it, or give it another gateway"});
     return;
@@ -71,7 +71,7 @@ void look_at_every_port(const VipFacts& vip, const DaemonFacts& daemon, Findings
   for (const ServiceFacts& service : daemon.services) {
     if (!service.virtual_at || service.virtual_at->addr != vip.address || service.virtual_at->port.value != 0) continue;
     findings.push_back({Urgency::error, "own-every-port",
-                        "the virtual service " + service.key + " is of every port, and " + text(vip.address) +
+                        "the virtual service " + called(service) + " is of every port, and " + text(vip.address) +
                             " is an address of this host",
                         "it gets no packet: everything there would be the director's, and nothing this host's",
                         "name its ports, or give it a VIP that is no address of this host"});

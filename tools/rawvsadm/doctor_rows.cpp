@@ -19,6 +19,7 @@ std::string cell(const Row& row, std::string_view key) {
 ServiceFacts service(const Row& row) {
   ServiceFacts out;
   out.key = cell(row, "service");
+  out.name = cell(row, "name");
   const size_t colon = out.key.find(':');
   const std::string protocol = out.key.substr(0, colon);
   for (const Protocol p : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
@@ -46,6 +47,7 @@ ServerFacts server(const Row& row, size_t service) {
   out.reach = cell(row, "reach");
   out.via = parse_ip(row.get("via"));
   out.mac = cell(row, "mac");
+  out.name = cell(row, "name");
   out.local = row.number("local") != 0;
   out.weight = row.number("weight");
   out.upper = row.number("upper");
@@ -73,12 +75,12 @@ PortFacts port(const Row& row) {
   out.vips = row.number("vips");
   out.guarded = row.number("guarded");
   out.unguarded = row.number("unguarded");
-  out.missing_groups = row.number("missing_groups");
+  out.missing_groups = row.number("missing-groups");
   out.received = row.number("received");
-  out.kernel_dropped = row.number("kernel_dropped");
+  out.kernel_dropped = row.number("kernel-dropped");
   out.cut = row.number("cut");
   out.sent = row.number("sent");
-  out.send_failed = row.number("send_failed");
+  out.send_failed = row.number("send-failed");
   return out;
 }
 
@@ -213,6 +215,23 @@ void note_row(const Row& row, DoctorFacts& facts) {
   if (word == "neighbor")
     daemon.neighbors.push_back({*address, cell(row, "link"), cell(row, "state"), cell(row, "mac"),
                                 row.number("disputed"), cell(row, "disputant")});
+}
+
+std::string called(const ServiceFacts& service) {
+  return service.name.empty() ? service.key : service.name + " (" + service.key + ')';
+}
+
+std::string called(const DaemonFacts& daemon, const ServerFacts& server, bool host_only) {
+  const std::string address = host_only ? text(server.at.addr) : text(server.at);
+  if (server.name.empty()) return address;
+  const std::string& service = daemon.services[server.service].name;
+  return (service.empty() ? "" : service + '/') + server.name + " (" + address + ')';
+}
+
+std::string called_at(const DaemonFacts& daemon, const std::string& address) {
+  const auto at = parse_ip(address);
+  const auto found = std::ranges::find_if(daemon.servers, [&](const ServerFacts& s) { return at && s.at.addr == *at; });
+  return found == daemon.servers.end() ? address : called(daemon, *found, true);
 }
 
 std::string SectionFacts::value(std::string_view key) const {

@@ -6,6 +6,7 @@
 #include "core/tunnel.h"
 #include "doctor.h"
 #include "listing.h"
+#include "server_setup.h"
 
 namespace rawvs::adm {
 namespace {
@@ -84,30 +85,30 @@ bool is_vip(const DaemonFacts& daemon, Ip address) {
 
 // A server that is this host itself.
 std::optional<Finding> as_local(const DoctorFacts& facts, const ServerFacts& server, const std::string& move) {
-  const std::string who = "real server " + text(server.at.addr) + " is this host itself";
+  const std::string who = "real server " + called(facts.daemon, server, true) + " is this host itself";
   if (server.reach == "local-nat") {
     return Finding{Urgency::error, "server-is-this-host", who + ", with NAT",
                    "its answers do not pass rawvsd, which cannot translate them: it gets no connections",
                    move + ", or with -g (forward=dr) and the VIP on lo"};
   }
   if (server.reach == "no-flows") {
-    return Finding{Urgency::error, "full-nat-without-flows",
-                   "full NAT server " + text(server.at.addr) + " gets no connections: this kernel has no eBPF",
-                   "the guard cannot tell its replies from what is sent to this host", move + ", or with -m or -g"};
+    return Finding{
+        Urgency::error, "full-nat-without-flows",
+        "full NAT server " + called(facts.daemon, server, true) + " gets no connections: this kernel has no eBPF",
+        "the guard cannot tell its replies from what is sent to this host", move + ", or with -m or -g"};
   }
   if (server.reach != "vip-missing") return std::nullopt;
   const ServiceFacts& service = facts.daemon.services[server.service];
   const std::string vip = service.virtual_at ? text(service.virtual_at->addr) : "VIP";
   return Finding{Urgency::error, "local-without-vip",
-                 who + ", but the VIP of " + service.key + " is none of its addresses",
+                 who + ", but the VIP of " + called(service) + " is none of its addresses",
                  "its kernel does not take packets to the VIP: it gets no connections",
-                 "ip addr add " + vip + (of_ipv6(service) ? "/128 dev lo nodad" : "/32 dev lo") +
-                     " (rawvs-realserver does all of this)"};
+                 vip_command(vip, of_ipv6(service), "lo") + " (rawvs-realserver does all of this)"};
 }
 
 // The finding for a server to which packets cannot be sent; none: they can.
 std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& server) {
-  const std::string who = "real server " + text(server.at.addr);
+  const std::string who = "real server " + called(facts.daemon, server, true);
   const std::string move = server.takes_clients()
                                ? "rawvsadm drain " + text(server.at.addr) + "; then give its service a server elsewhere"
                                : "rawvsadm -d " + option(facts.daemon.services[server.service]) + " -r " +
@@ -135,7 +136,8 @@ std::optional<Finding> astray(const DoctorFacts& facts, const ServerFacts& serve
 
 std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& server) {
   if (auto lost = astray(facts, server)) return lost;
-  const std::string who = text(server.at.addr), via = text(server.via.value_or(server.at.addr));
+  const std::string host = text(server.at.addr), who = called(facts.daemon, server, true);
+  const std::string via = text(server.via.value_or(server.at.addr));
   const NeighborFacts* const hop = next_hop(facts.daemon, server);
   const std::string link = link_of(facts, server);
   const std::string on = link.empty() ? "" : " on " + link;
@@ -143,17 +145,17 @@ std::optional<Finding> bad_way(const DoctorFacts& facts, const ServerFacts& serv
     const std::string silent =
         std::string(" does not answer ") + what_is_answered(server.via.value_or(server.at.addr)) + on;
     const std::string what =
-        via == who ? "real server " + who + silent : "gateway " + via + silent + ": it is the way to " + who;
+        via == host ? "real server " + who + silent : "gateway " + via + silent + ": it is the way to " + who;
     // A server with weight 0, by its check or an operator, need not be drained.
     const bool used = server.weight != 0;
-    return Finding{
-        Urgency::error, "silent", what,
-        used ? "packets for it are dropped, and clients wait in vain"
-             : "it gets no new clients; packets of those that it had are dropped",
-        "ping -c 1 " + via + "; is it up, is the address right?" + (used ? " Until it is: rawvsadm drain " + who : "")};
+    return Finding{Urgency::error, "silent", what,
+                   used ? "packets for it are dropped, and clients wait in vain"
+                        : "it gets no new clients; packets of those that it had are dropped",
+                   "ping -c 1 " + via + "; is it up, is the address right?" +
+                       (used ? " Until it is: rawvsadm drain " + host : "")};
   }
   const bool fixed = hop && hop->state == "fixed";
-  if (server.method != "route" || via == who || fixed) return std::nullopt;
+  if (server.method != "route" || via == host || fixed) return std::nullopt;
   const std::string way = "rawvsadm -e " + option(facts.daemon.services[server.service]) + " -r " + text(server.at);
   return Finding{Urgency::error, "dr-through-router",
                  "real server " + who + " is behind a router (" + via + "), and direct routing does not pass one",
@@ -181,7 +183,7 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
     const auto weighty = std::ranges::find_if(servers, &ServerFacts::takes_clients);
     const std::string why = "new clients are refused";
     if (servers.empty()) {
-      findings.push_back({Urgency::error, "no-server", "service " + service.key + " has no real server", why,
+      findings.push_back({Urgency::error, "no-server", "service " + called(service) + " has no real server", why,
                           "rawvsadm -a " + option(service) + " -r SERVER"});
     } else if (std::ranges::none_of(servers, [](auto* s) { return s->order.empty(); })) {
       const ServerFacts& one = *servers[0];
@@ -191,29 +193,29 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
            "rawvsadm enable " + text(one.at)});
     } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::unjudged)) {
       findings.push_back({Urgency::note, "not-checked-yet",
-                          "the servers of " + service.key + " have not been checked yet", "until then " + why,
+                          "the servers of " + called(service) + " have not been checked yet", "until then " + why,
                           "rawvsadm status, in a few seconds"});
     } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::out)) {
       const ServerFacts& out = **std::ranges::find_if(servers, &ServerFacts::out);
-      findings.push_back(
-          {Urgency::error, "all-down",
-           "every real server of " + service.key + " is out; " + text(out.at) + " is " + out.health + ": " + out.why,
-           why + ", as there is no sorry server",
-           "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
+      findings.push_back({Urgency::error, "all-down",
+                          "every real server of " + called(service) + " is out; " + called(daemon, out) + " is " +
+                              out.health + ": " + out.why,
+                          why + ", as there is no sorry server",
+                          "rawvsadm status, for the reasons; mend the servers, or their check in " + daemon.config});
     } else if (const auto lost = std::ranges::find_if(servers, &ServerFacts::unreachable);
                weighty == servers.end() && lost != servers.end()) {
       const ServerFacts& one = **lost;
       findings.push_back({Urgency::error, "none-reachable",
-                          "no real server of " + service.key + " takes clients, and packets cannot be sent to " +
-                              text(one.at) + ": " + (one.reach == "no-route" ? "there is no route" : one.reach),
+                          "no real server of " + called(service) + " takes clients, and packets cannot be sent to " +
+                              called(daemon, one) + ": " + (one.reach == "no-route" ? "there is no route" : one.reach),
                           why, "ip route get " + text(one.at.addr) + "; rawvsadm status"});
     } else if (weighty == servers.end()) {
-      findings.push_back({Urgency::error, "no-weight", "every real server of " + service.key + " has weight 0", why,
+      findings.push_back({Urgency::error, "no-weight", "every real server of " + called(service) + " has weight 0", why,
                           edited(daemon, *servers[0], 1, servers[0]->upper)});
     } else if (std::ranges::all_of(servers, [](auto* s) { return !s->takes_clients() || s->overloaded; })) {
       const ServerFacts& full = **weighty;
       findings.push_back({Urgency::error, "overloaded",
-                          "every real server of " + service.key + " has reached its upper threshold", why,
+                          "every real server of " + called(service) + " has reached its upper threshold", why,
                           edited(daemon, full, full.weight, 2 * full.upper)});
     }
   }
@@ -244,12 +246,12 @@ std::string look_at_nat_replies(const DoctorFacts& facts, Findings& findings) {
     ++looked;
     const ServiceFacts& service = facts.daemon.services[server.service];
     const LinkAddress* const own = facts.host.network_of(server.at.addr);
-    const std::string gateway = gateway_for(facts, server), who = text(server.at);
+    const std::string gateway = gateway_for(facts, server), who = called(facts.daemon, server);
     if (no_nat_reply(server)) {
       const bool wants_answer = service.protocol == Protocol::tcp || service.protocol == Protocol::sctp;
       findings.push_back(
           {wants_answer ? Urgency::error : Urgency::warning, "nat-gateway",
-           "NAT server " + who + " got " + plural(server.in_packets, "packet") + " for " + service.key +
+           "NAT server " + who + " got " + plural(server.in_packets, "packet") + " for " + called(service) +
                ", and not one came back through this host",
            "clients discard answers that are not from the VIP: this host has to be the server's gateway, also to "
            "clients in its own network; or the server does not answer at all",
@@ -287,8 +289,7 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     if (nat) {
       type.append(ipv6 ? "ip6tables" : "iptables").append("-save; nft list ruleset");
     } else if (server.method == "route") {
-      type.append("ip addr add ").append(vip).append(ipv6 ? "/128 dev lo nodad" : "/32 dev lo");
-      type += " (rawvs-realserver start)";
+      type += vip_command(vip, ipv6, "lo") + " (rawvs-realserver start)";
       why.insert(0, "it does not have the VIP, ");
     } else {
       const std::string tunnel = tunnel_interface(facts.daemon, server);
@@ -304,7 +305,7 @@ std::string look_at_answers(const DoctorFacts& facts, Findings& findings) {
     }
     findings.push_back(
         {Urgency::error, "no-answer",
-         "real server " + text(server.at) + " of " + service.key + " answers no client: " +
+         "real server " + called(facts.daemon, server) + " of " + called(service) + " answers no client: " +
              (server.syns == 1 ? "its only connection is" : "all its " + plural(server.syns, "connection") + " are") +
              " in SYN_RECV",
          why, type});
@@ -368,7 +369,7 @@ std::string look_at_mtus(const DoctorFacts& facts, Findings& findings) {
     const std::string size = std::to_string(clients_mtu);
     findings.push_back(
         {narrow ? Urgency::warning : Urgency::note, tunnel ? "tunnel-mtu" : "mtu",
-         (tunnel ? "the tunnel to " : "the way to ") + text(server.at.addr) + " carries packets of " +
+         (tunnel ? "the tunnel to " : "the way to ") + called(facts.daemon, server, true) + " carries packets of " +
              std::to_string(left) + " bytes, clients' may have " + size,
          "larger ones are refused by ICMP (or cut, where that is allowed): clients behind a firewall that drops ICMP "
          "hang when they send much",

@@ -2,9 +2,11 @@
 // end_signals.h: SIGINT, SIGTERM and SIGHUP as a descriptor, so that a live view can finish its output.
 #pragma once
 
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <initializer_list>
 
@@ -27,6 +29,10 @@ class EndSignals {  // SIGQUIT still ends the program at once
   EndSignals(const EndSignals&) = delete;
   EndSignals& operator=(const EndSignals&) = delete;
   int fd() const { return fd_; }
+  bool within(std::chrono::milliseconds time) const {  // waits for one: whether it came
+    pollfd wanted{fd_, POLLIN, 0};
+    return poll(&wanted, 1, static_cast<int>(time.count())) != 0;
+  }
   void take() const {  // consumes it: it is not delivered again when it is unblocked
     signalfd_siginfo info;
     [[maybe_unused]] const ssize_t size = read(fd_, &info, sizeof info);

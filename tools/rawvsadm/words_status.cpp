@@ -177,10 +177,10 @@ std::string drops_part(const Rows& rows) {
 // Of the interfaces: frames that were lost, VIPs that the guard has no room for, and that this host is a client.
 std::string links_part(const Rows& rows) {
   constexpr std::pair<const char*, const char*> kLosses[] = {
-      {"kernel_dropped", "came faster than they were read (more ring_frames may help)"},
+      {"kernel-dropped", "came faster than they were read (more ring_frames may help)"},
       {"cut", "were longer than the ring takes"},
-      {"send_failed", "could not be sent"},
-      {"return_failed", "could not be given back to the host's kernel"}};
+      {"send-failed", "could not be sent"},
+      {"return-failed", "could not be given back to the host's kernel"}};
   std::string out;
   for (const std::string& line : rows) {
     const Row row(line);

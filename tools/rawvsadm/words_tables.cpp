@@ -51,7 +51,7 @@ std::string drops_text(const Rows& rows, bool all) {
     const Row row(line);
     if (row.word() == "link") {
       Cells cells;
-      for (const char* key : {"name", "received", "kernel_dropped", "cut", "sent", "send_failed"}) {
+      for (const char* key : {"name", "received", "kernel-dropped", "cut", "sent", "send-failed"}) {
         cells.emplace_back(row.get(key));
       }
       links.push_back(cells);
