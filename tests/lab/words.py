@@ -105,6 +105,32 @@ def the_keys_of_json_are_in_the_manual(lab):
         same(lacking, [], f"keys of {name} that rawvsadm(8) does not name")
 
 
+def keys_of(value):
+    """Every key within a JSON value."""
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_of, value.values()))
+    return set().union(*map(keys_of, value)) if isinstance(value, list) else set()
+
+
+@case()
+def the_keys_of_json_have_one_style(lab):
+    lab.serve_web()
+    director = Director(lab, virtual(scheduler="wrr", servers=("rs1 name=web1", "rs2"), check="tcp"),
+                        "[vrrp x]\nvrid = 5\ninterval = 100ms\n[sync]\n").start()
+    all_answered(lab.request("client", 4), 4)
+    keys, flow = set(), (f"{ADDRESS['local']}:40000", SERVICE)
+    for words in (("status",), ("drops", "--all"), ("neighbours",), ("vrrp",), ("events",), ("connections",),
+                  ("explain", *flow), ("check", str(director.ini)), ("reload", "--dry-run"), ("reload",),
+                  ("top", "--count", "1", "--interval", "0.1"), ("drain", "web1", "--timeout", "0"), ("doctor",)):
+        keys |= keys_of(json.loads(director.admin(*words, "--json", check=False).stdout))
+    true(len(keys) > 100, keys)
+    same(sorted(key for key in keys if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key)), [], "keys of another style")
+    text = (pathlib.Path(__file__).resolve().parents[2] / "etc/man/rawvsadm.8").read_text(encoding="utf-8")
+    text = text[text.index(".Ss JSON"):text.index(".Ss Keeping a table")]
+    named = set(re.findall(r"[a-z0-9-]+", " ".join(re.findall(r"(?m)^\.(?:Li|It) (.*)$", text))))
+    same(sorted(keys - named), [], "keys that rawvsadm(8) does not name")
+
+
 @case()
 def connections_are_filtered_and_told_as_json(lab):
     lab.serve_web()
@@ -272,7 +298,8 @@ def a_saved_table_is_restored_and_a_saved_ini_gives_the_same_table(lab):
     same(saved, director.admin("-S", "-n"), "save and -S")
     ini = lab.directory / "saved.ini"
     ini.write_text(director.admin("save", "--ini"))
-    same(director.admin("check", str(ini)), f"{ini}: valid: 2 virtual services, 2 servers\n", "what check says of it")
+    same(director.admin("check", str(ini)).splitlines()[0], f"{ini}: valid: 2 virtual services, 2 servers",
+         "what check says of it")
     director.admin("-C")
     command = [program("rawvsadm"), "--socket", str(director.control), "restore"]
     director.host.run(*command, stdin=saved)
@@ -282,9 +309,19 @@ def a_saved_table_is_restored_and_a_saved_ini_gives_the_same_table(lab):
     expected = [
         f"rawvsadm: stdin line 2: -a -t {VIP}:81 -r {VIP} -g: Service not defined",
         f"rawvsadm: stdin line 3: -A -u {VIP}:53: Service already exists",
-        "rawvsadm: stdin line 6: -A -t x: illegal virtual server address[:port] specified",
+        'rawvsadm: stdin line 6: -A -t x: illegal virtual server address[:port] specified: found "x"',
     ]
     same(refused.stderr.splitlines(), expected, "what is refused, and where")
+    for line, why in ((f"-a -t {VIP}:81 -r {RS1} -g -w x", 'illegal weight specified: found "x"'),
+                      ("-R", 'expected a command, such as -A, -a or -d: found "-R"'),
+                      ("frob", 'expected a command, such as -A, -a or -d: found "frob"'),
+                      ("-A --frob", "--frob: unknown option"),
+                      ("--set 1 2 x", "invalid timeout value `x' specified"),
+                      (f"-A -t {VIP}:81 surplus", "unexpected argument surplus")):
+        said = director.host.run(*command, stdin=f"\n\n{line}\n", check=False).stderr
+        same(said, f"rawvsadm: stdin line 3: {line}: {why}\n", "a faulty line")
+    away = director.host.run(program("rawvsadm"), "--socket", "/nowhere.sock", "restore", stdin=again, check=False)
+    true(f": stdin line 2: -a -t {VIP}:81 -r {VIP} -g: cannot reach rawvsd" in away.stderr, away.stderr)
     same(director.admin("save", "-n"), saved, "the table after refusals")
     director.stop()
     director.ini.write_text(ini.read_text())

@@ -136,6 +136,7 @@ struct Ending {
   std::string out;           // for standard output
   std::string err;           // for standard error
   bool ends_restore = true;  // false: -R continues with its next line
+  std::string wrong{};       // the word of the command line that is at fault, if err does not name it
 };
 
 using Parsed = std::variant<Command, Ending>;

@@ -103,7 +103,9 @@ class Run {
       if (row.word() == "sync") put(daemon_lines(row));
       // Only for a person at a terminal: ipvsadm prints nothing here, and scripts compare. The log has it in any case.
       if (row.word() == "warning" && isatty(STDERR_FILENO)) {
-        std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), std::string(row.tail("text")).c_str());
+        const std::string place = place_.empty() ? "" : place_ + ": ";
+        std::fprintf(stderr, "%s: %swarning: %s\n", program_.c_str(), place.c_str(),
+                     std::string(row.tail("text")).c_str());
       }
       if (row.word() == "connection") {
         if (!headed) put(connections_head(engine));
@@ -112,7 +114,7 @@ class Run {
       }
       table.take(row);
     });
-    if (!asked) return {end(asked.error()), true};
+    if (!asked) return unreached(asked.error());
     if (const auto& refused = *asked) return say(refusal(c.verb, *refused));
     if (connections && !headed) put(connections_head(engine));
     if (connections || c.has(Option::timeout) || c.has(Option::daemon)) return {};
@@ -127,12 +129,21 @@ class Run {
     return {};
   }
 
+  // rawvsd does not answer, or no longer.
+  Outcome unreached(const Error& error) {
+    return {say({kUnreachable, "", program_ + ": " + error.text + '\n'}).status, true};
+  }
+
   // ipvsadm names no line: as ipvsadm its words stand alone.
   Outcome say(Ending ending) {
     if (!place_.empty() && !ending.err.empty()) {
       const std::string by = program_ + ": ";
       if (ending.err.starts_with(by)) ending.err.erase(0, by.size());
+      if (ending.err.starts_with("Try `")) ending.err = "expected a command, such as -A, -a or -d\n";
       ending.err = by + place_ + ": " + ending.err;
+      if (!ending.wrong.empty() && ending.err.ends_with('\n')) {
+        ending.err.insert(ending.err.size() - 1, ": found \"" + ending.wrong + '"');
+      }
     }
     return {end(ending), ending.ends_restore};
   }

@@ -129,7 +129,11 @@ class Walk {  // over one command line
     if (auto end = take_command()) return *std::move(end);
     int found = 0;
     while ((found = poptGetNextOpt(context_.get())) > 0) {
-      if (auto end = take(found, value())) return *std::move(end);
+      const std::string text = value();
+      if (auto end = take(found, text)) {
+        if (end->err.find(text) == std::string::npos) end->wrong = text;
+        return *std::move(end);
+      }
     }
     if (found < -1) {  // the only error after which -R continues
       return Ending{kRefused, "", bad_option() + ": " + poptStrerror(found) + '\n', false};
@@ -157,7 +161,12 @@ class Walk {  // over one command line
     const int found = poptGetNextOpt(context_.get());
     if (found == kHelp) return usage(program_);
     if (found == kVersion) return version(program_);
-    if (found < kCommand || found > word(Verb::stop_daemon)) return try_help(program_);
+    // ipvsadm's text names no word: the first one is no command.
+    if (found < kCommand || found > word(Verb::stop_daemon)) {
+      Ending end = try_help(program_);
+      end.wrong = words_.size() > 2 ? words_[1] : "";
+      return end;
+    }
     command_.verb = static_cast<Verb>(found - kCommand);
     const std::string role = command_.daemon = value();
     const bool known = role == "master" || role == "backup";

@@ -39,7 +39,9 @@ int restore(const std::string& program, const Names& names, const RestoreDoors& 
     if (!command) {
       outcome = doors.say(*std::get_if<Ending>(&parsed));
     } else if (command->verb == Verb::restore) {  // not recursively
-      outcome = doors.say(try_help(program));
+      Ending again = try_help(program);
+      again.wrong = words[0];
+      outcome = doors.say(again);
     } else {
       outcome = doors.obey(*command);
     }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // words_events.cpp: events: what changed, oldest first; with --follow also what changes from now on.
-#include <poll.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <deque>
 #include <functional>
@@ -25,27 +23,30 @@ namespace rawvs::adm {
 
 namespace {
 
-constexpr int kBetween = 1000;  // milliseconds: an event is seen this long after it at most
+constexpr std::chrono::seconds kBetween(1);  // an event is seen this long after it at most
 
 struct WantedEvents {
-  std::string topic;  // empty: each
+  std::vector<std::string> topics;  // none: each
   uint64_t count = 0;
   bool follow = false;
-  bool fits(const Row& row) const { return row.word() == "event" && (topic.empty() || row.get("topic") == topic); }
+  bool fits(const Row& row) const {
+    return row.word() == "event" && (topics.empty() || std::ranges::find(topics, row.get("topic")) != topics.end());
+  }
 };
 
 Result<WantedEvents> read_wanted_events(const WordArgs& args) {
-  WantedEvents wanted{args.value("topic"), 0, args.has("follow")};
+  WantedEvents wanted{args.values("topic"), 0, args.has("follow")};
   const auto count = read_count(args, "count", 1, Events::kEvents, Events::kEvents);
   if (!count) return count.error();
   wanted.count = *count;
-  if (wanted.topic.empty()) return wanted;
   std::vector<std::string_view> known;
   for (size_t i = 0; i < kTopics; ++i) known.emplace_back(name(static_cast<Topic>(i)));
-  if (std::ranges::find(known, wanted.topic) != known.end()) return wanted;
-  std::string list;
-  for (const std::string_view one : known) list.append(list.empty() ? "" : ", ").append(one);
-  return Error{"--topic: found \"" + wanted.topic + "\", expected one of " + list};
+  for (const std::string& topic : wanted.topics) {
+    if (std::ranges::find(known, topic) == known.end()) {
+      return Error{"--topic: found \"" + topic + "\", expected one of " + listed(known) + did_you_mean(topic, known)};
+    }
+  }
+  return wanted;
 }
 
 // "2026-01-31 23:59:59  server    warning: web: server 192.0.2.11:80 is down: ..."
@@ -64,11 +65,6 @@ void show_events(const WordCall& call, const std::vector<std::string>& rows) {
     const Row row(line);
     print(call.json ? Json::of(row).line() : event_text(row));
   }
-}
-
-bool ended_within(const EndSignals& signals) {
-  pollfd wanted{signals.fd(), POLLIN, 0};
-  return poll(&wanted, 1, kBetween) != 0;
 }
 
 // What was seen. A number is good for one connection alone: another rawvsd counts anew, and its events are known by
@@ -96,7 +92,7 @@ int follow_events(WordCall& call, const WantedEvents& wanted, ShownEvents shown)
   const EndSignals signals;
   uint64_t connection = call.client.connections();
   bool at_once = false;
-  for (size_t failures = 0; std::ferror(stdout) == 0 && (at_once || !ended_within(signals));) {
+  for (size_t failures = 0; std::ferror(stdout) == 0 && (at_once || !signals.within(kBetween));) {
     std::vector<std::string> rows;
     const auto asked = call.client.ask(std::string(kControlVersion) + " events after=" + std::to_string(shown.number),
                                        [&](const Row& row) { rows.emplace_back(row.line()); });
