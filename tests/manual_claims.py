@@ -241,7 +241,7 @@ def words():
     options = {}
     for word in re.findall(r"^  rawvsadm ([a-z]+)", program("rawvsadm", "help"), re.M):
         synopsis, *rest = program("rawvsadm", "help", word).splitlines()
-        options[word] = set(re.findall(r"(?<![\w-])--?[a-z]+", synopsis))
+        options[word] = set(re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", synopsis))
         options[word] |= {line.split()[0] for line in rest if line.startswith("  --")}
     return options
 
@@ -327,7 +327,7 @@ def every_way_out_that_the_documents_name_exists():
     exits = set(re.findall(r'^  X\(\w+, *\w+, *"([a-z0-9-]+)"', read("include/rawvs/exit.h"), re.M))
     assert len(exits) > 50, exits
     others = {"link-down"} | {f"{scheduler}-{flag}" for scheduler in ("sh", "mh") for flag in ("port", "fallback")}
-    json = page("rawvsadm.8").split("What these contain:")[1].split(".Ss Keeping")[0]
+    json = page("rawvsadm.8").split(".Ss JSON")[1].split(".Ss Keeping")[0]
     keys_of_json = {word for line in re.findall(r"^\.Li (.*)$", json, re.M) for word in line.split()}
     for name in ("README.md", "etc/man/rawvsadm.8", "etc/man/rawvs.7", "etc/man/rawvsd.8", "etc/man/rawvs.ini.5"):
         if not os.path.exists(os.path.join(TOP, name)):

@@ -304,7 +304,7 @@ def services_that_nobody_serves_are_found_and_mended(lab):
     director.admin(*type_it(lab, finding))
     healthy(director)
     director.admin("-d", "-t", f"{VIP}:80", "-r", ADDRESS["rs1"])
-    the_one(director, "no-server", f"service tcp:{VIP}:80 has no real server")
+    the_one(director, "no-server", f"service web (tcp:{VIP}:80) has no real server")
 
 
 @case()
