@@ -52,9 +52,9 @@ TEST_F(ReloadTest, APlanSeesNoRoomAndChangesNoSetting) {
             "timeout_tcp: 600s -> 700s\n"
             "shop (mark 1381367808): scheduler=wlc persistence=0s\n"
             "shop (mark 1381367808): server 192.0.2.14 weight=1 forward=dr mac=02:00:00:00:00:01: added\n"
+            "web (tcp 192.0.2.100:80): removed\n"
             "shop (mark 1381367808): 192.0.2.101 tcp/443: removed\n"
             "shop (mark 1381367808): 192.0.2.101 tcp/8080: added\n"
-            "web (tcp 192.0.2.100:80): removed\n"
             "VIP 192.0.2.100: removed\n"
             "later: max_connections: 262144 -> 1000: takes effect at the next start\n");
   EXPECT_EQ(director_.settings().timeouts.tcp, 900s) << "as the director of this test began";
@@ -84,9 +84,9 @@ TEST_F(ReloadTest, OnlyTheDifferenceIsDone) {
             "web (tcp 192.0.2.100:80): server 192.0.2.13:80: removed\n"
             "dns (udp 192.0.2.100:53): added\n"
             "dns (udp 192.0.2.100:53): server 192.0.2.15:53 weight=1 forward=dr: added\n"
+            "shop (mark 1381367808): removed\n"
             "shop (mark 1381367808): 192.0.2.101 tcp/443: removed\n"
             "shop (mark 1381367808): 192.0.2.101 tcp/80: removed\n"
-            "shop (mark 1381367808): removed\n"
             "VIP 192.0.2.101: removed\n");
   EXPECT_EQ(table(),
             "tcp 192.0.2.100:80 rr: 192.0.2.14:80=1 192.0.2.12:80=7 192.0.2.11:80=1\n"
@@ -199,10 +199,10 @@ TEST_F(ReloadTest, AVirtualOfSeveralPortsKeepsItsMarkWhereverItStands) {
   const std::string was_new = "new (mark " + std::to_string(added) + ")";
   EXPECT_EQ(reload(kDirector + "[virtual store]\naddress = 192.0.2.101\nports = tcp/80,443\npersistence = 300\n" +
                    "server = 192.0.2.11\n"),
-            was_mail + ": 192.0.2.102 tcp/25: removed\n" + was_mail + ": 192.0.2.102 tcp/465: removed\n" + was_mail +
-                ": 192.0.2.102 tcp/587: removed\n" + was_new + ": 192.0.2.103 tcp/1: removed\n" + was_new +
-                ": 192.0.2.103 tcp/2: removed\n" + was_mail + ": removed\n" + was_new +
-                ": removed\nVIP 192.0.2.102: removed\nVIP 192.0.2.103: removed\n");
+            was_mail + ": removed\n" + was_new + ": removed\n" + was_mail + ": 192.0.2.102 tcp/25: removed\n" +
+                was_mail + ": 192.0.2.102 tcp/465: removed\n" + was_mail + ": 192.0.2.102 tcp/587: removed\n" +
+                was_new + ": 192.0.2.103 tcp/1: removed\n" + was_new +
+                ": 192.0.2.103 tcp/2: removed\nVIP 192.0.2.102: removed\nVIP 192.0.2.103: removed\n");
 }
 
 struct SmallReloadTest : ReloadTest {

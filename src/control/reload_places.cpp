@@ -57,29 +57,31 @@ void ReloadPlaces::add_groups(const WantedTables& was, const WantedTables& is, P
   }
 }
 
-void ReloadPlaces::groups_replaced(std::vector<std::string>& lines) {
-  replaced_ = true;
-  bool any = false;
-  for (const auto& [match, change] : matches_) {
-    if (change == 0) continue;
-    lines.push_back(match + (change > 0 ? ": added" : ": removed"));
-    any = true;
-  }
-  if (!any) lines.emplace_back("groups: another order");
-}
-
-void ReloadPlaces::add_vip_lines(std::vector<std::string>& lines, Portions& walks) {
-  walks.each(
-      [this] {
-        at_ = vips_.begin();
-        return vips_.size();
-      },
-      [this, &lines](size_t) {
-        const auto& [vip, users] = *at_++;
-        const bool before = users.before + users.groups_before != 0;
-        const bool after = users.after + (replaced_ ? users.groups_after : users.groups_before) != 0;
-        if (before != after) lines.push_back(formatted("VIP {}: {}", text(vip), after ? "added" : "removed"));
-      });
+// What is noted is freed item by item: there may be a VIP and a match for each of 65,000 services.
+void ReloadPlaces::add_lines(std::vector<std::string>& lines, Portions& walks) {
+  walks.each([this] { return names_.size(); }, [this](size_t) { names_.erase(names_.begin()); });
+  walks.each([this] { return matches_.size(); },
+             [this, &lines](size_t) {
+               const auto first = matches_.begin();
+               if (replaced_ && first->second != 0) {
+                 lines.push_back(first->first + (first->second > 0 ? ": added" : ": removed"));
+                 differ_ = true;
+               }
+               matches_.erase(first);
+             });
+  walks.once([this, &lines] {
+    if (replaced_ && !differ_) lines.emplace_back("groups: another order");
+  });
+  walks.each([this] { return vips_.size(); },
+             [this, &lines](size_t) {
+               const auto first = vips_.begin();
+               const Users& users = first->second;
+               const bool before = users.before + users.groups_before != 0;
+               const bool after = users.after + (replaced_ ? users.groups_after : users.groups_before) != 0;
+               if (before != after)
+                 lines.push_back(formatted("VIP {}: {}", text(first->first), after ? "added" : "removed"));
+               vips_.erase(first);
+             });
 }
 
 }  // namespace rawvs

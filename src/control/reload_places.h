@@ -22,12 +22,11 @@ class ReloadPlaces {
   // Add walks. table: the director during walks.
   void add_before(const Director* const& table, Portions& walks);
   void add_groups(const WantedTables& was, const WantedTables& is, Portions& walks);
-  void add_vip_lines(std::vector<std::string>& lines, Portions& walks);
+  void add_lines(std::vector<std::string>& lines, Portions& walks);  // REQUIRES: all changes have been noted
 
   void added(const ServiceKey& key) { count(key, 1); }
   void removed(const ServiceKey& key) { count(key, UINT32_MAX); }
-  // REQUIRES: once at most, when the groups are replaced by those of the new file.
-  void groups_replaced(std::vector<std::string>& lines);
+  void groups_replaced() { replaced_ = true; }  // by those of the new file
 
  private:
   struct Users {  // of a VIP: services, and matches of groups
@@ -41,8 +40,7 @@ class ReloadPlaces {
   std::map<Ip, Users> vips_;
   std::map<std::string, int> matches_;  // 1: only in the new file; -1: only in the old one
   std::map<std::pair<uint32_t, Family>, ShortName> names_;
-  bool replaced_ = false;
-  std::map<Ip, Users>::const_iterator at_{};
+  bool replaced_ = false, differ_ = false;
 };
 
 }  // namespace rawvs

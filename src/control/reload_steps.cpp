@@ -129,7 +129,7 @@ void Reload::Impl::leave_out_sorry(size_t i) {
 }
 
 void Reload::Impl::prepare_rest() {
-  places.add_vip_lines(said.changes, walks);
+  places.add_lines(said.changes, walks);
   add_check_reports(was, next, said.changes, walks);
   walks.each([this] { return next.virtuals.size(); },
              [this](size_t i) {
@@ -309,7 +309,7 @@ void Reload::Impl::groups(Turn& t) {
   if (std::ranges::equal(old_tables.groups, new_tables.groups, equal)) return;
   if (!plan) t.director.set_groups(new_tables.groups, {t.now, t.out});
   t.dispatch();
-  places.groups_replaced(said.changes);
+  places.groups_replaced();
   t.left = 0;
 }
 
