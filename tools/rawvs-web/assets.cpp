@@ -44,7 +44,7 @@ span.l0{color:var(--l0)}span.l1{color:var(--l1)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}
 @media(max-width:30rem){header,main,footer{padding:.5rem}.plots,dl{grid-template-columns:1fr}
 tbody th{white-space:normal;min-width:9rem;max-width:9.5rem;overflow-wrap:anywhere}
-th,td{padding:.25rem .4rem}#events tbody th{min-width:6.2rem;position:static;font-weight:400}
+th,td{padding:.25rem .4rem}#events tbody th{min-width:6.8rem;position:static;font-weight:400}
 #events td:last-child{min-width:9rem;overflow-wrap:anywhere}}
 )css";
 
