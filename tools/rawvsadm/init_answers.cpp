@@ -34,7 +34,7 @@ std::optional<Error> take_method(InitPlan& plan, const std::string& answer) {
 std::optional<Error> take_vip(InitPlan& plan, const std::string& answer) {
   constexpr char kExpected[] =
       "an address and a port, such as 192.0.2.100:80, [2001:db8::100]:80 or 192.0.2.100 tcp/80,443";
-  const std::vector<std::string_view> parts = words(answer);
+  const std::vector<std::string_view> parts = rawvs::words(answer);
   if (parts.empty()) return found_but(answer, kExpected);
   std::string address(parts[0]), ports = with_blanks({parts.begin() + 1, parts.end()});
   if (ports.empty()) {
@@ -59,7 +59,7 @@ std::optional<Error> take_servers(InitPlan& plan, const std::string& answer) {
   std::ranges::replace(spaced, ',', ' ');
   InitPlan next = plan;
   next.servers.clear();
-  for (const std::string_view word : words(spaced)) {
+  for (const std::string_view word : rawvs::words(spaced)) {
     const size_t equals = word.find('=');
     std::string line(equals == std::string_view::npos ? word : word.substr(equals + 1));
     if (equals != std::string_view::npos) line += " name=" + std::string(word.substr(0, equals));
@@ -76,7 +76,7 @@ std::optional<Error> take_servers(InitPlan& plan, const std::string& answer) {
 }
 
 std::optional<Error> take_interfaces(InitPlan& plan, const std::string& answer) {
-  const std::vector<std::string_view> names = words(answer);
+  const std::vector<std::string_view> names = rawvs::words(answer);
   if (names.empty() || names.size() > 2) {
     return found_but(answer, "the interface of the clients, and that of the servers if it is another: eth0 eth1");
   }
@@ -95,7 +95,7 @@ constexpr std::array<std::string_view, 7> kChecks{"arp", "icmp", "tcp", "tls", "
 
 // CHECK [pair [GATEWAY]]
 std::optional<Error> take_check(InitPlan& plan, const std::string& answer) {
-  const std::vector<std::string_view> parts = words(answer);
+  const std::vector<std::string_view> parts = rawvs::words(answer);
   const std::string kinds = "arp, icmp, tcp, tls, http, dns or none";
   if (parts.empty() || std::ranges::find(kChecks, parts[0]) == kChecks.end()) {
     return found_but(parts.empty() ? "" : parts[0], kinds);
