@@ -15,7 +15,8 @@ TEST(Control, ListsAnEmptyDirectorAsOneDaemonRow) {
       "ok\ndaemon version=0.1.0 uptime=90 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
       "filling=0 syn-cookies=0 gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 servers-used=0 "
       "servers-most=1024 "
-      "services-used=0 services-most=16384 fragments-used=0 fragments-most=1024 config=-\nend\n");
+      "services-used=0 services-most=16384 fragments-used=0 fragments-most=1024 ftp-used=0 ftp-most=1024 "
+      "config=-\nend\n");
   EXPECT_EQ(t.ask("connections"), "ok\nend\n");
   EXPECT_EQ(t.ask("timeouts"), "ok\ntimeouts tcp=900 tcpfin=120 udp=300\nend\n");
 }
@@ -35,7 +36,7 @@ TEST(Control, ListsServicesAndTheirServersNewestFirst) {
       "daemon version=0.1.0 uptime=0 size=2048 pid=7 calls=0 entries-used=0 entries-most=1024 entries-unproven=0 "
       "filling=0 syn-cookies=0 "
       "gave-way=0 gave-way-kinds=- without-entry=0 implausible=0 servers-used=2 servers-most=1024 services-used=2 "
-      "services-most=16384 fragments-used=0 fragments-most=1024 config=-\n"
+      "services-most=16384 fragments-used=0 fragments-most=1024 ftp-used=0 ftp-most=1024 config=-\n"
       "service service=tcp:192.0.2.100:80 scheduler=wlc flags=- persistence=0 netmask=255.255.255.255 ops=0 " +
           nothing +
           "server service=tcp:192.0.2.100:80 server=192.0.2.12:80 method=route weight=2147483647 upper=9 lower=3 "
