@@ -89,7 +89,8 @@ TEST_F(InterfacesAddress, TheServiceMovesWithIt) {
   config_ = following("ports = tcp/80\nserver = 203.0.113.11 forward=nat\n");
   EXPECT_TRUE(wanted_tables(config_).services.empty()) << "it is not known yet";
   EXPECT_EQ(now_has(Ip(0xc000020a)),
-            "tcp 192.0.2.10:80: added\ntcp 192.0.2.10:80: server 203.0.113.11:80 weight=1 forward=nat: added\n");
+            "web (tcp 192.0.2.10:80): added\n"
+            "web (tcp 192.0.2.10:80): server 203.0.113.11:80 weight=1 forward=nat: added\nVIP 192.0.2.10: added\n");
   EXPECT_EQ(asked_, "eth0 IPv4\n");
   EXPECT_EQ(services(), "tcp 192.0.2.10:80 with 1\n");
   EXPECT_EQ(now_has(Ip(0xc000020a)), "");

@@ -128,6 +128,7 @@ void StateWriter::end_pass(const StateTables& tables) {
   at_ = 1;
   pass_ = static_cast<Pass>(static_cast<uint8_t>(pass_) + 1);
   const auto has_templates = [](const Server& s) { return s.used && s.persistent != 0; };
+  if (pass_ == Pass::service_orders && !tables.order) pass_ = Pass::verdicts;
   if (pass_ == Pass::verdicts && !tables.verdicts) pass_ = Pass::templates;
   if (pass_ == Pass::templates && std::ranges::none_of(tables.services.servers(), has_templates))
     pass_ = Pass::controls;
