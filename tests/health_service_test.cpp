@@ -336,5 +336,14 @@ TEST_F(HealthTest, AfterARestartTheEarlierVerdictStandsUntilTheFirstAnswer) {
   EXPECT_FALSE(serves(11));
 }
 
+TEST_F(HealthTest, AnEarlierVerdictIsNotAboutAServerThatIsNotChecked) {
+  Target unchecked = target(11);
+  unchecked.check.reset();
+  set(unchecked);
+  EXPECT_FALSE(health_.recall({1, 11}, false, now_ - 5s, now_)) << "no result would ever end it";
+  EXPECT_TRUE(serves(11));
+  EXPECT_EQ(health_.find({1, 11})->reason, "not checked");
+}
+
 }  // namespace
 }  // namespace rawvs

@@ -20,7 +20,10 @@ class Found final : public ServerVerdicts {
     of_[{service, server}] = verdict;
   }
 
+  std::optional<Endpoint> sorry_of(const ServiceKey&) const override { return sorry_; }
+
   std::map<std::pair<ServiceKey, Endpoint>, Verdict> of_;
+  std::optional<Endpoint> sorry_{};
 };
 
 class StateVerdicts : public testing::TestWithParam<Family> {
@@ -29,7 +32,7 @@ class StateVerdicts : public testing::TestWithParam<Family> {
     for (World* const w : {&before_, &after_}) {
       w->family = GetParam();
       w->web(Method::route);
-      w->shop(Mark(w == &before_ ? 7 : 7), {80, 443});
+      w->shop(Mark(7), {80, 443});
     }
     before_.verdicts = &was_, after_.verdicts = &is_;
   }
@@ -62,6 +65,14 @@ TEST_P(StateVerdicts, AreForgottenAfterAMinute) {
   EXPECT_EQ(known(0, 0), "");
 }
 
+TEST_P(StateVerdicts, AreForgottenAfterABootWhoseClockIsBehind) {
+  find(0, 0, false, 5s);
+  after_.now = before_.now;
+  after_.clock.boot = {9}, after_.clock.wall = before_.clock.wall - 3'600'000;
+  after_.restore(before_.state());
+  EXPECT_EQ(known(0, 0), "");
+}
+
 TEST_P(StateVerdicts, OnlyWhatHasChangedIsToldOnceMore) {
   find(0, 0, false, 50s), find(0, 1, true, 1s);
   StateWriter writer(before_.clock, before_.now - 10s);
@@ -74,6 +85,27 @@ TEST_P(StateVerdicts, OnlyWhatHasChangedIsToldOnceMore) {
   after_.restore(bytes);
   EXPECT_EQ(known(0, 0), "");
   EXPECT_EQ(known(0, 1), "well 1");
+}
+
+TEST_P(StateVerdicts, AnOrderAboutAServiceIsNotAboutASorryServerThatIsNew) {
+  ASSERT_FALSE(before_.services.set_order(before_.keys[0], {Ordered::drained, 7, 1}));
+  StateTables from = before_.tables(), to = after_.tables();
+  std::vector<Endpoint> ordered;
+  from.order = [](const ServiceKey&, Endpoint, const Order&) {};
+  to.order = [&](const ServiceKey&, Endpoint at, const Order& order) {
+    if (order.out()) ordered.push_back(at);
+  };
+  StateWriter writer(before_.clock);
+  std::vector<uint8_t> bytes;
+  for (int n = 0; n < 1000 && !writer.done(); ++n) {
+    const Bytes portion = writer.next(from, before_.now);
+    bytes.insert(bytes.end(), portion.begin(), portion.end());
+  }
+  is_.sorry_ = after_.at(0, 1);
+  StateReader reader(bytes, after_.clock);
+  while (reader.read(to, {after_.now, after_.out})) continue;
+  for (const Endpoint at : ordered) EXPECT_NE(at, *is_.sorry_);
+  EXPECT_TRUE(std::ranges::count(ordered, after_.at(0, 0)) == 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, StateVerdicts, testing::Values(Family::ipv4, Family::ipv6),

@@ -20,6 +20,8 @@ class ServerVerdicts {
   virtual std::optional<Verdict> found(const ServiceKey& service, Endpoint server) const = 0;
   // An earlier process's verdict stands until the first result here.
   virtual void recall(const ServiceKey& service, Endpoint server, Verdict verdict) = 0;
+  // The service's sorry server: an order about the service is not about it.
+  virtual std::optional<Endpoint> sorry_of(const ServiceKey& service) const = 0;
 
  protected:
   ~ServerVerdicts() = default;

@@ -178,7 +178,7 @@ class StateReader {
   void read_block(const Block& block, const StateTables& tables, Turn turn);
   void cap(Entry& e, const StateTables& tables);
   void read_server(Bytes row, bool wide, Duration passed, const StateTables& tables, Instant now);
-  static void recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables, Instant now);
+  void recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables, Instant now) const;
   std::optional<Untaken> read_entry(const Entry& read, Duration passed, const StateTables& tables, Turn turn);
   std::optional<Untaken> fit(Entry& e, const StateTables& tables) const;
   std::optional<Untaken> take(const Entry& e, const StateTables& tables, Turn turn);
@@ -195,6 +195,8 @@ class StateReader {
   ConnectionId id_limit_ = 0;
   uint32_t next_block_ = 0, entries_seen_ = 0, entries_written_ = 0;
   bool finished_ = false;
+  bool age_known_ = false;  // of the state
+  size_t ordered_ = 0;      // servers that rows of orders were about
   struct Proxied {
     ConnectionId id;
     SynProxy numbers;

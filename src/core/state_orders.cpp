@@ -48,28 +48,34 @@ void save(const Services& services, const ServiceKey& key, std::optional<Endpoin
   store_be64(row, 64, static_cast<uint64_t>(order.wall));
 }
 
-void read_order(Bytes row, Services& services, const OrderServer& give) {
+size_t read_order(Bytes row, Services& services, const ServerVerdicts* checks, const OrderServer& give) {
   const uint64_t wall = load_be64(row, 64);
   const uint8_t what = row[0] & what_bits;
   if (row[0] == all_void) {
     for (const Service& s : std::as_const(services).services()) {
       if (s.used && s.order.out()) static_cast<void>(services.set_order(ServiceKey(s.spec.key), Order{}));
     }
-    for (const Server& s : std::as_const(services).servers()) {
+    const auto servers = std::as_const(services).servers();
+    for (const Server& s : servers) {
       if (s.in_service() && s.order.out()) give(ServiceKey(s.key), Endpoint(s.spec.at), {});
     }
-    return;
+    return servers.size();
   }
-  if (row[0] > (what_bits | of_service) || what >= kOrderedWords.size() || wall > kMostWall) return;
+  if (row[0] > (what_bits | of_service) || what >= kOrderedWords.size() || wall > kMostWall) return 0;
   const Order order{static_cast<Ordered>(what), load_be32(row, 60), static_cast<int64_t>(wall)};
   const auto key = key_here(services, row);
-  if (!key) return;
-  if ((row[0] & of_service) == 0) return give(*key, {load_ipv6(row, 40), Port(load_be16(row, 56))}, order);
+  if (!key) return 0;
+  if ((row[0] & of_service) == 0) return give(*key, {load_ipv6(row, 40), Port(load_be16(row, 56))}, order), 0;
   static_cast<void>(services.set_order(*key, order));
   const Service& service = *services.find(*key);
+  const auto sorry = checks ? checks->sorry_of(*key) : std::nullopt;
   for (const std::vector<ServerSlot>* const slots : {&service.servers, &service.taken_out}) {
-    for (const ServerSlot slot : *slots) give(*key, Endpoint(services.server(slot).spec.at), order);
+    for (const ServerSlot slot : *slots) {
+      const Endpoint at = services.server(slot).spec.at;
+      if (at != sorry) give(*key, at, order);
+    }
   }
+  return service.servers.size() + service.taken_out.size();
 }
 
 }  // namespace rawvs::state

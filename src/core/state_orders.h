@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "core/server_verdicts.h"
 #include "core/service.h"
 #include "core/state_marks.h"
 #include "rawvs/bytes.h"
@@ -20,6 +21,7 @@ void save_no_orders(MutableBytes row);  // the first of all: those of an earlier
 
 using OrderServer = std::function<void(const ServiceKey& key, Endpoint server, const Order& order)>;
 // Gives the service here, and each server here, its order. A row that this director does not write changes nothing.
-void read_order(Bytes row, Services& services, const OrderServer& give);
+// Returns how many servers it had to look at.
+size_t read_order(Bytes row, Services& services, const ServerVerdicts* checks, const OrderServer& give);
 
 }  // namespace rawvs::state

@@ -138,6 +138,7 @@ StateFault StateReader::read_header(const StateClock& clock) {
   const uint64_t then = load_be64(state_, same_boot ? 32 : 40);
   const auto now = static_cast<uint64_t>(same_boot ? clock.now.time_since_epoch().count() : clock.wall);
   const uint64_t most = static_cast<uint64_t>(kOldestBelieved.count());
+  age_known_ = same_boot || then <= now;  // else the clock was set back, or this boot has not set it yet
   const uint64_t ago = then >= now ? 0 : std::min(now - then, most);
   written_ = clock.now - Duration(static_cast<Duration::rep>(ago));
   at_ = kHeaderSize;
@@ -195,7 +196,9 @@ void StateReader::read_block(const Block& block, const StateTables& tables, Turn
       const auto event = read_event(row);
       if (event && tables.events) tables.events->restore(*event);
     } else if (block.kind == order_rows) {
-      if (tables.order) read_order(row, tables.services, tables.order);
+      // One row voids all orders, and each service has one at most: a state with more is not this director's.
+      if (tables.order && ordered_ <= 2 * tables.services.servers().size())
+        ordered_ += read_order(row, tables.services, tables.verdicts, tables.order);
     } else if (block.kind == end_row) {
       entries_written_ = load_be32(row, 0);
       report_.complete = true;
@@ -262,10 +265,11 @@ void StateReader::read_server(Bytes row, bool wide, Duration passed, const State
   server.path_mtu_until = now + believed;
 }
 
-void StateReader::recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables, Instant now) {
+void StateReader::recall_verdict(const Origin& o, Bytes row, Duration passed, const StateTables& tables,
+                                 Instant now) const {
   const uint8_t said = row[5] & (ServerNotes::well | ServerNotes::unwell);
   const bool one = said == ServerNotes::well || said == ServerNotes::unwell;
-  if (!one || !tables.verdicts || passed > kVerdictStands) return;
+  if (!one || !tables.verdicts || !age_known_ || passed > kVerdictStands) return;
   const Duration age = std::min<Duration>(std::chrono::seconds(load_be32(row, 44)), kOldestBelieved) + passed;
   const Duration most = now - Instant{};
   tables.verdicts->recall(o.is, o.at, {said == ServerNotes::well, now - std::min(age, most)});

@@ -20,10 +20,9 @@
 //                session: local address 16, its port 2, PROXY protocol's stage 1, zero 1, and number 4
 //   proxied  36: of an entry of the next blocks: id 4; its numbers, laid out by syn_proxy.cpp
 //   event   256: number 8, milliseconds since 1970 8, severity 1, topic 1, length of the text 2, the text 236
-//   order    72: what 2 bits, of a service 1 bit, or 8: no orders before this one; protocol 1, VIP's port 2, mark 4,
-//   VIP
-//                16, hash of the mark's matches 8, hash of their addresses 8, server 16, its port 2, zero 2, uid 4,
-//                milliseconds since 1970 8
+//   order    72: flags 1 (the order in 2 bits, 4: of a service; or 8: no order before this row is valid), protocol 1,
+//                VIP's port 2, mark 4, VIP 16, hash of the mark's matches 8, hash of their addresses 8, server 16, its
+//                port 2, zero 2, uid 4, milliseconds since 1970 8
 //   end       4: entries written
 #pragma once
 

@@ -77,7 +77,7 @@ void TargetState::begin(const Target& as, const HealthPolicy& policy, Instant no
 }
 
 bool TargetState::recall(bool well, Instant from, const HealthPolicy& policy, Instant now) {
-  if (!unproven_) return false;
+  if (!unproven_ || !target.check) return false;
   condition = well ? Condition::up : Condition::down;
   reason = well ? "was well before the restart" : "was down before the restart";
   since = from;

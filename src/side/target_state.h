@@ -25,7 +25,8 @@ class TargetState : public TargetHealth {
   // Another check: the old one's verdict stands until the new one has a result; its counts do not.
   void replace(const Target& as, const HealthPolicy& policy, Instant now);
 
-  // An earlier daemon's verdict, since then, stands until the first result. False: there is a result already.
+  // An earlier daemon's verdict, since then, stands until the first result. False: there is a result already, or there
+  // will be none, since it is not checked any more.
   bool recall(bool well, Instant from, const HealthPolicy& policy, Instant now);
 
   bool attempt_failed(std::string_view text, Instant now);  // true: it was the check's last attempt

@@ -34,6 +34,7 @@ class Checks final : public Part, public ServerVerdicts {
 
   std::optional<Verdict> found(const ServiceKey& service, Endpoint server) const override;
   void recall(const ServiceKey& service, Endpoint server, Verdict verdict) override;
+  std::optional<Endpoint> sorry_of(const ServiceKey& service) const override { return checked_.sorry_of(service); }
 
   void serve(Instant now) override;
   Instant deadline() const override;
