@@ -144,6 +144,27 @@ TEST_F(ReadGroupTest, DecidesByTheGroupsThatAClientHad) {
   EXPECT_EQ(told(*socket, 54321, {}), stranger);
 }
 
+TEST_F(ReadGroupTest, ReadersDoNotKeepOutWhoMayChangeEverything) {
+  const auto socket = listen_for("daemon", "bin");
+  ASSERT_TRUE(socket);
+  std::vector<gid_t> own(static_cast<size_t>(getgroups(0, nullptr)));
+  ASSERT_EQ(getgroups(static_cast<int>(own.size()), own.data()), static_cast<int>(own.size()));
+  std::vector<ControlClient> deaf;
+  ASSERT_EQ(setgroups(0, nullptr), 0);
+  ASSERT_EQ(setegid(readers_), 0);
+  ASSERT_EQ(seteuid(54321), 0);
+  for (size_t i = 0; i < ControlSocket::kClients; ++i) {
+    deaf.emplace_back(path_);
+    EXPECT_TRUE(deaf.back().say("long"));
+  }
+  ASSERT_EQ(seteuid(0), 0);
+  ASSERT_EQ(setegid(getgid()), 0);
+  ASSERT_EQ(setgroups(own.size(), own.data()), 0);
+  serve(*socket, 40'000);
+  EXPECT_EQ(told(*socket, readers_, {}), "error busy 128 clients are served: try again\nend\n");
+  EXPECT_EQ(told(*socket, full_, {}), kChange);
+}
+
 TEST_F(ReadGroupTest, WithoutAGroupForChangesOnlyRootMakesThem) {
   const auto socket = listen_for("", "bin");
   ASSERT_TRUE(socket);

@@ -174,10 +174,13 @@ std::optional<ControlListener> ControlListener::inherited(const std::string& pat
   ControlListener listener;
   listener.path_ = path;
   if (auto access = ControlAccess::find(place(path), group, readers)) listener.access_ = std::move(*access);
-  if ((there.st_mode & 0777) != listener.access_.mode()) {  // the configuration has changed
-    if ((there.st_mode & S_IWOTH) != 0) listener.access_.judge_all();
+  // The configuration may have changed. A file that this process may not change still lets the earlier groups connect.
+  const gid_t group_now = listener.access_.group().value_or(getegid());
+  const bool other_group = there.st_gid != group_now;
+  if (other_group || (there.st_mode & S_IWOTH) != 0) listener.access_.judge_all();
+  if (other_group) static_cast<void>(lchown(path.c_str(), static_cast<uid_t>(-1), group_now));
+  if ((there.st_mode & 0777) != listener.access_.mode())
     static_cast<void>(chmod(path.c_str(), listener.access_.mode()));
-  }
   listener.file_ = {there.st_dev, there.st_ino};
   listener.fd_ = Fd(fd);
   static_cast<void>(::listen(fd, SOMAXCONN));  // clients see this process's id

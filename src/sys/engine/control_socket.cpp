@@ -73,7 +73,7 @@ struct ControlSocket::Impl {
 
   void accept_clients(Instant now);
   void take_in(Fd fd, Instant now);
-  Client* place_for(const Peer& peer);
+  Client* place_for(const Peer& peer, bool changes);
   bool idle(const Client& c) const;
   void drop(Client& c);
   bool read_request(Client& c, uint32_t events, const Answers& answers);
@@ -103,7 +103,7 @@ void ControlSocket::Impl::take_in(Fd fd, Instant now) {
   const ControlAccess& access = listener.who_may();
   const ControlAccess::May may = access.of(peer, fd.get());
   if (may == ControlAccess::May::nothing) return refuse({"permission", access.refusal()});
-  Client* const c = place_for(peer);
+  Client* const c = place_for(peer, may == ControlAccess::May::change);
   if (!c) return refuse({"busy", std::to_string(used) + " clients are served: try again"});
   if (!watch(fd.get(), kReadable, place_of(*c), EPOLL_CTL_ADD)) return;
   c->fd = std::move(fd);
@@ -121,8 +121,8 @@ bool ControlSocket::Impl::idle(const Client& c) const {  // has received its rep
   return c.awaited == kReadable && !c.busy() && recv(c.fd.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
-// A free place, or that of the client that has been idle longest; null: none.
-Client* ControlSocket::Impl::place_for(const Peer& peer) {
+// A free place, or that of the client that has been idle longest; null: none. changes: it may change everything.
+Client* ControlSocket::Impl::place_for(const Peer& peer, bool changes) {
   const bool root = peer.uid == 0;
   if (used < clients.size() && (root || others < kClients)) {
     return &*std::ranges::find_if(clients, [](const Client& place) { return !place.fd; });
@@ -132,7 +132,8 @@ Client* ControlSocket::Impl::place_for(const Peer& peer) {
   const auto rank = [&](const Client& c) {
     if (!c.fd || (c.who.root() && !root)) return kNotTaken;
     if (idle(c)) return c.who.root() ? kIdleRoot : kIdle;
-    return root && !c.who.root() ? kBusy : kNotTaken;
+    const bool only_asks = !c.who.readers.empty();
+    return (root && !c.who.root()) || (changes && only_asks) ? kBusy : kNotTaken;
   };
   Client* found = nullptr;
   Rank best = kNotTaken;

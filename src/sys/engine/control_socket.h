@@ -7,8 +7,8 @@
 // client that does not read is disconnected after a while. No client delays packets.
 //
 // Serves at most kClients clients of other users than root, and kRootClients more of root. When all places are taken, a
-// new client replaces the one that has been idle longest, or gets "busy". Root may replace any client of another user:
-// users of the socket cannot keep root out.
+// new client replaces the one that has been idle longest, or gets "busy". Root may replace any client of another user,
+// and who may change everything any client that may only ask: nobody can keep out who may do more.
 #pragma once
 
 #include <functional>
