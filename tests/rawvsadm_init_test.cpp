@@ -107,6 +107,9 @@ TEST(Init, WrongAnswersAreToldAtOnceAndChangeNothing) {
         "found \"a b c\", expected the interface of the clients, and that of the servers if it is another: "
         "eth0 eth1"}},
       {4, {"tcq", "found \"tcq\", expected arp, icmp, tcp, tls, http, dns or none"}},
+      {4,
+       {"tcp pair 192.0.2.1",
+        "gateway: found \"192.0.2.1\", expected none: only with nat is the director the servers' gateway"}},
       {4, {"tcp ha", "found \"ha\", expected nothing behind the check, or pair"}},
   };
   for (const auto& [question, one] : wrong) {
@@ -117,6 +120,19 @@ TEST(Init, WrongAnswersAreToldAtOnceAndChangeNothing) {
   }
 }
 
+TEST(Init, AGatewayIsTheDirectorsOnTheServersNetwork) {
+  const auto told = [](const std::string& gateway) {
+    return fault_in({"nat", "192.0.2.100:80", "203.0.113.11", "eth0 eth1", "tcp pair " + gateway});
+  };
+  EXPECT_EQ(told("203.0.113.1"), "");
+  EXPECT_EQ(told("2001:db8::1"), "gateway: found \"2001:db8::1\", expected an address of IPv4, as the VIP is");
+  for (const char* const taken : {"192.0.2.100", "203.0.113.11"}) {
+    EXPECT_EQ(told(taken), std::string("gateway: found \"") + taken +
+                               "\", expected the director's address on the servers' network: neither the VIP nor a "
+                               "server's");
+  }
+}
+
 TEST(Init, FaultsThatTheFilesReaderFindsAreToldWithTheAnswer) {
   EXPECT_NE(fault_in({"dr", "192.0.2.100:80", "192.0.2.11:8080"}).find("forward=dr"), std::string::npos);
   EXPECT_NE(fault_in({"nat", "192.0.2.100:80", "2001:db8::1"}).find("IPv6"), std::string::npos);
@@ -124,6 +140,15 @@ TEST(Init, FaultsThatTheFilesReaderFindsAreToldWithTheAnswer) {
   EXPECT_NE(fault_in({"dr", "fe80::1 tcp/80"}).find("link-local"), std::string::npos);
   EXPECT_NE(fault_in({"nat", "192.0.2.100:80", "203.0.113.11", "eth0", "tcp pair"}).find("pair ADDRESS"),
             std::string::npos);
+}
+
+TEST(Init, TheVirtualIsCalledAfterItsPorts) {
+  const auto file = [](const std::string& ports) {
+    return init_file(planned({"dr", "192.0.2.100 " + ports, "192.0.2.11", "eth0", "none"}));
+  };
+  EXPECT_NE(file("tcp/8080,80").find("[virtual web]"), std::string::npos);
+  EXPECT_NE(file("tcp/8080,1443").find("[virtual service]"), std::string::npos);
+  EXPECT_NE(file("udp/53").find("[virtual dns]"), std::string::npos);
 }
 
 TEST(Init, UsualAnswersComeFromTheHost) {
@@ -146,7 +171,11 @@ TEST(Init, TheServersCommandsAreOfTheMethodAndTheFamilies) {
   const auto has = [](const Answers& answers, const std::string& line) {
     return init_commands(planned(answers)).find(line) != std::string::npos;
   };
-  EXPECT_TRUE(has(kPlans[1], "):\n") || has(kPlans[1], "  ip addr add 2001:db8:1::100/128 dev lo nodad\n"));
+  EXPECT_TRUE(has({"dr", "192.0.2.100:80", "192.0.2.11 192.0.2.1", "eth0", "tcp"},
+                  "On each server (192.0.2.11, 192.0.2.1), as root:\n"));
+  EXPECT_TRUE(has({"nat", "192.0.2.100:80", "192.0.2.11:81 192.0.2.11:82", "eth0", "tcp"},
+                  "On each server (192.0.2.11), as root:\n"));
+  EXPECT_TRUE(has(kPlans[1], "):\n  ip addr add 2001:db8:1::100/128 dev lo nodad\n"));
   EXPECT_FALSE(has(kPlans[1], "arp_ignore"));
   EXPECT_TRUE(has(kPlans[6], "  ip route replace default via GATEWAY\nwhere GATEWAY is"));
   EXPECT_TRUE(has(kPlans[8], "  ip route replace default via 203.0.113.1\n"));

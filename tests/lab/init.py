@@ -87,7 +87,8 @@ def a_file_and_the_commands_of_init_serve_clients(lab, method):
 def every_method_and_family_is_accepted_by_check_and_rawvsd(lab):
     for method in PLAN:
         for family in (IPV4, IPV6):
-            for more in ((), ("--check", "none"), ("--pair", "--gateway", family.of("203.0.113.1"))):
+            gateway = ("--gateway", family.of("203.0.113.1")) if method == "nat" else ()
+            for more in ((), ("--check", "none"), ("--pair", *gateway)):
                 what = f"{method} IPv{family.version} {' '.join(more)}"
                 file = lab.directory / re.sub(r"\W", "-", f"{what}.ini")
                 lab["director"].run(program("rawvsadm"), *flags(method, family, *more), "-o", str(file))
@@ -111,6 +112,15 @@ def without_a_terminal_what_is_missing_is_said_and_a_file_is_not_replaced(lab):
     wrong = lab["director"].run(program("rawvsadm"), *flags("dr", IPV4, "--check", "ping"), check=False)
     same(wrong.stderr, 'rawvsadm: init: --check: found "ping", expected arp, icmp, tcp, tls, http, dns or none\n', "a "
          "wrong flag")
+    one = ADDRESS["rs1"]
+    for more, why in ((("--vip", "192.0.2.101:80"), "--vip: found several times, expected once"),
+                      (("--server", one), f"--server: found {one} twice, expected each server once"),
+                      (("-o", "/dev/null", "--force"), "/dev/null: found something that is not a file, expected a "
+                       "file")):
+        wrong = lab["director"].run(program("rawvsadm"), *flags("dr", IPV4, *more), check=False)
+        same((wrong.returncode, wrong.stderr), (2, f"rawvsadm: init: {why}\n"), f"with {more}")
+    printed = lab["director"].run(program("rawvsadm"), *flags("dr", IPV4, "-o", "-")).stdout
+    true("[virtual" in printed and not os.path.exists("-"), printed)
     pair = lab.directory / "pair.ini"
     lab["director"].run(program("rawvsadm"), *flags("dr", IPV4, "--pair", "-o", str(pair)))
     same(pair.stat().st_mode & 0o777, 0o600, "the mode of a file with a key")

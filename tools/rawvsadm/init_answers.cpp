@@ -65,6 +65,12 @@ std::optional<Error> take_servers(InitPlan& plan, const std::string& answer) {
     if (equals != std::string_view::npos) line += " name=" + std::string(word.substr(0, equals));
     const auto server = read_server(line + " forward=" + std::string(forward_word(plan.method)));
     if (!server) return server.error();
+    for (const ServerSpec& other : next.servers) {  // else the fault would name lines of a file that nobody has seen
+      const bool name = !server->name.empty() && server->name == other.name;
+      if (name)
+        return Error{"found the name " + std::string(server->name.text()) + " twice, expected one server of it"};
+      if (server->at == other.at) return Error{"found " + std::string(word) + " twice, expected each server once"};
+    }
     next.servers.push_back(*server);
   }
   if (next.servers.empty()) {
@@ -93,6 +99,23 @@ std::optional<Error> take_interfaces(InitPlan& plan, const std::string& answer) 
 
 constexpr std::array<std::string_view, 7> kChecks{"arp", "icmp", "tcp", "tls", "http", "dns", "none"};
 
+// NAT: the director's address on the servers' network, which is their gateway.
+std::optional<Error> gateway_fault(const InitPlan& plan) {
+  if (!plan.gateway) return std::nullopt;
+  const auto fault = [&](const std::string& expected) {
+    return Error{"gateway: " + found_but(text(*plan.gateway), expected).text};
+  };
+  if (plan.method != Method::masq) return fault("none: only with nat is the director the servers' gateway");
+  if (plan.gateway->family() != plan.vip.family()) {
+    return fault(std::string("an address of ") + (plan.vip.is_v6() ? "IPv6" : "IPv4") + ", as the VIP is");
+  }
+  const auto of_server = [&](const ServerSpec& server) { return server.at.addr == *plan.gateway; };
+  if (*plan.gateway == plan.vip || std::ranges::any_of(plan.servers, of_server)) {
+    return fault("the director's address on the servers' network: neither the VIP nor a server's");
+  }
+  return std::nullopt;
+}
+
 // CHECK [pair [GATEWAY]]
 std::optional<Error> take_check(InitPlan& plan, const std::string& answer) {
   const std::vector<std::string_view> parts = rawvs::words(answer);
@@ -111,6 +134,7 @@ std::optional<Error> take_check(InitPlan& plan, const std::string& answer) {
     if (!gateway) return gateway.error();
     next.gateway = *gateway;
   }
+  if (auto fault = gateway_fault(next)) return fault;
   if (next.pair && next.method == Method::masq && !next.gateway) {
     return Error{
         "found pair without an address: with nat it is \"pair ADDRESS\", a free address on the servers' network that "

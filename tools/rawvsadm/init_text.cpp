@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // init_text.cpp: the file and the commands for the servers, of a plan.
 #include <algorithm>
+#include <set>
 
 #include "config/config_values.h"
 #include "init.h"
@@ -11,10 +12,12 @@ namespace rawvs::adm {
 namespace {
 
 bool plan_has_port(const InitPlan& plan, std::string_view port) {
-  const size_t at = plan.ports.find(port);
-  if (at == std::string::npos || (at > 0 && plan.ports[at - 1] >= '0' && plan.ports[at - 1] <= '9')) return false;
-  const size_t end = at + port.size();
-  return end == plan.ports.size() || plan.ports[end] < '0' || plan.ports[end] > '9';
+  const std::string& all = plan.ports;
+  const auto digit = [&](size_t at) { return at < all.size() && all[at] >= '0' && all[at] <= '9'; };
+  for (size_t at = all.find(port); at != std::string::npos; at = all.find(port, at + 1)) {
+    if ((at == 0 || !digit(at - 1)) && !digit(at + port.size())) return true;
+  }
+  return false;
 }
 
 std::string virtual_name_of(const InitPlan& plan) {
@@ -100,11 +103,12 @@ std::string init_file(const InitPlan& plan) {
 
 namespace {
 
+// Each once: a server may be there with several ports.
 std::string server_addresses(const std::vector<ServerSpec>& servers) {
+  std::set<Ip> known;
   std::string out;
   for (const ServerSpec& server : servers) {
-    const std::string address = text(server.at.addr);
-    if (out.find(address) == std::string::npos) out += (out.empty() ? "" : ", ") + address;
+    if (known.insert(server.at.addr).second) out += (out.empty() ? "" : ", ") + text(server.at.addr);
   }
   return out;
 }

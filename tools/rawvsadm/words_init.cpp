@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "called_as.h"
+#include "config/config_values.h"
 #include "init.h"
 #include "word_args.h"
 
@@ -26,7 +27,6 @@ std::string given_for(const WordArgs& args, const std::string& question) {
   for (const std::string& one : args.values(question.c_str())) out += (out.empty() ? "" : " ") + one;
   if (question == "interface" && args.has("inside")) out += ' ' + args.value("inside");
   if (question == "check" && args.has("pair")) out += (out.empty() ? "" : " ") + std::string("pair");
-  if (question == "check" && args.has("pair") && args.has("gateway")) out += ' ' + args.value("gateway");
   return out;
 }
 
@@ -37,22 +37,23 @@ std::optional<Error> take_flag(InitPlan& plan, const InitQuestion& question, std
   return fault ? std::optional(at(std::string("--") + question.name, *fault)) : std::nullopt;
 }
 
-// Asks until an answer serves. False: none did.
-bool ask_question(InitPlan& plan, const InitQuestion& question, size_t number, const Lines& input,
-                  const HostFacts& host) {
+// Asks until an answer serves.
+std::optional<Error> ask_question(InitPlan& plan, const InitQuestion& question, size_t number, const Lines& input,
+                                  const HostFacts& host) {
+  const std::string which = " question " + std::to_string(number) + " (--" + question.name + "): nothing is written";
   const std::string usual = question.usual(plan, host);
   for (int tries = 0; tries < kTries; ++tries) {
     std::fprintf(stderr, "\n%zu. %s\n   %s> ", number, question.question,
                  usual.empty() ? "" : ('[' + usual + "] ").c_str());
     const auto line = input();
-    if (!line) return std::fputc('\n', stderr), false;
+    if (!line) return std::fputc('\n', stderr), Error{"no answer to" + which};
     const size_t first = line->find_first_not_of(" \t\r\n"), last = line->find_last_not_of(" \t\r\n");
     const std::string answer = first == std::string::npos ? usual : line->substr(first, last - first + 1);
     const auto fault = question.take(plan, answer);
-    if (!fault) return true;
+    if (!fault) return std::nullopt;
     std::fprintf(stderr, "   %s\n", fault->text.c_str());
   }
-  return false;
+  return Error{std::to_string(kTries) + " wrong answers to" + which};
 }
 
 // What is missing, when nobody can be asked.
@@ -76,24 +77,32 @@ std::string new_sync_key() {
   return out;
 }
 
-// Not over a file that exists, unless forced. A file with a key is for its owner only.
+// Not over a file that exists, unless forced, and never half of it. A file with a key is for its owner only.
 std::optional<Error> write_init_file(const std::string& path, const InitPlan& plan, bool force) {
+  struct stat there {};
+  const bool exists = lstat(path.c_str(), &there) == 0;
+  if (exists && !force) return Error{path + ": there is such a file; --force replaces it"};
+  if (exists && !S_ISREG(there.st_mode)) return Error{path + ": found something that is not a file, expected a file"};
+  const std::string fresh = path + ".new", text = init_file(plan);
   const int fd =
-      open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), plan.key.empty() ? 0644 : 0600);
-  const auto failed = [&] { return Error{path + ": " + std::strerror(errno)}; };
-  if (fd < 0 && errno == EEXIST) return Error{path + ": there is such a file; --force replaces it"};
-  if (fd < 0) return failed();
-  const std::string text = init_file(plan);
-  const bool whole = (plan.key.empty() || fchmod(fd, 0600) == 0) &&
-                     write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const auto fault = whole ? std::nullopt : std::optional(failed());
-  return close(fd) == 0 || fault ? fault : std::optional(failed());
+      open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, plan.key.empty() ? 0644 : 0600);
+  if (fd < 0) return Error{fresh + ": " + std::strerror(errno)};
+  errno = ENOSPC;  // what a short write means
+  bool whole = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  whole = close(fd) == 0 && whole;
+  const bool placed = whole && (force ? rename(fresh.c_str(), path.c_str()) : link(fresh.c_str(), path.c_str())) == 0;
+  if (placed && !force) unlink(fresh.c_str());
+  if (placed) return std::nullopt;
+  const Error failed{path + ": " + std::strerror(errno)};
+  unlink(fresh.c_str());
+  return failed;
 }
 
-// From a file's beginning to its use.
-std::string next_steps(const InitPlan& plan, const std::string& file) {
-  std::string out = "\nHere, as root:\n  rawvsd -t -c " + file + "\n  rawvsd -c " + file +
-                    " -p /run/rawvsd.pid\n  rawvsadm doctor\n\n" + init_commands(plan);
+// From a file's beginning to its use. A file that a shell has made of the output may be open to every user.
+std::string next_steps(const InitPlan& plan, const std::string& file, bool printed) {
+  std::string out = "\nHere, as root:\n" +
+                    (printed && !plan.key.empty() ? "  chmod 600 " + file + '\n' : std::string()) + "  rawvsd -t -c " +
+                    file + "\n  rawvsd -c " + file + " -p /run/rawvsd.pid\n  rawvsadm doctor\n\n" + init_commands(plan);
   if (plan.pair) out += "\nOn the second director: the same file, with priority = 100 in each [vrrp].\n";
   return out;
 }
@@ -101,10 +110,19 @@ std::string next_steps(const InitPlan& plan, const std::string& file) {
 Result<Done> fill_plan(InitPlan& plan, const WordArgs& args, const HostFacts& host) {
   const bool terminal = isatty(STDIN_FILENO) != 0;
   if (const auto missing = missing_flags(args); missing && !terminal) return *missing;
+  for (const InitQuestion& question : init_questions()) {
+    const std::string name = question.name;
+    if (name != "server" && args.values(question.name).size() > 1) {
+      return Error{"--" + name + ": found several times, expected once"};
+    }
+  }
+  if (args.has("inside") && !args.has("interface")) {
+    return Error{"--inside: found without --interface, expected both: an interface to the clients, too"};
+  }
   if (args.has("gateway")) {
-    const auto gateway = parse_ip(args.value("gateway"));
-    if (!gateway) return Error{"--gateway: found \"" + args.value("gateway") + "\", expected an address"};
-    plan.gateway = gateway;
+    const auto gateway = read_unicast(args.value("gateway"));
+    if (!gateway) return at("--gateway", gateway.error());
+    plan.gateway = *gateway;
   }
   const bool asks = missing_flags(args).has_value();
   if (asks) std::fputs("Enter alone takes what is in brackets. Ctrl-C ends it; nothing is written then.\n", stderr);
@@ -117,9 +135,8 @@ Result<Done> fill_plan(InitPlan& plan, const WordArgs& args, const HostFacts& ho
       if (auto fault = take_flag(plan, question, given.empty() ? question.usual(plan, host) : given, host)) {
         return *fault;
       }
-    } else if (!ask_question(plan, question, number, input, host)) {
-      return Error{std::string("no answer to question ") + std::to_string(number) + " (--" + question.name +
-                   "): nothing is written"};
+    } else if (auto fault = ask_question(plan, question, number, input, host)) {
+      return *fault;
     }
   }
   return Done{};
@@ -139,7 +156,7 @@ int init_word(WordCall& call) {
                                      {"o"},
                                      {"force", false}});
   if (!args) return wrong(call, args.error().text);
-  const std::string file = args->value("o");
+  const std::string file = args->value("o") == "-" ? "" : args->value("o");
   if (!file.empty() && !args->has("force") && access(file.c_str(), F_OK) == 0) {
     return wrong(call, file + ": there is such a file; --force replaces it");
   }
@@ -156,11 +173,11 @@ int init_word(WordCall& call) {
   }
   if (file.empty()) {
     print(init_file(plan));
-    std::fputs(next_steps(plan, "rawvs.ini").c_str(), stderr);
+    std::fputs(next_steps(plan, "rawvs.ini", true).c_str(), stderr);
     return 0;
   }
   if (const auto fault = write_init_file(file, plan, args->has("force"))) return wrong(call, fault->text);
-  print("Written: " + file + '\n' + next_steps(plan, file));
+  print("Written: " + file + '\n' + next_steps(plan, file, false));
   return 0;
 }
 
