@@ -19,6 +19,13 @@ TEST(DoctorOrders, AServerThatWasDrainedADayAgoIsMentionedAndALaterOneIsNot) {
         "rawvsadm enable 192.0.2.11:80; rawvsadm status --state drained");
 }
 
+TEST(DoctorOrders, AServerIsCalledByItsName) {
+  finds({.changed = {{kDrained.first, kDrained.second + " name=web1"}},
+         .host = [](HostFacts& host) { host.now = 1'800'000'000 + 3 * 86400; }},
+        "note:ordered-out", "real server web1 (192.0.2.11:80) of tcp:192.0.2.100:80 is drained by root since ",
+        "rawvsadm enable 192.0.2.11:80");
+}
+
 TEST(DoctorOrders, AServiceWithoutAnotherServerIsAnError) {
   finds({.changed =
              {{"server=192.0.2.12:0 method=route weight=1",

@@ -14,7 +14,8 @@ namespace {
 const char* kind_of(const std::string& state) {
   if (state == "up") return "good";
   const bool warns = state.starts_with("up,") || state.starts_with("quiesced") || state.starts_with("asking") ||
-                     state.starts_with("not checked") || state.starts_with("full");
+                     state.starts_with("not checked") || state.starts_with("full") || state.starts_with("drained") ||
+                     state.starts_with("disabled");
   return warns ? "warn" : "bad";
 }
 
@@ -60,9 +61,6 @@ std::string services_html(const adm::Rows& rows, const PageQuery& query, time_t 
     if (!query.service.empty() && query.service != service.get("service")) continue;
     const std::string name = adm::service_text(service) + ' ' + name_of(service, "service");
     const bool all = contains(name, query.search);
-    const auto up =
-        std::count_if(rows.begin() + static_cast<ptrdiff_t>(first), rows.begin() + static_cast<ptrdiff_t>(end),
-                      [](const std::string& row) { return takes_connections(adm::Row(row)); });
     Table table(
         "Servers of " + name_of(service, "service"),
         {"Server", "State", "Since", "Weight", "Active", "Inactive", "Conn/s", "In B/s", "Out B/s", "Check", "Reason"},
@@ -76,6 +74,9 @@ std::string services_html(const adm::Rows& rows, const PageQuery& query, time_t 
     }
     if (table.rows() == 0 && !all) continue;
     shown += std::max<size_t>(table.rows(), 1);
+    const auto up =
+        std::count_if(rows.begin() + static_cast<ptrdiff_t>(first), rows.begin() + static_cast<ptrdiff_t>(end),
+                      [](const std::string& row) { return takes_connections(adm::Row(row)); });
     out += "<h3>" + heading(service, query.service.empty()) + "</h3>\n<p>" + grouped(static_cast<uint64_t>(up)) +
            " of " + grouped(end - first) + " servers take new connections; " + grouped(service.number("conns")) +
            " connections so far; now " + rate_cell(service, "cps").text + " connections/s, " +

@@ -23,8 +23,9 @@ std::string look_at_orders(const DoctorFacts& facts, Findings& findings) {
   const std::string others =
       count == 1 ? "" : ", and " + plural(count - 1, "other server") + (count == 2 ? " is" : " are") + " out for long";
   findings.push_back({Urgency::note, "ordered-out",
-                      "real server " + text(oldest->at) + " of " + facts.daemon.services[oldest->service].key + " is " +
-                          oldest->order + ", for " + plural(days, "day") + others,
+                      "real server " + called(facts.daemon, *oldest) + " of " +
+                          called(facts.daemon.services[oldest->service]) + " is " + oldest->order + ", for " +
+                          plural(days, "day") + others,
                       "it gets no new connections until somebody gives it some again, whatever is reloaded",
                       "rawvsadm enable " + text(oldest->at) + "; rawvsadm status --state " + oldest->order_word()});
   return "";

@@ -187,10 +187,10 @@ std::string look_at_services(const DoctorFacts& facts, Findings& findings) {
                           "rawvsadm -a " + option(service) + " -r SERVER"});
     } else if (std::ranges::none_of(servers, [](auto* s) { return s->order.empty(); })) {
       const ServerFacts& one = *servers[0];
-      findings.push_back(
-          {Urgency::error, "all-ordered-out",
-           "every real server of " + service.key + " is drained or disabled: " + text(one.at) + " is " + one.order, why,
-           "rawvsadm enable " + text(one.at)});
+      findings.push_back({Urgency::error, "all-ordered-out",
+                          "every real server of " + called(service) +
+                              " is drained or disabled: " + called(daemon, one) + " is " + one.order,
+                          why, "rawvsadm enable " + text(one.at)});
     } else if (weighty == servers.end() && std::ranges::any_of(servers, &ServerFacts::unjudged)) {
       findings.push_back({Urgency::note, "not-checked-yet",
                           "the servers of " + called(service) + " have not been checked yet", "until then " + why,

@@ -48,16 +48,18 @@ std::string called_server(const Row& server) { return std::string(server.get(ser
 TableNames::TableNames(const Rows& rows) {
   for (const std::string& line : rows) {
     const Row row(line);
-    if (row.word() == "service") services_.push_back(line), all_.push_back(line);
+    if (row.word() == "service") {
+      services_.push_back(line), all_.push_back(line);
+      called_.emplace(row.get("service"), called_service(row));
+    }
     if (row.word() == "server") servers_.push_back(line), all_.push_back(line);
   }
 }
 
 std::string TableNames::called_service_of(const Row& row) const {
   const std::string_view key = row.get("service");
-  const auto same = [&](const std::string& line) { return Row(line).get("service") == key; };
-  const auto found = std::ranges::find_if(services_, same);
-  return found == services_.end() ? service_name(key) : called_service(Row(*found));
+  const auto found = called_.find(key);
+  return found == called_.end() ? service_name(key) : found->second;
 }
 
 bool TableNames::is_virtual(std::string_view name) const {

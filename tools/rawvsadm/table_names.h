@@ -8,6 +8,8 @@
 // holds no index of names. A name that changes between the listing and the command is then what it was.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,7 @@ class TableNames {
   Rows servers_of(std::string_view of, std::string_view server, const Names& hosts) const;
   Error unknown(const std::string& typed) const;
   Rows all_, services_, servers_;
+  std::map<std::string, std::string, std::less<>> called_{};  // services, by key: a server may be in very many
 };
 
 // Whether it may be NAME or VIRTUAL/SERVER: no address, and nothing with a port.
