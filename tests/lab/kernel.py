@@ -126,7 +126,7 @@ def hundreds_of_vips_are_guarded_at_once_and_all_of_them_announced(lab):
     with director.ini.open("a") as ini:
         for number, vip in enumerate(vips[150:]):
             ini.write("\n" + virtual(f"more{number}", vip, servers=()))
-    same(len(director.ask("reload")), 50, "changes that reload made")
+    same(len(director.ask("reload")), 100, "changes that reload made: services and VIPs")
     same(guards_put(lab, monitor, 2) - at_start, 1, "guards that reload put")
     true(not kernel_handles_frames_for_the_vip(lab, VIP2), "reload answered before its VIPs were guarded")
     eventually(lambda: announced() >= set(vips), 5, "the announcements of the new VIPs")
