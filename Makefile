@@ -45,6 +45,12 @@ COMPILE     = $(call SHOW,CXX  $<)$(CXX) $(STD) $(WARNINGS) $(CPPFLAGS) $(CXXFLA
 # AF_XDP (io = xdp) is built in if libxdp and libbpf are installed. XDP=no: without it.
 XDP        ?= $(if $(shell $(PKG_CONFIG) --exists libxdp libbpf 2>/dev/null && echo yes),yes,no)
 
+# The fast path's program is for the kernel: clang compiles it, bpftool makes a header of it, libbpf loads it. Without
+# one of them, or with FAST=no, the build is without it.
+BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool /sbin/bpftool))
+BPF_CLANG  ?= $(shell command -v clang 2>/dev/null)
+FAST       ?= $(if $(and $(BPFTOOL),$(BPF_CLANG),$(shell $(PKG_CONFIG) --exists libbpf 2>/dev/null && echo yes)),yes,no)
+
 # The list of allowed system calls (seccomp) is built in if libseccomp is installed; not with sanitizers, which make
 # others. SECCOMP=no: without it.
 SECCOMP    ?= $(if $(SANITIZE),no,$(if $(shell $(PKG_CONFIG) --exists libseccomp 2>/dev/null && echo yes),yes,no))
@@ -68,13 +74,14 @@ endif
 # A module is a folder. Only files in src/sys/ make system calls. A main.cpp belongs to its program.
 sources     = $(sort $(shell find $(1) -name '*.cpp'))
 LIB_SRC    := $(filter-out src/main.cpp src/no_exceptions.cpp,$(call sources,src))
-SYS_SRC    := $(foreach file,$(filter src/sys/%,$(LIB_SRC)),$(if $(filter no/xdp_%,$(XDP)/$(notdir $(file))),,$(file)))
+LEFT_OUT   := $(if $(filter yes,$(XDP)),,src/sys/io/xdp_%) $(if $(filter yes,$(FAST)),,src/sys/io/fast_path%)
+SYS_SRC    := $(filter-out $(LEFT_OUT),$(filter src/sys/%,$(LIB_SRC)))
 PURE_SRC   := $(filter-out src/sys/%,$(LIB_SRC))
 ADM_SRC    := $(filter-out %/main.cpp,$(call sources,tools/rawvsadm tools/metrics))
 HELPER_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-helper))
 REPLAY_SRC := $(filter-out %/main.cpp,$(call sources,tools/rawvs-replay))
 WEB_SRC    := $(filter-out %/main.cpp,$(if $(filter yes,$(WEB)),$(call sources,tools/rawvs-web)))
-TEST_SRC   := $(filter-out $(if $(filter yes,$(WEB)),,tests/web_%),$(wildcard tests/*.cpp))
+TEST_SRC   := $(filter-out $(if $(filter yes,$(WEB)),,tests/web_%) $(if $(filter yes,$(FAST)),,tests/fast_path_%),$(wildcard tests/*.cpp))
 FUZZ_SRC   := $(wildcard tests/fuzz/*.cpp)
 FUZZ_SHARED := tests/fuzz/packets.cpp
 
@@ -94,7 +101,7 @@ $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): nam
 # collide with those of other files in the unit. filter_program.cpp needs pcap's struct bpf_insn, which the kernel's
 # excludes.
 ALONE      := $(if $(filter 0,$(UNITY)),%,config_ipv6_test.cpp config_keys%.cpp connection_wide_test.cpp \
-                filter_program.cpp ftp_director_test.cpp ipv6_icmp_test.cpp ipv6_segment_test.cpp loss_log.cpp \
+                fast_path.cpp fast_path_test.cpp filter_program.cpp ftp_director_test.cpp ipv6_icmp_test.cpp ipv6_segment_test.cpp loss_log.cpp \
                 netlink.cpp options.cpp root_guard_ipv6_test.cpp sctp_state.cpp service_family_test.cpp \
                 slow_start_test.cpp split.cpp state_family_test.cpp)
 object      = $(1:%.cpp=$(BUILD)/obj/%.o)
@@ -138,6 +145,10 @@ ifeq ($(XDP),yes)
 override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
 LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
+ifeq ($(FAST),yes)
+override CPPFLAGS += $(call flags,--cflags libbpf)
+LIB_FAST   := $(call flags,--libs libbpf,-lbpf)
+endif
 ifeq ($(SECCOMP),yes)
 override CPPFLAGS += -DRAWVS_SECCOMP $(call flags,--cflags libseccomp)
 LIB_SECCOMP := $(call flags,--libs libseccomp,-lseccomp)
@@ -149,7 +160,7 @@ endif
 LIB_PCAP   := $(call flags,--libs libpcap,-lpcap)
 LIBS_PURE  := -lnet $(call flags,--libs inih,-linih)
 LIB_CAP_NG := $(call flags,--libs libcap-ng,-lcap-ng)
-LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIB_CAP_NG) $(LIB_SECCOMP) $(LIBS_XDP)
+LIBS_SYS   := $(LIB_PCAP) $(call flags,--libs libmnl,-lmnl) $(call flags,--libs nettle,-lnettle) $(LIB_CAP_NG) $(LIB_SECCOMP) $(LIBS_XDP) $(LIB_FAST)
 LIBS_ADM   := $(call flags,--libs popt,-lpopt) $(call flags,--libs json-c,-ljson-c)
 # Routers have no libstdc++: it is linked statically, except with sanitizers.
 LINK_LEAN  := $(if $(SANITIZE),,-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--as-needed)
@@ -221,6 +232,21 @@ $(BUILD)/obj/unit/%.o: $(BUILD)/unit/%.cpp
 $(BUILD)/obj/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(COMPILE) $(OWN) -o $@ $<
+
+# The fast path's program, and the header that holds it. What only debuggers read is left out of it.
+FAST_BPF   := $(BUILD)/bpf/fast_path.bpf.o
+FAST_SKEL  := $(BUILD)/bpf/fast_path.skel.h
+$(FAST_BPF): src/sys/io/fast_path.bpf.c src/core/fast_layout.h
+	@mkdir -p $(@D)
+	$(call SHOW,BPF  $<)$(BPF_CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Isrc $(BPF_HEADERS) -c -o $@.full $<
+	@$(BPFTOOL) gen object $@ $@.full
+$(FAST_SKEL): $(FAST_BPF)
+	$(call SHOW,SKEL $<)$(BPFTOOL) gen skeleton $< name fast_path_bpf >$@.new && mv $@.new $@
+# <linux/types.h> needs <asm/types.h>, which lies with the host's other headers on Debian.
+BPF_HEADERS := $(patsubst %,-I/usr/include/%,$(shell $(CXX) -print-multiarch 2>/dev/null))
+FAST_USERS := $(BUILD)/obj/src/sys/io/fast_path.o $(BUILD)/alone/src/sys/io/fast_path.ok $(BUILD)/tidy/src/sys/io/fast_path.ok
+$(FAST_USERS): $(FAST_SKEL)
+$(FAST_USERS): override CPPFLAGS += -isystem $(BUILD)/bpf
 
 # Rebuild these objects when XDP= or SECCOMP= changes.
 WITH       := $(BUILD)/with-$(XDP)-$(SECCOMP)

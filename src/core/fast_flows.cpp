@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// fast_flows.cpp: writes the shared memory: a flow first, then the cell that names it.
+#include "core/fast_flows.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+
+#include "rawvs/bytes.h"
+
+namespace rawvs {
+namespace {
+
+static_assert(sizeof(fast_bucket) == 64 && sizeof(fast_flow) == 128 && sizeof(fast_counts) == 32);
+static_assert(sizeof(fast_server) == 8 && sizeof(fast_hop) == 32 && sizeof(fast_own) == 16);
+
+// A number as it is on the wire, in a field of the shared memory; and back.
+uint32_t wire32(uint32_t host) {
+  std::array<uint8_t, 4> bytes{};
+  store_be32(bytes, 0, host);
+  return std::bit_cast<uint32_t>(bytes);
+}
+uint16_t wire16(uint16_t host) {
+  std::array<uint8_t, 2> bytes{};
+  store_be16(bytes, 0, host);
+  return std::bit_cast<uint16_t>(bytes);
+}
+
+void put_ipv6(uint32_t (&words)[4], Ip a) {
+  words[0] = wire32(static_cast<uint32_t>(a.hi() >> 32)), words[1] = wire32(static_cast<uint32_t>(a.hi()));
+  words[2] = wire32(static_cast<uint32_t>(a.lo() >> 32)), words[3] = wire32(static_cast<uint32_t>(a.lo()));
+}
+
+Ip address(uint32_t v4, const uint32_t (&v6)[4], uint8_t family) {
+  if (family == 4) return Ip(wire32(v4));
+  return Ip(uint64_t{wire32(v6[0])} << 32 | wire32(v6[1]), uint64_t{wire32(v6[2])} << 32 | wire32(v6[3]));
+}
+
+uint32_t units_of(Instant at) {
+  const auto ns = std::chrono::nanoseconds(at.time_since_epoch()).count();
+  return static_cast<uint32_t>(static_cast<uint64_t>(ns) >> FAST_SEEN_SHIFT);
+}
+
+// What the program reads on another processor is not to be half of a value.
+uint32_t read(const uint32_t& shared) {
+  return std::atomic_ref(const_cast<uint32_t&>(shared)).load(std::memory_order_relaxed);
+}
+void write(uint32_t& shared, uint32_t value) { std::atomic_ref(shared).store(value, std::memory_order_release); }
+
+}  // namespace
+
+size_t FastMemory::buckets_for(size_t flows) { return std::bit_ceil(std::max<size_t>(flows * 4 / FAST_CELLS, 1)); }
+
+FastFlows::FastFlows(const FastMemory& memory, HashKey secret)
+    : memory_(memory), secret_(secret), free_(memory.flows.size() - 1), free_count_(free_.size()) {
+  for (size_t i = 0; i < free_.size(); ++i) free_[i].id = static_cast<Id>(i + 1);
+  memory_.head->bucket_mask = static_cast<uint32_t>(memory_.buckets.size() - 1);
+  memory_.head->key[0] = secret.k0;
+  memory_.head->key[1] = secret.k1;
+}
+
+void FastFlows::put_addresses(fast_flow& flow, const FastConnection& c) const {
+  if (c.key.client.is_v4()) {
+    flow.client4 = wire32(c.key.client.v4()), flow.vip4 = wire32(c.key.vip.v4());
+    if (c.method == FAST_ROUTE) return;
+    flow.server4 = wire32(c.server.addr.v4()), flow.local4 = wire32(c.local.addr.v4());
+  } else {
+    put_ipv6(flow.client6, c.key.client), put_ipv6(flow.vip6, c.key.vip);
+    if (c.method == FAST_ROUTE) return;
+    put_ipv6(flow.server6, c.server.addr), put_ipv6(flow.local6, c.local.addr);
+  }
+}
+
+FastFlows::Id FastFlows::add(const FastConnection& c, Instant now) {
+  if (free_count_ == 0) return kNone;
+  const Rested longest = free_[first_];
+  if (longest.since != Instant{} && now < longest.since + kRest) return kNone;
+  first_ = (first_ + 1) % free_.size();
+  --free_count_;
+  ++used_;
+  fast_flow& flow = memory_.flows[longest.id];
+  flow = {};
+  put_addresses(flow, c);
+  flow.cport = wire16(c.key.cport.value), flow.vport = wire16(c.key.vport.value);
+  flow.rport = wire16(c.server.port.value), flow.lport = wire16(c.local.port.value);
+  flow.family = c.key.client.is_v4() ? 4 : 6;
+  flow.protocol = static_cast<uint8_t>(c.key.protocol);
+  flow.method = c.method;
+  flow.server = c.slot;
+  flow.link = c.link;
+  std::ranges::copy(c.client_mac.bytes, flow.client_mac);
+  flow.seen = units_of(now);
+  return longest.id;
+}
+
+uint64_t FastFlows::hash_of(HashKey key, const fast_flow& f, bool replies) {
+  const Ip src = replies ? address(f.server4, f.server6, f.family) : address(f.client4, f.client6, f.family);
+  const Ip dst = replies ? address(f.local4, f.local6, f.family) : address(f.vip4, f.vip6, f.family);
+  const uint16_t sport = wire16(replies ? f.rport : f.cport), dport = wire16(replies ? f.lport : f.vport);
+  return siphash13(key, src, dst, uint64_t{sport} << 24 | uint64_t{dport} << 8 | f.protocol);
+}
+
+namespace {
+
+uint32_t cell_for(FastFlows::Id id, uint64_t hash) { return static_cast<uint32_t>(hash >> 56) << FAST_ID_BITS | id; }
+
+}  // namespace
+
+uint32_t* FastFlows::cell_of(Id id, bool replies) {
+  const uint64_t hash = hash_of(secret_, memory_.flows[id], replies);
+  fast_bucket& bucket = memory_.buckets[hash & memory_.head->bucket_mask];
+  uint32_t* const cell = std::ranges::find(bucket.cell, cell_for(id, hash));
+  return cell == std::ranges::end(bucket.cell) ? nullptr : cell;
+}
+
+bool FastFlows::begin(Id id, bool replies, uint8_t own) {
+  fast_flow& flow = memory_.flows[id];
+  const uint64_t hash = hash_of(secret_, flow, replies);
+  fast_bucket& bucket = memory_.buckets[hash & memory_.head->bucket_mask];
+  uint32_t* const cell = std::ranges::find(bucket.cell, 0u);
+  if (cell == std::ranges::end(bucket.cell)) return false;
+  (replies ? flow.own_out : flow.own_in) = own;
+  write(*cell, cell_for(id, hash));
+  return true;
+}
+
+void FastFlows::remove(Id id, Instant now) {
+  for (const bool replies : {false, true}) {
+    if (uint32_t* const cell = cell_of(id, replies)) write(*cell, 0);
+  }
+  free_[(first_ + free_count_) % free_.size()] = {id, now};
+  ++free_count_;
+  --used_;
+}
+
+FastFlows::Seen FastFlows::seen(Id id) const {
+  const fast_flow& flow = memory_.flows[id];
+  const uint64_t ns = uint64_t{read(flow.seen)} << FAST_SEEN_SHIFT;
+  const auto since_boot = std::chrono::floor<Duration>(std::chrono::nanoseconds(static_cast<int64_t>(ns)));
+  return {Instant(since_boot), read(flow.next_client), read(flow.next_server), read(flow.requests)};
+}
+
+void FastFlows::set_own(uint8_t place, Mac mac, uint32_t ifindex) {
+  fast_own& own = memory_.owns[place];
+  write(own.ifindex, 0);
+  std::ranges::copy(mac.bytes, own.mac);
+  write(own.ifindex, ifindex);
+}
+
+fast_counts FastFlows::counts(uint16_t slot) const {
+  fast_counts sum{};
+  for (size_t at = slot; at < memory_.counts.size(); at += memory_.servers.size()) {
+    const fast_counts& one = memory_.counts[at];
+    sum.in_packets += one.in_packets, sum.in_bytes += one.in_bytes;
+    sum.out_packets += one.out_packets, sum.out_bytes += one.out_bytes;
+  }
+  return sum;
+}
+
+}  // namespace rawvs

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// fast_flows.h: the connections that a program in the kernel forwards, in memory that it and the director share.
+// In:  connections, as the director has decided about them; servers, next hops, our MAC addresses.
+// Out: when the last packet of a connection passed, its TCP numbers; a server's counters.
+// Not: which connections are worth it and when they leave (the director), the program (sys/io/fast_path.bpf.c), where
+//      the memory comes from.
+//
+// All changes are plain writes, in effect with the next packet: a new one costs no system call, and a server's new MAC
+// address one write, however many connections it has. Nothing is allocated after the start.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/fast_layout.h"
+#include "core/flow.h"
+#include "core/siphash.h"
+#include "rawvs/addr.h"
+#include "rawvs/time.h"
+
+namespace rawvs {
+
+struct FastMemory {  // all zero at the start
+  fast_head* head = nullptr;
+  std::span<fast_bucket> buckets{};  // their number is a power of two
+  std::span<fast_flow> flows{};      // the first is not used
+  std::span<fast_server> servers{};  // by slot
+  std::span<fast_hop> hops{};
+  std::span<fast_own> owns{};       // FAST_OWNS
+  std::span<fast_counts> counts{};  // of each processor: by slot
+
+  static size_t buckets_for(size_t flows);  // half of the cells are used, where each flow has two
+};
+
+struct FastConnection {
+  FlowKey key{};
+  Endpoint server{}, local{};  // local: of full NAT; else the client
+  uint8_t method = FAST_ROUTE;
+  uint16_t slot = 0;  // the server's
+  uint16_t link = 0;  // the client's, a place in hops
+  Mac client_mac{};
+};
+
+class FastFlows {
+ public:
+  using Id = uint32_t;
+  static constexpr Id kNone = 0;
+  static constexpr Duration kRest = 1s;  // before a flow's place is used again
+
+  FastFlows(const FastMemory& memory, HashKey secret);
+
+  // A connection none of whose packets is forwarded yet; kNone: there is no room.
+  Id add(const FastConnection& connection, Instant now);
+  // Its requests, or replies, to this one of our MAC addresses are forwarded from now on. False: no room for it, now or
+  // while the connections around it stay.
+  bool begin(Id id, bool replies, uint8_t own);
+  void remove(Id id, Instant now);
+
+  struct Seen {
+    Instant last{};  // to 17 ms; the time of add() until a packet has passed
+    uint32_t next_client = 0, next_server = 0;
+    uint32_t requests = 0;
+  };
+  Seen seen(Id id) const;
+
+  void set_on(bool on) { memory_.head->on = on; }
+  void set_server(uint16_t slot, const fast_server& server) { memory_.servers[slot] = server; }
+  void set_hop(uint16_t place, const fast_hop& hop) { memory_.hops[place] = hop; }
+  void set_own(uint8_t place, Mac mac, uint32_t ifindex);  // ifindex 0: none
+  fast_counts counts(uint16_t slot) const;                 // since the start
+
+  uint32_t size() const { return used_; }
+  uint32_t capacity() const { return static_cast<uint32_t>(memory_.flows.size() - 1); }
+
+ private:
+  struct Rested {
+    Id id = kNone;
+    Instant since{};
+  };
+  static uint64_t hash_of(HashKey key, const fast_flow& flow, bool replies);
+  uint32_t* cell_of(Id id, bool replies);
+  void put_addresses(fast_flow& flow, const FastConnection& connection) const;
+
+  FastMemory memory_;
+  HashKey secret_;
+  std::vector<Rested> free_;  // a ring: the one that has rested longest at first_
+  size_t first_ = 0, free_count_ = 0;
+  uint32_t used_ = 0;
+};
+
+}  // namespace rawvs
