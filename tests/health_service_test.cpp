@@ -161,7 +161,6 @@ TEST_F(HealthTest, AtTheStartNobodyIsSentToTheSorryServerBeforeTheFirstAnswers) 
 
 TEST_F(HealthTest, AQuorumAboveWhatIsConfiguredIsWhatIsConfigured) {
   set(HealthPolicy{.quorum = 10, .hysteresis = 5});
-  set(HealthPolicy{});
   Target unchecked = target(11);
   unchecked.check.reset();
   set(unchecked);
@@ -295,7 +294,6 @@ TEST_F(HealthTest, AServerThatIsNoLongerCheckedServes) {
   set(target(11));
   failing_[11] = "connection refused";
   run(3s);
-  set(HealthPolicy{});
   Target unchecked = target(11);
   unchecked.check.reset();
   set(unchecked);

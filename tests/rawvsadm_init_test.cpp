@@ -175,7 +175,7 @@ TEST(Init, TheServersCommandsAreOfTheMethodAndTheFamilies) {
                   "On each server (192.0.2.11, 192.0.2.1), as root:\n"));
   EXPECT_TRUE(has({"nat", "192.0.2.100:80", "192.0.2.11:81 192.0.2.11:82", "eth0", "tcp"},
                   "On each server (192.0.2.11), as root:\n"));
-  EXPECT_TRUE(has(kPlans[1], "):\n  ip addr add 2001:db8:1::100/128 dev lo nodad\n"));
+  EXPECT_TRUE(has(kPlans[1], "as root:\n  ip addr add 2001:db8:1::100/128 dev lo nodad\n"));
   EXPECT_FALSE(has(kPlans[1], "arp_ignore"));
   EXPECT_TRUE(has(kPlans[6], "  ip route replace default via GATEWAY\nwhere GATEWAY is"));
   EXPECT_TRUE(has(kPlans[8], "  ip route replace default via 203.0.113.1\n"));
