@@ -14,7 +14,7 @@
 
 namespace rawvs {
 
-void put_limits(std::string& row, const Service& service);  // if it has any; its order (control_rows_limits.cpp)
+void put_limits(std::string& row, const Service& service);  // REQUIRES: it has limits (control_rows_limits.cpp)
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
 // What its checks took; nothing, if it has none (control_rows_ha.cpp).
 void put_latencies(std::string& row, const ControlContext& context, const ServiceKey& service);

@@ -12,7 +12,6 @@
 namespace rawvs {
 
 void put_health(std::string& row, const ControlContext& context, const Server& server, Instant now) {
-  put_order(row, server.order);
   if (context.checked && context.checked->stands_in(server.key, server.spec.at)) put(row, "sorry", 1);
   const TargetHealth* const health = context.checked ? context.checked->find(server.key, server.spec.at) : nullptr;
   if (!health || !health->target.check) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows_limits.cpp: a service's order and limits in its row.
+// control_rows_limits.cpp: a service's limits in its row.
 #include <numeric>
 
 #include "control/control_rows.h"
@@ -9,8 +9,6 @@
 namespace rawvs {
 
 void put_limits(std::string& row, const Service& service) {
-  put_order(row, service.order);
-  if (!service.limits) return;
   const ServiceLimits& most = *service.limits;
   const LimitsUse& use = service.use;
   put(row, "max-connections", most.max_connections);

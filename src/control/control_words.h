@@ -28,8 +28,7 @@ const char* word(Method method);  // route, tunnel, masq, fullnat, as in the pro
 const char* fate_word(Fate fate);
 const char* word(Director::Reach reach);
 void put_order(std::string& row, const Order& order);  // control_orders.cpp; nothing for none
-// In control_rows_ha.cpp. Adds the server's order and its role as a sorry server, and the result of its check, if it
-// has them.
+// In control_rows_ha.cpp. Adds its role as a sorry server, and the result of its check, if it has them.
 void put_health(std::string& row, const struct ControlContext& context, const Server& server, Instant now);
 std::string word(const ServiceKey& key);                    // tcp:192.0.2.100:80
 std::string word(const Director& director, Link link);      // its interface; until that is known, outside or inside
