@@ -3,11 +3,10 @@
 #include "core/fast_flows.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 
-#include "rawvs/bytes.h"
+#include "wire/ip_bytes.h"
 
 namespace rawvs {
 namespace {
@@ -15,27 +14,22 @@ namespace {
 static_assert(sizeof(fast_bucket) == 64 && sizeof(fast_flow) == 128 && sizeof(fast_counts) == 32);
 static_assert(sizeof(fast_server) == 8 && sizeof(fast_hop) == 32 && sizeof(fast_own) == 16);
 
-// A number as it is on the wire, in a field of the shared memory; and back.
-uint32_t wire32(uint32_t host) {
-  std::array<uint8_t, 4> bytes{};
-  store_be32(bytes, 0, host);
-  return std::bit_cast<uint32_t>(bytes);
+// A field of the shared memory that is as on the wire.
+template <class Field>
+MutableBytes bytes_of(Field& field) {
+  return {reinterpret_cast<uint8_t*>(&field), sizeof field};
 }
-uint16_t wire16(uint16_t host) {
-  std::array<uint8_t, 2> bytes{};
-  store_be16(bytes, 0, host);
-  return std::bit_cast<uint16_t>(bytes);
+template <class Field>
+Bytes bytes_of(const Field& field) {
+  return {reinterpret_cast<const uint8_t*>(&field), sizeof field};
 }
 
-void put_ipv6(uint32_t (&words)[4], Ip a) {
-  words[0] = wire32(static_cast<uint32_t>(a.hi() >> 32)), words[1] = wire32(static_cast<uint32_t>(a.hi()));
-  words[2] = wire32(static_cast<uint32_t>(a.lo() >> 32)), words[3] = wire32(static_cast<uint32_t>(a.lo()));
+void put_address(Ip a, uint32_t& v4, uint32_t (&v6)[4]) { store_ip(a.is_v4() ? bytes_of(v4) : bytes_of(v6), 0, a); }
+Ip address(const uint32_t& v4, const uint32_t (&v6)[4], uint8_t family) {
+  return family == 4 ? Ip(load_be32(bytes_of(v4), 0)) : load_ipv6(bytes_of(v6), 0);
 }
-
-Ip address(uint32_t v4, const uint32_t (&v6)[4], uint8_t family) {
-  if (family == 4) return Ip(wire32(v4));
-  return Ip(uint64_t{wire32(v6[0])} << 32 | wire32(v6[1]), uint64_t{wire32(v6[2])} << 32 | wire32(v6[3]));
-}
+void put_port(Port port, uint16_t& field) { store_be16(bytes_of(field), 0, port.value); }
+uint16_t port(const uint16_t& field) { return load_be16(bytes_of(field), 0); }
 
 uint32_t units_of(Instant at) {
   const auto ns = std::chrono::nanoseconds(at.time_since_epoch()).count();
@@ -60,18 +54,6 @@ FastFlows::FastFlows(const FastMemory& memory, HashKey secret)
   memory_.head->key[1] = secret.k1;
 }
 
-void FastFlows::put_addresses(fast_flow& flow, const FastConnection& c) const {
-  if (c.key.client.is_v4()) {
-    flow.client4 = wire32(c.key.client.v4()), flow.vip4 = wire32(c.key.vip.v4());
-    if (c.method == FAST_ROUTE) return;
-    flow.server4 = wire32(c.server.addr.v4()), flow.local4 = wire32(c.local.addr.v4());
-  } else {
-    put_ipv6(flow.client6, c.key.client), put_ipv6(flow.vip6, c.key.vip);
-    if (c.method == FAST_ROUTE) return;
-    put_ipv6(flow.server6, c.server.addr), put_ipv6(flow.local6, c.local.addr);
-  }
-}
-
 FastFlows::Id FastFlows::add(const FastConnection& c, Instant now) {
   if (free_count_ == 0) return kNone;
   const Rested longest = free_[first_];
@@ -81,9 +63,16 @@ FastFlows::Id FastFlows::add(const FastConnection& c, Instant now) {
   ++used_;
   fast_flow& flow = memory_.flows[longest.id];
   flow = {};
-  put_addresses(flow, c);
-  flow.cport = wire16(c.key.cport.value), flow.vport = wire16(c.key.vport.value);
-  flow.rport = wire16(c.server.port.value), flow.lport = wire16(c.local.port.value);
+  put_address(c.key.client, flow.client4, flow.client6);
+  put_address(c.key.vip, flow.vip4, flow.vip6);
+  if (c.method != FAST_ROUTE) {  // whose server may be of the other family, behind a tunnel
+    put_address(c.server.addr, flow.server4, flow.server6);
+    put_address(c.local.addr, flow.local4, flow.local6);
+  }
+  put_port(c.key.cport, flow.cport);
+  put_port(c.key.vport, flow.vport);
+  put_port(c.server.port, flow.rport);
+  put_port(c.local.port, flow.lport);
   flow.family = c.key.client.is_v4() ? 4 : 6;
   flow.protocol = static_cast<uint8_t>(c.key.protocol);
   flow.method = c.method;
@@ -97,7 +86,7 @@ FastFlows::Id FastFlows::add(const FastConnection& c, Instant now) {
 uint64_t FastFlows::hash_of(HashKey key, const fast_flow& f, bool replies) {
   const Ip src = replies ? address(f.server4, f.server6, f.family) : address(f.client4, f.client6, f.family);
   const Ip dst = replies ? address(f.local4, f.local6, f.family) : address(f.vip4, f.vip6, f.family);
-  const uint16_t sport = wire16(replies ? f.rport : f.cport), dport = wire16(replies ? f.lport : f.vport);
+  const uint16_t sport = port(replies ? f.rport : f.cport), dport = port(replies ? f.lport : f.vport);
   return siphash13(key, src, dst, uint64_t{sport} << 24 | uint64_t{dport} << 8 | f.protocol);
 }
 
@@ -107,19 +96,17 @@ uint32_t cell_for(FastFlows::Id id, uint64_t hash) { return static_cast<uint32_t
 
 }  // namespace
 
-uint32_t* FastFlows::cell_of(Id id, bool replies) {
-  const uint64_t hash = hash_of(secret_, memory_.flows[id], replies);
+uint32_t* FastFlows::cell_with(uint32_t value, uint64_t hash) const {
   fast_bucket& bucket = memory_.buckets[hash & memory_.head->bucket_mask];
-  uint32_t* const cell = std::ranges::find(bucket.cell, cell_for(id, hash));
+  uint32_t* const cell = std::ranges::find(bucket.cell, value);
   return cell == std::ranges::end(bucket.cell) ? nullptr : cell;
 }
 
 bool FastFlows::begin(Id id, bool replies, uint8_t own) {
   fast_flow& flow = memory_.flows[id];
   const uint64_t hash = hash_of(secret_, flow, replies);
-  fast_bucket& bucket = memory_.buckets[hash & memory_.head->bucket_mask];
-  uint32_t* const cell = std::ranges::find(bucket.cell, 0u);
-  if (cell == std::ranges::end(bucket.cell)) return false;
+  uint32_t* const cell = cell_with(0, hash);
+  if (!cell) return false;
   (replies ? flow.own_out : flow.own_in) = own;
   write(*cell, cell_for(id, hash));
   return true;
@@ -127,7 +114,8 @@ bool FastFlows::begin(Id id, bool replies, uint8_t own) {
 
 void FastFlows::remove(Id id, Instant now) {
   for (const bool replies : {false, true}) {
-    if (uint32_t* const cell = cell_of(id, replies)) write(*cell, 0);
+    const uint64_t hash = hash_of(secret_, memory_.flows[id], replies);
+    if (uint32_t* const cell = cell_with(cell_for(id, hash), hash)) write(*cell, 0);
   }
   free_[(first_ + free_count_) % free_.size()] = {id, now};
   ++free_count_;

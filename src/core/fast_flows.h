@@ -80,8 +80,7 @@ class FastFlows {
     Instant since{};
   };
   static uint64_t hash_of(HashKey key, const fast_flow& flow, bool replies);
-  uint32_t* cell_of(Id id, bool replies);
-  void put_addresses(fast_flow& flow, const FastConnection& connection) const;
+  uint32_t* cell_with(uint32_t value, uint64_t hash) const;  // in the hash's bucket; null: none
 
   FastMemory memory_;
   HashKey secret_;

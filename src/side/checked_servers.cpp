@@ -10,11 +10,7 @@
 #include "wire/formatted.h"
 
 namespace rawvs {
-namespace {
-
 static_assert(kRampSteps == kFullShare);  // a step of the slow start is a part of the weight
-
-}  // namespace
 
 CheckedServers::CheckedService* CheckedServers::service_of(uint32_t id) {
   const auto found = by_id_.find(id);
