@@ -117,6 +117,11 @@ class ReadGroupTest : public ControlSocketTest {
     EXPECT_EQ(status, 0);
     return text.substr(0, static_cast<size_t>(std::max<ssize_t>(size, 0)));
   }
+  struct stat file() const {
+    struct stat there {};
+    EXPECT_EQ(stat(path_.c_str(), &there), 0);
+    return there;
+  }
   gid_t full_ = 0, readers_ = 0;
   static constexpr char kChange[] = "ok\nmay text=change\nend\n", kAsk[] = "ok\nmay text=ask, as bin\nend\n";
 };
@@ -124,8 +129,7 @@ class ReadGroupTest : public ControlSocketTest {
 TEST_F(ReadGroupTest, DecidesByTheGroupsThatAClientHad) {
   const auto socket = listen_for("daemon", "bin");
   ASSERT_TRUE(socket);
-  struct stat there {};
-  ASSERT_EQ(stat(path_.c_str(), &there), 0);
+  struct stat there = file();
   EXPECT_EQ(there.st_mode & 07777, 0666u);
   EXPECT_EQ(there.st_gid, full_);
   EXPECT_EQ(told(*socket, readers_, {}), kAsk);
@@ -177,8 +181,7 @@ TEST_F(ReadGroupTest, WithoutAGroupForChangesOnlyRootMakesThem) {
 TEST_F(ReadGroupTest, WithoutOneTheFilesModeDecides) {
   const auto socket = listen_for("daemon", "");
   ASSERT_TRUE(socket);
-  struct stat there {};
-  ASSERT_EQ(stat(path_.c_str(), &there), 0);
+  struct stat there = file();
   EXPECT_EQ(there.st_mode & 07777, 0660u);
   EXPECT_EQ(told(*socket, readers_, {}), "no connection");
   EXPECT_EQ(told(*socket, full_, {}), kChange);

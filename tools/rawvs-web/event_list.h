@@ -9,13 +9,14 @@
 
 #include <cstdint>
 
+#include "core/events.h"
 #include "tools/rawvsadm/row.h"
 
 namespace rawvs::web {
 
 class EventList {
  public:
-  static constexpr size_t kMost = 1000;
+  static constexpr size_t kMost = Events::kEvents;
 
   // N of the next request, if it goes over this connection (Client::connections()); 0: for all events.
   uint64_t after(uint64_t connection) const { return connection == connection_ ? last_ : 0; }

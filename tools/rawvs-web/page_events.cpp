@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // page_events.cpp: the page's table of events, newest first.
-#include "rawvs/addr.h"
 #include "tools/rawvs-web/html.h"
 #include "tools/rawvs-web/page.h"
 #include "tools/rawvsadm/texts.h"
 
 namespace rawvs::web {
-
-namespace {
-
-std::string event_time(const adm::Row& row) {
-  const std::string_view time = row.get("time");
-  const auto seconds = parse_number(time.substr(0, time.find('.')), UINT32_MAX);
-  return seconds ? adm::clock_text(static_cast<time_t>(*seconds)) : std::string(time);
-}
-
-}  // namespace
 
 std::string events_html(const adm::Rows& rows, const PageQuery& query) {
   const size_t most = query.search.empty() ? kEventsShown : kRowsShown;
@@ -28,7 +17,7 @@ std::string events_html(const adm::Rows& rows, const PageQuery& query) {
     if (table.rows() == most) continue;
     const std::string severity(row.get("severity"));
     const char* const kind = severity == "error" ? "bad" : severity == "warning" ? "warn" : "";
-    table.add({{event_time(row)},
+    table.add({{adm::event_time(row)},
                {std::string(row.get("topic"))},
                {(*kind == '\0' ? "" : severity + ": ") + std::string(row.tail("text")), kind}});
   }

@@ -20,6 +20,7 @@ using Cells = std::vector<std::string>;
 std::string aligned(const std::vector<Cells>& lines, uint32_t right);
 std::string per_second(double rate);             // 0, 0.5, 12, 3400, 12K, 1.2M
 std::string clock_text(time_t at);               // 2026-01-31 23:59:59, local time
+std::string event_time(const Row& row);          // likewise, of an event row
 std::string service_name(std::string_view key);  // TCP 192.0.2.100:80, FWM 10
 std::string service_text(const Row& row);        // TCP 192.0.2.100:80 wlc persistent 360
 std::string server_state(const Row& row);        // up, or why it gets no new connections

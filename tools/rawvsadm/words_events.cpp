@@ -52,12 +52,11 @@ Result<WantedEvents> read_wanted_events(const WordArgs& args) {
 // "2026-01-31 23:59:59  server    warning: web: server 192.0.2.11:80 is down: ..."
 std::string event_text(const Row& row) {
   constexpr size_t kTopicWidth = 10;
-  const std::string_view time = row.get("time"), severity = row.get("severity");
-  const auto seconds = parse_number(time.substr(0, time.find('.')), UINT32_MAX);
+  const std::string_view severity = row.get("severity");
   std::string topic(row.get("topic"));
   topic.resize(std::max(kTopicWidth, topic.size() + 1), ' ');
-  return (seconds ? clock_text(static_cast<time_t>(*seconds)) : std::string(time)) + "  " + topic +
-         (severity == "notice" ? "" : std::string(severity) + ": ") + std::string(row.tail("text")) + '\n';
+  return event_time(row) + "  " + topic + (severity == "notice" ? "" : std::string(severity) + ": ") +
+         std::string(row.tail("text")) + '\n';
 }
 
 void show_events(const WordCall& call, const std::vector<std::string>& rows) {

@@ -77,12 +77,18 @@ std::string new_sync_key() {
   return out;
 }
 
-// Not over a file that exists, unless forced, and never half of it. A file with a key is for its owner only.
-std::optional<Error> write_init_file(const std::string& path, const InitPlan& plan, bool force) {
+// Why no file may be written there: one exists, and is not to be replaced.
+std::optional<Error> place_fault(const std::string& path, bool force) {
   struct stat there {};
-  const bool exists = lstat(path.c_str(), &there) == 0;
-  if (exists && !force) return Error{path + ": there is such a file; --force replaces it"};
-  if (exists && !S_ISREG(there.st_mode)) return Error{path + ": found something that is not a file, expected a file"};
+  if (lstat(path.c_str(), &there) != 0) return std::nullopt;
+  if (!force) return Error{path + ": there is such a file; --force replaces it"};
+  if (S_ISREG(there.st_mode)) return std::nullopt;
+  return Error{path + ": found something that is not a file, expected a file"};
+}
+
+// Never half of it. A file with a key is for its owner only.
+std::optional<Error> write_init_file(const std::string& path, const InitPlan& plan, bool force) {
+  if (auto fault = place_fault(path, force)) return fault;
   const std::string fresh = path + ".new", text = init_file(plan);
   const int fd =
       open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, plan.key.empty() ? 0644 : 0600);
@@ -109,7 +115,8 @@ std::string next_steps(const InitPlan& plan, const std::string& file, bool print
 
 Result<Done> fill_plan(InitPlan& plan, const WordArgs& args, const HostFacts& host) {
   const bool terminal = isatty(STDIN_FILENO) != 0;
-  if (const auto missing = missing_flags(args); missing && !terminal) return *missing;
+  const auto missing = missing_flags(args);
+  if (missing && !terminal) return *missing;
   for (const InitQuestion& question : init_questions()) {
     const std::string name = question.name;
     if (name != "server" && args.values(question.name).size() > 1) {
@@ -124,7 +131,7 @@ Result<Done> fill_plan(InitPlan& plan, const WordArgs& args, const HostFacts& ho
     if (!gateway) return at("--gateway", gateway.error());
     plan.gateway = *gateway;
   }
-  const bool asks = missing_flags(args).has_value();
+  const bool asks = missing.has_value();
   if (asks) std::fputs("Enter alone takes what is in brackets. Ctrl-C ends it; nothing is written then.\n", stderr);
   const Lines input = standard_input();
   size_t number = 0;
@@ -157,8 +164,8 @@ int init_word(WordCall& call) {
                                      {"force", false}});
   if (!args) return wrong(call, args.error().text);
   const std::string file = args->value("o") == "-" ? "" : args->value("o");
-  if (!file.empty() && !args->has("force") && access(file.c_str(), F_OK) == 0) {
-    return wrong(call, file + ": there is such a file; --force replaces it");
+  if (!file.empty()) {  // before it asks
+    if (const auto fault = place_fault(file, args->has("force"))) return wrong(call, fault->text);
   }
   InitPlan plan;
   const HostFacts host = host_facts(0);

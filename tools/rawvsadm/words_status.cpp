@@ -213,6 +213,12 @@ std::string per_second(double rate) {
   return text;
 }
 
+std::string event_time(const Row& row) {
+  const std::string_view time = row.get("time");
+  const auto seconds = parse_number(time.substr(0, time.find('.')), UINT32_MAX);
+  return seconds ? clock_text(static_cast<time_t>(*seconds)) : std::string(time);
+}
+
 std::string clock_text(time_t at) {
   tm parts{};
   char text[64];
