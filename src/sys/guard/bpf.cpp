@@ -49,10 +49,10 @@ void lift_memory_limit() {  // before Linux 5.11 maps and programs count as lock
   setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-Fd load_program(std::span<const bpf_insn> code, const char* name) {
+Fd load_program(bpf_prog_type type, std::span<const bpf_insn> code, const char* name) {
   static constexpr char kLicense[] = "BSD";  // the helpers used do not require the GPL
   bpf_attr attributes{};
-  attributes.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+  attributes.prog_type = type;
   attributes.insns = address_of(code.data());
   attributes.insn_cnt = static_cast<uint32_t>(code.size());
   attributes.license = address_of(kLicense);
@@ -141,9 +141,9 @@ BpfMap::Refused BpfMap::remove_all(const void* keys, uint32_t count) {
   return change_all(kDeleteBatch, static_cast<const uint8_t*>(keys), count);
 }
 
-Result<Fd> load_bpf_classifier(std::span<const bpf_insn> code, const char* name) {
-  Fd program = load_program(code, name);
-  if (!program && (errno == EINVAL || errno == E2BIG)) program = load_program(code, "");  // names: Linux 4.15
+Result<Fd> load_bpf_program(bpf_prog_type type, std::span<const bpf_insn> code, const char* name) {
+  Fd program = load_program(type, code, name);
+  if (!program && (errno == EINVAL || errno == E2BIG)) program = load_program(type, code, "");  // names: Linux 4.15
   if (!program) return Error{system_error("bpf program", errno)};
   return program;
 }

@@ -37,7 +37,7 @@ class BpfMap {  // a set of keys; the values have no meaning
   bool batches_ = true;  // false once the kernel has refused a batch
 };
 
-Result<Fd> load_bpf_classifier(std::span<const bpf_insn> code, const char* name);
+Result<Fd> load_bpf_program(bpf_prog_type type, std::span<const bpf_insn> code, const char* name);
 
 // A tcx link on the interface's ingress, before all others. Closing the descriptor detaches it.
 Result<Fd> attach_tcx(int program, int ifindex);

@@ -35,6 +35,11 @@ constexpr bpf_insn add_register(Register dst, Register src) {
 }
 constexpr bpf_insn mask(Register dst, int32_t bits) { return insn(BPF_ALU64 | BPF_AND | BPF_K, dst, 0, 0, bits); }
 constexpr bpf_insn shift_left(Register dst, int32_t by) { return insn(BPF_ALU64 | BPF_LSH | BPF_K, dst, 0, 0, by); }
+constexpr bpf_insn alu32(int what, Register dst, Register src) { return insn(BPF_ALU | what | BPF_X, dst, src, 0, 0); }
+constexpr bpf_insn alu32_value(int what, Register dst, int32_t v) { return insn(BPF_ALU | what | BPF_K, dst, 0, 0, v); }
+constexpr bpf_insn set32(Register dst, int32_t value) { return alu32_value(BPF_MOV, dst, value); }
+constexpr bpf_insn copy32(Register dst, Register src) { return alu32(BPF_MOV, dst, src); }
+constexpr bpf_insn from_wire16(Register r) { return insn(BPF_ALU | BPF_END | BPF_TO_BE, r, 0, 0, 16); }
 constexpr bpf_insn load_byte(Register dst, int at) {  // from the stack; the stores write there
   return insn(BPF_LDX | BPF_MEM | BPF_B, dst, stack, static_cast<int16_t>(at), 0);
 }
@@ -50,7 +55,9 @@ constexpr bpf_insn store_word_value(int at, int32_t v) {
 constexpr bpf_insn store_zeros(int at) {  // eight bytes
   return insn(BPF_ST | BPF_MEM | BPF_DW, stack, 0, static_cast<int16_t>(at), 0);
 }
-constexpr bpf_insn load_frame16(int32_t at) { return insn(BPF_LD | BPF_ABS | BPF_H, 0, 0, 0, at); }  // r0, host order
+// To r0, in host order. REQUIRES: the context is in r6. Behind the frame's end the program returns 0.
+constexpr bpf_insn load_frame(int code, Register index, int32_t at) { return insn(code, 0, index, 0, at); }
+constexpr bpf_insn load_frame16(int32_t at) { return load_frame(BPF_LD | BPF_ABS | BPF_H, 0, at); }
 constexpr bpf_insn call(int32_t helper) { return insn(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
 constexpr bpf_insn leave() { return insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
 
@@ -68,6 +75,14 @@ class Assembler {  // jumps forward only: jump to a label first, place it with h
   void jump_if_greater(Register r, Register than, Label& to) {
     to.push_back(code_.size());
     put(insn(BPF_JMP | BPF_JGT | BPF_X, r, than, 0, 0));
+  }
+  void jump32(int condition, Register r, int32_t value, Label& to) {  // compares 32 bits: Linux 5.1
+    to.push_back(code_.size());
+    put(insn(BPF_JMP32 | condition | BPF_K, r, 0, 0, value));
+  }
+  void jump32_by(int condition, Register r, Register other, Label& to) {
+    to.push_back(code_.size());
+    put(insn(BPF_JMP32 | condition | BPF_X, r, other, 0, 0));
   }
   void put_map(Register dst, int map) {  // two instructions long
     put(insn(BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, map));

@@ -50,13 +50,13 @@ Result<GuardProgram> GuardProgram::load(bool ethernet) {
   auto addresses = BpfMap::make(sizeof(GuardKey), kMostAddresses);
   if (!addresses) return addresses.error();
   Knowledge knows{.ethernet = ethernet};
-  auto program = load_bpf_classifier(guard_code(addresses->fd(), knows), kGuardName);
+  auto program = load_bpf_program(BPF_PROG_TYPE_SCHED_CLS, guard_code(addresses->fd(), knows), kGuardName);
   if (!program) return program.error();
   return GuardProgram(std::move(*addresses), std::move(*program), std::move(knows));
 }
 
 Result<Fd> GuardProgram::with(const Knowledge& more) const {
-  return load_bpf_classifier(guard_code(addresses_.fd(), more), kGuardName);
+  return load_bpf_program(BPF_PROG_TYPE_SCHED_CLS, guard_code(addresses_.fd(), more), kGuardName);
 }
 
 int GuardProgram::protect(Guarded what, Ip address) {

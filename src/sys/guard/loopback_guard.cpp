@@ -30,7 +30,7 @@ Result<Fd> by_tcx(uint32_t mark, int ifindex) {
   a.here(next);
   a.put(set(r0, TC_ACT_UNSPEC));
   a.put(leave());
-  const auto program = load_bpf_classifier(a.code(), kGuardName);
+  const auto program = load_bpf_program(BPF_PROG_TYPE_SCHED_CLS, a.code(), kGuardName);
   if (!program) return program.error();
   return attach_tcx(program->get(), ifindex);
 }
