@@ -114,7 +114,7 @@ Result<Done> Guard::Impl::attach_by_clsact() {
   auto loaded = GuardProgram::load(ethernet);
   if (!loaded) return loaded.error();
   if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact qdisc", problem)};
-  if (const int problem = hook->put_guard(loaded->fd()); problem != 0)
+  if (const int problem = hook->put_program(loaded->fd()); problem != 0)
     return Error{system_error("bpf filter at preference 1", problem)};
   program = std::move(*loaded);
   return Done{};
@@ -187,7 +187,7 @@ Result<Done> Guard::Impl::learn(std::array<bool, 2> flows_wanted, std::array<boo
   if (more == program->knows()) return Done{};
   auto learned = program->with(more);
   if (!learned) return learned.error();
-  const int problem = link ? replace_program(link.get(), learned->get()) : hook->put_guard(learned->get());
+  const int problem = link ? replace_program(link.get(), learned->get()) : hook->put_program(learned->get());
   if (problem != 0) return Error{system_error("bpf program for NAT or a virtual MAC address", problem)};
   program->take(std::move(*learned), std::move(more));
   return Done{};

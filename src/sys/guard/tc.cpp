@@ -24,22 +24,29 @@ constexpr uint32_t kIngress = 0xfffffff2, kEgress = 0xfffffff3;
 // First in line, so that a filter that accepts a frame does not keep it from the guard.
 constexpr uint32_t kPreference = 1;
 constexpr uint32_t kHandle = 0x72767367, kBetweenGuards = 0x200;  // the first guard's first handle, the next one's
+constexpr uint32_t kPlaces = 2 * kGuardsBeside, kUses = 2;        // places of one use; those of the fast path follow
 static_assert(kGuardSlots <= kBetweenGuards);
 
-struct GuardPlace {
+struct HookPlace {
+  HookUse use = HookUse::guard;
   uint32_t number = 0;     // less than kGuardsBeside
   bool on_others = false;  // the qdisc was there before, and stays: only the handle tells it after a crash
-  uint32_t first() const { return kHandle + (number + (on_others ? kGuardsBeside : 0)) * kBetweenGuards; }
-  friend bool operator==(const GuardPlace&, const GuardPlace&) = default;
+  uint32_t first() const {
+    const uint32_t place = static_cast<uint32_t>(use) * kPlaces + number + (on_others ? kGuardsBeside : 0);
+    return kHandle + place * kBetweenGuards;
+  }
+  friend bool operator==(const HookPlace&, const HookPlace&) = default;
 };
 
-// Which guard has this handle; none: no rawvsd's.
-std::optional<GuardPlace> guard_of(uint32_t handle) {
+// Whose handle this is; none: no rawvsd's.
+std::optional<HookPlace> place_of(uint32_t handle) {
   const uint32_t behind = handle - kHandle;  // wraps: a smaller handle is far behind
   const uint32_t place = behind / kBetweenGuards;
-  if (place >= 2 * kGuardsBeside || behind % kBetweenGuards >= kGuardSlots) return std::nullopt;
-  return GuardPlace{place % kGuardsBeside, place >= kGuardsBeside};
+  if (place >= kUses * kPlaces || behind % kBetweenGuards >= kGuardSlots) return std::nullopt;
+  return HookPlace{static_cast<HookUse>(place / kPlaces), place % kGuardsBeside, place % kPlaces >= kGuardsBeside};
 }
+
+const char* name_of(HookUse use) { return use == HookUse::guard ? kGuardName : kFastName; }
 
 uint32_t filter_info() {  // preference, and the protocol in network order: every one
   std::array<uint8_t, 2> protocol{};
@@ -53,26 +60,27 @@ bool attribute_is(const nlattr* a, const char* text) {
 
 }  // namespace
 
-std::optional<IngressHook> IngressHook::open(int ifindex) {
+std::optional<IngressHook> IngressHook::open(int ifindex, HookUse use) {
   auto rtnetlink = Rtnetlink::open();
   if (!rtnetlink) return std::nullopt;
-  IngressHook hook(std::move(*rtnetlink), ifindex);
-  hook.former_ = hook.find(kIngress).guards;
-  hook.ours_ = std::ranges::any_of(hook.former_, [](const tcmsg& g) { return !guard_of(g.tcm_handle)->on_others; });
+  IngressHook hook(std::move(*rtnetlink), ifindex, use);
+  Found there = hook.find(kIngress);
+  hook.former_ = std::move(there.of_use);
+  hook.ours_ = there.ours;
   // With all of them taken, which no rawvsd leaves, the last one's filters are replaced.
   const auto taken = [&](uint32_t one) {
-    return std::ranges::any_of(hook.former_, [&](const tcmsg& g) { return guard_of(g.tcm_handle)->number == one; });
+    return std::ranges::any_of(hook.former_, [&](const tcmsg& f) { return place_of(f.tcm_handle)->number == one; });
   };
   uint32_t free = 0;
   while (free + 1 < kGuardsBeside && taken(free)) ++free;
   hook.take_place(free);
-  std::erase_if(hook.former_, [&](const tcmsg& g) { return hook.is_own(g); });
+  std::erase_if(hook.former_, [&](const tcmsg& f) { return hook.is_own(f); });
   return hook;
 }
 
-void IngressHook::take_place(uint32_t number) { first_ = GuardPlace{number, !ours_}.first(); }
+void IngressHook::take_place(uint32_t number) { first_ = HookPlace{use_, number, !ours_}.first(); }
 
-bool IngressHook::is_own(const tcmsg& guard) const { return guard_of(guard.tcm_handle) == guard_of(first_); }
+bool IngressHook::is_own(const tcmsg& filter) const { return place_of(filter.tcm_handle) == place_of(first_); }
 
 NetlinkRequest IngressHook::qdisc_request(uint16_t type, unsigned flags, const char* kind) const {
   NetlinkRequest request(type, flags | NLM_F_ACK);
@@ -93,7 +101,7 @@ int IngressHook::make() {
     if (problem == EEXIST) problem = 0;
     if (problem == 0 || problem == EPERM || problem == ENODEV) break;
   }
-  take_place(guard_of(first_)->number);
+  take_place(place_of(first_)->number);
   return problem;
 }
 
@@ -122,10 +130,10 @@ int IngressHook::put(uint32_t slot, PutProgram&& put_program) {
   return direct_ ? 0 : EOPNOTSUPP;
 }
 
-int IngressHook::put_guard(int program_fd) {
+int IngressHook::put_program(int program_fd) {
   return put(0, [&](nlmsghdr* h) {
     mnl_attr_put_u32(h, TCA_BPF_FD, static_cast<uint32_t>(program_fd));
-    mnl_attr_put_strz(h, TCA_BPF_NAME, kGuardName);
+    mnl_attr_put_strz(h, TCA_BPF_NAME, name_of(use_));
   });
 }
 
@@ -150,13 +158,16 @@ IngressHook::Found IngressHook::find(uint32_t parent) {
     const Attributes options(attributes[TCA_OPTIONS]);
     // A classic program has no name: the kernel keeps one with eBPF only. Its handle says "rvsg".
     const bool classic = options[TCA_BPF_OPS] != nullptr;
-    const bool named = attribute_is(options[TCA_BPF_NAME], kGuardName);
-    const bool ours = attribute_is(attributes[TCA_KIND], "bpf") && guard_of(filter->tcm_handle) && (classic || named);
-    if (!ours) {
+    const auto place = place_of(filter->tcm_handle);
+    const bool ours =
+        place && attribute_is(attributes[TCA_KIND], "bpf") &&
+        (attribute_is(options[TCA_BPF_NAME], name_of(place->use)) || (classic && place->use == HookUse::guard));
+    found.ours |= ours && !place->on_others;
+    if (!ours || place->use != use_) {
       found.others = true;
       return;
     }
-    found.guards.push_back(*filter);
+    found.of_use.push_back(*filter);
     const nlattr* const flags = options[TCA_BPF_FLAGS];
     if (flags != nullptr && (mnl_attr_get_u32(flags) & TCA_BPF_FLAG_ACT_DIRECT) != 0) found.direct = true;
   });
@@ -164,8 +175,8 @@ IngressHook::Found IngressHook::find(uint32_t parent) {
   return found;
 }
 
-int IngressHook::remove(const tcmsg& guard) {
-  NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, guard.tcm_info, guard.tcm_handle);
+int IngressHook::remove(const tcmsg& filter) {
+  NetlinkRequest request = filter_request(RTM_DELTFILTER, NLM_F_ACK, filter.tcm_info, filter.tcm_handle);
   mnl_attr_put_strz(request.header(), TCA_KIND, "bpf");
   const int problem = rtnetlink_.ask(request);
   return problem == ENOENT ? 0 : problem;
@@ -180,14 +191,14 @@ int IngressHook::remove_guard(uint32_t slot) {
 
 int IngressHook::remove_former() {
   int worst = 0;
-  for (const tcmsg& guard : std::exchange(former_, {})) worst = std::max(worst, remove(guard));
+  for (const tcmsg& filter : std::exchange(former_, {})) worst = std::max(worst, remove(filter));
   return worst;
 }
 
 int IngressHook::remove_own() {
   int worst = 0;
-  for (const tcmsg& guard : find(kIngress).guards) {
-    if (is_own(guard)) worst = std::max(worst, remove(guard));
+  for (const tcmsg& filter : find(kIngress).of_use) {
+    if (is_own(filter)) worst = std::max(worst, remove(filter));
   }
   return worst;
 }
@@ -196,7 +207,7 @@ int IngressHook::remove_if_unused() {
   if (!ours_) return 0;
   for (const uint32_t parent : {kIngress, kEgress}) {
     const Found found = find(parent);
-    if (found.others || !found.guards.empty()) return 0;
+    if (found.others || !found.of_use.empty()) return 0;
   }
   NetlinkRequest request = qdisc_request(RTM_DELQDISC, 0, nullptr);
   return rtnetlink_.ask(request);
