@@ -29,6 +29,14 @@ MEMORY(hops, fast_hop);
 MEMORY(owns, fast_own);
 MEMORY(counts, fast_counts);
 
+// Its first program is fast_tap: packet sockets' filters (tap_filter.h) go on with it.
+struct {
+  __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} taps SEC(".maps");
+
 const volatile __u32 most_servers = 1;  // of one processor's counts
 
 char licence[] SEC("license") = "Dual BSD/GPL";

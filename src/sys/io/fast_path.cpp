@@ -2,10 +2,12 @@
 // fast_path.cpp: loads the program, and maps its memory.
 #include "sys/io/fast_path.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -28,7 +30,7 @@ size_t whole_pages(size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-Error failed(const char* what, int error) { return {formatted("the fast path's {}: {}", what, strerror(error))}; }
+Error failed(const char* what, int error) { return {formatted("{}: {}", what, strerror(error))}; }
 
 }  // namespace
 
@@ -56,6 +58,7 @@ Result<std::unique_ptr<FastPath>> FastPath::load(const Sizes& sizes) {
   }
   skeleton->rodata->most_servers = sizes.servers;
   if (const int error = fast_path_bpf__load(skeleton); error != 0) return failed("program", -error);
+  if (const auto filled = made->fill_taps(); !filled) return filled.error();
   if (const auto mapped = made->map_all(); !mapped) return mapped.error();
   return made;
 }
@@ -67,6 +70,25 @@ FastPath::~FastPath() {
 
 int FastPath::classifier() const { return bpf_program__fd(skeleton_->progs.fast_path); }
 int FastPath::tap() const { return bpf_program__fd(skeleton_->progs.fast_tap); }
+int FastPath::taps() const { return bpf_map__fd(skeleton_->maps.taps); }
+
+Result<Done> FastPath::fill_taps() const {
+  const uint32_t first = 0;
+  const int program = tap();
+  if (bpf_map_update_elem(taps(), &first, &program, BPF_ANY) != 0) return failed("array of programs", errno);
+  return Done{};
+}
+
+void FastPath::clear() {
+  const FastMemory& m = memory_;
+  *m.head = {};
+  std::ranges::fill(m.buckets, fast_bucket{});
+  std::ranges::fill(m.flows, fast_flow{});
+  std::ranges::fill(m.servers, fast_server{});
+  std::ranges::fill(m.hops, fast_hop{});
+  std::ranges::fill(m.owns, fast_own{});
+  std::ranges::fill(m.counts, fast_counts{});
+}
 
 template <class T>
 Result<std::span<T>> FastPath::map(const bpf_map* map) {

@@ -4,7 +4,7 @@
 // In:  sizes.
 // Out: memory for FastFlows (core/fast_flows.h); the descriptors of two programs: for an interface's ingress, and for
 //      the packet socket there, which is to leave out what the first one forwards.
-// Not: attaching them (guard/tc.h, link_socket.cpp), what they do (fast_path.bpf.c).
+// Not: attaching them (guard/fast_hook.h, tap_filter.h), what they do (fast_path.bpf.c).
 //
 // Needs Linux 5.10, and CAP_BPF with CAP_NET_ADMIN and CAP_PERFMON. bpf(2), libbpf.
 #pragma once
@@ -21,6 +21,12 @@ struct fast_path_bpf;  // of bpftool's skeleton
 
 namespace rawvs {
 
+#ifdef RAWVS_FAST
+inline constexpr bool kHasFastPath = true;
+#else
+inline constexpr bool kHasFastPath = false;  // built with FAST=no
+#endif
+
 class FastPath {
  public:
   struct Sizes {
@@ -35,6 +41,8 @@ class FastPath {
   const FastMemory& memory() const { return memory_; }
   int classifier() const;
   int tap() const;
+  int taps() const;  // an array of programs, the first of which is tap()
+  void clear();      // the memory is as after load(). REQUIRES: no classifier is attached
 
  private:
   struct Mapped {
@@ -43,6 +51,7 @@ class FastPath {
   };
   explicit FastPath(fast_path_bpf* skeleton) : skeleton_(skeleton) {}
   Result<Done> map_all();
+  Result<Done> fill_taps() const;
   template <class T>
   Result<std::span<T>> map(const bpf_map* map);
 

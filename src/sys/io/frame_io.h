@@ -32,6 +32,7 @@ class FrameIo {
     uint16_t mtu = 1500;   // decides the slot size
     bool ethernet = true;  // false: the interface has bare IP packets (bare_link.h)
     Duration patience{};   // retry a busy back end for this long: the previous program has just closed it
+    int fast_taps = -1;    // FastPath::taps(), asked about each frame (tap_filter.h); -1: none. REQUIRES: outlives it
   };
   static constexpr uint32_t kHeadroom = 64;
 
@@ -52,6 +53,12 @@ class FrameIo {
   virtual Result<Done> widen(const Watch& watch, std::span<const Mac> own) = 0;
   // True: the filter is too long for the kernel, and every IP and ARP frame is delivered, which only costs time.
   virtual bool filter_is_wide() const = 0;
+
+  // Whether what the fast path forwards is left out by the filter that the last watch() or widen() has set. Else the
+  // classifier may not be attached there: the director would forward these frames, too. fast_problem(): why not, where
+  // there are taps.
+  virtual bool leaves_out_fast() const { return false; }
+  virtual std::string fast_problem() const { return {}; }
 
   // Of the solicited-node groups of IPv6 VIPs, those that the kernel did not let us join, and the errno of that. The
   // interface then accepts all multicast frames, but switches that snoop MLD may keep solicitations from it.

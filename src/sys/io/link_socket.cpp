@@ -12,6 +12,7 @@
 
 #include "side/capture_filter.h"
 #include "sys/guard/filter_program.h"
+#include "sys/io/tap_filter.h"
 #include "sys/sys.h"
 
 namespace rawvs {
@@ -31,6 +32,14 @@ uint16_t network_order(uint16_t v) {
 bool attach_filter(int fd, std::span<const sock_filter> program) {
   const sock_fprog fprog{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof fprog) == 0;
+}
+
+Result<Done> attach_tap_filter(int fd, std::span<const sock_filter> program, int taps) {
+  const auto loaded = load_tap_filter(program, taps);
+  if (!loaded) return loaded.error();
+  const int filter = loaded->get();  // the socket keeps it
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof filter) == 0) return Done{};
+  return Error{system_error("packet socket: filter with the fast path", errno)};
 }
 
 }  // namespace
@@ -139,6 +148,16 @@ bool LinkSocket::listen_to(Mac mac, bool wanted) {
   return set_option(SOL_PACKET, wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request);
 }
 
+bool LinkSocket::attach(std::span<const sock_filter> program) {
+  leaves_out_fast_ = false;
+  if (options_.fast_taps >= 0) {
+    const auto attached = attach_tap_filter(fd_, program, options_.fast_taps);
+    fast_problem_ = attached ? "" : attached.error().text;
+    leaves_out_fast_ = static_cast<bool>(attached);
+  }
+  return leaves_out_fast_ || attach_filter(fd_, program);
+}
+
 Result<Done> LinkSocket::set_filter(const std::string& expression) {
   constexpr int kWholeFrame = 262144;  // larger than any frame
   const std::string widest = options_.ethernet ? kWidest : kWidestBare;
@@ -147,7 +166,7 @@ Result<Done> LinkSocket::set_filter(const std::string& expression) {
     auto program = compile_filter(wanted, kWholeFrame, options_.ethernet);
     if (!program) return at("interface " + options_.name, program.error());
     if (program->size() > kMostInstructions) continue;
-    if (attach_filter(fd_, *program)) {
+    if (attach(*program)) {
       wide_ = wanted == widest;
       return Done{};
     }
@@ -157,7 +176,7 @@ Result<Done> LinkSocket::set_filter(const std::string& expression) {
 }
 
 Result<Done> LinkSocket::set_filter(std::span<const sock_filter> program) {
-  if (!attach_filter(fd_, program)) return error("packet socket: filter");
+  if (!attach(program)) return error("packet socket: filter");
   return Done{};
 }
 

@@ -28,6 +28,8 @@ class LinkSocket : public FrameIo {
   Result<Done> watch(const Watch& watch, std::span<const Mac> own) final;
   Result<Done> widen(const Watch& watch, std::span<const Mac> own) final;
   bool filter_is_wide() const final { return wide_; }
+  bool leaves_out_fast() const final { return leaves_out_fast_; }
+  std::string fast_problem() const final { return fast_problem_; }
   Missing missing() const final { return {groups_.missing(), groups_problem_}; }
   void send(std::span<const Frame> frames) final;
   LinkCounters counters() final;
@@ -60,11 +62,13 @@ class LinkSocket : public FrameIo {
   size_t gather(std::span<const Frame> frames);
   void flush(size_t count);
   bool listen_to(Mac mac, bool wanted);
-
+  bool attach(std::span<const sock_filter> program);
   Result<Done> listen_to_others(std::span<const Mac> wanted);
 
   int fd_ = -1;
   bool wide_ = false;
+  bool leaves_out_fast_ = false;
+  std::string fast_problem_{};
   CaptureSets let_in_{};  // by the attached filter; everything if it is wide
   std::string expression_{};
   void listen_to_groups(const std::vector<Ip>& vips);
