@@ -51,6 +51,7 @@ Settings random_settings(Random& r) {
           r.from(0, 16777214),
           r.from(0, 16777214),
           static_cast<SynCookieMode>(r.below(3)),
+          static_cast<uint8_t>(r.from(1, 255)),
           r.coin() ? std::vector<Ip>{} : std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)},
           LocalPorts{static_cast<uint16_t>(r.from(1024, 9999)), static_cast<uint16_t>(r.from(9999, 65535))},
           r.from(0, 100),
@@ -127,6 +128,8 @@ Config random_config(Random& r) {
   c.seccomp = static_cast<SeccompMode>(r.below(4));
   c.guard = static_cast<GuardMode>(r.below(5));
   c.io = static_cast<IoMode>(r.below(3));  // not xdp, which the program may be built without
+  c.fast_path = static_cast<FastMode>(r.below(3));
+  c.fast_flows = r.from(1, 4194304);
   c.ring_frames = r.from(64, 65536);
   c.settings = random_settings(r);
   for (uint32_t i = r.below(4); i > 0; --i) {  // each has VIPs of its own

@@ -79,7 +79,8 @@ constexpr Wrong kWrong[] = {
     {kDirector, "colour = red\n",
      ":3: [director] colour: no such key; this section has interface, inside, auto_interfaces, local_clients, control, "
      "control_group, read_group, "
-     "user, seccomp, guard, io, state, state_interval, ring_frames, max_connections, max_servers, max_services, "
+     "user, seccomp, guard, io, fast_path, fast_after, state, state_interval, ring_frames, fast_flows, "
+     "max_connections, max_servers, max_services, "
      "max_fragmented, "
      "max_ftp, local_address, local_ports, expire_nodest_conn, "
      "expire_quiescent_template, sloppy_tcp, conn_reuse_mode, sloppy_sctp, pmtu_disc, mss_clamp, schedule_icmp, "
@@ -197,6 +198,11 @@ constexpr Wrong kWrong[] = {
      ":3: [director] guard: \"iptables\" is not a guard: auto, tcx, clsact, classic, off"},
     {kDirector, "ring_frames = 63\n", ":3: [director] ring_frames: \"63\" is not a number from 64 to 65536"},
     {kDirector, "ring_frames = 65537\n", ":3: [director] ring_frames: \"65537\" is not a number from 64 to 65536"},
+    {kDirector, "fast_path = yes\n", ":3: [director] fast_path: \"yes\" is not one of auto, on, off"},
+    {kDirector, "fast_after = 0\n", ":3: [director] fast_after: \"0\" is not a number from 1 to 255"},
+    {kDirector, "fast_after = 256\n", ":3: [director] fast_after: \"256\" is not a number from 1 to 255"},
+    {kDirector, "fast_flows = 0\n", ":3: [director] fast_flows: \"0\" is not a number from 1 to 4194304"},
+    {kDirector, "fast_flows = 4194305\n", ":3: [director] fast_flows: \"4194305\" is not a number from 1 to 4194304"},
     {kDirector, "max_connections = 0\n", ":3: [director] max_connections: \"0\" is not a number from 1 to 16777214"},
     {kDirector, "max_connections = 16777215\n",
      ":3: [director] max_connections: \"16777215\" is not a number from 1 to 16777214"},

@@ -22,12 +22,13 @@ inline Config parsed(std::string_view text) {
 inline auto fields(const Settings& s) {
   const auto& [connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
                errors, lblc, lblcr, timeouts, entry, packet, secure, of_protocol, of_service, of_client, server_open,
-               service_open, cookies, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst] = s;
+               service_open, cookies, fast, locals, local_ports, garps, garp, arp, hold, probe, defend, rate, burst] =
+      s;
   const auto& [tcp, fin, udp] = timeouts;
   return std::tie(connections, servers, services, fragmented, ftp, nodest, quiescent, sloppy, reuse, sctp, pmtu, mss,
                   errors, lblc, lblcr, tcp, fin, udp, entry, packet, secure, of_protocol, of_service, of_client,
-                  server_open, service_open, cookies, locals, local_ports, garps, garp, arp, hold, probe, defend, rate,
-                  burst);
+                  server_open, service_open, cookies, fast, locals, local_ports, garps, garp, arp, hold, probe, defend,
+                  rate, burst);
 }
 inline auto fields(const ServerSpec& s) {
   const auto& [at, method, weight, upper, lower, tunnel, proxy, mac, name] = s;
@@ -61,9 +62,10 @@ inline bool same(const GroupConfig& a, const GroupConfig& b) {
 inline bool same(const Config& a, const Config& b) {
   const auto each = [](const auto& x, const auto& y) { return same(x, y); };
   return std::tie(a.interface, a.inside, a.auto_interfaces, a.local_clients, a.control, a.control_group, a.read_group,
-                  a.user, a.seccomp, a.guard, a.io, a.state, a.state_interval, a.ring_frames) ==
-             std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control, b.control_group,
-                      b.read_group, b.user, b.seccomp, b.guard, b.io, b.state, b.state_interval, b.ring_frames) &&
+                  a.user, a.seccomp, a.guard, a.io, a.state, a.state_interval, a.fast_path, a.fast_flows,
+                  a.ring_frames) == std::tie(b.interface, b.inside, b.auto_interfaces, b.local_clients, b.control,
+                                             b.control_group, b.read_group, b.user, b.seccomp, b.guard, b.io, b.state,
+                                             b.state_interval, b.fast_path, b.fast_flows, b.ring_frames) &&
          std::equal(a.checks.begin(), a.checks.end(), b.checks.begin(), b.checks.end(), each) &&
          std::equal(a.vrrps.begin(), a.vrrps.end(), b.vrrps.begin(), b.vrrps.end(), each) &&
          fields(a.settings) == fields(b.settings) && a.sync == b.sync &&
@@ -83,7 +85,8 @@ inline constexpr std::string_view kEverything =
     "1400\ncontrol = "
     "/run/x.sock\ncontrol_group = "
     "adm\nread_group = users\nguard = classic\n"
-    "io = socket\nring_frames = 64\nmax_connections = 1001\nmax_servers = "
+    "io = socket\nfast_path = off\nfast_after = 12\nfast_flows = 4194304\nring_frames = 64\nmax_connections = "
+    "1001\nmax_servers = "
     "1002\nmax_services = 1005\nmax_fragmented = 1003\nmax_ftp = 1004\n"
     "expire_nodest_conn = yes\nexpire_quiescent_template = on\nsloppy_tcp = 1\nconn_reuse_mode = 3\n"
     "sloppy_sctp = yes\npmtu_disc = no\nschedule_icmp = 1\nlblc_expiration = 11m\nlblcr_expiration "

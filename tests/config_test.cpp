@@ -31,16 +31,18 @@ TEST(Config, PutsEveryKeyIntoItsField) {
             std::make_tuple("eth0 wan*", "eth1.7", "/run/x.sock", "adm", "users"));
   EXPECT_EQ(c.guard, GuardMode::classic);
   EXPECT_EQ(c.io, IoMode::socket);
+  EXPECT_EQ(c.fast_path, FastMode::off);
+  EXPECT_EQ(c.fast_flows, 4194304u);
   EXPECT_EQ(c.ring_frames, 64u);
   EXPECT_EQ(
       fields(c.settings),
       std::make_tuple(1001u, 1002u, 1005u, 1003u, 1004u, true, true, true, uint8_t{3}, true, false, uint16_t{1400},
                       true, Duration(11min), Duration(12h), Duration(60s), Duration(7200s), Duration(3s), uint8_t{3},
                       uint8_t{2}, uint8_t{0}, uint8_t{60}, uint8_t{50}, uint8_t{5}, 4096u, 8192u, SynCookieMode::on,
-                      std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)}, LocalPorts{1024, 65535}, 4u,
-                      Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
+                      uint8_t{12}, std::vector{Ip(0xcb007105), Ip(uint64_t{0x20010db8} << 32, 5)},
+                      LocalPorts{1024, 65535}, 4u, Duration(5500ms), Duration(6s), 7u, Duration(0s), true, 9u, 10u));
   ASSERT_EQ(c.groups.size(), 1u);
-  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 49));
+  EXPECT_EQ(std::tie(c.groups[0].name, c.groups[0].line), std::make_tuple("media", 52));
   ASSERT_EQ(c.groups[0].matches.size(), 4u);
   EXPECT_EQ(c.groups[0].matches[0].ports, (PortMatch{Protocol::tcp, {{443, 443}, {8000, 8010}}}));
   EXPECT_EQ(c.groups[0].matches[0].clients, (Network{Ip(), 0}));

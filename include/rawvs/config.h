@@ -27,6 +27,8 @@ namespace rawvs {
 
 enum class GuardMode : uint8_t { automatic, tcx, clsact, classic, off };
 enum class IoMode : uint8_t { automatic, ring, socket, xdp };
+enum class FastMode : uint8_t { automatic, on, off };  // automatic: as on, where it works; elsewhere only a remark
+inline constexpr uint32_t kMostFastFlows = 1u << 22;
 enum class SeccompMode : uint8_t { off, on, log, kill };  // what becomes of system calls that are not on the list
 
 struct PortMatch {  // "tcp/80,443", "udp/5000-5010"; "tcp/*" is the range 0-65535
@@ -155,10 +157,12 @@ struct Config {
   std::string user = "rawvs";             // as whom a start as root goes on; empty or root: as root, with every right
   SeccompMode seccomp = SeccompMode::on;  // has no effect where root keeps every right
   GuardMode guard = GuardMode::automatic;
-  IoMode io = IoMode::automatic;  // how frames are read and sent
-  std::string state;              // file in RAM that keeps connections across a restart; empty: none
-  Duration state_interval{};      // how often it is written; 0: only at the end
-  uint32_t ring_frames = 1024;    // receive ring of each interface, frames of 2 KB (more with a large MTU)
+  IoMode io = IoMode::automatic;             // how frames are read and sent
+  std::string state;                         // file in RAM that keeps connections across a restart; empty: none
+  Duration state_interval{};                 // how often it is written; 0: only at the end
+  FastMode fast_path = FastMode::automatic;  // a program in the kernel forwards known connections
+  uint32_t fast_flows = 16384;               // that it has room for
+  uint32_t ring_frames = 1024;               // receive ring of each interface, frames of 2 KB (more with a large MTU)
   Settings settings;
   std::vector<GroupConfig> groups;
   std::vector<CheckConfig> checks;

@@ -70,6 +70,8 @@ struct Settings {
   // table (core/syn_alarm.h); always; never.
   SynCookieMode syn_cookies = SynCookieMode::automatic;
 
+  uint8_t fast_after = 8;  // packets of a connection before the fast path gets it
+
   // Full NAT: what its servers see as the client.
   std::vector<Ip> local_addresses{};  // none of a server's family: the host's own on the route to it
   // Of each address, for each server and its port. The host's own connections begin at other ports (32768-60999,

@@ -26,6 +26,7 @@ constexpr auto kStatePath = some_text(state_path_fault);
 constexpr auto kProgramPath = text_or_none(path_fault);
 constexpr auto kGuard = choice<GuardMode>(kGuardWords, " is not a guard: ");
 constexpr auto kSeccomp = kValue<SeccompMode, read_seccomp, seccomp_word>;
+constexpr auto kFast = choice<FastMode>(kFastWords);
 constexpr auto kSynCookies = choice<SynCookieMode>(kSynCookieWords);
 constexpr auto kOnDown = choice<OnDown>(kOnDownWords, " is not an action for connections: ");
 
@@ -56,6 +57,11 @@ constexpr Row<Config> kDirectorRows[] = {
                                  "how the host's kernel is kept out: auto, tcx, clsact, classic or off. Default auto")),
     at_start(row<&Config::io>("io", kValue<IoMode, read_io, io_word>,
                               "how frames are read and sent: auto, ring, socket or xdp. Default auto")),
+    at_start(row<&Config::fast_path>("fast_path", kFast,
+                                     "a program in the kernel forwards packets of known connections: auto (where that "
+                                     "works), on (else a warning) or off. Default auto")),
+    number<&Settings::fast_after>("fast_after", {1, 255},
+                                  "packets of a connection before it gets it, 1-255. Default 8"),
     at_start(row<&Config::state>(
         "state", kStatePath,
         "file in RAM where connections survive a restart, such as /run/rawvs/state. Default: none")),
@@ -64,6 +70,8 @@ constexpr Row<Config> kDirectorRows[] = {
         "how often it is written, for a crash, 1s-24h; 0 = at the end only. Default 0s")),
     at_start(number<&Config::ring_frames>("ring_frames", {64, 65536},
                                           "receive ring of each interface, frames, 64-65536. Default 1024")),
+    at_start(number<&Config::fast_flows>("fast_flows", {1, kMostFastFlows},
+                                         "connections of the fast path, 144 bytes each, 1-4194304. Default 16384")),
     at_start(number<&Settings::max_connections>("max_connections", {1, kMostConnections},
                                                 "entries of the connection table, 1-16777214. Default 262144")),
     at_start(number<&Settings::max_servers>("max_servers", {1, kNoServer - 1},

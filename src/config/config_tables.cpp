@@ -308,8 +308,8 @@ void add_copy(const Config& config, Config& to, Portions& walks) {
   walks.once([&config, &to] {
     const auto copy = [&](auto... fields) { ((to.*fields = config.*fields), ...); };
     copy(&Config::interface, &Config::inside, &Config::control, &Config::control_group, &Config::read_group,
-         &Config::user, &Config::guard, &Config::io, &Config::state, &Config::state_interval, &Config::ring_frames,
-         &Config::settings, &Config::sync, &Config::lists);
+         &Config::user, &Config::guard, &Config::io, &Config::state, &Config::state_interval, &Config::fast_path,
+         &Config::fast_flows, &Config::ring_frames, &Config::settings, &Config::sync, &Config::lists);
   });
   walks.each([&config] { return most_sections(config); },
              [&config, &to, &walks](size_t i) {

@@ -33,6 +33,7 @@ enum class Zero : bool { refused, allowed };  // allowed: 0 is outside the range
 Result<Duration> read_duration(std::string_view text, Duration least, Duration most, Zero zero);
 // In GuardMode's order.
 inline constexpr std::array<std::string_view, 5> kGuardWords{"auto", "tcx", "clsact", "classic", "off"};
+inline constexpr std::array<std::string_view, 3> kFastWords{"auto", "on", "off"};
 inline constexpr std::array<std::string_view, 3> kSynCookieWords{"auto", "on", "off"};
 Result<SeccompMode> read_seccomp(std::string_view text);
 std::string seccomp_word(SeccompMode mode);

@@ -136,7 +136,8 @@ void IniWriter::Work::prepare() {
     const auto copy = [this](auto... fields) { ((live_.*fields = config_.*fields), ...); };
     copy(&Config::interface, &Config::inside, &Config::auto_interfaces, &Config::local_clients, &Config::control,
          &Config::control_group, &Config::read_group, &Config::user, &Config::seccomp, &Config::guard, &Config::io,
-         &Config::state, &Config::state_interval, &Config::ring_frames, &Config::sync);
+         &Config::state, &Config::state_interval, &Config::fast_path, &Config::fast_flows, &Config::ring_frames,
+         &Config::sync);
     live_.settings = director_->settings();
   });
 }
