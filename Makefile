@@ -101,8 +101,9 @@ $(foreach file,$(HOT),$(if $(wildcard $(file)),,$(error there is no $(file): nam
 # collide with those of other files in the unit. filter_program.cpp needs pcap's struct bpf_insn, which the kernel's
 # excludes.
 ALONE      := $(if $(filter 0,$(UNITY)),%,config_ipv6_test.cpp config_keys%.cpp connection_wide_test.cpp \
-                fast_path.cpp fast_path_test.cpp filter_program.cpp ftp_director_test.cpp ipv6_icmp_test.cpp ipv6_segment_test.cpp loss_log.cpp \
-                netlink.cpp options.cpp root_guard_ipv6_test.cpp sctp_state.cpp service_family_test.cpp \
+                fast_path.cpp fast_path_director_test.cpp fast_path_test.cpp filter_program.cpp \
+                ftp_director_test.cpp ipv6_icmp_test.cpp ipv6_segment_test.cpp loss_log.cpp netlink.cpp \
+                options.cpp root_guard_ipv6_test.cpp sctp_state.cpp service_family_test.cpp \
                 slow_start_test.cpp split.cpp state_family_test.cpp)
 object      = $(1:%.cpp=$(BUILD)/obj/%.o)
 folder      = $(subst /,-,$(patsubst %/,%,$(dir $(1))))
@@ -146,7 +147,7 @@ override CPPFLAGS += -DRAWVS_XDP $(call flags,--cflags libxdp libbpf)
 LIBS_XDP   := $(call flags,--libs libxdp libbpf)
 endif
 ifeq ($(FAST),yes)
-override CPPFLAGS += $(call flags,--cflags libbpf)
+override CPPFLAGS += -DRAWVS_FAST $(call flags,--cflags libbpf)
 LIB_FAST   := $(call flags,--libs libbpf,-lbpf)
 endif
 ifeq ($(SECCOMP),yes)
@@ -248,8 +249,8 @@ FAST_USERS := $(BUILD)/obj/src/sys/io/fast_path.o $(BUILD)/alone/src/sys/io/fast
 $(FAST_USERS): $(FAST_SKEL)
 $(FAST_USERS): override CPPFLAGS += -isystem $(BUILD)/bpf
 
-# Rebuild these objects when XDP= or SECCOMP= changes.
-WITH       := $(BUILD)/with-$(XDP)-$(SECCOMP)
+# Rebuild these objects when XDP=, FAST= or SECCOMP= changes.
+WITH       := $(BUILD)/with-$(XDP)-$(FAST)-$(SECCOMP)
 $(WITH):
 	@mkdir -p $(@D)
 	@rm -f $(BUILD)/with-*

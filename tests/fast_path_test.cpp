@@ -13,6 +13,7 @@
 #include "core/rewrite.h"
 #include "frames.h"
 #include "sys/fd.h"
+#include "sys/io/tap_filter.h"
 #include "sys/sys.h"
 
 namespace rawvs {
@@ -123,15 +124,17 @@ class FastPathTest : public testing::TestWithParam<Case> {
     const FrameBytes before = frame;
     const bool alone = run(frame) == kNext;
     EXPECT_TRUE(!alone || frame == before);
-    EXPECT_EQ(reaches_a_socket(before), alone);
+    EXPECT_EQ(reaches_a_socket(before, path_->tap()), alone);
+    const sock_filter all[] = {{BPF_RET | BPF_K, 0, 0, 0xffff}}, none[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+    EXPECT_EQ(reaches_a_socket(before, load_tap_filter(all, path_->taps())->get()), alone);
+    EXPECT_FALSE(reaches_a_socket(before, load_tap_filter(none, path_->taps())->get()));
     return alone;
   }
   // A datagram of a local socket begins where a packet socket's frame does, but comes by no interface.
-  bool reaches_a_socket(const FrameBytes& frame) {
+  static bool reaches_a_socket(const FrameBytes& frame, int tap) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends), 0);
     const Fd from(ends[0]), to(ends[1]);
-    const int tap = path_->tap();
     EXPECT_EQ(setsockopt(to.get(), SOL_SOCKET, SO_ATTACH_BPF, &tap, sizeof tap), 0) << strerror(errno);
     std::vector<fast_own> owns(path_->memory().owns.begin(), path_->memory().owns.end());
     for (fast_own& own : path_->memory().owns) own.ifindex = own.ifindex == kLoopback ? 0 : 1;
@@ -197,8 +200,12 @@ TEST_P(FastPathTest, LeavesTheRestToTheDirector) {
     EXPECT_EQ(passes(request(flags)), !GetParam().udp) << flags;
   }
   FrameBytes other = request();
-  other[6] ^= 1;  // another source: NAT's replies would go elsewhere
+  other[6] ^= 4;  // another source: NAT's replies would go elsewhere
   EXPECT_EQ(passes(other), GetParam().method != FAST_ROUTE);
+  other = request(), other[6] ^= 1;  // a group's
+  EXPECT_TRUE(passes(other));
+  other = request(), std::copy_n(other.begin(), 6, other.begin() + 6);  // our own
+  EXPECT_TRUE(passes(other));
   other = request(), other[5] ^= 1;  // not to us
   EXPECT_TRUE(passes(other));
   other = request(), other[l4_offset(other)] ^= 1;  // another port

@@ -37,6 +37,8 @@ struct Adoption;
 struct Connection;
 struct Endpoint;
 struct Explanation;
+struct FastMemory;
+struct FastUse;
 struct FlowKey;
 struct Frame;
 struct FromFile;
@@ -105,6 +107,17 @@ class Director {
   void hold_arp(bool hold);
   void link_counted(Link link, const LinkCounters& counters);  // for listings
   Instant next_deadline() const;
+
+  // The program in the kernel that forwards packets of known connections (core/fast_flows.h, sys/io/fast_path.h).
+  // use_fast_path(): at most once; the memory outlives the director. secret: random. fast_on(): the program is on this
+  // link, and what it forwards does not arrive here. hold_fast_path(true): it is to forward nothing.
+  void use_fast_path(const FastMemory& memory, HashKey secret);
+  void fast_on(Link link, bool on);
+  void hold_fast_path(bool hold);
+  // all: every frame that has arrived was given to the director, and what left was sent. False: more wait, for long.
+  // Connections go over to the program then: no packet overtakes an earlier one. choosing(): some are to.
+  void caught_up(bool all, Instant now);
+  bool choosing() const;
 
   // Operators' commands. A Refusal: nothing has changed.
   std::optional<Refusal> add(const ServiceSpec& spec, Turn turn);
@@ -184,6 +197,7 @@ class Director {
   const ConnectionTable& connections() const;
   Endpoint local(const Connection& c) const;  // of full NAT: what its server sees as the client
   bool counts_clients() const;                // false: it got no memory for that
+  FastUse fast_use() const;                   // director/fast_connections.h
   Pressure pressure() const;                  // on the connection table (core/pressure.h)
   const Neighbors& neighbors() const;
   const Claims& claims() const;

@@ -117,7 +117,7 @@ inline constexpr const ExitWords& words(Exit e) { return kExitWords[static_cast<
 
 class ExitCounters {
  public:
-  void count(Exit e) { ++n_[static_cast<size_t>(e)]; }
+  void count(Exit e, uint64_t packets = 1) { n_[static_cast<size_t>(e)] += packets; }
   uint64_t of(Exit e) const { return n_[static_cast<size_t>(e)]; }
   void zero() { n_.fill(0); }
 

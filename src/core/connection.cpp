@@ -261,6 +261,7 @@ void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {
   const uint32_t before = c.expires;
   // Rounded up: a connection may live some milliseconds too long, never too short.
   c.expires = static_cast<uint32_t>(tick(now + kTick - 1ms)) + std::max<uint32_t>(ticks(timeout), 1);
+  if (c.is_fast()) fast_->armed(fast_id(c), now);
   const bool placed = c.timer_prev != kNoConnection;
   if (placed && until(c.expires, before) >= 0)
     return;  // later than its place in the wheel: the wheel will place it again
@@ -269,11 +270,34 @@ void ConnectionTable::arm(Connection& c, Instant now, Duration timeout) {
 }
 
 bool ConnectionTable::expired(const Connection& c, Instant now) const {
-  return until(c.expires, static_cast<uint32_t>(tick(now))) <= 0;
+  const int32_t left = until(c.expires, static_cast<uint32_t>(tick(now)));
+  return left <= 0 && (!c.is_fast() || left + static_cast<int32_t>(moved(c)) <= 0);
 }
 
 Duration ConnectionTable::left(const Connection& c, Instant now) const {
-  return std::max<int32_t>(until(c.expires, static_cast<uint32_t>(tick(now))), 0) * kTick;
+  return std::max<int32_t>(until(c.expires + moved(c), static_cast<uint32_t>(tick(now))), 0) * kTick;
+}
+
+void ConnectionTable::use(FastFlows* flows) {
+  fast_ = flows;
+  fast_ids_.resize(size_t{last_} + 1);
+}
+
+uint32_t ConnectionTable::moved(const Connection& c) const {
+  return c.is_fast() ? ticks(fast_->moved(fast_ids_[id(c)])) : 0;
+}
+
+void ConnectionTable::settle(Connection& c) {
+  if (!c.is_fast()) return;
+  const Duration by = fast_->moved(fast_id(c));
+  c.expires += ticks(by);
+  fast_->armed(fast_id(c), fast_->armed(fast_id(c)) + by);
+}
+
+void ConnectionTable::set_fast(Connection& c, FastFlows::Id as) {
+  settle(c);
+  c.set_fast(as != FastFlows::kNone);
+  if (c.is_fast()) fast_ids_[id(c)] = as;
 }
 
 // Puts an entry into the slot of the first unit that begins at or after its deadline: it has expired when found.
@@ -353,6 +377,7 @@ Connection* ConnectionTable::due(Instant now, uint32_t& work) {
     --work;
     Connection& c = entries_[first];
     unplace(c);
+    settle(c);
     if (expired(c, now)) return &c;
     place(c);
   }

@@ -19,7 +19,9 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "core/fast_flows.h"
 #include "core/flow.h"
 #include "core/proxy.h"
 #include "core/service.h"
@@ -96,8 +98,8 @@ struct alignas(16) Connection {
   uint32_t timer_prev;  // in the wheel, or among free entries
 
  private:
-  uint32_t controller_and_limits_;  // controller() in the lower 24 bits, then one for each of the two below
-  static constexpr uint32_t kController = 0xffffff, kCounted = 1u << 24, kClientCounted = 1u << 25;
+  uint32_t controller_and_limits_;  // controller() in the lower 24 bits, then one for each of the three below
+  static constexpr uint32_t kController = 0xffffff, kCounted = 1u << 24, kClientCounted = 1u << 25, kFast = 1u << 26;
 
  public:
   // Its persistence template, or FTP's control connection.
@@ -107,8 +109,12 @@ struct alignas(16) Connection {
   bool is_counted() const { return (controller_and_limits_ & kCounted) != 0; }
   bool is_client_counted() const { return (controller_and_limits_ & kClientCounted) != 0; }
   void set_counted(bool service, bool client) {
-    controller_and_limits_ = controller() | (service ? kCounted : 0) | (client ? kClientCounted : 0);
+    controller_and_limits_ = (controller_and_limits_ & ~(kCounted | kClientCounted)) | (service ? kCounted : 0) |
+                             (client ? kClientCounted : 0);
   }
+  // A program in the kernel forwards packets of it (ConnectionTable::set_fast()).
+  bool is_fast() const { return (controller_and_limits_ & kFast) != 0; }
+  void set_fast(bool is) { controller_and_limits_ = (controller_and_limits_ & ~kFast) | (is ? kFast : 0); }
   bool is_template() const { return (flags & persistence) != 0; }
   bool is_wide() const { return (flags & wide) != 0; }
   Method method() const { return static_cast<Method>(flags >> method_shift & method_bits); }
@@ -219,6 +225,12 @@ class ConnectionTable {
   bool expired(const Connection& c, Instant now) const;
   Duration left(const Connection& c, Instant now) const;  // until its deadline; 0 when it has passed
 
+  // Packets that a program in the kernel forwards move deadlines, too. REQUIRES: use() before set_fast(), and `flows`
+  // outlives the table. kNone: it forwards none of them any more, and they have moved the deadline for good.
+  void use(FastFlows* flows);
+  void set_fast(Connection& c, FastFlows::Id as);
+  FastFlows::Id fast_id(const Connection& c) const { return c.is_fast() ? fast_ids_[id(c)] : FastFlows::kNone; }
+
   // An entry whose deadline has passed, taken out of the wheel: call remove() or arm(). Null: there is none, or `work`
   // is used up. work counts the wheel entries examined: one call never takes long, however many expire at once.
   Connection* due(Instant now, uint32_t& work);
@@ -244,6 +256,8 @@ class ConnectionTable {
  private:
   static constexpr uint32_t kLevels = 3, kSlots = 256;
   uint64_t tick(Instant now) const;
+  uint32_t moved(const Connection& c) const;  // ticks by which its deadline is later than c.expires
+  void settle(Connection& c);                 // c.expires is its deadline
   // cppcheck-suppress CastIntegerToAddressAtReturn ; the function returns a pointer
   uint32_t* cells_of(Side side) const { return cells_[static_cast<size_t>(side)]; }
   bool crowded(Side side, const FlowKey& key, uint64_t hash) const;
@@ -268,6 +282,8 @@ class ConnectionTable {
   Connection* entries_ = nullptr;     // entries_[0] is never used: id 0 means none. Pairs begin at even ids
   std::array<uint32_t*, 2> cells_{};  // by Side; a cell: 0 = empty, else tag (8 bits) and id (24 bits)
   Beside* beside_ = nullptr;
+  FastFlows* fast_ = nullptr;
+  std::vector<FastFlows::Id> fast_ids_;  // by id; valid where is_fast() says so
   uint64_t cell_mask_ = 0;
   size_t bytes_ = 0;
   uint32_t capacity_ = 0, used_ = 0, places_ = 0, two_sided_ = 0;

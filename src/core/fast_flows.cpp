@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstring>
 
 #include "wire/ip_bytes.h"
 
@@ -31,9 +32,8 @@ Ip address(const uint32_t& v4, const uint32_t (&v6)[4], uint8_t family) {
 void put_port(Port port, uint16_t& field) { store_be16(bytes_of(field), 0, port.value); }
 uint16_t port(const uint16_t& field) { return load_be16(bytes_of(field), 0); }
 
-uint32_t units_of(Instant at) {
-  const auto ns = std::chrono::nanoseconds(at.time_since_epoch()).count();
-  return static_cast<uint32_t>(static_cast<uint64_t>(ns) >> FAST_SEEN_SHIFT);
+uint64_t units_of(Instant at) {
+  return static_cast<uint64_t>(std::chrono::nanoseconds(at.time_since_epoch()).count()) >> FAST_SEEN_SHIFT;
 }
 
 // What the program reads on another processor is not to be half of a value.
@@ -47,7 +47,12 @@ void write(uint32_t& shared, uint32_t value) { std::atomic_ref(shared).store(val
 size_t FastMemory::buckets_for(size_t flows) { return std::bit_ceil(std::max<size_t>(flows * 4 / FAST_CELLS, 1)); }
 
 FastFlows::FastFlows(const FastMemory& memory, HashKey secret)
-    : memory_(memory), secret_(secret), free_(memory.flows.size() - 1), free_count_(free_.size()) {
+    : memory_(memory),
+      secret_(secret),
+      known_(memory.flows.size()),
+      of_server_(memory.servers.size()),
+      free_(memory.flows.size() - 1),
+      free_count_(free_.size()) {
   for (size_t i = 0; i < free_.size(); ++i) free_[i].id = static_cast<Id>(i + 1);
   memory_.head->bucket_mask = static_cast<uint32_t>(memory_.buckets.size() - 1);
   memory_.head->key[0] = secret.k0;
@@ -78,8 +83,11 @@ FastFlows::Id FastFlows::add(const FastConnection& c, Instant now) {
   flow.method = c.method;
   flow.server = c.slot;
   flow.link = c.link;
+  flow.one_mac = c.from_one_mac || c.method != FAST_ROUTE;
   std::ranges::copy(c.client_mac.bytes, flow.client_mac);
-  flow.seen = units_of(now);
+  flow.seen = static_cast<uint32_t>(units_of(now));
+  known_[longest.id] = {now, false};
+  ++of_server_[c.slot];
   return longest.id;
 }
 
@@ -108,6 +116,7 @@ bool FastFlows::begin(Id id, bool replies, uint8_t own) {
   uint32_t* const cell = cell_with(0, hash);
   if (!cell) return false;
   (replies ? flow.own_out : flow.own_in) = own;
+  if (replies) known_[id].replies = true;
   write(*cell, cell_for(id, hash));
   return true;
 }
@@ -117,6 +126,7 @@ void FastFlows::remove(Id id, Instant now) {
     const uint64_t hash = hash_of(secret_, memory_.flows[id], replies);
     if (uint32_t* const cell = cell_with(cell_for(id, hash), hash)) write(*cell, 0);
   }
+  --of_server_[memory_.flows[id].server];
   free_[(first_ + free_count_) % free_.size()] = {id, now};
   ++free_count_;
   --used_;
@@ -124,13 +134,47 @@ void FastFlows::remove(Id id, Instant now) {
 
 FastFlows::Seen FastFlows::seen(Id id) const {
   const fast_flow& flow = memory_.flows[id];
-  const uint64_t ns = uint64_t{read(flow.seen)} << FAST_SEEN_SHIFT;
-  const auto since_boot = std::chrono::floor<Duration>(std::chrono::nanoseconds(static_cast<int64_t>(ns)));
-  return {Instant(since_boot), read(flow.next_client), read(flow.next_server), read(flow.requests)};
+  // The units wrap after two years; a deadline is never set so long before a packet.
+  const uint64_t armed = units_of(known_[id].armed), seen = read(flow.seen);
+  const uint64_t units = armed + static_cast<uint64_t>(int64_t{static_cast<int32_t>(seen - armed)});
+  const auto since_boot = std::chrono::nanoseconds(static_cast<int64_t>(units << FAST_SEEN_SHIFT));
+  return {Instant(std::chrono::floor<Duration>(since_boot)), read(flow.next_client), read(flow.next_server),
+          read(flow.requests)};
 }
+
+// Units are rounded down: so that a connection never lives too short, the last packet counts as one unit later.
+Duration FastFlows::moved(Id id) const {
+  constexpr Duration kUnit = std::chrono::ceil<Duration>(std::chrono::nanoseconds(1 << FAST_SEEN_SHIFT));
+  return std::max(seen(id).last + kUnit - known_[id].armed, Duration::zero());
+}
+
+void FastFlows::move_client(Id id, Mac mac, uint16_t link) {
+  fast_flow& flow = memory_.flows[id];
+  std::ranges::copy(mac.bytes, flow.client_mac);
+  flow.link = link;
+}
+
+namespace {
+
+// `on` is the last field that is written.
+template <class Row>
+void replace(Row& row, const Row& with) {
+  if (std::memcmp(&row, &with, sizeof row) == 0) return;
+  Row off = with;
+  off.on = 0;
+  std::atomic_ref(row.on).store(0, std::memory_order_seq_cst);
+  row = off;
+  std::atomic_ref(row.on).store(with.on, std::memory_order_release);
+}
+
+}  // namespace
+
+void FastFlows::set_server(uint16_t slot, const fast_server& server) { replace(memory_.servers[slot], server); }
+void FastFlows::set_hop(uint16_t place, const fast_hop& hop) { replace(memory_.hops[place], hop); }
 
 void FastFlows::set_own(uint8_t place, Mac mac, uint32_t ifindex) {
   fast_own& own = memory_.owns[place];
+  if (own.ifindex == ifindex && std::ranges::equal(own.mac, mac.bytes)) return;
   write(own.ifindex, 0);
   std::ranges::copy(mac.bytes, own.mac);
   write(own.ifindex, ifindex);

@@ -48,9 +48,9 @@ struct fast_flow {
   uint8_t family; /* 4, 6 */
   uint8_t protocol, method;
   uint8_t own_in, own_out; /* places in owns: to whom requests and replies are addressed */
-  uint8_t zero;
-  uint16_t server; /* place in servers */
-  uint16_t link;   /* place in hops: the client's link */
+  uint8_t one_mac;         /* 1: requests come from client_mac, or go to the director */
+  uint16_t server;         /* place in servers */
+  uint16_t link;           /* place in hops: the client's link */
   uint8_t client_mac[6];
   /* Written by the program: */
   uint32_t seen;                     /* when the last packet passed */

@@ -60,6 +60,7 @@ class UnprovenEntries {
   // Counts a step towards proof, unless its trace (5 bits) is the last one's. True: there are enough of them.
   bool step(const Connection& c, uint32_t trace);
   void set_answered(const Connection& c) { links(c).older |= kAnswered; }
+  bool was_answered(const Connection& c) const { return (links(c).older & kAnswered) != 0; }
   bool take_answered(const Connection& c);  // whether set_answered() was called since
 
   uint32_t count(Unproven kind) const { return counts_[static_cast<size_t>(kind)]; }

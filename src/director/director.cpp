@@ -15,7 +15,7 @@ namespace rawvs {
 // Three passes over the batch: memory is prefetched while other frames are processed. Otherwise a look-up in a table of
 // a million connections costs two cache misses.
 void Director::Path::frames_arrived(std::span<Frame> frames, Turn turn) {
-  estimates.run(services, turn.now);
+  estimate(turn.now);
   surroundings.recycle();
   const std::span<Arrival> batch = std::span(batch_).first(std::min(frames.size(), kBatch));
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -29,9 +29,10 @@ void Director::Path::frames_arrived(std::span<Frame> frames, Turn turn) {
   if (!onlookers.empty()) {
     for (Arrival& a : batch)
       exits.count(onlookers.look_on(a, turn, [&] { return a.exit ? *a.exit : decide(a, turn); }));
-    return;
+  } else {
+    for (Arrival& a : batch) exits.count(a.exit ? *a.exit : decide(a, turn));
   }
-  for (Arrival& a : batch) exits.count(a.exit ? *a.exit : decide(a, turn));
+  if (fast.stale(!onlookers.empty())) fast.settle(turn.now, !onlookers.empty());
 }
 
 Exit Director::Path::decide(Arrival& a, Turn turn) {
@@ -174,22 +175,25 @@ bool Director::Path::kept_from_kernel(const Arrival& a) const {
 void Director::Path::time_passed(Turn turn) {
   surroundings.recycle();
   flows.expire_due(turn, [&](Connection& c) { forwarder.ask_again(c, turn); });
-  flows.end_orphans(turn.out);
+  flows.end_orphans(turn);
   for (Frame first; reassembly.timed_out(turn.now, first);) {
     exits.count(Exit::fragment_expired);
     host.give_up(first, turn);
   }
-  if (estimates.more()) estimates.run(services, turn.now);
+  if (estimates.more() || fast.counts()) estimate(turn.now);
   surroundings.time_passed(turn);
   pressure_log.look(flows.pressure(), turn);
   handshakes.time_passed(turn);
+  if (fast.stale(!onlookers.empty())) fast.settle(turn.now, !onlookers.empty());
 }
 
 Instant Director::Path::next_deadline() const {
-  if (flows.searching() || estimates.more() || surroundings.more_work()) return Instant();  // at once
+  if (flows.searching() || estimates.more() || surroundings.more_work() || fast.stale(!onlookers.empty()))
+    return Instant();  // at once
   const Pressure pressure = flows.pressure();
   return std::min({flows.next_deadline(), surroundings.next_deadline(), reassembly.next_deadline(),
-                   handshakes.next_deadline(), pressure_log.next_deadline(pressure.on, gave_way(pressure))});
+                   handshakes.next_deadline(), fast.counts() ? estimates.next_end() : kNever,
+                   pressure_log.next_deadline(pressure.on, gave_way(pressure))});
 }
 
 }  // namespace rawvs

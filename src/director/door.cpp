@@ -27,15 +27,22 @@ Instant Director::next_deadline() const { return path_->next_deadline(); }
 
 void Director::link_changed(Link link, const LinkFacts& facts, Turn turn) {
   path_->surroundings.link_changed(link, facts, turn);
+  path_->fast.settle_now();
 }
 void Director::share(std::vector<Shared> shared, const std::optional<Shared>& others, Turn turn) {
   path_->surroundings.share(std::move(shared), others, turn);
+  path_->fast.settle_now();
 }
 void Director::announce(Ip vip, Turn turn) { path_->surroundings.announce(vip, turn); }
 void Director::announce_others(Turn turn) { path_->surroundings.announce_others(turn); }
-void Director::route_found(const Route& route, Turn turn) { path_->surroundings.route_found(route, turn); }
+void Director::route_found(const Route& route, Turn turn) {
+  path_->surroundings.route_found(route, turn);
+  path_->fast.settle_now();
+}
 void Director::host_addresses(std::vector<Ip> all, Turn turn) {
   path_->surroundings.host_addresses(std::move(all), turn);
+  path_->fast.begin_anew();  // whether a VIP is the host's, too, is part of an entry
+  path_->changed();
 }
 std::vector<Ip> Director::take_unknown_ways(size_t most) { return path_->surroundings.take_unknown_ways(most); }
 std::optional<Ip> Director::next_server_address(std::optional<Ip> after) const {
@@ -58,8 +65,27 @@ SyncView Director::sync_view() const { return path_->flows.sync_view(); }
 bool Director::adopt(const Adoption& heard, Turn turn) { return path_->flows.adopt(heard, turn); }
 
 // Reading.
-bool Director::observe(const std::shared_ptr<Observer>& observer) { return path_->onlookers.add(observer); }
-void Director::estimate(Instant now) { path_->estimates.run(path_->services, now); }
+bool Director::observe(const std::shared_ptr<Observer>& observer) {
+  if (!path_->onlookers.add(observer)) return false;
+  path_->fast.watch();
+  return true;
+}
+void Director::use_fast_path(const FastMemory& memory, HashKey secret) { path_->fast.use(memory, secret); }
+void Director::fast_on(Link link, bool on) {
+  path_->fast.set_link(link, on);
+  path_->fast.settle_now();
+}
+void Director::hold_fast_path(bool hold) {
+  path_->fast.hold(hold);
+  path_->changed();
+}
+void Director::caught_up(bool all, Instant now) { path_->fast.caught_up(all, now); }
+bool Director::choosing() const { return path_->fast.choosing(); }
+FastUse Director::fast_use() const { return path_->fast.use(); }
+void Director::estimate(Instant now) {
+  path_->fast.collect();
+  path_->estimate(now);
+}
 Explanation Director::explain(const FlowKey& flow, Instant now) const {
   return rawvs::explain({path_->settings, path_->services, path_->flows, path_->surroundings, path_->handshakes}, flow,
                         now);

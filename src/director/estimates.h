@@ -30,6 +30,8 @@ class Estimates {
     to_ = services.estimate(counted_, to_, kAtOnce) ? kAll : to_ + kAtOnce;
   }
   bool more() const { return to_ != kAll; }
+  bool ends(Instant now) const { return now >= next_; }  // an interval
+  Instant next_end() const { return next_; }
 
  private:
   static constexpr uint32_t kAll = UINT32_MAX;

@@ -38,11 +38,11 @@ Connection* Flows::track(const Arrival& a, Turn turn) {
   }
   if (!c) return nullptr;
   if (connections_.expired(*c, turn.now) && !waits(*c)) {
-    if (!controls(*c)) return end(*c, turn.out), nullptr;
+    if (!controls(*c)) return end(*c, turn), nullptr;
     expire(*c, turn);
   }
   if (!over(a, *c)) return c;
-  if (!controls(*c)) end(*c, turn.out);
+  if (!controls(*c)) end(*c, turn);
   return nullptr;
 }
 
@@ -66,13 +66,14 @@ Connection* Flows::track_reply(const Arrival& a, Turn turn) {
   }
   if (!c || !connections_.expired(*c, turn.now) || waits(*c)) return c;
   if (controls(*c)) return c;
-  end(*c, turn.out);
+  end(*c, turn);
   return nullptr;
 }
 
 // The next sequence number of the packet's sender; null: none is kept of this connection.
 uint32_t* Flows::next_of(const Connection& c, Direction direction) const {
   if (c.protocol != Protocol::tcp || c.is_unproven()) return nullptr;
+  if (c.is_fast()) return &fast_->next(connections_.fast_id(c), direction == Direction::output);
   NextNumbers& next = connections_.beside()[connections_.id(c)].next;
   return direction == Direction::output ? &next.server : &next.client;
 }
@@ -97,6 +98,7 @@ void Flows::age(const Packet& p, Connection& c, Server& server, Direction direct
   }
   connections_.arm(c, now, timeout);
   if (c.state != before) {
+    if (c.is_fast()) slow(c, now);
     recount(c);
     if (told_) told_->state_changed(c, sync_view(), now);
   }
@@ -108,8 +110,12 @@ void Flows::age(const Packet& p, Connection& c, Server& server, Direction direct
 void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
   ++c.packets;
   if (told_) told_->packet(c, sync_view(), now);
+  const bool moves = c.peer.client_mac != a.ethernet.src.bytes || c.link() != a.frame->link;
   c.peer.client_mac = a.ethernet.src.bytes;
   c.set_link(a.frame->link);
+  if (moves && c.is_fast()) {
+    fast_->move_client(connections_.fast_id(c), a.ethernet.src, static_cast<uint16_t>(index(a.frame->link)));
+  }
 }
 
 // NAT: the server's replies pass through the director, and the host's kernel must not process them. An exit: too many
@@ -166,12 +172,13 @@ bool Flows::controls(Connection& c) {
 
 // At the end of its timeout; as in IPVS it stays, a minute at a time, while it controls others.
 void Flows::expire(Connection& c, Turn turn) {
-  if (!controls(c)) return end(c, turn.out);
+  if (!controls(c)) return end(c, turn);
   if (c.is_template()) c.stay.seconds = static_cast<uint32_t>(kStillControls / 1s);
   connections_.arm(c, turn.now, kStillControls);
 }
 
-void Flows::end(Connection& c, Outbox& out) {
+void Flows::end(Connection& c, Turn turn) {
+  if (c.is_fast()) slow(c, turn.now);
   if (c.is_unproven()) believe(c);
   if (c.is_counted()) uncount(c);
   leave(c, services_.server(c.server));
@@ -189,13 +196,13 @@ void Flows::end(Connection& c, Outbox& out) {
   look_at_room();
   // Two VIPs may have the same server for one client's port: then their replies have the same addresses and ports.
   if (two_sided && !connections_.find(Side::server, from_server, connections_.hash(from_server))) {
-    out.change_reply(reply, false);
+    turn.out.change_reply(reply, false);
   }
 }
 
 // expire_nodest_conn: connections and templates of removed servers end soon, not only with their next packet. One step
 // of the search through the whole table; time_passed() makes one step per call.
-void Flows::end_orphans(Outbox& out) {
+void Flows::end_orphans(Turn turn) {
   if (orphans_from_ == kNoConnection) return;
   const auto orphan = [&](const Connection* c) { return c && !services_.server(c->server).in_table(); };
   for (uint32_t work = kOrphanWork; work != 0 && orphans_from_ < connections_.id_limit(); --work, ++orphans_from_) {
@@ -203,8 +210,8 @@ void Flows::end_orphans(Outbox& out) {
     if (!orphan(c)) continue;
     if (controls(*c)) continue;  // it ends with the last of them
     Connection* const parent = connections_.at(c->controller());
-    end(*c, out);
-    if (orphan(parent) && !controls(*parent)) end(*parent, out);
+    end(*c, turn);
+    if (orphan(parent) && !controls(*parent)) end(*parent, turn);
   }
   if (orphans_from_ >= connections_.id_limit()) orphans_from_ = kNoConnection;
 }

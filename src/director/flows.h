@@ -106,7 +106,7 @@ class Flows {
   template <class Again>
   void expire_due(Turn turn, Again&& again);
   // expire_nodest_conn: one step of the search for connections of removed servers.
-  void end_orphans(Outbox& out);
+  void end_orphans(Turn turn);
   void search_orphans() {
     if (settings_.expire_nodest_conn) orphans_from_ = 1;
   }
@@ -127,6 +127,23 @@ class Flows {
     return connections_.find(Side::server, key, hash(key)) != nullptr;
   }
   FlowKey reply_key(Endpoint client, Endpoint server, Protocol protocol) const;
+
+  // The program in the kernel that forwards packets of some connections (flows_fast.cpp). hasten(): from now on it
+  // forwards the client's of this one; replies_too(): also its server's. False: it has no room. own: to which of our
+  // MAC addresses they are sent (FastFlows). slow(): none any more; what it has seen is known here.
+  void use(FastFlows& fast) { fast_ = &fast, connections_.use(&fast); }
+  Connection* at(ConnectionId id, const FlowKey& key) {  // null: the entry is another one's now
+    Connection* const c = connections_.at(id);
+    return c && c->key() == key ? c : nullptr;
+  }
+  bool hasten(Connection& c, const FastConnection& as, uint8_t own, Instant now);
+  bool replies_too(const Connection& c, uint8_t own) { return fast_->begin(connections_.fast_id(c), true, own); }
+  bool has_fast_replies(const Connection& c) const { return fast_->has_replies(connections_.fast_id(c)); }
+  void slow(Connection& c, Instant now);
+  // Whether each of its packets may bring its proof nearer (proof.h).
+  bool proves_itself(const Connection& c) const;
+  bool slow_some(ConnectionId& from,
+                 Instant now);  // of all: a portion from this one on. True: these were the last ones
 
   // A table that fills (flows_room.cpp).
   Pressure pressure() const;
@@ -180,15 +197,15 @@ class Flows {
   uint32_t part(uint32_t percent) const;  // of the table, places
   bool active(uint8_t mode) const { return mode == 3 || (mode != 0 && pressed_); }
   void look_at_room();
-  bool make_room(bool wide, Outbox& out);
+  bool make_room(bool wide, Turn turn);
   void keep_shares(const Entry& entry, Turn turn);
-  void give_way(Connection& c, Outbox& out);
+  void give_way(Connection& c, Turn turn);
   bool one_of(uint64_t part, uint64_t whole);
   uint32_t* children(Connection& c);
   bool controls(Connection& c);
   bool waits(const Connection& c) const;
   void expire(Connection& c, Turn turn);
-  void end(Connection& c, Outbox& out);
+  void end(Connection& c, Turn turn);
 
   bool over(const Arrival& a, const Connection& c) const;
   std::optional<Choice> stay(const FlowKey& flow, Service& service, Turn turn, Exit& why);
@@ -211,6 +228,7 @@ class Flows {
   LocalAddresses locals_;
   std::vector<uint32_t> local_turns_;          // by server slot: which of its local addresses and ports was tried last
   SyncSender* told_ = nullptr;                 // null: no sync
+  FastFlows* fast_ = nullptr;                  // null: no program in the kernel
   uint32_t unknown_ports_ = 0;                 // connections whose client port is not known yet
   ConnectionId orphans_from_ = kNoConnection;  // none: no search for connections of removed servers is under way
   bool pressed_ = false;
@@ -241,7 +259,7 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) 
   Server& server = services_.server(entry.server);
   if (entry.parent) hold(*entry.parent);  // it does not give way to its own connection
   const bool wide = needs_wide(entry.key, server.spec.at.addr, entry.method);
-  if (!connections_.has_room(wide)) make_room(wide, turn.out);
+  if (!connections_.has_room(wide)) make_room(wide, turn);
   Connection* const c = connections_.create(entry.key, entry.hash, server.spec.at.addr, entry.method);
   if (!c) {
     if (entry.parent) let_go(*entry.parent);
@@ -261,7 +279,7 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) 
   }
   const auto refused = expect_replies(*c, turn.out);
   if (!refused) return c;
-  end(*c, turn.out);
+  end(*c, turn);
   return why = *refused, nullptr;
 }
 

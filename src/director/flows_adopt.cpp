@@ -32,7 +32,7 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   if (heard.what == Adoption::What::replace && c) {
     // One that controls others stays. A newer connection is found first; a template must not be found again.
     if (!controls(*c)) {
-      end(*c, turn.out);
+      end(*c, turn);
     } else if (c->is_template()) {
       retire(*c);
     }
@@ -40,6 +40,7 @@ bool Flows::adopt(const Adoption& heard, Turn turn) {
   }
   Connection* const parent = connections_.at(heard.parent);
   if (c) {
+    if (c->is_fast()) slow(*c, turn.now);
     // The same real server may be in two services, or have been removed and added again: the entry's own one counts it.
     heard.update(*c, services_.server(c->server));
     if (!c->is_unproven()) connections_.beside()[connections_.id(*c)].next = {};  // its packets pass elsewhere
@@ -86,6 +87,7 @@ bool Flows::is_the_same(const Connection& there, const Restoration& entry) const
 
 // The entry that an earlier state made: what has changed since.
 Restored Flows::renew(Connection& there, const Restoration& entry, Turn turn) {
+  if (there.is_fast()) slow(there, turn.now);
   if (entry.proven && there.is_unproven()) believe(there);
   there.state = entry.state;
   there.packets = entry.packets;
@@ -118,7 +120,7 @@ Restored Flows::restore(const Restoration& entry, bool renews, Turn turn) {
   if (there && renews) {
     if (is_the_same(*there, entry)) return renew(*there, entry, turn);
     if (!controls(*there)) {
-      end(*there, turn.out);
+      end(*there, turn);
     } else if (is_template) {
       retire(*there);
     }

@@ -63,7 +63,7 @@ bool Flows::expect_data(Connection& control, const FtpFound& found, Turn turn) {
     const uint64_t hash = connections_.hash(key);
     if (Connection* const earlier = connections_.find(Side::client, key, hash)) {
       if (earlier->server == control.server && earlier->rport == port) continue;
-      end(*earlier, turn.out);  // the client's port was used for another server before
+      end(*earlier, turn);  // the client's port was used for another server before
     }
     Exit why{};
     const Connection* const c =

@@ -69,7 +69,10 @@ Duration Flows::judge(Connection& c, const Packet& p, Direction direction, Durat
   bool proven = false;
   switch (evidence(c, p, direction)) {
     case Evidence::none: break;
-    case Evidence::answer: unproven_.set_answered(c); break;
+    case Evidence::answer:
+      if (c.is_fast()) slow(c, now);  // its conversation is to be seen
+      unproven_.set_answered(c);
+      break;
     case Evidence::after_answer: proven = unproven_.take_answered(c) && unproven_.step(c, trace_of(p, now)); break;
     case Evidence::step: proven = unproven_.step(c, trace_of(p, now)); break;
     case Evidence::proof: proven = true; break;
@@ -88,29 +91,29 @@ Duration Flows::longest_life(Unproven kind) const {
 }
 
 // Ends an unproven entry before its time, and its template with it if that is unproven, too.
-void Flows::give_way(Connection& c, Outbox& out) {
+void Flows::give_way(Connection& c, Turn turn) {
   ++gave_way_[static_cast<size_t>(unproven_.kind(c))];
   Connection* const parent = connections_.at(c.controller());
-  end(c, out);
+  end(c, turn);
   if (!parent || !parent->is_unproven()) return;
   ++gave_way_[static_cast<size_t>(Unproven::unassured)];
-  end(*parent, out);
+  end(*parent, turn);
 }
 
 // False: no unproven entry can make room. For a wide entry two neighbouring places are needed: of entries whose
 // neighbour has a proven connection, the next ones are tried instead.
-bool Flows::make_room(bool wide, Outbox& out) {
+bool Flows::make_room(bool wide, Turn turn) {
   if (settings_.drop_entry == 0) return false;
   Connection* c = unproven_.oldest(UnprovenKinds::all());
-  if (!wide) return c && (give_way(*c, out), true);
+  if (!wide) return c && (give_way(*c, turn), true);
   for (uint32_t tries = kPairsTried; c && tries != 0; --tries, c = unproven_.after(*c)) {
     const ConnectionId id = connections_.id(*c);
     if (id == 1) continue;  // it has no neighbour
     Connection* const neighbour = c->is_wide() ? nullptr : connections_.at(id ^ 1);
     if (neighbour && !neighbour->is_unproven()) continue;
-    if (neighbour) give_way(*neighbour, out);
+    if (neighbour) give_way(*neighbour, turn);
     // The neighbour's template may have been in the same pair.
-    if (Connection* const still = connections_.at(id); still && still->is_unproven()) give_way(*still, out);
+    if (Connection* const still = connections_.at(id); still && still->is_unproven()) give_way(*still, turn);
     return connections_.has_room(true);
   }
   return false;
@@ -123,14 +126,14 @@ void Flows::keep_shares(const Entry& entry, Turn turn) {
   if (entry.parent) hold(*entry.parent);
   const UnprovenKinds kinds = UnprovenKinds::of(entry.key.protocol);
   if (unproven_.places(kinds) >= part(settings_.protocol_share)) {
-    if (Connection* const c = unproven_.oldest(kinds)) give_way(*c, turn.out);
+    if (Connection* const c = unproven_.oldest(kinds)) give_way(*c, turn);
   }
   const Server& server = services_.server(entry.server);
   if (server.in_service() && services_.service(server.service).unproven >= part(settings_.service_share)) {
     for (size_t k = 0; k < kUnprovenKinds; ++k) {
       Connection* const c = unproven_.oldest(entry.server, static_cast<Unproven>(k));
       if (!c) continue;
-      give_way(*c, turn.out);
+      give_way(*c, turn);
       break;
     }
   }

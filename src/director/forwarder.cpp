@@ -32,18 +32,25 @@ Exit to_kernel(const Arrival& a, Outbox& out, Give give) {
 
 }  // namespace
 
-Forwarder::Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings, Host& host)
-    : settings_(settings), services_(services), flows_(flows), surroundings_(surroundings), host_(host) {}
+Forwarder::Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings,
+                     FastConnections& fast, Host& host)
+    : settings_(settings), services_(services), flows_(flows), surroundings_(surroundings), fast_(fast), host_(host) {}
 
 Exit Forwarder::to_server(Arrival& a, Connection& c, Server& server, Turn turn) {
   if (c.is_proxied()) {
     if (const auto exit = from_proxied_client(a, c, server, turn)) return *exit;
   }
-  return a.role == Role::client_error ? carry_client_error(a, c, server, turn) : carry(a, c, server, turn);
+  if (a.role == Role::client_error) return carry_client_error(a, c, server, turn);
+  const Exit exit = carry(a, c, server, turn);
+  if (exit == Exit::forwarded) fast_.request_passed(a, c, server, turn.now);
+  return exit;
 }
 
 Exit Forwarder::to_client(Arrival& a, Connection& c, Server& server, Turn turn) {
-  return a.role == Role::reply ? carry_reply(a, c, server, turn) : carry_server_error(a, c, server, turn);
+  if (a.role != Role::reply) return carry_server_error(a, c, server, turn);
+  const Exit exit = carry_reply(a, c, server, turn);
+  if (exit == Exit::answer_forwarded) fast_.reply_passed(a, c, turn.now);
+  return exit;
 }
 
 Exit Forwarder::once(Arrival& a, Connection& c, Server& server, Turn turn) {

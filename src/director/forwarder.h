@@ -11,6 +11,7 @@
 
 #include "core/turn.h"
 #include "director/arrival.h"
+#include "director/fast_connections.h"
 #include "director/flows.h"
 #include "director/host.h"
 #include "director/surroundings.h"
@@ -20,7 +21,8 @@ namespace rawvs {
 
 class Forwarder {
  public:
-  Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings, Host& host);
+  Forwarder(const Settings& settings, Services& services, Flows& flows, Surroundings& surroundings,
+            FastConnections& fast, Host& host);
 
   // A packet, or an ICMP error about one (forwarder_errors.cpp), of the connection.
   Exit to_server(Arrival& a, Connection& c, Server& server, Turn turn);
@@ -83,6 +85,7 @@ class Forwarder {
   Services& services_;
   Flows& flows_;
   Surroundings& surroundings_;
+  FastConnections& fast_;
   Host& host_;
   Frame edited_frame_{};         // of FTP's control connection; of a packet that needs more room
   uint16_t next_tunnel_id_ = 1;  // identification of outer packets, and of those of another family

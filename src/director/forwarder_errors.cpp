@@ -144,7 +144,10 @@ void Forwarder::learn_path_mtu(const Server& server, uint16_t mtu, Instant now) 
   if (!news(server)) return;
   static_cast<void>(services_.find_at(server.spec.at.addr, [&](const Server& at) {
     Server& s = services_.server(services_.slot_of(at));
-    if (news(s)) s.path_mtu = mtu, s.path_mtu_until = now + kPathMtuBelieved;
+    if (news(s)) {
+      s.path_mtu = mtu, s.path_mtu_until = now + kPathMtuBelieved;
+      surroundings_.changes().server(services_.slot_of(at));
+    }
     return false;  // and the next
   }));
 }

@@ -6,7 +6,8 @@
 
 namespace rawvs {
 
-Lan::Lan(const Settings& settings) : neighbors(settings, settings.max_servers), claims(settings) {
+Lan::Lan(const Settings& settings, Changes& changes)
+    : neighbors(settings, settings.max_servers, changes), claims(settings) {
   for (const Link link : kEveryLink) neighbors.pause_link(link);
 }
 

@@ -14,7 +14,7 @@
 namespace rawvs {
 
 struct Lan {
-  explicit Lan(const Settings& settings);
+  Lan(const Settings& settings, Changes& changes);
 
   const LinkFacts& link(Link which) const { return links[index(which)]; }
   bool is_own(Ip addr) const;  // an address of this host on one of the links

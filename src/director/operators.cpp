@@ -61,6 +61,7 @@ std::optional<Refusal> Director::add(const ServiceSpec& spec, Turn turn) {
   for (const VipPorts& ports : path_->services.ports_of(spec.key)) path_->surroundings.use(ports, turn);
   path_->touched.add(spec.key);
   path_->surroundings.settle(turn);
+  path_->changed();
   return std::nullopt;
 }
 
@@ -71,11 +72,13 @@ std::optional<Refusal> Director::edit(const ServiceSpec& spec, Turn turn) {
   if (refusal) return refusal;
   path_->touched.add(spec.key);
   path_->surroundings.settle(turn);
+  path_->changed();
   return std::nullopt;
 }
 
 void Director::set_from_file(const ServiceKey& key, FromFile said) {
   path_->services.set_from_file(key, std::move(said));
+  path_->changed();
 }
 
 void Director::set_name(const ServiceKey& key, Endpoint server, const ShortName& name) {
@@ -87,6 +90,7 @@ std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
   if (!service) return Refusal::no_service;
   std::vector<ServerSlot> servers = service->servers;
   servers.insert(servers.end(), service->taken_out.begin(), service->taken_out.end());
+  for (const ServerSlot slot : servers) path_->fast.collect(slot);
   static_cast<void>(path_->services.remove(key, turn.now));
   path_->touched.add(key);
   for (const VipPorts& ports : path_->services.ports_of(key)) path_->surroundings.leave(ports, turn);
@@ -95,13 +99,21 @@ std::optional<Refusal> Director::remove(const ServiceKey& key, Turn turn) {
     path_->surroundings.place_later(slot);
   }
   path_->surroundings.settle(turn);
+  path_->changed();
   return std::nullopt;
+}
+
+// Whether the server's connections continue may have changed.
+void Director::Path::server_stands(const ServiceKey& key, Endpoint at) {
+  surroundings.changes().server(services.slot_of(key, at));
+  fast.settle_now();
 }
 
 void Director::Path::server_changed(const ServiceKey& key, Endpoint at, Turn turn) {
   surroundings.place(services.slot_of(key, at), turn.now);
   touched.add(key, at);
   surroundings.settle(turn);
+  fast.settle_now();
 }
 
 std::optional<Refusal> Director::add_server(const ServiceKey& key, const ServerSpec& spec, Turn turn) {
@@ -118,12 +130,14 @@ std::optional<Refusal> Director::edit_server(const ServiceKey& key, const Server
 
 std::optional<Refusal> Director::remove_server(const ServiceKey& key, Endpoint server, Turn turn) {
   const ServerSlot slot = path_->services.slot_of(key, server);
+  path_->fast.collect(slot);
   const auto refusal = path_->services.remove_server(key, server, turn.now);
   if (refusal) return refusal;
   path_->flows.note_orphan(path_->services.server(slot));
   path_->surroundings.place(slot, turn.now);
   path_->touched.add(key);
   path_->surroundings.settle(turn);
+  path_->fast.settle_now();
   return std::nullopt;
 }
 
@@ -134,12 +148,14 @@ std::optional<Refusal> Director::set_standing(const ServiceKey& key, Endpoint se
 
 std::optional<Refusal> Director::set_standing(const ServiceKey& key, Endpoint server, Standing standing,
                                               int32_t most_weight, uint8_t share, int32_t least_weight) {
-  return path_->services.set_standing(key, server, standing, most_weight, share, least_weight);
+  const auto refusal = path_->services.set_standing(key, server, standing, most_weight, share, least_weight);
+  if (!refusal) path_->server_stands(key, server);
+  return refusal;
 }
 
 std::optional<Refusal> Director::set_order(const ServiceKey& key, Endpoint server, const Order& order) {
   const auto refusal = path_->services.set_order(key, server, order);
-  if (!refusal) path_->touched.add(key, server);
+  if (!refusal) path_->touched.add(key, server), path_->server_stands(key, server);
   return refusal;
 }
 
@@ -161,15 +177,25 @@ bool Director::order_some(const ServiceKey& key, const Reordering& as, Reordered
 }
 
 std::optional<Refusal> Director::put_back(const ServiceKey& key, Endpoint server) {
-  return path_->services.put_back(key, server);
+  const auto refusal = path_->services.put_back(key, server);
+  if (!refusal) path_->server_stands(key, server);
+  return refusal;
 }
 
-std::optional<Refusal> Director::zero(const ServiceKey& key) { return path_->services.zero(key); }
+std::optional<Refusal> Director::zero(const ServiceKey& key) {
+  if (const Service* const service = path_->services.find(key)) {
+    for (const ServerSlot slot : service->servers) path_->fast.collect(slot);
+    for (const ServerSlot slot : service->taken_out) path_->fast.collect(slot);
+  }
+  return path_->services.zero(key);
+}
 
 std::optional<Refusal> Director::take_out(const ServiceKey& key, Endpoint server) {
   const auto refusal = path_->services.take_out(key, server);
-  if (!refusal) path_->flows.search_orphans();
-  return refusal;
+  if (refusal) return refusal;
+  path_->flows.search_orphans();
+  path_->server_stands(key, server);
+  return std::nullopt;
 }
 
 bool Director::clear_some(size_t& at, Turn turn) {
@@ -183,6 +209,7 @@ void Director::clear(Turn turn) {
 }
 
 bool Director::zero_some(size_t& at) {
+  path_->fast.collect();
   return some_services(path_->services, at,
                        [&](const Service& service) { static_cast<void>(path_->services.zero(service.spec.key)); });
 }
@@ -200,9 +227,14 @@ void Director::set_groups(std::vector<GroupMatch> groups, Turn turn) {
   for (const VipPorts& ports : only_in(after, before)) path_->surroundings.use(ports, turn);
   for (const VipPorts& ports : only_in(before, after)) path_->surroundings.leave(ports, turn);
   path_->surroundings.settle(turn);
+  path_->changed();
 }
 
-void Director::set_timeouts(const Timeouts& timeouts) { path_->settings.timeouts = timeouts; }
+// A connection's next packet goes by the new ones.
+void Director::set_timeouts(const Timeouts& timeouts) {
+  path_->settings.timeouts = timeouts;
+  path_->fast.begin_anew();
+}
 
 void Director::set_settings(const Settings& settings, Instant now) {
   const Settings was = path_->settings;
@@ -216,6 +248,8 @@ void Director::set_settings(const Settings& settings, Instant now) {
     path_->host.limits_changed();
   }
   path_->surroundings.settings_changed(now);
+  path_->fast.begin_anew();
+  path_->changed();
 }
 
 // Restored connections may belong to servers as they were before an edit or a removal.
@@ -225,6 +259,7 @@ void Director::state_restored(Turn turn) {
   }
   path_->surroundings.place_all_later();
   path_->surroundings.settle(turn);
+  path_->fast.settle_now();
 }
 
 }  // namespace rawvs

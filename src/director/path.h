@@ -13,6 +13,7 @@
 #include "core/turn.h"
 #include "director/arrival.h"
 #include "director/estimates.h"
+#include "director/fast_connections.h"
 #include "director/flows.h"
 #include "director/forwarder.h"
 #include "director/handshakes.h"
@@ -32,8 +33,9 @@ struct Director::Path {
         services(s.max_servers, s.max_services),
         surroundings(settings, services, composer, exits, touched),
         flows(settings, services, secret, now),
+        fast(settings, services, flows, surroundings, exits),
         host(settings, surroundings, composer),
-        forwarder(settings, services, flows, surroundings, host),
+        forwarder(settings, services, flows, surroundings, fast, host),
         handshakes(settings, services, flows, surroundings, secret),
         onlookers(services, flows, surroundings),
         reassembly(s.max_fragmented, secret),
@@ -45,6 +47,15 @@ struct Director::Path {
   void time_passed(Turn turn);
   Instant next_deadline() const;
   void server_changed(const ServiceKey& key, Endpoint at, Turn turn);  // it was added or edited
+  void server_stands(const ServiceKey& key, Endpoint at);
+  void changed() {  // something else than a server's place, in whatever table
+    surroundings.changes().everything();
+    fast.settle_now();
+  }
+  void estimate(Instant now) {
+    if (estimates.ends(now)) fast.collect();
+    estimates.run(services, now);
+  }
 
   Settings settings;
   Services services;
@@ -53,6 +64,7 @@ struct Director::Path {
   TouchedList touched;
   Surroundings surroundings;
   Flows flows;
+  FastConnections fast;
   Host host;
   Forwarder forwarder;
   Handshakes handshakes;

@@ -16,11 +16,12 @@ constexpr Ip kAnyVip;                  // of a mark
 }  // namespace
 
 ServerPlaces::ServerPlaces(const Settings& settings, Services& services, Lan& lan, Watcher& watcher,
-                           TouchedList& touched)
+                           TouchedList& touched, Changes& changes)
     : services_(services),
       lan_(lan),
       watcher_(watcher),
       touched_(touched),
+      changes_(changes),
       places_(std::min<uint32_t>(settings.max_servers, kNoServer)),
       to_place_(settings.max_servers),
       once_nat_(settings.max_servers) {}
@@ -62,6 +63,7 @@ void ServerPlaces::place(ServerSlot slot, Instant now) {
   want_neighbor(slot, route, reachable && !server.local, now);
   note_peer(slot);
   watch_for(slot);
+  changes_.server(slot);
 }
 
 void ServerPlaces::want_neighbor(ServerSlot slot, const Route& route, bool reachable, Instant now) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // server_places.h: keeps each server's next hop, source address and reachability up to date.
 // In:  the servers of the table, routes, the links.
-// Out: Server::neighbor, source, route_mtu, reachable; addresses whose routes are needed; addresses to watch for.
+// Out: Server::neighbor, source, route_mtu, reachable, and which servers' have changed; addresses whose routes are needed; addresses to watch for.
 //
 // A change updates only the servers it concerns; a change that concerns all servers is queued and done in portions.
 #pragma once
@@ -22,7 +22,8 @@ namespace rawvs {
 
 class ServerPlaces {
  public:
-  ServerPlaces(const Settings& settings, Services& services, Lan& lan, Watcher& watcher, TouchedList& touched);
+  ServerPlaces(const Settings& settings, Services& services, Lan& lan, Watcher& watcher, TouchedList& touched,
+               Changes& changes);
 
   void place(ServerSlot slot, Instant now);  // after the slot's server was added, removed or changed
   void place_later(ServerSlot slot);
@@ -74,6 +75,7 @@ class ServerPlaces {
   Lan& lan_;
   Watcher& watcher_;
   TouchedList& touched_;
+  Changes& changes_;
   std::vector<Place> places_;  // by server slot
   SlotQueue to_place_;         // servers to update
   SlotQueue once_nat_;         // servers that used NAT before an edit

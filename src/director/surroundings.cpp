@@ -85,8 +85,8 @@ void tell(const Route& route, const Server* unready, Director::Reach why, Outbox
 Surroundings::Surroundings(const Settings& settings, Services& services, Composer& composer, ExitCounters& exits,
                            TouchedList& touched)
     : settings_(settings),
-      lan_(settings),
-      places_(settings, services, lan_, watcher_, touched),
+      lan_(settings, changes_),
+      places_(settings, services, lan_, watcher_, touched, changes_),
       composer_(composer),
       exits_(exits) {}
 
@@ -198,6 +198,7 @@ void Surroundings::follow_claim(Ip vip, Turn turn) {
     own ? lan_.claims.release(vip) : lan_.claims.retire(vip, turn.now);
   }
   look_at_locals();
+  changes_.everything();
   if (is_own_vip(vip) != was_own_vip) own_changed(vip, !was_own_vip, turn.out);
   places_.place_those_at(vip);
 }
@@ -217,6 +218,7 @@ void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {
   addresses.insert(addresses.end(), facts.addresses.begin(), facts.addresses.end());
   const bool unfit = !facts.unfit.empty() && facts.unfit != known.unfit;
   lan_.take(link, facts);
+  changes_.everything();
   tell_change(facts, unfit, came, was_usable, turn.out);
   if (!facts.usable()) {
     lan_.neighbors.pause_link(link);

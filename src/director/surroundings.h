@@ -103,6 +103,10 @@ class Surroundings {
   void place_all_later() { places_.place_all_later(); }
   void settle(Turn turn);
 
+  // Of servers' next hops, to be cleared by whoever follows them.
+  Changes& changes() { return changes_; }
+  const Changes& changes() const { return changes_; }
+
   // Reading.
   Director::Reach reach(const Server& server) const;
   Mac mac_of(const Claims::Claim& claim, Link link) const { return lan_.mac_of(claim, link); }
@@ -136,6 +140,7 @@ class Surroundings {
   void tell(const Conflict& conflict, Outbox& out) const;
 
   const Settings& settings_;
+  Changes changes_;
   Lan lan_;
   Watcher watcher_;
   ServerPlaces places_;

@@ -43,8 +43,9 @@ const char* name(Neighbors::State state) {
   return "?";
 }
 
-Neighbors::Neighbors(const Settings& settings, uint32_t capacity)
+Neighbors::Neighbors(const Settings& settings, uint32_t capacity, Changes& changes)
     : settings_(settings),
+      changes_(changes),
       neighbors_(std::min<uint32_t>(capacity, kNoNeighbor)),
       free_(capacity),
       by_addr_(capacity),
@@ -67,8 +68,15 @@ std::optional<Ip> Neighbors::who_has(Mac mac) const {
   return found == kNoSlot ? std::nullopt : std::optional(neighbors_[found].addr);
 }
 
+void Neighbors::set_state(Neighbor& n, State state) {
+  const bool knew = n.knows_mac();
+  n.state = state;
+  if (n.knows_mac() != knew) changes_.neighbor(slot_of(n));
+}
+
 void Neighbors::set_mac(Neighbor& n, Mac mac) {
   if (n.mac == mac) return;
+  changes_.neighbor(slot_of(n));
   if (!n.mac.zero()) by_mac_.remove(hash(n.mac), slot_of(n));
   n.mac = mac;
   if (!mac.zero()) by_mac_.add(hash(mac), slot_of(n));
@@ -90,7 +98,7 @@ uint16_t Neighbors::want(Ip addr, Link link, std::optional<Mac> fixed, Instant n
   ++n.wanted;
   if (fixed) {
     discard(*slot);  // no reply will release the packets that wait
-    n.state = State::fixed;
+    set_state(n, State::fixed);
     set_mac(n, *fixed);
     set_next(n, kNever);
   }
@@ -115,7 +123,7 @@ void Neighbors::unwant(uint16_t slot) {
 
 void Neighbors::ask_anew(uint16_t slot, Instant now) {
   Neighbor& n = neighbors_[slot];
-  n.state = State::asking;
+  set_state(n, State::asking);
   set_mac(n, {});
   n.asked = 0;
   set_next(n, now);
@@ -140,7 +148,7 @@ void Neighbors::sweep(Link link, Instant now) {
   for (const size_t until = std::min(swept + kSwept, used().size()); swept < until; ++swept) {
     Neighbor& n = neighbors_[swept];
     if (n.wanted == 0 || n.link != link || n.state == State::fixed) continue;
-    n.state = State::asking;
+    set_state(n, State::asking);
     n.asked = 0;
     set_next(n, now);
   }
@@ -190,7 +198,7 @@ void Neighbors::doubt(Neighbor& n, Mac rival, Instant now) {
   n.rival = rival;
   n.asked = std::max(n.asked, kQuestions - 1);
   if (n.state == State::refreshing) return;
-  n.state = State::refreshing;
+  set_state(n, State::refreshing);
   set_next(n, std::max(now, n.last_asked + kRetry));
 }
 
@@ -213,7 +221,7 @@ void Neighbors::answered(Neighbor& n, Mac mac, Turn turn) {
         formatted("real server {} is {} still, but {} says that it has its address", who, text(mac), text(rival)),
         Topic::conflict);
   }
-  n.state = State::fresh;
+  set_state(n, State::fresh);
   set_mac(n, mac);
   n.asked = 0;
   n.valid_until = turn.now + settings_.arp_timeout;
@@ -251,12 +259,12 @@ void Neighbors::discard(uint16_t slot) {
 
 void Neighbors::ask_again(Neighbor& n, std::vector<Ask>& asks, Turn turn) {
   if (n.state == State::fresh) {
-    n.state = State::refreshing;
+    set_state(n, State::refreshing);
   } else if (n.state == State::refreshing && turn.now >= n.valid_until) {
-    n.state = State::asking;
+    set_state(n, State::asking);
     n.asked = 0;
   } else if (n.state == State::asking && n.asked >= kQuestions) {
-    n.state = State::silent;
+    set_state(n, State::silent);
     discard(slot_of(n));
     turn.out.say(Severity::warning,
                  formatted("real server {} does not answer {}: packets for it are dropped", text(n.addr),

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/changes.h"
 #include "core/link.h"
 #include "core/outbox.h"
 #include "core/service.h"
@@ -58,7 +59,8 @@ class Neighbors {
     bool knows_mac() const { return state == State::fresh || state == State::refreshing || state == State::fixed; }
   };
 
-  Neighbors(const Settings& settings, uint32_t capacity);
+  // changes: of MAC addresses, and whether they are known; outlives this.
+  Neighbors(const Settings& settings, uint32_t capacity, Changes& changes);
 
   // Wanted addresses are counted: each want() needs one unwant(). kNoNeighbor: no slot left.
   uint16_t want(Ip addr, Link link, std::optional<Mac> fixed, Instant now);
@@ -113,6 +115,7 @@ class Neighbors {
   void discard(uint16_t slot);
   void set_next(Neighbor& n, Instant when);
   void set_mac(Neighbor& n, Mac mac);
+  void set_state(Neighbor& n, State state);
   void sweep(Link link, Instant now);
   uint16_t slot_of(const Neighbor& n) const { return static_cast<uint16_t>(&n - neighbors_.data()); }
   static uint64_t hash(Ip addr, Link link) { return mixed(mixed(addr) + index(link)); }
@@ -124,6 +127,7 @@ class Neighbors {
   std::span<const Neighbor> used() const { return std::span(neighbors_).first(free_.used()); }
 
   const Settings& settings_;
+  Changes& changes_;
   std::vector<Neighbor> neighbors_;  // all slots
   FreeSlots free_;
   SlotHash by_addr_, by_mac_;  // by_mac_: those whose MAC address is, or was, known

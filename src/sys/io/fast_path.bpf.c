@@ -270,14 +270,19 @@ static __always_inline int equal_mac(const __u8* a, const __u8* b) {
   return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5])) == 0;
 }
 
+static __always_inline int is_sender(const __u8* mac) {
+  return (mac[0] & 1) == 0 && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
+}
+
 // Whether the frame is addressed to us as the flow's frames in this direction are, and came the same way.
 static __always_inline int comes_as_usual(const struct __sk_buff* skb, const struct packet* p, const struct way* way) {
   const struct fast_flow* const f = way->flow;
   const __u32 at = way->is_reply ? f->own_out : f->own_in;
   const struct fast_own* const own = bpf_map_lookup_elem(&owns, &at);
   if (!own || own->ifindex != skb->ifindex || !equal_mac(own->mac, p->eth_to)) return 0;
+  if (!is_sender(p->eth_from) || equal_mac(own->mac, p->eth_from)) return 0;
   // Replies go to the MAC address from which the client's packets come: the director has to learn another one.
-  return way->is_reply || f->method == FAST_ROUTE || equal_mac(f->client_mac, p->eth_from);
+  return way->is_reply || !f->one_mac || equal_mac(f->client_mac, p->eth_from);
 }
 
 // The way on. False: the director has to decide.
