@@ -3,19 +3,15 @@
 #include "sys/io/tap_filter.h"
 
 #include <gtest/gtest.h>
-#include <linux/bpf.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <optional>
 #include <random>
 
 #include "core/sort.h"
 #include "frames.h"
+#include "program_array.h"
 #include "side/capture_filter.h"
-#include "sys/guard/bpf.h"
-#include "sys/guard/bpf_insn.h"
 #include "sys/guard/filter_program.h"
 #include "sys/sys.h"
 
@@ -51,23 +47,6 @@ class Pair {
  private:
   Fd from_, to_;
 };
-
-Fd array_of_programs() {
-  bpf_attr attributes{};
-  attributes.map_type = BPF_MAP_TYPE_PROG_ARRAY;
-  attributes.key_size = attributes.value_size = sizeof(uint32_t);
-  attributes.max_entries = 1;
-  return Fd(static_cast<int>(syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes)));
-}
-
-int put_first(int array, int program) {
-  const uint32_t first = 0;
-  bpf_attr attributes{};
-  attributes.map_fd = static_cast<uint32_t>(array);
-  attributes.key = reinterpret_cast<uintptr_t>(&first);
-  attributes.value = reinterpret_cast<uintptr_t>(&program);
-  return static_cast<int>(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof attributes));
-}
 
 class TapFilter : public testing::Test {
  protected:
@@ -230,10 +209,7 @@ TEST_F(TapFilter, AsksTheFirstProgramAboutWhatItAccepts) {
   EXPECT_EQ(pair->gets(v4), static_cast<ssize_t>(v4.size()));
   EXPECT_EQ(pair->gets(v6), -1);
   for (const int32_t says : {0, 20, -1}) {
-    const bpf_insn code[] = {ebpf::set(ebpf::r0, says), ebpf::leave()};
-    const auto other = load_bpf_program(BPF_PROG_TYPE_SOCKET_FILTER, code, "test");
-    ASSERT_TRUE(other) << other.error().text;
-    ASSERT_EQ(put_first(array_.get(), other->get()), 0) << strerror(errno);
+    put_first(array_, says);
     EXPECT_EQ(pair->gets(v4), says == 0 ? -1 : says < 0 ? static_cast<ssize_t>(v4.size()) : says);
     EXPECT_EQ(pair->gets(v6), -1);
   }

@@ -67,6 +67,8 @@ class Rawvs:
 
     def configuration(self, marks):
         lines = ["[director]", "interface = eth0", "inside = eth1", f"control = {self.dir}/control.sock"]
+        if "FAST_AFTER" in os.environ:
+            lines.append(f"fast_after = {os.environ['FAST_AFTER']}")
         lines += [f"{k} = {v}" for k, v in self.settings.items()]
         groups = {}
         for mark, vip, proto, ports in marks:

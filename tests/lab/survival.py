@@ -31,6 +31,8 @@ class Downloads:
         self.size = size
         for name in servers:
             (lab.page_root(name) / "large").write_bytes(bytes(size))
+        # What a client does not read yet would else wait with it, and its server would be done.
+        lab["client"].sysctl(tcp_rmem="4096 65536 65536")
         before = self.count(director, "active", "inactive")
         self.program = lab["client"].start(
             "curl", "--no-progress-meter", "--parallel", "--parallel-immediate", "--parallel-max", str(DOWNLOADS),

@@ -40,7 +40,8 @@ class Director:
         self.host = network[host]
         self.control = network.directory / f"{name}.sock"
         self.ini = network.directory / f"{name}.ini"
-        settings = {"interface": "eth0", "control": self.control, "seccomp": "kill", **settings}
+        # The fast path in use early: what the director sees of a connection is what it must not miss.
+        settings = {"interface": "eth0", "control": self.control, "seccomp": "kill", "fast_after": 1, **settings}
         lines = ["[director]", *[f"{key} = {value}" for key, value in settings.items()], ""]
         self.ini.write_text("\n".join(lines) + "\n" + "\n".join(sections or [virtual()]))
         self.folder = folder

@@ -28,6 +28,8 @@ Engine::End Engine::run() {
   if (!p.signals.stopping()) return End::replace;
   p.requests.end();
   p.mastership.stop();
+  p.context.now = clock_now();
+  p.end_fast();
   p.saving.save_all();
   if (!p.context.config.state.empty()) p.ports.leave_guards(true);
   return End::stop;

@@ -11,6 +11,7 @@
 #include "rawvs/config.h"
 #include "rawvs/control.h"
 #include "rawvs/director.h"
+#include "sys/engine/fast_engine.h"
 #include "sys/engine/frame_exchange.h"
 #include "sys/engine/part.h"
 #include "sys/engine/poller.h"
@@ -26,6 +27,7 @@ struct EngineContext {
         log(its_log),
         helper(its_helper),
         now(clock_now()),
+        fast(config, log, director),
         director(config.settings, random_hash_key(), now),
         frames(config.settings.max_connections, director, outbox, poller, log) {}
 
@@ -33,7 +35,8 @@ struct EngineContext {
   const Log& log;
   const Helper& helper;
   ProcessUse use{};
-  Instant now;  // start of this turn of the loop
+  Instant now;      // start of this turn of the loop
+  FastEngine fast;  // before the director, which uses its memory to the end
   Director director;
   Outbox outbox;
   Poller poller;

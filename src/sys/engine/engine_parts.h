@@ -43,6 +43,7 @@ struct Engine::Parts {
   }
   ~Parts() {
     context.parts = {};
+    end_fast();
     ports.close();
   }
   Parts(const Parts&) = delete;
@@ -52,6 +53,7 @@ struct Engine::Parts {
   Result<Done> open(int signals_fd, const Predecessor& predecessor);
   Result<Done> load(int signals_fd);  // what can be done while another one forwards
   Result<std::optional<std::string>> take_over(const Predecessor& predecessor);
+  void end_fast();         // what the fast path knows goes to the director, which forwards everything itself
   void stop_forwarding();  // another rawvsd takes over
   void go_on();            // it did not
   Result<Done> load_tables();

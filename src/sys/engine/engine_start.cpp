@@ -49,6 +49,7 @@ Result<Done> Engine::Parts::load(int signals_fd) {
   if (!netlink) return netlink.error();
   context.netlink = std::move(*netlink);
   if (const auto opened = context.frames.open(); !opened) return opened.error();
+  context.fast.load();
   if (const auto opened = signals.open(signals_fd); !opened) return opened.error();
   if (const auto opened = local_clients.open(std::move(already.tun)); !opened) return opened.error();
   // Services before interfaces: filter and guard are made once for all services.
@@ -97,8 +98,16 @@ Result<Done> Engine::Parts::open(int signals_fd, const Predecessor& predecessor)
                        already.calls);  // last: clients take the socket's existence for "ready"
 }
 
+// The director first: what its socket's filter leaves out, the program still forwards until then.
+void Engine::Parts::end_fast() {
+  context.fast.stop();
+  ports.end_fast();
+}
+
+// The programs stay attached, and leave everything to the other rawvsd: detaching them takes the kernel milliseconds.
 void Engine::Parts::stop_forwarding() {
   context.now = clock_now();
+  context.fast.stop();
   context.frames.drain(context.now);
   context.another_serves = true;
   ports.release();
@@ -108,6 +117,8 @@ void Engine::Parts::stop_forwarding() {
 void Engine::Parts::go_on() {
   context.now = clock_now();
   context.another_serves = false;
+  ports.end_fast();  // the other one may have removed them
+  context.fast.go_on();
   ports.take_back();
   if (const auto followed = syncing.follow(); !followed) context.log.write(Severity::error, followed.error().text);
 }

@@ -77,7 +77,12 @@ size_t FrameExchange::receive_all(Instant now) {
       if (link.io) last += receive_batch(*link.io, now);
     }
     served += last;
+    if (last == 0 && director_.choosing()) {  // those that arrived meanwhile have to be quick
+      director_.caught_up(true, now);
+      last = 1;
+    }
   } while (last != 0 && served < kFramesPerTurn);
+  if (director_.choosing()) director_.caught_up(false, now);
   return std::min(served, kFramesPerTurn);
 }
 

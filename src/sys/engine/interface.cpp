@@ -52,6 +52,8 @@ Result<Done> Interface::open(Duration patience) {
   if (const auto locked = lock(); !locked) return locked;
   if (tun_) return open_tun();
   if (const auto opened = open_io(patience); !opened) return opened;
+  fast_problem_.clear(), fast_refused_ = false;
+  if (context_.fast.taps() < 0) FastHook::remove_left(facts_.ifindex);
   attach_guard();
   return Done{};
 }
@@ -64,7 +66,8 @@ Result<Done> Interface::open_io(Duration patience) {
                                .ring_frames = context_.config.ring_frames,
                                .mtu = facts_.mtu,
                                .ethernet = facts_.ethernet,
-                               .patience = patience},
+                               .patience = patience,
+                               .fast_taps = facts_.ethernet ? context_.fast.taps() : -1},
                               context_.frames.flows());
   if (!opened) return opened.error();
   io_ = std::move(opened->io);
@@ -94,6 +97,7 @@ Result<Done> Interface::take_back() {
     former_guard_ = std::move(guard_);
     attach_guard();
   } else if (!reopens) {
+    follow_fast();
     return Done{};
   }
   told_ = {};  // filter and guard get the present addresses
@@ -110,7 +114,43 @@ void Interface::say_io(const std::string& skipped) const {
   }
 }
 
+// Not by a filter that failed: what the director does not get, nobody else would forward.
+void Interface::follow_fast() {
+  if (!io_ || !context_.fast.serves() || fast_refused_) return detach_fast();
+  if (io_->leaves_out_fast()) {
+    if (!fast_) attach_fast();
+    return;
+  }
+  detach_fast();
+  say_no_fast(io_->fast_problem());
+}
+
+void Interface::attach_fast() {
+  const bool guard_by_tcx = guard_ && guard_->link_fd() >= 0;
+  auto attached = context_.fast.attach(facts_.ifindex, guard_by_tcx ? FastWays::tcx : FastWays::both);
+  fast_refused_ = !attached;
+  if (!attached) return say_no_fast(attached.error().text);
+  fast_ = std::move(*attached);
+  fast_problem_.clear();
+  context_.fast.link(link_, true);
+  context_.log.write(Severity::info, formatted("{}: fast path attached ({})", name_, fast_->way()), Topic::interface);
+}
+
+void Interface::detach_fast() {
+  if (!fast_) return;
+  context_.fast.link(link_, false);
+  fast_.reset();
+}
+
+void Interface::say_no_fast(const std::string& problem) {
+  if (problem.empty() || std::exchange(fast_problem_, problem) == problem) return;
+  const bool wanted = context_.config.fast_path == FastMode::on;
+  context_.log.write(wanted ? Severity::warning : Severity::info, formatted("{}: no fast path: {}", name_, problem),
+                     Topic::interface);
+}
+
 void Interface::attach_guard() {
+  detach_fast();  // it comes before the guard if it is attached after it
   if (context_.config.guard == GuardMode::off) {
     Guard::remove_left(facts_.ifindex);
     context_.log.write(Severity::warning,
@@ -150,6 +190,7 @@ void Interface::end_former_guard() {
 
 void Interface::close() {
   if (io_) past_ += io_->counters();
+  detach_fast();
   kept_.release();
   former_guard_.reset();
   guard_.reset();
@@ -197,6 +238,8 @@ void Interface::protect(const std::vector<Ip>& hosts) {
   told_.macs = own_macs();
   told_.hosts = hosts;
   if (!guard_) return;
+  // A classic guard may get new filters; follow_fast() attaches it again.
+  if (fast_ && !fast_->stays_first() && !guard_->knows_flows()) detach_fast();
   const auto done = guard_->protect(told_.watch, told_.macs, hosts);
   if (!done) told_.again = std::min(told_.again, context_.now + kRetry);
   if (std::exchange(told_.partly, !done) == !done) return;
@@ -214,6 +257,7 @@ void Interface::widen(const std::vector<Ip>& hosts) {
   if (const auto done = io_->widen(told_.watch, told_.macs); !done) {
     context_.log.write(Severity::error, done.error().text, Topic::interface);
   }
+  follow_fast();
 }
 
 // Once, until it is mended: what is missing differs from change to change.
@@ -248,6 +292,7 @@ void Interface::watch_all(const std::vector<Ip>& hosts) {
                        Topic::interface);
   }
   say_groups();
+  follow_fast();
 }
 
 }  // namespace rawvs

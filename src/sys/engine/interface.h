@@ -44,13 +44,14 @@ class Interface {
   Result<Done> open(Duration patience);
   void close();
   // What another rawvsd needs to take over: the lock, and a back end that the kernel gives to one process only. The
-  // guard stays. take_back(): it did not take over. An Error: open() is to be called again.
+  // guard stays, the fast path does not. take_back(): it did not take over. An Error: open() is to be called again.
   void release();
   Result<Done> take_back();
   // Whether the guard stays for some seconds, for a start that follows; else it is the next one's matter from now on.
   void leave_guard(bool stays);
   // This one's guard knows everything by now: one of an earlier rawvsd, or of before take_back(), goes.
   void end_former_guard();
+  void end_fast() { detach_fast(); }  // REQUIRES: the director forwards everything itself
 
   // Filter and guard follow the director's VIPs and NAT servers at once, so that they are in effect when the request is
   // answered: the filter admits at least what is needed. Narrowing it, and neighbours, may wait until deadline():
@@ -65,6 +66,11 @@ class Interface {
   Result<Done> open_tun();
   void say_io(const std::string& skipped) const;
   void attach_guard();
+  // The fast path is attached to the interface, after the guard, while the socket's filter leaves out what it forwards.
+  void follow_fast();
+  void attach_fast();
+  void detach_fast();
+  void say_no_fast(const std::string& problem);
   void watch_all(const std::vector<Ip>& hosts);
   void widen(const std::vector<Ip>& hosts);
   void protect(const std::vector<Ip>& hosts);
@@ -80,7 +86,10 @@ class Interface {
   InterfaceLock lock_;
   std::unique_ptr<FrameIo> io_;
   std::unique_ptr<Guard> guard_, former_guard_;
-  bool alone_ = false;  // there is no former guard
+  std::unique_ptr<FastHook> fast_;
+  std::string fast_problem_{};  // why the fast path is not attached; logged
+  bool fast_refused_ = false;   // by the kernel: it is tried again by open()
+  bool alone_ = false;          // there is no former guard
   KeptGuard kept_;
   struct {  // the last settings of the open socket's filter and guard
     Watch watch{};

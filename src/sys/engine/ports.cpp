@@ -251,6 +251,10 @@ void Ports::count() {
   }
 }
 
+void Ports::end_fast() {
+  for (const auto& port : ports_) port->interface.end_fast();
+}
+
 void Ports::leave_guards(bool stay) {
   for (const auto& port : ports_) port->interface.leave_guard(stay);
 }

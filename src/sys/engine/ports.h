@@ -49,6 +49,7 @@ class Ports final : public Part {
   void count();  // updates the counters for the director's listings
   // Before this process ends. stay: for some seconds, for a start that follows. Else another rawvsd has its own.
   void leave_guards(bool stay);
+  void end_fast();  // as in Interface
 
   std::span<const Link> links() const { return first_links(ports_.size()); }
   const std::string& name(Link link) const { return ports_[index(link)]->interface.name(); }

@@ -32,6 +32,7 @@ class FastHook {
   // Removes what a killed rawvsd left on clsact, which forwards by what it knew.
   static void remove_left(int ifindex);
 
+  bool stays_first() const { return !hook_; }  // false: new filters of a guard come before it
   const char* way() const { return hook_ ? "clsact" : "tcx"; }
 
  private:

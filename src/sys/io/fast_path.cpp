@@ -79,17 +79,6 @@ Result<Done> FastPath::fill_taps() const {
   return Done{};
 }
 
-void FastPath::clear() {
-  const FastMemory& m = memory_;
-  *m.head = {};
-  std::ranges::fill(m.buckets, fast_bucket{});
-  std::ranges::fill(m.flows, fast_flow{});
-  std::ranges::fill(m.servers, fast_server{});
-  std::ranges::fill(m.hops, fast_hop{});
-  std::ranges::fill(m.owns, fast_own{});
-  std::ranges::fill(m.counts, fast_counts{});
-}
-
 template <class T>
 Result<std::span<T>> FastPath::map(const bpf_map* map) {
   const size_t entries = bpf_map__max_entries(map), size = whole_pages(entries * sizeof(T));

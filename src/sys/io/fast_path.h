@@ -42,7 +42,6 @@ class FastPath {
   int classifier() const;
   int tap() const;
   int taps() const;  // an array of programs, the first of which is tap()
-  void clear();      // the memory is as after load(). REQUIRES: no classifier is attached
 
  private:
   struct Mapped {

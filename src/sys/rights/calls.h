@@ -56,8 +56,8 @@ inline constexpr AllowedCalls kDirectorCalls[] = {
     {"seccomp", "the next program's list"},
 };
 
-// Where eBPF programs are loaded: a guard's, AF_XDP's. Maps change with connections.
-inline constexpr AllowedCalls kProgramCalls[] = {{"bpf perf_event_open", "the guard's programs and maps"}};
+// Where eBPF programs are loaded: a guard's, AF_XDP's, the fast path's. Maps change with connections.
+inline constexpr AllowedCalls kProgramCalls[] = {{"bpf perf_event_open", "programs and maps, of the guard and others"}};
 
 // rawvs-helper's programs inherit what it may not do, and no process can undo that: so it refuses only what no program
 // of a check or a VRRP instance has to do. All of these need rights that such a program does not have, or reach into

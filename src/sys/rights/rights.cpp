@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "sys/handed_over.h"
+#include "sys/io/fast_path.h"
 #include "sys/rights/call_filter.h"
 #include "sys/sys.h"
 #include "wire/formatted.h"
@@ -70,11 +71,18 @@ void close_range_of(unsigned first, unsigned last) {
   for (unsigned fd = first; fd <= std::min<unsigned>(last, kOldestDescriptors); ++fd) close(static_cast<int>(fd));
 }
 
-}  // namespace
-
-bool loads_programs(const Config& config) {
+// With anything else it goes on without them.
+bool needs_programs(const Config& config) {
   return (config.guard != GuardMode::off && config.guard != GuardMode::classic) || config.io == IoMode::xdp;
 }
+
+bool may_have_fast_path(const Config& config) {
+  return kHasFastPath && config.fast_path != FastMode::off && config.io != IoMode::xdp;
+}
+
+}  // namespace
+
+bool loads_programs(const Config& config) { return needs_programs(config) || may_have_fast_path(config); }
 
 Rights Rights::find(const Config& config) {
   Rights rights;
@@ -84,7 +92,7 @@ Rights Rights::find(const Config& config) {
   if (config.io == IoMode::xdp && !memory_unlimited()) rights.wanted_.push_back(CAP_IPC_LOCK);
   if (loads_programs(config) && kernel_knows(kBpf)) {
     rights.wanted_.insert(rights.wanted_.end(), {kPerfmon, kBpf});
-  } else if (loads_programs(config)) {
+  } else if (needs_programs(config)) {  // such a kernel has no fast path
     rights.wanted_.push_back(CAP_SYS_ADMIN);
     rights.warnings_.emplace_back(
         "this kernel has no capability for eBPF alone (Linux 5.8): rawvsd keeps sys_admin for its guard; with "

@@ -54,7 +54,7 @@ class Rights {
 // get that run as root: these, and those that change the network. Without root, no rights beyond the user's.
 Result<Done> keep_for_programs();
 
-bool loads_programs(const Config& config);  // eBPF programs and maps: of the guard, or of AF_XDP
+bool loads_programs(const Config& config);  // eBPF programs and maps: of the guard, AF_XDP, the fast path
 
 // "user rawvs; capabilities net_admin, net_raw": what this process holds.
 std::string rights_held();
