@@ -89,8 +89,8 @@ FUZZ_SHARED := tests/fuzz/packets.cpp
 # given.
 HOT        := $(addprefix src/wire/,checksum.cpp crc32c.cpp discovery.cpp ipv6_header.cpp packet.cpp split.cpp \
                 tcp_options.cpp tcp_segment.cpp) \
-              $(addprefix src/core/,connection.cpp proof.cpp rewrite.cpp scheduler.cpp sctp_state.cpp sync.cpp syn_cookie.cpp \
-                syn_proxy.cpp tcp_numbers.cpp tcp_state.cpp track.cpp traffic.cpp tunnel.cpp unproven.cpp) \
+              $(addprefix src/core/,connection.cpp connection_wheel.cpp proof.cpp rewrite.cpp scheduler.cpp sctp_state.cpp \
+                sync.cpp syn_cookie.cpp syn_proxy.cpp tcp_numbers.cpp tcp_state.cpp track.cpp traffic.cpp tunnel.cpp unproven.cpp) \
               $(addprefix src/director/,classify.cpp departure.cpp director.cpp flows.cpp flows_begin.cpp flows_room.cpp forwarder.cpp handshakes.cpp) \
               $(addprefix src/sys/io/,link_send.cpp packet_socket.cpp xdp_checksum.cpp xdp_io.cpp) \
               $(addprefix src/sys/engine/,engine.cpp frame_exchange.cpp poller.cpp) src/sys/guard/flow_map.cpp src/sys/net/host_route.cpp
