@@ -26,7 +26,7 @@ import subprocess
 import tempfile
 
 from lab.director import Director, program
-from lab.namespaces import Trouble, eventually
+from lab.namespaces import Network, Trouble, eventually
 
 CLIENT, VIP, SERVERS = "192.0.2.1", "192.0.2.100", ("203.0.113.11", "203.0.113.12")
 OUTSIDE, INSIDE = "192.0.2.10", "203.0.113.10"
@@ -52,6 +52,7 @@ class Lane:
         self.target, self.small = VIP, SMALL  # the destination of the load, and its frames' least size
         self.flows = 1000
         self.programs = []  # of the director
+        self.warm_up = 0    # how often each flow is sent again before it counts
         self.rawvs = None
         cable(self.client, "eth0", MAC["client"], self.director, "eth0", MAC["director"])
         cable(self.director, "eth1", MAC["inside"], self.server, "eth0", MAC["server"])
@@ -172,14 +173,21 @@ def kernel(network, whole=False, polled=False):
     return lane
 
 
-def nft(network, udp_seconds=LONG, whole=False, polled=False):
-    lane = Lane(network, named("nftables DNAT", polled), whole=whole, polled=polled)
+def nft(network, udp_seconds=LONG, whole=False, polled=False, flows=1000, note=""):
+    lane = Lane(network, named("nftables DNAT" + note, polled), whole=whole, polled=polled)
+    lane.flows = flows
     lane.director.sysctl(ip_forward=1)
     lane.director.run("nft", f"table ip nat {{ chain in {{ type nat hook prerouting priority dstnat; ip daddr {VIP} "
                              f"dnat to numgen inc mod 2 map {{ 0: {SERVERS[0]}, 1: {SERVERS[1]} }}; }}; }}")
     lane.director.run("sh", "-c", f"for f in udp_timeout udp_timeout_stream; do "
                                   f"echo {udp_seconds} > /proc/sys/net/netfilter/nf_conntrack_$f; done")
     return lane
+
+
+def has_fast():
+    """Returns whether rawvsd forwards by a program in the kernel here."""
+    with Network() as network:
+        return "fast path: on" in rawvs(network, "dr", io=FAST).rawvs.log()
 
 
 def has_xdp():
@@ -194,6 +202,11 @@ def has_xdp():
 BEFORE = ", before"
 OWN = "own address"
 METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "full NAT"}
+FAST = "fast"  # beside the back ends: ring with the fast path, which others go without
+
+
+def methods_of(io):
+    return [method for method in METHODS if io != FAST or method != "tun"]
 
 
 def ipvs(network, method):
@@ -227,8 +240,12 @@ def rawvs(network, method, flows=1000, io=None, udp_seconds=LONG, note="", whole
     places = 2 if ipv6 or method == "fullnat" else 1  # of the table, for each connection
     settings = {"inside": "eth1", "timeout_udp": f"{udp_seconds}s", "ring_frames": lane.ring_frames,
                 "max_connections": max(262144, (flows + flows // 16) * places)}
-    if io:
+    settings["fast_path"] = "on" if io == FAST else "off"
+    if io == FAST:  # what many connections begin with is not what is measured
+        settings |= {"fast_flows": max(16384, 2 * flows), "fast_after": 8 if flows <= 1000 else 1}
+    elif io:
         settings["io"] = io
+    lane.warm_up = 8 if io == FAST else 0  # an unproven connection stays with the director
     lane.rawvs = Director(lane, *sections, name=f"rawvs{lane.key}", folder=folder, **settings)
     lane.rawvs.start()
     os.sched_setaffinity(lane.rawvs.program.pid, {DIRECTOR_CORE})

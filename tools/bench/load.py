@@ -52,6 +52,8 @@ def fill(lane):
     for rate in (150_000, 100_000, 60_000, 30_000, 2_000):
         trial(lane, rate, 1, "in-order")
         if not lane.rawvs or lane.known() >= lane.flows:
+            for _ in range(lane.warm_up):
+                trial(lane, max(150_000, lane.flows), 1, "in-order")
             return
     raise Trouble(f"{lane.name}: {lane.known()} connections, expected {lane.flows}")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The targets: ratios within one run, wanted and measured."""
-from bench.lanes import BEFORE, OWN
+from bench.lanes import BEFORE, FAST, OWN
 from bench.report import BARE, HAPROXY, KERNEL, NFT, POLLED, STREAM
 
 MEGABYTE = 1024  # KB
@@ -9,6 +9,9 @@ MEGABYTE = 1024  # KB
 def targets(samples, io):
     """(text, measured or None, wanted, whether more is better)"""
     for back_end in io:
+        if back_end == FAST:
+            yield from fast_targets(samples)
+            continue
         for kind in ("", POLLED):
             yield from packet_targets(samples, back_end, kind)
         for kind in ("", POLLED):
@@ -24,6 +27,28 @@ def targets(samples, io):
                 yield from before_targets(samples, lane, kind)
     yield from whole_targets(samples, f" {io[0]}")  # AF_XDP is for packets: rawvs.ini(5) has its limits
     yield "rawvsd stripped, KB", value(samples, "rawvsd", "stripped_bytes", 1000), 780, False
+
+
+def fast_targets(samples):
+    """The fast path beside the kernel's own ways."""
+    for method, polled in (("DR", 1.25), ("NAT", 1.15)):
+        lane = f"rawvs {method} {FAST}"
+        yield f"{lane}{POLLED}: lossless rate, of {NFT}'s", of(samples, lane + POLLED, NFT + POLLED), polled, True
+        yield f"{lane}{POLLED}: of the bare ring forwarder's", of(samples, lane + POLLED, BARE + POLLED), 2.2, True
+        yield f"{lane}: lossless rate, of {NFT}'s", of(samples, lane, NFT), 1.5, True
+        for many in ("300,000", "1,000,000"):
+            yield f"{lane}, {many} connections: of {NFT}'s", of(samples, f"{lane}, {many}", f"{NFT}, {many}"), 1.0, True
+        for kind in ("", POLLED):
+            kept = of(samples, lane + kind, lane + kind, "overload_60", "lossless_60")
+            yield f"{lane}{kind}: rate under overload, of its own lossless one", kept, 0.9, True
+        yield f"{lane}: TCP throughput, of {KERNEL}'s", of(samples, lane, KERNEL, "gbits"), 1.0, True
+        yield f"{lane}: CPU per gigabyte, of {KERNEL}'s", of(samples, lane, KERNEL, "cpu_gigabyte"), 1.0, False
+        more = of(samples, lane, KERNEL, "alone_p50")
+        yield f"{lane}: latency of one packet, of {KERNEL}'s", more, 1.1, False
+        http = of(samples, lane, lane.replace(FAST, "ring"), "requests_new")
+        yield f"{lane}: HTTP requests/s on new connections, of the ring's", http, 1.0, True
+    dr = f"rawvs DR {FAST}{POLLED}"
+    yield f"{dr}: lossless rate, of {KERNEL}'s", of(samples, dr, KERNEL + POLLED), 0.95, True
 
 
 def whole_targets(samples, end):
