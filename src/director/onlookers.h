@@ -24,6 +24,9 @@ class Onlookers {
 
   bool add(const std::shared_ptr<Observer>& observer);  // false: there are kMost already
   bool empty() const { return observers_.empty(); }
+  void forget_gone() {  // destroyed ones
+    std::erase_if(observers_, [](const auto& observer) { return observer.expired(); });
+  }
 
   // Calls decide() and shows the packet to the observers that want it. Returns decide()'s result.
   template <class Decide>
