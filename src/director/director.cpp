@@ -17,7 +17,6 @@ namespace rawvs {
 void Director::Path::frames_arrived(std::span<Frame> frames, Turn turn) {
   estimate(turn.now);
   surroundings.recycle();
-  onlookers.forget_gone();
   const std::span<Arrival> batch = std::span(batch_).first(std::min(frames.size(), kBatch));
   for (size_t i = 0; i < batch.size(); ++i) {
     batch[i].frame = &frames[i];

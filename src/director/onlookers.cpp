@@ -13,7 +13,7 @@ Method used(const Server& server, Method method) { return server.local ? Method:
 }  // namespace
 
 bool Onlookers::add(const std::shared_ptr<Observer>& observer) {
-  forget_gone();
+  std::erase_if(observers_, [](const auto& gone) { return gone.expired(); });
   if (observers_.size() == kMost) return false;
   if (!seen_) seen_ = std::make_unique_for_overwrite<uint8_t[]>(Observer::kMostSeen);
   observers_.push_back(observer);

@@ -2,6 +2,7 @@
 // onlookers.h: calls observers (observer.h): copies a packet before the decision, and reports the decision afterwards.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <vector>
@@ -23,9 +24,8 @@ class Onlookers {
       : services_(services), flows_(flows), surroundings_(surroundings) {}
 
   bool add(const std::shared_ptr<Observer>& observer);  // false: there are kMost already
-  bool empty() const { return observers_.empty(); }
-  void forget_gone() {  // destroyed ones
-    std::erase_if(observers_, [](const auto& observer) { return observer.expired(); });
+  bool empty() const {                                  // those that are gone stay in the list until another one comes
+    return std::ranges::all_of(observers_, [](const auto& one) { return one.expired(); });
   }
 
   // Calls decide() and shows the packet to the observers that want it. Returns decide()'s result.
