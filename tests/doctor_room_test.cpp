@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// doctor_room_test.cpp: what doctor says of a connection table that fills.
+// doctor_room_test.cpp: what doctor says of tables that fill.
 #include <gtest/gtest.h>
 
 #include "doctor_fixture.h"
@@ -38,6 +38,14 @@ TEST(DoctorRoom, FindsServicesThatRefuseClients) {
         "note:client-rate", "4 packets of new connections were dropped: client_rate = 9", "raise client_rate");
   finds({.changed = with("allow-lists=1 allow-networks=0 counted=1 refused=0 refused-for=-")}, "error:allows-nobody",
         "its allow lists have no network", "allow_file");
+}
+
+TEST(DoctorRoom, FindsThatTheFastPathHasNoRoomWhileItIsFull) {
+  finds({.added = {"fast on=1 flows=16000 capacity=16384 no-room=70"}}, "note:fast-path-full",
+        "the fast path fills: 16000 of 16384 connections, and it found no room for one 70 times since rawvsd's start",
+        "set fast_flows = 32768 in /etc/rawvs.ini (it is 16384), and restart rawvsd");
+  EXPECT_EQ(checks(examined({.added = {"fast on=1 flows=16000 capacity=16384 no-room=0"}})), "");
+  EXPECT_EQ(checks(examined({.added = {"fast on=1 flows=12 capacity=16384 no-room=70"}})), "");
 }
 
 }  // namespace

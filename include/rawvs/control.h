@@ -24,7 +24,7 @@
 //   clear
 //   zero             [service]
 //   set-timeouts     [tcp] [tcpfin] [udp]     seconds; 0 or left out = unchanged
-//   list             [service]                rows: daemon, then service, each followed by its server rows
+//   list             [service]                rows: daemon, fast, then service, each followed by its server rows
 //   connections      [flow keys] [state] [service]   rows: connection; only those that match all keys
 //   timeouts                                  rows: timeouts
 //   exits                                     rows: exit, link
@@ -80,6 +80,11 @@
 //               servers-used= servers-most= services-used= services-most= fragments-used= fragments-most=
 //               ftp-used= ftp-most=
 //               places of other tables; servers: also removed ones that connections use; fragments: datagrams that wait
+//   fast        on= [off-for=held|no-link|watched|changes] flows= capacity= chosen= no-room= packets= packet-bytes=
+//               the program in the kernel that forwards packets, if there is one; on=0: nothing now, since another
+//               rawvsd takes over (held), it is on no interface, a trace or capture wants to see packets, or what it
+//               knows is being renewed; flows: connections now, of capacity; since the start: chosen: connections that
+//               it got; no-room: attempts; packets: that it forwarded, which all other counts contain
 //   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
@@ -105,6 +110,7 @@
 //               the last two and no-route it gets no connection; via: its next hop, or -; fixed=1: mac is configured
 //   connection  protocol=tcp|udp|sctp|ip expires= state= client= virtual= server=      expires in seconds
 //               [virtual-name=] [server-name=]                 if they have names
+//               fast=1: the program in the kernel has it (fast)
 //               with full NAT: local= as its server sees the client
 //               client port 0: a persistence template, state NONE or ASSURED; protocol=ip: a mark's, virtual=the mark
 //               written as an address ([0:a::]:0 for mark 10 of IPv6), and port 0

@@ -197,7 +197,7 @@ class Director {
   const ConnectionTable& connections() const;
   Endpoint local(const Connection& c) const;  // of full NAT: what its server sees as the client
   bool counts_clients() const;                // false: it got no memory for that
-  FastUse fast_use() const;                   // director/fast_connections.h
+  FastUse fast_use() const;                   // core/fast_use.h
   Pressure pressure() const;                  // on the connection table (core/pressure.h)
   const Neighbors& neighbors() const;
   const Claims& claims() const;

@@ -201,6 +201,7 @@ Objection set_timeouts(const Call& call) {
 
 Objection list(const Call& call) {
   call.rows.push_back(daemon_row(call.context));
+  call.rows.push_back(fast_row());
   if (!call.values.of(Key::service)) return call.rows.push_back(service_rows(call.context)), std::nullopt;
   ServiceKey key;
   if (auto fault = read_service_key(call.values, key)) return fault;

@@ -203,6 +203,7 @@ void write_connection(std::string& row, const Connection& connection, Duration l
   put(row, "client", text(Endpoint{key.client, key.cport}));
   put(row, "virtual", text(Endpoint{key.vip, key.vport}));
   put(row, "server", text(connection.real_server()));
+  if (connection.is_fast()) put(row, "fast", 1);
 }
 
 class ConnectionRows final : public RowSource {

@@ -16,6 +16,7 @@ namespace rawvs {
 
 void put_limits(std::string& row, const Service& service);  // REQUIRES: it has limits (control_rows_limits.cpp)
 std::unique_ptr<RowSource> daemon_row(const ControlContext& context);  // control_rows_daemon.cpp
+std::unique_ptr<RowSource> fast_row();                                 // none without the program
 // What its checks took; nothing, if it has none (control_rows_ha.cpp).
 void put_latencies(std::string& row, const ControlContext& context, const ServiceKey& service);
 // Services in slots [first, end), each followed by its servers.

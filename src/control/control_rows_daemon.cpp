@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// control_rows_daemon.cpp: the row about the daemon and its connection table.
+// control_rows_daemon.cpp: the rows about the daemon and its connection table, and about the fast path.
 #include <numeric>
 #include <utility>
 
 #include "control/control_rows.h"
 #include "control/control_words.h"
 #include "core/connection.h"
+#include "core/fast_use.h"
 #include "core/pressure.h"
 #include "core/reassembly.h"
 #include "core/service.h"
@@ -84,6 +85,23 @@ std::unique_ptr<RowSource> daemon_row(const ControlContext& context) {
     put_use(row, context.use);
     put_places(row, director);
     put(row, "config", context.file.empty() ? "-" : context.file);
+    return Next::row;
+  });
+}
+
+std::unique_ptr<RowSource> fast_row() {
+  return rows_from([told = false](std::string& row, Director& director, Instant) mutable {
+    const FastUse use = director.fast_use();
+    if (std::exchange(told, true) || !use.there) return Next::end;
+    row = "fast";
+    put(row, "on", use.on);
+    if (!use.on) put(row, "off-for", name(use.off));
+    put(row, "flows", use.flows);
+    put(row, "capacity", use.capacity);
+    put(row, "chosen", use.chosen);
+    put(row, "no-room", use.no_room);
+    put(row, "packets", use.packets);
+    put(row, "packet-bytes", use.bytes);
     return Next::row;
   });
 }

@@ -114,6 +114,7 @@ class Explainer {
     step(formatted("A connection is known: {}, to real server {} by {}, expires in {} s.", state_name(*c),
                    called(server.spec.name, text(c->real_server())), name(c->method()),
                    d_.flows.connections().left(*c, now_) / 1s));
+    if (c->is_fast()) step("The fast path has it: the kernel's program forwards packets that it understands.");
     if (d_.settings.expire_nodest_conn && (!server.in_table() || server.spec.weight == 0)) {
       return step("expire_nodest_conn is on, and its server is out: this packet ends it."), false;
     }

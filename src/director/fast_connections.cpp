@@ -247,10 +247,17 @@ void FastConnections::collect() {
   for (size_t slot = 0; slot < end; ++slot) collect(static_cast<ServerSlot>(slot));
 }
 
+FastOff FastConnections::why_off() const {
+  if (on_) return FastOff::none;
+  if (held_) return FastOff::held;
+  if (links_.empty()) return FastOff::no_link;
+  return watched_ ? FastOff::watched : FastOff::changes;
+}
+
 FastUse FastConnections::use() const {
   FastUse all = use_;
   if (!fast_) return all;
-  all.there = true, all.on = on_;
+  all.there = true, all.on = on_, all.off = why_off();
   all.flows = fast_->size(), all.capacity = fast_->capacity();
   return all;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/fast_flows.h"
+#include "core/fast_use.h"
 #include "director/arrival.h"
 #include "director/flows.h"
 #include "director/surroundings.h"
@@ -24,13 +25,6 @@
 #include "rawvs/settings.h"
 
 namespace rawvs {
-
-struct FastUse {
-  bool there = false, on = false;    // the program; and packets are forwarded by it now
-  uint32_t flows = 0, capacity = 0;  // connections
-  uint64_t chosen = 0, no_room = 0;  // connections, since the start: no_room counts each attempt
-  uint64_t packets = 0, bytes = 0;   // forwarded, both directions
-};
 
 class FastConnections {
  public:
@@ -106,6 +100,7 @@ class FastConnections {
   void look_at_some();
   void follow_changes();
   void switch_on();
+  FastOff why_off() const;
 
   const Settings& settings_;
   Services& services_;

@@ -60,6 +60,23 @@ def off_means_that_nothing_is_attached_and_nothing_said(lab):
 
 
 @case()
+def what_it_forwards_is_shown(lab):
+    inside_web(lab)
+    director = started(lab, nat(*IN), inside="eth1", fast_after=1)
+
+    def row():
+        return next(row for row in director.ask("list") if "chosen" in row)
+
+    load = Load(lab, "client", parallel=4)
+    eventually(lambda: int(row()["packets"]) > 0, 20, "packets of the fast path")
+    load.stop()
+    same(row()["on"], "1", "on")
+    shown = re.search(r"\nFast path: [\d,]+ of 16,384 connections, \d+ % of packets\n", director.admin("status"))
+    true(shown, director.admin("status"))
+    true(re.search(r"^rawvs_fast_path_packets_total [1-9]", director.admin("metrics"), re.MULTILINE), "metrics")
+
+
+@case()
 def without_the_right_to_load_it_the_log_says_why_and_all_works(lab):
     lab.serve_web()
     started(lab).stop()

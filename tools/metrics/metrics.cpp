@@ -46,6 +46,14 @@ constexpr Metric kDaemon[] = {
     {"rawvs_loop_slow_turns_total", kCounter, "Turns of the loop that took more than 5 ms.", "turns-slow"},
     {"rawvs_loop_longest_turn_seconds", kGauge, "The longest turn of the loop since the start.", "turns-longest",
      Scale::micro}};
+constexpr Metric kFast[] = {
+    {"rawvs_fast_path_on", kGauge, "1: a program in the kernel forwards packets.", "on"},
+    {"rawvs_fast_path_flows", kGauge, "Connections that it has.", "flows"},
+    {"rawvs_fast_path_capacity", kGauge, "Connections that it has room for.", "capacity"},
+    {"rawvs_fast_path_packets_total", kCounter, "Packets that it forwarded; other counts contain them.", "packets"},
+    {"rawvs_fast_path_bytes_total", kCounter, "Bytes that it forwarded; other counts contain them.", "packet-bytes"},
+    {"rawvs_fast_path_chosen_total", kCounter, "Connections that it got.", "chosen"},
+    {"rawvs_fast_path_no_room_total", kCounter, "How often it had no room for a connection.", "no-room"}};
 constexpr Metric kUp[] = {{"rawvs_up", kGauge, "1: the director has answered."}};
 constexpr Metric kBuild[] = {{"rawvs_build_info", kGauge, "1, labelled with the director's version."}};
 constexpr Metric kGaveWay[] = {
@@ -230,16 +238,17 @@ class Metrics {
   size_t services_ = 0, servers_ = 0, services_out_ = 0, servers_out_ = 0, vips_out_ = 0;
   bool vips_in_ = false;  // the last VIP has metrics
   Backends backends_{};
-  Families daemon_{kDaemon}, build_{kBuild}, gave_way_{kGaveWay}, service_of_{kService}, refused_{kServiceRefused},
-      latencies_{kLatencies}, server_{kServer}, state_{kServerState}, exits_{kExits}, link_{kLink}, lost_{kLost},
-      vrrp_{kVrrp}, vrrp_state_{kVrrpState}, vrrp_refused_{kVrrpRefused}, sync_{kSync}, sync_refused_{kSyncRefused},
-      vip_{kVip};
+  Families daemon_{kDaemon}, fast_{kFast}, build_{kBuild}, gave_way_{kGaveWay}, service_of_{kService},
+      refused_{kServiceRefused}, latencies_{kLatencies}, server_{kServer}, state_{kServerState}, exits_{kExits},
+      link_{kLink}, lost_{kLost}, vrrp_{kVrrp}, vrrp_state_{kVrrpState}, vrrp_refused_{kVrrpRefused}, sync_{kSync},
+      sync_refused_{kSyncRefused}, vip_{kVip};
   std::vector<std::pair<std::string, uint64_t>> rivals_{};  // of each VIP
 };
 
 void Metrics::take(const Row& row) {
   const std::string_view word = row.word();
   if (word == "daemon") take_daemon(row);
+  if (word == "fast") fast_.add(row, "");
   if (word == "service") take_service(row);
   if (word == "server") take_server(row);
   if (word == "exit") exits_.add(row, labels({{"name", row.get("name")}, {"fate", row.get("fate")}}));
@@ -318,9 +327,9 @@ std::string Metrics::text() const {
   backends_.write(out);
   for (const auto& [its, count] : rivals_) rivals.add(0, its, count);
   up.write(out);
-  for (const Families* const one :
-       {&build_, &daemon_, &gave_way_, &service_of_, &refused_, &latencies_, &server_, &state_, &exits_, &link_, &lost_,
-        &vrrp_, &vrrp_state_, &vrrp_refused_, &sync_, &sync_refused_, &vip_, static_cast<const Families*>(&rivals)}) {
+  for (const Families* const one : {&build_, &daemon_, &fast_, &gave_way_, &service_of_, &refused_, &latencies_,
+                                    &server_, &state_, &exits_, &link_, &lost_, &vrrp_, &vrrp_state_, &vrrp_refused_,
+                                    &sync_, &sync_refused_, &vip_, static_cast<const Families*>(&rivals)}) {
     one->write(out);
   }
   left_out.add(0, labels({{"what", "services"}}), services_out_);

@@ -22,7 +22,7 @@ constexpr Look kLooks[] = {
     look_at_offloads,      look_at_services, look_at_marks,    look_at_ways,     look_at_neighbors, look_at_answers,
     look_at_nat_replies,   look_at_tunnels,  look_at_mtus,     look_at_losses,   look_at_checks,    look_at_vrrp,
     look_at_vrrp_vips,     look_at_sync,     look_at_state,    look_at_own_vips, look_at_locals,    look_at_waiting,
-    look_at_local_clients, look_at_rights,   look_at_disputes, look_at_limits,   look_at_orders,
+    look_at_local_clients, look_at_rights,   look_at_disputes, look_at_limits,   look_at_orders,    look_at_fast_path,
 };
 
 std::vector<std::string> unseen(const DoctorFacts& facts) {

@@ -173,6 +173,8 @@ struct DaemonFacts {
   uint64_t calls = 0;          // system calls that its filter allows; 0: it has none, or does not say
   uint64_t gave_way = 0;       // unproven connections that made room for others
   std::string gave_way_kinds;  // half-open:12
+  // Of the fast path: connections, and how often it had no room since the start; capacity 0: there is none.
+  uint64_t fast_flows = 0, fast_capacity = 0, fast_no_room = 0;
   std::string config = "rawvsd's file";
   std::string part;  // of a long line: the beginning of the next line
   std::vector<ServiceFacts> services;
@@ -274,6 +276,11 @@ std::string look_at_rivals(const DoctorFacts& facts, Findings& findings);
 std::string look_at_neighbors(const DoctorFacts& facts, Findings& findings);
 std::string look_at_limits(const DoctorFacts& facts, Findings& findings);
 std::string look_at_losses(const DoctorFacts& facts, Findings& findings);
+
+// doctor_room.cpp
+std::string look_at_fast_path(const DoctorFacts& facts, Findings& findings);
+// What to do about a key of [director] that is too small; usual: its default.
+std::string raised(const DaemonFacts& daemon, const char* setting, uint64_t usual, uint64_t most);
 
 // doctor_forged.cpp
 std::string look_at_disputes(const DoctorFacts& facts, Findings& findings);

@@ -321,16 +321,6 @@ constexpr Trouble kTroubles[] = {
      "let it ask its own address, or use forward=fullnat, or let one server of the service use forward=dr"},
 };
 
-std::string raised(const DaemonFacts& daemon, const char* setting, uint64_t usual, uint64_t most) {
-  const auto told = daemon.settings.find(setting);
-  const uint64_t now = told == daemon.settings.end() ? usual : parse_number(told->second, UINT32_MAX).value_or(usual);
-  const std::string key(setting);
-  if (now >= most) return key + " is at its most (" + std::to_string(most) + "): have another director share the load";
-  const bool at_start = key.starts_with("max_") || key == "ring_frames";
-  return "set " + key + " = " + std::to_string(std::min(2 * now, most)) + " in " + daemon.config + " (it is " +
-         std::to_string(now) + "), and " + (at_start ? "restart rawvsd" : "type: rawvsadm reload");
-}
-
 std::string frames(uint64_t count) { return std::to_string(count) + (count == 1 ? " frame" : " frames"); }
 
 void look_at_port(const DaemonFacts& daemon, const PortFacts& port, Findings& findings) {

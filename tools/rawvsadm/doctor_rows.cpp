@@ -194,6 +194,11 @@ void note_row(const Row& row, DoctorFacts& facts) {
   DaemonFacts& daemon = facts.daemon;
   const std::string_view word = row.word();
   if (word == "daemon") note_daemon(row, daemon);
+  if (word == "fast") {
+    daemon.fast_flows = row.number("flows");
+    daemon.fast_capacity = row.number("capacity");
+    daemon.fast_no_room = row.number("no-room");
+  }
   if (word == "service") daemon.services.push_back(service(row));
   if (word == "server" && !daemon.services.empty()) daemon.servers.push_back(server(row, daemon.services.size() - 1));
   if (word == "connection") note_connection(row, facts);

@@ -141,7 +141,13 @@ constexpr std::array kNumbersOfCare = {"wanted",
                                        "past-inpkts",
                                        "past-outpkts",
                                        "past-inbytes",
-                                       "past-outbytes"};                  // checks, VRRP, sync, the daemon
+                                       "past-outbytes",
+                                       "on",
+                                       "flows",
+                                       "capacity",
+                                       "chosen",
+                                       "packets",
+                                       "packet-bytes"};  // checks, VRRP, sync, the daemon, the fast path
 constexpr std::array kRestOfLine = {"text", "meaning", "config", "why"};  // may contain blanks and =
 
 template <size_t N>
@@ -156,6 +162,7 @@ json_object* string(std::string_view text) {
 json_object* value_of(const std::string& key, const std::string& value) {
   if (holds(kRestOfLine, key)) return key == "config" && value == "-" ? nullptr : string(value);
   if (value == "-" || value.empty()) return nullptr;
+  if (key == "fast") return json_object_new_boolean(value == "1");
   const bool counts = holds(kNumbers, key) || holds(kNumbersOfCare, key);
   const auto number = counts ? parse_number(value, UINT64_MAX) : std::nullopt;
   if (number) return json_object_new_uint64(*number);
@@ -213,7 +220,7 @@ Json& Json::add(const Json& value) {
 std::string Json::line() const { return json_object_to_json_string_ext(value_.get(), kStyle) + std::string(1, '\n'); }
 
 Json json_of(const std::vector<std::string>& rows, std::initializer_list<const char*> lists) {
-  constexpr std::array kSingle = {"daemon", "timeouts", "verdict"};
+  constexpr std::array kSingle = {"daemon", "fast", "timeouts", "verdict"};
   const std::map<std::string_view, const char*> owned = {
       {"service", "servers"}, {"vip", "rivals"}, {"packet", "frames"}};
   Json out = Json::object();

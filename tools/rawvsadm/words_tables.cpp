@@ -125,11 +125,12 @@ int show(WordCall& call, const View& view, const std::function<std::string(const
   return 0;
 }
 
-// " shop/web2" behind ipvsadm's columns, if there are names.
-std::string names_text(const Row& row) {
-  const std::string of(row.get("virtual-name")), server(row.get("server-name"));
-  if (of.empty() && server.empty()) return "";
-  return ' ' + of + (server.empty() ? "" : '/' + server);
+// " shop/web2 (fast)" behind ipvsadm's columns: the names, if there are some, and that the fast path has it.
+std::string more_text(const Row& row) {
+  const std::string of(row.get("virtual-name")), server(row.get("server-name")),
+      fast = row.has("fast") ? " (fast)" : "";
+  if (of.empty() && server.empty()) return fast;
+  return ' ' + of + (server.empty() ? "" : '/' + server) + fast;
 }
 
 }  // namespace
@@ -169,7 +170,7 @@ int connections_word(WordCall& call) {
     write(shown++ == 0 ? head : call.json ? ",\n" : "");
     std::string line = call.json ? Json::of(row).line() : connection_line(row, false, nullptr);
     line.pop_back();
-    write(line + (call.json ? "" : names_text(row) + '\n'));
+    write(line + (call.json ? "" : more_text(row) + '\n'));
   };
   for (const std::string& request : requests) {
     if (const Status status = ask(call, request, each)) return *status;
