@@ -69,6 +69,8 @@ def what_it_forwards_is_shown(lab):
 
     load = Load(lab, "client", parallel=4)
     eventually(lambda: int(row()["packets"]) > 0, 20, "packets of the fast path")
+    eventually(lambda: " (fast)\n" in director.admin("connections"), 20, "a connection of the fast path")
+    true("fast" not in director.admin("-L", "-n", "-c"), "ipvsadm's list of connections")
     load.stop()
     same(row()["on"], "1", "on")
     shown = re.search(r"\nFast path: [\d,]+ of 16,384 connections, \d+ % of packets\n", director.admin("status"))
