@@ -111,6 +111,23 @@ TEST_F(FastConnectionsTest, RepliesOfNatGoOverWhenOneIsSeen) {
   EXPECT_EQ(use().flows, 0u);
 }
 
+TEST_F(FastConnectionsTest, RepliesThatTwoConnectionsHaveInCommonAreTheNewerOnes) {
+  nat(1);
+  request("S"), reply("SA");
+  for (int i = 0; i < 5; ++i) request(), reply();
+  EXPECT_EQ(cells(), 2u);
+  const ServiceKey other{Protocol::tcp, {ip("192.0.2.101"), Port(80)}, {}};
+  ASSERT_FALSE(director_->add({other, Scheduler::rr}, {now_, out_}));
+  ASSERT_FALSE(
+      director_->add_server(other, {.at = {ip("203.0.113.11"), Port(8080)}, .method = Method::masq}, {now_, out_}));
+  arrive(frame(Tcp{.dst = "192.0.2.101"}));
+  EXPECT_EQ(cells(), 0u);
+  request();
+  EXPECT_EQ(cells(), 1u) << "its requests are its own";
+  reply();
+  EXPECT_EQ(cells(), 1u);
+}
+
 TEST_F(FastConnectionsTest, ItWaitsUntilNoPacketWaits) {
   web(1);
   established(4);

@@ -40,7 +40,7 @@ void Director::route_found(const Route& route, Turn turn) {
   path_->fast.settle_now();
 }
 void Director::host_addresses(std::vector<Ip> all, Turn turn) {
-  path_->surroundings.host_addresses(std::move(all), turn);
+  if (!path_->surroundings.host_addresses(std::move(all), turn)) return;
   path_->fast.begin_anew();  // whether a VIP is the host's, too, is part of an entry
   path_->changed();
 }

@@ -182,8 +182,8 @@ uint32_t FastConnections::rows() const {
 void FastConnections::look_at_some() {
   const uint32_t end = rows(), until = std::min(at_ + kLookedAtOnce, end);
   for (; at_ < until; ++at_) {
-    if (at_ < surroundings_.neighbors().slots()) look_at_neighbor(static_cast<uint16_t>(at_));
     if (at_ < services_.server_slots()) look_at_server(static_cast<ServerSlot>(at_));
+    if (at_ < surroundings_.neighbors().slots()) look_at_neighbor(static_cast<uint16_t>(at_));
   }
   if (at_ >= end) at_ = kDone;
 }
@@ -213,14 +213,15 @@ void FastConnections::follow_changes() {
     look_at_links();
     at_ = 0;
   } else {
-    for (const uint16_t slot : changes.neighbors()) look_at_neighbor(slot);
+    // In this order: a neighbor's place may be another one's now.
     for (const uint16_t slot : changes.servers()) look_at_server(slot);
+    for (const uint16_t slot : changes.neighbors()) look_at_neighbor(slot);
   }
   changes.clear();
 }
 
 void FastConnections::switch_on() {
-  on_ = !held_ && !watched_ && at_ == kDone && slowing_ == kNoConnection && !links_.empty();
+  on_ = !held_ && !watched_ && at_ == kDone && !links_.empty();
   fast_->set_on(on_);
 }
 

@@ -120,20 +120,25 @@ void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
 
 // NAT: the server's replies pass through the director, and the host's kernel must not process them. An exit: too many
 // connections' replies would have the same addresses and ports.
-std::optional<Exit> Flows::expect_replies(Connection& c, Outbox& out) {
+std::optional<Exit> Flows::expect_replies(Connection& c, Turn turn) {
   if (!translates(c.method())) return std::nullopt;
   if (c.is_full() && !take_local(c)) return Exit::local_ports_full;
+  if (fast_ && fast_->size() != 0) {  // replies that an older connection has in common with it are this one's now
+    const FlowKey key = c.key(Side::server);
+    Connection* const older = connections_.find(Side::server, key, connections_.hash(key));
+    if (older && older->is_fast()) slow(*older, turn.now);
+  }
   if (!connections_.add_server_side(c)) return Exit::table_full;
-  out.change_reply(reply_flow(c), true);
+  turn.out.change_reply(reply_flow(c), true);
   return std::nullopt;
 }
 
-std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Outbox& out) {
+std::optional<Exit> Flows::know_client_port(Connection& c, Port port, Turn turn) {
   const FlowKey unknown = c.key();
   FlowKey known = unknown;
   known.cport = port;
   connections_.rename(c, known);
-  if (const auto refused = expect_replies(c, out)) {
+  if (const auto refused = expect_replies(c, turn)) {
     connections_.rename(c, unknown);
     return refused;
   }

@@ -73,7 +73,7 @@ class Flows {
 
   // For a packet of the connection. False, or an exit: drop the packet, because there is no room for what it needs.
   bool follow_ftp(const Packet& p, Connection& c, Direction direction);
-  std::optional<Exit> know_client_port(Connection& c, Port port, Outbox& out);
+  std::optional<Exit> know_client_port(Connection& c, Port port, Turn turn);
   // An RST, a FIN or a segment without flags whose number cannot be its sender's changes nothing (next_numbers.h).
   void age(const Packet& p, Connection& c, Server& server, Direction direction, Instant now);
   bool can_be_clients(const Connection& c, uint32_t number) const;  // the TCP sequence number of a quoted packet
@@ -173,7 +173,7 @@ class Flows {
   };
   template <class Fill>
   Connection* enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill);
-  std::optional<Exit> expect_replies(Connection& c, Outbox& out);
+  std::optional<Exit> expect_replies(Connection& c, Turn turn);
   ReplyFlow reply_flow(const Connection& c) const;
   bool take_local(Connection& c);
   bool try_local(Connection& c, uint16_t number, Port port);
@@ -277,7 +277,7 @@ Connection* Flows::enter(const Entry& entry, Turn turn, Exit& why, Fill&& fill) 
     ++unknown_ports_;
     return c;
   }
-  const auto refused = expect_replies(*c, turn.out);
+  const auto refused = expect_replies(*c, turn);
   if (!refused) return c;
   end(*c, turn);
   return why = *refused, nullptr;

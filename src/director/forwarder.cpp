@@ -78,7 +78,7 @@ Exit Forwarder::carry(Arrival& a, Connection& c, Server& server, Turn turn) {
   count_in(a, server);
   if (!flows_.follow_ftp(a.packet, c, Direction::input)) return Exit::ftp_full;
   if (c.cport.value == 0) {
-    if (const auto refused = flows_.know_client_port(c, a.packet.sport, turn.out)) return *refused;
+    if (const auto refused = flows_.know_client_port(c, a.packet.sport, turn)) return *refused;
   }
   flows_.age(a.packet, c, server, Direction::input, turn.now);
   flows_.came_from_client(a, c, turn.now);

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "core/sort.h"
@@ -38,6 +39,8 @@ std::vector<VipPorts> only_in(const std::vector<VipPorts>& these, const std::vec
   std::ranges::set_difference(these, others, std::back_inserter(left));
   return left;
 }
+
+auto fields(const Timeouts& t) { return std::tie(t.tcp, t.tcpfin, t.udp); }
 
 // Calls one(service) for some services from the slot `at` on, which moves on; kWork limits their servers, too. True:
 // these were the last ones.
@@ -248,7 +251,7 @@ void Director::set_settings(const Settings& settings, Instant now) {
     path_->host.limits_changed();
   }
   path_->surroundings.settings_changed(now);
-  path_->fast.begin_anew();
+  if (fields(settings.timeouts) != fields(was.timeouts)) path_->fast.begin_anew();
   path_->changed();
 }
 

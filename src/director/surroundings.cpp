@@ -282,12 +282,13 @@ void Surroundings::route_found(const Route& route, Turn turn) {
   settle(turn);
 }
 
-void Surroundings::host_addresses(std::vector<Ip> all, Turn turn) {
+bool Surroundings::host_addresses(std::vector<Ip> all, Turn turn) {
   if (!std::exchange(knows_host_, true)) look_at_locals();
-  if (!lan_.claims.set_host_addresses(std::move(all))) return;
+  if (!lan_.claims.set_host_addresses(std::move(all))) return false;
   look_at_locals();
   places_.place_all_later();  // those of this host
   settle(turn);
+  return true;
 }
 
 // Servers reply to these: what nobody takes is lost. Said once, and when it is mended. (There are at most 256.)

@@ -78,7 +78,7 @@ class Surroundings {
   void announce(Ip vip, Turn turn);
   void announce_others(Turn turn);
   void route_found(const Route& route, Turn turn);
-  void host_addresses(std::vector<Ip> all, Turn turn);
+  bool host_addresses(std::vector<Ip> all, Turn turn);  // false: nothing has changed
   std::vector<Ip> take_unknown_ways(size_t most) { return places_.take_unknown_ways(most); }
   std::optional<Ip> next_server_address(std::optional<Ip> after) const { return places_.next_server_address(after); }
   void set_guard_knows_flows(Link link, bool knows) {
