@@ -47,7 +47,8 @@ class NeighborTest : public testing::Test {
     return s;
   }
   Settings settings_;
-  Neighbors table_{settings_, 16};
+  Changes changes_;
+  Neighbors table_{settings_, 16, changes_};
   Outbox out_;
   Instant now_ = kStart;
   uint16_t slot_ = table_.want(ip("192.0.2.11"), kOutLink, std::nullopt, kStart);
