@@ -122,12 +122,19 @@ bool FastFlows::begin(Id id, bool replies, uint8_t own) {
 }
 
 void FastFlows::remove(Id id, Instant now) {
+  bool named = false;
   for (const bool replies : {false, true}) {
     const uint64_t hash = hash_of(secret_, memory_.flows[id], replies);
-    if (uint32_t* const cell = cell_with(cell_for(id, hash), hash)) write(*cell, 0);
+    uint32_t* const cell = cell_with(cell_for(id, hash), hash);
+    if (cell) write(*cell, 0), named = true;
   }
   --of_server_[memory_.flows[id].server];
-  free_[(first_ + free_count_) % free_.size()] = {id, now};
+  if (named) {
+    free_[(first_ + free_count_) % free_.size()] = {id, now};
+  } else {  // no program has read of it: it need not rest
+    first_ = (first_ + free_.size() - 1) % free_.size();
+    free_[first_] = {id, Instant{}};
+  }
   ++free_count_;
   --used_;
 }
@@ -162,7 +169,8 @@ void replace(Row& row, const Row& with) {
   if (std::memcmp(&row, &with, sizeof row) == 0) return;
   Row off = with;
   off.on = 0;
-  std::atomic_ref(row.on).store(0, std::memory_order_seq_cst);
+  std::atomic_ref(row.on).store(0, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   row = off;
   std::atomic_ref(row.on).store(with.on, std::memory_order_release);
 }
@@ -176,6 +184,7 @@ void FastFlows::set_own(uint8_t place, Mac mac, uint32_t ifindex) {
   fast_own& own = memory_.owns[place];
   if (own.ifindex == ifindex && std::ranges::equal(own.mac, mac.bytes)) return;
   write(own.ifindex, 0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   std::ranges::copy(mac.bytes, own.mac);
   write(own.ifindex, ifindex);
 }

@@ -3,6 +3,7 @@
 #include "director/fast_connections.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rawvs {
 
@@ -11,6 +12,7 @@ namespace {
 constexpr Duration kPatience = 20ms;      // for a moment in which no packet waits
 constexpr uint32_t kLookedAtOnce = 8192;  // servers and neighbours: under a millisecond
 constexpr uint32_t kLookedNow = 64;       // after each change
+constexpr size_t kCountersRead = 32768;   // in one call: about a millisecond
 
 bool is_ftp_control(const Connection& c) {
   return translates(c.method()) && c.protocol == Protocol::tcp && c.vport == kFtp;
@@ -27,6 +29,7 @@ void FastConnections::use(const FastMemory& memory, HashKey secret) {
   flows_.use(*fast_);
   counted_.resize(memory.servers.size());
   counting_.resize(memory.servers.size());
+  processors_ = std::max<size_t>(memory.counts.size() / std::max<size_t>(memory.servers.size(), 1), 1);
   owns_.reserve(FAST_OWNS);
   surroundings_.changes().everything();
 }
@@ -63,7 +66,7 @@ void FastConnections::caught_up(bool all, Instant now) {
   size_t kept = 0;
   for (size_t i = 0; i < waiting_count_; ++i) {
     if (all || now - waiting_[i].since >= kPatience) {
-      go_over(waiting_[i], now);
+      go_over(waiting_[i]);
     } else {
       waiting_[kept++] = waiting_[i];
     }
@@ -71,7 +74,7 @@ void FastConnections::caught_up(bool all, Instant now) {
   waiting_count_ = kept;
 }
 
-void FastConnections::go_over(const Waiting& waiting, Instant now) {
+void FastConnections::go_over(const Waiting& waiting) {
   Connection* const c = flows_.at(waiting.id, waiting.key);
   if (!c || !on_ || !fits(*c)) return;
   if (waiting.replies) {
@@ -79,7 +82,8 @@ void FastConnections::go_over(const Waiting& waiting, Instant now) {
     return;
   }
   if (c->is_fast()) return;
-  if (!flows_.hasten(*c, fast(*c), waiting.own, now)) return void(++use_.no_room);
+  // Its deadline counts from the packet for which it was chosen.
+  if (!flows_.hasten(*c, fast(*c), waiting.own, waiting.since)) return void(++use_.no_room);
   counting_[c->server] = 1;
   ++use_.chosen;
 }
@@ -103,7 +107,7 @@ std::optional<uint8_t> FastConnections::own_for(const Arrival& a) {
   auto found = std::ranges::find_if(owns_, [&](const Own& own) { return own.mac == mac && own.link == link; });
   if (found == owns_.end()) {
     if (owns_.size() == FAST_OWNS) return std::nullopt;
-    owns_.push_back({mac, link});
+    owns_.push_back({mac, link, true});
     found = owns_.end() - 1;
     fast_->set_own(static_cast<uint8_t>(found - owns_.begin()), mac, ifindex_of(*found));
   }
@@ -128,7 +132,6 @@ bool FastConnections::stands_by(const ServiceKey& key) {
 
 void FastConnections::look_at_server(ServerSlot slot) {
   if (slot >= fast_->servers()) return;
-  collect(slot);
   const Server& server = services_.server(slot);
   fast_server row{};
   Hop hop;
@@ -142,6 +145,7 @@ void FastConnections::look_at_server(ServerSlot slot) {
            .zero = 0};
   }
   fast_->set_server(slot, row);
+  if (row.on == 0) collect(slot);
 }
 
 void FastConnections::look_at_neighbor(uint16_t slot) {
@@ -171,8 +175,13 @@ void FastConnections::look_at_links() {
     }
     fast_->set_hop(static_cast<uint16_t>(index(link)), row);
   }
-  for (size_t place = 0; place < owns_.size(); ++place)
-    fast_->set_own(static_cast<uint8_t>(place), owns_[place].mac, ifindex_of(owns_[place]));
+  for (size_t place = 0; place < owns_.size(); ++place) {
+    Own& own = owns_[place];
+    const uint32_t ifindex = ifindex_of(own);
+    fast_->set_own(static_cast<uint8_t>(place), own.mac, ifindex);
+    // Its connections may go on by another address.
+    if (std::exchange(own.here, ifindex != 0) && ifindex == 0) begin_anew();
+  }
 }
 
 uint32_t FastConnections::rows() const {
@@ -209,6 +218,7 @@ void FastConnections::follow_changes() {
   Changes& changes = surroundings_.changes();
   if (!changes.any()) return;
   last_ = {};
+  if (surroundings_.take_vips_left()) begin_anew();  // packets to them are nobody's
   if (changes.all()) {
     look_at_links();
     at_ = 0;
@@ -245,7 +255,12 @@ void FastConnections::collect(ServerSlot slot) {
 void FastConnections::collect() {
   if (!fast_) return;
   const auto end = std::min<size_t>(fast_->servers(), services_.server_slots());
-  for (size_t slot = 0; slot < end; ++slot) collect(static_cast<ServerSlot>(slot));
+  size_t slots = end, work = kCountersRead;
+  for (; slots != 0 && work >= processors_; --slots) {
+    if (collect_at_ >= end) collect_at_ = 0;
+    if (counting_[collect_at_]) work -= processors_;
+    collect(static_cast<ServerSlot>(collect_at_++));
+  }
 }
 
 FastOff FastConnections::why_off() const {

@@ -8,8 +8,8 @@
 // The program repeats what the director would decide. So a connection is chosen when a packet of it has just been
 // forwarded in the way that the program knows: unchanged, or translated by NAT within a family, over Ethernet, with
 // nothing to be read or added. It goes over when no packet waits for the director any more: a later one would overtake
-// it. Whatever changes for a server or a link is one write, and while many change, or an
-// observer wants to see packets, all packets go to the director.
+// it. Whatever changes for a server or a link is one write, and while many change, or an observer wants to see packets,
+// all packets go to the director.
 #pragma once
 
 #include <array>
@@ -40,7 +40,7 @@ class FastConnections {
   void request_passed(const Arrival& a, const Connection& c, const Server& server, Instant now) {
     if (!on_) return;
     if (!c.is_fast() && c.packets >= settings_.fast_after) return choose(a, c, false, now);
-    if (server.path_mtu != 0) surroundings_.changes().server(c.server);  // perhaps it is not believed any more
+    if (server.path_mtu != 0 && now >= server.path_mtu_until) surroundings_.changes().server(c.server);
   }
   void reply_passed(const Arrival& a, const Connection& c, Instant now) {
     if (on_ && c.is_fast() && !flows_.has_fast_replies(c)) choose(a, c, true, now);
@@ -66,7 +66,7 @@ class FastConnections {
   void begin_anew() {
     if (fast_ && fast_->size() != 0) slowing_ = 1;
   }
-  void collect();  // what the program has counted
+  void collect();  // what the program has counted, of a very large table in portions
   void collect(ServerSlot slot);
   bool counts() const { return fast_ && fast_->size() != 0; }
   FastUse use() const;
@@ -76,6 +76,7 @@ class FastConnections {
   struct Own {
     Mac mac{};
     Link link{};
+    bool here = false;  // frames to it are the director's, and the program is there
   };
   struct Waiting {
     ConnectionId id = kNoConnection;
@@ -86,7 +87,7 @@ class FastConnections {
   };
   static constexpr size_t kMostWaiting = 64;  // others come again
   void choose(const Arrival& a, const Connection& c, bool replies, Instant now);
-  void go_over(const Waiting& waiting, Instant now);
+  void go_over(const Waiting& waiting);
   FastConnection fast(const Connection& c) const;
   bool fits(const Connection& c) const;
   std::optional<uint8_t> own_for(const Arrival& a);
@@ -114,7 +115,8 @@ class FastConnections {
   std::vector<uint8_t> counting_;     // by server slot: the program may have counted more
   std::array<Waiting, kMostWaiting> waiting_{};
   size_t waiting_count_ = 0;
-  uint32_t at_ = kDone;  // the next slot to look at
+  size_t processors_ = 1, collect_at_ = 0;  // the slot whose counters are read next
+  uint32_t at_ = kDone;                     // the next slot to look at
   ConnectionId slowing_ = kNoConnection;
   struct {
     ServiceKey key{};

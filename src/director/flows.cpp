@@ -110,12 +110,15 @@ void Flows::age(const Packet& p, Connection& c, Server& server, Direction direct
 void Flows::came_from_client(const Arrival& a, Connection& c, Instant now) {
   ++c.packets;
   if (told_) told_->packet(c, sync_view(), now);
-  const bool moves = c.peer.client_mac != a.ethernet.src.bytes || c.link() != a.frame->link;
+  if (c.is_fast()) {
+    if (c.link() != a.frame->link) {
+      slow(c, now);  // those that come by the former link move it back
+    } else if (c.peer.client_mac != a.ethernet.src.bytes) {
+      fast_->move_client(connections_.fast_id(c), a.ethernet.src, static_cast<uint16_t>(index(a.frame->link)));
+    }
+  }
   c.peer.client_mac = a.ethernet.src.bytes;
   c.set_link(a.frame->link);
-  if (moves && c.is_fast()) {
-    fast_->move_client(connections_.fast_id(c), a.ethernet.src, static_cast<uint16_t>(index(a.frame->link)));
-  }
 }
 
 // NAT: the server's replies pass through the director, and the host's kernel must not process them. An exit: too many

@@ -142,8 +142,8 @@ class Flows {
   void slow(Connection& c, Instant now);
   // Whether each of its packets may bring its proof nearer (proof.h).
   bool proves_itself(const Connection& c) const;
-  bool slow_some(ConnectionId& from,
-                 Instant now);  // of all: a portion from this one on. True: these were the last ones
+  // Of all connections a portion from this one on. True: these were the last ones.
+  bool slow_some(ConnectionId& from, Instant now);
 
   // A table that fills (flows_room.cpp).
   Pressure pressure() const;

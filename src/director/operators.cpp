@@ -212,9 +212,8 @@ void Director::clear(Turn turn) {
 }
 
 bool Director::zero_some(size_t& at) {
-  path_->fast.collect();
   return some_services(path_->services, at,
-                       [&](const Service& service) { static_cast<void>(path_->services.zero(service.spec.key)); });
+                       [&](const Service& service) { static_cast<void>(zero(ServiceKey(service.spec.key))); });
 }
 
 void Director::zero_all() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // server_places.h: keeps each server's next hop, source address and reachability up to date.
 // In:  the servers of the table, routes, the links.
-// Out: Server::neighbor, source, route_mtu, reachable, and which servers' have changed; addresses whose routes are needed; addresses to watch for.
+// Out: Server::neighbor, source, route_mtu, reachable; the servers for which they may have changed (Changes); addresses
+//      whose routes are needed; addresses to watch for.
 //
 // A change updates only the servers it concerns; a change that concerns all servers is queued and done in portions.
 #pragma once

@@ -152,6 +152,7 @@ void Surroundings::forget_leaving(Ip vip, Outbox& out) {
 }
 
 void Surroundings::note_own(const VipPorts& ports, bool came, Outbox& out) {
+  if (!came) vips_left_ = true, changes_.everything();
   if (!ports.every()) return watcher_.own(ports, came);
   if (!came) return;
   out.say(Severity::warning,
@@ -204,7 +205,10 @@ void Surroundings::follow_claim(Ip vip, Turn turn) {
 }
 
 void Surroundings::note_claims() {
-  for (const auto& [vip, came] : lan_.claims.take_changes()) watcher_.vip(vip, came);
+  for (const auto& [vip, came] : lan_.claims.take_changes()) {
+    watcher_.vip(vip, came);
+    if (!came) vips_left_ = true, changes_.everything();
+  }
 }
 
 void Surroundings::link_changed(Link link, const LinkFacts& facts, Turn turn) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/touched.h"
@@ -106,6 +107,7 @@ class Surroundings {
   // Of servers' next hops, to be cleared by whoever follows them.
   Changes& changes() { return changes_; }
   const Changes& changes() const { return changes_; }
+  bool take_vips_left() { return std::exchange(vips_left_, false); }  // since the last call: VIPs, or ports of own ones
 
   // Reading.
   Director::Reach reach(const Server& server) const;
@@ -141,6 +143,7 @@ class Surroundings {
 
   const Settings& settings_;
   Changes changes_;
+  bool vips_left_ = false;
   Lan lan_;
   Watcher watcher_;
   ServerPlaces places_;

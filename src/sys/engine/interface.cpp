@@ -53,7 +53,7 @@ Result<Done> Interface::open(Duration patience) {
   if (tun_) return open_tun();
   if (const auto opened = open_io(patience); !opened) return opened;
   fast_problem_.clear(), fast_refused_ = false;
-  if (context_.fast.taps() < 0) FastHook::remove_left(facts_.ifindex);
+  FastHook::remove_left(facts_.ifindex);  // of a killed rawvsd
   attach_guard();
   return Done{};
 }
