@@ -84,7 +84,7 @@
 //               the program in the kernel that forwards packets, if there is one; on=0: nothing now, since another
 //               rawvsd takes over (held), it is on no interface, a trace or capture wants to see packets, or what it
 //               knows is being renewed; flows: connections now, of capacity; since the start: chosen: connections that
-//               it got; no-room: attempts; packets: that it forwarded, which all other counts contain
+//               it got; no-room: attempts; packets: that it forwarded: services, servers and exits count them, too
 //   service     service= [name=] scheduler= flags= persistence= netmask= ops= conns= inpkts= outpkts= inbytes= outbytes=
 //               cps= inpps= outpps= inbps= outbps=             flags=- for none; the netmask as 255.255.255.0, of IPv6
 //                                                              as 64; the last five per second (bytes, not bits), as IPVS smooths them
