@@ -193,7 +193,7 @@ TEST(ReferenceFile, HasOneKeyForEachFieldOfSettings) {
   const std::vector<KeyHelp> rows = config_keys();
   const auto director =
       std::count_if(rows.begin(), rows.end(), [](const KeyHelp& r) { return r.section == "director"; });
-  EXPECT_EQ(static_cast<size_t>(director), 14 + std::tuple_size_v<decltype(fields(Settings{}))>);
+  EXPECT_EQ(static_cast<size_t>(director), 16 + std::tuple_size_v<decltype(fields(Settings{}))>);
 }
 
 TEST(Config, SaysWhoIsAskedHowAndWhoIsMaster) {
