@@ -82,7 +82,8 @@ def each_path_tells_what_rawvsadm_tells(lab):
 
     def both(path, words, part=None):
         theirs = told(director, *words)
-        return still(site.json(path)), still(theirs if part is None else {key: theirs[key] for key in part if key in theirs})
+        some = theirs if part is None else {key: theirs[key] for key in part if key in theirs}
+        return still(site.json(path)), still(some)
 
     for path, words, part in (("status", ("status",), None), ("drops", ("drops",), None), ("vrrp", ("vrrp",), None),
                               ("neighbours", ("neighbours",), None), ("events", ("events",), None),
