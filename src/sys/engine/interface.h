@@ -44,7 +44,8 @@ class Interface {
   Result<Done> open(Duration patience);
   void close();
   // What another rawvsd needs to take over: the lock, and a back end that the kernel gives to one process only. The
-  // guard stays, the fast path does not. take_back(): it did not take over. An Error: open() is to be called again.
+  // guard stays, and so does the fast path, switched off. take_back(): it did not take over. An Error: open() is to be
+  // called again.
   void release();
   Result<Done> take_back();
   // Whether the guard stays for some seconds, for a start that follows; else it is the next one's matter from now on.

@@ -2,30 +2,12 @@
 // fast_hook.cpp: the two ways.
 #include "sys/guard/fast_hook.h"
 
-#include <cerrno>
 #include <string>
 #include <utility>
 
 #include "sys/guard/bpf.h"
-#include "sys/sys.h"
 
 namespace rawvs {
-namespace {
-
-Result<IngressHook> attach_by_hook(int ifindex, int program) {
-  auto hook = IngressHook::open(ifindex, HookUse::fast);
-  if (!hook) return Error{system_error("rtnetlink", errno)};
-  if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
-  if (const int problem = hook->put_program(program); problem != 0) {
-    hook->remove_own();
-    hook->remove_if_unused();
-    return Error{system_error("bpf filter at preference 1", problem)};
-  }
-  hook->remove_former();
-  return std::move(*hook);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<FastHook>> FastHook::attach(int ifindex, int program, FastWays ways) {
   std::unique_ptr<FastHook> made(new FastHook);
@@ -40,7 +22,7 @@ Result<std::unique_ptr<FastHook>> FastHook::attach(int ifindex, int program, Fas
     failures = at("tcx", link.error()).text;
   }
   if (ways != FastWays::tcx) {
-    auto hook = attach_by_hook(ifindex, program);
+    auto hook = IngressHook::with(ifindex, HookUse::fast, [&](IngressHook& h) { return h.put_program(program); });
     if (hook) {
       made->hook_ = std::move(*hook);
       return made;

@@ -43,15 +43,8 @@ Result<std::unique_ptr<IngressHook>> by_hook(uint32_t mark, int ifindex) {
       {BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT},
       {BPF_RET | BPF_K, 0, 0, kAskNext},
   };
-  auto hook = IngressHook::open(ifindex);
-  if (!hook) return Error{system_error("rtnetlink", errno)};
-  if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
-  if (const int problem = hook->put_guard(program); problem != 0) {
-    hook->remove_own();
-    hook->remove_if_unused();
-    return Error{system_error("bpf filter at preference 1", problem)};
-  }
-  hook->remove_former();
+  auto hook = IngressHook::with(ifindex, HookUse::guard, [&](IngressHook& h) { return h.put_guard(program); });
+  if (!hook) return hook.error();
   return std::make_unique<IngressHook>(std::move(*hook));
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "rawvs/bytes.h"
+#include "sys/sys.h"
 
 namespace rawvs {
 namespace {
@@ -76,6 +77,19 @@ std::optional<IngressHook> IngressHook::open(int ifindex, HookUse use) {
   hook.take_place(free);
   std::erase_if(hook.former_, [&](const tcmsg& f) { return hook.is_own(f); });
   return hook;
+}
+
+Result<IngressHook> IngressHook::with(int ifindex, HookUse use, const std::function<int(IngressHook&)>& put) {
+  auto hook = open(ifindex, use);
+  if (!hook) return Error{system_error("rtnetlink", errno)};
+  if (const int problem = hook->make(); problem != 0) return Error{system_error("clsact or ingress qdisc", problem)};
+  if (const int problem = put(*hook); problem != 0) {
+    hook->remove_own();
+    hook->remove_if_unused();
+    return Error{system_error("bpf filter at preference 1", problem)};
+  }
+  hook->remove_former();
+  return std::move(*hook);
 }
 
 void IngressHook::take_place(uint32_t number) { first_ = HookPlace{use_, number, !ours_}.first(); }

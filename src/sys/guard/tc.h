@@ -8,10 +8,12 @@
 // preference the kernel runs the newest one first; a replaced one keeps its place. tc(8), tc-bpf(8).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "rawvs/result.h"
 #include "sys/guard/filter_program.h"
 #include "sys/net/rtnetlink.h"
 
@@ -28,6 +30,8 @@ class IngressHook {
  public:
   // Knows the filters of this use that are there: a killed rawvsd left them, or one from which this one takes over.
   static std::optional<IngressHook> open(int ifindex, HookUse use = HookUse::guard);  // empty: errno says why
+  // The hook with one program, which put(hook) has put there; those of a killed rawvsd are gone. put: 0 or an errno.
+  static Result<IngressHook> with(int ifindex, HookUse use, const std::function<int(IngressHook&)>& put);
 
   // All return 0 or an errno.
   int make();                       // the clsact or ingress qdisc, if there is none
